@@ -4,12 +4,13 @@ python -m ui                 the desk as it is meant to be served (ui/server.py)
 streamlit run ui/app.py      the same page without the net for unforeseen errors
 """
 
+import time
 from collections.abc import Callable
 
 import streamlit as st
 
 from api.services.shared import KnowledgeState, ModelState, SharedServices
-from rag.errors import AnswerdeskError, SignInNeeded
+from rag.errors import AnswerdeskError, DatabaseUnavailable, SignInNeeded
 from rag.translate import translate
 from ui.components.job_view import say_failure
 from ui.components.page_shell import PAGE_ICON, apply_page_style, draw_shell, draw_signed_out, draw_user
@@ -29,6 +30,7 @@ from ui.views.desk.history import draw_history
 
 _SIDEBAR_PIXELS = 230
 _SEARCHES_GO_FIRST_SECONDS = 0.2
+_RETRY_SECONDS = 5.0
 
 
 def run(services: Callable[[], SharedServices] = shared_services) -> None:
@@ -57,6 +59,20 @@ def run(services: Callable[[], SharedServices] = shared_services) -> None:
         draw_signed_out(language)
     except AnswerdeskError as error:
         say_failure(error, language)
+        if isinstance(error, DatabaseUnavailable):
+            _draw_again_later()
+
+
+def _draw_again_later() -> None:
+    """Run the page again after some seconds: an outage ends without a word to the browser."""
+    drawn_at = time.monotonic()
+
+    @st.fragment(run_every=_RETRY_SECONDS)
+    def draw_again() -> None:
+        if time.monotonic() - drawn_at > _RETRY_SECONDS / 2:  # not at once, with the page itself
+            st.rerun()
+
+    draw_again()
 
 
 def _draw_head(context: PageContext) -> None:

@@ -1,19 +1,19 @@
-"""From evidence to an answer: the model writes, and what it wrote is held against the evidence.
+"""From evidence to an answer: the model writes a reply, and the reply is checked against the evidence.
 
-Before it writes, the model is asked whether the passages hold the answer (``answerability.py``); where that is
-improbable, the answer is a refusal.  It is one as well where the model writes that they do not.  Sentences that
-nothing supports are marked; beside a passage that gives orders to the machine they go, and ``output_filter.py`` takes
-others out of any reply.  A part of the question that no supported sentence answers is named (``answered_parts.py``).
+Before the model writes, it may be asked whether the passages hold the answer (``answerability.py``); if that is
+improbable, the answer is a refusal.  So it is if the reply says that they do not.  Unsupported sentences are marked, or
+removed if a passage holds instructions to the model; ``output_filter.py`` removes other sentences from any reply.  A
+part of the question that no supported sentence answers is named (``answered_parts.py``).
 
-A reply that nothing supports at all is made up, or obeys somebody else's instruction, and is never passed on, nor is
-the question asked back.  The model is asked once more, to quote the documents before it concludes, and a conclusion
-that they support stands.  A quotation alone never stands in a reply's place: of 23 customers' texts where it did 6
-were right, and it stood where a refusal belongs in 10 of 25.
+A reply without any support is invented or obeys somebody's injected instruction, so it is never passed on; nor is a
+reply that repeats the question.  The model gets a second attempt, in which it quotes the documents before it concludes,
+and a supported conclusion stands.  A quotation alone never replaces a reply: of 23 customers' texts where it did, 6
+were right, and in 10 of 25 it replaced a refusal that was due.
 
-The second way to a reply begins with the documents' own words, so that a small model copies what decides before it
-judges.  Asked "Can I ...?", a model of 1.5 billion weights tends to say yes and to make up the reason.  With the first
-words of its reply written for it, it copies a sentence, and what it concludes follows from that one.  As the first way
-to a reply this was no better (of 24 customers' texts 13 right instead of 12, with half as many words again).
+The second attempt begins with words of the documents, so that a small model copies the deciding sentence before it
+judges.  Asked "Can I ...?", a model of 1.5 billion weights tends to say yes and to invent a reason.  Given the first
+words of its reply, it copies a sentence and concludes from that.  As a first attempt this was no better (13 instead of
+12 of 24 customers' texts right, with half as many words again).
 """
 
 import threading
@@ -62,7 +62,7 @@ from rag.tracing import Trace
 
 
 class GenerationClock:
-    """Tells when the model began to think and to answer, in seconds of ``perf_counter``."""
+    """Records when the model began to think and to answer, in seconds of ``perf_counter``."""
 
     def __init__(self) -> None:
         self._began_at = time.perf_counter()
@@ -71,11 +71,11 @@ class GenerationClock:
         self._load_ms = 0.0
 
     def loaded(self, finished: GenerationFinished) -> None:
-        """Count the time in which the server loaded the model."""
+        """Add the time that the server took to load the model."""
         self._load_ms += finished.load_ms
 
     def saw(self, part: GeneratedThinking | GeneratedText) -> Event:
-        """Note the time of a part and return the event that passes it on."""
+        """Note the time of a part and return its event."""
         if isinstance(part, GeneratedThinking):
             self._thought_at = self._thought_at or time.perf_counter()
             return ThinkingDelta(part.text)
@@ -83,7 +83,7 @@ class GenerationClock:
         return AnswerDelta(part.text)
 
     def record(self, trace: Trace) -> None:
-        """Divide the time up to now, without that of the citations, into load, prompt, thinking and answer."""
+        """Split the time until now, without the citations' share, into load, prompt, thinking and answer."""
         ended_at = time.perf_counter()
         answered_at = self._answered_at or ended_at
         first_at = self._thought_at or answered_at
@@ -99,16 +99,16 @@ class GenerationClock:
 
 @dataclass(frozen=True, slots=True)
 class AnswerRequest:
-    """One question on its way: what was found for it, and where its time goes.
+    """A question with its evidence and its trace.
 
-    ``previous`` is the question before it, where it may lean on that one; else empty.  ``nearest_document`` is the id
-    of the document that was found first, also where its rule holds at another time.  ``third_language`` is the
-    customer's where that is neither Chinese nor English: the prompt is then English, and the reply in the customer's.
-    ``thought_by_itself``: nobody asked for the thought but the question, so a stand-in, which was not trained to think,
-    goes without (docs/measurements.md).  ``search_again`` is there where the search is not sure: given other words, it
-    returns the request with what these find as well, None where that is nothing new.  It finds what the ``filters``
-    let pass, so only who searches with the same ones may share its answer.
-    ``problem`` is why passages were looked for by words alone: some may be missing, so nothing is refused for that.
+    ``previous`` is the question before it if this one may depend on that, else empty.  ``nearest_document`` is the id
+    of the first document found, even if its rule holds at another time.  ``third_language`` is the customer's language
+    if it is neither Chinese nor English: the prompt is then English, the reply in that language.
+    ``thought_by_itself``: the question calls for a thought but nobody asked for one, so a stand-in, which was not
+    trained to think, answers without (docs/measurements.md).  ``search_again`` is set if the search is not sure: given
+    other words, it returns the request with their passages added, or None if there are no new ones.  It applies the
+    ``filters``, so only questions with equal filters may share an answer.  ``problem`` is the error because of which
+    only the lexical search ran: passages may be missing, so nothing is refused for want of them.
     """
 
     question: str
@@ -129,7 +129,7 @@ class AnswerRequest:
 
     @property
     def by_words_alone(self) -> str:
-        """The name of the error because of which passages were looked for by words alone; empty: they were not."""
+        """The name of the error that left only the lexical search; empty if both searches ran."""
         return type(self.problem).__name__ if self.problem is not None else ""
 
     @property
@@ -139,24 +139,24 @@ class AnswerRequest:
 
     @property
     def in_context(self) -> str:
-        """The question behind the one before it."""
+        """The previous question, if any, and this one."""
         return f"{self.previous}\n{self.question}".strip()
 
     def opening_for(self, generator: Generator) -> str:
-        """Return what a second attempt begins with; empty where the model thinks first, or begins anew anyway."""
+        """Return the beginning of a second attempt; empty if the model thinks first or cannot continue a reply."""
         is_continued = generator.continues_replies and not self.think and not self.third_language
         return opening_of(self.evidence, self.language) if is_continued else ""
 
     def is_supported(self, sentence: str) -> bool:
-        """Tell whether the passages say what a sentence says, or hold its figures together."""
+        """Tell whether the passages support a sentence, or hold its figures together."""
         return bool(ground(sentence, self.evidence, self.in_context).citations) or self.holds_figures_of(sentence)
 
     def holds_figures_of(self, text: str) -> bool:
-        """Tell whether the figures of each sentence, but for the question's, stand together in one that was read."""
+        """Tell whether one sentence of the evidence holds all figures of each sentence, except the question's own."""
         return has_its_figures_from(text, self.evidence, self.in_context)
 
     def check_cancelled(self) -> None:
-        """Raise ``AnswerCancelled`` where nobody waits for the answer any more."""
+        """Raise ``AnswerCancelled`` if nobody waits for the answer any more."""
         if self.cancelled.is_set():
             raise AnswerCancelled
 
@@ -166,7 +166,7 @@ SearchAgain = Callable[[str], tuple[AnswerRequest, Retrieved] | None]
 
 @dataclass(frozen=True, slots=True)
 class _Author:
-    """Who wrote: an empty ``model`` where retrieval alone decided."""
+    """The author of an answer; ``model`` is empty if retrieval alone decided."""
 
     model: str = ""
     stand_in: bool = False
@@ -176,7 +176,7 @@ class _Author:
 def generate_answer(
     request: AnswerRequest, generator: Generator, settings: Settings, fit: AnswerabilityFit | None
 ) -> GeneratorObject[Event, None, Completed]:
-    """Yield the deltas as they come and return ``Completed``.  Without a ``fit`` answerability is not judged first.
+    """Yield the deltas as they come and return ``Completed``.  Without a ``fit``, answerability is not judged first.
 
     Closing the iterator frees the model.  Raises what the generator raises.
     """
@@ -217,15 +217,15 @@ def generate_answer(
 
 
 def refusal(request: AnswerRequest) -> Answer:
-    """Return the refusal that needs no model: nothing near was found."""
+    """Return the refusal of a question for which nothing near was found; it needs no model."""
     return _refused(request, _Author())
 
 
 def quotation(request: AnswerRequest, instead_of: str = "") -> Answer | None:
-    """Return the answer that needs no model: the sentences that answer best, word for word; None where none may leave.
+    """Return the best sentences word for word, as an answer without a model; None if none may be quoted.
 
-    What is for staff only, or holds no longer, is not quoted; the question's own language comes first.  ``instead_of``
-    names the error for which the model does not answer.
+    Internal and outdated passages are not quoted; the question's own language comes first.  ``instead_of`` names the
+    error that kept the model from answering.
     """
     usable = [one for one in request.evidence if one.quoted and one.may_be_passed_on]
     own = [one for one in usable if one.language == request.language] or usable
@@ -243,7 +243,7 @@ def _is_missing(
     clock: GenerationClock,
     part: str = "",
 ) -> bool:
-    """Tell whether the passages probably do not hold the answer, or that of a ``part`` of the question."""
+    """Tell whether the passages probably lack the answer to the question, or to a ``part`` of it."""
     found = judge_answerable(generator, messages, request.language, part)
     clock.loaded(found.finished)
     if found.yes is None:  # the model said neither yes nor no
@@ -255,7 +255,7 @@ def _is_missing(
 def _missing_parts(
     request: AnswerRequest, generator: Generator, messages: list[Message], fit: AnswerabilityFit, clock: GenerationClock
 ) -> tuple[str, ...]:
-    """Return the parts of the question whose answer the passages probably do not hold; none where that is all."""
+    """Return the parts of the question whose answer the passages probably lack; none if that would be all of them."""
     parts = asked_parts(request.question)
     missing = tuple(part for part in parts if _is_missing(request, generator, messages, fit, clock, part))
     return missing if len(missing) < len(parts) else ()
@@ -282,9 +282,9 @@ def _written(
 def _quoting_reply(
     request: AnswerRequest, generator: Generator, messages: list[Message], budget: Budget
 ) -> GuardedReply | None:
-    """Return a reply that quotes the documents first, and concludes what they support; None where it does not.
+    """Return a second attempt, which quotes the documents and draws a supported conclusion; None if it does not.
 
-    The second attempt, where nothing supports the first.  All but its own words is in the model's prefix cache.
+    Everything but its own words is in the model's prefix cache.
     """
     language, opening = request.language, request.opening_for(generator)
     if not opening:
@@ -316,7 +316,7 @@ def _until_closed(reply: Iterator[GeneratedThinking | GeneratedText | GuardedRep
 
 @dataclass(frozen=True, slots=True)
 class _Reply:
-    """A reply as the checks left it: ``stopped_by`` is the one that refuses it, or has made it shorter.
+    """A reply after the checks.  ``stopped_by`` is the guard that refused or shortened it.
 
     ``unanswered`` are the parts of the question that it does not answer.
     """
@@ -329,7 +329,7 @@ class _Reply:
 
 
 def _checked(request: AnswerRequest, written: str) -> _Reply:
-    """Hold what the model wrote against the passages, and take out what may not leave."""
+    """Check a reply against the passages and remove what must not be passed on."""
     with request.trace.span("citations"):
         return _held_against_passages(request, written)
 
@@ -355,13 +355,13 @@ def _answered(request: AnswerRequest, reply: _Reply, author: _Author) -> Answer:
     if reply.refused:
         return _refused(request, author)
     unsupported = reply.grounding.unsupported
-    if is_bare_verdict(reply.text):  # nothing in it can be held against the passages
+    if is_bare_verdict(reply.text):  # it has nothing to compare with the passages
         unsupported = (TextSpan(0, len(reply.text)),)
     return _answer(request, author, reply.text, reply.grounding.citations, unsupported)
 
 
 def _guard_against(request: AnswerRequest, text: str, grounding: Grounding, unanswered: Sequence[str]) -> Guard:
-    """Return the guard that refuses a reply; empty where it stands."""
+    """Return the guard that refuses a reply; empty if it stands."""
     if not text or recites_passages(text, request.evidence):
         return "output_filter"
     if says_not_found(text) or _says_not_found_in_third(request, text, grounding):
@@ -374,18 +374,18 @@ def _guard_against(request: AnswerRequest, text: str, grounding: Grounding, unan
 
 
 def _says_not_found_in_third(request: AnswerRequest, text: str, grounding: Grounding) -> bool:
-    """Tell whether a reply in a third language says that the documents lack the answer, and nothing supports it."""
+    """Tell whether an unsupported reply in a third language says that the documents lack the answer."""
     third = third_language_after(text, request.question)
     return bool(third) and not grounding.citations and says_not_found_in(third, text)
 
 
 def _asks_back(request: AnswerRequest, text: str) -> bool:
-    """Tell whether a reply only asks what was asked: all of it, or the question of a mail."""
+    """Tell whether a reply only repeats the question: all of it, or the question within a mail."""
     return any(repeats_question(text, asked) for asked in (request.in_context, read_message(request.question).question))
 
 
 def _says_nothing(text: str) -> bool:
-    """Tell whether a reply of which no sentence states anything is neither a question nor yes or no.
+    """Tell whether a reply that states nothing is neither a question nor a verdict.
 
     "Sorry, but I can't assist with that."
     """
@@ -393,24 +393,24 @@ def _says_nothing(text: str) -> bool:
 
 
 def _asked(request: AnswerRequest) -> tuple[str, ...]:
-    """Return what is asked, one by one; in a third language the whole, for its words are not known."""
+    """Return the parts of the question; in a third language, whose words are not known, the whole."""
     if request.third_language:
         return (request.question,)
     return asked_parts(request.question) or (read_message(request.question).question,)
 
 
 def _gives_orders(passage: Evidence) -> bool:
-    """Tell whether a passage speaks to the machine: beside it, what nothing supports may be somebody's order."""
+    """Tell whether a passage holds instructions to the model, which an unsupported sentence may obey."""
     return bool(injection_spans(passage.text))
 
 
 def _is_comparable(request: AnswerRequest, text: str) -> bool:
-    """Tell whether words can be compared: where what answers best is in the other language, a reply is only marked.
+    """Tell whether words can be compared; if not, an unsupported reply is marked instead of refused.
 
-    That is the best passage, or for a reply without figures one that the best match quotes; figures that no passage has
-    are made up.  Of 54 replies about documents in either language of which nothing was supported, 14 were such, and 6
-    of these were right; of 10 that should have been refused 3 were.  In a third language it is so for any reply without
-    figures.
+    They cannot if the best passage is in the other language, or, for a reply without figures, a quoted one; figures
+    that no passage has are invented in any language.  Of 54 unsupported replies over documents in both languages, 14
+    were of this kind and 6 of those right; of 10 that should have been refused, 3 were.  In a third language no reply
+    without figures can be compared.
     """
     third = third_language_after(text, request.question)
     if request.third_language or third:
@@ -464,7 +464,7 @@ def _answer(
 
 
 def _third_language_of(request: AnswerRequest, text: str, lane: Lane) -> str:
-    """Return the third language of an answer's text; a quotation is in the documents' language."""
+    """Return the third language of an answer's text, if any; a quotation is in the documents' language."""
     if lane == "quotation" or not request.third_language:
         return ""
     if lane == "refusal":
@@ -480,13 +480,13 @@ _CONCLUSIONS: dict[Language, str] = {"en": " So", "zh": "所以，"}
 
 
 def opening_of(evidence: Sequence[Evidence], language: Language) -> str:
-    """Return what a reply begins with; empty where the best passage is in the other language, for it is not copied."""
+    """Return the beginning of a quoting reply; empty if the best passage is in the other language: it is not copied."""
     best = next((passage for passage in evidence if passage.sent), None)
     return _OPENINGS[language][0] if best is not None and best.language == language else ""
 
 
 def is_closed(text: str) -> bool:
-    """Tell whether a reply has a quotation at its beginning that is at its end.
+    """Tell whether the quotation at the beginning of a reply is closed.
 
     >>> is_closed('Our documents say: "Rust is'), is_closed('Our documents say: "Rust is not covered." So')
     (False, True)
@@ -496,9 +496,9 @@ def is_closed(text: str) -> bool:
 
 
 def begun_conclusion(text: str, evidence: Sequence[Evidence], language: Language) -> str:
-    """Return the quotation that a reply begins with and the first word of a conclusion from it.
+    """Return the quotation at the beginning of a reply with the first word of a conclusion.
 
-    Empty where the quotation is not closed, or no passage has it word for word.
+    Empty if the quotation is not closed, or no passage has it word for word.
     """
     quoted = _quotation(text)
     if quoted is None or quoted.end == len(text) or not is_word_for_word(text[quoted.start : quoted.end], evidence):
@@ -507,7 +507,7 @@ def begun_conclusion(text: str, evidence: Sequence[Evidence], language: Language
 
 
 def conclusion(text: str) -> str:
-    """Return what a reply says behind the quotation that it begins with; empty where there is none.
+    """Return the text after the quotation at the beginning of a reply; empty if there is no quotation.
 
     >>> conclusion('Our documents say: "Rust is not covered." So it is not.'), conclusion("It is not.")
     ('So it is not.', '')
@@ -517,14 +517,14 @@ def conclusion(text: str) -> str:
 
 
 def is_word_for_word(words: str, evidence: Sequence[Evidence]) -> bool:
-    """Tell whether the model read these words of a document in a row; marks, cases and blanks are layout."""
+    """Tell whether the model has read these words in a row, whatever their punctuation, case and spaces."""
     wanted = _letters(words)
     sent = ("\n".join(without_descriptions(passage.words(span)) for span in passage.sent) for passage in evidence)
     return bool(wanted) and any(wanted in _letters(text) for text in sent)
 
 
 def _quotation(text: str) -> TextSpan | None:
-    """Return the words between the marks that a reply begins with, up to its end while they are not closed."""
+    """Return the quotation at the beginning of a reply; up to the reply's end while it is not closed."""
     for opening, ending in _OPENINGS.values():
         if text.startswith(opening):
             ends = (place for place in range(len(opening), len(text)) if text[place] in ending)

@@ -1,11 +1,11 @@
-"""Asks the model whether the passages hold the answer, before it is asked for the answer.
+"""Asks the model whether the passages hold the answer, before asking for the answer.
 
-No retrieval score tells a question whose answer is there from one whose answer is nearly there; a model that reads both
-can.  It is asked for one word after the very prompt that the answer begins with, so that the prefix cache makes the
-second reading nearly free, and what counts is not the word but how probable "yes" is beside "no".  How much that is
-worth depends on the model, so each has a fit of its own, which ``python -m eval calibrate refusal`` writes beside the
-knowledge base; a model without one is not asked.  ``answerability.json`` may ship fits and has none now: on customers'
-texts one of the 1.5B stand-in refused, held out, .26 of 18 without an answer and .12 of 33 with one.
+No retrieval score separates a question with an answer from a near miss; a model that reads question and passages can.
+It is asked for one word, after the same prompt as the answer's, so that the prefix cache makes the answer's prompt
+nearly free.  What counts is not the word but the probability of "yes" against "no".  How much that is worth depends on
+the model, so each has its own fit, which ``python -m eval calibrate refusal`` writes beside the knowledge base; a model
+without a fit is not asked.  ``answerability.json`` may ship fits and has none now: on held-out customers' texts a fit
+for the 1.5B stand-in refused .26 of 18 without an answer and .12 of 33 with one.
 """
 
 import json
@@ -24,7 +24,7 @@ ANSWERABILITY_PATH = Path(__file__).with_name("answerability.json")
 
 _CANDIDATES = 15
 _LEAST_MASS = 0.2
-"""Where "yes" and "no" together are less probable than this, the model did not understand what it was asked."""
+"""If "yes" and "no" together are less probable than this, the model did not understand the question."""
 
 # Worded alike in both languages, and with the same two words to choose from: 是 and 否 put the level elsewhere.
 _ASKED: dict[Language, str] = {
@@ -40,10 +40,10 @@ _YES, _NO = frozenset({"yes", "是", "有", "在"}), frozenset({"no", "否", "�
 
 @dataclass(frozen=True, slots=True)
 class AnswerabilityFit:
-    """A logistic regression for one model: how probable it is that the passages hold the answer.
+    """A logistic regression for one model: the probability that the passages hold the answer.
 
-    Its features are the logit of "yes", the logit of what retrieval found, and whether the question is Chinese.  Below
-    ``refuse_below`` the answer is a refusal.
+    Its features are the logit of "yes", the logit of the retrieval probability, and whether the question is Chinese.
+    Below ``refuse_below`` the answer is a refusal.
 
     >>> fit = AnswerabilityFit(-1.0, 2.0, 0.0, 0.0, refuse_below=0.3)
     >>> round(fit.probability(yes=0.5, retrieval=0.9, language="en"), 3)
@@ -57,7 +57,7 @@ class AnswerabilityFit:
     refuse_below: float
 
     def probability(self, *, yes: float, retrieval: float, language: Language) -> float:
-        """Return the probability in [0, 1]; ``yes`` and ``retrieval`` are such themselves."""
+        """Return the probability in [0, 1]; so are ``yes`` and ``retrieval``."""
         by_yes, by_retrieval, by_chinese = answerability_features(yes=yes, retrieval=retrieval, language=language)
         logit = self.intercept + self.yes * by_yes + self.retrieval * by_retrieval + self.chinese * by_chinese
         return logistic(logit)
@@ -69,13 +69,13 @@ class AnswerabilityFit:
 
 
 def answerability_features(*, yes: float, retrieval: float, language: Language) -> tuple[float, float, float]:
-    """Return what a fit weighs: the logits of both probabilities, and 1 for a Chinese question."""
+    """Return the features of a fit: the logits of both probabilities, and 1 for a Chinese question."""
     return logit_of(yes), logit_of(retrieval), float(language == "zh")
 
 
 @lru_cache(maxsize=8)
 def load_answerability_fit(model: str, path: Path = ANSWERABILITY_PATH) -> AnswerabilityFit | None:
-    """Return the fit for a model by its name in Ollama; None where there is none."""
+    """Return the fit for a model by its name in Ollama; None if there is none."""
     fits = json.loads(path.read_text(encoding="utf-8"))["fits"]
     return AnswerabilityFit.from_json(fits[model]) if model in fits else None
 
@@ -88,7 +88,7 @@ def answerability_fit_of(folder: Path, model: str) -> AnswerabilityFit | None:
 
 @dataclass(frozen=True, slots=True)
 class AnswerabilitySample:
-    """The probabilities, in [0, 1], known before an answer is written; ``yes`` is that of ``AnswerabilityReply``."""
+    """The probabilities in [0, 1] known before an answer is written; ``yes`` is that of ``AnswerabilityReply``."""
 
     language: Language
     retrieval: float
@@ -97,7 +97,7 @@ class AnswerabilitySample:
 
 @dataclass(frozen=True, slots=True)
 class AnswerabilityReply:
-    """What the model said: the probability of "yes" beside "no", None where it said neither."""
+    """The model's reply: the probability of "yes" against "no", None if it said neither."""
 
     yes: float | None
     finished: GenerationFinished
@@ -122,7 +122,7 @@ def judge_answerable(
 
 
 def yes_probability(first_token: Sequence[tuple[str, float]]) -> float | None:
-    """Return how probable "yes" is beside "no", from the candidates for the first token; None where neither is.
+    """Return the probability of "yes" against "no" among the candidates for the first token; None if neither is there.
 
     >>> yes_probability([("Yes", 0.5), (" no", 0.25), ("The", 0.1), (" yes", 0.25)])
     0.75

@@ -1,4 +1,4 @@
-"""The one way to a model: a ticket, a slot on a host, a running server, another try, and cancellation.
+"""The one way to a model: a ticket, a slot on a host, a running server, retries, and cancellation.
 
     def run(generator: Generator) -> GeneratorObject[str, None, int]:   # yields parts and returns a result
         ...
@@ -7,7 +7,7 @@
         ...
     result = gateway.result(GenerationRequest(run))          # the same, blocking
 
-Models that do not fit into memory are handled below it, by the generator of each host (``oom_fallback.py``).
+The generator of each host handles models that do not fit into memory (``oom_fallback.py``).
 """
 
 import threading
@@ -50,11 +50,11 @@ class Admitted:
 
 @dataclass(frozen=True, slots=True)
 class GenerationRequest(Generic[ItemOut, ResultOut]):
-    """Work for a model.  ``run`` is given the generator of the slot's host, yields parts and returns the result.
+    """Work for a model.  ``run`` takes the generator of the slot's host, yields parts and returns the result.
 
-    A model that is lost before the first part is asked again by calling ``run`` anew, on another host if there is one;
-    with ``restartable`` also after parts, for a caller who shows none of them.  ``cancelled`` ends the wait and the
-    generation with ``AnswerCancelled``.  The duration teaches the queue's estimate unless ``is_typical`` is false.
+    If the model is lost before the first part, ``run`` is called again, on another host if there is one; with
+    ``restartable`` also after parts, for a caller who shows none of them.  ``cancelled`` ends the wait and the
+    generation with ``AnswerCancelled``.  The duration updates the queue's estimate unless ``is_typical`` is false.
     """
 
     run: Callable[[Generator], GeneratorObject[ItemOut, None, ResultOut]]
@@ -68,9 +68,9 @@ class GenerationRequest(Generic[ItemOut, ResultOut]):
 class ModelGateway:
     """A model with its queue and its server.  Safe to use from several threads.
 
-    ``ensure_server`` starts the model server where that is possible and raises a ``ServingError`` where not.
-    ``generator_of`` returns the generator of a host by the host's name; None: ``generator`` serves every slot.
-    ``context_tokens`` returns how much the model reads and writes at once; None: as much as the settings say.
+    ``ensure_server`` starts the model server if it can and raises a ``ServingError`` if it cannot.  ``generator_of``
+    returns the generator of a host by the host's name; None: ``generator`` serves every slot.  ``context_tokens``
+    returns the model's context; None: the settings' context.
 
     >>> from rag.testing import ScriptedGenerator
     >>> gateway = ModelGateway(ScriptedGenerator(), Admission(slots=1, max_waiting=8))
@@ -85,17 +85,17 @@ class ModelGateway:
     context_tokens: Callable[[], int] | None = None
 
     def with_generator(self, generator: Generator) -> "ModelGateway":
-        """Return a gateway with the same queue and server, where ``generator`` serves every slot."""
+        """Return a gateway with the same queue and server in which ``generator`` serves every slot."""
         return replace(self, generator=generator, generator_of=None)
 
     def room_tokens(self, settings: Settings) -> int:
-        """Return how much the model reads and writes at once."""
+        """Return the model's context in tokens."""
         return settings.context_tokens if self.context_tokens is None else self.context_tokens()
 
     def start(self) -> str:
-        """Start the server where that is possible; return the name of the model that will answer.
+        """Start the server if possible and return the name of the model.
 
-        Raises a ``ServingError`` where there is no server or no model.
+        Raises a ``ServingError`` if there is no server or no model.
         """
         self.ensure_server()
         return self.generator.model
@@ -105,8 +105,8 @@ class ModelGateway:
     ) -> GeneratorObject[Wait | Admitted | Item, None, Result]:
         """Yield ``Wait`` while others are served, ``Admitted``, and the parts of ``run``; return its result.
 
-        The slot is free again when the result is returned, and at once when the iterator is closed.
-        Raises a ``ServingError``; after it nothing is held.
+        The slot is free again once the result is returned, and as soon as the iterator is closed.
+        Raises a ``ServingError``, after which nothing is held.
         """
         ticket = self.admission.ticket(request.ticket, cancelled=request.cancelled)
         is_typical = False
@@ -123,7 +123,7 @@ class ModelGateway:
         request: GenerationRequest[Item, Result],
         watch: Callable[[Wait | Admitted | Item], None] = lambda event: None,
     ) -> Result:
-        """Block until the result is there.  ``watch`` sees what ``generate`` yields; raising in it ends the work."""
+        """Block until the result is there.  ``watch`` gets what ``generate`` yields; raising in it ends the work."""
         with closing(self.generate(request)) as events:
             while True:
                 try:
@@ -136,9 +136,9 @@ class ModelGateway:
     def _attempts(
         self, request: GenerationRequest[Item, Result], ticket: Ticket
     ) -> GeneratorObject[Wait | Admitted | Item, None, Result]:
-        """Run; again where the model was lost: by then it is started anew, or another host has a slot.
+        """Run the request; again if the model was lost, which by then is restarted or has a slot on another host.
 
-        Passages may be told twice, words of an answer may not.
+        Passages may be yielded twice, words of an answer may not.
         """
         hosts = self.admission.host_count
         for is_last in (*[False] * max(1, hosts - 1), True):
@@ -164,7 +164,7 @@ class ModelGateway:
         raise AssertionError("the last attempt returns or raises")
 
     def _may_succeed_elsewhere(self, error: ServingError, host: str) -> bool:
-        """Tell whether another host, or this one once it is started anew, may do better."""
+        """Tell whether another host, or this one after a restart, may succeed."""
         if isinstance(error, ModelStoppedHalfway | OllamaUnavailable):
             return True
         if isinstance(error, ModelTimedOut):  # after minutes: only where the host is not slow but gone
@@ -175,7 +175,7 @@ class ModelGateway:
 def blocking(
     work: Callable[[Generator], Result],
 ) -> Callable[[Generator], GeneratorObject[GenerationPart, None, Result]]:
-    """Return the ``run`` of work that yields no parts."""
+    """Return a ``run`` for work that yields no parts."""
 
     def run(generator: Generator) -> GeneratorObject[GenerationPart, None, Result]:
         yield from ()
@@ -185,7 +185,7 @@ def blocking(
 
 
 class WatchedGenerator:
-    """Passes a generator on and shows each part to ``watch`` first; what ``watch`` raises frees the model."""
+    """Wraps a generator and calls ``watch`` with each part first; an error in ``watch`` frees the model."""
 
     def __init__(self, generator: Generator, watch: Callable[[GenerationPart], None]) -> None:
         self._generator = generator
@@ -203,13 +203,13 @@ class WatchedGenerator:
 
     @property
     def continues_replies(self) -> bool:
-        """True when the model goes on from a last message of the assistant."""
+        """True when the model continues a last message of the assistant."""
         return self._generator.continues_replies
 
     def generate(
         self, messages: Sequence[Message], *, think: bool, max_tokens: int, candidates: int = 0
     ) -> GeneratorObject[GenerationPart, None, None]:
-        """Yield what the generator yields; something comes four times a second."""
+        """Yield what the generator yields, at least four times a second."""
         parts = self._generator.generate(messages, think=think, max_tokens=max_tokens, candidates=candidates)
         with closing(parts):
             for part in parts:
@@ -218,7 +218,7 @@ class WatchedGenerator:
 
 
 def _cancellable(generator: Generator, cancelled: threading.Event | None) -> WatchedGenerator:
-    """Return the generator, which raises ``AnswerCancelled`` once ``cancelled`` is set."""
+    """Return the generator so that it raises ``AnswerCancelled`` once ``cancelled`` is set."""
 
     def check(_: GenerationPart) -> None:
         if cancelled is not None and cancelled.is_set():

@@ -1,13 +1,11 @@
-"""Keeps a small model's reply in bounds: its thought, its loops, its language, and that there is an answer at all.
+"""Keeps a small model's reply within bounds: length of the thought, loops, language, and that there is an answer.
 
-What is decided here, and why:
-
-- A thought that exceeds its budget or goes round in circles is closed for the model, which then goes on from it: the
-  prefix cache makes that cheap.  So is a thought that the model never closed: what came is kept as a thought, and the
-  answer is asked for.  An empty answer is never passed on.
-- The first words of an answer are held back until its language is certain.  In the wrong one, nothing was shown yet and
-  the model is asked once more with the language demanded last; what comes then is shown as it is.
-- An answer that repeats itself is cut where the repetition begins, one that reached its budget after its last whole
+- A thought that exceeds its budget or loops is closed for the model, which then continues from it; the prefix cache
+  makes that cheap.  A thought that the model never closes is kept as a thought, and the answer is requested.  An empty
+  answer is never passed on.
+- The first words of an answer are held back until its language is certain.  If it is the wrong one, nothing has been
+  shown yet, and the model is asked once more with the language demanded last; that reply is shown in any language.
+- An answer that repeats itself is cut where the repetition begins; one that used up its budget, after its last whole
   sentence.
 """
 
@@ -34,12 +32,12 @@ from rag.text.sentences import split_sentences
 
 HELD_CHARACTERS = {"zh": 12, "en": 32, "ja": 12, "ko": 12, "th": 12}
 _HELD_OF_OTHERS = 48
-"""Length of an answer's beginning by which its language is judged, where no sentence ends before."""
+"""Characters of an answer's beginning after which its language is judged, unless a sentence ends before."""
 
 _LOOK_FOR_LOOPS_EVERY_PARTS = 8
 _WRONG_IDEOGRAPHS = 4
 _WRONG_IDEOGRAPHS_A_WORD = 0.5
-"""An English sentence may have a Chinese name or word in it, a short one among few words too."""
+"""An English sentence may contain a Chinese name or word, even a short sentence."""
 _WRONG_LATIN_WORDS = 4
 _LATIN_WORD = re.compile("[A-Za-z]{2,}")
 _SENTENCE_ENDS = "。！？!?\n"
@@ -48,7 +46,7 @@ _WHOLE_ENDS = '。！？.!?)）"”|'
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """How many tokens a thought and an answer may have."""
+    """The most tokens of a thought and of an answer."""
 
     thinking_tokens: int
     answer_tokens: int
@@ -56,9 +54,9 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class GuardedReply:
-    """The last part: the reply as it is to be kept.  ``text`` is never blank; counts and times are sums of all calls.
+    """The last part: the final reply.  ``text`` is never blank; counts and times are sums over all calls.
 
-    ``text`` may be shorter than what was given piece by piece, where a repetition was cut.
+    ``text`` is shorter than the parts yielded before if a repetition was cut.
     """
 
     text: str
@@ -86,9 +84,9 @@ def guard_reply(
 ) -> GeneratorObject[GeneratedThinking | GeneratedText | GuardedReply, None, None]:
     """Yield the reply as it comes and ``GuardedReply`` last.
 
-    A last message of the assistant is the beginning of the reply: it is part of what is yielded, and left out where the
+    A last message of the assistant is the beginning of the reply: it is yielded as a part of it, and dropped if the
     model has to be asked again.  Empty text parts are the generator's heartbeat.  Closing the iterator cancels the
-    generation.  Raises what the generator raises, and ``ModelSaidNothing`` when there is no answer after all.
+    generation.  Raises the generator's errors, and ``ModelSaidNothing`` if there is no answer in the end.
     """
     total = GenerationFinished()
     thought = closed_thought = ""
@@ -117,7 +115,7 @@ def guard_reply(
 
 
 class _Call:
-    """One call of the generator, watched while it speaks."""
+    """One call of the generator, checked while it streams."""
 
     def __init__(
         self, generator: Generator, prompt: list[Message], *, think: bool, wanted: str | None, budget: Budget
@@ -135,7 +133,7 @@ class _Call:
         self._finished = GenerationFinished()
 
     def run(self) -> GeneratorObject[GeneratedThinking | GeneratedText, None, _RawReply]:
-        """Yield what may be shown, and return what was said."""
+        """Yield the parts that may be shown and return the whole reply."""
         tokens = self._budget.answer_tokens + (self._budget.thinking_tokens if self._think else 0)
         parts = self._generator.generate(self._prompt, think=self._think, max_tokens=tokens)
         end = _End.DONE
@@ -157,7 +155,7 @@ class _Call:
         if isinstance(part, GenerationFinished):
             self._finished = part
         elif isinstance(part, GeneratedThinking):
-            if not self._text:  # a thought after the answer's beginning is no use to anybody
+            if not self._text:  # a thought after the beginning of the answer is useless
                 self._thinking.append(part.text)
                 yield part
         elif not part.text:
@@ -170,7 +168,7 @@ class _Call:
             yield from self._show()
 
     def _reply(self) -> str:
-        """Return the reply so far with its beginning; empty while the model has said nothing."""
+        """Return the reply so far with its opening; empty until the model writes."""
         return self._opening + "".join(self._text) if self._text else ""
 
     def _show(self) -> Iterator[GeneratedText]:
@@ -205,9 +203,9 @@ def _is_looping(parts: Sequence[str]) -> bool:
 
 
 def is_in_other_language(text: str, wanted: str) -> bool:
-    """Tell whether a text is surely in another language than the wanted one; codes, prices and names alone are in none.
+    """Tell whether a text is certainly in another language; codes, prices and names alone are in none.
 
-    A Chinese sentence with English names and terms in it is Chinese, however many these are.
+    A Chinese sentence is Chinese, however many English names and terms it contains.
 
     >>> is_in_other_language("GBP 30 (EUR 35).", "zh"), is_in_other_language("You have thirty days to", "zh")
     (False, True)
@@ -230,7 +228,7 @@ def is_in_other_language(text: str, wanted: str) -> bool:
 
 
 def _trimmed(spoken: _RawReply) -> str:
-    """Return the text without its repetition, and without a last sentence that the budget cut off."""
+    """Return the text without its repetition, and without a last sentence cut off by the budget."""
     text = spoken.text.strip()
     repeats_from = repetition_start(text)
     if repeats_from is None and spoken.finished.reason != "length":
@@ -267,10 +265,10 @@ _RUN_TIMES = 3
 
 
 def repetition_start(text: str) -> int | None:
-    """Return the offset at which a text begins to repeat itself; None where it does not.
+    """Return the offset at which a text begins to repeat itself; None if it does not.
 
-    Either its end is one piece four times over, or a run of fourteen tokens (words, ideographs, marks) stands in it
-    three times: lists of similar short lines are none.
+    Either it ends with the same piece four times, or it contains a run of fourteen tokens (words, ideographs, marks)
+    three times; lists of similar short lines do not count.
 
     >>> repetition_start("Yes. " + "It is free. " * 6), repetition_start("It is free. It is free of charge.")
     (15, None)

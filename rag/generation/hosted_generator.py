@@ -1,4 +1,4 @@
-"""One model on several hosts: who holds a slot of a host asks that one, everybody else the one that is least used."""
+"""One model on several hosts: a caller with a slot uses the slot's host, everybody else the least used one."""
 
 import threading
 from collections import Counter
@@ -15,7 +15,7 @@ from rag.settings import Settings
 class HostedGenerator:
     """The generators of several hosts.  Safe to use from several threads.
 
-    Which model answers may change with the hosts that answer, where the settings name none.
+    If the settings name no model, the model may change with the hosts that answer.
     """
 
     def __init__(self, settings: Settings, hosts: Hosts) -> None:
@@ -37,12 +37,12 @@ class HostedGenerator:
 
     @property
     def continues_replies(self) -> bool:
-        """Always: Ollama goes on from a last message of the assistant."""
+        """Always: Ollama continues a last message of the assistant."""
         return True
 
     @property
     def context_tokens(self) -> int:
-        """How much a model reads and writes on every host that was asked so far."""
+        """The smallest context in tokens of the hosts used so far."""
         with self._lock:
             return min((one.context_tokens for one in self._generators.values()), default=self._settings.context_tokens)
 
@@ -56,13 +56,13 @@ class HostedGenerator:
             return self._generators[key]
 
     def warm(self) -> None:
-        """Import what the first generation needs; asks nobody."""
+        """Import the modules of the first generation; sends nothing."""
         FallbackGenerator(self._settings, lambda: choose_model(self._settings)).warm()
 
     def generate(
         self, messages: Sequence[Message], *, think: bool, max_tokens: int, candidates: int = 0
     ) -> GeneratorObject[GenerationPart, None, None]:
-        """Yield what the generator of the usable host that is least used from here yields."""
+        """Yield what the generator of the usable host yields that is least used from here."""
         self._hosts.require()
         with self._lock:
             host = min(self._hosts.slots(), key=lambda name: self._asked[name])

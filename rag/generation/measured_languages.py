@@ -1,7 +1,7 @@
-"""What is told beside an answer in a third language: how well the model did in it, and what could be checked.
+"""The note beside an answer in a third language: how well the model did in it, and what could be checked.
 
 ``measured_languages.json`` has the counts of ``python -m eval desk --cases data/desk/languages.jsonl`` by model and
-language (docs/measurements.md).  A model that is not in it was not measured.
+language (docs/measurements.md).  Other models were not measured.
 """
 
 import json
@@ -16,7 +16,7 @@ from rag.translate import translate
 MEASURED_PATH = Path(__file__).with_name("measured_languages.json")
 
 GOOD_SHARE = 0.9
-"""Of a model's replies so many are in the customer's language where it is taken to keep to it."""
+"""The share of replies in the customer's language from which on a model is taken to keep to the language."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +35,12 @@ class MeasuredLanguage:
 
 
 def measured_language(model: str, code: str) -> MeasuredLanguage | None:
-    """Return what was measured of a model, by its name in Ollama, in a language (ISO 639-1); None where nothing was."""
+    """Return the counts of a model, by its name in Ollama, in a language (ISO 639-1); None if not measured."""
     return _all().get(model, {}).get(code)
 
 
 def language_note(answer: Answer, language: Language) -> str:
-    """Return what a reader in one of the interface's languages is told of an answer's own; empty where it is theirs."""
+    """Return the note on an answer's language, in a language of the interface; empty if they are the same."""
     if not answer.third_language or answer.refused or answer.lane not in ("model", "cached"):
         return ""
     third = reply_language(answer.third_language)

@@ -1,7 +1,7 @@
-"""Bringing a model into memory before somebody waits for it, and taking it out again, without cutting off an answer.
+"""Loads a model before somebody waits for it, and unloads it, without cutting off an answer.
 
-Ollama 0.24 holds an empty request to mean just that (server/routes.go, GenerateHandler): it loads the model, or lets it
-go where it is to be kept for 0 seconds; the letting go is begun by then, not done.
+In Ollama 0.24 an empty request does just that (server/routes.go, GenerateHandler): it loads the model, or unloads it if
+its keep-alive is 0 seconds; when the reply comes, unloading has begun but need not be finished.
 """
 
 import logging
@@ -29,17 +29,17 @@ _OWNER = "models"  # who takes turns with those who ask, in the model's line
 
 
 def load(client: OllamaClient, name: str, settings: Settings) -> None:
-    """Bring a model into memory as the desk's questions will want it: with another context it would be loaded anew.
+    """Load a model with the options of the desk's questions; with another context it would be loaded again.
 
-    Takes as long as loading does.  Raises ``OllamaUnavailable``, and ``OllamaRefused`` where there is no room.
+    Blocks until it is loaded.  Raises ``OllamaUnavailable``, and ``OllamaRefused`` if there is no room.
     """
     client.generate({"model": name, "keep_alive": settings.keep_alive_seconds, "options": load_options(settings)})
 
 
 def unload(client: OllamaClient, name: str) -> None:
-    """Take a model out of memory and wait until it is; one that is not loaded stays so.  Raises ``OllamaUnavailable``.
+    """Unload a model, if it is loaded, and wait until it is out of memory.  Raises ``OllamaUnavailable``.
 
-    One that a program beside us has an answer written with stays until that is whole, so after 20 s nobody waits.
+    A model that another program is using stays until its answer is complete, so the wait ends after 20 s.
     """
     client.generate({"model": name, "keep_alive": 0})
     until = time.monotonic() + _LETTING_GO_SECONDS
@@ -54,12 +54,11 @@ def without_answers(
     cancelled: threading.Event | None = None,
     lock: Path | None = None,
 ) -> Iterator[None]:
-    """Hold every slot of the model for a block, so that no answer is cut off and none is begun in it.
+    """Hold every slot of the model during a block, so that no answer is cut off and none begins.
 
-    It waits its turn in the same line as everybody; ``waiting`` hears how many answers are still being written, about
-    once a second, and may raise to give up.  Two programs that each held some of the slots would wait for each other
-    for ever, so one goes in at a time: who has the file ``lock``.  Raises ``AnswerCancelled``, ``QueueFull`` and
-    ``WaitedTooLong``.
+    It waits in the common queue.  ``waiting`` is called about once a second with the number of answers still being
+    written, and may raise to give up.  Two programs that each held some of the slots would wait for each other for
+    ever, so the file ``lock`` lets in one at a time.  Raises ``AnswerCancelled``, ``QueueFull`` and ``WaitedTooLong``.
     """
     with ExitStack() as held:
         if lock is not None:
@@ -78,7 +77,7 @@ def without_answers(
 
 @contextmanager
 def _alone(path: Path, waiting: Callable[[], None], cancelled: threading.Event | None) -> Iterator[None]:
-    """Hold the lock; where its folder cannot be written to there is none, and no line that programs share either."""
+    """Hold the lock; if its folder is not writable there is none, and no queue shared by programs either."""
     lock = FileLock(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

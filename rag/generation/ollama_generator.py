@@ -1,11 +1,11 @@
-"""Chat with Ollama: thinking and text as different parts, prompt cancellation, errors of our own tree.
+"""Chat with Ollama: thinking and text as different parts, immediate cancellation, errors of our own tree.
 
-Ollama cancels a generation when its connection closes, and sends nothing while it evaluates a long prompt.  A thread
-that is blocked in ``recv`` cannot be woken by closing the iterator or the socket; shutting the socket down wakes it.
-So each reply is read by a thread of its own, over a connection that the waiting thread can shut down at any time.  The
-``ollama`` client sets no timeout; the waiting thread keeps the time as well.
+Ollama cancels a generation when its connection closes, and sends nothing while it evaluates a long prompt.  Closing the
+iterator or the socket does not wake a thread that is blocked in ``recv``; shutting the socket down does.  So a separate
+thread reads each reply, over a connection that the waiting thread can shut down at any time.  The ``ollama`` client
+sets no timeout, so the waiting thread also enforces the timeouts.
 
-The client is imported at the first generation or in ``warm``: showing evidence needs none of it.
+The client is imported at the first generation or in ``warm``: evidence is shown without it.
 """
 
 import json
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 
 HEARTBEAT_SECONDS = 0.25
-"""While the model is silent an empty text part is yielded this often, so that the caller can close the iterator."""
+"""While the model is silent, an empty text part is yielded this often, so that the caller can close the iterator."""
 
 _CONNECT_TIMEOUT_SECONDS = 5.0
 _NANOSECONDS_A_MILLISECOND = 1e6
@@ -58,9 +58,9 @@ _CONNECTED = ("connection.connect_tcp.complete", "connection.start_tls.complete"
 
 
 class ThoughtTags:
-    """Sorts text that comes piece by piece into thinking and text; the tags themselves are dropped.
+    """Splits streamed text into thinking and text; the tags themselves are dropped.
 
-    A tag may be cut anywhere by the pieces' ends.  A thought that is never closed stays a thought.
+    Pieces may end within a tag.  A thought that is never closed stays a thought.
 
     >>> tags = ThoughtTags()
     >>> tags.feed("<thi"), tags.feed("nk>hm</think>7 days")
@@ -72,7 +72,7 @@ class ThoughtTags:
         self._inside = False
 
     def feed(self, text: str) -> list[GeneratedThinking | GeneratedText]:
-        """Return what is certain by now; up to seven characters that may begin a tag are held back."""
+        """Return the parts that are certain; up to seven characters that may begin a tag are held back."""
         parts: list[GeneratedThinking | GeneratedText] = []
         rest = self._held + text
         while True:
@@ -88,7 +88,7 @@ class ThoughtTags:
         return parts
 
     def finish(self) -> list[GeneratedThinking | GeneratedText]:
-        """Return what was held back: it was no tag after all."""
+        """Return the characters held back, which were no tag."""
         parts = self._part(self._held)
         self._held = ""
         return parts
@@ -105,7 +105,7 @@ def _first_tag(text: str) -> tuple[int, str | None]:
 
 
 def _length_of_begun_tag(text: str) -> int:
-    """Return how many characters at the end of the text may be the beginning of a tag."""
+    """Return how many characters at the end of a text may begin a tag."""
     longest = min(len(text), len(_CLOSE) - 1)
     return next((size for size in range(longest, 0, -1) if any(t.startswith(text[-size:]) for t in (_OPEN, _CLOSE))), 0)
 
@@ -144,7 +144,7 @@ class AbortableConnection:
 
     @property
     def is_aborted(self) -> bool:
-        """True after ``abort``: an error that the reading thread then meets is of our own making."""
+        """True after ``abort``, which makes the reading thread fail."""
         return self._is_aborted
 
     def abort(self) -> None:
@@ -154,7 +154,7 @@ class AbortableConnection:
             self._shut_down()
 
     def bind(self, request: "httpx.Request") -> None:
-        """Take the connection of a request; an httpx event hook."""
+        """Remember the connection of a request; an httpx event hook."""
         request.extensions["trace"] = self._trace
 
     def _trace(self, event: str, info: Mapping[str, Any]) -> None:
@@ -196,11 +196,11 @@ class OllamaGenerator:
 
     @property
     def continues_replies(self) -> bool:
-        """Always: Ollama goes on from a last message of the assistant."""
+        """Always: Ollama continues a last message of the assistant."""
         return True
 
     def warm(self) -> None:
-        """Import what the first generation needs; sends nothing."""
+        """Import the modules of the first generation; sends nothing."""
         with self._client(AbortableConnection()):
             pass
 
@@ -212,7 +212,7 @@ class OllamaGenerator:
         A last assistant message is continued: after its closed ``thinking``, or after its ``content``.  Closing the
         iterator ends the request.
         Raises ``OllamaUnavailable``, ``ModelMissing``, ``ModelTimedOut``, ``ModelStoppedHalfway``, ``OllamaRefused``.
-        Where a message has pictures, Ollama is asked first whether the model sees any: ``NotAVisionModel``.
+        If a message has pictures, Ollama is first asked whether the model can see: ``NotAVisionModel``.
         """
         model = self.model
         connection = AbortableConnection()
@@ -306,7 +306,7 @@ class OllamaGenerator:
             return self._chosen
 
     def _client(self, connection: AbortableConnection) -> "Client":
-        """Return a client for one request: 0.1 ms, once the TLS context (25 ms) is there."""
+        """Return a client for one request; takes 0.1 ms once the TLS context (25 ms) exists."""
         import httpx  # with the client 0.3 s, which evidence does not wait for
         from ollama import Client
 
@@ -340,9 +340,9 @@ class _HandOver:
 
 
 def translate_error(error: BaseException, model: str, host: str, partial_text: str) -> BaseException:
-    """Return our error for one of the client's or of HTTP's; any other error is returned as it is.
+    """Return our error for an error of the client or of HTTP; any other error is returned unchanged.
 
-    ``model`` was asked at ``host`` and had written ``partial_text`` by then.
+    ``model`` at ``host`` had written ``partial_text`` by then.
     """
     import httpx
     from ollama import ResponseError

@@ -1,7 +1,7 @@
-"""A model that does not fit into memory is made to: fewer layers on the GPU, a smaller context, a smaller quantization.
+"""Makes a model fit into memory: fewer layers on the GPU, then a smaller context, then a smaller quantization.
 
-In that order, each step on top of the one before, until Ollama can load it; what was given up stays given up for this
-process, and the log tells.  Nothing is changed in Ollama, so the next start tries the settings again.
+Each step adds to the one before, until Ollama can load the model.  The reductions last as long as this process and are
+logged.  Ollama itself is not changed, so the next start tries the settings again.
 """
 
 import logging
@@ -24,7 +24,7 @@ from rag.settings import Settings
 logger = logging.getLogger(__name__)
 
 LEAST_CONTEXT_TOKENS = 2048
-"""The prompt's fixed beginning, the evidence, a short question and the reply fit into this."""
+"""Room for the system message, the evidence, a short question and the reply."""
 
 _OUT_OF_MEMORY = re.compile(
     r"more system memory|out of memory|unable to allocate|failed to allocate|cudamalloc|not enough memory|bad_alloc|"
@@ -47,7 +47,7 @@ class Load:
 
 
 def is_out_of_memory(reason: str) -> bool:
-    """Tell whether Ollama's words mean that there was no room.
+    """Tell whether a message of Ollama means that memory did not suffice.
 
     >>> is_out_of_memory("model requires more system memory (9.1 GiB) than is available (4.0 GiB)")
     True
@@ -56,7 +56,7 @@ def is_out_of_memory(reason: str) -> bool:
 
 
 def smaller_loads(load: Load, *, layers: int, quantizations: Sequence[str]) -> Iterator[Load]:
-    """Yield ever smaller ways to load a model; ``layers`` are those that a GPU may hold, 0 without one.
+    """Yield ever smaller ways to load a model; ``layers`` is how many a GPU may hold, 0 without one.
 
     >>> [str(one) for one in smaller_loads(Load("m:q8", 4096), layers=28, quantizations=["m:q4"])][-2:]
     ['m:q8, 2048 tokens, 0 GPU layers', 'm:q4, 2048 tokens, 0 GPU layers']
@@ -73,7 +73,7 @@ def smaller_loads(load: Load, *, layers: int, quantizations: Sequence[str]) -> I
 
 
 def smaller_quantizations(model: str, installed: Sequence[InstalledModel]) -> list[str]:
-    """Return the installed models of the same family name and number of weights that are smaller, largest first."""
+    """Return the smaller installed models with the same name and number of weights, largest first."""
     own = find_installed(installed, model)
     if own is None:
         return []
@@ -87,7 +87,7 @@ def smaller_quantizations(model: str, installed: Sequence[InstalledModel]) -> li
 
 
 class FallbackGenerator:
-    """An ``OllamaGenerator`` that gives way where its model does not fit.  Safe to use from several threads."""
+    """An ``OllamaGenerator`` that shrinks a model that does not fit.  Safe to use from several threads."""
 
     def __init__(self, settings: Settings, choose: Callable[[], NamedModel]) -> None:
         self._settings = settings
@@ -108,16 +108,16 @@ class FallbackGenerator:
 
     @property
     def continues_replies(self) -> bool:
-        """Always: Ollama goes on from a last message of the assistant."""
+        """Always: Ollama continues a last message of the assistant."""
         return True
 
     @property
     def context_tokens(self) -> int:
-        """How much the model reads and writes now."""
+        """The model's present context in tokens."""
         return self._load.context_tokens if self._load is not None else self._settings.context_tokens
 
     def warm(self) -> None:
-        """Import what the first generation needs; asks Ollama nothing."""
+        """Import the modules of the first generation; sends nothing."""
         self._generator.warm()
 
     def generate(
@@ -140,7 +140,7 @@ class FallbackGenerator:
                 self._relieve(generator, error)
 
     def _relieve(self, failed: OllamaGenerator, error: OllamaRefused) -> None:
-        """Take the next smaller way, unless another thread did so meanwhile."""
+        """Take the next smaller load, unless another thread has already done so."""
         with self._lock:
             if self._generator is not failed:
                 return
@@ -162,6 +162,6 @@ class FallbackGenerator:
 
 
 def _layers(details: ModelDetails) -> int:
-    """Return how many layers a model's own header names; 0 where it names none."""
+    """Return the number of layers in a model's header; 0 if it names none."""
     counts = [value for name, value in details.metadata.items() if name.endswith(".block_count")]
     return int(str(counts[0])) if counts else 0

@@ -1,11 +1,11 @@
-"""Takes out of a reply what it cannot have from the passages: strange links, its own prompt, words put into its mouth.
+"""Removes from a reply what cannot come from the passages: unknown links, parts of the prompt, dictated sentences.
 
-The last of three guardrails around documents and questions as data (``prompt_injection.py``).  What a passage says, a
-reply may say, once.  What the customer wrote is not told again: a small model repeats a mail's story behind its answer.
+The last of three guardrails against prompt injection (``prompt_injection.py``).  A reply may say what a passage says,
+once.  It does not repeat the customer's words: a small model appends a mail's story to its answer.
 
-Before that goes what small models put in front of an answer: the question, a label such as "Final Answer:" or "You:",
-tags, "the documents state that".  Only what is certain goes: the question in its own words, a line that ends as a label
-does, a tag.  What is left is the answer; a reply that is nothing else stays as it is, and is judged as it is.
+First it removes the preamble of small models: the question, a label such as "Final Answer:" or "You:", tags, "the
+documents state that".  Only certain cases are removed: the literal question, a line that ends as a label does, a tag.
+A reply that consists of nothing else is left as it is, and judged so.
 """
 
 import re
@@ -24,8 +24,8 @@ from rag.text.markup import is_list_item
 from rag.text.sentences import split_sentences
 from rag.text.terms import terms
 
-# Each alternative begins where the one before it cannot have begun, so that no stretch is looked at twice: a reply of
-# "a.a.a." or "[[[" would take a minute else.  A link's words hold no bracket, its target three at the most.
+# No alternative can begin where the previous one can, so that no stretch is scanned twice: a reply of "a.a.a." or "[[["
+# would take a minute otherwise.  A link's text contains no bracket, its target at most three.
 _LINK = re.compile(
     r"!?\[[^\[\]\n]*+\]\([^()\n]*+(?:\([^()\n]*+){0,3}+[()]|\b(?:https?|ftp|mailto|javascript|data):[^\s)>\]\"'”]++|\bwww\.[^\s)>\]\"'”]++"
     r"|(?<![\w.+-])[\w.+-]++@[\w-]++(?:\.[\w-]++)++"
@@ -40,15 +40,15 @@ _TOLD_TO_SAY = re.compile(
 )
 _PLAIN_REPLIES = frozenset("yes no sure ok okay correct right 是的 不是 可以 不能 不行 能的 对的".split())  # noqa: SIM905
 _RECITED_TERMS = 7
-"""Terms in a row that a reply and the prompt have in common by chance now and then, and more hardly ever."""
+"""A reply and the prompt may share this many terms in a row by chance, but hardly ever more."""
 _PUT_INTO_ITS_MOUTH = 0.8
 _EMPTY_LINES = re.compile(r"\n(?:[ \t]*+\n){2,}+")
 
 
 def filter_output(text: str, question: str, evidence: Sequence[Evidence], is_supported: Callable[[str], bool]) -> str:
-    """Return the reply without such sentences; empty where nothing is left.
+    """Return the reply without such sentences; empty if none is left.
 
-    ``is_supported`` tells of a sentence whether the passages say it.
+    ``is_supported`` tells whether the passages say a sentence.
     """
     said = _hosts("\n".join(map(_said, evidence))) if _LINK.search(text) else frozenset()
     echoes, repeated = _echoes(text, question), repeated_sentences(text)
@@ -67,7 +67,7 @@ def filter_output(text: str, question: str, evidence: Sequence[Evidence], is_sup
 
 
 def without_spans(text: str, spans: Sequence[TextSpan]) -> str:
-    r"""Return a text without some stretches of it, in ascending order, and without blanks at its ends.
+    r"""Return a text without some spans, which are in ascending order, and without blanks at its ends.
 
     >>> without_spans("One. Two. Three.", [TextSpan(5, 9)]), without_spans("One.\n\nTwo.\n\nThree.", [TextSpan(6, 10)])
     ('One.  Three.', 'One.\n\nThree.')
@@ -80,7 +80,7 @@ def without_spans(text: str, spans: Sequence[TextSpan]) -> str:
 
 
 def repeated_sentences(text: str) -> set[TextSpan]:
-    """Return the sentences that stand in a reply already, word for word; two lists may have a step in common."""
+    """Return the sentences that repeat an earlier one word for word; two lists may have a step in common."""
     seen: set[str] = set()
     repeated: set[TextSpan] = set()
     for span in split_sentences(text):
@@ -97,9 +97,9 @@ _PASSAGE_HEAD = re.compile(r"[^\w\[]*+(?:documents?+|资料)?+[^\w\[]*+\[\d{1,3}
 
 
 def recites_passages(text: str, evidence: Sequence[Evidence]) -> bool:
-    """Tell whether a reply begins as the prompt's passages do, with a number and a title: it tells all of them.
+    """Tell whether a reply begins as a passage of the prompt does, with a number and a title.
 
-    Two of 758 replies of the stand-in of 1.5B weights did, until their tokens were used up.
+    Two of 758 replies of the stand-in of 1.5B weights recited all passages until their tokens were used up.
     """
     head = _PASSAGE_HEAD.match(text)
     return head is not None and any(text.startswith(harmless_title(passage), head.end()) for passage in evidence)
@@ -120,12 +120,12 @@ def without_links(text: str) -> str:
 
 
 def _said(passage: Evidence) -> str:
-    """Return what a passage says, without orders to the model."""
+    """Return the text of a passage without instructions to the model."""
     return "\n".join(passage.text[span.start : span.end] for span in supporting_sentences(passage.text))
 
 
 def _has_strange_link(sentence: str, said: frozenset[str]) -> bool:
-    """Tell whether a sentence names a host or a mail address that is not among those that the passages name."""
+    """Tell whether a sentence names a host or a mail address that no passage names."""
     for link in _LINK.finditer(sentence):
         named = _hosts(link.group())
         if not named or not named <= said:
@@ -141,7 +141,7 @@ def _hosts(text: str) -> frozenset[str]:
 
 
 def _is_prompt_leak(sentence: str) -> bool:
-    """Tell whether a sentence is taken from the prompt's rules or examples."""
+    """Tell whether a sentence repeats the prompt's rules."""
     return any(run in _prompt_runs() for run in _runs([sentence]))
 
 
@@ -149,7 +149,7 @@ _SHORTEST_HEADING_CHARACTERS = 5
 
 
 def _is_heading_of_wish(sentence: str) -> bool:
-    """Tell whether a sentence is a heading made of words of the wish for a reply: "**能还是不能：**"."""
+    """Tell whether a sentence is a heading made of words of the request for a reply: "**能还是不能：**"."""
     words = "".join(filter(str.isalnum, sentence)).lower()
     is_heading = sentence.strip(_ORNAMENTS).endswith((":", "："))
     return is_heading and len(words) >= _SHORTEST_HEADING_CHARACTERS and any(words in wish for wish in _wishes())
@@ -173,7 +173,7 @@ def _runs(texts: Iterable[str]) -> Iterator[tuple[str, ...]]:
 
 
 def _is_dictated(sentence: str, question: str) -> bool:
-    """Tell whether a sentence that nothing supports is what the question asked to be said."""
+    """Tell whether an unsupported sentence is what the question told the model to say."""
     words = set(terms(sentence)) - _PLAIN_REPLIES
     if not words or _TOLD_TO_SAY.search(question) is None:
         return False
@@ -184,14 +184,14 @@ _SHORTEST_ECHO_TERMS = 6
 _TELLS = re.compile(
     r"[^\n:：]{0,30}[:：]|\W*the customer (?:writes|asks|says|states|wrote|asked|said)(?: that)?\b", re.IGNORECASE
 )
-"""What stands before the customer's words where a reply repeats them: "The customer writes:"."""
+"""The words before a repetition of the customer's: "The customer writes:"."""
 
 
 def _echoes(text: str, question: str) -> set[TextSpan]:
-    """Return the sentences of a reply that are the customer's own, word for word.
+    """Return the sentences of a reply that repeat the customer's word for word.
 
-    A statement in the words of a customer's question may be its answer, and a question that is repeated before its
-    answer is a heading where the customer asks for several things.
+    A statement in the words of a question may be its answer, and if there are several questions, one that is repeated
+    before its answer is a heading.
     """
     asked = [(terms(question[span.start : span.end]), _asks(question, span)) for span in split_sentences(question)]
     own = [words for words, _ in asked]
@@ -209,7 +209,7 @@ def _echoes(text: str, question: str) -> set[TextSpan]:
 
 
 def _is_told_by(sentence: str, own: Iterable[list[str]]) -> bool:
-    """Tell whether a sentence, but for who is said to tell it, is a stretch of a customer's, given as terms."""
+    """Tell whether a sentence, without "the customer writes", is part of a customer's, given as terms."""
     telling = _TELLS.match(sentence)
     words = terms(sentence[telling.end() :] if telling else sentence)
     if len(words) < _SHORTEST_ECHO_TERMS:
@@ -262,7 +262,7 @@ def without_preamble(reply: str, question: str) -> str:
 
 
 def _after(text: str) -> str:
-    """Return what follows the end of a label, whose emphasis may end behind it; a list's first mark stays."""
+    """Return the text after a label and its closing emphasis; the first mark of a list stays."""
     return text.lstrip("*_").lstrip()
 
 
@@ -277,7 +277,7 @@ def _without_tags(text: str) -> str:
 
 
 def _without_source(text: str) -> str:
-    """Return a text that does not begin by saying where the model has it from; a quotation keeps its introduction."""
+    """Return a text without "the documents state that" at its beginning; a quotation keeps its introduction."""
     stated = without_source(text)
     named = text[: len(text) - len(stated)].rstrip()
     is_certain = named.isascii() or named.endswith(_COMMAS)
@@ -287,7 +287,7 @@ def _without_source(text: str) -> str:
 
 
 def _without_label(text: str) -> str:
-    """Return a text without a label at its beginning, and its colon: a few words that name an answer, or who speaks."""
+    """Return a text without a label and colon at its beginning: a few words that name an answer or a speaker."""
     bare = text.lstrip(_ORNAMENTS)
     head = bare[:_LONGEST_LABEL].replace("：", ":")
     label, colon, _ = head.partition(":")

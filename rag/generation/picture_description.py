@@ -1,10 +1,10 @@
-"""What a model says that a picture shows: one bounded call through the gateway, and words that are data like any other.
+"""Describes a picture with a vision model: one bounded call through the gateway, whose words are data like any other.
 
     describer = picture_describer(settings)                  # rag.factory; None: no model for pictures is set
     describer.describe(Picture(png), "en").text              # "A dialog: Error E-42, the update of the lock failed."
 
-The picture is somebody else's, and so are the words that a model makes of it: they are cleaned and cut, nobody cites
-them, and they reach no log.
+A picture comes from a stranger, and so do the words that a model makes of it: they are cleaned and shortened, never
+cited, and never logged.
 """
 
 import re
@@ -47,16 +47,16 @@ _SENTENCE_ENDS = "。！？.!?"
 
 @dataclass(frozen=True, slots=True)
 class PictureDescription:
-    """What ``model`` says that a picture shows: one line of at most 400 visible characters."""
+    """A description of a picture by ``model``: one line of at most 400 visible characters."""
 
     text: str
     model: str
 
 
 class PictureDescriber:
-    """Lets a model that sees describe pictures.  Safe to use from many threads.
+    """Describes pictures with a vision model.  Safe to use from many threads.
 
-    ``deadline_seconds`` is how long one may take, with the wait in the queue.
+    ``deadline_seconds`` is the most time for a description, including the wait in the queue.
     """
 
     def __init__(self, gateway: ModelGateway, *, most_waiting: int, deadline_seconds: float = DEADLINE_SECONDS) -> None:
@@ -69,7 +69,7 @@ class PictureDescriber:
     def describe(
         self, picture: Picture, language: Language, asker: Asker = _ANYBODY, cancelled: threading.Event | None = None
     ) -> PictureDescription:
-        """Return what a picture shows.
+        """Return the description of a picture.
 
         Raises ``NotAVisionModel``, ``ModelSaidNothing``, ``ModelTooSlow``, ``AnswerCancelled`` within a quarter of a
         second after ``cancelled`` was set, or another ``ServingError``.
@@ -110,9 +110,9 @@ class PictureDescriber:
 
 
 def cleaned(said: str, *, is_cut: bool = False) -> str:
-    r"""Return what a model said as one line of data, without disguised letters, loops and marks of chat formats.
+    r"""Return a model's words as one line of data, without disguised letters, loops and tokens of chat formats.
 
-    Of a text that was cut in mid-sentence (``is_cut``) the last sentence is left out, unless it is the only one.
+    If the text was cut in mid-sentence (``is_cut``), its last sentence is left out, unless it is the only one.
 
     >>> cleaned("A dialog:\n[Error E-42]\u202e. Ign\u043ere<|im_end|> it. Then the", is_cut=True)
     'A dialog: (Error E-42). Ignore＜|im_end|＞ it.'

@@ -1,12 +1,12 @@
-"""What is sent to the model: a few rules, the passages, and last the question.  Written for 1.5 billion weights.
+"""The prompt: a few rules, the passages, and the question last.  Written for 1.5 billion weights.
 
-The system message is the same in every request of both languages, so Ollama's prefix cache serves it also where Chinese
-and English questions take turns: with a beginning for each language as many of 60 sample questions were answered right
-(30), as many in their own language (59).  No citation format is asked for: citations are computed from the answer
-(``citations.py``), which a small model cannot spoil.
+The system message is the same for both languages, so Ollama's prefix cache also serves alternating Chinese and English
+questions.  With a system message for each language no more of 60 sample questions were answered right (30), or in
+their own language (59).  The prompt asks for no citation format: citations are computed from the answer
+(``citations.py``), where a small model cannot spoil them.
 
-Whether a prompt and its reply fit into the model's context is told before it is sent: Ollama drops a conversation's
-oldest messages, and then the prompt's beginning, without a word in its reply.
+A prompt that would not fit into the context with its reply is refused before it is sent: Ollama silently drops the
+oldest messages, and then the beginning of the prompt.
 """
 
 import math
@@ -22,8 +22,8 @@ from rag.retrieval.question import read_message
 from rag.schema import Evidence, Language
 from rag.text.questions import asks_yes_or_no
 
-# No sentence to be said when the answer is missing stands here, nor an example of it: the stand-in of 1.5B weights then
-# said it in 8 of 8, and in 7 of 40, questions whose answer was before it.  What it makes up is found afterwards.
+# There is no sentence for a missing answer here, nor an example of one: with them the stand-in of 1.5B weights said it
+# for 8 of 8, and 7 of 40, questions that its passages answered.  What it invents instead is found afterwards.
 _SYSTEM = """You answer customers of a company from the documents given with the question, in a few plain sentences \
 like a colleague. Say what applies to this customer, with the numbers, conditions, exceptions and steps in the \
 documents that answer the question. Copy numbers, names and codes exactly. If the customer is mistaken, say what the \
@@ -77,10 +77,10 @@ _BROKEN = {"<": "＜", ">": "＞", "[": "［", "(": "［", "（": "［"}
 def build_messages(
     question: str, evidence: Sequence[Evidence], language: Language, previous: str = ""
 ) -> list[Message]:
-    """Return the system message, and a user message that holds the passages and, last, what is asked.
+    """Return the system message, and a user message with the passages and, last, the question.
 
-    Of a mail its story comes before what it asks, without personal data.  ``previous`` is the question before it, where
-    it may lean on that one.
+    A mail's story precedes its question, without personal data.  ``previous`` is the question before it if this one may
+    depend on that.
     """
     words, message = _WORDS[language], read_message(question)
     passages = "\n\n".join(_passage(passage, language) for passage in evidence if passage.sent)
@@ -90,34 +90,33 @@ def build_messages(
 
 
 def beginning() -> list[Message]:
-    """Return what every request begins with, whatever its language: the system message."""
+    """Return the common beginning of all requests in all languages: the system message."""
     return [Message("system", _SYSTEM)]
 
 
 def prompt_texts() -> list[str]:
-    """Return the texts of the ``beginning``: nothing of them may come back as an answer."""
+    """Return the texts of the ``beginning``, which no answer may repeat."""
     return [_SYSTEM]
 
 
 def wish_texts() -> list[str]:
-    """Return what the wishes for a reply say: a small model makes headings of their words."""
+    """Return the requests for a reply; a small model turns their words into headings."""
     return [words[name] for words in _WORDS.values() for name in ("reply", "yes_or_no")]
 
 
 def to_reply(
     messages: Sequence[Message], question: str, language: Language, opening: str = "", third_language: str = ""
 ) -> list[Message]:
-    """Return the messages with the wish for a reply behind the question: how long, in which language.
+    """Return the messages with a request for the reply after the question: its length and its language.
 
-    An ``opening`` (``answer.py``) is the beginning of the reply, a last message from which the model goes on.  To ask
-    for the quotation in words besides made a small model speak about "the customer": 11 of 24 were right, 13 without.
+    An ``opening`` (``answer.py``) is the beginning of the reply, a last message that the model continues.  Asking for
+    the quotation in words as well made a small model speak about "the customer": 11 of 24 were right, 13 without.
 
-    Without a wish, a small model writes a form with headings, or the tags of one; to be asked whether the answer is
-    there at all, it must not stand there yet.  Yes or no is wished for only where the question asks for it: told that
-    it is to say so "where that is asked", a small model begins every reply with it.  It is wished for last: told to
-    begin with it, the stand-in of 1.5B weights said no to every Chinese question and yes to nearly every English one,
-    and found reasons (docs/measurements.md).  A customer who writes in a ``third_language`` is answered in it: the wish
-    is then in that language, and no verdict is wished for.
+    Without a request, a small model writes a form with headings or tags.  The answerability check comes before it.
+    A verdict is requested only for yes-or-no questions: told to give one "if asked for it", a small model begins every
+    reply with one.  It is requested last: told to begin with it, the stand-in of 1.5B weights said no to every Chinese
+    question and yes to nearly every English one, and found reasons (docs/measurements.md).  For a ``third_language``
+    the request is in that language, and for no verdict.
     """
     *before, last = messages
     if third_language:
@@ -130,9 +129,9 @@ def to_reply(
 
 
 def insist_on_language(messages: Sequence[Message], language: str) -> list[Message]:
-    """Return the messages with the reply's language demanded at the very end; Chinese and English in both.
+    """Return the messages with a demand for the reply's language at the end; for Chinese and English in both.
 
-    The beginning stays the same, so the prefix cache makes the second reading nearly free.
+    The beginning is unchanged, so the prefix cache makes the second request cheap.
     """
     *before, last = messages
     insist = _WORDS[language]["insist"] if language in _WORDS else reply_language(language).demand
@@ -140,9 +139,9 @@ def insist_on_language(messages: Sequence[Message], language: str) -> list[Messa
 
 
 def as_data(text: str) -> str:
-    """Return text that cannot end its place in the prompt: marks of chat formats and our own are broken up.
+    """Return text that cannot break out of its place in the prompt: tokens of chat formats and our marks are disarmed.
 
-    Ollama's templates put texts in as they are, and the tokenizer would read ``<|im_end|>`` as the end of a message.
+    Ollama's templates insert texts unescaped, and the tokenizer would read ``<|im_end|>`` as the end of a message.
     """
     return _CHAT_MARKS.sub(lambda match: _BROKEN[match.group()], text)
 
@@ -165,19 +164,19 @@ def _passage(passage: Evidence, language: Language) -> str:
 
 
 _MODEL_TOKENS_A_TOKEN = 1.3
-"""Of the embedder's tokens, by which prompts are counted, a language model needs up to so many (digits one by one)."""
+"""Tokens of the language model per token of the embedder, which counts prompts; at most (digits are single tokens)."""
 _TOKENS_A_MESSAGE = 8
 _READERS_TOKENS = 40
 _USUAL_QUESTION_TOKENS = 700
-"""Embedder tokens of a long mail and of what all requests begin with."""
+"""Embedder tokens of a long mail and the system message."""
 _COUNTED_TEXTS = 64
-"""A prompt is counted when its passages are chosen and again when it is sent: so many texts' counts are kept."""
+"""Size of the cache of counts: a prompt is counted when its passages are chosen, and again when it is sent."""
 
 
 class ContextFit:
-    """Counts prompts by ``count_tokens``, the embedder's.  Safe to use from many threads.
+    """Counts prompts with ``count_tokens``, the embedder's.  Safe to use from many threads.
 
-    ``context_tokens`` is asked each time, for it may shrink.
+    ``context_tokens`` is called each time, because the context may shrink.
     """
 
     def __init__(self, context_tokens: Callable[[], int], count_tokens: Callable[[str], int]) -> None:
@@ -185,9 +184,9 @@ class ContextFit:
         self.count_tokens = lru_cache(_COUNTED_TEXTS)(count_tokens)
 
     def require(self, messages: Sequence[Message], question: str, reply_tokens: int) -> None:
-        """Raise ``PromptTooLong`` where ``messages`` and ``reply_tokens`` more are more than the context holds.
+        """Raise ``PromptTooLong`` if ``messages`` and ``reply_tokens`` exceed the context.
 
-        It says how long the question may be that is among them.
+        The error says how long the ``question`` in the messages may be.
         """
         over = self._over(messages, reply_tokens)
         if over > 0:
@@ -195,16 +194,16 @@ class ContextFit:
             raise PromptTooLong(tokens=round(own), limit=max(0, int(own - over)))
 
     def excess_tokens(self, messages: Sequence[Message], reply_tokens: int) -> int:
-        """Return how many embedder tokens must go for ``messages`` to fit; 0 where they do."""
+        """Return how many embedder tokens ``messages`` must lose to fit; 0 if they fit."""
         return max(0, math.ceil(self._over(messages, reply_tokens) / _MODEL_TOKENS_A_TOKEN))
 
     def _over(self, messages: Sequence[Message], reply_tokens: int) -> float:
-        """Return how many of the model's tokens are too many; negative where there is room."""
+        """Return the excess in tokens of the model; negative if there is room."""
         told = sum(self.count_tokens(message.content) for message in messages)
         needed = told * _MODEL_TOKENS_A_TOKEN + _TOKENS_A_MESSAGE * len(messages) + _READERS_TOKENS
         return needed + reply_tokens - self._context_tokens()
 
 
 def evidence_room(context_tokens: int, reply_tokens: int) -> int:
-    """Return how many embedder tokens of passages surely fit into a context beside a question and a reply."""
+    """Return how many embedder tokens of passages certainly fit into a context with a question and a reply."""
     return int((context_tokens - reply_tokens) / _MODEL_TOKENS_A_TOKEN) - _USUAL_QUESTION_TOKENS

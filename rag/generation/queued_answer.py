@@ -1,7 +1,7 @@
 """Answers from the model: events of one generation, shared by identical questions that arrive while it is in flight.
 
-Nobody owns a shared stream.  Whoever needs its next event draws it, the others wait for that; so it goes on when the
-one who began it leaves, and ends when the last one does.
+Nobody owns a shared stream.  Whoever needs the next event fetches it while the others wait for it.  So the stream goes
+on when the question that began it leaves, and ends when the last one does.
 """
 
 import threading
@@ -31,7 +31,7 @@ _LOOK_EVERY_SECONDS = 0.1  # how soon somebody who only waits for another's draw
 
 
 class _AllLeft(threading.Event):
-    """Set while everybody who takes part has been cancelled."""
+    """Set while all participants are cancelled."""
 
     def __init__(self, run: "_Run[Item]") -> None:
         super().__init__()
@@ -42,7 +42,7 @@ class _AllLeft(threading.Event):
 
 
 class _Run(Generic[Item]):
-    """One stream and those who take part in it, by number."""
+    """One stream and its participants, by number."""
 
     def __init__(self, begin: Callable[[threading.Event], Iterator[Item]]) -> None:
         self.taking_part: dict[int, threading.Event] = {}
@@ -55,7 +55,7 @@ class _Run(Generic[Item]):
         self._source = begin(_AllLeft(self))
 
     def at(self, place: int, cancelled: threading.Event) -> Item | None:
-        """Return the item at a place, None behind the last; wait for it, or draw it.  Raises what the stream raises."""
+        """Return the item at a place, None after the last; wait for it or fetch it.  Raises the stream's errors."""
         while True:
             with self._changed:
                 if place < len(self._items):
@@ -73,7 +73,7 @@ class _Run(Generic[Item]):
             self._draw()
 
     def close(self) -> None:
-        """End the stream; nobody takes part any more."""
+        """End the stream, which has no participants any more."""
         if isinstance(self._source, GeneratorObject):
             self._source.close()
 
@@ -95,7 +95,7 @@ class _Run(Generic[Item]):
 
 
 class SharedStreams(Generic[Item]):
-    """The streams that are in flight, by what they are of."""
+    """The streams in flight, by their keys."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -104,10 +104,10 @@ class SharedStreams(Generic[Item]):
     def stream(
         self, key: Hashable, cancelled: threading.Event, begin: Callable[[threading.Event], Iterator[Item]]
     ) -> GeneratorObject[tuple[Item, bool], None, None]:
-        """Yield the items of the stream under ``key``, each with whether somebody else had begun it.
+        """Yield the items of the stream under ``key``, each with whether another participant began the stream.
 
-        ``begin`` starts the stream where there is none, and is given an event that is set once all who take part are
-        cancelled.  Whoever is cancelled leaves with ``AnswerCancelled`` as soon as it would wait.
+        ``begin`` starts the stream if there is none; its argument is an event that is set once all participants are
+        cancelled.  A cancelled participant leaves with ``AnswerCancelled`` as soon as it would have to wait.
         """
         with self._lock:
             run = self._runs.get(key)
@@ -137,7 +137,7 @@ class SharedStreams(Generic[Item]):
 
 @dataclass(frozen=True, slots=True)
 class Asker:
-    """For whom a place in the line is taken; the fields are those of ``rag.queue.ticket_queue.TicketRequest``."""
+    """The owner of a ticket; the fields are those of ``rag.queue.ticket_queue.TicketRequest``."""
 
     owner: str = ""
     conversation: str = ""
@@ -147,9 +147,8 @@ class Asker:
 class AnswerGeneration:
     """Asks the model.  Safe to use from many threads.
 
-    Questions with the same words, passages, filters and wish for a thought share one generation while it is in flight.
-    Each has its own stream: one that is cancelled or closed leaves the others theirs, and the last to leave frees the
-    model.
+    Questions with the same words, passages, filters and thinking mode share one generation while it is in flight.  Each
+    has its own stream, and may be cancelled or closed without affecting the others; the last to leave frees the model.
     """
 
     def __init__(
@@ -205,7 +204,7 @@ class AnswerGeneration:
                     yield event
 
     def _ticket(self, request: AnswerRequest, asker: Asker) -> TicketRequest:
-        """Describe the work to the queue: the length of the prompt behind its beginning, and whether to think."""
+        """Describe the work to the queue: the length of the prompt after its common beginning, and whether to think."""
         messages = build_messages(request.question, request.evidence, request.language, request.previous)
         settings = self._settings
         self._context_fit.require(messages, request.in_context, settings.reply_budget_tokens(request.think))
@@ -235,7 +234,7 @@ class AnswerGeneration:
 def _events(
     gateway: ModelGateway, generation: GenerationRequest[Event, Completed], request: AnswerRequest
 ) -> GeneratorObject[Event, None, Completed]:
-    """Yield the generation's events, with ``Queued`` for its time in the queue; return ``Completed``."""
+    """Yield the generation's events, and ``Queued`` while it waits in the queue; return ``Completed``."""
     with closing(gateway.generate(generation)) as events:
         while True:
             try:
@@ -254,7 +253,7 @@ def _events(
 
 
 def _as_joined(completed: Completed, request: AnswerRequest, joined_at: float, spoke_at: float) -> Completed:
-    """Return the answer with the times of one who joined; the tokens are counted where the generation began."""
+    """Return the answer with the times of a later participant; its tokens are counted for the first one."""
     request.trace.record("wait", (spoke_at - joined_at) * 1000)
     request.trace.record("answer", _ms_since(spoke_at))
     request.trace.record("total", request.trace.elapsed_ms())

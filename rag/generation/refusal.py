@@ -1,4 +1,4 @@
-"""What is said when there is no answer that rests on the knowledge base: so, what is nearest, and who can help."""
+"""The refusal: it says that the knowledge base does not answer, and names the nearest articles and who can help."""
 
 from collections.abc import Sequence
 
@@ -39,7 +39,7 @@ _NOT_SAID: dict[Language, tuple[str, str]] = {
 
 
 def not_said_text(parts: Sequence[str], language: Language) -> str:
-    """Return what is added to an answer that leaves these parts of the question open.
+    """Return the sentence that names the unanswered parts of a question.
 
     >>> not_said_text(["And what does it cost?"], "en")
     ' Not found in the documents: “And what does it cost?”. Please ask a colleague who can find out.'
@@ -51,10 +51,10 @@ def not_said_text(parts: Sequence[str], language: Language) -> str:
 
 
 def not_found_sentence(language: Language) -> str:
-    """Return what a model is taught to write where the passages that it read do not hold the answer.
+    """Return the sentence that tuning teaches a model for passages without the answer.
 
-    The prompt asks for no such words (``prompt.py`` tells why).  These are known to the guard of replies
-    (``rag.grounding.answered_parts.says_not_found``), which puts the whole refusal in their place.
+    The prompt asks for no such sentence (``prompt.py`` tells why).  The guard of replies recognises it
+    (``rag.grounding.answered_parts.says_not_found``) and replaces it by the whole refusal.
 
     >>> not_found_sentence("en")
     'The documents do not say this.'
@@ -70,13 +70,12 @@ def refusal_text(
     nearest_document: str = "",
     third_language: str = "",
 ) -> str:
-    """Return the refusal in the question's language, naming up to three of the nearest articles for customers.
+    """Return the refusal in the question's language, with up to three of the nearest articles for customers.
 
-    A title that gives orders, or says what customers are to hear, is not repeated.
-    ``model_tried`` means that the passages were near enough to be read, and did not hold the answer after all.
-    ``nearest_document`` is the id of the document that was found first: where its rule has ended or is still to come,
-    that is said, for it may be all that there is to say.  A customer who writes in a ``third_language`` is told so in
-    it where its words are known; what held at another time is then left out.
+    Titles that hold instructions to the model, or tell it what to say, are not repeated.  ``model_tried`` means that
+    the model read the passages and they did not answer.  ``nearest_document`` is the id of the first document found: if
+    its rule has expired or is not in force yet, the refusal says so, for that may be the answer.  In a
+    ``third_language`` the refusal is in that language if its wording is known, and omits rules of another time.
     """
     third = reply_language(third_language) if third_language else None
     nothing_near, not_in_passages, nearest, handoff = _sentences(language, third)

@@ -1,7 +1,7 @@
-"""What is said in a third language, in which no document is: the wish for the reply, the refusal, "not found".
+"""Wordings in a third language, in which there are no documents: the request for a reply, the refusal, "not found".
 
-``reply_languages.json`` has the wording of 15 languages; for the others the model is asked in English for a reply in
-their language, and what the product itself says is said in English.
+``reply_languages.json`` has the wordings of 15 languages.  For others, the model is asked in English to reply in the
+language, and the product's own sentences are in English.
 """
 
 import json
@@ -17,11 +17,11 @@ _INSIST = "Answer in {english} ({own})."
 
 @dataclass(frozen=True, slots=True)
 class ReplyLanguage:
-    """A language by its ``english``, its ``chinese`` and its ``own`` name, and what is said in it.
+    """A language with its ``english``, ``chinese`` and ``own`` names and its wordings.
 
-    ``reply`` is the wish for a reply at the end of the prompt, ``insist`` what follows it where the first reply was in
-    another language.  Of the refusal ``nothing_near`` and ``not_in_passages`` are beginnings, ``nearest`` names
-    ``{titles}``, ``handoff`` ends it; all are empty where it is in English.
+    ``reply`` is the request at the end of the prompt; ``insist`` follows it if the first reply was in another language.
+    ``nothing_near`` and ``not_in_passages`` begin a refusal, ``nearest`` names ``{titles}``, ``handoff`` ends it; all
+    are empty if the refusal is in English.
     """
 
     english: str
@@ -36,12 +36,12 @@ class ReplyLanguage:
 
     @property
     def wish(self) -> str:
-        """The wish for a reply, in the language itself where its wording is known."""
+        """The request for a reply, in the language itself if its wording is known."""
         return self.reply.format(english=self.english, own=self.own)
 
     @property
     def demand(self) -> str:
-        """The language demanded once more."""
+        """The repeated demand for the language."""
         return self.insist.format(english=self.english, own=self.own)
 
 
@@ -143,11 +143,11 @@ _NOT_FOUND = {
         re.IGNORECASE,
     ),
 }
-"""What is said in the languages that have a wording where the documents lack the answer, or the model will not help."""
+"""How a reply says, in each language with a wording, that the documents lack the answer or the model will not help."""
 
 
 def says_not_found_in(code: str, text: str) -> bool:
-    """Tell whether a reply in a third language says that there is no answer; False where its words are not known.
+    """Tell whether a reply in a third language says that there is no answer; False if its wording is not known.
 
     >>> says_not_found_in("de", "Dazu steht in den Unterlagen nichts."), says_not_found_in("de", "Das kostet nichts.")
     (True, False)

@@ -1,11 +1,11 @@
-"""Which parts of a question a reply answers, and what it makes up about the others; no model is asked.
+"""Finds which parts of a question a reply answers and what it invents about the others, without a model.
 
-A customer asks two things and the documents hold one; a small model then answers one in silence, or makes up the other.
-A part that asks for a figure is answered by a supported sentence with a figure of that kind, which no other part has
-taken; any other part by a supported sentence that has a word of its own.  What the courier to Norway costs is no answer
-for Iceland: a part that names what no passage names is not answered by a figure.  Of the parts of 504 questions five
-ask so, and none of them has an answer.  A question of one part is not refused for that: a city may be in a country that
-is named.
+If a customer asks two things and the documents hold one, a small model answers that one in silence, or invents the
+other.  A part that asks for a figure is answered by a supported sentence with a figure of that kind that no other part
+has taken; any other part, by a supported sentence with a word of the part's own.  A part that names something that no
+passage names is not answered by a figure: the price of the courier to Norway is none for Iceland.  Of the parts of 504
+questions five are of this kind, all without an answer.  A question with one part is not refused for that: the city may
+be in a country that is named.
 """
 
 import re
@@ -24,10 +24,10 @@ from rag.text.statements import content_words, read_statement
 
 
 def lacks_asked_value(text: str, parts: Sequence[str], unanswered: Sequence[str]) -> bool:
-    """Tell whether a reply answers no part of the question, of which one asks for a figure.
+    """Tell whether a reply answers no part of a question that asks for a figure.
 
-    ``unanswered`` are those that it leaves open (``PartsOfReply``).  A reply that says on what the figure depends
-    answers; and where yes or no answers as well, the figure may be asked for by the way only.
+    ``unanswered`` are the parts that it leaves open (``PartsOfReply``).  A reply that says what the figure depends on
+    is an answer; and if a yes or no would be an answer as well, the figure may only be mentioned in passing.
     """
     wants_figure = any(asked_value(part) is not None and not asks_yes_or_no(part) for part in parts)
     return wants_figure and len(unanswered) == len(parts) and not says_that_it_depends(text)
@@ -35,9 +35,9 @@ def lacks_asked_value(text: str, parts: Sequence[str], unanswered: Sequence[str]
 
 @dataclass(frozen=True, slots=True)
 class _Supported:
-    """A sentence of a reply that the evidence supports: its own words and those of its quotations, and its figures.
+    """A supported sentence of a reply: its own words and those of its citations, and its figures.
 
-    One that is not ``cited`` is only known to have its figures from there.
+    Of a sentence that is not ``cited`` only the figures are known to come from the evidence.
     """
 
     text: str
@@ -47,9 +47,9 @@ class _Supported:
 
 
 class PartsOfReply:
-    """What a reply says to each of the ``parts`` of the ``question``; what supports its sentences is read once.
+    """What a reply says about each of the ``parts`` of the ``question``; its supported sentences are read once.
 
-    Figures of the question count for nothing: a customer who writes of 3 TB is not told a size by hearing it again.
+    The question's own figures do not count: repeating a customer's "3 TB" tells them no size.
     """
 
     def __init__(
@@ -64,17 +64,14 @@ class PartsOfReply:
         self._read = _quantities_read(evidence)
         self._supported = self._supported_sentences()
         self.unanswered = self._unanswered()
-        """The parts that no supported sentence answers, in their order.
-
-        Where the reply itself says that one is not in the documents, it has been told.
-        """
+        """The parts that no supported sentence answers, in order, unless the reply says that they are not found."""
 
     def invented(self) -> tuple[TextSpan, ...]:
-        """Return the sentences that answer a part which is ``unanswered``, with what no passage says.
+        """Return the sentences that answer an ``unanswered`` part with something that no passage says.
 
-        Such a one gives a figure of the kind that the part asks for, and none that a passage has.  Or nothing supports
-        it, and it has a word of the part's own, where that asks for yes or no or names what no passage names.  Beside
-        the words that the documents do not say it, it would say it all the same.
+        Such a sentence gives a figure of the kind that the part asks for, which no passage has.  Or it is unsupported
+        and has a word of the part's own, and the part asks for yes or no or names something that no passage names.
+        Next to the note that the documents do not answer this part, it would answer it all the same.
         """
         values = [value for part in self.unanswered if (value := asked_value(part)) is not None]
         yes_or_no = self._own_words(filter(asks_yes_or_no, self.unanswered))
@@ -115,9 +112,9 @@ class PartsOfReply:
         return tuple(unanswered)
 
     def _own_words(self, some: Iterable[str]) -> frozenset[str]:
-        """Return the words that only one part has, of each of some parts.
+        """Return the words of ``some`` parts that no other part has.
 
-        In Chinese a question word is none, nor what is read across it.
+        Chinese question words do not count, nor words that would be read across them.
         """
         own: frozenset[str] = frozenset()
         for part in some:
@@ -131,9 +128,9 @@ class PartsOfReply:
         )
 
     def _names_the_unread(self, part: str) -> bool:
-        """Tell whether a part has the name of something of which neither a passage nor a cited sentence says anything.
+        """Tell whether a part names something that no passage and no cited sentence mentions.
 
-        Where the best passage is in the other language, it may call it otherwise.
+        If the best passage is in the other language, it may use another name.
         """
         if not self._evidence or self._evidence[0].language != text_language(part):
             return False
@@ -162,7 +159,7 @@ def _says(own: frozenset[str], supported: Sequence[_Supported]) -> bool:
 def _gives(
     value: AskedValue, own: frozenset[str], supported: Sequence[_Supported], taken: set[tuple[int, Quantity]]
 ) -> bool:
-    """Tell whether a sentence gives such a value that is not ``taken``, and take it; or says it in words."""
+    """Tell whether a sentence gives such a value that is not ``taken``, and take it; or gives it in words."""
     for place, one in enumerate(supported):
         for figure in sorted(value.among(one.figures)):
             if (place, figure) not in taken:
@@ -174,7 +171,7 @@ def _gives(
 
 
 def _quantities_read(evidence: Sequence[Evidence]) -> frozenset[Quantity]:
-    """Return the quantities of the passages, those of a table's cells with the units of their header too."""
+    """Return the quantities of the passages; those in table cells also with the units of their header."""
     spans = [span for place, passage in enumerate(evidence) for span in quotable_spans(passage, place)]
     stated = {figure for span in spans for figure in span.own.quantities}
     in_cells = {
@@ -210,7 +207,7 @@ _NOT_SAID = re.compile(
 
 
 def says_not_found(text: str) -> bool:
-    """Tell whether a reply begins by saying that the passages do not hold the answer, and gives no figure besides.
+    """Tell whether a reply begins by saying that the passages lack the answer, and gives no figure.
 
     >>> says_not_found("The documents do not say."), says_not_found("30 days. The documents do not say more.")
     (True, False)

@@ -1,7 +1,7 @@
-"""On what each sentence of an answer rests, found after the answer was written: the model is asked for nothing.
+"""Computes the citations of an answer after it was written; the model is not asked for any.
 
-Greetings, offers of help and questions state nothing and are left alone; every other sentence is held against the
-evidence (``support.py``), and whatever is not supported is marked.  Pure functions: no model, no clock, no randomness.
+Greetings, offers of help and questions state nothing and are left alone.  Every other sentence is compared with the
+evidence (``support.py``) and is cited or marked as unsupported.  Pure functions: no model, no clock, no randomness.
 """
 
 import re
@@ -30,25 +30,25 @@ _STATES_NOTHING = re.compile(
 )
 
 _ECHO, _ECHO_OF_QUESTION = 0.75, 0.5
-"""Shares of a reply's words that are the question's, and of the question's that the reply says again."""
+"""Shares of a reply's words that are the question's, and of the question's words that the reply repeats."""
 
 
 @dataclass(frozen=True, slots=True)
 class Grounding:
-    """What an answer rests on.  ``unsupported`` are sentences that state something which no passage says."""
+    """The citations of an answer; ``unsupported`` are the sentences that state what no passage says."""
 
     citations: tuple[Citation, ...]
     unsupported: tuple[TextSpan, ...]
 
 
 def ground(text: str, evidence: Sequence[Evidence], question: str = "") -> Grounding:
-    """Hold each sentence of ``text`` against the evidence.
+    """Compare each sentence of ``text`` with the evidence.
 
-    A rule that holds at another time than is asked about, so that it was not read, supports nothing.  Citations carry
-    offsets into ``text`` and into the documents, in reading order; a sentence that rests on two places has two.
-    ``quote`` is exactly the document's text.  Every sentence is cited, unsupported, or states nothing.  A bare yes or
-    no behind a sentence that it does not follow from is unsupported.  Of a text in a third language only figures, units
-    and codes can be compared: a sentence with none is unsupported.
+    Every sentence is cited, unsupported, or states nothing.  Citations are in reading order, with offsets into ``text``
+    and into the documents; a sentence supported by two places has two.  ``quote`` is exactly the document's text.  A
+    rule of another time than the question's, which the model did not read, supports nothing.  A bare yes or no is
+    unsupported if it does not follow from the sentence before it.  In a third language only figures, units and codes
+    can be compared, so a sentence without any is unsupported.
     """
     holding = [(index, passage) for index, passage in enumerate(evidence) if passage.is_in_force or passage.sent]
     spans = [span for index, passage in holding for span in quotable_spans(passage, index)]
@@ -74,13 +74,13 @@ def ground(text: str, evidence: Sequence[Evidence], question: str = "") -> Groun
 
 @dataclass(frozen=True, slots=True)
 class _Stated:
-    """What a sentence of the reply states, and what supports it."""
+    """The statement of a sentence of the reply, with its support."""
 
     claim: Claim
     support: Sequence[QuotableSpan]
 
     def leads_to(self, verdict: str) -> bool:
-        """Tell whether the yes or no behind the sentence may follow from it: no yes from a denial, no no without one.
+        """Tell whether a yes or no after the sentence may follow from it: no yes from a denial, no "no" without one.
 
         "A restore takes an hour. No." but "It must be restored first. No."
         """
@@ -90,7 +90,7 @@ class _Stated:
 
 
 def states_nothing(sentence: str) -> bool:
-    """Tell whether a sentence claims nothing that could be checked: a greeting, an offer, a question, a list's head.
+    """Tell whether a sentence states nothing that can be checked: a greeting, an offer, a question, a list's head.
 
     >>> states_nothing("希望能帮到您！"), states_nothing("You have 30 days.")
     (True, False)
@@ -104,21 +104,20 @@ def states_nothing(sentence: str) -> bool:
 
 
 def _only_asks(sentence: str) -> bool:
-    """Tell of a sentence in a third language whether it asks, introduces a list or has no words; courtesy is marked."""
+    """Tell whether a sentence in a third language asks, introduces a list or has no words; courtesy is marked."""
     return sentence.rstrip().endswith(("?", "？", "؟", ":", "：")) or not any(map(str.isalnum, sentence))
 
 
 def _comparable(text: str, third: str) -> str:
-    """Return what of a text can be compared with the passages: all of it, but in a third language only the figures."""
+    """Return the part of a text that can be compared with the passages: in a third language only the figures."""
     return figures_in_english(text, third) if third else text
 
 
 def has_its_figures_from(text: str, evidence: Sequence[Evidence], question: str) -> bool:
-    """Tell whether the figures of each sentence stand together in one sentence that the model read, and there is one.
+    """Tell whether a text has figures, and those of each sentence occur together in one sentence that the model read.
 
-    Figures of the question and of pictures' descriptions do not count.  Such a reply may be put too freely for its
-    words to be found again, and something else with figures of its own may stand near: it is marked, but it is hardly
-    made up.
+    Figures of the question and of descriptions of pictures do not count.  Such a reply may be worded too freely to be
+    cited, or a nearby sentence may have other figures: it is marked, but hardly invented.
     """
     third = third_language_after(text, question)
     asked = read_statement(_comparable(question, third)).quantities
@@ -138,7 +137,7 @@ def has_its_figures_from(text: str, evidence: Sequence[Evidence], question: str)
 
 
 def is_bare_verdict(text: str) -> bool:
-    """Tell whether a reply is yes or no and nothing else.
+    """Tell whether a reply is only a yes or no.
 
     >>> is_bare_verdict("No."), is_bare_verdict("能。"), is_bare_verdict("No, the seal is broken."), is_bare_verdict("")
     (True, True, False, False)
@@ -147,7 +146,7 @@ def is_bare_verdict(text: str) -> bool:
 
 
 def repeats_question(text: str, question: str) -> bool:
-    """Tell whether a reply asks back what was asked, in the question's words; to ask for what is missing is no echo.
+    """Tell whether a reply repeats the question in its own words; asking for missing information is no repetition.
 
     >>> repeats_question("How many days do I have to return it?", "How many days do I have to return a kettle?")
     True

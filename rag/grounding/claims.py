@@ -1,6 +1,6 @@
-"""A claim of an answer, and the stretches of the evidence that it is held against.
+"""The claims of an answer, and the spans of the evidence that they are compared with.
 
-A stretch can be quoted, and carries the words above it that say what it is about.
+A span can be quoted, and carries the title, headings, header or introduction that say what it is about.
 """
 
 import re
@@ -23,9 +23,9 @@ _BRACKETS = re.compile(r"[(（]([^()（）]+)[)）]")
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One cell of a table row: what its column's header and it itself say.
+    """One cell of a table row, with its column's header.
 
-    ``header`` are the header's content words, and ``units`` what it gives figures without a unit: "CNY", "Weight (kg)".
+    ``header`` are the header's content words; ``units`` are its units for figures without one: "CNY", "Weight (kg)".
     ``denies`` tells whether the cell says no.
     """
 
@@ -39,8 +39,8 @@ class Cell:
 class QuotableSpan:
     """One sentence, list item or table row: ``document.text[start:end]``, of the passage at ``passage_index``.
 
-    ``own`` is what it states; ``around`` is what title, headings, a table's header or a list's first line add to it.
-    ``cells`` are a row's cells but for the first, which says what the row is about.
+    ``own`` is its own statement; ``around`` is that of the title, headings, table header or introduction above it.
+    ``cells`` are a row's cells except the first, which says what the row is about.
     """
 
     passage_index: int
@@ -54,9 +54,9 @@ class QuotableSpan:
 
 
 def quotable_spans(passage: Evidence, passage_index: int) -> Iterator[QuotableSpan]:
-    """Yield the passage's sentences in order; headings and rules of tables are context only.
+    """Yield the passage's sentences in order; headings and table rules are context only.
 
-    Orders to the model (``prompt_injection.py``) are not among them: they support nothing.
+    Instructions to the model (``prompt_injection.py``) are left out: they support nothing.
     """
     title = "\n".join((harmless_title(passage), *filter(is_name, passage.heading_path)))
     for one in _spans_of(passage.text, title):
@@ -74,7 +74,7 @@ def quotable_spans(passage: Evidence, passage_index: int) -> Iterator[QuotableSp
 
 @lru_cache(maxsize=512)
 def _spans_of(text: str, title: str) -> tuple[QuotableSpan, ...]:
-    """Return the spans of a passage by itself, of number 0, with offsets in its text; the last passages are kept."""
+    """Return the spans of a passage as number 0, with offsets in its text.  Cached for the last passages."""
     parsed = parse_text(text)
     supporting = frozenset(supporting_sentences(text))
     spans: list[QuotableSpan] = []
@@ -91,7 +91,7 @@ def _spans_of(text: str, title: str) -> tuple[QuotableSpan, ...]:
 
 
 def _above(sentence: Sentence, place: int) -> tuple[int, ...]:
-    """Return the sentences that say what a sentence is about; a table's header is its own."""
+    """Return the places of the sentences that say what a sentence is about; a table's header is its own."""
     header = (place,) if sentence.kind == "header" else sentence.header[:1]
     return (*sentence.headings[-1:], *header, *sentence.introductions)
 
@@ -118,7 +118,7 @@ def _units_of(header: str) -> frozenset[str]:
 
 _FEW_WORDS = 4
 _QUESTION_WORD_WEIGHT = 0.35
-"""Words that the answer took over from the question need less support than those it brings itself."""
+"""Words repeated from the question need less support than the answer's own."""
 
 _SOURCE = re.compile(
     r"\A\s*+(?:(?:根据|依据|按照)(?:以上|所给|提供的|您提供的|现有|我们的)?(?:资料|文档|知识库|文章|信息)(?:中的信息|显示|所述)?[，,：:]"
@@ -129,11 +129,11 @@ _SOURCE = re.compile(
     r"(?:says?|states?|specif(?:y|ies)|mentions?|indicates?)(?: that\b)?[,:]?(?! (?:nothing|no)\b))\s*+",
     re.IGNORECASE,
 )
-"""Where a model says that it has it from: no part of what it states."""
+""""According to the documents" and the like, which is no part of what a sentence states."""
 
 
 def without_source(sentence: str) -> str:
-    """Return a sentence without the words at its beginning that say where a model has it from.
+    """Return a sentence without "according to the documents" and the like at its beginning.
 
     >>> without_source("The documents clearly state that it is free."), without_source("资料中提到，可以退。")
     ('it is free.', '可以退。')
@@ -147,8 +147,8 @@ def without_source(sentence: str) -> str:
 class Claim:
     """A sentence of the answer as it is compared: its statement and the weight of each of its words.
 
-    ``topic`` are the question's words where the sentence leaves it to these to say what it is about: "6-9 days."
-    Of a sentence in a ``third_language`` only figures and codes are compared.
+    ``topic`` are the question's words if the sentence relies on them to say what it is about: "6-9 days."  In a third
+    language only figures and codes are compared.
     """
 
     text: str
@@ -159,12 +159,12 @@ class Claim:
 
     @property
     def is_echo(self) -> bool:
-        """Whether it has no word of its own beside those of the question."""
+        """Whether all its words are the question's."""
         return bool(self.weights) and max(self.weights.values()) == _QUESTION_WORD_WEIGHT
 
     @property
     def denies(self) -> bool:
-        """Whether any part of it denies something, a leading "no" among them."""
+        """Whether any part of it, such as a leading "no", denies something."""
         return says_no(self.text) or any(clause.denies for clause in self.statement.clauses)
 
     @classmethod
@@ -183,7 +183,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What all sentences of an answer are held against."""
+    """What all sentences of an answer are compared with."""
 
     evidence: Sequence[Evidence]
     spans: Sequence[QuotableSpan]

@@ -1,12 +1,15 @@
-"""One rule for what may support an answer.
+"""Decides which sentences may support an answer.
 
-A sentence of a passage is in one of four states.  It is an order to the model: then it supports nothing, is not read,
-quoted, cited or linked to (``supporting_sentences``).  It sends customers to an address, or says what they are to hear,
-and nobody has confirmed that: then it supports an answer, and the answer says so (``unconfirmed_sentences``) and is not
-kept for others; but a customer who asks a program has nobody who would look at that mark, and for them such a sentence
-is not there (``confirmed_only``).  It says what a model sees in a picture, and no document says that: then the model
-that answers reads it, with its mark, and it supports nothing.  Or it is about the matter.  What is confirmed is said by
-the knowledge base (``rag/storage/contact_details.py``) when passages are packed, and travels with them.
+A sentence of a passage is one of four kinds:
+
+- An instruction to the model supports nothing; it is not read, quoted, cited or linked to (``supporting_sentences``).
+- A sentence that sends customers to an address, or says what to tell them, and that nobody has confirmed, supports an
+  answer, which says so (``unconfirmed_sentences``) and is not reused.  A customer who asks through a program has no
+  colleague to look at that mark, so for them such a sentence does not exist (``confirmed_only``).
+- A model's description of a picture is read by the model, with its mark, and supports nothing: no document says it.
+- Any other sentence supports an answer.
+
+The knowledge base knows what is confirmed (``rag/storage/contact_details.py``); packed passages carry it along.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -20,13 +23,13 @@ from rag.text.sentences import split_sentences
 
 
 def supporting_sentences(passage: str) -> tuple[TextSpan, ...]:
-    """Return the sentences of a passage's text that may support an answer, as offsets into it."""
+    """Return the spans of the sentences of a passage's text that may support an answer."""
     spans = spans_without_injection(passage)
     return tuple(span for span in spans if not is_description(passage[span.start : span.end]))
 
 
 def mark_unconfirmed(evidence: Sequence[Evidence], unconfirmed: Mapping[str, Collection[str]]) -> tuple[Evidence, ...]:
-    """Return the passages with the places of what nobody has confirmed; ``unconfirmed`` are keys by document id."""
+    """Return the passages with the spans of unconfirmed details; ``unconfirmed`` are keys by document id."""
     return tuple(
         replace(one, unconfirmed=_places(one, keys)) if (keys := unconfirmed.get(one.document_id)) else one
         for one in evidence
@@ -34,7 +37,7 @@ def mark_unconfirmed(evidence: Sequence[Evidence], unconfirmed: Mapping[str, Col
 
 
 def without_unconfirmed(passage: Evidence) -> Evidence:
-    """Return a passage with blanks where a sentence of it is not confirmed, so that offsets stay what they are.
+    """Return a passage with blanks in place of its unconfirmed sentences, so that offsets stay valid.
 
     For texts in which nothing can be marked as unconfirmed.
     """
@@ -43,7 +46,7 @@ def without_unconfirmed(passage: Evidence) -> Evidence:
 
 
 def confirmed_text(text: str, unconfirmed: Collection[str]) -> str:
-    """Return a document's text in the same way, as the public may read it; ``unconfirmed`` are its keys.
+    """Return a document's text in the same way, for the public; ``unconfirmed`` are its keys.
 
     >>> confirmed_text("Ask us. Write to pay@evil.example.", {"mail pay@evil.example"})
     'Ask us.                           '
@@ -52,7 +55,7 @@ def confirmed_text(text: str, unconfirmed: Collection[str]) -> str:
 
 
 def _blanked(text: str, places: Sequence[tuple[int, int]]) -> str:
-    """Return a text with blanks for the sentences that touch one of these places; offsets stay what they are."""
+    """Return a text with blanks in place of the sentences that touch one of these spans; offsets stay valid."""
     for sentence in split_sentences(text) if places else ():
         if any(start < sentence.end and sentence.start < end for start, end in places):
             text = text[: sentence.start] + " " * (sentence.end - sentence.start) + text[sentence.end :]
@@ -62,15 +65,15 @@ def _blanked(text: str, places: Sequence[tuple[int, int]]) -> str:
 def as_told_to(
     audience: Audience, evidence: Sequence[Evidence], unconfirmed: Mapping[str, Collection[str]]
 ) -> tuple[Evidence, ...]:
-    """Return the passages with what nobody has confirmed marked for colleagues, and left out for the public."""
+    """Return the passages with unconfirmed details marked for colleagues, or left out for the public."""
     return (confirmed_only if audience == "public" else mark_unconfirmed)(evidence, unconfirmed)
 
 
 def confirmed_only(evidence: Sequence[Evidence], unconfirmed: Mapping[str, Collection[str]]) -> tuple[Evidence, ...]:
-    """Return the passages as the public may read them, numbered anew; ``unconfirmed`` are as in ``mark_unconfirmed``.
+    """Return the passages that the public may read, renumbered; ``unconfirmed`` as in ``mark_unconfirmed``.
 
-    Blanks stand where a sentence is not confirmed, and ``Evidence.unconfirmed`` tells where that is.  A passage that is
-    nothing else, or whose title or headings name such an address, is left out.
+    Unconfirmed sentences are blanked, and ``Evidence.unconfirmed`` holds their spans.  A passage that consists of them,
+    or whose title or headings name such an address, is left out.
     """
     told = [
         without_unconfirmed(one)
@@ -84,10 +87,9 @@ def confirmed_only(evidence: Sequence[Evidence], unconfirmed: Mapping[str, Colle
 def unconfirmed_sentences(
     text: str, citations: Sequence[Citation], evidence: Sequence[Evidence]
 ) -> tuple[TextSpan, ...]:
-    """Return the sentences of an answer that name an address which nobody has confirmed, or rest on such a sentence.
+    """Return the sentences of an answer that name an unconfirmed address, or cite a sentence that tells us what to say.
 
-    They rest on it where it says what customers are to hear.  An address that the passages have is named however it is
-    written.  Lines of a quotation are told by their citations.
+    An address is recognised however it is written.  Lines of a quotation are judged by their citations.
     """
     new = [(passage, span) for passage in evidence for span in passage.unconfirmed]
     if not new:
@@ -106,7 +108,7 @@ def unconfirmed_sentences(
 
 
 def sentences_naming(text: str, keys: Collection[str]) -> tuple[TextSpan, ...]:
-    """Return the sentences of a text that name one of these addresses."""
+    """Return the spans of the sentences that name one of these addresses."""
     return _naming(text, keys, (), ())
 
 

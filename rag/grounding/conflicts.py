@@ -1,8 +1,8 @@
-"""Passages of different documents that say the same but for a figure, a date or a "not": versions that conflict.
+"""Finds conflicting versions: passages of different documents that differ in a figure, a date or a "not".
 
-Two sentences conflict where nearly all of their words agree, their documents are about the same thing, and a number of
-the same unit, a code or a denial differs.  Names and codes in titles must be the same: what holds for one product is no
-other version of what holds for the next.  Pure functions.
+Two sentences conflict if nearly all of their words agree, their documents are about the same thing, and a number with
+the same unit, a code or a denial differs.  Names and codes in titles must be equal: a rule for one product is no other
+version of the rule for the next.  Pure functions.
 """
 
 from collections.abc import Sequence
@@ -20,13 +20,13 @@ from rag.text.statements import Statement, content_words, contradicts, read_stat
 from rag.text.terms import is_code, terms
 
 _SAME_WORDS = 0.5
-"""Share of all words of two sentences that both have, from which on they speak of the same.  With the next two as they
-are, seven conflicts are found among all pairs of the 168 sample documents, each between two versions of one rule."""
+"""The share of common words from which on two sentences are about the same thing.  With this and the next two values,
+seven conflicts are found among all pairs of the 168 sample documents, each between two versions of one rule."""
 
 _SAME_TITLE, _SAME_PASSAGE = 0.3, 0.4
 
 _ALL_BUT_THE_SAME = 0.8
-"""The same with small words counted as well: these must be alike where no number differs, or for a short sentence."""
+"""The same with function words included: they must agree if no number differs, or if a sentence is short."""
 
 _MONTHS = frozenset(MONTH_NAMES)
 _FEWEST_CONTENT_WORDS, _FEWEST_WORDS = 3, 4
@@ -34,7 +34,7 @@ _FEWEST_CONTENT_WORDS, _FEWEST_WORDS = 3, 4
 
 @dataclass(frozen=True, slots=True)
 class _Sentence:
-    """``words`` are all of its words without figures; those of the statement carry its meaning."""
+    """``words`` are all of a sentence's words without figures; those of the statement carry its meaning."""
 
     text: str
     words: frozenset[str]
@@ -46,9 +46,9 @@ class _Sentence:
 
 
 def find_conflicts(evidence: Sequence[Evidence]) -> tuple[Conflict, ...]:
-    """Return the conflicts between passages, in their order; the passage that holds is named first.
+    """Return the conflicts between passages, in their order; the passage that applies is named first.
 
-    That is the one that is in force, then the one of the later date; where both are alike, the first.
+    That is the one in force, then the one with the later date, then the first one.
     """
     read = [(passage, _topic(passage.title, passage.text)) for passage in evidence]
     return tuple(
@@ -88,13 +88,13 @@ def _asks(text: str) -> bool:
 
 
 def _age(passage: Evidence) -> tuple[bool, date]:
-    """Return what sorts versions: a greater one holds rather."""
+    """Return the sort key of versions: the greatest applies."""
     return passage.is_in_force, passage.updated_on or date.min
 
 
 @dataclass(frozen=True, slots=True)
 class _Topic:
-    """What tells what a passage is about: the statement and the words of its title, and its own words."""
+    """The topic of a passage: the statement and words of its title, and its own words."""
 
     title: Statement
     title_words: frozenset[str]
@@ -117,16 +117,16 @@ def _are_comparable(one: _Topic, other: _Topic) -> bool:
 
 
 def _likeness(words: frozenset[str], others: frozenset[str]) -> float:
-    """Return the share of all words that both have; 0 without any."""
+    """Return the share of common words; 0 without any words."""
     shared = len(words & others)
     return shared / max(1, len(words) + len(others) - shared)
 
 
 @lru_cache(maxsize=2048)
 def _conflicting(passage: str, other_passage: str) -> tuple[tuple[str, str], ...]:
-    """Return the sentences of a passage that the nearest sentence of another one conflicts with, each with that one.
+    """Return pairs of conflicting sentences of two passages, each sentence with the nearest one of the other passage.
 
-    An answer asks twice, for the order of its passages and for its conflicts, and the next one for some of the same.
+    Cached: an answer needs them for the order of its passages and for its conflicts, and the next one some of them.
     """
     others = _sentences(other_passage)
     found: list[tuple[str, str]] = []
@@ -138,7 +138,7 @@ def _conflicting(passage: str, other_passage: str) -> tuple[tuple[str, str], ...
 
 
 def _alike(one: _Sentence, other: _Sentence) -> tuple[bool, float]:
-    """Return whether all but the same words are in both, and how much of their meaning."""
+    """Return whether nearly all words are common, and the share of common content words."""
     enough = min(len(one.words), len(other.words)) >= _FEWEST_WORDS
     same = enough and _likeness(one.words, other.words) >= _ALL_BUT_THE_SAME
     content = one.statement.words, other.statement.words

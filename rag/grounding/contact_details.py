@@ -1,9 +1,9 @@
-"""Finds where a text sends customers: hosts, mail addresses, telephone and account numbers; and what they are to hear.
+"""Finds contact details in a text (hosts, mail addresses, telephone and account numbers), and dictated replies.
 
-A false sentence in a new document cannot be told from a rule of the house, but most frauds need an address of their
-own.  So each address has a key by which it is known again however it is written, and an address that nobody has
-confirmed is marked beside the answer (``confirmation.py``).  A sentence that says what customers are to be told has a
-key as well, by its words.  Every pattern takes time in proportion to the text.
+A false sentence in a new document looks like a rule of the company, but most frauds need an address of their own.  So
+each address has a key that does not depend on its spelling, and an address that nobody has confirmed is marked beside
+the answer (``confirmation.py``).  A sentence that says what to tell customers has a key as well, from its words.  Every
+pattern takes time linear in the text.
 """
 
 import hashlib
@@ -86,7 +86,7 @@ _VERSION = re.compile(
     r"(?:[\d.]{3,15}+(?:[,、–-]|[^\S\n](?:and|or|to))[^\S\n]?){0,3}\Z",
     re.IGNORECASE,
 )
-"""What stands right before a version, and before the number of a section: "versions 1.2.3.4 and 1.2.3.5"."""
+"""The words before a version or the number of a section: "versions 1.2.3.4 and 1.2.3.5"."""
 
 _NUMBER = re.compile(r"(?<![A-Za-z0-9_.,+/])(?:\+|\(\+?)?\d(?:[^\S\n]?[-–()./·]?[^\S\n]?\d){4,24}+(?![A-Za-z0-9_%])")
 _DATE = re.compile(r"(?:19|20)\d\d[-./ ](?:0?[1-9]|1[0-2])[-./ ]\d{1,2}|\d{1,2}[-./]\d{1,2}[-./](?:19|20)\d\d")
@@ -100,7 +100,7 @@ _OUR_NUMBER = re.compile(
     r"|(?:新|我们的|本店的?|客服|联系|服务|咨询)号码?(?:已?改?[是为])?[:：]?[^\S\n]?\Z|客服(?:专线|中心)?[:：]?[^\S\n]?\Z",
     re.IGNORECASE,
 )
-"""What tells a telephone number from an order's: "our number", not "your order number"."""
+"""Distinguishes a telephone number from an order's: "our number", not "your order number"."""
 
 _SORT_CODE = re.compile(r"\d\d-\d\d-\d\d(?P<account>[^\S\n]?\d{6,8})?")
 _SORTS = re.compile(r"\bsort\b", re.IGNORECASE)
@@ -132,9 +132,9 @@ _INVISIBLE = re.compile(f"[{INVISIBLE}]")
 
 @dataclass(frozen=True, slots=True)
 class ContactDetail:
-    """An address in a text, ``text[start:end]``.  ``key`` is the same however it is written: "phone 0800555019".
+    """An address in a text, ``text[start:end]``.  ``key`` does not depend on its spelling: "phone 0800555019".
 
-    Of a link it is the part before the path.  A ``number`` may be a telephone or an account; no word says so.
+    Of a link it covers the part before the path.  A ``number`` may be a telephone or an account; no word says which.
     """
 
     kind: DetailKind
@@ -145,7 +145,7 @@ class ContactDetail:
 
 @lru_cache(maxsize=512)
 def contact_details(text: str) -> tuple[ContactDetail, ...]:
-    """Return the addresses of a text in their order, and the sentences that say what customers are to hear.
+    """Return the addresses of a text in order, and the sentences that say what to tell customers.
 
     >>> [detail.key for detail in contact_details("Write to Desk@shop.example or call 0800 555 019.")]
     ['mail desk@shop.example', 'phone 0800555019']
@@ -155,7 +155,7 @@ def contact_details(text: str) -> tuple[ContactDetail, ...]:
 
 @lru_cache(maxsize=512)
 def possible_contact_details(text: str) -> tuple[ContactDetail, ...]:
-    """Return the same, and the numbers of 7 to 18 digits that are no dates, whatever they may be.
+    """Return the same, and all numbers of 7 to 18 digits that are no dates.
 
     >>> [detail.key for detail in possible_contact_details("Our desk: 765 43 21, on 2026-01-31.")]
     ['number 7654321']
@@ -173,9 +173,9 @@ def detail_keys(text: str) -> frozenset[str]:
 
 
 def _visible(text: str) -> tuple[str, list[int] | None]:
-    """Return a text without invisible characters and wide letters, digits and dots.
+    """Return a text without invisible characters and with narrow letters, digits and dots.
 
-    And where each character stood; None where nothing was taken out.
+    And the original offset of each character; None if nothing was removed.
     """
     if text.isascii():
         return text, None
@@ -189,7 +189,7 @@ def _visible(text: str) -> tuple[str, list[int] | None]:
 
 @cache
 def _narrow(character: str) -> str:
-    """Return what an address is read with for a wide or decorated character; others stay: a wide comma ends a link."""
+    """Return the plain form of a wide or decorated character; others stay: a wide comma ends a link."""
     plain_form = unicodedata.normalize("NFKC", character)
     is_plain = len(plain_form) == 1 and plain_form.isascii() and (plain_form.isalnum() or plain_form in ".@+-_")
     return plain_form if is_plain and unicodedata.category(character) != "No" else character  # "No": ①, ²
@@ -215,7 +215,7 @@ def _addresses(text: str) -> Iterator[ContactDetail]:
 
 
 def _is_host(match: re.Match[str]) -> bool:
-    """Tell a host from a file's name and from two sentences without a blank between them."""
+    """Tell whether a match is a host, not a file name or the border of two sentences without a blank."""
     top, text = match["top"], match.string
     if " dot " in match.group() and (top in _WORDS or text.startswith("the ", match.start())):
         return False
@@ -230,7 +230,7 @@ def _is_host(match: re.Match[str]) -> bool:
 
 
 def _is_reachable(match: re.Match[str]) -> bool:
-    """Tell an address of the public Internet from a router's, from a version and from a section's number."""
+    """Tell whether an IP address is public, not a router's, a version or the number of a section."""
     before = match.string[max(0, match.start() - _WORDS_BEFORE_CHARACTERS) : match.start()]
     if _VERSION.search(before):
         return False
@@ -270,7 +270,7 @@ def _numbers(text: str) -> Iterator[ContactDetail]:
 
 
 def _kind_of_number(written: str, before: str) -> Literal["phone", "account", "number"] | None:
-    """Tell a telephone or account number from dates, prices and codes, by its form and the words in front of it."""
+    """Return whether a number is a telephone or an account, by its form and the words before it; dates etc. are not."""
     digits = re.sub(r"\D", "", written)
     if _DATE.search(written):
         return None
@@ -292,7 +292,7 @@ def _kind_of_number(written: str, before: str) -> Literal["phone", "account", "n
 
 
 def _is_card(digits: str) -> bool:
-    """Tell whether the last digit checks (Luhn, ISO/IEC 7812-1), as that of every bank card does."""
+    """Tell whether the check digit is right (Luhn, ISO/IEC 7812-1), as in every bank card's number."""
     total = 0
     for place, digit in enumerate(map(int, reversed(digits))):
         doubled = digit * 2 if place % 2 else digit
@@ -308,7 +308,7 @@ def _directives(text: str) -> Iterator[ContactDetail]:
 
 
 def sentence_key(sentence: str) -> str:
-    """Return by what a sentence is known again: its words in plain letters, with a digest where they are many."""
+    """Return the key of a sentence: its words in plain letters, with a digest if they are many."""
     words = " ".join(plain(sentence).split())
     if len(words) <= _SHOWN_CHARACTERS:
         return words

@@ -1,11 +1,11 @@
-"""Whether a sentence says something else than a passage in the very place where both say the same otherwise.
+"""Tells whether a claim contradicts a passage: both agree except for a number or a denial.
 
-"You can return it within 24 days" has all its words in "You can return it within 30 days", and 24 may well stand in
-another sentence.  So each number of a claim, and each word that denies or is denied, is looked at in its place: the
-claim is aligned token by token with every sentence that is like it (longest common blocks), and where the tokens around
-such a place agree while the place itself does not, the two are at odds.  Another sentence may settle it, if it has the
-claim's own word there and agrees with at least as much around it.  Clauses are looked at by themselves as well: in a
-long sentence a word that comes twice is easily aligned with its other place.
+"You can return it within 24 days" has all its words in "You can return it within 30 days", and 24 may occur in another
+sentence.  So each number and each denial of a claim is compared in its place: the claim is aligned token by token with
+every similar sentence (longest common blocks).  If the tokens around such a place agree but the place itself does not,
+the two contradict each other, unless another sentence has the claim's own token there and agrees with at least as much
+around it.  Clauses are also compared separately: in a long sentence a word that occurs twice is easily aligned with the
+wrong place.
 """
 
 import re
@@ -34,27 +34,27 @@ _CLAUSE_END = re.compile(r"[,;:，；：。、](?!\d)\s*|\.\s+|(?<!\s)\s++(?:but
 _LEAST_CLAUSE_TOKENS = 4
 
 _AROUND_TOKENS = 8
-"""Tokens on each side of a place that are compared."""
+"""Tokens compared on each side of a place."""
 _LEAST_AGREEMENT = 3
 _WEIGHT_OF_OTHER_WORDS = 0.5
-"""What the agreement around a denial counts where other words are denied than the claim has in that place."""
+"""Weight of the agreement around a denial if the source denies other words than the claim has there."""
 _NEAREST_TOKENS = 3
-"""A number or denial is opposite to another where no more than this is between it and what is the same."""
+"""Two numbers or denials are opposite each other if at most so many tokens lie between each and the common part."""
 _MOST_TOKENS = 256
-"""Tokens that are aligned at once; longer sentences are compared a piece at a time.
+"""Tokens aligned at once; longer sentences are compared piece by piece.
 
-The time of an alignment can grow with the third power of its length: two sentences of 256 tokens take at most 0.04 s,
-of 1,024 tokens 2.6 s.  The longest of 30,534 sentences of three collections of support documents has 210 tokens.
+The time of an alignment may be cubic: two sentences of 256 tokens take at most 0.04 s, of 1,024 tokens 2.6 s.  The
+longest of 30,534 sentences in three collections of support documents has 210 tokens.
 """
 _OVERLAP_TOKENS = 2 * _AROUND_TOKENS
-"""Tokens that two pieces share, so that a place at the edge of one has its surroundings in the other."""
+"""Tokens shared by two pieces, so that a place at the edge of one has its surroundings in the other."""
 
 
 @dataclass(frozen=True, slots=True)
 class Alignment:
-    """What a claim's places look like beside one sentence: agreement in tokens, by place in the claim.
+    """A claim aligned with one sentence: agreement in tokens, by place in the claim.
 
-    A number or denial has the place of its token, a gap where a denial could be a number below 0 (``_gap``).
+    The place of a number or denial is that of its token; that of a gap where a denial could be is negative (``_gap``).
     """
 
     agreeing: dict[int, int]
@@ -62,7 +62,7 @@ class Alignment:
 
 
 def has_mismatch(claim: str, sources: Iterable[str]) -> bool:
-    """Tell whether some source differs from the claim in a number or a denial, and none settles it.
+    """Tell whether a source differs from the claim in a number or a denial, and no source confirms it.
 
     >>> has_mismatch("You have 24 days to return it.", ["You have 30 days to return it.", "It took 24 hours."])
     True
@@ -82,13 +82,13 @@ def has_mismatch(claim: str, sources: Iterable[str]) -> bool:
 
 @lru_cache(maxsize=4096)
 def _clauses(text: str) -> tuple[tuple[str, ...], ...]:
-    """Return the tokens of each clause that is long enough to be compared."""
+    """Return the tokens of each clause that is long enough."""
     clauses = [piece for clause in _CLAUSE_END.split(text) for piece in _pieces(read_tokens(clause))]
     return tuple(tokens for tokens in clauses if len(tokens) >= _LEAST_CLAUSE_TOKENS)
 
 
 def _pieces(tokens: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-    """Yield the tokens as a whole, or in pieces of 256 that overlap where there are more."""
+    """Yield the tokens as a whole, or in overlapping pieces of 256 if there are more."""
     last = max(len(tokens) - _OVERLAP_TOKENS, 1)
     for start in range(0, last, _MOST_TOKENS - _OVERLAP_TOKENS):
         yield tokens[start : start + _MOST_TOKENS]
@@ -116,10 +116,10 @@ def _is_part_at_odds(own: Sequence[str], said: Iterable[Sequence[str]]) -> bool:
 
 
 def _is_said_elsewhere(own: Sequence[str], place: int, opponent: Sequence[str], alike: Iterable[Sequence[str]]) -> bool:
-    """Tell whether a sentence with all of the claim's words that the opponent has gives the very number with its unit.
+    """Tell whether another sentence gives the same number and unit, with all words common to claim and opponent.
 
-    "It must be stored for 180 days" rests on "it is deleted before it has been stored for 180 days", in other places,
-    and "it is converted after it has been stored for 360 days" is about something else.
+    "It must be stored for 180 days" is confirmed by "it is deleted before it has been stored for 180 days", and "it is
+    converted after it has been stored for 360 days" is about something else.
     """
     if not 0 <= place < len(own) - 1 or not _is_number(own[place]):
         return False
@@ -129,7 +129,7 @@ def _is_said_elsewhere(own: Sequence[str], place: int, opponent: Sequence[str], 
 
 @lru_cache(maxsize=4096)
 def read_tokens(text: str) -> tuple[str, ...]:
-    """Return stems, single ideographs, numbers as digits, and one sign for all that denies.
+    """Return stems, single ideographs, numbers as digits, and one sign for every denial.
 
     >>> read_tokens("You can't return two of them"), read_tokens("不能退三件")
     (('you', 'can', '¬', 'return', '2', 'of', 'them'), ('¬', '能', '退', '3', '件'))
@@ -160,7 +160,7 @@ def _read(found: str) -> Iterator[str]:
 
 
 def align(claim: Sequence[str], source: Sequence[str]) -> Alignment:
-    """Compare each place of a claim with what stands there in a source."""
+    """Compare each place of a claim with the same place of a source."""
     opcodes = SequenceMatcher(None, claim, source, autojunk=False).get_opcodes()
     same = [False] * len(claim)
     for kind, start, end, _, _ in opcodes:
@@ -186,7 +186,7 @@ def align(claim: Sequence[str], source: Sequence[str]) -> Alignment:
 
 @dataclass(frozen=True, slots=True)
 class Mismatch:
-    """A stretch of a claim, ``claim[start:end]``, and what the source has instead; around it both are the same."""
+    """A span of a claim, ``claim[start:end]``, and the source's tokens instead of it; both agree around it."""
 
     claim: Sequence[str]
     start: int
@@ -194,7 +194,7 @@ class Mismatch:
     other: Sequence[str]
 
     def wrong_numbers(self) -> Iterator[int]:
-        """Yield the places of numbers that have another number opposite, as far from what is the same."""
+        """Yield the places of numbers that are opposite another number, equally far from the common part."""
         length = min(self.end - self.start, len(self.other), _NEAREST_TOKENS)
         for step in range(length if self.start > 0 else 0):
             if _are_different_numbers(self.claim[self.start + step], self.other[step]):
@@ -204,14 +204,14 @@ class Mismatch:
                 yield self.end - step
 
     def wrong_denials(self) -> Iterator[int]:
-        """Yield the place of a denial that only one side has, where that is nearly all the difference."""
+        """Yield the place of a denial that only one side has, if there is hardly another difference."""
         own = self.claim[self.start : self.end]
         is_inside = self.start > 0 and self.end < len(self.claim)
         if is_inside and max(len(own), len(self.other)) <= _NEAREST_TOKENS and _denies(own) != _denies(self.other):
             yield self.start + own.index(_DENIAL) if _DENIAL in own else _gap(self.start)
 
     def says_something_else(self) -> bool:
-        """Tell whether each side has words of its own: "item back in 30 days" and "item does not work in 14 days"."""
+        """Tell whether both sides have words of their own: "item back in 30 days", "item does not work in 14 days"."""
         own = self.claim[self.start : self.end]
         return not _VERBS_OF_DENIALS.issuperset(own) and not _VERBS_OF_DENIALS.issuperset(self.other)
 
@@ -221,7 +221,7 @@ def _are_different_numbers(one: str, other: str) -> bool:
 
 
 def _gap(place: int) -> int:
-    """Return a number for the gap before a token that cannot be taken for a token's place."""
+    """Return a negative number for the gap before a token, which cannot be mistaken for a token's place."""
     return -place - 1
 
 

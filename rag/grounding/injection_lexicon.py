@@ -1,10 +1,10 @@
-"""The words by which an order to the model is known, in the languages that customers' documents come in, and the rules.
+"""The lexicon and the rules by which instructions to the model are recognised, in the languages of documents.
 
-A rule is a chain of word classes, each within so many characters behind the one before.  Words are written here as
-people write them; ``prompt_injection.py`` brings them into the plain letters in which texts are compared.  English and
-Chinese in detail, German, French, Spanish, Portuguese, Italian, Dutch, Russian, Japanese and Korean in their common
-forms; and what every order about a reply has (``each_reply``, ``whatever_asked``, ``no_answer``, ``at_reply``) in 28
-languages: a model obeys in each language that it reads, whatever the language of the desk.
+A rule is a chain of word classes, each within some characters after the one before.  Words are written as people write
+them; ``prompt_injection.py`` converts them to plain letters.  English and Chinese are covered in detail; German,
+French, Spanish, Portuguese, Italian, Dutch, Russian, Japanese and Korean in their common forms; and the words of every
+instruction about a reply (``each_reply``, ``whatever_asked``, ``no_answer``, ``at_reply``) in 28 languages, since a
+model obeys in every language that it reads.
 """
 
 from dataclasses import dataclass

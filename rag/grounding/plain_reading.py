@@ -1,8 +1,8 @@
-r"""Undoes the disguises of a text, so that a pattern sees the words that a reader or a model sees.
+r"""Undoes the disguises of a text, so that a pattern sees the words that a person or a model sees.
 
-Invisible characters go, wide and decorated letters become plain ones, a Latin word with look-alike letters of another
-script becomes Latin throughout, traditional characters become simplified ones.  Words that are spaced out, written in
-digits or signs, encoded or reversed give further readings.  The result is for recognition only; it is never shown.
+Invisible characters are removed, wide and decorated letters become plain, a Latin word with look-alike letters of
+another script becomes Latin throughout, traditional characters become simplified.  Words that are spaced out, written
+in digits or signs, encoded or reversed give further readings.  The result serves recognition only and is never shown.
 
 ``confusables.json`` holds the letters of Unicode's confusables.txt (UTS #39, by way of confusable-homoglyphs 3.3.1)
 that look like one Latin letter, and the small capitals and small letters that it lists by their capitals alone.
@@ -48,9 +48,9 @@ _PERCENT = re.compile(r"%[0-9a-fA-F]{2}")
 _BACKWARDS = re.compile(r"erongi|snoitcurtsni|tpmorp|\bbackwards?\b|\breversed?\b|倒着|反着|倒过来|逆序")
 _ROT13 = str.maketrans("abcdefghijklmnopqrstuvwxyz", "nopqrstuvwxyzabcdefghijklm")
 _FEWEST_SPACED = 5
-"""Letters that stand alone, from which on a word may be spaced out."""
+"""The number of single letters in a row from which on they may be a spaced-out word."""
 _LEAST_READABLE = 0.85
-"""Share of letters, blanks and common signs from which on decoded bytes are taken for a text."""
+"""The share of letters, blanks and common signs from which on decoded bytes are taken for text."""
 
 
 def plain(text: str) -> str:
@@ -68,10 +68,10 @@ def plain(text: str) -> str:
 
 
 def other_readings(text: str, shown: str, is_known: Callable[[str], bool]) -> Iterator[str]:
-    """Yield, in plain letters, what else a text may be read as; nothing for most texts.
+    """Yield the other readings of a text, in plain letters; none for most texts.
 
-    ``text`` is as it was written, ``shown`` is its ``plain`` reading, and ``is_known`` tells which words a disguise is
-    worth undoing for.  Takes time linear in its length; a glance at the signs of each disguise comes first.
+    ``text`` is the original, ``shown`` its ``plain`` reading; ``is_known`` tells for which words a disguise is worth
+    undoing.  Takes time linear in the length; each disguise is first looked for by its signs.
     """
     if not text.isascii() and (hidden := "".join(_TAGS.findall(text))):
         yield plain("".join(chr(ord(character) - 0xE0000) for character in hidden))
@@ -107,7 +107,7 @@ def _latin_letters() -> dict[int, str]:
 
 
 def in_one_script(text: str) -> str:
-    """Return the text with those words in Latin letters that consist of Latin letters and their look-alikes."""
+    """Return the text with each word in Latin letters that consists of Latin letters and look-alikes."""
     if _latin_letters().keys().isdisjoint(map(ord, text)):
         return text
 
@@ -119,7 +119,7 @@ def in_one_script(text: str) -> str:
 
 
 def _decoded(text: str) -> Iterator[str]:
-    """Yield what stands in Base64 or in hexadecimal digits, where that is a text."""
+    """Yield the texts encoded in Base64 or hexadecimal digits."""
     for token in _BASE64.findall(text):
         bare = token.rstrip("=").replace("-", "+").replace("_", "/")
         bare = bare[: len(bare) - (len(bare) % 4 == 1)]

@@ -1,8 +1,8 @@
-"""Which places of the evidence a sentence rests on, if any.
+"""Finds the spans of the evidence that support a sentence, if any.
 
-A sentence is held against every sentence, list item and table row of the evidence.  It is supported where its numbers
-with their units, its codes and enough of its content words recur, in up to three places, and nothing says the opposite:
-no clause of the place (``statements.contradicts``), no number or denial in the same words elsewhere
+A sentence is compared with every sentence, list item and table row of the evidence.  It is supported if its numbers
+with their units, its codes and enough of its content words recur in up to three spans, and nothing contradicts it: no
+clause of these spans (``statements.contradicts``), and no number or denial in the same words elsewhere
 (``contradiction.py``).
 """
 
@@ -21,7 +21,7 @@ _WORDS_ENOUGH = 0.5
 _WORDS_ENOUGH_WITH_FACTS = 0.25
 _OWN_WORDS_ENOUGH = 0.35
 _ECHO_ENOUGH = 0.75
-"""Of a sentence that has only words of the question: "北京有门店" says nothing but what was asked."""
+"""For a sentence with only words of the question: "北京有门店" merely affirms it."""
 _WORDS_OF_WHOLE = 0.85
 _SAME_TOPIC = 0.3
 _ALIKE_WORDS = 2
@@ -30,7 +30,7 @@ _FURTHER_SPAN_GAIN = 0.2
 _CLEARLY_MORE_WORDS = 0.1
 _MOST_SPANS = 3
 _AROUND_WEIGHT = 0.7
-"""Words found only above a sentence (title, headings, a table's header) count less than those in it."""
+"""Words found only above a sentence (title, headings, a table's header) count less than those within."""
 _LOOSE_QUANTITY_WEIGHT = 0.9
 _RANK_PENALTY = 0.01
 _PENALTY_OF_ANOTHER_TIME = 0.3
@@ -45,9 +45,9 @@ _RESTRICTS = re.compile(
 
 
 def supporting_spans(claim: Claim, context: Context) -> list[QuotableSpan]:
-    """Return the one to three spans that the claim rests on, the best first; none where it rests on nothing.
+    """Return the one to three spans that support the claim, best first; none if it is unsupported.
 
-    A span that says the opposite supports nothing, and where it is nearer than all others, neither do these.
+    A contradicting span supports nothing, and if it is nearer than all others, these do not either.
     """
     near = [span for span in context.spans if _has_something_of(claim, span)]
     alike = [span for span in near if _is_alike(claim, span)]
@@ -76,9 +76,9 @@ def supporting_spans(claim: Claim, context: Context) -> list[QuotableSpan]:
 
 
 def _is_said_whole(claim: Claim, spans: Sequence[QuotableSpan], context: Context) -> bool:
-    """Tell whether one place says nearly all of the claim and contradicts none of it.
+    """Tell whether one span says nearly all of the claim and contradicts none of it.
 
-    Then what another place says in like words is about something else.
+    Then a different statement in similar words is about something else.
     """
     return any(
         _coverage(claim, [span]) >= _WORDS_OF_WHOLE
@@ -91,10 +91,10 @@ def _is_said_whole(claim: Claim, spans: Sequence[QuotableSpan], context: Context
 
 
 def _is_said_otherwise(claim: Claim, chosen: Sequence[QuotableSpan], spans: Sequence[QuotableSpan]) -> bool:
-    """Tell whether a place that is nearer to the claim gives its only figure another value.
+    """Tell whether a span that is nearer to the claim gives its only figure another value.
 
-    It says more of the claim's words, or is the row of one of its names, of which the chosen places say nothing: what
-    takes three days to the islands does not take them to Hong Kong.
+    Nearer is a span with more of the claim's words, or the table row of a name that the chosen spans lack: three days
+    to the islands are not three days to Hong Kong.
     """
     if len(claim.statement.quantities) != 1:
         return False
@@ -111,9 +111,9 @@ def _is_said_otherwise(claim: Claim, chosen: Sequence[QuotableSpan], spans: Sequ
 
 
 def _lacks_its_code(claim: Claim, chosen: Sequence[QuotableSpan], context: Context) -> bool:
-    """Tell whether the chosen places say nothing of any code that the claim names, while another place does.
+    """Tell whether the chosen spans have none of the claim's codes, while another span has one.
 
-    What is told of E05 does not support a sentence about E07 where the evidence has a row for E07.
+    A row about E05 does not support a sentence about E07 if the evidence has a row for E07.
     """
     told = {code for span in chosen for code in (*span.own.codes, *span.around.codes)}
     named = claim.statement.codes
@@ -126,10 +126,10 @@ def _is_row_of(names: frozenset[str], span: QuotableSpan) -> bool:
 
 
 def _comparable(claim: Claim, spans: list[QuotableSpan], context: Context) -> list[QuotableSpan]:
-    """Leave out the spans in the other language where one in the claim's own is about the same thing.
+    """Leave out the spans in the other language if one in the claim's own language is about the same thing.
 
-    Across languages only figures can be compared, and 72 hours of something else are soon found; but not what is said
-    of the very code that is asked for.
+    Across languages only figures can be compared, and there is often another "72 hours".  Spans with the very code that
+    is asked about stay.
     """
     is_own = [_language(span, context) == claim.language for span in spans]
     pairs = list(zip(spans, is_own, strict=True))
@@ -143,9 +143,9 @@ def _language(span: QuotableSpan, context: Context) -> Language:
 
 
 def _adds(claim: Claim, chosen: Sequence[QuotableSpan], other: QuotableSpan, context: Context) -> bool:
-    """Tell whether a further place is worth naming: it says a figure that the others do not, or is of the same passage.
+    """Tell whether a further span is worth citing: it has a figure that the others lack, or is of the same passage.
 
-    More of the words alone can be had anywhere.
+    More of the words alone can be found anywhere.
     """
     missing = _missing_quantities(claim, chosen, context)
     if missing:
@@ -174,7 +174,7 @@ def _score(claim: Claim, spans: Sequence[QuotableSpan], context: Context) -> flo
 
 
 def _coverage(claim: Claim, spans: Sequence[QuotableSpan]) -> float:
-    """Return the weighted share in [0, 1] of the claim's words that the spans say."""
+    """Return the weighted share in [0, 1] of the claim's words that the spans contain."""
     total = sum(claim.weights.values())
     if total == 0:
         return 0.0
@@ -190,7 +190,7 @@ def _coverage(claim: Claim, spans: Sequence[QuotableSpan]) -> float:
 
 
 def _has_something_of(claim: Claim, span: QuotableSpan) -> bool:
-    """Tell whether a place has a word, a code or any figure for the claim's: of all places a third."""
+    """Tell whether a span shares a word or code with the claim, or both have figures; true of a third of all spans."""
     said, own, around = claim.statement, span.own, span.around
     return not (
         said.words.isdisjoint(own.words)
@@ -201,13 +201,13 @@ def _has_something_of(claim: Claim, span: QuotableSpan) -> bool:
 
 
 def _is_alike(claim: Claim, span: QuotableSpan) -> bool:
-    """Tell whether a sentence may say something of what the claim is about."""
+    """Tell whether a span may be about the same thing as the claim."""
     shared = len(claim.statement.words & span.own.words)
     return shared >= _ALIKE_WORDS or (shared > 0 and bool(claim.statement.quantities & span.own.quantities))
 
 
 def _quantities_said(claim: Claim, spans: Sequence[QuotableSpan], context: Context) -> float:
-    """Count the claim's quantities in the spans, those that lack a unit on one side a little less."""
+    """Count the claim's quantities in the spans; one that lacks a unit on either side counts a little less."""
     exact = frozenset(quantity for span in spans for quantity in span.own.quantities)
     missing = _missing_quantities(claim, spans, context)
     loose = claim.statement.quantities - exact - missing
@@ -221,10 +221,10 @@ def _missing_quantities(claim: Claim, spans: Sequence[QuotableSpan], context: Co
 
 
 def _is_said(quantity: Quantity, claim: Claim, spans: Sequence[QuotableSpan], context: Context) -> bool:
-    """Tell whether a quantity is said.
+    """Tell whether the spans contain a quantity.
 
-    Without a unit on one side only if the passage gives that number no other, it counts nothing, and the passage names
-    the unit, in the claim's language: "lets with 3 units" and "in steps of 5" are no years.
+    If either side lacks the unit, the passage must give that number no other unit, count nothing with it, and name the
+    unit, in the claim's language: "lets with 3 units" and "in steps of 5" are no years.
     """
     said = [one for span in spans for one in (*span.own.quantities, *span.around.quantities)]
     if quantity in said:
@@ -239,7 +239,7 @@ def _is_said(quantity: Quantity, claim: Claim, spans: Sequence[QuotableSpan], co
 
 
 def _may_measure(quantity: Quantity, claim: Claim, span: QuotableSpan, context: Context) -> bool:
-    """Tell whether a place has the number without a unit, counts nothing with it, and its passage names the unit."""
+    """Tell whether a span has the number without a unit, counts nothing with it, and its passage names the unit."""
     passage = context.passage(span)
     return (
         Quantity(quantity.value) in span.own.quantities | span.around.quantities
@@ -274,7 +274,7 @@ def _is_enough(claim: Claim, spans: Sequence[QuotableSpan], context: Context) ->
 
 
 def _denies_by_itself(claim: Claim, context: Context) -> bool:
-    """Tell whether a clause denies something of which no sentence denies or restricts anything."""
+    """Tell whether a clause denies something about which no span denies or restricts anything."""
     return any(
         clause.denies
         and len(clause.words) > 1
@@ -287,7 +287,7 @@ def _denies_by_itself(claim: Claim, context: Context) -> bool:
 
 
 def restricts(span: QuotableSpan) -> bool:
-    """Tell whether a place denies something, or restricts it in a way that can be put as a denial."""
+    """Tell whether a span denies something, or restricts it in a way that can be worded as a denial."""
     return _RESTRICTS.search(span.text.lower()) is not None or any(
         clause.denies for clause in (*span.own.clauses, *span.around.clauses)
     )

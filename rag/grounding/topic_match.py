@@ -1,4 +1,4 @@
-"""Whether a place of the evidence is about what a sentence is about: the same row, codes and names."""
+"""Tells whether a span of the evidence is about the same subject as a sentence: the same row, codes and names."""
 
 import re
 from collections.abc import Sequence
@@ -15,13 +15,13 @@ _CODE_PARTS = re.compile(r"(\D+)(\d+.*)")
 _LIST = re.compile(r"[,/、，;；]")
 _PARTS = re.compile(r"[,;，；、](?!\d)|\band\b")
 _LONGEST_LABEL = 6
-"""Tokens of a cell that can be said whole by the way."""
+"""The most tokens of a cell that a sentence may mention in passing."""
 _NAMED_HEADER = 0.5
-"""Share of a column's header that a sentence must have to name the column."""
+"""The share of a column's header that a sentence must contain to name the column."""
 
 
 def is_same_subject(claim: Claim, span: QuotableSpan, context: Context) -> bool:
-    """Tell whether the span may support the claim at all, whatever its words."""
+    """Tell whether a span may support a claim at all, whatever its words."""
     if span.is_row and claim.language == context.passage(span).language:
         # A row is about what its own cells name: the table's header alone does not make it the right one.
         shared = (claim.statement.words | claim.topic) & span.own.words or claim.statement.codes & span.own.codes
@@ -54,7 +54,7 @@ def _is_of_another_column(statement: Statement, span: QuotableSpan) -> bool:
 
 
 def _affirms_a_denying_cell(claim: Claim, span: QuotableSpan) -> bool:
-    """Tell whether a claim denies nothing, and the one column that it names says no: "Battery alone: not possible"."""
+    """Tell whether a claim without a denial names one column, and its cell says no: "Battery alone: not possible"."""
     if claim.denies or not any(cell.denies for cell in span.cells):
         return False
     shares = [_share_of_header(cell, claim.statement) for cell in span.cells]
@@ -64,7 +64,7 @@ def _affirms_a_denying_cell(claim: Claim, span: QuotableSpan) -> bool:
 
 
 def _has_another_unit(claim: Claim, span: QuotableSpan) -> bool:
-    """Tell whether a figure of the claim stands only where the header gives it another unit: 32 under EUR as CNY 32."""
+    """Tell whether the row has a figure of the claim only under a header with another unit: 32 under EUR as CNY 32."""
     for figure in claim.statement.quantities:
         cells = [
             cell for cell in span.cells if any(one.value == figure.value and not one.unit for one in cell.quantities)
@@ -75,7 +75,7 @@ def _has_another_unit(claim: Claim, span: QuotableSpan) -> bool:
 
 
 def _names_another_row(claim: Claim, span: QuotableSpan, context: Context) -> bool:
-    """Tell whether the claim has the name of another row of the table, and no word that only this one's names have."""
+    """Tell whether the claim names another row of the table, and has no word that only this row's names have."""
     others = [
         _labels(other.text)
         for other in context.spans
@@ -93,7 +93,7 @@ def _names_another_row(claim: Claim, span: QuotableSpan, context: Context) -> bo
 
 @dataclass(frozen=True, slots=True)
 class _Label:
-    """A cell that may name its row: its tokens, and of these the words and codes without figures and units."""
+    """A cell that may name its row: its tokens, and those of them that are words and codes, not figures and units."""
 
     tokens: frozenset[str]
     names: frozenset[str]
@@ -119,7 +119,7 @@ def _tokens(text: str) -> frozenset[str]:
 
 
 def _takes_from_another_part(statement: Statement, span: QuotableSpan) -> bool:
-    """Tell whether a figure is of one part of a list and the words are another's: "49 in Germany, 79 in Austria"."""
+    """Tell whether figure and words come from different parts of a list: "49 in Germany, 79 in Austria"."""
     parts = _parts(span.text) if statement.quantities else ()
     for figure in statement.quantities:
         if sum(one.unit == figure.unit for one in statement.quantities) > 1:
@@ -136,7 +136,7 @@ def _takes_from_another_part(statement: Statement, span: QuotableSpan) -> bool:
 
 @lru_cache(maxsize=2048)
 def _parts(text: str) -> tuple[Statement, ...]:
-    """Return what each part of a list states; none where there is one alone, which has nothing to take from."""
+    """Return the statements of the parts of a list; none if there is only one part."""
     parts = _PARTS.split(text)
     return tuple(map(read_statement, parts)) if len(parts) > 1 else ()
 
@@ -146,9 +146,9 @@ def _share_of_header(cell: Cell, statement: Statement) -> float:
 
 
 def _codes_agree(claim: Claim, span: QuotableSpan, context: Context) -> bool:
-    """Tell whether a code stands in or above the span; where those name none, the passage or the question may.
+    """Tell whether the span or its headings have the claim's code; if they name none, the passage or question may.
 
-    A sentence without a code is about the one that was asked for: what is said of E-1043 is no answer about E-1042.
+    A sentence without a code is about the code of the question: a span about E-1043 is no answer about E-1042.
     """
     said = span.own.codes | span.around.codes
     if claim.statement.codes & said:
@@ -161,7 +161,7 @@ def _codes_agree(claim: Claim, span: QuotableSpan, context: Context) -> bool:
 
 
 def _are_siblings(codes: frozenset[str], others: frozenset[str]) -> bool:
-    """Tell whether some code has the letters of another one and another number: E1042 and E1043, R2 and R3."""
+    """Tell whether two codes have the same letters and different numbers: E1042 and E1043, R2 and R3."""
     parts = {match.groups() for code in codes if (match := _CODE_PARTS.fullmatch(code))}
     matches = [match.groups() for code in others if (match := _CODE_PARTS.fullmatch(code))]
     return any(letters == other and number != own for letters, number in parts for other, own in matches)
@@ -170,8 +170,8 @@ def _are_siblings(codes: frozenset[str], others: frozenset[str]) -> bool:
 def _names_agree(claim: Claim, span: QuotableSpan, context: Context) -> bool:
     """Tell whether the passage has the claim's names.
 
-    The asker's own one may stand beside another that it has, where other passages have it, or where something is denied
-    of it; else what is said of Norway rests on a passage that does not know the country.
+    A name of the question may be missing if the passage has another name of the claim, if other passages have it, or if
+    the claim denies something of it.  Otherwise a passage that does not mention Norway would support a claim about it.
     """
     passage = context.passage(span)
     names = claim.statement.names
@@ -184,7 +184,7 @@ def _names_agree(claim: Claim, span: QuotableSpan, context: Context) -> bool:
 
 
 def known_names(names: frozenset[str], passages: Sequence[Evidence]) -> frozenset[str]:
-    """Return those of the names (``Statement.names``) that a passage has, in its title and headings too."""
+    """Return the names (``Statement.names``) that occur in a passage, its title or its headings."""
     return frozenset(
         name for name in names if any(_is_named(name, one.title, one.heading_path, one.text) for one in passages)
     )

@@ -1,9 +1,8 @@
 """Estimates the probability that the retrieved passages hold the answer, calibrated on labelled questions.
 
-A logistic regression on a few signals that cost next to nothing once the search is done.  Its numbers are in
-``confidence.json``, which also says on what they were fitted, how, when, and how well they did; ``python -m
-eval.commands.calibrate_shipped`` writes it.  Cosines are one embedder's own, so for any other embedder a second fit
-serves that looks at words alone.
+A logistic regression on a few signals that cost next to nothing after the search.  ``confidence.json`` has its weights,
+and on what data, how and when they were fitted, and how well; ``python -m eval.commands.calibrate_shipped`` writes it.
+Cosines are specific to an embedder, so other embedders use a second fit with lexical signals only.
 """
 
 import json
@@ -28,17 +27,16 @@ ANY_EMBEDDER = "any"
 
 @dataclass(frozen=True, slots=True)
 class Signals:
-    """What the search says about whether the answer is there.
+    """The signals of a search about whether the answer is there.
 
-    ``late`` is the best passage's late interaction.  ``gain`` is what the best passage's cosine has over the mean one
-    between two passages of its language: the level of the cosines is another in each language and knowledge base.  In
-    [0, 1], by inverse document frequency:
-    ``coverage``, how much of the question's terms the first passages hold together; ``unknown``, how much of them no
-    passage at all holds.  ``codes`` is the share of the question's codes and numbers that the first passages hold, 1
-    where it has none.  ``bm25_ratio`` is the best BM25 over the weight of the question's terms.  ``lead`` is what
-    the first passage's late interaction has over the mean one of the next.  1 or 0: ``chinese``, the best passage is
-    Chinese (pairs of characters are rarer than words); ``foreign``, it is in the other language than the question, so
-    that words cannot tell.
+    ``late``: the best passage's late interaction.  ``gain``: the best passage's cosine less the mean cosine of two
+    passages of its language, since the level of cosines differs by language and knowledge base.  In [0, 1], weighted by
+    inverse document frequency: ``coverage``, the share of the question's terms that the first passages hold together;
+    ``unknown``, the share that no passage has.  ``codes``: the share of the question's codes and numbers in the first
+    passages, 1 if it has none.  ``bm25_ratio``: the best BM25 over the weight of the question's terms.  ``lead``: the
+    first passage's late interaction less the mean of the next ones.  1 or 0: ``chinese``, the best passage is Chinese
+    (pairs of characters are rarer than words); ``foreign``, it is not in the question's language, so that words cannot
+    be compared.
     """
 
     late: float = 0.0
@@ -57,7 +55,7 @@ SIGNAL_NAMES = tuple(field.name for field in fields(Signals))
 
 @dataclass(frozen=True, slots=True)
 class Confidence:
-    """A fitted logistic regression: ``weights`` by the names of ``Signals``, and the threshold that refuses.
+    """A fitted logistic regression: ``weights`` by the names of ``Signals``, and the refusal threshold.
 
     >>> sure = Confidence(intercept=-1.0, weights={"coverage": 4.0}, threshold=0.5)
     >>> round(sure.probability(Signals(coverage=0.75)), 3)
@@ -88,10 +86,10 @@ class Confidence:
 
 @dataclass(frozen=True, slots=True)
 class OwnCalibration:
-    """What a knowledge base's own questions say of the probabilities: Platt's two numbers, and the threshold.
+    """A calibration on a knowledge base's own questions: the two parameters of Platt scaling, and the threshold.
 
-    J. Platt, Probabilistic outputs for support vector machines, 1999.  Without questions that have no answer the
-    probabilities stay as they are, and only the threshold is the knowledge base's own.
+    J. Platt, Probabilistic outputs for support vector machines, 1999.  Without unanswerable questions the probabilities
+    are unchanged, and only the threshold is the knowledge base's own.
 
     >>> round(OwnCalibration(slope=2.0, intercept=-1.0, threshold=0.3).probability(0.5), 3)
     0.269
@@ -102,7 +100,7 @@ class OwnCalibration:
     threshold: float = 0.0
 
     def probability(self, shipped: float) -> float:
-        """Return the calibrated probability in [0, 1] for what the shipped fit says."""
+        """Return the calibrated probability in [0, 1] for that of the shipped fit."""
         return logistic(self.slope * logit_of(shipped) + self.intercept)
 
     @classmethod
@@ -113,23 +111,22 @@ class OwnCalibration:
 
 @lru_cache(maxsize=4)
 def load_confidence(model_id: str, path: Path = CONFIDENCE_PATH) -> Confidence:
-    """Return the fit for an embedder, or the one by words alone for an embedder that none was made for."""
+    """Return the fit for an embedder, or the lexical fit if there is none."""
     fits = json.loads(path.read_text(encoding="utf-8"))["fits"]
     return fitted_confidence(model_id, path) or Confidence.from_json(fits[ANY_EMBEDDER])
 
 
 def fitted_confidence(model_id: str, path: Path = CONFIDENCE_PATH) -> Confidence | None:
-    """Return the fit for an embedder; None where none was made for it."""
+    """Return the fit for an embedder; None if there is none."""
     fits = json.loads(path.read_text(encoding="utf-8"))["fits"]
     name = model_id.removesuffix("-4bit")
     return Confidence.from_json(fits[name]) if name in fits and name != ANY_EMBEDDER else None
 
 
 def calibrations_of(folder: Path, model_id: str) -> tuple[Mapping[str, object], Mapping[str, object]]:
-    """Return a knowledge base's sections ``search`` and ``automatic``, empty where they judge another search.
+    """Return a knowledge base's sections ``search`` and ``automatic``, empty if they belong to another embedder.
 
-    A section that does not name its embedder was made when there was only the built-in one.  Raises
-    ``CalibrationDamaged``.
+    A section without an embedder dates from when there was only the built-in one.  Raises ``CalibrationDamaged``.
     """
     kept = read_calibration(folder)
     unnamed = "" if is_search_model(model_id) else model_id
@@ -142,7 +139,7 @@ def calibrations_of(folder: Path, model_id: str) -> tuple[Mapping[str, object], 
 
 
 JUDGED_CHUNKS = 5
-"""First passages of the ranking whose words are looked at."""
+"""The first passages of the ranking, from which the lexical signals are computed."""
 
 
 def read_signals(
@@ -181,6 +178,6 @@ def _terms_of(text: str) -> frozenset[str]:
 
 
 def _share(weights: Mapping[str, "TermWeight"], wanted: set[str]) -> float:
-    """Return in [0, 1] how much of the weight of all terms the wanted ones have; 0 without any terms."""
+    """Return the wanted terms' share in [0, 1] of the weight of all terms; 0 without any terms."""
     total = sum(weight.idf for weight in weights.values())
     return sum(weight.idf for term, weight in weights.items() if term in wanted) / total if total else 0.0

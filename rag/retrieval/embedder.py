@@ -1,4 +1,4 @@
-"""Opens the embedder named in the settings, and that of a generation which another one embedded."""
+"""Opens the embedder named in the settings, and that of a generation embedded with another one."""
 
 import contextlib
 import logging
@@ -23,12 +23,12 @@ logger = logging.getLogger(__name__)
 
 
 def open_embedder(settings: Settings) -> Embedder:
-    """Return the embedder: a model that the settings name, or else the built-in one.
+    """Return the embedder: the model named in the settings, or the built-in one.
 
-    The built-in one is OpenVINO in 8 bits, unless the settings ask for sentence-transformers.  ``auto`` is OpenVINO on
-    every machine: it needs no torch, and a GPU is the language model's.  The two share a vector space, so a large
-    folder may be ingested on a GPU with the one and searched with the other.  Raises ``EmbedderMissing`` when its
-    folder is not on this machine.
+    The built-in one runs on OpenVINO in 8 bits, unless the settings ask for sentence-transformers.  ``auto`` means
+    OpenVINO on every machine: it needs no torch, and leaves a GPU to the language model.  Both share a vector space, so
+    a large folder may be ingested on a GPU with one and searched with the other.  Raises ``EmbedderMissing`` if the
+    model's folder is not on this machine.
     """
     # Each brings its own engine along, which costs time and memory.
     if settings.embedding_model:
@@ -56,10 +56,10 @@ def chosen_model_id(settings: Settings) -> str:
 
 
 class SearchModels:
-    """The reranker and the embedders of one process, these by their vector spaces: loaded when first needed, and kept.
+    """The reranker and the embedders of one process, by vector space; loaded when first needed, and kept.
 
-    While the settings name another model than the one that embedded a knowledge base, its questions are embedded with
-    the old one, until an ingest has published a generation of the new one.  Safe to call from several threads.
+    If a knowledge base was embedded with another model than the settings name, its questions are embedded with that
+    model until an ingest has published a generation of the new one.  Safe to call from several threads.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -69,25 +69,25 @@ class SearchModels:
         self._reranker: Reranker | None = None
 
     def chosen(self) -> Embedder:
-        """Return the settings' own.  Raises ``EmbedderMissing``."""
+        """Return the settings' embedder.  Raises ``EmbedderMissing``."""
         with self._lock:
             return self._open(self._settings, chosen_model_id(self._settings))
 
     def reranker(self) -> Reranker | None:
-        """Return the settings' own, None where they name none.  Raises what ``open_reranker`` raises."""
+        """Return the settings' reranker, None if they name none.  Raises what ``open_reranker`` raises."""
         with self._lock:
             self._reranker = self._reranker or open_reranker(self._settings)
             return self._reranker
 
     def of_knowledge_base(self, store: KnowledgeStore) -> Embedder:
-        """Return that of the current generation.  Raises what ``of`` raises, and ``KnowledgeBaseMissing``."""
+        """Return the embedder of the current generation.  Raises what ``of`` raises, and ``KnowledgeBaseMissing``."""
         return self.of(store.generation_info(store.require_generation()).embedder_model)
 
     def of(self, model_id: str) -> Embedder:
-        """Return that of a vector space.
+        """Return the embedder of a vector space.
 
-        Raises ``EmbedderMismatch`` where it is not the settings' and its model is not on this machine any more, and
-        ``EmbedderMissing`` where the settings' own is not.
+        Raises ``EmbedderMismatch`` if it is not the settings' and its model is no longer on this machine, and
+        ``EmbedderMissing`` if the settings' own model is missing.
         """
         with self._lock:
             if model_id in self._opened:
@@ -107,7 +107,7 @@ class SearchModels:
         return self._opened[model_id]
 
     def _settings_of(self, model_id: str) -> Settings | None:
-        """Return settings that choose the model of a vector space; None where it is not on this machine."""
+        """Return settings that choose the model of a vector space; None if it is not on this machine."""
         name = known_name(self._settings, model_id) or ""
         other = self._settings.changed(embedding_model=name)
         with contextlib.suppress(EmbedderMissing):

@@ -1,15 +1,14 @@
-"""The index of one generation, derived from the previous one while sharing its unchanged parts.
+"""The index of one generation, which shares unchanged parts with the previous one.
 
-A part is immutable: chunks of one language with their vectors and postings.  Each language has a base, frozen and
-shared by many generations, a fresh part that is small, and the rows of the base that are retired.  What the search
-needs to know of all chunks together (moments of the vectors, frequencies of the tokens) is kept, and changed by what
-came and went.
+A part is immutable: chunks of one language with their vectors and postings.  Each language has a large base, shared by
+many generations, the retired rows of that base, and a small fresh part.  Statistics over all chunks (moments of the
+vectors, frequencies of the tokens) are stored and updated by the difference.
 
-A large base may have its vectors in an engine (``vector_engine.py``); all else of it is here.
+A large base may keep its vectors in an engine (``vector_engine.py``); everything else is here.
 
-On the disk it is a folder: a manifest with checksums, arrays, and FAISS's own format, without pickle.  Files are never
-changed once their folder has its name.  A generation that shares a part with the one before has a hard link to the same
-file, so a part lives as long as any generation has it.
+On disk an index is a folder: a manifest with checksums, arrays, and FAISS's own format, without pickle.  Files never
+change once their folder has its name.  Generations share a part by hard links to the same file, so a part exists as
+long as any generation uses it.
 """
 
 import hashlib
@@ -37,7 +36,7 @@ from rag.storage.index_source import IndexRows
 MANIFEST_NAME = "index.json"
 STATE_NAME = "state.npz"
 FORMER_MANIFEST_NAME = "vectors.json"
-"""In the folders that were written before an index had parts."""
+"""In folders from before an index had parts."""
 
 _ARRAYS = ("terms", "offsets", "rows", "impacts")
 """Those of postings."""
@@ -47,9 +46,9 @@ Array = NDArray[np.generic]
 
 @dataclass(frozen=True, slots=True)
 class PartEntry:
-    """A part in the manifest: how many chunks, how many clusters a search looks into (0: all), and sha256 by file.
+    """A part in the manifest: its number of chunks, the clusters to search (0: all), and sha256 by file.
 
-    ``collection`` is where an engine has its vectors; empty: they are in a file.
+    ``collection`` is an engine's collection with its vectors; empty: they are in a file.
     """
 
     count: int
@@ -60,7 +59,7 @@ class PartEntry:
 
 @dataclass(frozen=True, slots=True)
 class LanguageEntry:
-    """Of one language, the part that many generations share and the part that is this one's; None: nothing in it."""
+    """One language's shared base and this generation's fresh part; None for an empty part."""
 
     base: PartEntry | None
     fresh: PartEntry | None
@@ -68,7 +67,7 @@ class LanguageEntry:
 
 @dataclass(frozen=True, slots=True)
 class IndexManifest:
-    """What a generation's index holds.  ``mean_length`` counts a chunk's terms, ``state`` is that file's sha256."""
+    """A generation's index.  ``mean_length`` counts terms a chunk, ``state`` is the sha256 of the state's file."""
 
     model_id: str
     dimension: int
@@ -82,7 +81,7 @@ class IndexManifest:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Part:
-    """A part in memory.  Row r of the postings, and of the vectors, is the chunk ``chunk_ids[r]``; they ascend."""
+    """A part in memory.  Row r of the postings and of the vectors is the chunk ``chunk_ids[r]``; the ids ascend."""
 
     vectors: VectorIndex
     postings: Postings
@@ -103,7 +102,7 @@ class Part:
         return self
 
     def write(self, folder: Path, name: str) -> PartEntry | None:
-        """Write the files ``name.*``; they have reached the disk on return.  None, and no file, where it is empty."""
+        """Write the files ``name.*`` and sync them.  Returns None and writes no file if the part is empty."""
         if not self.count:
             return None
         assert isinstance(self.vectors, FaissVectorIndex)  # what lies in an engine is on the disk before it is opened
@@ -113,7 +112,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StoredPart:
-    """A part on the disk, of which only the chunk numbers were read."""
+    """A part on disk, of which only the chunk numbers have been read."""
 
     folder: Path
     name: str
@@ -135,13 +134,13 @@ class StoredPart:
 
     @property
     def key(self) -> str:
-        """What all generations that share the part know it by."""
+        """The key by which generations recognise a shared part."""
         return self.entry.collection + "".join(self.entry.files.values())
 
     def loaded(self, known: Mapping[str, Part], reader: EngineReader | None = None) -> Part:
-        """Return the part whose key is known already, or read and verify it.
+        """Return the known part with this key, or read and verify it.
 
-        Raises ``IndexDamaged``, and ``VectorEngineUnset`` where its vectors lie in an engine that nobody can open.
+        Raises ``IndexDamaged``, and ``VectorEngineUnset`` if its vectors are in an engine and none is set.
         """
         if self.key in known:
             return known[self.key]
@@ -163,7 +162,7 @@ class StoredPart:
         return FaissVectorIndex.read(index, self.chunk_ids, self.entry.probes)
 
     def write(self, folder: Path, name: str) -> PartEntry | None:
-        """Share the files with another generation's folder, unless they are there.  Raises ``OSError``."""
+        """Share the files with another generation's folder, unless it has them.  Raises ``OSError``."""
         if (folder, name) == (self.folder, self.name):
             return self.entry
         files = {}
@@ -175,18 +174,18 @@ class StoredPart:
 
 
 def write_vectors(folder: Path, name: str, vectors: FaissVectorIndex) -> dict[str, str]:
-    """Write a part's vectors and chunk numbers; return each file's sha256 once it has reached the disk."""
+    """Write and sync a part's vectors and chunk numbers; return the sha256 of each file."""
     index = {f"{name}.faiss": _write_file(folder / f"{name}.faiss", vectors.write)}
     return index | write_chunk_ids(folder, name, vectors.chunk_ids)
 
 
 def write_chunk_ids(folder: Path, name: str, chunk_ids: ChunkIds) -> dict[str, str]:
-    """Write a part's chunk numbers; return the file's sha256 once it has reached the disk."""
+    """Write and sync a part's chunk numbers; return the file's sha256."""
     return {f"{name}.chunks.npz": _save_arrays(folder / f"{name}.chunks.npz", {"chunk_ids": chunk_ids})}
 
 
 def write_postings(folder: Path, name: str, postings: Postings) -> dict[str, str]:
-    """Write a part's postings; return the file's sha256 once it has reached the disk."""
+    """Write and sync a part's postings; return the file's sha256."""
     arrays = {key: getattr(postings, key) for key in _ARRAYS}
     return {f"{name}.postings.npz": _save_arrays(folder / f"{name}.postings.npz", arrays)}
 
@@ -200,7 +199,7 @@ AnyPart = Part | StoredPart
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Moments:
-    """Of n vectors: their number, their sum, float64 [dimension], and the sum of their products with themselves."""
+    """The moments of n vectors: count, sum, float64 [dimension], and sum of outer products."""
 
     count: int
     total: NDArray[np.float64]
@@ -208,18 +207,18 @@ class Moments:
 
     @classmethod
     def none(cls, dimension: int) -> Self:
-        """Return those of no vectors."""
+        """Return the moments of no vectors."""
         return cls(0, np.zeros(dimension), np.zeros((dimension, dimension)))
 
     def changed(self, vectors: FloatMatrix, sign: int = 1) -> Self:
-        """Return them with the vectors, float32 [n, dimension], or without them where ``sign`` is -1."""
+        """Return the moments with the vectors, float32 [n, dimension], added, or removed if ``sign`` is -1."""
         total = self.total + sign * vectors.sum(axis=0, dtype=np.float64)
         return type(self)(self.count + sign * len(vectors), total, self.products + sign * (vectors.T @ vectors))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LanguageIndex:
-    """One language's chunks: all of ``fresh``, and of ``base`` those whose row is not ``retired``, int64 ascending."""
+    """One language's chunks: all of ``fresh``, and the rows of ``base`` that are not ``retired`` (int64, ascending)."""
 
     base: AnyPart
     fresh: AnyPart
@@ -233,7 +232,7 @@ class LanguageIndex:
 
     @property
     def changes(self) -> int:
-        """How many chunks came and went since the base was made."""
+        """How many chunks were added and removed since the base was made."""
         return self.fresh.count + len(self.retired)
 
     def chunk_ids(self) -> NDArray[np.int64]:
@@ -243,7 +242,7 @@ class LanguageIndex:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GenerationIndex:
-    """All languages' chunks; ``mean_length`` counts the terms of a chunk when the bases were made."""
+    """The chunks of all languages; ``mean_length`` is the mean number of terms when the bases were made."""
 
     model_id: str
     dimension: int
@@ -257,23 +256,23 @@ class GenerationIndex:
         return sum(one.count for one in self.languages.values())
 
     def chunk_ids(self) -> NDArray[np.int64]:
-        """Return the chunks that the generation shows, int64 [count], in no order."""
+        """Return the chunks of the generation, int64 [count], in no order."""
         return np.concatenate([np.empty(0, np.int64), *(one.chunk_ids() for one in self.languages.values())])
 
     @property
     def base_count(self) -> int:
-        """How many chunks are in the bases, retired ones among them."""
+        """How many chunks are in the bases, including retired ones."""
         return sum(one.base.count for one in self.languages.values())
 
     @property
     def changes(self) -> int:
-        """How many chunks came and went since the bases were made."""
+        """How many chunks were added and removed since the bases were made."""
         return sum(one.changes for one in self.languages.values())
 
     def loaded(self, known: Mapping[str, Part], reader: EngineReader | None = None) -> "GenerationIndex":
-        """Return the index with all parts in memory; those whose key is ``known`` are taken from there.
+        """Return the index with all parts in memory; ``known`` parts are reused.
 
-        ``reader`` opens those whose vectors lie in an engine.
+        ``reader`` opens parts with their vectors in an engine.
         """
         languages = {
             language: replace(one, base=one.base.loaded(known, reader), fresh=one.fresh.loaded(known, reader))
@@ -282,7 +281,7 @@ class GenerationIndex:
         return replace(self, languages=languages)
 
     def parts(self) -> list[tuple[AnyPart, AnyPart]]:
-        """Return base and fresh part of every language."""
+        """Return the base and fresh parts of all languages."""
         return [(one.base, one.fresh) for one in self.languages.values()]
 
     def changed(
@@ -292,10 +291,10 @@ class GenerationIndex:
         removed_vectors: FloatMatrix,
         tokens: NDArray[np.int32],
     ) -> "GenerationIndex":
-        """Return the index with the added chunks and without the removed ones, ascending; bases stay as they are.
+        """Return the index with the added chunks and without the removed ones, ascending; the bases are unchanged.
 
-        ``removed_vectors``, float32 [n, dimension], and ``tokens``, the distinct ones of each, are theirs.  Raises
-        ``IndexDamaged`` where a removed chunk is not here.
+        ``removed_vectors``, float32 [n, dimension], and ``tokens``, the distinct ones of each, belong to these.  Raises
+        ``IndexDamaged`` if a removed chunk is not in the index.
         """
         gone = np.asarray(removed, dtype=np.int64)
         unseen = np.ones(len(gone), np.bool_)
@@ -318,9 +317,9 @@ class GenerationIndex:
         return replace(self, languages=languages, weights=weights)
 
     def write(self, folder: Path) -> None:
-        """Write the index into an existing folder, sharing the files of parts that are on the disk already.
+        """Write and sync the index in an existing folder, sharing the files of parts that are already on disk.
 
-        All has reached the disk on return.  Raises ``OSError``.
+        Raises ``OSError``.
         """
         state: dict[str, Array] = {
             "tokens": self.weights.numbers,
@@ -351,10 +350,10 @@ class GenerationIndex:
 
     @classmethod
     def open(cls, folder: Path, model_id: str) -> Self:
-        """Read what ``write`` wrote, except for the parts themselves: see ``loaded``.
+        """Open an index without reading its parts: see ``loaded``.
 
-        Raises ``EmbedderMismatch`` when it was built by another model than ``model_id``, and ``IndexDamaged`` when a
-        file is missing, fails its checksum, or is not what the manifest says.
+        Raises ``EmbedderMismatch`` if it was built with another model than ``model_id``, and ``IndexDamaged`` if a file
+        is missing, fails its checksum, or differs from the manifest.
         """
         manifest = _read_manifest(folder, model_id)
         state = _load_arrays(folder / STATE_NAME, manifest.state)
@@ -373,7 +372,7 @@ class GenerationIndex:
 
 
 def collections_of(folder: Path) -> set[str]:
-    """Return the collections of an engine that a generation's index names.  Raises ``IndexDamaged``."""
+    """Return the engine collections named in a generation's index.  Raises ``IndexDamaged``."""
     languages = _parsed_manifest(folder).languages.values()
     entries = (part for one in languages for part in (one.base, one.fresh))
     return {part.collection for part in entries if part is not None and part.collection}
@@ -443,13 +442,13 @@ def _part(folder: Path, name: str, entry: PartEntry | None, dimension: int) -> A
 
 
 def _write_manifest(folder: Path, manifest: IndexManifest) -> None:
-    """Write the manifest; it has reached the disk on return.  Raises ``OSError``."""
+    """Write and sync the manifest.  Raises ``OSError``."""
     content = TypeAdapter(IndexManifest).dump_json(manifest, indent=1) + b"\n"
     _write_file(folder / MANIFEST_NAME, lambda path: path.write_bytes(content))
 
 
 def _read_manifest(folder: Path, model_id: str) -> IndexManifest:
-    """Read it.  Raises ``EmbedderMismatch`` where it is of another model, ``IndexDamaged`` where it is not there."""
+    """Read the manifest.  Raises ``EmbedderMismatch`` if another model made it, ``IndexDamaged`` if it is missing."""
     manifest = _parsed_manifest(folder)
     if manifest.model_id != model_id:
         raise EmbedderMismatch(found=manifest.model_id, expected=model_id)
@@ -467,7 +466,7 @@ def _parsed_manifest(folder: Path) -> IndexManifest:
 
 
 def _write_file(path: Path, write: Callable[[Path], object]) -> str:
-    """Let ``write`` make the file, bring it to the disk, and return its sha256 in hexadecimal digits."""
+    """Let ``write`` make the file, sync it, and return its sha256 in hexadecimal."""
     write(path)
     with path.open("rb+") as file:
         os.fsync(file.fileno())
@@ -491,7 +490,7 @@ def _save_arrays(path: Path, arrays: Mapping[str, Array]) -> str:
 
 
 def _load_arrays(path: Path, sha256: str) -> dict[str, Array]:
-    """Read what ``_save_arrays`` wrote.  Raises ``IndexDamaged``."""
+    """Read the arrays of ``_save_arrays``.  Raises ``IndexDamaged``."""
     _verify(path, sha256)
     try:
         with np.load(path, allow_pickle=False) as content:
@@ -501,7 +500,7 @@ def _load_arrays(path: Path, sha256: str) -> dict[str, Array]:
 
 
 def _share_file(source: Path, target: Path) -> None:
-    """Give a file a second name; where the file system has no hard links, copy it.  Raises ``OSError``."""
+    """Hard-link a file, or copy it if the file system has no hard links.  Raises ``OSError``."""
     try:
         os.link(source, target)
     except OSError as error:

@@ -1,6 +1,6 @@
 """One generation of the knowledge base, opened for searching: vectors, postings and token vectors.
 
-It is searched by meaning and by words, each language apart; every chunk found gets its exact cosine.
+Dense and lexical search run in each language separately; every chunk found gets its exact cosine.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -31,7 +31,7 @@ from rag.text.terms import is_code
 _SMALLEST_SPREAD = 1e-6
 _USUAL_CLOSENESS = 0.84
 _USUAL_WEIGHT = 50
-"""How close e5's passages are (.82 to .87 in four knowledge bases), standing in while there are only a few passages."""
+"""The mean cosine of e5's passages (.82 to .87 in four knowledge bases), used while there are only a few passages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +43,15 @@ class Similarities:
     count: int
 
     def standardized(self, cosine: float) -> float:
-        """Return by how many standard deviations a cosine stands out; 0 where all are the same."""
+        """Return the standard score of a cosine; 0 if all cosines are equal."""
         return (cosine - self.mean) / self.spread if self.spread > _SMALLEST_SPREAD else 0.0
 
 
 class LanguageVectors:
-    """The vectors of one language's chunks: a large part that is shared with other generations, and a small one.
+    """The vectors of one language's chunks: a large base shared with other generations, and a small fresh part.
 
-    The mean and covariance of the vectors are kept, for they give the mean and spread of *all* cosines to a question
-    without comparing them: E[q·c] = q·E[c], and Var[q·c] = q' Cov[c] q.
+    The mean and covariance of the vectors give the mean and variance of the question's cosines to *all* chunks without
+    computing these: E[q·c] = q·E[c], and Var[q·c] = q' Cov[c] q.
     """
 
     def __init__(self, index: LanguageIndex) -> None:
@@ -67,7 +67,7 @@ class LanguageVectors:
     def search(self, query: FloatMatrix, limit: int) -> list[Hit]:
         """Return up to ``limit`` hits for a unit query, float32 [1, dimension], best first; the score is the cosine.
 
-        Raises ``VectorEngineError`` where an engine has the large part and does not find in it.
+        Raises ``VectorEngineError`` if the base is in an engine, and its search fails.
         """
         hits = self._base.vectors.search(query, limit, self._kept)
         if self._fresh.count:
@@ -76,19 +76,19 @@ class LanguageVectors:
         return hits[:limit]
 
     def nearest_of(self, query: FloatMatrix, chunk_ids: Sequence[int], limit: int) -> list[Hit]:
-        """Return as ``search`` does what is nearest among these chunks and those of the small part; asks no engine."""
+        """Return the nearest of these chunks and the fresh part, as ``search`` does, without an engine."""
         fresh = self._fresh.vectors.search(query, limit, self._fresh_kept) if self._fresh.count else []
         others = sorted({*chunk_ids} - {hit.chunk_id for hit in fresh})
         hits = [*fresh, *map(Hit, others, self.cosines(query, others))]
         return sorted(hits, key=lambda hit: -hit.score)[:limit]
 
     def verify(self) -> None:
-        """Look whether an engine that has the large part has all of it.  Raises ``VectorEngineError``."""
+        """Check that an engine, if it has the base, has all of it.  Raises ``VectorEngineError``."""
         if isinstance(self._base.vectors, EngineVectorIndex):
             self._base.vectors.verify()
 
     def only(self, permitted: NDArray[np.int64]) -> "LanguageVectors":
-        """Return the same, in which only these chunks, ascending, are found; what is usual stays that of all."""
+        """Return vectors of which only these chunks (ascending) are found; statistics stay those of all."""
         fewer = copy(self)
         kept = np.isin(self._base.chunk_ids, permitted)
         if self._kept is not None:
@@ -100,9 +100,9 @@ class LanguageVectors:
         return fewer
 
     def nearest_exactly(self, queries: FloatMatrix, limit: int, at_once: int) -> list[list[int]]:
-        """Return for n unit queries, float32 [n, dimension], the nearest chunks, by comparing every vector.
+        """Return the nearest chunks for n unit queries, float32 [n, dimension], by brute force.
 
-        For measuring what ``search`` finds; ``at_once`` vectors are in memory beside the index.
+        For measuring the recall of ``search``; ``at_once`` vectors are in memory beside the index.
         """
         scores = np.empty((len(queries), 0), np.float32)
         numbers = np.empty((len(queries), 0), np.int64)
@@ -120,7 +120,7 @@ class LanguageVectors:
     def cosines(self, query: FloatMatrix, chunk_ids: Sequence[int]) -> list[float]:
         """Return the cosine of a unit query, float32 [1, dimension], with each of the chunks.
 
-        Raises ``IndexDamaged`` where one is not there.
+        Raises ``IndexDamaged`` if one is missing.
         """
         in_fresh = self._fresh.vectors.holds(chunk_ids)
         cosines = np.empty(len(chunk_ids))
@@ -132,7 +132,7 @@ class LanguageVectors:
 
     @property
     def closeness(self) -> float:
-        """The mean cosine between two passages: how much alike everything here is, whatever is asked."""
+        """The mean cosine of two passages."""
         pairs = self._count * (self._count - 1)
         among = (self._count**2 * float(self._mean @ self._mean) - self._count) / pairs if pairs else 0.0
         count = self._count if pairs else 0
@@ -148,7 +148,7 @@ class LanguageVectors:
 
 @dataclass(frozen=True, slots=True)
 class GenerationView:
-    """What a search needs of one generation.  Safe to share between threads."""
+    """Everything that a search needs of one generation.  Safe to share between threads."""
 
     generation: int
     model_id: str
@@ -167,11 +167,11 @@ class GenerationView:
         former: Self | None = None,
         engine: VectorEngine | None = None,
     ) -> Self:
-        """Read the generation's index; parts that a ``former`` view has read are taken from there.
+        """Read the generation's index; parts of a ``former`` view are reused.
 
-        ``engine`` is that of the settings; it is asked by searches alone.  Raises ``EmbedderMismatch`` when the index
-        was built by another model, ``IndexDamaged`` when a file is missing or is not what its manifest says, and
-        ``VectorEngineUnset`` where an engine has the vectors and none is given.
+        ``engine`` is that of the settings; only searches use it.  Raises ``EmbedderMismatch`` if the index was built
+        with another model, ``IndexDamaged`` if a file is missing or differs from its manifest, and
+        ``VectorEngineUnset`` if the vectors are in an engine and none is given.
         """
         folder = store.generation_folder(generation)
         if is_of_former_format(folder):
@@ -188,7 +188,7 @@ class GenerationView:
         return cls._of(index, generation, store, parts)
 
     def only(self, store: KnowledgeStore, filters: Filters) -> Self:
-        """Return the same generation, in which only documents that the filters let pass are found."""
+        """Return a view of the same generation that finds only documents allowed by the filters."""
         vectors = {name: one for name, one in self.vectors.items() if filters.language in (None, name)}
         if not filters.restrict:
             return replace(self, vectors=vectors)
@@ -210,7 +210,7 @@ class GenerationView:
 
 
 def _rebuilt(store: KnowledgeStore, generation: int, model_id: str) -> GenerationIndex:
-    """Make the index of a generation that was written before an index had parts."""
+    """Build the index of a generation from before an index had parts."""
     info = store.generation_info(generation)
     if info.embedder_model != model_id:
         raise EmbedderMismatch(found=info.embedder_model, expected=model_id)
@@ -218,15 +218,15 @@ def _rebuilt(store: KnowledgeStore, generation: int, model_id: str) -> Generatio
 
 
 WIDER_CHUNKS = 20
-"""Chunks of each language near a query's second vector that are ranked with the others."""
+"""Candidates in each language that are nearest to a query's second vector."""
 
 
 @dataclass(frozen=True, slots=True)
 class LanguageCandidates:
-    """What a search found: ``by_meaning`` is best first, and ``by_words`` has the BM25 of the best by words.
+    """The candidates of a search: ``by_meaning`` is the dense ranking, ``by_words`` has the BM25 of the lexical hits.
 
-    ``bm25`` has those that meaning found as well; ``seen`` has the chunks of both, and those of ``wider``.
-    ``problem`` is why some were not looked for by meaning.
+    ``bm25`` also has the scores of dense hits; ``seen`` has the chunks of both, and those of ``wider``.  ``problem`` is
+    the error because of which dense search is missing or incomplete.
     """
 
     by_meaning: list[DenseHit]
@@ -241,10 +241,10 @@ class LanguageCandidates:
 class Search:
     """Searches one generation with one question: its language, its vector, float32 [1, dimension], and its terms.
 
-    ``wanted`` says by how much each term counts.  The chunks nearest to ``wider`` are seen as well.
+    ``wanted`` has the weight of each term.  The chunks nearest to ``wider`` are candidates as well.
 
-    Where an engine fails, ``by_words_alone`` lets the search go on with what words find, and with what is nearest of
-    that; else the search fails.
+    If an engine fails, ``by_words_alone`` lets the search go on with the lexical hits and the nearest of these; else
+    the search fails.
     """
 
     view: GenerationView
@@ -255,7 +255,7 @@ class Search:
     by_words_alone: bool = False
 
     def run(self, limit: int) -> LanguageCandidates:
-        """Return up to ``limit`` hits of each leg in each language.  Raises ``VectorEngineError``."""
+        """Return up to ``limit`` hits of either search in each language.  Raises ``VectorEngineError``."""
         problem: VectorEngineError | None = None
         by_meaning: list[DenseHit] = []
         others_only: list[DenseHit] = []
@@ -284,7 +284,7 @@ class Search:
         return LanguageCandidates(by_standout(by_meaning), by_words, bm25, by_chunk, tuple(wider), problem)
 
     def _terms_in(self, language: Language) -> Mapping[str, float]:
-        """Return all terms for the question's language, and for another one those that are written alike in both."""
+        """Return all terms for the question's language; for another one, those that are spelled alike in both."""
         if language == self.language:
             return self.wanted
         return {term: share for term, share in self.wanted.items() if is_code(term)}

@@ -1,7 +1,6 @@
-"""Builds a generation's index: incrementally after small changes, else anew from the database.
+"""Builds a generation's index: incrementally after small changes, otherwise from the database.
 
-Where there is an engine for vectors (``vector_engine.py``), it has those of a large language's base before the index
-names them.
+With a vector engine (``vector_engine.py``), the vectors of a large base are in the engine before the index names them.
 """
 
 from collections.abc import Iterator
@@ -44,9 +43,9 @@ _TOKENS_AT_ONCE = 1 << 20  # counting few costs as much: all that were met befor
 
 @dataclass(frozen=True, slots=True)
 class IndexLimits:
-    """How many chunks of a language are compared one by one, and what share may change before bases are made anew.
+    """How many chunks of a language are compared one by one, and what share may change before bases are rebuilt.
 
-    ``engine`` gets the vectors of languages with more chunks; None: they are put into clusters here.
+    ``engine`` gets the vectors of larger languages; None: they are clustered here.
     """
 
     exact_chunks: int
@@ -70,10 +69,9 @@ def next_index(
 ) -> GenerationIndex:
     """Return the index of a generation that is written and not yet published.
 
-    ``former`` is the folder of the generation before.  Where that cannot be read, or where the database shows
-    other chunks than came out, everything is made anew, in ``folder`` as ``build_index`` does: the database is the
-    truth.  So it is where the vectors do not lie where they are to lie: an engine was named or changed, or has lost
-    them.  Raises ``VectorEngineUnavailable``.
+    ``former`` is the folder of the previous generation.  If it cannot be read, or if the result does not match the
+    database, which is the truth, the index is rebuilt in ``folder`` by ``build_index``.  So it is if the vectors are in
+    the wrong place: an engine was set or changed, or has lost them.  Raises ``VectorEngineUnavailable``.
     """
     try:
         index = _changed(GenerationIndex.open(former, model_id), database, generation, limits)
@@ -91,7 +89,7 @@ def next_index(
 def _changed(
     index: GenerationIndex, database: Database, generation: int, limits: IndexLimits
 ) -> GenerationIndex | None:
-    """Return the index with what came and went; None where that is too much."""
+    """Return the index with the changes applied; None if these are too many."""
     source = IndexSource(database, index.model_id, index.dimension)
     removed, added = source.removed_ids(generation), source.added_counts(generation)
     largest = max((one.fresh.count + added.get(language, 0) for language, one in index.languages.items()), default=0)
@@ -103,7 +101,7 @@ def _changed(
 
 
 def _is_in_place(index: GenerationIndex, limits: IndexLimits) -> bool:
-    """Tell whether the vectors of each base are in the engine, or in none, as the limits want it."""
+    """Tell whether the vectors of each base are where the limits want them: in the engine or not."""
     for one in index.languages.values():
         collection = one.base.entry.collection if isinstance(one.base, StoredPart) else ""
         if bool(collection) != (limits.engine is not None and one.base.count > limits.exact_chunks):
@@ -114,9 +112,9 @@ def _is_in_place(index: GenerationIndex, limits: IndexLimits) -> bool:
 
 
 def drop_unused_collections(folder: Path, engine: VectorEngine | None) -> None:
-    """Delete what an engine has of the knowledge base in ``folder`` and no kept generation needs.
+    """Delete an engine's collections of the knowledge base in ``folder`` that no kept generation needs.
 
-    The caller is its one writer.  Raises ``VectorEngineError``, ``IndexDamaged`` where it is not known what is needed.
+    The caller is its only writer.  Raises ``VectorEngineError``, and ``IndexDamaged`` if the needed ones are unknown.
     """
     owner = engine_owner(folder) if engine is not None else ""
     if not owner or engine is None:
@@ -138,11 +136,11 @@ def build_index(
     limits: IndexLimits,
     folder: Path | None = None,
 ) -> GenerationIndex:
-    """Make everything anew from the rows that a generation shows, without holding them all.
+    """Build the index from the rows of a generation without holding all of them in memory.
 
-    With the ``folder`` that the index is to be written to, what is made of one language is written there and forgotten
-    before the next is begun, postings first: no more is in memory than one language's vectors, or all postings.
-    Raises ``OSError`` then.  Vectors go to an engine only with it, or else nobody would know their collection.
+    With the ``folder`` of the index, each language is written there and released before the next begins, postings
+    first: memory holds at most one language's vectors, or all postings.  Raises ``OSError`` then.  Vectors go to an
+    engine only with a ``folder``; otherwise nothing would name their collection.
     """
     source = IndexSource(database, model_id, dimension)
     counts = source.counts(generation)
@@ -161,7 +159,7 @@ def build_index(
 
 
 class _Base:
-    """One language's base in the making.  The methods are called once each, in their order here."""
+    """One language's base under construction.  Each method is called once, in this order."""
 
     def __init__(self, source: IndexSource, generation: int, language: Language, folder: Path | None) -> None:
         self._source = source
@@ -197,7 +195,7 @@ class _Base:
     def with_vectors(
         self, dimension: int, count: int, limits: IndexLimits, weights: TokenWeights
     ) -> tuple[LanguageIndex, TokenWeights]:
-        """Return the language's index, and the weights with its tokens counted as well."""
+        """Return the language's index, and the token weights updated with its tokens."""
         engine = limits.engine if self._folder is not None and count > limits.exact_chunks else None
         if engine is not None:
             numbers = _ChunkNumbers()
@@ -210,7 +208,7 @@ class _Base:
         return LanguageIndex(base, empty_part(dimension), np.empty(0, np.int64), moments), weights
 
     def _vector_builder(self, dimension: int, count: int, limits: IndexLimits) -> VectorIndexBuilder:
-        """Return what takes so many vectors, with room for them where they are put into clusters."""
+        """Return a builder for so many vectors, with reserved room if they are clustered."""
         sample = None
         if count > limits.exact_chunks:
             ids = self._source.spread_ids(self._generation, self._language, sample_size(count))
@@ -224,7 +222,7 @@ class _Base:
     def _counted(
         self, taker: "VectorIndexBuilder | _ChunkNumbers", dimension: int, weights: TokenWeights
     ) -> tuple[Moments, TokenWeights]:
-        """Give all vectors to the ``taker``; return their moments, and the weights with their chunks' tokens."""
+        """Pass all vectors to the ``taker``; return their moments, and the updated token weights."""
         moments = Moments.none(dimension)
         uncounted, passages = list[NDArray[np.int32]](), 0
         for rows in self._rows():
@@ -252,7 +250,7 @@ class _Base:
         return StoredPart(self._folder, self._name, entry, vectors.chunk_ids)
 
     def _kept_in(self, engine: VectorEngine, chunk_ids: NDArray[np.int64], dimension: int) -> AnyPart:
-        """Let an engine have the vectors; return the part that names where."""
+        """Store the vectors in an engine; return the part that names their collection."""
         assert self._folder is not None
         if len(chunk_ids) != self.collected:
             raise IndexDamaged(reason=f"{self.collected} chunks have terms and {len(chunk_ids)} have vectors")
@@ -268,7 +266,7 @@ class _Base:
 
 
 class _ChunkNumbers:
-    """Takes what ``VectorIndexBuilder`` takes, and keeps the numbers: the vectors go elsewhere."""
+    """Takes vectors as ``VectorIndexBuilder`` does, and keeps only the numbers: the vectors go to an engine."""
 
     def __init__(self) -> None:
         self._chunk_ids: list[NDArray[np.int64]] = [np.empty(0, np.int64)]

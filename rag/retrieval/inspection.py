@@ -1,6 +1,6 @@
 """Explains a search: each chunk's dense and lexical rank and score, and why a chosen document was cut.
 
-The search itself is ``retriever.py``'s; here it is only asked to show what it had in its hands.
+It runs the search of ``retriever.py`` and keeps its intermediate results.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,14 +16,14 @@ from rag.storage.store import KnowledgeStore
 from rag.text.terms import is_code, terms
 
 EXACT_PLACES_UP_TO_CHUNKS = 200_000
-"""In a knowledge base up to this size a chosen document's chunks get their places among all."""
+"""Up to this size of a knowledge base, a chosen document's chunks get their ranks among all chunks."""
 
 _VECTORS_AT_ONCE = 20_000
 
 
 @dataclass(frozen=True, slots=True)
 class TermUse:
-    """A term of the question, its weight (0 or more), and in how many chunks of all it is."""
+    """A term of the question, its weight (0 or more), and the number of chunks that contain it."""
 
     term: str
     weight: float
@@ -32,10 +32,10 @@ class TermUse:
 
 @dataclass(frozen=True, slots=True)
 class ChunkTrace:
-    """What the search saw of one chunk.  Ranks count from 1; None where that step did not have it.
+    """One chunk's scores and ranks in a search.  Ranks count from 1; None if that step did not have the chunk.
 
-    ``meaning_rank`` and ``words_rank`` are those of the legs, which bring ``candidates`` each; ``fused_rank`` of both
-    together; ``rank`` of the final order of those that were compared token by token (``late``).
+    ``meaning_rank`` and ``words_rank`` are those of dense and lexical search, with ``candidates`` each; ``fused_rank``
+    is that of both together; ``rank`` is the final one, of the chunks with a late interaction (``late``).
     """
 
     chunk: Chunk
@@ -51,10 +51,10 @@ class ChunkTrace:
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """``searched`` is the question as it was searched, mended; ``chunks`` are all that any leg brought, best first.
+    """``searched`` is the corrected question; ``chunks`` are the candidates of both searches, best first.
 
-    ``parts`` are searched as well where the question asks for several things.  ``chosen`` are the chunks of the
-    document that was asked about, nearest first, with their places among *all* chunks of their language in each leg.
+    ``parts`` are searched as well if the question asks for several things.  ``chosen`` are the chunks of the chosen
+    document, nearest first, with their dense and lexical ranks among *all* chunks of their language.
     """
 
     searched: str
@@ -66,9 +66,9 @@ class Inspection:
 
 
 def inspect(prepared: SearchPlan, store: KnowledgeStore, limit: int, document_id: str = "") -> Inspection:
-    """Search as the retriever that ``prepared`` it does, with ``limit`` hits of each leg, and keep what it had.
+    """Search as the retriever that ``prepared`` it does, with ``limit`` hits of either search, and keep the results.
 
-    ``document_id`` names a document whose chunks are looked for as well, wherever they are.
+    ``document_id`` names a document whose chunks are included, whatever their ranks.
     """
     view, query = prepared.view, prepared.whole
     searched = Search(view, query.language, query.vector, query.terms, query.wider).run(limit)
@@ -89,7 +89,7 @@ def inspect(prepared: SearchPlan, store: KnowledgeStore, limit: int, document_id
 def _inspected(
     view: GenerationView, store: KnowledgeStore, searched: LanguageCandidates, query: Query
 ) -> tuple[ChunkTrace, ...]:
-    """Return the candidates of both legs: in the final order, then those that were not compared, by their fusion."""
+    """Return the candidates of both searches: in the final order, then the unranked ones in the fused order."""
     by_words = sorted(searched.by_words, key=lambda chunk_id: -searched.by_words[chunk_id])
     in_meaning = _places([hit.chunk_id for hit in searched.by_meaning])
     in_words, in_fusion = _places(by_words), _places(fuse(searched.by_meaning, searched.by_words))
@@ -117,7 +117,7 @@ def _inspected(
 def _of_document(
     view: GenerationView, chunks: Sequence[Chunk], query: Query, found: Mapping[int, ChunkTrace]
 ) -> tuple[ChunkTrace, ...]:
-    """Look at chunks whether the search brought them or not: their places are those among all of their language."""
+    """Return the traces of a document's chunks, with their ranks among all chunks of their language."""
     if not chunks or chunks[0].language not in view.vectors:
         return ()
     language = chunks[0].language
@@ -150,7 +150,7 @@ def _of_document(
 def _exact_places(
     view: GenerationView, language: Language, query: Query, wanted: Mapping[str, float]
 ) -> tuple[dict[int, int], dict[int, int]]:
-    """Return the places of all chunks of one language, by meaning and by words; none where there are too many."""
+    """Return the dense and lexical ranks of all chunks of one language; none if there are too many chunks."""
     vectors = view.vectors[language]
     count = vectors.similarities(query.vector).count
     if count > EXACT_PLACES_UP_TO_CHUNKS:

@@ -15,20 +15,20 @@ from rag.schema import Chunk, Hit, Language
 from rag.text.terms import terms
 
 _LONGEST_QUERY_TERMS = 64
-"""A question has a dozen; what is pasted in beyond that is searched by meaning alone."""
+"""A question has about a dozen; pasted text beyond this limit takes part in dense search only."""
 
 _SMALLEST_IDF = 1e-6
-"""Of a term that is in half of the passages or more, as in SQLite's FTS5."""
+"""For a term in half of the passages or more, as in SQLite's FTS5."""
 
 
 def indexed_terms(chunk: Chunk) -> str:
-    """Return what the full-text index keeps of a chunk: the terms of its titles and text, joined by blanks."""
+    """Return the indexed terms of a chunk's titles and text, joined by blanks."""
     return " ".join(terms(chunk.embedded_text))
 
 
 @dataclass(frozen=True, slots=True)
 class TermWeight:
-    """In how many chunks a term is (df of N), and its inverse document frequency, ln(1 + (N - df + .5) / (df + .5))."""
+    """A term's document frequency df among N chunks, and its inverse: ln(1 + (N - df + .5) / (df + .5))."""
 
     chunks: int
     idf: float
@@ -36,7 +36,7 @@ class TermWeight:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _PartScores:
-    """The BM25 of a part's chunks, float32 [n]; 0 for those without any term and for retired ones."""
+    """The BM25 of a part's chunks, float32 [n]; 0 for chunks without any term and for retired ones."""
 
     chunk_ids: NDArray[np.int64]
     scores: NDArray[np.float32]
@@ -49,7 +49,7 @@ class _PartScores:
         return [Hit(int(self.chunk_ids[row]), float(self.scores[row])) for row in rows]
 
     def of(self, chunk_ids: NDArray[np.int64]) -> Iterable[Hit]:
-        """Yield those of the chunks that are here and share a term."""
+        """Yield the scores of the given chunks that are in this part and share a term."""
         rows = np.searchsorted(self.chunk_ids, chunk_ids)
         for row, chunk_id in zip(rows.tolist(), chunk_ids.tolist(), strict=True):
             if row < len(self.chunk_ids) and self.chunk_ids[row] == chunk_id and self.scores[row] > 0:
@@ -68,15 +68,15 @@ class TermScores:
         return sorted(hits, key=lambda hit: (-hit.score, hit.chunk_id))[:limit]
 
     def of(self, chunk_ids: Sequence[int]) -> dict[int, float]:
-        """Return the scores of those of the chunks that share a term with the question."""
+        """Return the scores of the given chunks that share a term with the question."""
         wanted = np.asarray(chunk_ids, dtype=np.int64)
         return {hit.chunk_id: hit.score for part in self.parts for hit in part.of(wanted)}
 
 
 class Bm25Index:
-    """BM25 over the chunks that one generation shows.  Safe to call from several threads.
+    """BM25 over the chunks of one generation.  Safe to call from several threads.
 
-    Frequencies are counted over all languages, retired chunks among them until the index is made anew: they change
+    Frequencies are counted over all languages, and include retired chunks until the index is rebuilt: they change
     slowly.
     """
 
@@ -91,7 +91,7 @@ class Bm25Index:
         self._count = sum(part.count for parts in self._parts.values() for part, _ in parts)
 
     def only(self, permitted: NDArray[np.int64]) -> "Bm25Index":
-        """Return the same, in which only these chunks, ascending, are found; frequencies stay those of all."""
+        """Return an index of which only these chunks (ascending) are found; frequencies stay those of all."""
         fewer = copy(self)
         fewer._parts = {
             language: tuple(
@@ -103,7 +103,7 @@ class Bm25Index:
         return fewer
 
     def search(self, query: str, limit: int) -> list[Hit]:
-        """Return up to ``limit`` hits, best first; none when no term of the query is indexed."""
+        """Return up to ``limit`` hits, best first; none if no term of the query is indexed."""
         return self.search_terms(terms(query), limit)
 
     def search_terms(self, wanted: Sequence[str], limit: int, language: Language | None = None) -> list[Hit]:
@@ -111,7 +111,7 @@ class Bm25Index:
         return self.scores(dict.fromkeys(wanted, 1.0), language).best(limit)
 
     def scores(self, wanted: Mapping[str, float], language: Language | None = None) -> TermScores:
-        """Score every chunk, of one language if it is given, that has any of the terms, each by its share."""
+        """Score every chunk, of one language if given, that has any of the terms; terms count by their shares."""
         frequencies = self._frequencies(wanted)
         weights = {
             term_number(term): wanted[term] * max(_SMALLEST_IDF, math.log((self._count - df + 0.5) / (df + 0.5)))
@@ -136,7 +136,7 @@ class Bm25Index:
         }
 
     def frequencies(self, wanted: Sequence[str]) -> list[int]:
-        """Return in how many chunks each of the terms is."""
+        """Return the document frequency of each term."""
         numbers = np.array([term_number(term) for term in wanted], dtype=np.uint64)
         found = np.zeros(len(numbers), dtype=np.int64)
         for part, _ in chain.from_iterable(self._parts.values()):
@@ -145,6 +145,6 @@ class Bm25Index:
         return counts
 
     def _frequencies(self, wanted: Iterable[str]) -> dict[str, int]:
-        """Return for the distinct terms in how many chunks each is."""
+        """Return the document frequencies of the distinct terms."""
         distinct = list(dict.fromkeys(wanted))[:_LONGEST_QUERY_TERMS]
         return dict(zip(distinct, self.frequencies(distinct), strict=True))

@@ -1,7 +1,7 @@
 """Encodes questions that arrive together in one batch.
 
-No timer and no thread of its own: the first caller starts at once, and whoever comes while it works waits in line; the
-next in line then takes everybody behind it along.  So a single question never waits, and many share a batch.
+It has no timer and no thread: the first caller starts at once, callers that arrive meanwhile wait, and the next one
+takes all others along.  So a single question never waits, and many share a batch.
 """
 
 import threading
@@ -29,7 +29,7 @@ class MicroBatcher(Generic[Encoded]):
         self._turn = threading.Lock()
 
     def encode(self, texts: Sequence[str]) -> Sequence[Encoded]:
-        """Return what ``encode`` gives for each of the texts, in their order; raise what it raises."""
+        """Return the results of ``encode`` for the texts, in order; raise its errors."""
         request: _Request[Encoded] = _Request(texts)
         with self._line_lock:
             self._line.append(request)
@@ -41,7 +41,7 @@ class MicroBatcher(Generic[Encoded]):
         return request.result
 
     def _next(self) -> "list[_Request[Encoded]]":
-        """Take the first in line and those behind it that fit; a request alone may be larger than the limit."""
+        """Take the first waiting request and the following ones that fit; a single request may exceed the limit."""
         with self._line_lock:
             taken = [self._line.popleft()]
             count = len(taken[0].texts)

@@ -1,27 +1,26 @@
-"""What a question is searched with: its wording, and the query of it: a vector, terms and token vectors with weights.
+"""Turns a question into a query: corrected wording, a vector, terms, and token vectors with weights.
 
-A question is worded for the search: typing errors are mended, and a team's own synonyms stand beside.  Typing errors in
-Latin words are corrected to index words one keystroke away.  The index knows its terms by hashes only, so the words
-that are one keystroke away are made and looked up: some hundred hashes for a word, whatever the size of the vocabulary.
-A word that is one of the embedder's tokens is no typing error: of 212 customers' texts over three companies' pages the
-document is among the first five for 172 where all unknown words are corrected, for 173 so, for 174 without (17 of them
-have typing errors).
-Figures are never changed: E-1025 is another error than E-1024.  A glossary is a file of sets, one a line, its words
-separated by commas, in both languages if need be:
+Typing errors in Latin words are corrected to index words one keystroke away.  The index knows its terms only as hashes,
+so all words one keystroke away are generated and looked up: about a hundred hashes a word, whatever the size of the
+vocabulary.  A word that is one of the embedder's tokens is no typing error: of 212 customers' texts over three
+companies' pages (17 with typing errors) the document is among the first five for 173 this way, for 172 if all unknown
+words are corrected, for 174 without correction.  Figures are never changed: E-1025 is another error than E-1024.
+
+A team's glossary adds synonyms.  It is a file of sets, one a line, with words separated by commas, in both languages if
+need be:
 
     # what our customers say, what our articles say
     robo, vacuum robot, 扫地机器人
     快递, 包裹, parcel
 
-A follow-up leans on the question before ("Was he a communist?"), and a new topic must not be dragged back to the old
-one.  Nothing has to tell the two apart, and no model is called: the earlier question takes part in everything, by a
-share.  A follow-up says little that is rare, so the share decides; a question that stands alone says enough.  R@1 / R@5
-on the 146 follow-ups of MTRAG, and on 605 questions of six sets behind another question of the same set that has
-nothing to do with them:
+A follow-up depends on the question before it ("Was he a communist?"), while a new topic must not be pulled back to the
+old one.  The two need not be told apart, and no model is called: the earlier question always takes part, with a small
+weight.  A follow-up has few rare words, so the weight decides; a question that stands alone has enough of its own.  R@1
+/ R@5 on the 146 follow-ups of MTRAG, and on 605 questions of six sets after an unrelated question of the same set:
 
-    the question alone              76.7 / 91.1        76.5 / 92.2
-    behind the one before it        87.7 / 97.3        35.4 / 69.6
-    with a share of the one before  90.4 / 97.9        74.5 / 90.4
+    the question alone               76.7 / 91.1        76.5 / 92.2
+    appended to the one before it    87.7 / 97.3        35.4 / 69.6
+    with a weight for the one before 90.4 / 97.9        74.5 / 90.4
 """
 
 import re
@@ -43,43 +42,43 @@ from rag.text.characters import simplified
 from rag.text.terms import terms
 
 ALTERNATIVE_SHARE = 1.0
-"""How much a glossary's other words count by words, beside the question's own."""
+"""Lexical weight of a glossary's synonyms; the question's own words have 1."""
 
 GLOSSARY_NAMES = ("glossary.csv", "glossary.txt")
 _SEPARATORS = re.compile(r"[,，、;；|\t]")
 _LONGEST_WORD_CHARACTERS = 64
 _MOST_LINES = 10_000
 _MOST_ALTERNATIVES = 8
-"""For one question: beyond that its own words would be lost among others."""
+"""For one question: more would drown its own words."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wording:
-    """A question as it is searched: mended, and the other words for what it names, of a team's own glossary."""
+    """A question as it is searched: with typing errors corrected, and with synonyms from the team's glossary."""
 
     question: str
     alternatives: tuple[str, ...] = ()
 
     @property
     def embedded(self) -> str:
-        """The question with the other words behind it, in simplified characters, as the embedder is to read it."""
+        """The text for the embedder: the question and its synonyms, in simplified characters."""
         return simplified(" ".join([self.question, *self.alternatives]))
 
     @property
     def terms(self) -> dict[str, float]:
-        """The question's terms, and by their share those of the other words."""
+        """The weights of the question's terms and its synonyms'."""
         others = dict.fromkeys((term for word in self.alternatives for term in terms(word)), ALTERNATIVE_SHARE)
         return others | dict.fromkeys(terms(self.question), 1.0)
 
 
 def folded(text: str) -> str:
-    """Return text of one width, in small letters and simplified characters."""
+    """Return text of one width, in lower case and simplified characters."""
     return simplified(unicodedata.normalize("NFKC", text).lower())
 
 
 @dataclass(frozen=True, slots=True)
 class Glossary:
-    """Sets of words, as they were written.  ``alternatives`` is what it is for.
+    """Sets of synonyms as they were written; ``alternatives`` looks them up.
 
     >>> Glossary.of([("robo", "vacuum robot")]).alternatives("My Robo beeps")
     ('vacuum robot',)
@@ -90,7 +89,7 @@ class Glossary:
 
     @classmethod
     def of(cls, sets: Sequence[Sequence[str]]) -> Self:
-        """Return the glossary of some sets, each of two words and more."""
+        """Return the glossary of some sets of two or more words."""
         return cls(tuple(map(tuple, sets)), tuple(_pattern(words) for words in sets))
 
     @classmethod
@@ -118,7 +117,7 @@ class Glossary:
         return cls.of(sets)
 
     def alternatives(self, text: str) -> tuple[str, ...]:
-        """Return the other words of every set of which the text has one, eight at the most."""
+        """Return the synonyms of the words in a text, at most eight."""
         plain = folded(text)
         found: dict[str, None] = {}
         for words, pattern in zip(self.sets, self._patterns, strict=True):
@@ -151,15 +150,15 @@ def _pattern(words: Sequence[str]) -> re.Pattern[str]:
 _WORD = re.compile(r"[A-Za-z]{5,32}+(?![A-Za-z0-9'’])")
 
 Frequencies = Callable[[Sequence[str]], Sequence[int]]
-"""In how many passages each of some terms is.  All of a word's are asked for at once: some hundred searches."""
+"""Returns in how many passages each of some terms occurs.  Called once a word, with about a hundred terms."""
 
 
 def corrected(text: str, frequencies: Frequencies, is_word: Callable[[str], bool] = lambda word: False) -> str:
-    """Return the text with each unknown word of five letters and more as the known word that is nearest, if one is.
+    """Return the text with each unknown word of five or more letters replaced by a known word one keystroke away.
 
-    Of several known ones the most frequent is taken; a swap of neighbours goes before another keystroke.  What
-    ``is_word``, of the words in small letters, is none of the knowledge base's and no typing error either: who was
-    "broke" in "spring" does not mean "broken" and "string".
+    Swapped neighbours are tried first, and the most frequent candidate is taken.  ``is_word`` tells whether a word in
+    lower case exists although the knowledge base lacks it, and so is no typing error: somebody who was "broke" in
+    "spring" does not mean "broken" and "string".
 
     >>> known = {"refund": 3, "kettle": 1}
     >>> corrected("Refudn for the ketle", lambda terms: [known.get(term, 0) for term in terms])
@@ -188,7 +187,7 @@ def _swaps(word: str) -> Iterator[str]:
 
 
 def _edits(word: str) -> Iterator[str]:
-    """Yield the words that one letter left out, put in, or taken for another one makes, the first letter kept."""
+    """Yield the words with one letter removed, inserted or replaced, keeping the first letter."""
     for place in range(1, len(word) + 1):
         before, after = word[:place], word[place:]
         for letter in ascii_lowercase:
@@ -203,8 +202,8 @@ def _edits(word: str) -> Iterator[str]:
 class Query:
     """``vector`` is float32 [1, dimension] of length 1; ``shares``, float64 [q], are those of the ``tokens``.
 
-    ``question`` is in the user's own words, mended; ``terms`` may hold more than its own.  What is near ``wider``, a
-    second vector like the first, is looked at as well.
+    ``question`` is in the user's own words, corrected; ``terms`` may hold more than its own.  ``wider`` is a second
+    vector whose nearest chunks are candidates as well.
     """
 
     question: str
@@ -217,19 +216,19 @@ class Query:
 
     @classmethod
     def of(cls, question: str, language: str, vectors: QueryVectors) -> Self:
-        """Return the query of a question by itself; ``vectors`` are those of this one question."""
+        """Return the query of a single question; ``vectors`` are its own."""
         return cls.worded(Wording(question), language, vectors)
 
     @classmethod
     def worded(cls, wording: Wording, language: str, vectors: QueryVectors) -> Self:
-        """Return the query of a question; ``vectors`` are those of what is ``embedded`` of it."""
+        """Return the query of a worded question; ``vectors`` are those of ``wording.embedded``."""
         tokens = vectors.tokens[0]
         shares = np.ones(len(tokens.numbers))
         return cls(wording.question, language, vectors.vectors[:1], wording.terms, tokens, shares)
 
 
 def joined_tokens(*parts: tuple[QueryTokens, float]) -> tuple[QueryTokens, NDArray[np.float64]]:
-    """Return the tokens of all parts, one after another, and each one's share, float64 [q]."""
+    """Return the tokens of all parts in sequence, and the share of each, float64 [q]."""
     tokens = QueryTokens(
         np.concatenate([part.numbers for part, _ in parts]), np.concatenate([part.vectors for part, _ in parts])
     )
@@ -237,26 +236,26 @@ def joined_tokens(*parts: tuple[QueryTokens, float]) -> tuple[QueryTokens, NDArr
 
 
 EARLIER_SHARE = 0.25
-"""How much the earlier question's words and tokens count beside the question's own.  Of .2 to .4 more finds more for
-follow-ups (88 to 91 %) and less for new topics (76 to 73 %)."""
+"""The weight of an earlier question's words and tokens; the question's own have 1.  From .2 to .4, R@1 rises for
+follow-ups (88 to 91 %) and falls for new topics (76 to 73 %)."""
 
 _DIRECTION_SHARE = 0.5
-"""How much of the direction of both questions together is added to the direction of the question's vector."""
+"""The weight of the vector of both questions together when it is added to the question's vector."""
 
 _BACKGROUND_SHARE, _BACKGROUND_DIRECTION = 0.5, 1.0
-"""The same of what a customer tells in the message that asks: "which one is right for it?" asks for nothing by itself.
-Of 38 customers' texts with a story, over three companies' pages, the document is found first for 21 and among 24 for
-34; 19 and 31 with the shares of an earlier question."""
+"""The same for the story in the message that asks: "which one is right for it?" means nothing by itself.  Of 38
+customers' texts with a story, over three companies' pages, the document is found first for 21 and among 24 for 34; for
+19 and 31 with the weights of an earlier question."""
 
 _ALONE_SHARE = 0.5
-"""Of the question's tokens: half as they are by themselves, half as they are behind the earlier question."""
+"""The weight of the question's tokens embedded alone; the rest is for those embedded after the earlier question."""
 
 
 @dataclass(frozen=True, slots=True)
 class SearchRequest:
-    """A question as it is searched, and what was said before it; ``previous`` is empty where it stands alone.
+    """A question with the text before it; ``previous`` is empty if it stands alone.
 
-    ``is_told_with_it``: that is what the same message tells, not an earlier question.
+    ``is_told_with_it``: ``previous`` is the story of the same message, not an earlier question.
     """
 
     wording: Wording
@@ -265,19 +264,19 @@ class SearchRequest:
 
     @property
     def texts(self) -> tuple[str, ...]:
-        """What is to be embedded: the question alone, and behind what was said before."""
+        """The texts to embed: the question alone, and after the text before it."""
         alone = self.wording.embedded
         return (alone, in_context(alone, simplified(self.previous))) if self.previous else (alone,)
 
     def query(self, language: str, vectors: QueryVectors) -> Query:
-        """Return the query, of the vectors of the ``texts``."""
+        """Return the query, given the vectors of the ``texts``."""
         if self.previous:
             return _in_both(self, language, vectors)
         return Query.worded(self.wording, language, vectors)
 
 
 def queries_of(asked: Sequence[SearchRequest], language: str, embedder: Embedder) -> list[Query]:
-    """Embed several questions at once, each text once, and return their queries in their order."""
+    """Embed several questions in one batch, each text once, and return their queries in order."""
     texts = list(dict.fromkeys(text for one in asked for text in one.texts))
     found = embedder.embed_queries(texts)
     places = [[texts.index(text) for text in one.texts] for one in asked]
@@ -288,7 +287,7 @@ def queries_of(asked: Sequence[SearchRequest], language: str, embedder: Embedder
 
 
 def _in_both(asked: SearchRequest, language: str, both: QueryVectors) -> Query:
-    """Join the question alone and behind the one before it; alone where together they are too long."""
+    """Combine the question alone and after the text before it; alone if both together are too long."""
     wording = asked.wording
     share = _BACKGROUND_SHARE if asked.is_told_with_it else EARLIER_SHARE
     alone, behind = both.tokens

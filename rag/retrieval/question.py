@@ -1,11 +1,11 @@
-"""Reads a customer's question as text: cleans it, and tells what it asks, in which parts, and what it leans on.
+"""Reads a customer's message without a model: cleans it, and finds its question, the parts of that, and its context.
 
-No model is asked.  A mail of ten lines holds one or two questions.  Searched as one text, its story outweighs them:
-names and numbers are rare, so they weigh most.  So what a message asks is separated from what it tells (greeting,
-story, signature, personal data); sentences are told apart by their words.
+A mail of ten lines contains one or two questions.  Searched as one text, the story outweighs them: names and numbers
+are rare, so they weigh most.  So the question is separated from the rest (greeting, story, signature, personal data),
+sentence by sentence, by the words.
 
-A compound question ("How long is the warranty, and how do I return it?") is cut where one clause ends and another one
-that asks for something begins.  What does not ask ("I bought a kettle") stays with the part behind it.
+A compound question ("How long is the warranty, and how do I return it?") is divided where a clause ends and another
+one that asks for something begins.  A clause that does not ask ("I bought a kettle") stays with the next part.
 """
 
 import re
@@ -59,7 +59,7 @@ def clean_question(text: str, limit_characters: int) -> str:
 
 
 def visible(text: str) -> str:
-    """Return text without control and invisible characters, trimmed; it may be empty."""
+    """Return text without control and invisible characters, trimmed, possibly empty."""
     return "".join(map(_kept, without_invisible(text.replace("\r\n", "\n")))).strip()
 
 
@@ -85,15 +85,15 @@ def last_said(earlier: Sequence[str]) -> str:
 
 
 def leans(question: str) -> bool:
-    """Tell whether a question by its words may lean on what was said before it: "How long does it take?", "那邮费呢".
+    """Tell whether a question may depend on what was said before: "How long does it take?", "那邮费呢".
 
-    Its reader then needs the earlier question as well.
+    The model then needs the earlier question as well.
     """
     return _LEANS.search(question) is not None or len(set(terms(question))) <= 3
 
 
 def question_before(text: str, earlier: Sequence[str]) -> str:
-    """Return the question before, of the ``earlier`` ones, where this one may lean on it; else nothing."""
+    """Return the last of the ``earlier`` questions if this one may depend on it, else an empty string."""
     return last_said([visible(one) for one in earlier]) if leans(text) else ""
 
 
@@ -120,7 +120,7 @@ _WEIGHS = re.compile(
 
 
 def needs_thought(question: str) -> bool:
-    """Tell whether a question has several parts or weighs things: only these are worth the time of a thought.
+    """Tell whether a question has several parts or compares things: only these are worth the time of a thought.
 
     >>> needs_thought("How long is the warranty?"), needs_thought("保修多久，修一次多少钱？")
     (False, True)
@@ -133,7 +133,7 @@ def needs_thought(question: str) -> bool:
 
 
 _LONG_CHARACTERS = 160
-"""From this length on a message is taken apart; an ideograph counts for ``_IDEOGRAPH_LENGTH`` letters."""
+"""From this length on a message is divided; an ideograph counts as ``_IDEOGRAPH_LENGTH`` letters."""
 _IDEOGRAPH_LENGTH = 2.7
 _SHORTEST_SENTENCE = 6
 _LONGEST_BACKGROUND_CHARACTERS = 1200
@@ -165,7 +165,7 @@ _IDENTIFIES = re.compile(r"@|\d{6}")
 
 @dataclass(frozen=True, slots=True)
 class CustomerMessage:
-    """``question`` is what is asked, in the customer's words; ``background`` what is told about it, maybe empty."""
+    """``question`` is the question in the customer's words; ``background`` is its story, possibly empty."""
 
     question: str
     background: str = ""
@@ -197,7 +197,7 @@ def read_message(text: str) -> CustomerMessage:
 
 
 def _without_personal_data(text: str) -> str:
-    """Return the text without addresses, long numbers, and brackets that hold one: they say who writes."""
+    """Return the text without addresses, long numbers, and brackets that contain one: they identify the writer."""
     bracketless = _IN_BRACKETS.sub(lambda found: " " if _IDENTIFIES.search(found[0]) else found[0], text)
     return _PERSONAL.sub(" ", bracketless)
 
@@ -225,12 +225,12 @@ _ENDS = re.compile(
     rf"|[，,。]\s*+(?=[^，,。{IDEOGRAPHS}]*+[{IDEOGRAPHS}])",
 )
 _TOPIC = r"(?:[^:\n]{1,80}+:[^\S\n]++)?+"
-"""What a clause may begin with: "Video snapshots: which codecs can you read"."""
+"""A topic at the beginning of a clause: "Video snapshots: which codecs can you read"."""
 _CLAUSE_ASKS = re.compile(rf"{_TOPIC}(?:(?:and|so|then|also|please|hi|hello|but|or)\W+)*{_ENGLISH_ASKS}", re.IGNORECASE)
 
 
 def parts_of(question: str) -> tuple[str, ...]:
-    """Return the parts, four at the most, of which the last holds the rest; none where the question asks for one thing.
+    """Return at most four parts, of which the last holds the rest; none if the question asks for one thing.
 
     A clause asks by its words or by the mark at its end.
 
@@ -267,7 +267,7 @@ def asked_parts(question: str) -> tuple[str, ...]:
 
 
 def _clauses(question: str) -> Iterator[TextSpan]:
-    """Yield the stretches between separators that hold anything, without what surrounds their words."""
+    """Yield the non-empty clauses between separators, trimmed to their words."""
     start = 0
     for end, following in [*((one.start(), one.end()) for one in _ENDS.finditer(question)), (len(question), 0)]:
         text = question[start:end]

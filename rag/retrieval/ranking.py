@@ -1,9 +1,9 @@
-"""Ranks what dense and lexical search found in both languages: fused first, then scored by three views.
+"""Ranks the candidates of dense and lexical search in both languages: fuses them, then combines three scores.
 
-    score = z(dense) + 0.5 z(words) + 2 z(late interaction)
+    score = z(dense) + 0.5 z(lexical) + 2 z(late interaction)
 
-z is the standard score over the candidates of one question.  Ranks alone would forget by how much the first is ahead;
-they only choose, by reciprocal rank fusion, which candidates are compared token by token.  Pure functions.
+z is the standard score over the candidates of one question.  Ranks alone would lose the margins; reciprocal rank fusion
+only selects the candidates for late interaction.  Pure functions.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,21 +15,21 @@ from numpy.typing import NDArray
 from rag.schema import Language
 
 KEPT_CHUNKS = 24
-"""Chunks returned for a question: as many as may be asked for as evidence (``top_k``)."""
+"""Chunks returned for a question: the largest ``top_k``."""
 
 FOREIGN_HANDICAP = 0.5
-"""Standard deviations by which a passage in the other language must stand out more: a reader wants their own language.
-Late interaction prefers that by itself, so little is needed.  Of 0, 0.5, 1 and 1.5, measured on XQuAD's passages with a
-third in English only and a third in Chinese only: the own passage is first as often as with the own language alone, and
-8 in 10 passages that only the other language has are among the first 5."""
+"""Standard deviations by which a passage in the other language must stand out more: readers prefer their own language.
+Late interaction prefers it by itself, so little is needed.  Chosen from 0, 0.5, 1 and 1.5 on XQuAD's passages, a third
+of them in English only and a third in Chinese only: the own passage is first as often as with the own language alone,
+and 8 in 10 passages that exist only in the other language are among the first 5."""
 
 
 @dataclass(frozen=True, slots=True)
 class DenseHit:
-    """A chunk seen by meaning.
+    """A chunk found by dense search.
 
-    ``standardized`` is its cosine among the question's cosines to all chunks of its language; ``gain`` what the cosine
-    has over the mean one between two of those chunks.
+    ``standardized`` is the standard score of its cosine among the question's cosines to all chunks of its language;
+    ``gain`` is its cosine less the mean cosine of two such chunks.
     """
 
     chunk_id: int
@@ -41,9 +41,9 @@ class DenseHit:
 
     @property
     def standout(self) -> float:
-        """By how many standard deviations it stands out, less the handicap of another language.
+        """By how many standard deviations it stands out, less the handicap of the other language.
 
-        Cosines of two languages cannot be compared (each language lies in a place of its own in the vector space).
+        Cosines of two languages cannot be compared: each language has a region of its own in the vector space.
         """
         return self.standardized - FOREIGN_HANDICAP * self.foreign
 
@@ -54,10 +54,10 @@ def by_standout(hits: Iterable[DenseHit]) -> list[DenseHit]:
 
 
 def fuse(ranked: Sequence[DenseHit], bm25: Mapping[int, float]) -> list[int]:
-    """Return the chunks of both legs, most promising first; ``ranked`` is best first, ``bm25`` the scores by chunk.
+    """Return the chunks of both searches, most promising first; ``ranked`` is best first, ``bm25`` has scores by chunk.
 
-    The ranking by words cannot see passages in the other language; for those the dense rank counts for both, lest two
-    legs always beat one.
+    Lexical search cannot find passages in the other language; their dense rank counts twice, or two searches would
+    always beat one.
     """
     lexical = sorted(bm25, key=lambda chunk_id: -bm25[chunk_id])
     one_leg = {hit.chunk_id for hit in ranked if hit.foreign and hit.chunk_id not in bm25}
@@ -97,28 +97,28 @@ DENSE, WORDS, LATE = 1.0, 0.5, 2.0
 """On seven question sets R@1 was 82 % with these, 78 % with reciprocal rank fusion alone."""
 
 DENSE_WITHOUT_TOKENS, WORDS_WITHOUT_TOKENS = 0.7, 0.3
-"""Where a candidate's tokens are not kept, as in a knowledge base from before: 80 % on the same sets."""
+"""For candidates without stored tokens, as in old knowledge bases: 80 % on the same sets."""
 
 _SMALLEST_SPREAD = 1e-6
 
 _STANDOUT_SHARE = 0.1
 _USUAL_PLACE = 3
 _PLACES = ((1.2, 0), (0.86, 1), (0.6, _USUAL_PLACE), (float("-inf"), 8))
-"""From which standing on the other language begins at which place."""
+"""The place of the other language's best passage, by the least standing that it needs."""
 
 
 def z_scores(values: Scores) -> Scores:
-    """Return by how many standard deviations each value is over the mean, float64 [n]; 0 where all are the same."""
+    """Return the standard score of each value, float64 [n]; 0 if all are equal."""
     if not len(values):
         return values
     return np.asarray((values - values.mean()) / (values.std() + _SMALLEST_SPREAD), dtype=np.float64)
 
 
 def final_scores(dense: Scores, words: Scores, unseen: NDArray[np.bool_], late: Scores | None) -> Scores:
-    """Return float64 [n], higher is better, from the scores [n] of each view.
+    """Return the combined scores, float64 [n], higher is better.
 
-    ``unseen`` are the candidates in another language, which words cannot compare: there they say nothing, 0.  ``late``
-    is None where the late interaction of some candidate is not known.
+    ``unseen`` marks candidates in the other language, whose lexical score counts as 0: words cannot be compared.
+    ``late`` is None if the late interaction of some candidate is unknown.
     """
     by_words = np.zeros(len(words))
     by_words[~unseen] = z_scores(words[~unseen])
@@ -130,10 +130,10 @@ def final_scores(dense: Scores, words: Scores, unseen: NDArray[np.bool_], late: 
 def other_language_place(own: Sequence[float | None], other: Sequence[float | None]) -> int:
     """Return the place, from 0, of the best passage in the other language among those in the question's own.
 
-    ``own`` and ``other`` are their late interactions.  A translation is some 0.72 times as like to a question as the
-    passage itself, give or take .08 (multilingual-e5-small, 60 questions).  So from .86 on, the other language more
-    likely holds the answer; how far each best one stands out among its own language's tells the same.  None or few of
-    one language: the other one's are placed as usual.
+    ``own`` and ``other`` are their late interactions.  That of a translation is about 0.72 times that of the passage
+    itself, with a standard deviation of .08 (multilingual-e5-small, 60 questions).  So from .86 on the other language
+    more likely holds the answer, as it does if its best passage stands out more than the own language's best.  Without
+    passages in one of the languages the place is the usual one.
     """
     mine = np.array([one for one in own if one is not None])
     others = np.array([one for one in other if one is not None])

@@ -1,12 +1,12 @@
-"""Dense candidates from an engine, for an index that is larger than a desk's memory.
+"""Dense candidates from a vector engine, for an index that is larger than a desk's memory.
 
-An engine keeps the large part of a language, its base (``generation_index.py``), as a *collection*: chunk numbers and
-vectors, no word of a document.  A collection is filled once, is whole or not there, and never changes; generations name
-it in their manifests as they name files.  So a search sees one generation whatever is published meanwhile: what came
-since the base was made is in the small part that every desk has in memory, and what went is left out here.
+An engine keeps a language's large base (``generation_index.py``) as a *collection*: chunk numbers and vectors, no text.
+A collection is filled once, is complete or absent, and never changes; generations name it in their manifests as they
+name files.  So a search sees one generation, whatever is published meanwhile: chunks added since are in the small part
+that every desk has in memory, and removed ones are left out here.
 
-The engine only says which chunks are near.  Who may find which is decided here, and their cosines come from the vectors
-in the knowledge base's own database, so that neither rounding nor a foreign engine's word gets into a score.
+The engine only names near chunks.  Access is decided here, and cosines are computed from the vectors in the knowledge
+base's own database, so that neither rounding nor the engine affects a score.
 """
 
 import re
@@ -32,64 +32,63 @@ ChunkIds = NDArray[np.int64]
 Batch = tuple[ChunkIds, FloatMatrix]
 
 SEARCH_SECONDS = 2.0
-"""What a search waits for an engine: a question that is searched by words alone is still answered within the time in
-which people wait for evidence."""
+"""How long a search waits for an engine; lexical search alone then still shows evidence in time."""
 
 _REST_SECONDS = 5.0
-"""For how long nobody else is kept waiting after an engine failed: a question may be ten searches."""
+"""After a failure no search waits for the engine for so long: a question may take ten searches."""
 
 _FEW_ENOUGH_TO_COMPARE = 1_000
-"""Where only so many chunks may be found, they are compared here one by one: 15 ms, and no engine is better at it."""
+"""Up to so many permitted chunks are compared here one by one, which takes 15 ms; no engine is better at it."""
 
 _MOST_TO_COMPARE = 20_000
-"""So many are, where an engine has named fewer than there are."""
+"""The same if an engine returned fewer chunks than there are."""
 
 _LOOKED_AT_SHARE = 1.2
-"""How many more than are wanted get their cosine computed: an engine's own is rounded, and so is its last place."""
+"""Exact cosines are computed for so many times the wanted candidates: an engine's scores are rounded."""
 
 _MOST_ASKED = 10_000
 _SPARE_SHARE, _SPARE = 1.2, 10
-"""How many more are asked for than their share says, where not all may be found, and that many besides."""
+"""With a filter, so many times the expected number of candidates is requested, and so many more."""
 _MORE = 4
 
 _COLLECTION = re.compile(r"vectors_[0-9a-f]{12}_[0-9a-f]{16}")
 
 
 class VectorEngine(Protocol):
-    """A server of vectors.  Safe to call from several threads.
+    """A vector server.  Safe to call from several threads.
 
-    All methods raise ``VectorEngineUnavailable`` where it is away or does not answer in time, and ``VectorsMissing``
-    where it does not hold what it is asked about.
+    All methods raise ``VectorEngineUnavailable`` if it does not answer in time, and ``VectorsMissing`` if it lacks the
+    collection.
     """
 
     @property
     def server(self) -> str:
-        """What people are told of its address: nothing secret."""
+        """Its address for messages, without secrets."""
 
     def fill(self, collection: str, dimension: int, count: int, batches: Iterable[Batch]) -> None:
-        """Make a collection of so many unit vectors; once it is seen at all, every search sees all of it.
+        """Create a collection of so many unit vectors, which becomes visible as a whole.
 
-        One that is there with as many stays as it is, and ``batches`` are not read.
+        An existing one of the same size is left as it is, without reading ``batches``.
         """
 
     def count(self, collection: str) -> int | None:
-        """Return how many vectors a collection has; None where there is none of that name."""
+        """Return the size of a collection; None if it does not exist."""
 
     def nearest(self, collection: str, query: FloatMatrix, limit: int, among: ChunkIds | None = None) -> ChunkIds:
-        """Return up to ``limit`` chunks near a unit query, float32 [1, dimension], the nearest first.
+        """Return up to ``limit`` chunks near a unit query, float32 [1, dimension], nearest first.
 
-        ``among``: no others are found; an engine may find fewer than there are.
+        ``among`` restricts the chunks; an engine may then return fewer than there are.
         """
 
     def collections(self, owner: str) -> list[str]:
-        """Return the collections of an owner, unfinished ones among them."""
+        """Return the collections of an owner, including unfinished ones."""
 
     def drop(self, collection: str) -> None:
-        """Delete a collection, where it is there."""
+        """Delete a collection if it exists."""
 
 
 def collection_name(owner: str, digest: str) -> str:
-    """Return the name of a collection: whose it is, and what is in it.
+    """Return the name of a collection, from its owner and its content.
 
     >>> collection_name("0123456789ab", "00ff" * 16)
     'vectors_0123456789ab_00ff00ff00ff00ff'
@@ -98,14 +97,14 @@ def collection_name(owner: str, digest: str) -> str:
 
 
 def require_collection(name: str, server: str) -> str:
-    """Return the name, or raise ``VectorsMissing`` where it is not one that ``collection_name`` makes."""
+    """Return the name, or raise ``VectorsMissing`` if it does not have the form of ``collection_name``."""
     if not _COLLECTION.fullmatch(name):
         raise VectorsMissing(server=server, reason=f"{name!r} is no name of a collection")
     return name
 
 
 class Rest:
-    """Lets nobody wait for an engine that has just failed somebody else."""
+    """Keeps searches from waiting for an engine that has just failed."""
 
     def __init__(self, server: str) -> None:
         self._server = server
@@ -114,7 +113,7 @@ class Rest:
 
     @contextmanager
     def asking(self) -> Iterator[None]:
-        """Ask the engine in the block.  Raises ``VectorEngineUnavailable`` at once while it rests."""
+        """Use the engine within the block.  Raises ``VectorEngineUnavailable`` at once while it rests."""
         if time.monotonic() < self._until:
             raise VectorEngineUnavailable(server=self._server, reason=self._reason)
         try:
@@ -126,9 +125,9 @@ class Rest:
 
 
 class EngineVectorIndex:
-    """The vectors of a base whose nearest neighbours an engine finds: a ``VectorIndex``.
+    """A ``VectorIndex`` over a base in an engine.
 
-    ``vectors_of`` gives the vectors of ascending chunks from the knowledge base's database, but for those it lacks.
+    ``vectors_of`` returns the vectors of ascending chunks from the knowledge base's database, without missing ones.
     """
 
     def __init__(
@@ -191,7 +190,7 @@ class EngineVectorIndex:
             raise VectorsMissing(server=self._engine.server, reason=f"{found or 0} of {len(self)} vectors are there")
 
     def _near(self, query: FloatMatrix, count: int) -> ChunkIds:
-        """Return the rows of the nearest chunks, ascending in distance, about so many."""
+        """Return the rows of about so many nearest chunks, nearest first."""
         found = self._engine.nearest(self._collection, query, count)
         if 2 * len(found) < min(count, len(self)):
             reason = f"it found {len(found)} of the {min(count, len(self))} nearest"
@@ -199,10 +198,9 @@ class EngineVectorIndex:
         return self._rows(found)
 
     def _near_among(self, query: FloatMatrix, wanted: int, among: Selection) -> ChunkIds:
-        """Return the rows of the nearest chunks among those that may be found.
+        """Return the rows of the nearest permitted chunks.
 
-        Engines leave out after they have searched, and may then return too few, or none: so more are asked for, and
-        more again, until there are enough.
+        Engines filter after their search and may return too few, or none; so more are requested until there are enough.
         """
         if among.count <= _FEW_ENOUGH_TO_COMPARE:
             return self._compared(query, among)
@@ -221,7 +219,7 @@ class EngineVectorIndex:
         return self._rows(found)
 
     def _compared(self, query: FloatMatrix, among: Selection) -> ChunkIds:
-        """Return the rows that may be found, the nearest first."""
+        """Return the permitted rows, nearest first."""
         cosines = self.vectors(self.chunk_ids[among.rows]) @ query[0]
         rows: ChunkIds = among.rows[np.argsort(-cosines, kind="stable")]
         return rows
@@ -234,13 +232,13 @@ class EngineVectorIndex:
 
 @dataclass(frozen=True, slots=True)
 class EngineReader:
-    """Opens the parts that lie in the engine of the settings."""
+    """Opens the parts whose vectors are in the engine of the settings."""
 
     engine: VectorEngine
     source: IndexSource
 
     def open(self, collection: str, chunk_ids: ChunkIds) -> EngineVectorIndex:
-        """Return a part's vectors; the engine is not asked yet."""
+        """Return a part's vectors without using the engine yet."""
         return EngineVectorIndex(self.engine, collection, chunk_ids, self.source.vectors_of)
 
 
@@ -249,9 +247,9 @@ _engines_lock = threading.Lock()
 
 
 def engine_of(settings: Settings) -> VectorEngine | None:
-    """Return this process's way to the engine that the settings name; None where they name none.
+    """Return the engine named in the settings, not connected yet; None if they name none.
 
-    Nothing is connected yet.  Raises ``ExtraMissing`` where its client is not installed, and ``SettingsError``.
+    Raises ``ExtraMissing`` if its client is not installed, and ``SettingsError``.
     """
     url = settings.vector_url
     if not url:

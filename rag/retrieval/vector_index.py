@@ -1,10 +1,10 @@
-"""Dense search with FAISS: exact while there are few chunks, clustered when there are many.
+"""Dense search with FAISS: exact for few chunks, clustered for many.
 
-What a search needs of vectors, wherever they lie, is ``VectorIndex``; ``vector_engine.py`` has the other one.
+``VectorIndex`` is the interface of a search; ``vector_engine.py`` has its other implementation.
 
-Compared one by one (a flat inner product), half a million vectors take 200 milliseconds of one core; in clusters 1.
-A clustered index keeps the vectors as they are, so its cosines are exact, and it looks into 128 clusters, or as many as
-found 99 % of the ten nearest when it was built.
+A flat inner product over half a million vectors takes 200 ms of one core, a clustered search 1 ms.  A clustered index
+stores the vectors unchanged, so its cosines are exact.  It searches 128 clusters, or as many as found 99 % of the ten
+nearest vectors when it was built.
 """
 
 import os
@@ -25,10 +25,10 @@ from rag.storage.embeddings import UNIT_TOLERANCE
 TUNING_RECALL = 0.99
 _TUNING_QUERIES, _TUNING_NEIGHBOURS = 200, 10
 _FEWEST_PROBES, _MORE_PROBES = 128, 1.5
-"""Real questions lie further out than passages: of 894 clusters they needed 128 for .99, where passages needed 16."""
+"""Questions lie further from the passages than these from each other: for .99 they need 128 of 894 clusters, not 16."""
 
 _FEW_ENOUGH_TO_COMPARE = 5_000
-"""Rows of a clustered index that are compared one by one, where only so many may be found: 5 ms."""
+"""Up to so many permitted rows of a clustered index are compared one by one, which takes 5 ms."""
 
 _CLUSTERS_PER_ROOT = 4  # clusters are four times the square root of the vectors, as FAISS's authors advise
 _SAMPLED_PER_CLUSTER = 40
@@ -36,17 +36,17 @@ _TRAINING_ROUNDS = 10
 
 
 def clusters_for(count: int) -> int:
-    """Return into how many clusters so many vectors are put."""
+    """Return the number of clusters for so many vectors."""
     return max(1, int(_CLUSTERS_PER_ROOT * count**0.5))
 
 
 def sample_size(count: int) -> int:
-    """Return how many of so many vectors are looked at to find the clusters."""
+    """Return the size of the training sample for so many vectors."""
     return min(count, _SAMPLED_PER_CLUSTER * clusters_for(count))
 
 
 class Selection:
-    """Which rows of an index may be found; ``rows``, int64, ascend.  Keeps the bits that FAISS looks at."""
+    """The permitted rows of an index (``rows``, int64, ascending), with the bitmap for FAISS."""
 
     def __init__(self, kept: NDArray[np.bool_]) -> None:
         self.rows = np.flatnonzero(kept)
@@ -158,7 +158,7 @@ class FaissVectorIndex:
         return _hits(self.chunk_ids[rows[0][found]], scores[0][found])
 
     def _compared(self, query: FloatMatrix, wanted: int, rows: NDArray[np.int64]) -> list[Hit]:
-        """Compare the few rows that may be found one by one: the clusters looked into may have none of them."""
+        """Compare the few permitted rows one by one: the searched clusters might contain none of them."""
         cosines = self._index.reconstruct_batch(rows) @ query[0]
         best = np.argsort(-cosines, kind="stable")[:wanted]
         return _hits(self.chunk_ids[rows[best]], cosines[best])
@@ -208,7 +208,7 @@ def is_among(numbers: NDArray[np.int64], wanted: Sequence[int] | NDArray[np.int6
 
 @dataclass(slots=True)
 class _Nearest:
-    """The exact nearest rows of some queries, found while the vectors pass by."""
+    """The exact nearest rows of some queries, found while the vectors are streamed."""
 
     queries: FloatMatrix
     scores: FloatMatrix
@@ -216,7 +216,7 @@ class _Nearest:
 
     @classmethod
     def of(cls, sample: FloatMatrix) -> Self:
-        """Ask for points between sampled vectors, as a question lies between passages."""
+        """Use points between sampled vectors as queries, since a question lies between passages."""
         count = min(_TUNING_QUERIES, len(sample))
         pairs = np.random.default_rng(0).integers(0, len(sample), (2, count))
         queries = 0.7 * sample[pairs[0]] + 0.3 * sample[pairs[1]]
@@ -225,7 +225,7 @@ class _Nearest:
         return cls(queries.astype(np.float32), nothing, np.full(nothing.shape, -1, np.int64))
 
     def pass_by(self, vectors: FloatMatrix, begin: int) -> None:
-        """Look at vectors whose first is row ``begin``."""
+        """Compare vectors that start at row ``begin``."""
         wanted = min(_TUNING_NEIGHBOURS, len(vectors))
         scores, rows = faiss.knn(self.queries, vectors, wanted, metric=faiss.METRIC_INNER_PRODUCT)
         scores, rows = np.hstack([self.scores, scores]), np.hstack([self.rows, rows + begin])
@@ -239,10 +239,10 @@ class _Nearest:
 
 
 class VectorIndexBuilder:
-    """Takes vectors batch by batch, so that they are in memory once.
+    """Takes vectors batch by batch, so that only one copy is in memory.
 
-    With a ``sample`` of them, float32 [s, dimension], the index is clustered, for ``count`` vectors in all.  If these
-    are then shown to ``make_room`` before they are added, no cluster has to grow: growing takes twice the memory.
+    With a ``sample`` of them, float32 [s, dimension], the index is clustered, for ``count`` vectors in all.  If all are
+    passed to ``make_room`` before they are added, no cluster has to grow, which would take twice the memory.
     """
 
     def __init__(self, dimension: int, sample: FloatMatrix | None = None, count: int = 0) -> None:
@@ -266,7 +266,7 @@ class VectorIndexBuilder:
         return self._clustered is not None
 
     def make_room(self, batches: Iterable[FloatMatrix]) -> None:
-        """Look at all vectors, batch by batch, that are going to be added to a clustered index in the same order."""
+        """Reserve room for all vectors, batch by batch, that will be added in the same order."""
         if self._clustered is None:
             return
         found = [self._flat.search(rows, 1)[1][:, 0] for rows in batches]
@@ -277,7 +277,7 @@ class VectorIndexBuilder:
             lists.resize(number, 0)  # keeps its room
 
     def add(self, chunk_ids: NDArray[np.int64], vectors: FloatMatrix) -> None:
-        """Add n rows of length 1 under n chunk numbers.  Raises ``ValueError`` where they are not what they must be."""
+        """Add n rows of length 1 under n chunk numbers.  Raises ``ValueError`` for anything else."""
         if chunk_ids.shape != vectors.shape[:1] or vectors.shape[1:] != (self._flat.d,):
             raise ValueError(f"{chunk_ids.shape} chunk numbers do not fit {vectors.shape} vectors")
         if not len(chunk_ids):
@@ -293,7 +293,7 @@ class VectorIndexBuilder:
         self._chunk_ids.append(chunk_ids.astype(np.int64))
 
     def finish(self) -> FaissVectorIndex:
-        """Return the index.  Raises ``ValueError`` when a chunk number is there twice."""
+        """Return the index.  Raises ``ValueError`` for a repeated chunk number."""
         chunk_ids = np.concatenate([np.empty(0, np.int64), *self._chunk_ids])
         if len(np.unique(chunk_ids)) != len(chunk_ids):
             raise ValueError(f"{len(chunk_ids) - len(np.unique(chunk_ids))} chunk numbers are there twice")
@@ -303,14 +303,14 @@ class VectorIndexBuilder:
 
 
 def require_unit_rows(vectors: FloatMatrix) -> None:
-    """Raise ``ValueError`` unless the rows, one at least, are of length 1."""
+    """Raise ``ValueError`` unless there is at least one row and all have length 1."""
     lengths = np.linalg.norm(vectors, axis=1)
     if not np.all(np.abs(lengths - 1) < UNIT_TOLERANCE):  # also refuses NaN
         raise ValueError(f"vectors must be of length 1; they are between {lengths.min()} and {lengths.max()}")
 
 
 def _add_to_clusters(index: faiss.IndexIVFFlat, rows: FloatMatrix, clusters: NDArray[np.int64]) -> None:
-    """Add rows to the cluster of each, int64 [n], which is looked for where it is not given."""
+    """Add rows to their clusters, int64 [n], which are searched for if not given."""
     if len(clusters) < len(rows):
         index.add(rows)
         return
@@ -319,7 +319,7 @@ def _add_to_clusters(index: faiss.IndexIVFFlat, rows: FloatMatrix, clusters: NDA
 
 
 def _probes(index: faiss.IndexIVFFlat, nearest: _Nearest) -> int:
-    """Return how many clusters must be looked into."""
+    """Return how many clusters a search must probe."""
     probes = _FEWEST_PROBES
     while probes < index.nlist:
         index.nprobe = probes

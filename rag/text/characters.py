@@ -1,19 +1,18 @@
-"""Characters of texts that others wrote: scripts, simplified forms, invisible ones, runs of blanks, a web address.
+"""Characters of foreign texts: scripts, simplified forms, invisible characters, runs of blanks, web addresses.
 
     from rag.text.characters import INVISIBLE, without_invisible
 
-``INVISIBLE`` is for patterns that must not be walked around: drop all of it before a pattern sees the text.
-``without_invisible`` is for text that people see, copy and search: it keeps what a script or an emoji is written with.
+``INVISIBLE`` is for patterns that must not be evaded: remove all of it before matching.  ``without_invisible`` is for
+text that people see, copy and search: it keeps the joiners that a script or an emoji needs.
 
-``simplified`` turns one character into one, so that 訂單 is found by 订单 and offsets stay.  ``simplified.json`` holds
-OpenCC's table of characters, the first choice of each.  Where one traditional character is written as two simplified
-ones, the choice may be wrong for a word; it is the same in question and document.
+``simplified`` maps character to character, so that 订单 finds 訂單 and offsets stay valid.  ``simplified.json`` is
+OpenCC's table of characters, the first choice of each.  If a traditional character has several simplified forms, the
+choice may be wrong for a word, but it is the same in question and document.
 
-What a document calls its source leaves the desk in a copied reply: ``web_address`` lets it be an address or nothing.
+A document's source is part of a copied reply: ``web_address`` lets it be an address or nothing.
 
-``re`` holds Python's lock for a whole call and cannot be interrupted: a page of a million blanks in front of one slow
-pattern stops every thread of the desk.  So text is bounded where it comes in (``squeezed``), and patterns take time in
-proportion to their text.
+``re`` holds Python's lock during a call and cannot be interrupted: a slow pattern on a million blanks would stop every
+thread of the desk.  So text is bounded when it comes in (``squeezed``), and patterns take linear time.
 """
 
 import json
@@ -29,13 +28,13 @@ UNSPACED = f"\u3005\u3007\u3040-\u30ff\uac00-\ud7af{IDEOGRAPHS}"
 """Ideographs, kana and Hangul: scripts without blanks, or whose pairs of characters serve as well as words."""
 
 UNSPACED_PRINT = "\u3000-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uffef"
-"""What stands in a line of Chinese or Japanese print: ideographs, kana, and the full-width punctuation of both."""
+"""The characters of printed Chinese and Japanese: ideographs, kana, and the full-width punctuation of both."""
 
 _IDEOGRAPH = re.compile(f"[{IDEOGRAPHS}]")
 
 
 def ideographs(text: str) -> list[str]:
-    """Return the Chinese characters of a text in their order, repeated as often as they occur.
+    """Return the Chinese characters of a text in order, with repetitions.
 
     >>> ideographs("Latch 报 E07")
     ['报']
@@ -123,7 +122,7 @@ def one_line(text: str) -> str:
 
 
 LONGEST_BLANK_RUN_CHARACTERS = 200
-"""White space in a row.  Indented code and padded tables have less."""
+"""The longest run of white space that is kept.  Indented code and padded tables have shorter ones."""
 _LONG_BLANK_RUN = re.compile(rf"(?<!\s)\s{{{LONGEST_BLANK_RUN_CHARACTERS + 1},}}+")
 
 
@@ -151,9 +150,8 @@ _RESERVED_IN_AN_ADDRESS = "%:/?#[]@!$&'()*+,;=~"
 def web_address(text: str) -> str:
     """Return the one http or https address that ``text`` is, else an empty string.
 
-    It has at most ``LONGEST_ADDRESS_CHARACTERS``, all of them printable, and neither a name nor a password before its
-    host.  What is not ASCII is encoded (RFC 3987, 3.1): an unspaced Chinese sentence behind the host could be read as
-    one.
+    It has at most ``LONGEST_ADDRESS_CHARACTERS``, all of them printable, and no user or password before its host.  All
+    but ASCII is percent-encoded (RFC 3987, 3.1): a Chinese sentence after the host could be read as one.
 
     >>> web_address(" https://shop.example/returns?id=7 "), web_address("https://例子.cn/退货")
     ('https://shop.example/returns?id=7', 'https://xn--fsqu00a.cn/%E9%80%80%E8%B4%A7')

@@ -1,10 +1,10 @@
-"""Which language a text is in: Chinese or English, or for a customer's one of 30 others.
+"""Identifies the language of a text: Chinese or English, or for customers' texts one of 30 others.
 
 Documents are Chinese or English (``rag.schema.Language``); a customer may write in a third language and is answered
-in it.  Kana, Hangul and Thai letters tell by themselves.  A text with ideographs is Chinese, one with some of the words
-that carry an English question is English, and only what is left is looked at by py3langid (naive Bayes over byte
-n-grams): the words keep product names and mixed sentences from being taken for a language, and most questions from
-loading the model (0.4 s, once).
+in it.  Kana, Hangul and Thai letters decide by themselves.  A text with ideographs is Chinese, one with some of the
+words that carry an English question is English.  Only the rest is classified by py3langid (naive Bayes over byte
+n-grams): so product names and mixed sentences are not taken for another language, and most questions need not load the
+model (0.4 s, once).
 
 Measured: of 3,942 English and Chinese questions none was taken for a third language, of 2,728 English ones without
 their small words ("Calico enforce policies") 6.  Of 200 questions in ten languages (data/desk/languages.jsonl) one was
@@ -37,7 +37,7 @@ when where which who why will with would you your i'm i've can't don't doesn't d
 _ENGLISH_GRAMMAR = frozenset(_ENGLISH_GRAMMAR_WORDS.split())
 
 _CHARACTERS_A_WORD = 1.6
-"""Length of a Chinese word, about: so that ideographs and English words can be weighed against each other."""
+"""The approximate length of a Chinese word, by which ideographs and English words are compared."""
 
 _GRAMMAR_WEIGHT = 0.5
 
@@ -51,13 +51,13 @@ _ASKS_IN_ENGLISH = re.compile(
     r"|\b(?:i|we|my|our|please|help)\b|[a-z]\s?\?",
     re.IGNORECASE,
 )
-"""A customer who asks, or speaks of what is theirs; an error message does neither."""
+"""Words of a customer who asks or speaks of their own things; an error message has none."""
 
 
 def question_language(text: str) -> Language:
-    """Return the language in which is asked; where both ask or none does, that of the text as a whole.
+    """Return the language of the question within a text; if there is none, or one in each, that of the whole text.
 
-    A pasted error message may be longer than the question about it, or than a note beside it.
+    A pasted error message may be longer than the question about it.
 
     >>> question_language("Access denied for user 'root' (using password: yes) 怎么解决？")
     'zh'
@@ -76,9 +76,9 @@ def _is_chinese_note(text: str) -> bool:
 
 
 def text_language(text: str) -> Language:
-    """Return the language that carries a text; names and codes of products decide nothing.
+    """Return the main language of a text; names and codes of products do not count.
 
-    Text without ideographs counts as English, also when it is in a third language.
+    Text without ideographs counts as English, even if it is in a third language.
 
     >>> text_language("保修 is a warranty"), text_language("Halo L1 的保修期是两年")
     ('en', 'zh')
@@ -112,7 +112,7 @@ THIRD_LANGUAGES = (
     "de", "fr", "es", "pt", "it", "nl", "pl", "ru", "ja", "ko", "vi", "id", "ar", "th", "tr", "cs", "sk", "hu", "ro",
     "bg", "uk", "el", "he", "hi", "bn", "fa", "da", "sv", "no", "fi",
 )  # fmt: skip
-"""ISO 639-1 codes.  ``rag/generation/reply_languages.json`` has what is said in each."""
+"""ISO 639-1 codes.  ``rag/generation/reply_languages.json`` has the wordings in each."""
 
 _OWN_SCRIPTS = (
     ("ko", re.compile("[\uac00-\ud7af]")),
@@ -121,13 +121,13 @@ _OWN_SCRIPTS = (
 )
 _LEAST_LETTERS = 2
 _LEAST_SHARE = 0.1
-"""Of a text's letters so many are of its own script: the rest are ideographs and names; Chinese writers borrow の."""
+"""The least share of letters in a language's own script; the rest are ideographs and names.  Chinese writers use の."""
 
 _SURE_SHARE = 0.2
-"""From which on one such letter is enough: 保証は何年."""
+"""The share from which on a single such letter is enough: 保証は何年."""
 
 _LEAST_PROBABILITY = 0.97
-"""That a text is neither English nor Chinese; whatever language it is."""
+"""The least probability that a text is neither English nor Chinese."""
 
 _SMALL_ENGLISH_QUESTION_WORDS = """
 about after and are before can can't could couldn't did didn't does doesn't don't from get has hasn't have haven't
@@ -135,7 +135,7 @@ how i'm i've if isn't its many much my need not our should than that the their t
 what's when where which who why with without won't would you your
 """
 _ENGLISH_QUESTION = frozenset(_SMALL_ENGLISH_QUESTION_WORDS.split())
-"""English words of which the other languages have none that is written alike."""
+"""English words that no other language spells alike."""
 
 _ENGLISH_SHARE = 0.15
 """From this share of such words on a text is English; a German mail may quote "Your refund has been released"."""
@@ -148,11 +148,11 @@ _EASILY_CONFUSED = (
 _WORD = re.compile(r"[a-z\u00c0-\u024f]+(?:['’][a-z]+)?")
 _CODE_OR_LINK = re.compile(r"(?<!\S)(?=\S*[@/\\_=<>{}\d])\S++")
 _READ_CHARACTERS = 4000
-"""Of a text so many are looked at: a language does not change its mind behind them."""
+"""The characters of a text that are classified; the language is not expected to change after them."""
 
 
 def customer_language(text: str) -> str:
-    """Return the language in which is asked: ``zh``, ``en`` or one of ``THIRD_LANGUAGES``.
+    """Return the language of a question: ``zh``, ``en`` or one of ``THIRD_LANGUAGES``.
 
     >>> [customer_language(text) for text in ("Wie lange ist die Garantie?", "保修多久", "保証は何年？", "Drift R3?")]
     ['de', 'zh', 'ja', 'en']
@@ -161,14 +161,14 @@ def customer_language(text: str) -> str:
 
 
 def prompt_language(text: str) -> Language:
-    """Return in which of the two languages a question's prompt is: English for one in a third language."""
+    """Return the language of a question's prompt: English for a question in a third language."""
     return "en" if third_language(text) else question_language(text)
 
 
 def third_language_after(text: str, before: str) -> str:
-    """Return the third language of a reply, or of a further question; empty for Chinese and English.
+    """Return the third language of a reply or of a further question; empty for Chinese and English.
 
-    One that is too short to tell ("30 Tage.", "E07?") is in the language of what was said ``before``.
+    A text that is too short ("30 Tage.", "E07?") has the language of the text ``before``.
 
     >>> third_language_after("30 Tage.", "Wie lange ist die Garantie?")
     'de'
@@ -181,9 +181,9 @@ def third_language_after(text: str, before: str) -> str:
 
 
 def is_in_other_than_third(text: str, wanted: str) -> bool:
-    """Tell whether a text is surely not in a third language that is ``wanted``: in Chinese, English or another one.
+    """Tell whether a text is certainly not in the third language that is ``wanted``.
 
-    Two languages that are easily taken for each other are one here; a text in no certain one is in none.
+    Languages that are easily confused count as one; a text whose language is uncertain is in none.
 
     >>> is_in_other_than_third("The label costs EUR 4.95, and you have 30 days.", "de")
     True
@@ -200,7 +200,7 @@ def is_in_other_than_third(text: str, wanted: str) -> bool:
 
 @lru_cache(maxsize=2048)
 def third_language(text: str) -> str:
-    """Return the language of a text that is neither Chinese nor English; empty for these, and where that is uncertain.
+    """Return the language of a text that is neither Chinese nor English; empty for these, and if it is uncertain.
 
     >>> third_language("¿Cuánto cuesta el envío?"), third_language("E07"), third_language("How long is the warranty?")
     ('es', '', '')
@@ -232,7 +232,7 @@ def _recognised(text: str) -> str:
 
 @cache
 def _identifier() -> "LanguageIdentifier":
-    """Return the classifier, restricted to the languages that may be answered; reading it takes 0.4 s."""
+    """Return the classifier, restricted to the languages of replies; loading it takes 0.4 s."""
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
     identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)

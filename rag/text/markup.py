@@ -1,14 +1,14 @@
-"""The signs of plain markup, each defined once, and what every line of a text is by them.
+"""Plain markup: each sign is defined once here, and ``read_lines`` classifies the lines of a text.
 
     from rag.text.markup import read_lines
 
 The loaders write every document's headings, lists, tables and code in these forms (``ingest/loaders/plain_markup.py``),
-and models write their answers in them.  Whoever needs to know what a line is asks here: chunks, sentences, the page.
+and models write their answers in them.  Chunking, sentences and the page all use this module.
 
-One line has a mark of its own: what a model sees in a picture, in a question and in a document's text.  No document
-says it.  The model that answers may read the line with its mark, and search finds it; code that chooses what supports
-an answer leaves it out (``rag/grounding/confirmation.py``).  The line is one sentence and is never cut: a part of it
-would have lost the mark.  The same mark typed into a document makes that line count for less, not for more.
+One kind of line has a mark of its own: a model's description of a picture, in a question or a document.  No document
+says it, so it supports no answer (``rag/grounding/confirmation.py``), but search finds it, and the model reads it with
+its mark.  The line is one sentence and is never cut, since a part of it would lose the mark.  The same mark typed into
+a document makes that line count for less, not for more.
 """
 
 import re
@@ -29,7 +29,7 @@ _BULLET = r"[-*+•·–—](?=\s)"
 _NUMERAL = "[一二三四五六七八九十]"
 _NUMBER = rf"[（(]?\d{{1,3}}[.．)）、](?!\d)|[（(]{_NUMERAL}{{1,3}}[)）]|{_NUMERAL}{{1,3}}、|[①-⑳]|[A-Za-z][.)](?=\s)"
 LIST_MARK = rf"(?:{_BULLET}|{_NUMBER})"
-"""A regular expression for what stands before a list item: ``-``, ``2.``, ``（3）``, ``一、``, ``④`` or ``b)``."""
+"""A regular expression for the mark of a list item: ``-``, ``2.``, ``（3）``, ``一、``, ``④`` or ``b)``."""
 
 _LIST_ITEM = re.compile(rf"[ \t]*+(?P<mark>{LIST_MARK})[ \t]*+(?=\S)")
 _HEADING = re.compile(r" {0,3}(?P<signs>#{1,6})[ \t]++(?=\S)")
@@ -40,19 +40,19 @@ _FENCE = re.compile(
     rf"[ \t]*+(?:{LIST_MARK}[ \t]++)?(?P<fence>`{{3,}}+|~{{3,}}+)[ \t]*+(?P<language>[\w+#.-]*+)[^`\n]*+\Z"
 )
 _SIGN = re.compile(r"\s*+[^\w\s\"'“‘]|\s*+(?:[\d一二三四五六七八九十①-⑳]|[A-Za-z][.)])")
-"""What every sign begins with, so that the lines of a paragraph, which are most, are looked at once."""
+"""The first characters of all signs, so that the lines of a paragraph, which are most, are matched once."""
 
 BULLETS = "-*+•·–—"
 INTRODUCES = (":", "：")
-"""What a sentence ends with that introduces a list, a table or code."""
+"""The endings of a sentence that introduces a list, a table or code."""
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line, ``text[start:end]`` without its line end; its words begin at ``content``, behind its sign.
+    """A line, ``text[start:end]`` without its line end; its words begin at ``content``, after its sign.
 
-    ``level`` is a heading's, 1 to 6, or the characters that a list item or a text is indented by; ``mark`` what stands
-    before an item; ``language`` the word behind a fence that opens code.
+    ``level`` is a heading's level, 1 to 6, or the indentation of a list item or text in characters; ``mark`` is an
+    item's mark; ``language`` is the word after an opening code fence.
     """
 
     start: int
@@ -70,7 +70,7 @@ class Line:
 
     @property
     def number(self) -> int | None:
-        """A list item's number where it is written as ``3.``, ``3)`` or ``3、``."""
+        """A list item's number if it is written as ``3.``, ``3)`` or ``3、``."""
         digits = self.mark[:-1]
         return int(digits) if digits.isdecimal() else None
 
@@ -98,7 +98,7 @@ def read_lines(text: str) -> Iterator[Line]:
 
 
 def _read_line(written: str, start: int, end: int) -> Line:
-    """Return a line outside of code; an opening fence has its signs as its ``mark``."""
+    """Return a line outside of code; the ``mark`` of an opening fence are its signs."""
     if _SIGN.match(written) is not None:
         if _ROW.match(written) is not None:
             return Line(start, end, "rule" if _ROW_RULE.match(written) else "row", start)
@@ -117,13 +117,13 @@ def _read_line(written: str, start: int, end: int) -> Line:
 
 
 def _is_closing_fence(written: str, fence: str) -> bool:
-    """Tell whether a line closes code that ``fence`` opened: the same signs, as many or more, and nothing else."""
+    """Tell whether a line closes code opened by ``fence``: only the same signs, as many or more."""
     signs = written.strip()
     return signs.startswith(fence) and not signs.strip(fence[0])
 
 
 def without_heading_signs(line: str) -> str:
-    """Return a heading's words; any other line as it is."""
+    """Return a heading's words; any other line unchanged."""
     signs = _HEADING.match(line)
     return line if signs is None else line[signs.end() :]
 
@@ -160,7 +160,7 @@ def is_list_item(line: str) -> bool:
 
 
 def without_list_mark(line: str) -> str:
-    """Return an item without its mark, and any other line as it is.
+    """Return an item without its mark; any other line unchanged.
 
     >>> without_list_mark("- Until 10 January."), without_list_mark("2) 寄回商品"), without_list_mark("7.5 kg")
     ('Until 10 January.', '寄回商品', '7.5 kg')
@@ -170,7 +170,7 @@ def without_list_mark(line: str) -> str:
 
 
 def introduces(line: str) -> bool:
-    """Tell whether a sentence introduces what follows, as a list's first one does."""
+    """Tell whether a sentence introduces the following list, table or code."""
     return line.endswith(INTRODUCES)
 
 
@@ -179,12 +179,12 @@ _DESCRIPTION_END = "]"
 LONGEST_DESCRIPTION_CHARACTERS = 400
 """Without the mark."""
 _LONGEST_DESCRIPTION_LINE = LONGEST_DESCRIPTION_CHARACTERS + 100
-"""With its mark.  A longer line was typed into a document, and is cut and read as one: else it could be as long as it
-likes and never be cut."""
+"""With its mark.  A longer line must have been typed into a document and is treated as text: it could never be cut
+otherwise."""
 
 
 def marked_description(text: str) -> str:
-    """Return a description with the words that say where it comes from, as one line.
+    """Return a description with its mark, as one line.
 
     >>> marked_description("Error E-42.")
     '[Picture, described by a model: Error E-42.]'
@@ -193,7 +193,7 @@ def marked_description(text: str) -> str:
 
 
 def is_description(sentence: str) -> bool:
-    """Tell whether a sentence begins with the mark of a description, in either language, and is as short as one.
+    """Tell whether a sentence begins with the mark of a description, in either language, and is short enough.
 
     >>> is_description(marked_description("Error E-42.")), is_description("[Figure: Error E-42]")
     (True, False)
@@ -211,7 +211,7 @@ def without_descriptions(text: str) -> str:
 
 
 def without_brackets(text: str) -> str:
-    """Return a text that cannot end its place between square brackets."""
+    """Return a text that cannot break out of square brackets."""
     return text.translate(_BRACKETS)
 
 

@@ -1,4 +1,4 @@
-"""Finds a name, a mail address or a number in texts, however it is written there."""
+"""Finds a name, a mail address or a number in texts, whatever its spelling."""
 
 import re
 import unicodedata
@@ -21,7 +21,7 @@ _UNUSABLE: dict[Language, str] = {
 
 
 class Mention:
-    """What is looked for.  Letter case, width, blanks, hyphens and invisible characters make no difference.
+    """A name, address or number to find.  Letter case, width, blanks, hyphens and invisible characters do not matter.
 
     >>> mention = Mention("Anna-Lena Wu")
     >>> [mention.is_in(text) for text in ("for ＡＮＮＡ lena  wu?", "Joanna Lena Wu", "客户annalenawu的订单")]
@@ -41,7 +41,7 @@ class Mention:
         self._pattern = re.compile(f"{before}{middle}{after}")
 
     def is_in(self, text: str) -> bool:
-        """Tell whether a text holds it."""
+        """Tell whether a text contains it."""
         return self._pattern.search(_folded(text)) is not None
 
 

@@ -1,10 +1,10 @@
-"""A text that is read once: its blocks, its sentences, and which sentences restrict which.
+"""Parses a text once: its blocks, its sentences, and which sentences restrict which.
 
     from rag.text.parsed import parse_text
 
-A sentence may mean the contrary without what stands above it: "Rust." under "Not covered:".  So the heading, a table's
-header and the sentence that introduces a list are part of the reading of each sentence, and everybody takes them from
-here: what the model reads, what a citation is held against, what is quoted.  Pure functions.
+Without its context a sentence may mean the opposite: "Rust." under "Not covered:".  So the headings, the table header
+and the introduction of a list are part of each sentence's parse, and prompt, citations and quotations all take them
+from here.  Pure functions.
 """
 
 import re
@@ -19,7 +19,7 @@ from rag.text.sentences import split_sentences
 from rag.text.statements import Statement, read_statement
 
 BlockKind = Literal["heading", "paragraph", "item", "header", "rule", "row", "code"]
-"""``header`` is a row with a ``rule`` right below it; other rows of bars are each a ``row``."""
+"""``header`` is a table row directly above a ``rule``; any other table row is a ``row``."""
 
 _LEANS_BACK = re.compile(
     r"\s*+(?:it|its|this|that|these|those|they|then|otherwise|however|but|instead|both|also|either|the same|after that"
@@ -29,15 +29,15 @@ _LEANS_BACK = re.compile(
 )
 _WHOLE = ("heading", "header", "rule", "row")
 _LEAST_INDENT = 2
-"""Blanks before a line that belongs to the list item above it."""
+"""The least indentation of a line that belongs to the list item above it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Lines that belong together: ``text[start:end]``, from the first line's beginning to the last one's end.
+    """Lines that belong together: ``text[start:end]``, from the start of the first line to the end of the last.
 
-    ``level`` is a heading's, 1 to 6, or the characters that any other block is indented by; ``mark`` what stands before
-    an item (``-``, ``2.``); ``cells`` the bounds in the text of the cells of a header or a row.
+    ``level`` is a heading's level, 1 to 6, or the indentation of any other block; ``mark`` is an item's mark (``-``,
+    ``2.``); ``cells`` are the bounds in the text of the cells of a header or a row.
     """
 
     kind: BlockKind
@@ -52,10 +52,10 @@ class Block:
 class Sentence:
     """A sentence of a text, ``text[span.start:span.end]``; a row and a heading are one sentence each.
 
-    The other fields are places in ``ParsedText.sentences``.  ``headings`` are the headings above it, the outermost
-    first; ``header`` its table's header and the rule below that; ``introductions`` the sentences that introduce its
-    list, table or code, the outermost first; ``leans_on`` the sentence before, where it begins with "otherwise" or
-    "it".  ``block`` is a place in ``ParsedText.blocks``.
+    The other fields are places in ``ParsedText.sentences``.  ``headings`` are the headings above it, outermost first;
+    ``header`` is its table's header and the rule below; ``introductions`` are the sentences that introduce its list,
+    table or code, outermost first; ``leans_on`` is the sentence before, if it begins with "otherwise" or "it".
+    ``block`` is a place in ``ParsedText.blocks``.
     """
 
     span: TextSpan
@@ -68,13 +68,13 @@ class Sentence:
 
     @property
     def needs(self) -> tuple[int, ...]:
-        """The sentences without which this one cannot be understood: of its headings the nearest one alone."""
+        """The sentences without which this one cannot be understood; of its headings only the nearest."""
         nearest = () if self.kind == "heading" else self.headings[-1:]  # a heading is understood by itself
         return (*nearest, *self.header, *self.introductions, *self.leans_on)
 
     @property
     def is_context(self) -> bool:
-        """Whether it says nothing by itself but what the sentences below it are about."""
+        """Whether it only says what the sentences below it are about."""
         return self.kind in ("heading", "header", "rule")
 
 
@@ -97,35 +97,35 @@ class ParsedText:
         return self.text[span.start : span.end]
 
     def cells(self, place: int) -> tuple[str, ...]:
-        """Return the words of each cell of a row or a header; none for other sentences."""
+        """Return the text of each cell of a row or a header; none for other sentences."""
         block = self.blocks[self.sentences[place].block]
         return tuple(self.text[cell.start : cell.end] for cell in block.cells)
 
     def header_cells(self, place: int) -> tuple[str, ...]:
-        """Return the words of each cell of the header above a row; none where its table has no header."""
+        """Return the text of each cell of the header above a row; none if the table has no header."""
         return self.cells(self.sentences[place].header[0]) if self.sentences[place].header else ()
 
     @cached_property
     def statements(self) -> tuple[Statement, ...]:
-        """What each sentence states."""
+        """The statement of each sentence."""
         return tuple(read_statement(self.words(place)) for place in range(len(self.sentences)))
 
 
 @lru_cache(maxsize=1024)
 def parse_text(text: str) -> ParsedText:
-    """Read a text; the reading of a passage is kept, so that all who need it within an answer share it."""
+    """Parse a text; parses of passages are cached, so that all stages of an answer share them."""
     return parse_document(text)
 
 
 def parse_document(text: str) -> ParsedText:
-    """Read a text that is read once and may be large: nothing is kept."""
+    """Parse a text that is needed once and may be large; nothing is cached."""
     spans = split_sentences(text)
     blocks = tuple(_blocks(text, spans))
     return ParsedText(text, blocks, tuple(_read_needs(text, blocks, _in_blocks(blocks, spans))))
 
 
 def _blocks(text: str, spans: Sequence[TextSpan]) -> Iterator[Block]:
-    """Yield the blocks; a line in which a sentence of the line before goes on is of its block."""
+    """Yield the blocks; a line that continues a sentence of the line before belongs to its block."""
     lines = list(read_lines(text))
     wrapped = _wrapped_lines(lines, spans)
     kept: Block | None = None
@@ -147,7 +147,7 @@ def _blocks(text: str, spans: Sequence[TextSpan]) -> Iterator[Block]:
 
 
 def _wrapped_lines(lines: Sequence[Line], spans: Sequence[TextSpan]) -> set[int]:
-    """Return the starts of the lines inside of a sentence that began in an earlier line."""
+    """Return the starts of the lines that continue a sentence of an earlier line."""
     wrapped: set[int] = set()
     waiting = iter(spans)
     span = next(waiting, None)
@@ -160,7 +160,7 @@ def _wrapped_lines(lines: Sequence[Line], spans: Sequence[TextSpan]) -> set[int]
 
 
 def _goes_on(kept: Block, block: Block, line: Line, is_new_paragraph: bool, is_wrapped: bool) -> bool:
-    """Tell whether a line goes on in the block before it: code, a paragraph, or a list item."""
+    """Tell whether a line continues the block before it: code, a paragraph, or a list item."""
     if kept.kind == "code":
         return block.kind == "code" and not is_new_paragraph
     if block.kind != "paragraph" or kept.kind not in ("paragraph", "item"):
@@ -187,7 +187,7 @@ def _block(text: str, line: Line, following: Line | None) -> Block | None:
 
 
 def _in_blocks(blocks: Sequence[Block], spans: Sequence[TextSpan]) -> Iterator[tuple[TextSpan, int]]:
-    """Yield each sentence with the place of its block; rows and headings are not cut where a point stands in them."""
+    """Yield each sentence with the place of its block; full stops do not divide rows and headings."""
     number = 0
     kept: tuple[TextSpan, int] | None = None
     for span in spans:
@@ -205,11 +205,10 @@ def _in_blocks(blocks: Sequence[Block], spans: Sequence[TextSpan]) -> Iterator[t
 
 @dataclass(frozen=True, slots=True)
 class _Introduction:
-    """A sentence that introduces; ``indent`` and ``is_bullet`` are those of its list item.
+    """An introducing sentence; ``indent`` and ``is_bullet`` are those of its list item.
 
-    In a paragraph that is indented itself it reaches as far in as that, and at -1 all lists below it.
-
-    ``has_content`` tells that something was indented below its item: what is not is no part of it then.
+    In an indented paragraph ``indent`` is that indentation; -1 covers all lists below.  ``has_content`` tells that
+    something was indented below its item, so that anything less indented is no part of it.
     """
 
     place: int
@@ -224,14 +223,14 @@ class _Introduction:
 
 @dataclass(slots=True)
 class _Above:
-    """What stands above the next sentence and restricts it: the one place that decides this."""
+    """The context that restricts the next sentence; nothing else decides this."""
 
     headings: tuple[tuple[int, int], ...] = ()  # level and place, the outermost first
     header: tuple[int, ...] = ()
     introductions: tuple[_Introduction, ...] = ()
 
     def enter(self, block: Block, *, is_first: bool) -> None:
-        """Leave what does not reach into the sentence of a block; ``is_first`` is for the block's first one."""
+        """Drop the context that does not reach a sentence of a block; ``is_first`` tells whether it is the first."""
         if block.kind == "header" or block.kind not in ("rule", "row"):
             self.header = ()
         if block.kind == "heading":
@@ -247,7 +246,7 @@ class _Above:
             self.introductions = tuple(replace(one, has_content=True) for one in self.introductions)
 
     def add(self, block: Block, place: int, words: str) -> None:
-        """Take in a sentence that restricts those below it."""
+        """Add a sentence that restricts those below it."""
         if block.kind == "heading":
             self.headings = (*self.headings, (block.level, place))
         elif block.kind in ("header", "rule"):
@@ -258,10 +257,10 @@ class _Above:
 
 
 def _reaches(introduction: _Introduction, block: Block) -> bool:
-    """Tell whether a block is below a sentence that introduces.
+    """Tell whether an introducing sentence covers a block.
 
-    An item is where it is further in, or of a list with other marks inside the item that introduces; a paragraph only
-    where it is indented below that item; code and rows unless the item has its content already.
+    It covers an item that is indented further, or belongs to a list with other marks within the introducing item; a
+    paragraph only if it is indented below that item; code and rows unless the item already has content.
     """
     if block.kind == "paragraph":
         return introduction.holds(block)

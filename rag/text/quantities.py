@@ -1,4 +1,4 @@
-"""Numbers with their units, as they are written in both languages: ``7 天``, ``seven days`` and ``7 days`` are one."""
+"""Numbers with their units in both languages: ``7 天``, ``seven days`` and ``7 days`` are the same quantity."""
 
 import re
 import unicodedata
@@ -75,7 +75,7 @@ _CHINESE_UNIT = "|".join(f"(?:{chinese})" for _, chinese in _UNITS.values())
 _UNIT = rf"(?P<unit>(?=[{IDEOGRAPHS}])(?:{_CHINESE_UNIT})|(?=[a-z%€£¥$°])(?:{_ENGLISH_UNIT}))"
 _UNIT_NAMED = re.compile(rf"(?<![a-z]){_UNIT}")
 MEASURES = frozenset(_UNITS) - {"time", "person", "point"}
-"""Units that a number has only where they are written: "3 attempts" are 3 times, but "3 units" are not 3 years."""
+"""Units that must be written: "3 attempts" are 3 times, but "3 units" are not 3 years."""
 _UNIT_FORMS = tuple(
     (name, re.compile(rf"\A(?:{english}|{chinese.lower()})\Z")) for name, (english, chinese) in _UNITS.items()
 )
@@ -149,7 +149,7 @@ _LEADS_A_PERIOD = (
     "after|within|in|for|takes?|lasts?|another|until|about|around|approximately|roughly|nearly|almost|over|under|up to"
     "|(?:more|less|longer|later) than|at (?:least|most)"
 )
-"""What stands before an article that counts: "within a day", but not "twice a day"."""
+"""The words before an article that means one: "within a day", but not "twice a day"."""
 _ARTICLE = re.compile(
     rf"(?<![a-z])(?:{_LEADS_A_PERIOD}) an? (?P<one>{_PERIOD})(?![a-z])"
     rf"|(?<![a-z])half (?:an? )?(?P<half>{_PERIOD})(?![a-z])"
@@ -158,12 +158,12 @@ _ARTICLE = re.compile(
 _COUNTING_WORDS = (" a ", " an ", "half", "半")
 _CALENDAR_YEAR = re.compile(r"(?:19|20)\d\d\Z")
 CALENDAR_YEAR, MONTH_OF_THE_YEAR = "calendar year", "month of the year"
-"""Units of what is told of a date."""
+"""Units of the parts of a date."""
 
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 _SQUARE = re.compile(r"(?<=\d)\s*(k?m)2(?![a-z\d])")  # would pass for a code
 _SCALES = {"万": 4, "百万": 6, "千万": 7, "亿": 8, "万亿": 12, "thousand": 3, "million": 6, "billion": 9}
-"""Words by which a number is multiplied: the power of ten."""
+"""Words that multiply a number, with the power of ten."""
 _SCALED = re.compile(rf"(?<![\d.])(\d+(?:\.\d+)?)\s*({'|'.join(sorted(_SCALES, key=len, reverse=True))})(?![a-z])")
 _DASH = re.compile(r"(?<=\d)\s*(?:[–—~～至到]|to(?= \d)|and(?= \d))\s*(?=\d)")
 
@@ -176,13 +176,13 @@ class Quantity:
     unit: str = ""
 
     def agrees_with(self, other: "Quantity") -> bool:
-        """Tell whether both may mean the same: the same number, and no two different units."""
+        """Tell whether both may be equal: the same number, and no different units."""
         return self.value == other.value and (self.unit == other.unit or not self.unit or not other.unit)
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What a text holds in figures.  ``codes`` are in small letters without hyphens; ``rest`` is the text without both.
+    """The figures of a text.  ``codes`` are in lower case without hyphens; ``rest`` is the text without both.
 
     ``rest`` is folded (``fold``), so its offsets are not the text's.
     """
@@ -227,7 +227,7 @@ def read_figures(text: str) -> Figures:
 
 @lru_cache(maxsize=4096)
 def counted_numbers(text: str) -> frozenset[str]:
-    """Return the numbers of a text that count things, or tell a day or a version, and so measure nothing.
+    """Return the numbers of a text that count things, or belong to a date or a version, and so measure nothing.
 
     >>> sorted(counted_numbers("A let with 3 units, in steps of 5 for 30 days from 24 May on, 绑定 10 个实例, 1.6.0"))
     ['1.6', '10', '24', '3']
@@ -238,7 +238,7 @@ def counted_numbers(text: str) -> frozenset[str]:
 
 @lru_cache(maxsize=1024)
 def units_named(text: str) -> frozenset[str]:
-    """Return the units whose names or signs stand in a text, with a number or without.
+    """Return the units whose names or signs occur in a text, with or without a number.
 
     Prices without a currency may be in any.
 
@@ -256,12 +256,12 @@ def _without_digits(match: re.Match[str]) -> str:
 
 
 def fold(text: str) -> str:
-    """Return the text with one width and in small letters.  Not of the same length as the text."""
+    """Return the text in lower case and one width.  Its length may differ."""
     return unicodedata.normalize("NFKC", text).lower()
 
 
 def written_out(folded: str) -> str:
-    """Return a folded text whose numbers have all their digits and no separators: ``1.5 million``, ``150万``.
+    """Return a folded text with all numbers in digits without separators: ``1.5 million``, ``150万``.
 
     >>> written_out("1,500 seats, 1.5 million"), written_out("40 万元")
     ('1500 seats, 1500000', '400000元')

@@ -1,4 +1,4 @@
-"""How a question asks, in both languages: its words, whether for yes or no or for a figure, and about which time."""
+"""Reads questions in both languages: their words, whether they ask for yes or no or a figure, and about which time."""
 
 import calendar
 import re
@@ -19,10 +19,10 @@ from rag.text.quantities import (
 )
 
 ENGLISH_QUESTION_WORDS = "how|what|which|when|where|who|whose|why"
-"""For small letters, and between word borders."""
+"""For lower case, and between word borders."""
 
 ENGLISH_ASKING_VERBS = "can|could|do|does|did|is|are|was|were|will|would|should|may|must|have|has"
-"""Before their subject they ask for yes or no; for small letters, and between word borders."""
+"""Before their subject they ask for yes or no; for lower case, and between word borders."""
 
 _CHINESE_YES_OR_NO = "吗|是否|能否|可否|是不是|能不能|要不要|可不可以|有没有|会不会|行不行|支不支持|算不算"
 
@@ -30,7 +30,7 @@ _HOW_MANY = "(?<![好十百这那近])(?<!前面)(?<!前(?=几[天日周月年�
 """Not in "the other day", "a dozen", "almost"."""
 
 _WHATEVER = r"(?![^\n，。,；！？!?]{0,14}(?:都|也|统统|一概)(?![^\n，。,；！]{0,30}[吗么呢?？]))"
-"""Behind a question word: "收多少钱都行" is "any price will do", unless it ends as a question does."""
+"""After a question word: "收多少钱都行" means "any price will do", unless it ends as a question does."""
 
 CHINESE_QUESTION_WORDS = (
     rf"(?:多少|多久|多长|多大|{_HOW_MANY}|怎么|怎样|什么|啥|哪|谁){_WHATEVER}|如何|么\b|呢|可以不|{_CHINESE_YES_OR_NO}"
@@ -46,7 +46,7 @@ _ASKS_YES_OR_NO = re.compile(
 
 
 def asks_yes_or_no(question: str) -> bool:
-    """Tell whether a question, or a part of it, wants yes or no.
+    """Tell whether a question, or a part of it, asks for yes or no.
 
     >>> asks_yes_or_no("I have lost the box. Can I return it?"), asks_yes_or_no("Which boxes can I return?")
     (True, False)
@@ -58,20 +58,20 @@ def asks_yes_or_no(question: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class AskedValue:
-    """What a question asks for where only a figure answers it: of which ``units``, None for any.
+    """The kind of figure that a question asks for: its ``units``, None for any.
 
-    ``words`` are the patterns of what answers without a figure: "free", "at once".
+    ``words`` are patterns of answers without a figure: "free", "at once".
     """
 
     units: frozenset[str] | None
     words: re.Pattern[str]
 
     def is_given_in_words(self, sentence: str) -> bool:
-        """Tell whether a sentence answers without a figure."""
+        """Tell whether a sentence gives the answer in words."""
         return self.words.search(sentence) is not None
 
     def among(self, quantities: Iterable[Quantity]) -> frozenset[Quantity]:
-        """Return the quantities of the units that are asked for."""
+        """Return the quantities in the units asked for."""
         return frozenset(one for one in quantities if self.units is None or one.unit in self.units)
 
 
@@ -133,12 +133,12 @@ _DEPENDS = re.compile(r"\bdepend|\bvar(?:y|ies)\b|\bdiffers?\b|取决于|[因视
 
 
 def says_that_it_depends(sentence: str) -> bool:
-    """Tell whether a sentence says on what a figure depends, or that there is no single one."""
+    """Tell whether a sentence says what a figure depends on, or that there is no single one."""
     return _DEPENDS.search(sentence) is not None
 
 
 def asked_value(question: str) -> AskedValue | None:
-    """Return what a question asks for where only a figure answers it; None where words may answer it as well.
+    """Return the kind of figure that a question asks for; None if words may answer it as well.
 
     >>> value = asked_value("After how many minutes does a job fail?")
     >>> value is not None and sorted(value.units or ())[:3]
@@ -187,7 +187,7 @@ _DECEMBER = 12
 
 
 def refers_to_past(question: str, last_day: date, today: date) -> bool:
-    """Tell whether the question names a time not after ``last_day``, or says that it asks about what was.
+    """Tell whether the question names a time up to ``last_day``, or says that it is about the past.
 
     A month without a year is the latest one that has begun.
 
@@ -207,9 +207,9 @@ def refers_to_past(question: str, last_day: date, today: date) -> bool:
 
 
 def refers_to_future(question: str, first_day: date, today: date) -> bool:
-    """Tell whether the question names a time not before ``first_day``, or says that it asks about what will be.
+    """Tell whether the question names a time from ``first_day`` on, or says that it is about the future.
 
-    A month without a year is the next one that has not ended, unless the question tells what happened.
+    A month without a year is the next one that has not ended, unless the question is about something that happened.
 
     >>> first_day, today = date(2027, 1, 1), date(2026, 11, 25)
     >>> refers_to_future("What does it cost?", first_day, today)
@@ -228,7 +228,7 @@ def refers_to_future(question: str, first_day: date, today: date) -> bool:
 
 
 def _named(question: str) -> tuple[list[int], list[int]]:
-    """Return the years and the months that the question names; which belongs to which is not known."""
+    """Return the years and the months that the question names, without relating them."""
     found = read_figures(question).quantities
     years = [int(one.value) for one in found if one.unit == CALENDAR_YEAR]
     months = [int(one.value) for one in found if one.unit == MONTH_OF_THE_YEAR and one.value in _MONTHS]
@@ -240,7 +240,7 @@ def _end_of(year: int, month: int) -> date:
 
 
 def _near(question: str, today: date) -> Iterator[tuple[date, date]]:
-    """Yield the first and the last day of each time that the question counts from today: tomorrow, last month."""
+    """Yield the first and last day of each time relative to today: tomorrow, last month."""
     monday, first = today - timedelta(days=today.weekday()), today.replace(day=1)
     for pattern, days in _NAMED_DAYS:
         if pattern.search(question):

@@ -1,8 +1,8 @@
 """Splits text into sentences with their offsets, in both languages.
 
-A point does not end a sentence in ``3.5``, ``v2.1``, ``e.g.``, ``No. 5``, an address or a list's ``1.``; a list item,
-a heading, a row of a table and a picture's description by a model are sentences of their own; a line that merely wraps
-goes on.
+A full stop does not end a sentence in ``3.5``, ``v2.1``, ``e.g.``, ``No. 5``, an address or a list's ``1.``.  A list
+item, a heading, a table row and a model's description of a picture are sentences of their own.  A wrapped line
+continues on the next.
 """
 
 import re
@@ -63,7 +63,7 @@ def _trimmed(text: str, start: int, end: int) -> list[TextSpan]:
 
 
 def _blocks(text: str) -> Iterator[tuple[int, int]]:
-    """Yield stretches that a sentence cannot leave: list items, rows, headings, and paragraphs with wrapped lines."""
+    """Yield the spans that contain whole sentences: list items, rows, headings, and paragraphs with wrapped lines."""
     start, position = 0, 0
     lines = text.splitlines(keepends=True)
     for number, line in enumerate(lines):
@@ -75,7 +75,7 @@ def _blocks(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _goes_on(line: str, following: str) -> bool:
-    """Tell whether the sentence of a line may go on in the following one."""
+    """Tell whether the sentence of a line may continue on the next one."""
     first = line.lstrip()[:1]
     if not first or not following.strip() or first in "#|" or _LINE_STARTS_ANEW.match(following):
         return False
@@ -90,7 +90,7 @@ def _goes_on(line: str, following: str) -> bool:
 
 
 def _stops(text: str, start: int, end: int) -> Iterator[int]:
-    """Yield the offsets after which a new sentence begins inside one block."""
+    """Yield the offsets at which a new sentence begins within a block."""
     for match in _ENDS.finditer(text, start, end):
         after = text[match.end() : match.end() + 1] if match.end() < end else ""
         so_far = text[max(start, match.end() - _SEEN_CHARACTERS) : match.end()]

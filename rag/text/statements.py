@@ -1,9 +1,9 @@
-"""What a sentence states, as far as words alone can tell: its content words, names, quantities, and what it denies.
+"""Reads what a sentence states, as far as words can tell: content words, names, quantities, and denials.
 
-In Chinese no capital letter tells a name from a word, so places are known by a list.  ``places.json`` gives the English
-name of each, in small letters: territories and the cities of time zones from Unicode's CLDR (by way of Babel 2.19),
-China's provinces, and cities that customers write from.  A name counts where the words are divided so (jieba's
-dictionary and model): 成都 stands in 完成都需要, and is not named there.
+Chinese has no capital letters to mark a name, so places come from a list.  ``places.json`` gives the English name of
+each in lower case: territories and the cities of time zones from Unicode's CLDR (by way of Babel 2.19), China's
+provinces, and cities that customers write from.  A name counts if the word segmentation (jieba's dictionary and model)
+agrees: 完成都需要 contains 成都 and does not name it.
 """
 
 import json
@@ -40,7 +40,7 @@ _CHINESE_STOP_CHARACTERS = frozenset(
 )
 DENIAL_WORDS = ("not", "never", "cannot", "without", "no", "none", "nor", "neither", "nothing", "unable")
 DENIAL_CHARACTERS = "不没沒無无未勿"
-"""What denies a clause, in both languages; ``禁`` and ``拒`` do so too, but begin words that deny by themselves."""
+"""The denials of a clause, in both languages; ``禁`` and ``拒`` deny as well, but begin words that do so anyway."""
 
 _DENIALS = re.compile(rf"\b(?:{'|'.join(DENIAL_WORDS)})\b|n['’]t\b|[{DENIAL_CHARACTERS}禁拒]|并非|请别|切莫|避免")
 # Words with a denying part that deny nothing, and comparisons ("no later than"), whose sense lies in the number.
@@ -102,14 +102,14 @@ _SUFFIXES = ("ing", "ed", "es", "s", "ly", "e")
 _SHORTEST_STEM = 3
 _SURE_OVERLAP = 0.5
 _AS_NEAR = 0.34
-"""By how much more of the claim's words may recur in one clause than in another that is still as near."""
+"""The difference in the share of common words up to which two clauses count as equally near."""
 _OTHER_PLACE = r"\b((?:north|south|east|west)(?:ern)?[ -]|new |central )"
-"""What makes another place of a name: Northern Ireland is not Ireland, nor South Korea Korea."""
+"""The words that turn a name into another place: Northern Ireland is not Ireland, nor South Korea Korea."""
 
 
 @dataclass(frozen=True, slots=True)
 class Clause:
-    """A stretch between commas: its content words, whether it denies, and whether it only says when or how."""
+    """A clause between commas: its content words, whether it denies, and whether it only says when or how."""
 
     words: frozenset[str]
     denies: bool
@@ -151,7 +151,7 @@ def read_statement(text: str) -> Statement:
 
 @lru_cache(maxsize=4096)
 def stated_figures(text: str) -> Figures:
-    """Return what a sentence or a passage states in figures: those of ``read_statement``, at a tenth of its time."""
+    """Return the figures of a sentence or a passage: those of ``read_statement``, in a tenth of the time."""
     return read_figures(_body(text))
 
 
@@ -172,16 +172,15 @@ def _body(text: str) -> str:
 
 @lru_cache(maxsize=4096)
 def content_words(text: str) -> frozenset[str]:
-    """Return the stems and pairs of characters that carry a text's meaning; numbers and codes are left out."""
+    """Return the stems and pairs of characters that carry a text's meaning, without numbers and codes."""
     return frozenset(filter(None, map(_content_stem, terms(text))))
 
 
 def contradicts(claim: Statement, source: Statement) -> bool:
     """Tell whether a clause of the claim affirms what the nearest clause of the source denies, or the reverse.
 
-    Clauses are near when half of the claim's words recur; where another clause is as near and agrees, nothing is
-    contradicted.  What a source only denies is contradicted by a claim that denies nothing: "works in the EU, not in
-    China".
+    Clauses are near if half of the claim's words recur; if another clause is equally near and agrees, there is no
+    contradiction.  A claim without a denial contradicts what the source only denies: "works in the EU, not in China".
     """
     return any(_is_contradicted(clause, source.clauses) for clause in claim.clauses) or _affirms_what_is_only_denied(
         claim, source
@@ -221,7 +220,7 @@ def _clauses(text: str) -> Iterator[Clause]:
 
 
 def _pieces(text: str) -> Iterator[str]:
-    """Yield what stands between commas, and before "if"; a denial and its "without" stay together: both make a yes."""
+    """Yield the pieces between commas, and before "if"; a denial and its "without" stay together: both make a yes."""
     pieces = [piece for piece in _CLAUSE_ENDS.split(text) if piece]
     for place, piece in enumerate(pieces):
         follows = place > 0 and _WITHOUT.match(piece) is not None
@@ -233,7 +232,7 @@ def _pieces(text: str) -> Iterator[str]:
 
 
 def without_verdict(text: str) -> str:
-    """Return a reply without the yes or no that it begins with.
+    """Return a reply without the yes or no at its beginning.
 
     >>> without_verdict("Yes, within 30 days."), without_verdict("不能。需要先解冻。")
     ('within 30 days.', '需要先解冻。')
@@ -256,14 +255,14 @@ def _is_part_only(name: str, text: str) -> bool:
 
 
 def plain_denials(text: str) -> str:
-    """Return a folded text without words that look like denials and deny nothing, and with one word for "for free"."""
+    """Return a folded text without apparent denials that deny nothing, and with one word for "for free"."""
     for pattern, sense in _SAME_SENSE:
         text = pattern.sub(sense, text)
     return _NO_DENIALS.sub(" ", text)
 
 
 def says_no(text: str) -> bool:
-    """Tell whether a reply, or a cell of a table, begins with a refusal.
+    """Tell whether a reply or a table cell begins with a no.
 
     >>> says_no("No, you cannot."), says_no("不支持"), says_no("No. 4"), says_no("no charge"), says_no("无线")
     (True, True, False, False, False)
@@ -273,7 +272,7 @@ def says_no(text: str) -> bool:
 
 @lru_cache(maxsize=1 << 16)
 def _content_stem(term: str) -> str:
-    """Return a term's stem, or an empty string where it carries no meaning; a passage's terms are soon all known."""
+    """Return a term's stem, empty if it carries no meaning.  Cached: the terms of a knowledge base recur."""
     return stem(term) if _is_content(term) else ""
 
 
@@ -296,14 +295,14 @@ def stem(term: str) -> str:
 
 _PLACES_PATH = Path(__file__).with_name("places.json")
 _AROUND_A_NAME = 10
-"""Characters on each side of a name by which it is told whether the words are divided so."""
+"""The characters on each side of a name that are segmented with it."""
 
 _ALSO_CALLED = {
     "united kingdom": (" uk", "(uk", "britain"),
     "united states": ("usa", "u.s.", "america"),
     "united arab emirates": ("uae",),
 }
-"""In small letters, as a part of a text that has them."""
+"""In lower case, as a part of a text that has them."""
 
 
 @lru_cache(maxsize=1)
@@ -329,7 +328,7 @@ def _place_beginnings() -> dict[str, tuple[str, ...]]:
 
 
 def chinese_places(text: str) -> frozenset[str]:
-    """Return the places that a text names in Chinese, by their English names in small letters.
+    """Return the places that a text names in Chinese, by their English names in lower case.
 
     >>> sorted(chinese_places("寄到冰島的運費是多少？纽约呢？")), chinese_places("完成都需要几天？")
     (['iceland', 'new york'], frozenset())
@@ -351,7 +350,7 @@ def _place_candidates(text: str) -> Iterator[tuple[int, str]]:
 
 
 def _is_a_word(text: str, start: int, name: str) -> bool:
-    """Tell whether a word begins and ends where the name does, but for what makes 北京市 and 中国香港 of it."""
+    """Tell whether a word begins and ends where the name does, apart from additions as in 北京市 and 中国香港."""
     import rjieba  # here: it reads its dictionary for a tenth of a second, and few texts name a place
 
     end = max(0, start - _AROUND_A_NAME)
@@ -363,7 +362,7 @@ def _is_a_word(text: str, start: int, name: str) -> bool:
 
 
 def spellings(place: str) -> tuple[str, ...]:
-    """Return what a text in small letters and simplified characters has that names a place, or something else.
+    """Return how a text in lower case and simplified characters may write the name of a place, or another name.
 
     >>> spellings("iceland"), spellings("ollama")
     (('iceland', '冰岛'), ('ollama',))

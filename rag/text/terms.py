@@ -1,4 +1,4 @@
-"""What the lexical index sees of a text: words, codes, numbers and pairs of Chinese characters.
+"""The terms of the lexical index: words, codes, numbers and pairs of Chinese characters.
 
 The store keeps a chunk's terms joined by spaces, so a term holds letters, digits and ``POINT`` only.
 """
@@ -9,7 +9,7 @@ import unicodedata
 from rag.text.characters import UNSPACED, simplified
 
 POINT = "\ue000"
-"""Stands for the point in ``3.5`` inside a term: a private-use character, so that no text has it."""
+"""Represents the point of ``3.5`` within a term: a private-use character that no text has."""
 
 LONGEST_TERM = 64
 """Longer runs are encoded data, not words; they are left out."""
@@ -59,7 +59,7 @@ def _pairs(run: str) -> list[str]:
 
 
 def _word_forms(word: str) -> list[str]:
-    """Return a word with its apostrophe left out, or a compound's whole and its parts of two characters and more."""
+    """Return a word without its apostrophe, or a compound as a whole and its parts of two or more characters."""
     word = _APOSTROPHE.sub("", word)
     if word.isalpha():
         return [word]

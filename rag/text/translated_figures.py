@@ -1,8 +1,8 @@
-"""Figures as they are written in third languages, put as English writes them: ``4,95 €``, ``30 Tage``, ``٣٠ يوماً``.
+"""Converts figures of third languages to English ones: ``4,95 €``, ``30 Tage``, ``٣٠ يوماً``.
 
-Words of a German sentence cannot be compared with those of an English document, but its figures, units and codes can
-(``rag/grounding``).  So only these are left of it, with points for decimals and the units' English names.  What is no
-unit here is left out: then the bare number is compared.
+The words of a German sentence cannot be compared with those of an English document, but its figures, units and codes
+can (``rag/grounding``).  So only these are kept, with decimal points and English units.  Unknown units are left out:
+then the bare number is compared.
 """
 
 import re
@@ -50,7 +50,7 @@ _POINT_IS_DECIMAL = frozenset({"ja", "ko", "th", "he", "hi", "bn"})
 
 
 def figures_in_english(text: str, language: str) -> str:
-    """Return of a sentence in a third language its figures with their units, and its codes; the rest is blank.
+    """Return the figures with their units and the codes of a sentence in a third language; the rest is blank.
 
     >>> figures_in_english("Sie haben 30 Tage Zeit, das Etikett kostet 4,95 €.", "de").split()
     ['30', 'days', ',', '4.95', 'EUR', '.']
@@ -69,7 +69,7 @@ def figures_in_english(text: str, language: str) -> str:
 
 
 def _lowered_words(text: str) -> str:
-    """Return text with its words in small letters, but for currencies, units and codes in capitals."""
+    """Return text with its words in lower case, except currencies, units and codes in capitals."""
     return re.sub(
         r"(?<!\w)[^\W\d_]{2,}(?!\w)", lambda match: match[0] if match[0].isupper() else match[0].lower(), text
     )

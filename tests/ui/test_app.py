@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 from api.services.jobs import Jobs
 from api.services.knowledge import KnowledgeRegistry
 from api.services.shared import KnowledgeState, ModelState, SharedServices, Topic
+from rag.errors import DatabaseUnavailable
 from rag.schema import Language
 from rag.settings import Settings
 from rag.storage.access import KnowledgeBases
@@ -147,6 +148,24 @@ def test_a_rerun_asks_nothing_again_and_white_space_is_no_question(harness: Harn
     assert len(harness.turns.history("local")) == 1
     test.chat_input(key="question").set_value("  \n ").run()
     assert len(harness.turns.history("local")) == 1
+
+
+def test_a_question_that_is_not_taken_returns_to_its_box_with_the_reason(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> str:
+        raise DatabaseUnavailable(server="127.0.0.1:5432", reason="gone")
+
+    test = page(harness)
+    with monkeypatch.context() as patched:
+        patched.setattr(harness.turns, "submit", refuse)
+        test.chat_input(key="question").set_value("How long?").run()
+    assert translate("ui.error_DatabaseUnavailable", "en") in texts(test)
+    assert test.chat_input(key="question").value == "How long?"
+    harness.gates.prepare("How long?", "done", "all")
+    test.chat_input(key="question").set_value("How long?").run()
+    assert [row.question for row in harness.turns.history("local")] == ["How long?"]
+    assert translate("ui.error_DatabaseUnavailable", "en") not in texts(test)
 
 
 def test_retry_asks_the_same_words_as_a_new_turn(harness: Harness) -> None:

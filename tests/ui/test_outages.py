@@ -251,7 +251,7 @@ def test_postgresql_is_down(site: Site, browser: Browser) -> None:
     assert site.up() == set(NAMES), "the desks live: the balancer goes on leading to them"
     site.postgres.start()
     expect(english.page.locator(".view .answer")).to_contain_text("no model wrote this")  # it went on meanwhile
-    chinese.page.reload()
+    expect(chinese.page.locator(".st-key-question textarea")).to_have_value(QUESTIONS["zh"])  # by itself
     chinese.settled()
     for desk in (english, chinese):
         answered(desk, f"{QUESTIONS[desk.language]} ")
@@ -406,7 +406,7 @@ def test_the_network_to_postgresql_is_silent(site: Site, browser: Browser) -> No
         expect(alert(english.page).first).to_have_text(translate("ui.error_DatabaseUnavailable", "en"), timeout=20_000)
     finally:
         site.postgres.freeze(frozen=False)
-    english.page.reload()
+    expect(english.page.locator(".st-key-question textarea")).to_have_value(QUESTIONS["en"])
     english.settled()
     answered(english, f"{QUESTIONS['en']} ")
     english.page.context.close()

@@ -15,7 +15,7 @@ from api.services.attachments import Attachments, ReadFile
 from api.services.jobs import Job
 from api.services.turn_feeds import Followed
 from ingest.customer_files import CUSTOMER_ENDINGS, is_mail
-from rag.errors import OwnFilesWaiting, QuestionsTooFast, QuestionTooLong
+from rag.errors import DatabaseUnavailable, OwnFilesWaiting, QuestionsTooFast, QuestionTooLong, StorageFull
 from rag.schema import Language
 from rag.translate import translate
 from rag.turns import Failure, TurnRequest, TurnSnapshot
@@ -30,7 +30,7 @@ FILE_TYPES = [ending.removeprefix(".") for ending in CUSTOMER_ENDINGS]
 
 _THINK = {"auto": None, "on": True, "off": False}
 _TICK_SECONDS = 0.4
-_REFUSED, _ATTACHED, _DRAWN = "ask_refused", "attached", "question_drawn"
+_REFUSED, _RETURNED, _ATTACHED, _DRAWN = "ask_refused", "ask_returned", "attached", "question_drawn"
 
 
 def draw_question(context: PageContext, snapshot: TurnSnapshot | None) -> DeltaGenerator:
@@ -53,6 +53,8 @@ def draw_question(context: PageContext, snapshot: TurnSnapshot | None) -> DeltaG
             )
             _draw_buttons(context, snapshot)
         token = ask_token()
+        if returned := st.session_state.pop(_RETURNED, ""):
+            st.session_state["question"] = returned  # into the box, where it can be sent again
         asked = st.chat_input(
             translate("ui.ask_placeholder" if snapshot is None else "ui.ask_on_placeholder", language),
             key="question",
@@ -113,6 +115,8 @@ def _ask(context: PageContext, token: str) -> None:
         _attach(context, token, file.name, file.getvalue(), asked.text)
     elif asked is not None:
         _submit(context, token, asked.text, follows=current_turn())
+        if _REFUSED in st.session_state:
+            st.session_state[_RETURNED] = asked.text
 
 
 def ask_topic(context: PageContext, token: str, title: str) -> None:
@@ -136,7 +140,7 @@ def _submit(
     request = TurnRequest(question, base, think=think, follows=follows, fresh=fresh)
     try:
         turn_id = context.services.turns.submit(token, request, tab=tab_name())
-    except (QuestionTooLong, QuestionsTooFast) as error:
+    except (DatabaseUnavailable, QuestionTooLong, QuestionsTooFast, StorageFull) as error:
         st.session_state[_REFUSED] = Failure.of(error)
         return
     feed_turn(context, turn_id)
