@@ -29,7 +29,7 @@ from rag.storage.curated import CuratedAnswers
 from rag.storage.regression import RegressionQuestions
 from rag.storage.shared_pieces import SharedKnowledge
 from rag.storage.store import KnowledgeStore
-from rag.storage.turn_erasure import ErasableTurn, TurnErasure, whole_conversations
+from rag.storage.turn_store import ErasableTurn, TurnErasure, whole_conversations
 from rag.text.mention import Mention
 
 KEY_NAME = "erasure.key"

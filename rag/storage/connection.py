@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, ClassVar, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 from urllib.parse import quote
 
 from rag.errors import (
@@ -26,7 +26,10 @@ from rag.errors import (
     NoRoomToOpen,
     StorageFull,
 )
-from rag.settings import DatabasePlace
+from rag.settings import DatabasePlace, ServerDatabase
+
+if TYPE_CHECKING:
+    from rag.storage.postgres import PostgresDatabase
 
 Values = Sequence[object] | Mapping[str, object]
 """What a statement's placeholders stand for."""
@@ -311,17 +314,6 @@ class Database(SharedDatabase):
         return connection
 
 
-class Store(_Closable):
-    """A class over one database of SQLite, whose connections it closes.  A context manager."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    def close(self) -> None:
-        """Close the connections of all threads; the next call opens a new one."""
-        self._database.close()
-
-
 class SharedStore(_Closable):
     """A class over one database in a file or on a server, whose connections it closes.  A context manager."""
 
@@ -331,6 +323,10 @@ class SharedStore(_Closable):
     def close(self) -> None:
         """Close the connections of all threads; the next call opens a new one."""
         self._database.close()
+
+    def settle(self, *, compact: bool = False) -> bool:
+        """Leave nothing of deleted rows on the disk, as ``SharedDatabase.settle`` does."""
+        return not self._database.exists() or self._database.settle(compact=compact)
 
 
 def open_database(
@@ -342,6 +338,11 @@ def open_database(
     """
     if isinstance(place, Path):
         return Database(place, migrations, create=create, wipes=wipes)
+    return open_server_database(place, migrations)
+
+
+def open_server_database(place: ServerDatabase, migrations: Sequence[SharedMigration]) -> "PostgresDatabase":
+    """Return a database on a server.  Raises ``ExtraMissing`` where psycopg is not installed."""
     try:
         from rag.storage.postgres import PostgresDatabase  # needs psycopg, which only servers need
     except ModuleNotFoundError as error:

@@ -6,7 +6,7 @@ Where several desks share a server, they are its rows, and serve at all desks at
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Literal
@@ -16,6 +16,10 @@ from rag.settings import ServerDatabase, Settings
 from rag.storage.connection import Connection, Row, SharedStore, number_rows, open_database
 
 ANSWERS_NAME = "answers.db"
+_INSERT_SOURCE = (
+    "INSERT INTO curated_source (number, document_id, content_hash, start_offset, end_offset) VALUES (?, ?, ?, ?, ?)"
+)
+_INSERT_EVENT = "INSERT INTO curated_event (number, at, person, what, note) VALUES (?, ?, ?, ?, ?)"
 
 CuratedState = Literal["serving", "waiting", "expired", "retired"]
 CuratedAction = Literal["written", "approved", "retired", "replaced", "expired"]
@@ -144,27 +148,10 @@ class CuratedAnswers(SharedStore):
 
     def add(self, new: NewCurated, state: Literal["serving", "waiting"]) -> CuratedAnswer:
         """Keep an answer; one that is to serve takes the place of the one that did."""
-        kept = new
         with self._database.transaction() as connection:
             if state == "serving":
                 self._retire_serving(connection, new.form, new.author)
-            number = connection.execute(
-                "INSERT INTO curated (knowledge_base, form, question, language, answer, state, author, written_at, "
-                "generation, valid_until) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING number",
-                (
-                    self._base,
-                    kept.form,
-                    kept.question,
-                    kept.language,
-                    kept.answer,
-                    state,
-                    kept.author,
-                    _now(),
-                    kept.generation,
-                    kept.valid_until.isoformat() if kept.valid_until is not None else None,
-                ),
-            ).fetchone()[0]
-            _write_sources(connection, number, new.sources)
+            number = self._insert(connection, new, state, _now())
             _record(connection, number, new.author, "written")
         return self.get(number)
 
@@ -181,7 +168,7 @@ class CuratedAnswers(SharedStore):
                 "UPDATE curated SET state = 'serving', generation = ? WHERE number = ?", (generation, number)
             )
             connection.execute("DELETE FROM curated_source WHERE number = ?", (number,))
-            _write_sources(connection, number, sources)
+            connection.executemany(_INSERT_SOURCE, [(number, *astuple(source)) for source in sources])
             _record(connection, number, person, "approved")
 
     def retire(self, number: int, person: str, note: str = "") -> None:
@@ -216,30 +203,29 @@ class CuratedAnswers(SharedStore):
         found = list(reversed(others.all()))
         with self._database.transaction() as connection:
             for one in found:
-                self._copy(connection, one, others.events(one.number))
+                number = self._insert(connection, one.kept, one.state, one.written_at.isoformat(), gated=one.gated)
+                events = [
+                    (number, each.at.isoformat(), each.person, each.what, each.note)
+                    for each in others.events(one.number)
+                ]
+                connection.executemany(_INSERT_EVENT, events)
         return len(found)
 
-    def _copy(self, connection: Connection, one: CuratedAnswer, events: Sequence[CuratedEvent]) -> None:
-        kept = one.kept
-        last_day = kept.valid_until.isoformat() if kept.valid_until is not None else None
-        number = connection.execute(
+    def _insert(
+        self, connection: Connection, new: NewCurated, state: CuratedState, written_at: str, *, gated: bool = False
+    ) -> int:
+        """Write an answer with its sources, and return its number."""
+        last_day = new.valid_until.isoformat() if new.valid_until is not None else None
+        number: int = connection.execute(
             "INSERT INTO curated (knowledge_base, form, question, language, answer, state, author, written_at, "
             "generation, valid_until, gated) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING number",
             (
-                *(self._base, kept.form, kept.question, kept.language, kept.answer, one.state, kept.author),
-                *(one.written_at.isoformat(), kept.generation, last_day, int(one.gated)),
+                *(self._base, new.form, new.question, new.language, new.answer, state, new.author),
+                *(written_at, new.generation, last_day, int(gated)),
             ),
         ).fetchone()[0]
-        _write_sources(connection, number, kept.sources)
-        for event in events:
-            connection.execute(
-                "INSERT INTO curated_event (number, at, person, what, note) VALUES (?, ?, ?, ?, ?)",
-                (number, event.at.isoformat(), event.person, event.what, event.note),
-            )
-
-    def settle(self, *, compact: bool = False) -> bool:
-        """Leave nothing of deleted answers on the disk, as ``Database.settle`` does."""
-        return not self._database.exists() or self._database.settle(compact=compact)
+        connection.executemany(_INSERT_SOURCE, [(number, *astuple(source)) for source in new.sources])
+        return number
 
     def mark_gated(self, number: int) -> None:
         """Remember that the question joined the regression questions."""
@@ -307,18 +293,7 @@ class CuratedAnswers(SharedStore):
 
 
 def _record(connection: Connection, number: int, person: str, what: CuratedAction, note: str = "") -> None:
-    connection.execute(
-        "INSERT INTO curated_event (number, at, person, what, note) VALUES (?, ?, ?, ?, ?)",
-        (number, _now(), person, what, note),
-    )
-
-
-def _write_sources(connection: Connection, number: int, sources: Sequence[CuratedSource]) -> None:
-    connection.executemany(
-        "INSERT INTO curated_source (number, document_id, content_hash, start_offset, end_offset) "
-        "VALUES (?, ?, ?, ?, ?)",
-        [(number, one.document_id, one.content_hash, one.start, one.end) for one in sources],
-    )
+    connection.execute(_INSERT_EVENT, (number, _now(), person, what, note))
 
 
 def _sources(connection: Connection, number: int) -> tuple[CuratedSource, ...]:

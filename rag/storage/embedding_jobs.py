@@ -27,14 +27,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rag.errors import ExtraMissing, WorkerRefused
+from rag.errors import WorkerRefused
 from rag.protocols import PassageTokens, PassageVectors
 from rag.settings import ServerDatabase
-from rag.storage.connection import Connection, open_database, unlogged
+from rag.storage.connection import Connection, open_server_database, unlogged
 from rag.storage.embeddings import UNIT_TOLERANCE
 
 if TYPE_CHECKING:
-    from rag.storage.postgres import Notices, PostgresDatabase
+    from rag.storage.postgres import Notices
+    from rag.storage.server_session import ServerSession
 
 CHANNEL = "answerdesk_embedding"
 """Where the server tells that there are new jobs."""
@@ -150,28 +151,22 @@ class EmbeddingJobs:
     """
 
     def __init__(self, place: ServerDatabase, space: VectorSpace) -> None:
-        self._database = _open(place)
+        self._database = open_server_database(place, EMBEDDING_MIGRATIONS)
         self._url = place.url
         self._space = space
         self._is_known = {"space": space.model_id, "dimension": space.dimension, "version": space.version}
 
     def join(self, member: str) -> None:
         """Let a name live for all who ask the server, until ``leave`` or the end of this process."""
-        from rag.storage.server_session import session_of
-
-        session_of(self._url).join(member, self._hear)
+        self._session().join(member, self._hear)
 
     def leave(self, member: str) -> None:
         """Let a name be nobody's, in a moment."""
-        from rag.storage.server_session import session_of
-
-        session_of(self._url).leave(member)
+        self._session().leave(member)
 
     def suspect(self) -> None:
         """Let the session look at once whether the server is there, as something failed."""
-        from rag.storage.server_session import session_of
-
-        session_of(self._url).suspect()
+        self._session().suspect()
 
     # the ingest
 
@@ -307,20 +302,16 @@ class EmbeddingJobs:
         """Close the connections that nobody else of this process uses."""
         self._database.close()
 
+    def _session(self) -> "ServerSession":
+        from rag.storage.server_session import session_of  # needs psycopg
+
+        return session_of(self._url)
+
     def _ask(self, statement: str, values: dict[str, object] | None = None) -> list[Any]:
         return self._database.contents(statement, values or {})
 
     def _hear(self, payload: str, is_anew: bool) -> None:
         """Hear of the session's news, which concern the queue."""
-
-
-def _open(place: ServerDatabase) -> "PostgresDatabase":
-    database = open_database(place, EMBEDDING_MIGRATIONS)
-    from rag.storage.postgres import PostgresDatabase  # open_database says where psycopg is missing
-
-    if not isinstance(database, PostgresDatabase):
-        raise ExtraMissing(what="PostgreSQL", extra="postgres")
-    return database
 
 
 def _is_dead(column: str) -> str:

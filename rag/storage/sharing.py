@@ -46,24 +46,22 @@ from rag.storage.calibration import CALIBRATION_NAME
 from rag.storage.connection import BUSY_TIMEOUT_SECONDS, Database, storage_errors
 from rag.storage.contact_details import CONFIRMED_NAME
 from rag.storage.curated import CuratedAnswers
-from rag.storage.engine_owner import ENGINE_NAME
 from rag.storage.figures import FigureFolder
-from rag.storage.lock import file_lock
 from rag.storage.migrations import KNOWLEDGE_MIGRATIONS
-from rag.storage.pieces import PieceStore
 from rag.storage.regression import RegressionQuestions
 from rag.storage.shared_pieces import (
     UNKNOWN_SCOPE,
     Files,
     Head,
+    PieceStore,
     SharedFile,
     SharedKnowledge,
     files_json,
     files_of,
     new_token,
 )
-from rag.storage.store import DATABASE_NAME, generation_folder
-from rag.storage.writer import KEPT_GENERATIONS, KnowledgeWriter
+from rag.storage.store import DATABASE_NAME, ENGINE_NAME, generation_folder
+from rag.storage.writer import KEPT_GENERATIONS, KnowledgeWriter, file_lock
 
 _LOG = logging.getLogger(__name__)
 

@@ -1,6 +1,8 @@
-"""Reads the documents and chunks of one generation from SQLite."""
+"""Reads the documents and chunks of one generation from SQLite, and the name that a vector engine knows them by."""
 
 import json
+import re
+import secrets
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
@@ -8,7 +10,8 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any, get_args
 
-from rag.errors import KnowledgeBaseMissing
+from rag.errors import IndexDamaged, KnowledgeBaseMissing
+from rag.files import read_json, write_whole
 from rag.schema import Audience, Chunk, Document, Figure, Language
 from rag.storage.connection import Database
 from rag.storage.migrations import KNOWLEDGE_MIGRATIONS
@@ -31,6 +34,9 @@ GENERATION_COLUMNS = (
     "generation, published_at, embedder_model, dimension, document_count, chunk_count, "
     "added, changed, retired, restored, lost, forced"
 )
+
+ENGINE_NAME = "engine.json"
+_OWNER = re.compile(r"[0-9a-f]{12}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,3 +299,27 @@ def _figure(values: Sequence[Any]) -> Figure:
 
 def _date(value: str | None) -> date | None:
     return date.fromisoformat(value) if value is not None else None
+
+
+def engine_owner(folder: Path, *, make: bool = False) -> str:
+    """Return the name that a vector engine knows the knowledge base by, twelve hexadecimal digits; empty: none yet.
+
+    Several data folders may use one engine, so each knowledge base has a name of its own there; desks that share it,
+    and copies of a data folder, share the name (docs/scale.md).
+    With ``make`` there is one afterwards, on the disk.  Raises ``IndexDamaged`` where the file is none, ``OSError``.
+    """
+    path = folder / ENGINE_NAME
+    try:
+        found = read_json(path)
+    except FileNotFoundError:
+        if not make:
+            return ""
+        owner = secrets.token_hex(6)
+        write_whole(path, f'{{"owner": "{owner}"}}\n', durable=True)
+        return owner
+    except ValueError as error:
+        raise IndexDamaged(reason=f"{path} is no JSON") from error
+    owner = str(found.get("owner", "")) if isinstance(found, dict) else ""
+    if not _OWNER.fullmatch(owner):
+        raise IndexDamaged(reason=f"{path} names no owner")
+    return owner

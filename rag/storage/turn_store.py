@@ -1,10 +1,10 @@
-"""Stores turns, so that they can be reopened after a restart, and counts which documents they cite."""
+"""Stores turns, so that they can be reopened after a restart, erases them, and counts which documents they cite."""
 
 import json
 import os
 import secrets
 import socket
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from typing import Literal
@@ -27,6 +27,9 @@ _LISTED_CHARACTERS = 120  # of a question, in a list
 _OTHER_MACHINES_SECONDS = 3600.0
 """After which a turn of another machine, whose process cannot be seen, counts as abandoned."""
 _EVIDENCE = TypeAdapter(tuple[Evidence, ...])
+
+_RUNNING = ", ".join(f"'{state}'" for state in RUNNING_STATES)
+"""In SQL."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,10 +210,9 @@ class TurnStore(SharedStore):
 
         Of another machine, whose processes cannot be seen from here, those that began more than an hour ago.
         """
-        running = ", ".join(f"'{state}'" for state in RUNNING_STATES)
         with self._database.transaction() as connection:
             rows = connection.execute(
-                f"SELECT owner, turn_id, created_at FROM turn WHERE state IN ({running})"
+                f"SELECT owner, turn_id, created_at FROM turn WHERE state IN ({_RUNNING})"
             ).fetchall()
             dead = _dead_owners(row["owner"] for row in rows if _is_of_this_machine(row["owner"]))
             long_ago = (datetime.now(UTC) - timedelta(seconds=_OTHER_MACHINES_SECONDS)).isoformat()
@@ -308,3 +310,79 @@ def write_citations(connection: Connection, turn_id: str, document_ids: Iterable
         "SELECT knowledge_base, created_at, turn_number, ? FROM turn WHERE turn_id = ?",
         [(document_id, turn_id) for document_id in sorted(set(document_ids))],
     )
+
+
+@dataclass(frozen=True, slots=True)
+class ErasableTurn:
+    """A turn without its passages.  ``running``: somebody still works on it, so that it cannot be erased now."""
+
+    turn_id: str
+    knowledge_base: str
+    question: str
+    follows: str
+    running: bool = False
+    written: tuple[str, ...] = ()
+
+    def holds(self, test: Callable[[str], bool]) -> bool:
+        """Tell whether the question, or anything that was written as an answer, passes a test."""
+        return test(self.question) or any(map(test, self.written))
+
+
+class TurnErasure(SharedStore):
+    """Finds and deletes turns in the database at ``place``; without the file there are none, and none is made."""
+
+    def __init__(self, place: DatabasePlace) -> None:
+        super().__init__(open_database(place, TURN_MIGRATIONS, wipes=True))
+
+    def all(self) -> Iterator[ErasableTurn]:
+        """Yield every turn, oldest first."""
+        if not self._database.exists():
+            return
+        for row in self._database.stream(
+            "SELECT turn_id, knowledge_base, question, follows, answer, partial_text, thinking, "
+            f"state IN ({_RUNNING}) AS running FROM turn ORDER BY turn_number"
+        ):
+            answer = json.loads(row["answer"]) if row["answer"] is not None else {}
+            yield ErasableTurn(
+                row["turn_id"],
+                row["knowledge_base"],
+                row["question"],
+                row["follows"],
+                bool(row["running"]),
+                (row["partial_text"], row["thinking"], answer.get("text", ""), answer.get("thinking", "")),
+            )
+
+    def asked_before(self, moment: datetime, limit: int) -> list[ErasableTurn]:
+        """Return the oldest ``limit`` turns that were asked before a moment and have ended."""
+        if not self._database.exists():
+            return []
+        rows = self._database.rows(
+            "SELECT turn_id, knowledge_base, question, follows FROM turn "
+            f"WHERE created_at < ? AND state NOT IN ({_RUNNING}) ORDER BY created_at LIMIT ?",
+            (moment.astimezone(UTC).isoformat(), limit),
+        )
+        return [ErasableTurn(*row) for row in rows]
+
+    def delete(self, turn_ids: Collection[str]) -> int:
+        """Delete turns that have ended, with times, opinions, outcomes and citations; return how many there were."""
+        with self._database.transaction() as connection:
+            return connection.executemany(
+                f"DELETE FROM turn WHERE turn_id = ? AND state NOT IN ({_RUNNING})", [(one,) for one in turn_ids]
+            ).rowcount
+
+
+def whole_conversations(turns: Sequence[ErasableTurn], turn_ids: Collection[str]) -> set[str]:
+    """Return the ids with those of all turns that go on from these, or from which these go on, however far."""
+    beside: dict[str, list[str]] = {}
+    for turn in turns:
+        if turn.follows:
+            beside.setdefault(turn.follows, []).append(turn.turn_id)
+            beside.setdefault(turn.turn_id, []).append(turn.follows)
+    known = {turn.turn_id for turn in turns}
+    found, waiting = set(turn_ids), list(turn_ids)
+    while waiting:
+        for other in beside.get(waiting.pop(), ()):
+            if other not in found:
+                found.add(other)
+                waiting.append(other)
+    return found & known

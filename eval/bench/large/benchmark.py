@@ -31,8 +31,7 @@ from rag.retrieval.vector_engine import engine_of
 from rag.schema import Language
 from rag.settings import Settings
 from rag.storage.embeddings import EmbeddingTable
-from rag.storage.engine_owner import engine_owner
-from rag.storage.store import DATABASE_NAME, KnowledgeStore
+from rag.storage.store import DATABASE_NAME, KnowledgeStore, engine_owner
 from rag.storage.writer import KnowledgeWriter
 
 NEIGHBOURS = 10

@@ -16,7 +16,7 @@ from ingest.lock import publication, writer_lock
 from rag.errors import AccessDenied, DatabaseUnavailable, IndexDamaged
 from rag.storage.access import Access, KnowledgeBases, User
 from rag.storage.following import KnowledgeFollower
-from rag.storage.pieces import RowPieces
+from rag.storage.shared_pieces import RowPieces
 from rag.storage.sharing import KnowledgeShare
 from rag.storage.writer import KnowledgeWriter
 from tests.conftest import free_port
