@@ -123,7 +123,7 @@ def _batch(options: argparse.Namespace, language: Language) -> int:
 
 def _latency(options: argparse.Namespace, language: Language) -> int:
     """Show where the time of the desk's recorded turns went."""
-    from rag.latency import measure_latency, show_latency, since_of  # brings rich's tables, which ask does without
+    from rag.performance import measure_latency, show_latency, since_of  # brings rich's tables, which ask does without
 
     since = since_of(options.since, datetime.now(UTC), language)
     times = TurnTimesTable(load_settings().turns_database)

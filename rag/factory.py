@@ -18,9 +18,8 @@ from rag.queue.admission import Admission
 from rag.retrieval.embedder import SearchModels
 from rag.retrieval.late_interaction import SentenceSimilarity
 from rag.retrieval.retriever import Retriever
-from rag.reuse.cache import AnswerCache
+from rag.reuse.cache import AnswerCache, AnswerSources
 from rag.reuse.curated import Curation
-from rag.reuse.sources import AnswerSources
 from rag.settings import Settings, load_settings
 from rag.storage.access import access_to, require_access
 from rag.storage.sharing import catch_up

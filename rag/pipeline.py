@@ -31,7 +31,7 @@ from rag.retrieval.filters import EVERYTHING, PLAIN_SEARCH, Filters, SearchOptio
 from rag.retrieval.late_interaction import Likeness
 from rag.retrieval.question import clean_question, in_context, needs_thought, question_before, visible
 from rag.retrieval.ranking import KEPT_CHUNKS
-from rag.reuse.sources import AnswerSources
+from rag.reuse.cache import AnswerSources
 from rag.schema import (
     Answer,
     AnswerDelta,

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Literal
+from types import MappingProxyType
+from typing import Literal, get_args
 from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import AliasChoices, Field, ValidationError, field_validator
@@ -20,7 +21,6 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from rag.errors import SettingsError
 from rag.files import write_whole
-from rag.profiles import PROFILES, ProfileName, Sampling
 
 LOOPBACKS = ("127.0.0.1", "localhost", "::1")
 """Where to listen so that only this machine gets in."""
@@ -34,6 +34,25 @@ KEPT_FIELDS = (
 
 _DEFAULT_HOST = "127.0.0.1:11434"
 _CHECKOUT = Path(__file__).resolve().parent.parent
+
+ProfileName = Literal["support", "code"]
+PROFILE_NAMES: tuple[ProfileName, ...] = get_args(ProfileName)
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How the model draws its words, by Ollama's names for it.  ``top_p`` None: as the model's own file says."""
+
+    temperature: float
+    top_p: float | None
+    repeat_penalty: float
+
+
+PROFILES: Mapping[ProfileName, Sampling] = MappingProxyType(
+    {"support": Sampling(0.3, None, 1.0), "code": Sampling(0.3, 0.9, 1.0)}
+)
+"""What the work asks for.  Neither has a penalty on repeated words: it makes a small model change numbers and names
+that it should copy, and loops are cut by the governor."""
 
 
 def _default_data_dir() -> Path:

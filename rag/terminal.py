@@ -1,11 +1,13 @@
-"""The terminal: which language its user reads, and how a command ends that could not do its work or say it."""
+"""The terminal: its user's language, the progress of long work, and how a command ends that fails or is cut off."""
 
 import contextlib
 import os
 import select
 import signal
 import sys
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TextIO
 
 from rag.errors import AnswerdeskError
@@ -16,6 +18,12 @@ READER_GONE = 128 + signal.SIGPIPE
 """The exit code, as a shell tells it, of a command whose output nobody reads any more: 141."""
 
 _RICH_READER_GONE = 1
+
+_WORD_EVERY_SECONDS = 15.0
+_MEGABYTE = 1_000_000
+
+Update = Callable[[int, int], None]
+"""Called with how much is done and how much there is; 0 of 0 where nobody knows."""
 
 
 def terminal_language(environment: Mapping[str, str] | None = None) -> Language:
@@ -86,3 +94,47 @@ def _gone(outlets: Mapping[TextIO, int]) -> list[TextIO]:
         poll.register(descriptor, 0)  # errors are always told
     broken = {descriptor for descriptor, _ in poll.poll(0)}
     return [stream for stream, descriptor in outlets.items() if descriptor in broken]
+
+
+@contextmanager
+def progress(label: str, out: TextIO, *, in_bytes: bool = True) -> Iterator[Update]:
+    """Show how far something long has come; call what is yielded as often as is handy."""
+    if out.isatty():
+        with _bar(label, out, in_bytes=in_bytes) as update:
+            yield update
+    else:
+        yield _words_now_and_then(label, out, in_bytes=in_bytes)
+
+
+def _words_now_and_then(label: str, out: TextIO, *, in_bytes: bool) -> Update:
+    started_at = spoke_at = time.monotonic()
+
+    def update(done: int, total: int) -> None:
+        nonlocal spoke_at
+        now = time.monotonic()
+        if now - spoke_at >= _WORD_EVERY_SECONDS:
+            spoke_at = now
+            print(f"  {label}: {_share(done, total, in_bytes=in_bytes)}{now - started_at:.0f} s", file=out, flush=True)
+
+    return update
+
+
+@contextmanager
+def _bar(label: str, out: TextIO, *, in_bytes: bool) -> Iterator[Update]:
+    # rich takes a tenth of a second to import, and a second start has nothing to show with it.
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    counter = DownloadColumn() if in_bytes else MofNCompleteColumn()
+    columns = (TextColumn("  {task.description}"), BarColumn(), counter, TimeElapsedColumn())
+    with Progress(*columns, console=Console(file=out), transient=True) as bar:
+        task = bar.add_task(label, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total or None)
+
+
+def _share(done: int, total: int, *, in_bytes: bool) -> str:
+    if not done and not total:
+        return ""
+    if in_bytes:
+        return f"{done / _MEGABYTE:.0f}/{total / _MEGABYTE:.0f} MB, " if total else f"{done / _MEGABYTE:.0f} MB, "
+    return f"{done}/{total}, "

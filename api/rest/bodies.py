@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
 
 from rag.people.keys import Right
-from rag.rewriting.prompts import Wish
+from rag.rewriting import Wish
 from rag.schema import Audience, Language
 from rag.storage.access import Role
 from rag.storage.curated import CuratedState

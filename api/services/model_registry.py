@@ -16,11 +16,10 @@ from eval.core.background import Evaluation, chosen_questions
 from eval.core.runs import Run
 from rag.cli.models import ListedModel, listed
 from rag.errors import ModelUnfit, NoRegressionQuestions, ServingError, SettingsError
-from rag.ollama.advice import Advice, advise, serving_of
+from rag.ollama.advice import Advice, advise, kept_rates, serving_of
 from rag.ollama.client import InstalledModel, OllamaClient
 from rag.ollama.hardware import Machine
 from rag.ollama.model_details import ModelDetails
-from rag.ollama.rates import kept_rates
 from rag.ollama.server import server_environment, status
 from rag.ollama.sizing import ModelShape, context_of
 from rag.queue.admission import Admission

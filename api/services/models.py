@@ -33,16 +33,15 @@ from rag.errors import (
 )
 from rag.generation.model_loading import load, unload, without_answers
 from rag.ollama.advice import Advice
+from rag.ollama.client import pull
 from rag.ollama.model_creation import ModelMaker
 from rag.ollama.model_files import model_source
-from rag.ollama.model_pull import pull
 from rag.ollama.models import find_installed
 from rag.ollama.templates import FORMATS
 from rag.people.audit import Detail
-from rag.profiles import PROFILE_NAMES, ProfileName
-from rag.progress import Update
-from rag.settings import Settings, keep_choices, kept_choices
+from rag.settings import PROFILE_NAMES, ProfileName, Settings, keep_choices, kept_choices
 from rag.storage.access import User
+from rag.terminal import Update
 
 _MAKING, _SERVING, _CALIBRATING = "models making", "models serving", "models calibrating"
 

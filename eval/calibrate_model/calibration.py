@@ -28,13 +28,12 @@ from rag.cli.model_size import shape_of_installed
 from rag.errors import AnswerCancelled, AnswerdeskError
 from rag.factory import build_parts
 from rag.generation.answerability import answerability_fit_of
-from rag.ollama.advice import serving_of
+from rag.ollama.advice import keep_rates, measure_rates, serving_of, time_once
 from rag.ollama.client import OllamaClient
 from rag.ollama.hardware import Machine
 from rag.ollama.install import has_amx
 from rag.ollama.model_creation import KINDS, OWN_KINDS
 from rag.ollama.models import is_stand_in, load_options
-from rag.ollama.rates import keep_rates, measure_rates, time_once
 from rag.ollama.server import ensure_running
 from rag.ollama.sizing import memory_of, requantized
 from rag.pipeline import Pipeline, PipelineParts

@@ -23,9 +23,9 @@ from rag.ollama.model_details import ModelDetails
 from rag.ollama.models import choose_among, find_installed
 from rag.ollama.reconstruct import reconstruct_f16
 from rag.ollama.server import ensure_running, stop
-from rag.progress import Update, progress
 from rag.schema import Language
 from rag.settings import Settings, keep_choices
+from rag.terminal import Update, progress
 from rag.translate import translate
 
 AS_IS = "as-is"

@@ -7,12 +7,11 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from rag.errors import ModelMissing
-from rag.ollama.advice import Advice, advise, serving_of
+from rag.ollama.advice import Advice, advise, keep_rates, kept_rates, measure_rates, serving_of
 from rag.ollama.client import OllamaClient
 from rag.ollama.gguf import read_header
 from rag.ollama.hardware import Machine
 from rag.ollama.models import choose_among, find_installed, is_stand_in
-from rag.ollama.rates import keep_rates, kept_rates, measure_rates
 from rag.ollama.server import server_environment
 from rag.ollama.sizing import BATCH_TOKENS, KV_BYTES, ModelShape, Serving, context_of
 from rag.schema import Language

@@ -9,17 +9,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from rag.errors import ModelMissing, ModelUnfit
-from rag.ollama.client import InstalledModel, OllamaClient
+from rag.ollama.client import InstalledModel, OllamaClient, pull
 from rag.ollama.model_creation import ModelMaker
 from rag.ollama.model_details import ModelDetails
 from rag.ollama.model_files import model_source
-from rag.ollama.model_pull import pull
 from rag.ollama.models import choose_among, find_installed, is_stand_in
 from rag.ollama.templates import FORMATS
 from rag.ollama.vision import checked_vision_model
-from rag.progress import Update, progress
 from rag.schema import Language
 from rag.settings import KEPT_NAME, Settings, keep_choices
+from rag.terminal import Update, progress
 from rag.translate import translate
 
 Action = Callable[[argparse.Namespace, Settings, Language], int]

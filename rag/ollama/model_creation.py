@@ -18,7 +18,7 @@ from rag.ollama.client import InstalledModel, OllamaClient
 from rag.ollama.model_details import ModelDetails
 from rag.ollama.model_files import ModelSource, adapter_files, require_unquantized
 from rag.ollama.models import STAND_IN_PREFIX, find_installed, is_stand_in
-from rag.progress import Update
+from rag.terminal import Update
 
 KINDS = ("q8_0", "q4_K_M", "q4_K_S")
 """What Ollama can quantize to (fs/ggml/type.go, ParseFileType)."""

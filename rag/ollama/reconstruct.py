@@ -22,7 +22,7 @@ from rag.ollama.gguf import MAGIC, TENSOR_KINDS, GgufHeader, Tensor, read_header
 from rag.ollama.model_details import MERGED_FROM, RECONSTRUCTED, UNQUANTIZED
 from rag.ollama.model_files import require_unquantized
 from rag.ollama.sizing import ModelShape, requantized
-from rag.progress import Update
+from rag.terminal import Update
 
 _VERSION, _ALIGNMENT = 3, 32
 _UINT32, _FLOAT32, _STRING = 4, 6, 8

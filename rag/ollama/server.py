@@ -24,8 +24,7 @@ from rag.ollama.client import OllamaClient
 from rag.ollama.hosts import Hosts, hosts_of
 from rag.ollama.install import find_ollama, home_of_ollama, models_folder
 from rag.ollama.neighbours import Neighbours
-from rag.ollama.processes import group_members
-from rag.ollama.state import ServerFiles, ServerState, read_living_state, read_state
+from rag.ollama.state import ServerFiles, ServerState, group_members, read_living_state, read_state
 from rag.ollama.supervisor import Supervised, clear_leftovers
 from rag.settings import Settings
 

@@ -23,8 +23,7 @@ from typing import IO
 import psutil
 
 from rag.ollama.neighbours import NeighbourWatch
-from rag.ollama.processes import ProcessIdentity, end_group, group_members
-from rag.ollama.state import Phase, ServerFiles, ServerState, write_state
+from rag.ollama.state import Phase, ProcessIdentity, ServerFiles, ServerState, end_group, group_members, write_state
 from rag.priority import MODEL_NICE, ending_with_parent, set_priority
 
 _TICK_SECONDS = 0.1

@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Literal, get_args
 
-from rag.people.tables import PEOPLE_MIGRATIONS
 from rag.settings import DatabasePlace
 from rag.storage.connection import Connection, Row, SharedStore, open_database
+from rag.storage.migrations import PEOPLE_MIGRATIONS
 
 Change = Literal[
     "person_added",

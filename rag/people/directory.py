@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 
 from rag.errors import LastAdmin, PersonOutOfReach, PersonTaken, PersonUnknown, PersonUnusable, ScopeNotHeld
 from rag.people.audit import Change, Detail, write_change
-from rag.people.tables import PEOPLE_MIGRATIONS
 from rag.settings import DatabasePlace, Settings
 from rag.storage.access import LOCAL_USER, KnowledgeBases, Role, User
 from rag.storage.connection import Connection, Row, SharedStore, open_database
+from rag.storage.migrations import PEOPLE_MIGRATIONS
 
 _NAME = re.compile(r"[\w.@+-]{1,64}")
 _AN_ADMIN = "SELECT 1 FROM person WHERE role = 'admin' AND disabled = 0"

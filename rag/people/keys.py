@@ -13,11 +13,11 @@ from typing import Literal, get_args
 
 from rag.errors import ApiKeyRefused, ApiKeyUnknown, ApiKeyUnusable, PersonUnknown
 from rag.people.audit import Change, Detail, write_change
-from rag.people.tables import PEOPLE_MIGRATIONS
 from rag.schema import Audience
 from rag.settings import DatabasePlace
 from rag.storage.access import KEY_PREFIX, ROLES, Role, User
 from rag.storage.connection import Connection, Row, SharedStore, open_database
+from rag.storage.migrations import PEOPLE_MIGRATIONS
 
 Right = Literal[
     "ask",

@@ -1,4 +1,7 @@
-"""Sessions: started with a password, recognized by a token, ended by expiry, the user or an admin."""
+"""Sessions: started with a password, recognized by a token, ended by expiry, the user or an admin.
+
+The first admin is created with a one-time code that only the terminal shows.
+"""
 
 import hashlib
 import ipaddress
@@ -10,18 +13,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from rag.errors import PersonUnknown, SignInNeeded, SignInThrottled, SignInWrong
+from rag.errors import PersonUnknown, PersonUnusable, SignInNeeded, SignInThrottled, SignInWrong
 from rag.people.directory import People
-from rag.people.passwords import matches
-from rag.people.tables import PEOPLE_MIGRATIONS
+from rag.people.passwords import hash_password, matches, require_good
 from rag.settings import DatabasePlace
 from rag.storage.access import User
 from rag.storage.connection import Connection, SharedStore, open_database
+from rag.storage.migrations import PEOPLE_MIGRATIONS
 
 BROWSER_KNOWN_SECONDS = 180 * 24 * 3600.0
 """How long a browser is known after its last good sign-in."""
 
 _USE_NOTED_EVERY_SECONDS = 60.0
+
+_SIGNS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"  # none that is taken for another
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,3 +303,35 @@ def _browser_place(browser: str) -> str:
 
 def _hash(token: str) -> bytes:
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+
+
+class FirstAdmin:
+    """Holds the code, in memory only: it is another one after a restart, and of no use once there is an admin."""
+
+    def __init__(self, people: People, sign_ins: SignIns) -> None:
+        letters = "".join(secrets.choice(_SIGNS) for _ in range(12))
+        self.code = "-".join((letters[:4], letters[4:8], letters[8:]))
+        self._people = people
+        self._sign_ins = sign_ins
+        self._lock = threading.Lock()
+
+    def wanted(self) -> bool:
+        """Tell whether there is no admin yet."""
+        return not self._people.has_admin()
+
+    def claim(self, code: str, name: str, password: str, again: str, browser: str = "") -> SignedIn:
+        """Make the admin, who may read everything, and sign them in.
+
+        Wrong codes are not counted: the code has 59 bits, and whoever could use up the attempts would keep the desk's
+        owner out.  Raises ``PersonUnusable`` (a wrong code too) or ``PersonTaken``.
+        """
+        with self._lock:
+            given = code.strip().upper().encode("utf-8", "replace")
+            if not self.wanted() or not secrets.compare_digest(given, self.code.encode()):
+                raise PersonUnusable(reason="code")
+            name = name.strip()
+            require_good(password, name)
+            if password != again:
+                raise PersonUnusable(reason="differs")
+            self._people.add(name, "admin", None, hash_password(password), by="first start")
+        return self._sign_ins.begin_for(name, browser)

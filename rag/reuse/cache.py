@@ -9,16 +9,18 @@ cut.
 
 import hashlib
 import json
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
+from rag.errors import KnowledgeError
 from rag.evidence.packing import last_day_of
 from rag.generation.prompt import prompt_texts
 from rag.retrieval.query import glossary_of
-from rag.reuse.curated import Served
+from rag.reuse.curated import Curation, Served
 from rag.reuse.question_key import normalized_question
-from rag.schema import Answer, Audience, Citation, Completed, Evidence, Origin, Retrieved
+from rag.schema import Answer, Audience, Citation, Completed, Evidence, Language, Origin, Retrieved
 from rag.settings import Settings
 from rag.storage.cached import CachedAnswer, CachedAnswers, CacheKey
 from rag.storage.calibration import read_calibration
@@ -95,6 +97,8 @@ NEVER_MATTERS = frozenset(
     }
 )
 """The settings that cannot change an answer.  All others do: a new one counts until somebody knows better."""
+
+_LOG = logging.getLogger(__name__)
 
 
 class AnswerCache:
@@ -197,3 +201,48 @@ def _asked(settings: Settings) -> tuple[object, ...]:
         prompt_texts(),
         glossary_of(settings.glossary, settings.knowledge_dir).sets,
     )
+
+
+class AnswerSources:
+    """Looks for an answer that is there already, and keeps new ones."""
+
+    def __init__(self, curation: Curation, cache: AnswerCache | None = None) -> None:
+        self._curation = curation
+        self._cache = cache
+
+    def served(
+        self, question: str, language: Language, think: bool | None, trace: Trace, audience: Audience = "internal"
+    ) -> Served | None:
+        """Return the whole answer, or None where the question must be answered anew.
+
+        An answer of the model's is given again only to who asks for a thought, or for none, as it was asked for then.
+        The ``public`` audience is given nothing that rests on an internal document, or was answered for colleagues.
+        """
+        try:
+            found = self._curation.answer(question, language, trace, audience)
+        except KnowledgeError as error:
+            _LOG.warning("curated answers are passed by: %s", type(error).__name__)
+            found = None
+        if found is not None or self._cache is None:
+            return found
+        try:
+            return self._cache.answer(question, think, trace, audience)
+        except KnowledgeError as error:
+            _LOG.warning("the cache is passed by: %s", type(error).__name__)
+            return None
+
+    def keep(
+        self,
+        question: str,
+        think: bool | None,
+        evidence: Sequence[Evidence],
+        completed: Completed,
+        audience: Audience = "internal",
+    ) -> None:
+        """Keep an answer that may be given again to the audience that it was made for."""
+        if self._cache is None:
+            return
+        try:
+            self._cache.keep(question, think, evidence, completed, audience)
+        except KnowledgeError as error:
+            _LOG.warning("an answer was not cached: %s", type(error).__name__)

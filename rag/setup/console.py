@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import BinaryIO, TextIO
 
 from rag.errors import LinkInCache
-from rag.progress import Update as Update
-from rag.progress import progress
 from rag.schema import Language
+from rag.terminal import Update as Update
+from rag.terminal import progress
 from rag.translate import translate
 
 

@@ -9,11 +9,10 @@ from rag.schema import Language, SpanTime
 from rag.settings import DatabasePlace
 from rag.storage.connection import Connection, SharedStore, among, open_database
 from rag.storage.migrations import TURN_MIGRATIONS
+from rag.tracing import UNTIL_EVIDENCE
 
 EVIDENCE = "evidence"
 """The stage of all that is done until the passages are shown."""
-
-_UNTIL_EVIDENCE = frozenset({"embed", "search", "rerank", "pack"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +25,7 @@ class TurnTimes:
 
     def evidence_ms(self) -> float | None:
         """Return the milliseconds until the passages were there; None where they never were."""
-        times = [span.duration_ms for span in self.spans if span.name in _UNTIL_EVIDENCE]
+        times = [span.duration_ms for span in self.spans if span.name in UNTIL_EVIDENCE]
         return sum(times) if times else None
 
 

@@ -16,7 +16,7 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.trace import SpanKind, Status, StatusCode, Tracer, set_span_in_context
 
-from rag.telemetry.answer_spans import AnswerSpan
+from rag.telemetry.traced_pipeline import AnswerSpan
 from rag.terminal import terminal_language
 from rag.translate import translate
 

@@ -13,9 +13,8 @@ from rag.pipeline import AskOptions, Pipeline
 from rag.protocols import GeneratedText, GenerationFinished, GenerationPart, Message
 from rag.retrieval.filters import Filters, SearchOptions
 from rag.retrieval.retriever import Retriever
-from rag.reuse.cache import AnswerCache
+from rag.reuse.cache import AnswerCache, AnswerSources
 from rag.reuse.curated import Curation, Place
-from rag.reuse.sources import AnswerSources
 from rag.schema import Audience, Completed, Document, Event, Retrieved
 from rag.storage.access import Access, KnowledgeBases, User
 from rag.storage.cached import CachedAnswers

@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from rag.errors import SettingsError
-from rag.profiles import Sampling
-from rag.settings import KEPT_NAME, Settings, keep_choices, load_settings
+from rag.settings import KEPT_NAME, Sampling, Settings, keep_choices, load_settings
 
 
 @pytest.fixture(autouse=True)

@@ -21,7 +21,6 @@ from ingest.golden import GoldenQuestion
 from ingest.lock import writer_lock
 from ingest.pipeline import ingest
 from ingest.publish import write_index
-from rag.percentiles import Percentiles
 from rag.protocols import Embedder, FloatMatrix, QueryVectors
 from rag.retrieval.generation_view import GenerationView
 from rag.retrieval.index_builder import IndexLimits
@@ -33,6 +32,7 @@ from rag.settings import Settings
 from rag.storage.embeddings import EmbeddingTable
 from rag.storage.store import DATABASE_NAME, KnowledgeStore, engine_owner
 from rag.storage.writer import KnowledgeWriter
+from rag.tracing import Percentiles
 
 NEIGHBOURS = 10
 _CHANGES = 5

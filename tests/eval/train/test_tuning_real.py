@@ -25,9 +25,9 @@ from rag.ollama.model_files import model_source
 from rag.ollama.models import find_installed
 from rag.ollama.reconstruct import merge_f16, write_adapter
 from rag.ollama.server import ensure_running, stop
-from rag.progress import Update
 from rag.protocols import Message
 from rag.settings import Settings, load_settings
+from rag.terminal import Update
 from tests.conftest import ONE_THREAD, free_port
 from tests.support.small_models import write_tunable_model
 

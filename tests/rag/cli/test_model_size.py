@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 
 from rag.cli import model_size as size_command
-from rag.ollama.advice import advise, serving_of
+from rag.ollama.advice import Rates, advise, expected_generation, keep_rates, kept_rates, serving_of
 from rag.ollama.hardware import Machine
-from rag.ollama.rates import Rates, expected_generation, keep_rates, kept_rates
 from rag.ollama.sizing import Serving, memory_of
 from rag.settings import Settings
 from tests.ollama_stub import OllamaStub

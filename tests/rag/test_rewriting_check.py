@@ -5,8 +5,7 @@ from dataclasses import replace
 import pytest
 
 from rag.errors import FactsChanged
-from rag.rewriting.check import check_rewritten, check_translated
-from rag.rewriting.prompts import usable_evidence
+from rag.rewriting import check_rewritten, check_translated, usable_evidence
 from tests.rag.rewriting.test_prompts import PASSAGE, UNCONFIRMED
 
 ENGLISH = (
