@@ -1,4 +1,4 @@
-"""Deletes questions and answers: those that are old, and those of a customer who is to be forgotten.
+"""Deletes questions and answers: old ones, and those of a customer who is to be forgotten.
 
     expire_turns(settings, now)                   # what ANSWERDESK_TURN_RETENTION_DAYS says
     erasure = Erasure(settings, Mention("Anna Wu"))
@@ -42,7 +42,7 @@ _NO_TEXT = frozenset({".faiss", ".npz", ".npy"})
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What is about a customer: turns by knowledge base, and how many things of each other kind.
+    """The findings about a customer: turns by knowledge base, and how many things of each other kind.
 
     ``turns`` counts whole conversations: what goes on from a customer's question is about the same matter.  ``running``
     are turns that are being answered now, and stay.  ``left`` are files that hold the words still.
@@ -70,11 +70,11 @@ class Erasure:
         self._mention = mention
 
     def find(self) -> Found:
-        """Return what there is; nothing is changed."""
+        """Return the findings; nothing is changed."""
         return self._work(dry_run=True)
 
     def erase(self, by: str) -> Found:
-        """Erase it, take down who did it, and look for the words in every file.
+        """Erase the findings, record who did it, and look for the words in every file.
 
         Raises a ``KnowledgeError`` where a database cannot be written; what was erased by then is erased.
         """
@@ -102,7 +102,7 @@ class Erasure:
         return [entry.at for entry in entries if entry.what == "customer_forgotten" and entry.about == about]
 
     def pseudonym(self) -> str:
-        """Return what the record calls the customer: 128 bits of an HMAC whose key only this data folder has."""
+        """Return the customer's name in the record: 128 bits of an HMAC whose key only this data folder has."""
         digest = hmac.new(_key(self._settings.data_dir), self._mention.folded.encode(), hashlib.sha256)
         return digest.hexdigest()[:32]
 

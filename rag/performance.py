@@ -101,7 +101,7 @@ def objective_of(evidence_ms: list[float], failed: int) -> Objective:
 
 
 def stage_words(stage: str, language: Language) -> str:
-    """Return what a stage is called."""
+    """Return a stage's name."""
     return translate(f"latency.{stage}", language) if is_known(f"latency.{stage}") else stage
 
 
@@ -182,7 +182,7 @@ class MachineState:
 
 
 def machine_look(settings: Settings) -> Callable[[], MachineState]:
-    """Return what looks at the machine once; it asks the model server, so it takes up to seconds."""
+    """Return a function that samples the machine; it asks the model server, so it takes up to seconds."""
     admission = Admission.of(settings)
     desk = psutil.Process()
     psutil.cpu_percent()  # from here on it is counted
@@ -335,7 +335,7 @@ def _report(
 
 
 def made_up_day(until: datetime) -> Performance:
-    """Return a day that nobody measured, to look at before there is a real one; the same each time.
+    """Return an invented day, to look at before there is a real one; the same each time.
 
     The answers wait for each other around noon, three searches are late, and neither turns nor models are named.
     """
@@ -364,7 +364,7 @@ def made_up_day(until: datetime) -> Performance:
 
 
 class PerformanceReports:
-    """Reports, each computed once for all who look at the same moment, and the last look at the machine."""
+    """Reports, each computed once for simultaneous viewers, and the latest sample of the machine."""
 
     def __init__(self, times: TurnTimesTable, machine: Callable[[], MachineState | None]) -> None:
         self._times = times
@@ -385,7 +385,7 @@ class PerformanceReports:
 
 
 class PersonalPerformance:
-    """The reports for whoever ``who`` names; they need be a lead, and see their knowledge bases only."""
+    """The reports for a lead, of their knowledge bases only; ``who`` names them on every call."""
 
     def __init__(self, reports: PerformanceReports, bases: KnowledgeBases, who: Callable[[], User]) -> None:
         self._reports = reports
@@ -398,7 +398,7 @@ class PersonalPerformance:
         return self._reports.report(seconds, None if user.scopes is None else frozenset(self._bases.names_for(user)))
 
     def made_up_day(self, until: datetime) -> Performance:
-        """Return the day that nobody measured (``made_up_day``).  Raises ``NotPermitted``."""
+        """Return the invented day (``made_up_day``).  Raises ``NotPermitted``."""
         self._lead()
         return made_up_day(until)
 

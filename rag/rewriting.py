@@ -137,7 +137,7 @@ _QUOTES = (('"', '"'), ("“", "”"), ("「", "」"))
 def rewriting_messages(
     text: str, wish: Wish, language: Language, evidence: Sequence[Evidence] = (), question: str = ""
 ) -> list[Message]:
-    """Return what the model is asked; ``language`` is the text's.  Only ``longer`` reads evidence and question."""
+    """Return the prompt; ``language`` is the text's.  Only ``longer`` reads evidence and question."""
     rules = _TRANSLATING[language] if wish == "translate" else _RULES[language].format(task=_TASKS[language][wish])
     before, after = _EXAMPLES[language][wish]
     asked, shown = _marked(text, language), _marked(before, language)
@@ -151,13 +151,13 @@ def rewriting_messages(
 
 
 def usable_evidence(evidence: Sequence[Evidence]) -> tuple[Evidence, ...]:
-    """Return what of the passages may be told to a customer: not internal, in force, and confirmed."""
+    """Return the passages that a customer may be told: not internal, in force, and confirmed."""
     told = (without_unconfirmed(one) for one in evidence if one.may_be_passed_on)
     return tuple(one for one in told if one.text.strip())
 
 
 def written_text(reply: str, before: str) -> str:
-    r"""Return a model's reply without what it put around the text: an announcement, a fence, quotation marks.
+    r"""Return a model's reply without its wrapping: an announcement, a fence, quotation marks.
 
     >>> written_text('Here is the shorter reply:\n"You have 30 days."', "You have got 30 days.")
     'You have 30 days.'
@@ -217,7 +217,7 @@ _PIECES = re.compile(r"[A-Za-z0-9.,:'’€£$¥%°-]+|\S")
 
 @dataclass(frozen=True, slots=True)
 class _Facts:
-    """What of a text must not change."""
+    """The facts of a text that must not change."""
 
     text: str
     quantities: frozenset[Quantity]
@@ -291,7 +291,7 @@ def _changed_sentences(text: str, other: str) -> list[str]:
 
 
 def _changed_within(sentence: str, after: str, text: str) -> FactsChanged:
-    """Say what a sentence without support changed: a figure where one differs, else that it was added."""
+    """Return the error for an unsupported sentence: a figure that differs, else an addition."""
     written, new = _Facts.of(text), _Facts.of(sentence)
     strange = sorted(new.quantities - written.quantities)
     if not strange:

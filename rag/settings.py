@@ -415,7 +415,7 @@ class Settings(BaseSettings):
 
     @property
     def sampling(self) -> Sampling:
-        """The profile's way of drawing words, with what was set by itself in its place."""
+        """The profile's sampling, overridden by explicit settings."""
         usual = PROFILES[self.profile]
         return Sampling(
             usual.temperature if self.temperature is None else self.temperature,

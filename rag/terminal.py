@@ -15,7 +15,7 @@ from rag.schema import Language
 from rag.translate import translate
 
 READER_GONE = 128 + signal.SIGPIPE
-"""The exit code, as a shell tells it, of a command whose output nobody reads any more: 141."""
+"""The exit code, as a shell tells it, of a command whose output is no longer read: 141."""
 
 _RICH_READER_GONE = 1
 
@@ -23,7 +23,7 @@ _WORD_EVERY_SECONDS = 15.0
 _MEGABYTE = 1_000_000
 
 Update = Callable[[int, int], None]
-"""Called with how much is done and how much there is; 0 of 0 where nobody knows."""
+"""Called with the amount done and the total; 0 of 0 if unknown."""
 
 
 def terminal_language(environment: Mapping[str, str] | None = None) -> Language:
@@ -43,13 +43,13 @@ def fail(error: AnswerdeskError) -> int:
 
 
 def warn_root() -> None:
-    """Say on standard error what it means where root runs this: standard output may be for a program."""
+    """Warn root on standard error; standard output may be for a program."""
     if os.geteuid() == 0:
         print(translate("setup.root", terminal_language()), file=sys.stderr)
 
 
 def exit_code_of(main: Callable[[], int]) -> int:
-    """Run a command, flush what it said, and return its exit code; quietly 141 once ``| head`` has read enough.
+    """Run a command, flush its output, and return its exit code; quietly 141 once ``| head`` has read enough.
 
     Python's way to be told of that, an exception, is kept: the signal would end a server whose client hangs up.
     """
@@ -98,7 +98,7 @@ def _gone(outlets: Mapping[TextIO, int]) -> list[TextIO]:
 
 @contextmanager
 def progress(label: str, out: TextIO, *, in_bytes: bool = True) -> Iterator[Update]:
-    """Show how far something long has come; call what is yielded as often as is handy."""
+    """Show the progress of something long; call the result as often as is handy."""
     if out.isatty():
         with _bar(label, out, in_bytes=in_bytes) as update:
             yield update

@@ -73,7 +73,7 @@ class Trace:
         return (time.perf_counter() - self._started_at) * 1000
 
     def spans(self) -> tuple[SpanTime, ...]:
-        """Return what was recorded so far, in the order of ``STAGES``."""
+        """Return the spans so far, in the order of ``STAGES``."""
         return tuple(sorted(self._spans, key=lambda span: STAGES.index(span.name)))
 
 

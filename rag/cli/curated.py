@@ -22,7 +22,7 @@ _LONGEST_LINE_CHARACTERS = 100
 
 
 def add_curated_commands(commands: Commands) -> None:
-    """Add ``curated`` and what it can do to the parser of ``python -m rag``."""
+    """Add ``curated`` and its subcommands to the parser of ``python -m rag``."""
     described = "answers that persons wrote  人工答案"
     curated = commands.add_parser("curated", help=described, description=described)
     actions = curated.add_subparsers(required=True, metavar="list | add | approve | retire | export")

@@ -68,7 +68,7 @@ class CopiedTable:
 
 
 def copy_to_server(settings: Settings, url: str, tell: Tell) -> tuple[CopiedTable, ...]:
-    """Copy what the files hold to a server, in one transaction.
+    """Copy the content of the files to a server, in one transaction.
 
     Others wait with their writing meanwhile; what they write to the files afterwards stays there, so no desk should
     run.  A NUL character, which the server does not take, becomes U+FFFD.  Raises ``NothingToCopy``,
@@ -95,7 +95,7 @@ def copy_to_server(settings: Settings, url: str, tell: Tell) -> tuple[CopiedTabl
 
 
 def copy_to_files(settings: Settings, tell: Tell) -> tuple[CopiedTable, ...]:
-    """Copy what the settings' server holds at this moment to new files in the data folder, whole or not at all.
+    """Copy a snapshot of the settings' server to new files in the data folder, whole or not at all.
 
     Raises as ``copy_to_server``, and ``StorageFull``; ``DatabaseNotEmpty`` where there is such a file already.
     """
@@ -230,7 +230,7 @@ def _migrate(options: argparse.Namespace, language: Language) -> int:
 
 
 def _address(given: str, settings: Settings, language: Language) -> str:
-    """Return the server's address.  Raises ``SettingsError``, which never quotes what was given."""
+    """Return the server's address.  Raises ``SettingsError``, which never quotes the argument."""
     url = settings.database_url if given in (_SERVER, _FILES) else given
     if not url:
         raise SettingsError(reason=translate("migrate.no_server", language))

@@ -25,7 +25,7 @@ ARTICLE = (
     ("INT8 (Q8_0)", "7.5 GB", "+35 %", "2.1 %"),
     ("Q4_K_M", "4.2 GB", "+120 %", "5.3 %"),
 )
-"""What is published for a 7B model: weights, speed against FP16, loss of accuracy.  Printed beside, never used."""
+"""Published figures of a 7B model: weights, speed against FP16, loss of accuracy.  Printed beside, never used."""
 
 
 def shape_of_installed(client: OllamaClient, name: str) -> ModelShape:

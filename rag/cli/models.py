@@ -54,7 +54,7 @@ def say(key: str, language: Language, **values: object) -> None:
 def listed(
     client: OllamaClient, wanted: str, show: Callable[[InstalledModel], ModelDetails] | None = None
 ) -> list[ListedModel]:
-    """Return what is installed; ``wanted`` is the settings' model.  Raises ``OllamaUnavailable``.
+    """Return the installed models; ``wanted`` is the settings' model.  Raises ``OllamaUnavailable``.
 
     ``show`` tells a model's details where they are known already; without it Ollama is asked.
     """
@@ -138,7 +138,7 @@ def _shown_in(language: Language, key: str, what: str) -> Iterator[Update]:
 
 
 def maker(settings: Settings, language: Language) -> ModelMaker:
-    """Return what makes models in the Ollama of these settings, telling on standard error how far it has come.
+    """Return a maker of models in the Ollama of these settings, with progress on standard error.
 
     Raises ``OllamaUnavailable`` before anything long is begun.
     """

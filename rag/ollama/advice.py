@@ -82,7 +82,7 @@ def time_once(client: OllamaClient, model: str, options: Mapping[str, int], numb
 
 
 def kept_rates(settings: Settings) -> dict[str, Rates]:
-    """Return what was measured here before, by model; nothing where the file is not readable."""
+    """Return the stored rates, by model; none if the file is unreadable."""
     try:
         return _KEPT.validate_json(_path(settings).read_bytes())
     except (OSError, ValidationError):
@@ -90,7 +90,7 @@ def kept_rates(settings: Settings) -> dict[str, Rates]:
 
 
 def keep_rates(settings: Settings, model: str, rates: Rates) -> None:
-    """Keep a model's rates beside those of others."""
+    """Store a model's rates beside those of others."""
     whole = {**kept_rates(settings), model: rates}
     path = _path(settings)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -124,7 +124,7 @@ class Variant:
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """What ``size`` tells.  ``slots_by_memory`` fit; ``slots`` are advised; ``quantization`` is, empty where none fits.
+    """The result of ``size``.  ``slots_by_memory`` fit; ``slots`` and ``quantization`` (empty: none fits) are advised.
 
     ``rates`` were measured with this very model; ``loaded_bytes`` is what ``/api/ps`` says now, 0 where it is not
     loaded with these slots and this context.

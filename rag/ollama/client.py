@@ -84,7 +84,7 @@ def _progress(row: Mapping[str, Any]) -> Progress:
 
 
 class _Counted:
-    """A file that tells how much of it was read."""
+    """A file that reports how much of it was read."""
 
     def __init__(self, file: IO[bytes], size: int, update: Update) -> None:
         self._file, self._size, self._update = file, size, update
@@ -175,7 +175,7 @@ class OllamaClient:
             yield _progress(row)
 
     def show(self, name: str) -> ModelDetails:
-        """Return what Ollama knows of a model."""
+        """Return a model's details."""
         body = json.dumps({"model": name}).encode()
         request = Request(self._address("/api/show"), data=body, headers=_JSON, method="POST")
         with self._open(request, _SHOW_SECONDS) as response:
@@ -236,7 +236,7 @@ class OllamaClient:
 
     @contextmanager
     def _open(self, request: Request, timeout: float) -> Iterator[IO[bytes]]:
-        """Send a request and translate what goes wrong, also while the caller reads."""
+        """Send a request and translate its errors, also while the caller reads."""
         try:
             with self._opener.open(request, timeout=timeout) as response:
                 yield response

@@ -22,7 +22,7 @@ UNQUANTIZED = ("F16", "BF16", "F32")
 
 @dataclass(frozen=True, slots=True)
 class ModelDetails:
-    """What Ollama knows of a model.
+    """A model's details as Ollama tells them.
 
     ``file`` is where its weights lie on Ollama's machine; ``metadata`` and ``tensors`` are the file's own, without the
     vocabulary; ``capabilities`` are Ollama's words (``completion``, ``thinking``, ``vision``, ``embedding``).

@@ -111,7 +111,7 @@ def write_adapter(target: Path, architecture: str, factors: Mapping[str, LowRank
 
 @dataclass(frozen=True, slots=True)
 class _Content:
-    """What the new file holds: its ``general.file_type``, the kind of each tensor, other entries, and what is added."""
+    """The new file: its ``general.file_type``, the kind of each tensor, other entries, and added ones."""
 
     file_type: int
     kinds: Mapping[str, str]

@@ -143,7 +143,7 @@ def stop(settings: Settings) -> StopOutcome:
 
 
 def supervised(settings: Settings) -> Supervised:
-    """Return what the supervisor runs: our Ollama with the settings of this machine."""
+    """Return the supervised command: our Ollama with the settings of this machine."""
     binary = find_ollama(settings)
     return Supervised(
         url=settings.ollama_url,
@@ -244,7 +244,7 @@ def _leaves_traces(state: ServerState) -> bool:
 
 
 def _version(url: str) -> str | None:
-    """Return the version of the Ollama at ``url``; None when there is none, which is no failure for those who ask."""
+    """Return the version of the Ollama at ``url``; None if there is none."""
     try:
         return OllamaClient(url).version()
     except (OllamaUnavailable, OllamaRefused):

@@ -80,7 +80,7 @@ def group_members(leader: ProcessIdentity) -> list[ProcessIdentity]:
 
 
 def end_group(leader: ProcessIdentity, grace_seconds: float) -> None:
-    """Ask the group of ``leader`` to end, and end what is left after ``grace_seconds``."""
+    """End the group of ``leader``; kill the rest after ``grace_seconds``."""
     leader.send(signal.SIGTERM)
     deadline = time.monotonic() + grace_seconds
     if not leader.wait_for_end(grace_seconds):
@@ -112,7 +112,7 @@ class ServerFiles:
 
     @property
     def start_lock(self) -> Path:
-        """Held by whoever starts or stops the server."""
+        """Held while the server is started or stopped."""
         return self.folder / "start.lock"
 
     @property
@@ -122,12 +122,12 @@ class ServerFiles:
 
     @property
     def log(self) -> Path:
-        """What Ollama says."""
+        """The log of Ollama."""
         return self.folder / "ollama.log"
 
     @property
     def supervisor_log(self) -> Path:
-        """What the supervisor says, which is nothing unless it breaks."""
+        """The log of the supervisor, empty unless it breaks."""
         return self.folder / "supervisor.log"
 
 

@@ -12,11 +12,11 @@ from rag.schema import Audience
 from rag.storage.access import LOCAL_USER, KnowledgeBases, Role, User, key_of_owner
 
 EVERYTHING = "*"
-"""How an error names what somebody without limits may read."""
+"""How an error names the scope of users without limits."""
 
 
 class Administration:
-    """The people and the record of changes, for whoever ``who`` names; they need be an admin.
+    """Users and the audit log, for an admin; ``who`` names them on every call.
 
     A scope is given and taken only by an admin who has it, and everything only by one who may read everything.  So an
     admin with limits gets at no more than these by any way: she can change nobody who may read everything, and sets no
@@ -40,12 +40,12 @@ class Administration:
         return self._people.list()
 
     def find(self, name: str) -> Person:
-        """Return somebody, in any case of the name.  Raises ``PersonUnknown``."""
+        """Return a user, in any case of the name.  Raises ``PersonUnknown``."""
         self._admin()
         return self._people.find(name)
 
     def scopes(self, of: Person | None = None) -> tuple[str, ...]:
-        """Return the scopes that the admin can give, and of those of a person the ones that she can take.
+        """Return the scopes that the admin can give to a user, and those that they can take.
 
         They are each knowledge base's scope, or its name where it names none, and what ``of`` has besides.
         """
@@ -59,7 +59,7 @@ class Administration:
         return self._admin().scopes is not None
 
     def add(self, name: str, role: Role, scopes: Iterable[str] | None, password: str | None) -> Person:
-        """Let somebody in; ``password`` None: another provider signs them in.  Raises a ``PeopleError``."""
+        """Add a user; ``password`` None: another provider signs them in.  Raises a ``PeopleError``."""
         admin = self._admin()
         given = frozenset(scopes) if scopes is not None else None
         require_held(given, admin)
@@ -79,7 +79,7 @@ class Administration:
             self._people.set_role(name, role, by=admin.name)
 
     def set_scopes(self, name: str, scopes: frozenset[str] | None) -> None:
-        """Say what somebody may read; scopes that the admin does not have stay as they are.
+        """Set a user's scopes; those that the admin does not have stay as they are.
 
         Raises ``ScopeNotHeld`` or ``PersonOutOfReach``.
         """
@@ -94,12 +94,12 @@ class Administration:
             self._people.set_scopes_within(name, scopes, admin.scopes, by=admin.name)
 
     def set_disabled(self, name: str, *, disabled: bool) -> None:
-        """Let somebody in no more, or again.  Raises ``PersonOutOfReach`` or ``LastAdmin``."""
+        """Disable a user, or enable them again.  Raises ``PersonOutOfReach`` or ``LastAdmin``."""
         admin = self._admin_over(name)
         self._people.set_disabled(name, disabled, by=admin.name)
 
     def set_password(self, name: str, password: str) -> None:
-        """Give a new password.  Raises ``PersonUnusable``, or ``PersonOutOfReach`` for who may read more."""
+        """Set a new password.  Raises ``PersonUnusable``, or ``PersonOutOfReach`` for users with more scopes."""
         admin = self._admin_over(name)
         _require_person(admin)
         if admin.scopes is not None and not (self._people.find(name).scopes or frozenset()) <= admin.scopes:
@@ -110,7 +110,7 @@ class Administration:
         self._people.set_password(name, hash_password(password), by=admin.name)
 
     def sign_out_everywhere(self, name: str) -> None:
-        """End all sign-ins of somebody.  Raises ``PersonOutOfReach``."""
+        """End all sessions of a user.  Raises ``PersonOutOfReach``."""
         admin = self._admin_over(name)
         self._people.sign_out_everywhere(name, by=admin.name)
 
@@ -157,7 +157,7 @@ def require_held(scopes: frozenset[str] | None, admin: User) -> None:
 
 
 class KeyAdministration:
-    """The keys, for whoever ``who`` names; they need be an admin.
+    """The API keys, for an admin; ``who`` names them on every call.
 
     An admin with limits gets at no more than these: she gives only scopes that she has, ends no key of somebody else
     that may read everything, and replaces no secret of somebody else's key that may read more than she does, because
@@ -184,7 +184,7 @@ class KeyAdministration:
         expires_at: datetime | None = None,
         questions_a_minute: int | None = None,
     ) -> tuple[str, ApiKey]:
-        """Make a key of one's own and return its secret, which is told this once, with the key.
+        """Make a key, and return its secret, which is shown only once, with the key.
 
         Raises ``ScopeNotHeld`` and ``ApiKeyUnusable``.
         """

@@ -48,7 +48,7 @@ class Throttle:
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """A sign-in that has begun.  Its token, and the one the browser is known by, are told once and kept nowhere."""
+    """A new session.  Its token, and that of its browser, are given once and not stored."""
 
     token: str
     ends_at: datetime
@@ -82,7 +82,7 @@ class SignIns(SharedStore):
         self._local = threading.local()
 
     def begin(self, name: str, password: str, address: str, browser: str = "") -> SignedIn:
-        """Sign somebody in who comes from a network ``address`` with a ``browser`` that may be known.
+        """Sign a user in from a network ``address``, with a ``browser`` that may be known.
 
         Raises ``SignInThrottled`` before the password is looked at, and ``SignInWrong`` for a wrong name, a wrong
         password and a disabled person alike.
@@ -96,7 +96,7 @@ class SignIns(SharedStore):
         return self.begin_for(name, browser)
 
     def begin_for(self, name: str, browser: str = "") -> SignedIn:
-        """Sign in somebody who has shown who they are.  Raises ``PersonUnknown``."""
+        """Sign in an authenticated user.  Raises ``PersonUnknown``."""
         name = self._people.find(name).name
         token, browser = secrets.token_urlsafe(32), browser[:64] or secrets.token_urlsafe(32)
         now = self._now()
@@ -115,7 +115,7 @@ class SignIns(SharedStore):
         return signed_in
 
     def user(self, token: str) -> User:
-        """Return who holds this token, with the role and the scopes of this moment.  Raises ``SignInNeeded``.
+        """Return the user of a token, with their present role and scopes.  Raises ``SignInNeeded``.
 
         What was read is kept as long as nobody changed anything about people: a page loads hundreds of files.
         """
@@ -131,7 +131,7 @@ class SignIns(SharedStore):
         return user
 
     def _read_user(self, key: bytes) -> tuple[float, User]:
-        """Return when the sign-in ends unless it is used, in seconds since 1970, and whose it is."""
+        """Return when an unused session ends, in seconds since 1970, and its user."""
         row = self._database.row(
             "SELECT name, begun_at, ends_at, at FROM sign_in LEFT JOIN sign_in_use ON key = token_hash "
             "WHERE token_hash = ?",
@@ -210,7 +210,7 @@ class SignIns(SharedStore):
             _count(connection, now, name, network)
 
     def forget_attempts(self, name: str, address: str, browser: str = "") -> None:
-        """Forget those for this name from this browser if it is known, else from this network: the last one was right.
+        """Forget the failed attempts for this name from this browser or network, after a successful one.
 
         What others of the network tried stays counted while the person comes with a browser of their own.
         """
@@ -254,7 +254,7 @@ class SignIns(SharedStore):
 
 
 def network_of(address: str) -> str:
-    """Return what attempts from an address are counted under: an IPv6 customer has a whole /64 to choose from.
+    """Return the key of an address in the attempt counts: an IPv6 customer has a whole /64 to choose from.
 
     >>> network_of("192.0.2.7"), network_of("2001:db8:1:2:3::9"), network_of("::ffff:192.0.2.7"), network_of("")
     ('192.0.2.7', '2001:db8:1:2::/64', '192.0.2.7', '')

@@ -29,7 +29,7 @@ _SHORTEST, _LONGEST = 0.25, 4.0  # times the mean: a line is not to be followed 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What is asked of the model.  ``prompt_tokens`` without the prompt's beginning that all share; 0: unknown."""
+    """A request to the model.  ``prompt_tokens`` without the prompt's shared beginning; 0: unknown."""
 
     prompt_tokens: int = 0
     thinks: bool = False
@@ -94,7 +94,7 @@ class WaitEstimate:
         return waits
 
     def _remaining(self, draw: np.random.Generator, work: Work, elapsed_seconds: float) -> NDArray[np.float64]:
-        """Draw what is left of an answer, float64 [ways]: zeros where none ever took so long."""
+        """Draw the remaining time of an answer, float64 [ways]: zeros if none ever took so long."""
         durations = self._ratios * self._line(work)
         longer = durations > elapsed_seconds
         if not longer.any():

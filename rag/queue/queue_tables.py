@@ -160,7 +160,7 @@ QUEUE_MIGRATIONS: tuple[SharedMigration, ...] = (_v1_queue,)
 
 
 class QueueTables(ABC):
-    """The tables of a queue, and who of those that share them is alive."""
+    """The tables of a queue, and the liveness of its processes."""
 
     process: str
     """The name of this process among those that share the tables."""
@@ -170,7 +170,7 @@ class QueueTables(ABC):
 
     @abstractmethod
     def transaction(self) -> AbstractContextManager[Connection]:
-        """Let the block be the only one who reads and writes; see ``SharedDatabase.transaction``."""
+        """Run the block as the only reader and writer; see ``SharedDatabase.transaction``."""
 
     @abstractmethod
     def version(self) -> int:
@@ -190,11 +190,11 @@ class QueueTables(ABC):
 
     @abstractmethod
     def now(self) -> float:
-        """Return seconds of a clock that is the same for all who share the tables."""
+        """Return the seconds of a clock that all processes share."""
 
     @abstractmethod
     def host_name(self, host: str) -> str:
-        """Return the name of a model server by which all who share the tables know it."""
+        """Return the name of a model server that all processes share."""
 
     @abstractmethod
     def tell(self, connection: Connection) -> None:
@@ -221,7 +221,7 @@ class QueueFile(QueueTables):
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """Begin, and keep all or nothing of what the block does."""
+        """Run a transaction."""
         connection = self._connection
         connection.execute("BEGIN IMMEDIATE")
         try:

@@ -96,7 +96,7 @@ NEVER_MATTERS = frozenset(
         "glossary",
     }
 )
-"""The settings that cannot change an answer.  All others do: a new one counts until somebody knows better."""
+"""The settings that cannot change an answer.  All others, new ones too, are part of the key."""
 
 _LOG = logging.getLogger(__name__)
 
@@ -195,7 +195,7 @@ def _is_from(citation: Citation, passage: Evidence) -> bool:
 
 
 def _asked(settings: Settings) -> tuple[object, ...]:
-    """Return what decides how questions are asked, as JSON has it.  Raises ``GlossaryUnusable``."""
+    """Return what an answer depends on beside its question, as JSON has it.  Raises ``GlossaryUnusable``."""
     return (
         settings.model_dump(mode="json", exclude=set(NEVER_MATTERS)),
         prompt_texts(),

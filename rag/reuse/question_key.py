@@ -178,7 +178,7 @@ def is_same_question(one: str, other: str) -> bool:
 
 @lru_cache(maxsize=1024)
 def normalized_question(question: str) -> str:
-    """Return what is left of a question when only its way of being asked is taken away, behind its language.
+    """Return the normalized form of a question, behind its language.
 
     Questions that ask different things have different forms; two that ask the same often have, too, and are then simply
     not recognised.

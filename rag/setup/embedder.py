@@ -160,7 +160,7 @@ def _forget(*files: Path) -> None:
 
 
 def provide_embedding_model(settings: Settings, console: Console) -> Outcome:
-    """Fetch the embedding model unless it is here; say what it takes.
+    """Fetch the embedding model unless it is here, and report its size.
 
     Raises ``DownloadFailed``, ``TorchMissing``, and ``SearchModelUnusable`` where it is no model of
     sentence-transformers.

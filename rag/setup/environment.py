@@ -196,11 +196,11 @@ class _Uv:
         _run([self._program, *arguments], self.log, self._cache)
 
     def sync(self, lock: Path) -> None:
-        """Install what a lock holds, and remove all else.  Raises ``EnvironmentFailed``."""
+        """Install the packages of a lock, and remove all others.  Raises ``EnvironmentFailed``."""
         self.run("pip", "sync", *self._verified(), lock)
 
     def add(self, lock: Path, *index: str) -> None:
-        """Install what a lock holds from an index, without what it depends on.  Raises ``EnvironmentFailed``."""
+        """Install the packages of a lock from an index, without dependencies.  Raises ``EnvironmentFailed``."""
         self.run("pip", "install", "--no-deps", *self._verified(), *index, "--requirement", lock)
 
     def lock(self, requirement: str, *index: str) -> str:
@@ -387,7 +387,7 @@ def _pip() -> list[str]:
 
 
 def _run(command: Sequence[str | Path], log: Path, cache: Path) -> None:
-    """Run a program; what it says goes to the terminal, if there is one, or else to ``log``."""
+    """Run a program; its output goes to the terminal, if there is one, or else to ``log``."""
     line = [str(part) for part in command]
     with _open(log, os.O_APPEND) as output:
         shown = None if sys.stderr.isatty() else output

@@ -210,7 +210,7 @@ def _write(tar: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> None:
 
 
 def _copy(source: Path, path: Path, member: tarfile.TarInfo) -> None:
-    """Copy what a hard link names, which stands before it in the archive."""
+    """Copy the file of a hard link, which precedes it in the archive."""
     if not source.is_file():
         raise tarfile.TarError(f"{member.name}: a link to what is not there")
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -85,7 +85,7 @@ class BuildTools:
 
 
 def gather_build_tools(folder: Path, console: Console) -> BuildTools:
-    """Find the tools, and bring what is missing into ``folder``.  Raises ``ToolMissing`` or ``DownloadFailed``."""
+    """Find the tools, and install missing ones into ``folder``.  Raises ``ToolMissing`` or ``DownloadFailed``."""
     log = folder / "apt.log"
     c_compiler, cxx_compiler = _compilers(console, log)
     stb_image = _stb_image(console, log)
@@ -154,7 +154,7 @@ def _on_path(name: str) -> Path | None:
 
 
 def _version(program: Path, option: str) -> tuple[int, ...]:
-    """Return the first two numbers of the version that a program tells; nothing when it does not run."""
+    """Return the first two numbers of a program's version; nothing if it does not run."""
     try:
         said = subprocess.run([program, option], capture_output=True, text=True, timeout=30, check=False).stdout
     except (OSError, subprocess.TimeoutExpired):
@@ -192,7 +192,7 @@ def _install_wheels(names: Sequence[str], folder: Path, console: Console) -> Non
 
 
 def _silent(count: int) -> None:
-    """Tell nobody."""
+    """Report no progress."""
 
 
 class BuildLog:
@@ -335,7 +335,7 @@ class _Build:
 
     @staticmethod
     def _linker_flags() -> str:
-        """Return what tells the server its version, which the model registry asks for."""
+        """Return the linker options with the server's version, which the model registry asks for."""
         return f"-s -w -X=github.com/ollama/ollama/version.Version={OLLAMA_VERSION}"
 
     def _put_headers_back(self, miniaudio: Path) -> None:
@@ -409,7 +409,7 @@ def build_environment(tools: BuildTools, work: Path) -> dict[str, str]:
 
 
 def _without_go_settings(environment: Mapping[str, str]) -> dict[str, str]:
-    """Leave out what a Go programmer set for work of their own."""
+    """Leave out a Go programmer's own settings."""
     return {
         name: value
         for name, value in environment.items()

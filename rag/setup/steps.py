@@ -14,7 +14,7 @@ from rag.setup.console import Console, Outcome
 
 Step = Literal["ollama", "model", "embedder", "browser", "sandbox"]
 Part = Step | Literal["embedding_model", "reranker"]
-"""A step, or what belongs to the embedder's where the settings name it."""
+"""A step, or a part of the embedder's step if the settings name a model."""
 
 ALL_STEPS: tuple[Step, ...] = ("ollama", "model", "embedder")  # the others serve tests and ``eval code``
 

@@ -26,7 +26,7 @@ CuratedAction = Literal["written", "approved", "retired", "replaced", "expired"]
 
 
 def _curated_tables(connection: Connection) -> None:
-    """Answers that persons wrote, what each rests on, and who did what to it.
+    """Curated answers, their sources, and their history.
 
     ``form`` is the question's (``rag/reuse/question_key.py``); at most one answer of a form is ``serving``.
     ``content_hash`` is the document's as it was when the answer was written or last looked at.
@@ -70,7 +70,7 @@ def _curated_tables(connection: Connection) -> None:
 
 
 def _knowledge_bases(connection: Connection) -> None:
-    """Say of which knowledge base an answer is, on a server that has those of all; in a file the name is empty."""
+    """Add the knowledge base, as a server holds those of all; in a file the name is empty."""
     for statement in (
         "ALTER TABLE curated ADD COLUMN knowledge_base TEXT NOT NULL DEFAULT ''",
         "DROP INDEX curated_serving",
@@ -121,7 +121,7 @@ class CuratedAnswer:
 
 @dataclass(frozen=True, slots=True)
 class CuratedEvent:
-    """What somebody did to an answer; ``person`` is empty where it was nobody: its document changed."""
+    """A change of an answer; ``person`` is empty if its document changed."""
 
     at: datetime
     person: str
@@ -143,7 +143,7 @@ class CuratedAnswers(SharedStore):
 
     @classmethod
     def of(cls, settings: Settings) -> "CuratedAnswers":
-        """Return those of the settings' knowledge base, wherever they lie."""
+        """Return the curated answers of the settings' knowledge base, in a file or on a server."""
         return cls(settings.knowledge_dir, settings.answers_database)
 
     def add(self, new: NewCurated, state: Literal["serving", "waiting"]) -> CuratedAnswer:
@@ -172,11 +172,11 @@ class CuratedAnswers(SharedStore):
             _record(connection, number, person, "approved")
 
     def retire(self, number: int, person: str, note: str = "") -> None:
-        """Let an answer serve no more.  Raises ``KeyError``."""
+        """Retire an answer.  Raises ``KeyError``."""
         self._end(number, "retired", person, note)
 
     def expire(self, number: int, note: str) -> None:
-        """Let an answer serve no more because what it rests on changed; ``note`` names it.  Raises ``KeyError``."""
+        """Retire an answer whose sources changed; ``note`` names them.  Raises ``KeyError``."""
         self._end(number, "expired", "", note)
 
     def erase(self, holds: Callable[[str], bool], *, dry_run: bool = False) -> int:
@@ -251,7 +251,7 @@ class CuratedAnswers(SharedStore):
         return self._select("AND state = coalesce(CAST(? AS TEXT), state) ORDER BY number DESC", (state,))
 
     def events(self, number: int) -> list[CuratedEvent]:
-        """Return what happened to an answer, the oldest first."""
+        """Return the history of an answer, oldest first."""
         if not self._database.exists():
             return []
         rows = self._database.rows(

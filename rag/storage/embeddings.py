@@ -59,7 +59,7 @@ class EmbeddingTable:
         self._dimension = dimension
 
     def known(self, hashes: Iterable[bytes]) -> set[bytes]:
-        """Return those of the hashes that have a vector and tokens."""
+        """Return the hashes that have a vector and tokens."""
         found: set[bytes] = set()
         wanted = sorted(set(hashes))
         with self._database.reading() as connection:
@@ -74,7 +74,7 @@ class EmbeddingTable:
         return found
 
     def add(self, hashes: Sequence[bytes], passages: PassageVectors, *, replace: bool = False) -> None:
-        """Keep n passages under n hashes, in one transaction; what is known with its tokens stays unless replaced."""
+        """Store n passages under n hashes, in one transaction; complete ones stay unless ``replace``."""
         vectors = passages.vectors
         if vectors.shape != (len(hashes), self._dimension):
             raise ValueError(f"{len(hashes)} hashes need [{len(hashes)}, {self._dimension}], not {vectors.shape}")
@@ -111,7 +111,7 @@ class EmbeddingTable:
         return len(damaged)
 
     def damaged_tokens(self, generation: int) -> list[int]:
-        """Return the visible chunks whose tokens are kept and cannot be theirs, whatever their text is."""
+        """Return the visible chunks whose stored tokens are damaged."""
         with self._database.reading() as connection:
             rows = connection.execute(
                 f"SELECT chunk_id {_VISIBLE_VECTORS} AND {_TOKENS_DAMAGED}",
@@ -205,7 +205,7 @@ class EmbeddingTable:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class IndexRows:
-    """What the indexes need of n chunks of one language: numbers, int64 [n], and vectors, float32 [n, dimension].
+    """The rows of n chunks of one language: numbers, int64 [n], and vectors, float32 [n, dimension].
 
     ``terms`` are each chunk's, joined by blanks; ``token_numbers`` its distinct tokens, one chunk after another, int32.
     """
@@ -227,7 +227,7 @@ class VectorRows:
 
 
 class IndexSource:
-    """Reads chunks with what the indexes need of them, in one embedder's space."""
+    """Reads the rows that the indexes are built from, in one embedder's space."""
 
     def __init__(self, database: Database, model_id: str, dimension: int) -> None:
         self._database = database
@@ -281,7 +281,7 @@ class IndexSource:
                 yield tuple(row["terms"] for row in rows)
 
     def added_rows(self, generation: int) -> Iterator[IndexRows]:
-        """Yield what the generation shows and the one before did not; as fast as it is little."""
+        """Yield the chunks that are new in the generation; takes as long as they are many."""
         yield from self._index_rows(f"WHERE {_ADDED} ORDER BY chunk_id", generation)
 
     def counts(self, generation: int) -> dict[Language, int]:

@@ -16,14 +16,14 @@ FeedbackReason = Literal["wrong", "outdated", "incomplete", "source", "tone", "l
 Outcome = Literal["copied", "edited", "discarded", "handed_over"]
 Grouping = Literal["topic", "agent_group", "lane"]
 Standing = Literal["colleague", "asker", "lead"]
-"""Who judges an answer; each counts before the ones that come earlier here."""
+"""The author of an opinion; later ones here take precedence."""
 
 _STANDINGS = get_args(Standing)
 
 
 @dataclass(frozen=True, slots=True)
 class Opinion:
-    """Whether an answer was of use, and why it was not; ``reason`` is None where nobody said."""
+    """Whether an answer was useful; ``reason`` is None if none was given."""
 
     useful: bool
     reason: FeedbackReason | None = None
@@ -40,7 +40,7 @@ class OutcomeOrigin:
 
 @dataclass(frozen=True, slots=True)
 class OutcomeCounts:
-    """What became of the answers of one topic, team or lane.
+    """The outcomes of the answers of one topic, team or lane.
 
     ``changed_share`` in [0, 1] is the mean over those that were edited, None where none was.  ``useful`` and
     ``not_useful`` count opinions on the same answers.
@@ -71,7 +71,7 @@ class TurnFeedback:
         reason: FeedbackReason | None = None,
         standing: Standing = "asker",
     ) -> None:
-        """Keep what somebody thinks of a turn's answer, in the place of what the same person thought before.
+        """Record a person's opinion of a turn's answer, in place of their earlier one.
 
         Counted is one opinion a turn: a lead's before the asker's, the asker's before a colleague's, and of several of
         one standing the latest.
@@ -95,7 +95,7 @@ class TurnFeedback:
             )
 
     def opinion(self, turn_id: str, person: str = "") -> Opinion | None:
-        """Return what a person thought of a turn's answer, or, where they said nothing, the opinion that counts.
+        """Return a person's opinion of a turn's answer or, without one, the opinion that counts.
 
         None where nobody said anything.
         """
@@ -107,7 +107,7 @@ class TurnFeedback:
         return None if row is None else Opinion(bool(row["useful"]), row["reason"] or None)
 
     def record(self, turn_id: str, outcome: Outcome, changed_share: float, origin: OutcomeOrigin) -> None:
-        """Keep what became of a turn's answer.
+        """Record the outcome of a turn's answer.
 
         The last use counts; an answer that was used is not discarded afterwards.  Raises ``ValueError`` for a share
         outside of [0, 1].
@@ -125,7 +125,7 @@ class TurnFeedback:
             )
 
     def outcome(self, turn_id: str) -> tuple[Outcome, float] | None:
-        """Return what became of a turn's answer, and the share that was changed; None where nothing is known."""
+        """Return the outcome of a turn's answer, and the share that was changed; None if unknown."""
         row = self._database.row(
             "SELECT outcome, changed_share FROM turn_outcome JOIN turn USING (turn_number) WHERE turn_id = ?",
             (turn_id,),

@@ -58,7 +58,7 @@ class KeptQuestion:
 
 
 def _questions_on_server(connection: Connection) -> None:
-    """Make for all knowledge bases what ``_regression_questions`` (``migrations.py``) makes in a file."""
+    """Make, for all knowledge bases, the table that ``_regression_questions`` (``migrations.py``) makes in a file."""
     connection.execute(
         """CREATE TABLE regression_question (
             question_key INTEGER PRIMARY KEY,
@@ -118,7 +118,7 @@ class RegressionQuestions:
         return len(found)
 
     def replace_file(self, questions: Iterable[RegressionQuestion]) -> None:
-        """Put the questions of a file in the place of those that came from one before; corrections stay."""
+        """Replace the questions of the previous file; corrections stay."""
         with self._kept.transaction() as connection:
             connection.execute(
                 f"DELETE FROM regression_question WHERE {self._own} AND origin = 'file'", {"base": self._base}
@@ -127,7 +127,7 @@ class RegressionQuestions:
                 self._insert(connection, question)
 
     def erase(self, holds: Callable[[str], bool], *, dry_run: bool = False) -> int:
-        """Delete the questions that hold something; what all of them look like embedded is computed anew.
+        """Delete the questions that hold something, and all vectors, which are computed anew.
 
         Return how many there are; a ``dry_run`` deletes nothing.
         """

@@ -1,4 +1,4 @@
-"""Keeps on a PostgreSQL server what desks share of their knowledge bases: pieces of files, and which files serve.
+"""Keeps what desks share of their knowledge bases on a PostgreSQL server: the served revision, and pieces of its files.
 
 A file is cut into pieces, and a piece is named by its SHA-256: what two revisions have in common is there once.  The
 row of a knowledge base in ``shared_base`` is the truth.  A transaction moves it to the next revision, and tells all
@@ -42,11 +42,11 @@ if TYPE_CHECKING:
     from rag.storage.postgres import Notices, PostgresDatabase, ServerLock
 
 CHANNEL = "answerdesk_knowledge"
-"""Where the server tells that a knowledge base has a new revision."""
+"""The channel on which the server announces new revisions."""
 
 _TOKEN_BYTES = 16
 _ATTEMPTS = 5
-"""So often a small file is put that somebody collects before the pointer names it."""
+"""How often a small file is put again if a collection takes it before the pointer names it."""
 
 IN_ROWS = ""
 """The place of pieces that lie in rows of the server."""
@@ -63,20 +63,20 @@ class PieceStore(Protocol):
 
     @property
     def place(self) -> str:
-        """What heads call it."""
+        """The name of the place in a ``Head``."""
 
     @property
     def batch_bytes(self) -> int:
         """How much is put or taken at once."""
 
     def lacking(self, name: str, digests: Iterable[str]) -> set[str]:
-        """Return those of the pieces that are not there."""
+        """Return the missing pieces."""
 
     def put(self, name: str, pieces: Sequence[bytes]) -> None:
         """Keep some megabytes of pieces, each once; doing it again changes nothing."""
 
     def take(self, name: str, digests: Sequence[str]) -> dict[str, bytes]:
-        """Return those of the pieces that are there and whole, some megabytes, by their names."""
+        """Return the pieces that are there and whole, some megabytes, by their names."""
 
     def has_all(self, connection: Connection, name: str, digests: Collection[str]) -> bool:
         """Tell, within the caller's transaction, whether all of the pieces were put and none was collected."""
@@ -145,7 +145,7 @@ class BucketPieces:
         self.place = bucket.place
 
     def lacking(self, name: str, digests: Iterable[str]) -> set[str]:
-        """Do as ``PieceStore`` says: also what somebody deleted from the bucket, or cut off, is lacking."""
+        """Do as ``PieceStore`` says; a piece that was deleted from the bucket, or truncated, is missing too."""
         rows = self._database.rows(
             "SELECT digest, object, size FROM shared_object WHERE name = ? AND place = ? AND state = 'there'",
             (name, self.place),
@@ -285,7 +285,7 @@ Files = Mapping[str, SharedFile]
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What serves.  ``token`` names the revision; ``format`` is the number of its database's migrations.
+    """The served revision.  ``token`` names it; ``format`` is the number of its database's migrations.
 
     ``publisher`` is who published it, for people; ``place`` is where the pieces lie.
     """
@@ -307,7 +307,7 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class HeadLine:
-    """Of what serves, the revision and who may read: ``scope`` is ``UNKNOWN_SCOPE`` where nobody knows any more."""
+    """The served revision and its readers; ``scope`` is ``UNKNOWN_SCOPE`` if they are no longer known."""
 
     token: str
     scope: str
@@ -347,19 +347,19 @@ class SharedKnowledge:
         return {name: line.token for name, line in self.lines().items()}
 
     def lines(self) -> dict[str, HeadLine]:
-        """Return what is to be known at once of each knowledge base, by its name; of none whose name is no folder's."""
+        """Return the line of each knowledge base by its name, unless the name cannot be a folder's."""
         rows = self._database.rows("SELECT name, token, scope, audience FROM shared_base")
         return {
             row["name"]: HeadLine(row["token"], row["scope"], row["audience"]) for row in rows if is_name(row["name"])
         }
 
     def head(self, name: str) -> Head | None:
-        """Return what serves; None where nobody has shared a knowledge base of this name."""
+        """Return the served revision; None if the knowledge base is not shared."""
         with self._database.reading() as connection:
             return _head(connection, name)
 
     def move(self, name: str, head: Head, before: str) -> bool:
-        """Let a revision serve in the place of ``before`` (its token, empty: of none), and tell all desks.
+        """Replace the served revision ``before`` (its token; empty: none), and notify all desks.
 
         All pieces of it must have been put; where some are not there (any more), nothing is changed, and False
         returned.  To move to what serves already does nothing.  Raises ``IngestRunning`` where another one serves by
@@ -378,7 +378,7 @@ class SharedKnowledge:
         return True
 
     def replace_file(self, name: str, path: str, content: bytes, publisher: str) -> str:
-        """Let what serves have another small file; return the revision, empty: nobody shares it.
+        """Replace a small file of the served revision; return the new revision, or "" if it is not shared.
 
         It lies where the other files of what serves lie.
         """
@@ -402,7 +402,7 @@ class SharedKnowledge:
         raise DatabaseUnavailable(server=name, reason="pieces that were put are not there")
 
     def collect(self, name: str, *, former: bool = True) -> int:
-        """Delete the pieces that no revision has; without ``former`` also those of the one before.  Return how many.
+        """Delete unused pieces; without ``former`` also those of the previous revision.  Return how many.
 
         Those in a bucket that is not this desk's stay.
         """
@@ -429,16 +429,16 @@ class SharedKnowledge:
         return self._database.lock(name, holder)
 
     def notices(self) -> "Notices":
-        """Return what waits for new revisions."""
+        """Return the notices of new revisions."""
         return self._database.notices(CHANNEL)
 
     def close(self) -> None:
-        """Close the connections that nobody else of this process uses."""
+        """Close the connections that nothing else in this process uses."""
         self._database.close()
 
 
 def _own_store(database: "PostgresDatabase", place: ServerDatabase) -> PieceStore:
-    """Return where this desk puts what it publishes.  Raises ``ExtraMissing`` where that is a bucket, without boto3."""
+    """Return where this desk publishes.  Raises ``ExtraMissing`` if that is a bucket and boto3 is missing."""
     if not place.blob_url:
         return RowPieces(database)
     try:
@@ -449,7 +449,7 @@ def _own_store(database: "PostgresDatabase", place: ServerDatabase) -> PieceStor
 
 
 def _kept(connection: Connection, name: str, place: str) -> set[str]:
-    """Return the pieces in one place of what serves, and of the revision before."""
+    """Return the pieces of the served and the previous revision in one place."""
     row = connection.execute(
         "SELECT place, files, former_place, former FROM shared_base WHERE name = ?", (name,)
     ).fetchone()

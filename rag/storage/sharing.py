@@ -86,7 +86,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """What a publication or a fetch moved: pieces, and bytes of them and of their list; ``kept`` were there already."""
+    """The size of a publication or a fetch; ``kept_bytes`` were there already."""
 
     pieces: int = 0
     sent_bytes: int = 0
@@ -118,7 +118,7 @@ class KnowledgeShare:
         return _kept(self.folder)[0]
 
     def catch_up(self) -> bool:
-        """Take over what the server serves, unless it is here already; tell whether anything changed.
+        """Fetch the served revision unless it is here already; tell whether anything changed.
 
         Raises ``DatabaseUnavailable``, ``BucketUnavailable``, ``BucketRefused``, ``PiecesElsewhere``, ``IndexDamaged``
         where pieces are missing, ``KnowledgeBaseNewer``, ``StorageFull``, and ``IngestRunning`` while an ingest of this
@@ -133,7 +133,7 @@ class KnowledgeShare:
             return self._take_over()
 
     def begin(self) -> None:
-        """Share a knowledge base that is only here; where somebody was quicker, take theirs over.
+        """Share a knowledge base that is only here; if another desk was quicker, fetch theirs.
 
         Raises what ``catch_up`` raises.
         """
@@ -160,7 +160,7 @@ class KnowledgeShare:
 
     @contextmanager
     def publication(self, writer: KnowledgeWriter) -> Iterator[KnowledgeWriter]:
-        """Give a writer over a copy of the database; what it holds at the end is published for all desks, or nothing.
+        """Give a writer over a copy of the database, whose content is published for all desks, or not at all.
 
         The caller is ``writing``.  Raises ``DatabaseUnavailable`` or ``BucketUnavailable`` where the server or the
         bucket stays away, ``BucketRefused``, ``IngestRunning`` where somebody else published while the lock was lost,
@@ -189,12 +189,12 @@ class KnowledgeShare:
         _persistently(lambda: self.server.replace_file(self.name, name, content, publisher()))
 
     def _clear(self) -> None:
-        """Delete what a publication or a fetch that was killed left; the caller holds the file's lock."""
+        """Delete the leftovers of a killed publication or fetch; the caller holds the file's lock."""
         for name in (_SCRATCH, _ARRIVING):
             shutil.rmtree(self.folder / name, ignore_errors=True)
 
     def close(self) -> None:
-        """Close the connections that nobody else of this process uses."""
+        """Close the connections that nothing else in this process uses."""
         self.server.close()
 
     # publishing
@@ -214,7 +214,7 @@ class KnowledgeShare:
                 pass
 
     def _publish(self, scratch: Path) -> None:
-        """Put the pieces that are lacking, move the server's pointer, and take over what it serves then."""
+        """Put the missing pieces, move the server's pointer, and settle on the served revision."""
         generation = _seal(scratch / DATABASE_NAME)
         sources = self._sources(scratch, generation)
         files = {path: _cut(source, _piece_bytes(path, source)) for path, source in sources.items()}
@@ -235,7 +235,7 @@ class KnowledgeShare:
         self._settle_on(head, scratch)
 
     def _collect(self) -> None:
-        """Delete what serves no more; a bucket that does not do it now is asked again by the next publication."""
+        """Delete unused pieces; if the bucket fails, the next publication tries again."""
         try:
             self.server.collect(self.name)
         except (BucketUnavailable, BucketRefused, StorageFull) as error:
@@ -318,7 +318,7 @@ class KnowledgeShare:
             shutil.rmtree(arriving, ignore_errors=True)
 
     def _has(self, path: str, file: SharedFile, known: Files) -> bool:
-        """Tell whether this folder has a file: what it took over is as it was, and a picture what its name says."""
+        """Tell whether this folder has a file unchanged since it was fetched, or a picture of that name."""
         try:
             size = (self.folder / path).stat().st_size
         except FileNotFoundError:
@@ -334,7 +334,7 @@ class KnowledgeShare:
                 _copy_database(self.folder / DATABASE_NAME, target)
 
     def _place_content(self, head: Head, arriving: Path) -> None:
-        """Let pictures and index files have their names; nobody looks at them before the pointer moves."""
+        """Move pictures and index files to their places; readers use them once the pointer moves."""
         for path in sorted((arriving / "figures").glob("*/*")):
             target = self.folder / _relative(path, arriving)
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -351,7 +351,7 @@ class KnowledgeShare:
         fetched.rename(target)
 
     def _settle_on(self, head: Head, source: Path) -> None:
-        """Let this folder's database, and the small files, be those in ``source``; then note the revision."""
+        """Replace this folder's database and small files by those in ``source``, then note the revision."""
         if (source / DATABASE_NAME).is_file():
             is_another = not self.token() or head.generation < _generation(self.folder / DATABASE_NAME)
             _replace_database(source / DATABASE_NAME, self.folder / DATABASE_NAME)
@@ -367,7 +367,7 @@ class KnowledgeShare:
 
 
 def catch_up(settings: Settings) -> KnowledgeError | None:
-    """Take over what desks share of the settings' knowledge base; return why that cannot be had now, where it cannot.
+    """Fetch the shared knowledge base of the settings; return the error if that is not possible now.
 
     What is here serves then.  Raises ``ExtraMissing``.
     """
@@ -382,11 +382,11 @@ def catch_up(settings: Settings) -> KnowledgeError | None:
 
 
 class _PieceMissingError(Exception):
-    """A piece is not where the head says, or not what its name says."""
+    """A piece is missing, or its content does not match its name."""
 
 
 class _Fetching:
-    """Writes files of a revision, from pieces of files that are here and, all at the end, from those of a store."""
+    """Writes the files of a revision from local pieces and, at the end, from those of a store."""
 
     def __init__(self, store: PieceStore, name: str, folder: Path, known: Files) -> None:
         self._store = store
@@ -415,7 +415,7 @@ class _Fetching:
         self.mend(file, target)
 
     def mend(self, file: SharedFile, target: Path) -> None:
-        """Begin with a file that may hold some of its content already; ``fetch`` brings what it lacks then."""
+        """Begin with a file that may hold some of its content already; ``fetch`` brings the rest."""
         lacking_bytes = 0
         with target.open("r+b" if target.exists() else "w+b") as opened:
             for number, digest in enumerate(file.pieces):
@@ -431,7 +431,7 @@ class _Fetching:
         self.kept_bytes += file.size - lacking_bytes
 
     def fetch(self) -> None:
-        """Bring what the files lack, some megabytes at a time; then they are on the disk.
+        """Fetch the missing pieces, some megabytes at a time, and write them to the disk.
 
         Raises ``_PieceMissingError``.
         """
@@ -493,7 +493,7 @@ def _batches_of(lacking: Mapping[str, Sequence[_Gap]], batch_bytes: int) -> Iter
 
 
 def publisher() -> str:
-    """Return what others are told of whoever publishes from here: process and machine.
+    """Return the name under which this process publishes: process number and machine.
 
     >>> publisher().startswith("pid ")
     True
@@ -502,7 +502,7 @@ def publisher() -> str:
 
 
 def _persistently(work: Callable[[], Result]) -> Result:
-    """Do what may be done twice, again while the server or the bucket does not answer: it may be restarting."""
+    """Run idempotent work, again while the server or the bucket does not answer: it may be restarting."""
     ends = time.monotonic() + _PATIENCE_SECONDS
     while True:
         try:

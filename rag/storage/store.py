@@ -41,7 +41,7 @@ _OWNER = re.compile(r"[0-9a-f]{12}")
 
 @dataclass(frozen=True, slots=True)
 class GenerationChange:
-    """What a generation has that the one before it had not: counts of documents.
+    """The difference of a generation to the one before it: counts of documents.
 
     ``restored`` is the number of the generation that a rollback brought back, 0 where it was an ingest.  ``lost``
     counts the regression questions that found their document before and do not any more; ``forced`` says that they were
@@ -71,7 +71,7 @@ class GenerationInfo:
 
 @dataclass(frozen=True, slots=True)
 class StoredDocument:
-    """What is known of a document without its text.
+    """A document without its text.
 
     ``root`` is the folder that was ingested, ``relative_path`` the file below it; a JSONL file's rows share both.
     ``content_hash`` is 32 bytes; ``chunker_version`` (the column ``recipe``) names the way it was cut into chunks.
@@ -135,7 +135,7 @@ class KnowledgeStore(Database):
         return generation_folder(self.folder, generation)
 
     def generation_info(self, generation: int) -> GenerationInfo:
-        """Return what was published under this number.  Raises ``KeyError`` where it is unknown or deleted."""
+        """Return the published generation of this number.  Raises ``KeyError`` if it is unknown or deleted."""
         row = self.row(f"SELECT {GENERATION_COLUMNS} FROM generation WHERE generation = ?", (generation,))
         if row is None:
             raise KeyError(generation)
@@ -147,7 +147,7 @@ class KnowledgeStore(Database):
         return [_generation_from_row(row) for row in rows]
 
     def chunks(self, chunk_ids: Iterable[int], generation: int) -> dict[int, Chunk]:
-        """Return those of the chunks that are visible in the generation, by their number."""
+        """Return the chunks that are visible in the generation, by their number."""
         rows = self.rows(
             f"SELECT {CHUNK_COLUMNS} FROM chunk JOIN document USING (document_key) "
             f"WHERE chunk_id IN (SELECT value FROM json_each(:ids)) AND {VISIBLE.format('chunk')}",
@@ -160,7 +160,7 @@ class KnowledgeStore(Database):
         return self.documents_of([document_id], generation)[document_id]
 
     def documents_of(self, document_ids: Iterable[str], generation: int) -> dict[str, Document]:
-        """Return those of the documents that were in the generation, as they were, by their ids."""
+        """Return the documents that are in the generation, by their ids."""
         rows = self.rows(
             f"SELECT {DOCUMENT_COLUMNS}, {FIGURES} FROM document "
             f"WHERE document_id IN (SELECT value FROM json_each(:ids)) AND {VISIBLE.format('document')}",

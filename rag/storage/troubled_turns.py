@@ -119,7 +119,7 @@ class TroubledTurns(SharedStore):
         ]
 
     def counts(self, knowledge_base: str, since: datetime | None) -> AskedCounts:
-        """Count what was asked."""
+        """Count the questions."""
         elsewhere = f"state = 'failed' AND error_class NOT IN ({_OF_ONE_QUESTION})"
         failed = f"coalesce(sum(CASE WHEN {elsewhere} THEN 1 ELSE 0 END), 0)"
         select = f"SELECT count(*), {failed} FROM turn WHERE {_ASKED} LIMIT :limit"

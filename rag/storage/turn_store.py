@@ -230,7 +230,7 @@ class TurnStore(SharedStore):
 
 
 def _is_of_this_machine(owner: str) -> bool:
-    """Tell whether a turn's process can be looked for here; what lies in a file is of this machine."""
+    """Tell whether a turn's process can be looked up here; without a server, always."""
     return owner.partition("@")[2].partition("@")[2] in ("", socket.gethostname())
 
 
@@ -285,7 +285,7 @@ class DocumentUses(SharedStore):
         super().__init__(open_database(place, TURN_MIGRATIONS))
 
     def counts(self, knowledge_base: str, since: datetime) -> dict[str, DocumentUse]:
-        """Count what was asked of a knowledge base at ``since`` (with a zone) or later, by the documents' ids.
+        """Count the questions to a knowledge base at ``since`` (with a zone) or later, by the documents' ids.
 
         Documents that no answer cites are left out.  Raises ``KnowledgeError`` where the file cannot be read.
         """
@@ -372,7 +372,7 @@ class TurnErasure(SharedStore):
 
 
 def whole_conversations(turns: Sequence[ErasableTurn], turn_ids: Collection[str]) -> set[str]:
-    """Return the ids with those of all turns that go on from these, or from which these go on, however far."""
+    """Return the ids of the whole conversations of some turns."""
     beside: dict[str, list[str]] = {}
     for turn in turns:
         if turn.follows:

@@ -31,7 +31,7 @@ class TurnTimes:
 
 @dataclass(frozen=True, slots=True)
 class Outcomes:
-    """What became of turns: their number by state, and what the model generated for them."""
+    """The outcomes of turns: their number by state, and the tokens generated for them."""
 
     turns: dict[str, int]
     generated_tokens: int
@@ -40,7 +40,7 @@ class Outcomes:
 
 @dataclass(frozen=True, slots=True)
 class WindowCounts:
-    """What became of a window's turns, how many failed before any passage, and which models answered (stand-in?)."""
+    """The outcomes of a window, the turns that failed without passages, and the models (name, stand-in?)."""
 
     outcomes: Outcomes
     failed_without_evidence: int
@@ -113,7 +113,7 @@ class TurnTimesTable(SharedStore):
         )
 
     def failed_without_evidence(self, since: datetime | None = None, bases: Collection[str] | None = None) -> int:
-        """Count the turns that failed before any passage was there, so far as their program lived to tell."""
+        """Count the turns that failed before any passage was found, unless their program died."""
         of_bases, values = among("knowledge_base", bases)
         return int(
             self._database.value(
@@ -136,7 +136,7 @@ class TurnTimesTable(SharedStore):
             yield stage, datetime.fromisoformat(asked_at).timestamp(), duration_ms
 
     def counts(self, since: datetime, bases: Collection[str] | None = None) -> WindowCounts:
-        """Count what was asked of some knowledge bases; None: of all.  ``models`` are those of the newest 200."""
+        """Count the turns of some knowledge bases; None: of all.  ``models`` are those of the newest 200."""
         of_bases, values = among("knowledge_base", bases)
         models = self._database.rows(
             "SELECT DISTINCT json_extract(answer, '$.model'), json_extract(answer, '$.stand_in') FROM "
@@ -163,7 +163,7 @@ class TurnTimesTable(SharedStore):
 
 
 def _of_bases(bases: Collection[str] | None) -> tuple[str, dict[str, str]]:
-    """Return a condition on a span's turn, and what its placeholders stand for."""
+    """Return a condition on a span's turn, and its placeholders' values."""
     condition, values = among("knowledge_base", bases)
     return condition if bases is None else f"turn_number IN (SELECT turn_number FROM turn WHERE {condition})", values
 

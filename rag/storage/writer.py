@@ -76,7 +76,7 @@ class KnowledgeWriter(SharedStore):
         super().__init__(self.database)
 
     def begin(self) -> int:
-        """Undo what was never published and return the number of the generation to be written."""
+        """Undo unpublished changes, and return the number of the generation to be written."""
         with self.database.transaction() as connection:
             current = _current(connection)
             unpublished = {"current": current}
@@ -139,7 +139,7 @@ class KnowledgeWriter(SharedStore):
                 _retire(connection, document_id, generation)
 
     def restore(self, earlier: int, generation: int) -> tuple[int, int]:
-        """Let the new generation hold what the ``earlier`` one held; return how many documents came and went.
+        """Restore the ``earlier`` generation as the new one; return how many documents came and went.
 
         What had been retired comes back as new rows, so that no reader of a generation in between sees it return.
         """
@@ -197,7 +197,7 @@ class KnowledgeWriter(SharedStore):
         self._delete_figures()
 
     def _delete_figures(self) -> None:
-        """Delete the pictures that no kept document shows, those of a run that was killed among them."""
+        """Delete the pictures that no stored document shows, including those of a killed run."""
         kept = FigureFolder(self.folder)
         if kept.exists():
             kept.delete_others(row["digest"] for row in self.database.rows("SELECT DISTINCT digest FROM figure"))

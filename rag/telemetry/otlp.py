@@ -45,11 +45,11 @@ class OtlpExport:
         _send(self._tracer, span, None)
 
     def flush(self) -> None:
-        """Send what has not been sent, and wait for it."""
+        """Send all spans, and wait for it."""
         self._provider.force_flush()
 
     def close(self) -> None:
-        """Send what is left and end the thread."""
+        """Send the remaining spans and end the thread."""
         self._provider.shutdown()
 
 

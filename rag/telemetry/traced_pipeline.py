@@ -32,7 +32,7 @@ Kind = Literal["internal", "client", "server"]
 
 @dataclass(frozen=True, slots=True)
 class AnswerSpan:
-    """A stretch of time with what happened within it; times are nanoseconds since 1970.
+    """A stretch of time with attributes and children; times are nanoseconds since 1970.
 
     ``error`` is the name of the error that ended it, empty where none did.
     """
@@ -117,7 +117,7 @@ def _nanoseconds(span: SpanTime) -> int:
 
 
 class TracedPipeline(Pipeline):
-    """Does what ``Pipeline`` does, and gives ``export`` one span tree for each question, however it ends.
+    """A ``Pipeline`` that gives ``export`` one span tree for each question, however it ends.
 
     ``export`` must return at once and raise nothing.
     """
@@ -151,7 +151,7 @@ logger = logging.getLogger(__name__)
 
 
 def span_export(settings: Settings) -> Callable[[AnswerSpan], None] | None:
-    """Return what sends an answer's spans; None where no collector is named, or the packages for it are missing.
+    """Return the exporter of spans; None if no collector is named, or its packages are missing.
 
     The latter is said once, in the log.
     """

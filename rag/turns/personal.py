@@ -19,7 +19,7 @@ Result = TypeVar("Result")
 
 
 class PersonalTurns:
-    """What a page may do with turns.  Every call asks anew ``who`` is there, and whether it is theirs.
+    """A page's access to turns.  Every call checks anew ``who`` it is, and whether they may.
 
     A turn's link opens it for every colleague who may use its knowledge base, so that it can be handed over; only who
     asked it, or a lead, can stop it.  A user for the public audience reaches their own turns only: others' passages may
@@ -36,7 +36,7 @@ class PersonalTurns:
         self._leads = leads
 
     def submit(self, token: str, request: TurnRequest, *, tab: str = "") -> str:
-        """Ask a knowledge base, from the browser tab of this name; whose turn it is says the person who is signed in.
+        """Ask a knowledge base from a browser tab, in the name of the signed-in user.
 
         Raises ``AccessDenied``, ``QuestionTooLong`` and ``QuestionsTooFast``; a question goes on only from a turn of
         the same knowledge base.
@@ -112,7 +112,7 @@ class PersonalTurns:
         )
 
     def judge(self, turn_id: str, *, useful: bool, reason: FeedbackReason | None = None) -> None:
-        """Keep what one thinks of an answer, beside what others think of it.
+        """Record the user's opinion of an answer, beside those of others.
 
         Whose opinion counts says ``TurnFeedback.judge``.  Raises ``TurnMissing`` or ``AccessDenied``.
         """
@@ -122,7 +122,7 @@ class PersonalTurns:
         self._turns.feedback.judge(turn_id, user.name, useful=useful, reason=reason, standing=standing)
 
     def opinion(self, turn_id: str) -> Opinion | None:
-        """Return what one thought of an answer oneself, else the opinion that counts.
+        """Return the user's opinion of an answer, else the opinion that counts.
 
         Raises ``TurnMissing`` or ``AccessDenied``.
         """
@@ -130,7 +130,7 @@ class PersonalTurns:
         return self._turns.feedback.opinion(turn_id, self._who().name)
 
     def record_outcome(self, turn_id: str, outcome: Outcome, changed_share: float = 0.0) -> None:
-        """Keep what became of an answer of one's own; others' are left as they are.
+        """Record the outcome of the user's own answer; others' are left as they are.
 
         Raises ``TurnMissing`` or ``AccessDenied``.
         """
@@ -161,7 +161,7 @@ def _may_see(user: User, turn: TurnSnapshot) -> bool:
 
 
 def owner_of(user: User, tab: str) -> str:
-    """Return who takes turns with the others, and has one person's share: where nobody signs in, each browser tab."""
+    """Return the owner in the queue, who has one user's share: without sign-in, each browser tab."""
     return tab if user == LOCAL_USER else user.name
 
 
@@ -177,12 +177,12 @@ def topic_of(turn: TurnSnapshot) -> str:
 
 
 def group_of(user: User) -> str:
-    """Return the name of a person's team: the scopes that they hold; empty for who may read everything."""
+    """Return the name of a user's team: their scopes; empty if they may read everything."""
     return ", ".join(sorted(user.scopes or ()))
 
 
 class PersonalCorrections:
-    """Writes and reviews under somebody's name.  Every call asks anew ``who`` is there, and whether they may.
+    """Writes and reviews as one user.  Every call checks anew ``who`` it is, and whether they may.
 
     ``curations`` gives a knowledge base's; ``audit`` keeps who did what.  Who works where nobody signs in has
     ``local_name``, or none.
@@ -203,7 +203,7 @@ class PersonalCorrections:
         self._local_name = local_name
 
     def waits_for_review(self, knowledge_base: str) -> bool:
-        """Tell whether what one writes now serves only after a review.  Raises ``AccessDenied``."""
+        """Tell whether a correction of the user needs a review before it serves.  Raises ``AccessDenied``."""
         return self._of(knowledge_base).waits_for_review and not self._who().is_at_least("lead")
 
     def write(
@@ -278,7 +278,7 @@ class PersonalCorrections:
         return kept
 
     def history(self, knowledge_base: str, number: int) -> Sequence[CuratedEvent]:
-        """Return who did what to an answer.  Raises ``AccessDenied`` or ``NotPermitted``."""
+        """Return the history of an answer.  Raises ``AccessDenied`` or ``NotPermitted``."""
         self._lead()
         return self._of(knowledge_base).history(number)
 

@@ -50,7 +50,7 @@ _MINUTE_SECONDS = 60.0
 
 
 class AnswerPipeline(Protocol):
-    """What a worker needs of ``rag.pipeline.Pipeline``."""
+    """The part of ``rag.pipeline.Pipeline`` that a worker needs."""
 
     def stream(self, question: str, options: AskOptions) -> Generator[Event, None, None]:
         """Yield the events of one answer; raise an ``AnswerdeskError``."""
@@ -219,7 +219,7 @@ class TurnService:
 
     @property
     def feedback(self) -> TurnFeedback:
-        """What agents thought of the answers, and what became of them."""
+        """Agents' opinions of the answers, and their outcomes."""
         return self._store.feedback
 
     def snapshot(self, turn_id: str, after_version: int = -1) -> TurnSnapshot | None:
@@ -239,7 +239,7 @@ class TurnService:
         return self._read(turn_id)
 
     def listen(self, turn_id: str, tell: Callable[[TurnSnapshot], None]) -> Callable[[], None]:
-        """Call ``tell`` whenever a running turn changes, until the function that is returned is called.
+        """Call ``tell`` on each change of a running turn, until the returned function is called.
 
         It is called by the worker, which waits for it.  A turn that has ended, or is unknown, tells nothing any more.
         """
@@ -280,7 +280,7 @@ class TurnService:
         return Occupancy(running=running, waiting=states.count("queued"))
 
     def give_up_abandoned(self) -> int:
-        """Stop the waiting turns that nobody has read for long, and return how many there were."""
+        """Stop the waiting turns that have long been unread, and return how many there were."""
         limit = time.monotonic() - self._abandoned_after_seconds
         abandoned = [
             turn_id
@@ -371,7 +371,7 @@ class TurnService:
         return pipeline.stream(record.question, replace(work.options, earlier=earlier))
 
     def _searched(self, work: _Work, search: "Future[Generator[Event, None, None] | None]") -> None:
-        """Hand what follows the passages to a thread that may wait for the model."""
+        """Continue after the passages on a thread that may wait for the model."""
         events = search.result() if search.exception() is None else None
         if events is None:
             self._settle(work.live, search)
@@ -415,7 +415,7 @@ class TurnService:
             self._finish(live)
 
     def _remember(self, ended: TurnSnapshot) -> None:
-        """Keep a turn that has ended for those who read it several times; the lock is held."""
+        """Cache an ended turn for repeated reads; the lock is held."""
         self._ended[ended.turn_id] = ended
         while len(self._ended) > _REMEMBERED_ENDS:
             self._ended.popitem(last=False)
@@ -444,7 +444,7 @@ class TurnService:
 
 @contextmanager
 def _ending_in_words(live: LiveTurn) -> Iterator[None]:
-    """End the turn with what is raised on purpose."""
+    """End the turn with an error of the product's tree."""
     try:
         yield
     except AnswerCancelled as error:
@@ -454,7 +454,7 @@ def _ending_in_words(live: LiveTurn) -> Iterator[None]:
 
 
 def _nothing() -> None:
-    """Stop listening to what tells nothing."""
+    """Do nothing: there is nothing to stop."""
 
 
 class OnceBuilt:

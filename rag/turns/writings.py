@@ -75,7 +75,7 @@ _KEPT_TRANSLATIONS = 1024
 
 @dataclass(frozen=True, slots=True)
 class Writing:
-    """What a model is to write.  ``source`` is the text that it is made of, ``growth`` how much longer it may become.
+    """A text to be written.  ``source`` is the original text, ``growth`` how much longer the new one may become.
 
     ``language`` is that of the new text.  ``take`` is given what the model wrote and its name, and returns the text, or
     raises ``FactsChanged`` where it cannot be used.  ``known`` returns the text of a model of this name where it was
@@ -276,7 +276,7 @@ class WritingService:
 
 
 def parts_of(pipelines: PipelineOf) -> PartsOf:
-    """Return what hands out the parts of the pipelines that answer: the same model, and the same line before it."""
+    """Return the parts of the answering pipelines by knowledge base and user: the same model and queue."""
 
     def parts(name: str, user: User) -> PipelineParts:
         pipeline = pipelines(name, user)
@@ -319,7 +319,7 @@ class Translations:
 
 
 class PersonalRewritings:
-    """Lets the model write for somebody.  Every call asks anew ``who`` is there, and whether the turn is theirs to see.
+    """Lets the model write for one user.  Every call checks anew ``who`` it is, and that they may see the turn.
 
     What was begun is seen and stopped only by who began it.  Drafts are colleagues' work: a user for the public
     audience is refused with ``NotPermitted``.
@@ -362,7 +362,7 @@ class PersonalRewritings:
         return self._submit(token, turn, _passage_translation(passage, language, self._translations), tab)
 
     def translations(self, turn_id: str, language: Language, model: str) -> dict[int, str]:
-        """Return what a model made of the turn's passages before, by their number.
+        """Return a model's earlier translations of the turn's passages, by their number.
 
         Raises ``TurnMissing`` or ``AccessDenied``.
         """
@@ -410,7 +410,7 @@ class PersonalRewritings:
 
 
 def _rewriting(text: str, wish: Wish, turn: TurnSnapshot) -> Writing:
-    """Return what is to be written.  Raises ``RewritingUnusable``."""
+    """Return the rewriting to be written.  Raises ``RewritingUnusable``."""
     text = text.strip()
     if not any(character.isalnum() for character in text):
         raise RewritingUnusable(reason="empty")
