@@ -14,7 +14,7 @@ import hmac
 import secrets
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -211,13 +211,11 @@ def holds(path: Path, mention: Mention) -> bool:
     return False
 
 
-def expire_turns(
-    settings: Settings, now: datetime, by: str, *, compact: bool = False, stop: Callable[[], bool] = lambda: False
-) -> int:
+def expire_turns(settings: Settings, now: datetime, by: str, *, compact: bool = False) -> int:
     """Delete the turns that are older than the settings keep them, and return how many there were.
 
     Kept answers of the model that are as old go as well, and those to the same questions; what persons wrote stays.
-    A little is deleted at a time, so that nobody who asks waits for it; ``stop`` ends it early.
+    A little is deleted at a time, so that no question waits for it.
     """
     if settings.turn_retention_days == 0:
         return 0
@@ -225,7 +223,7 @@ def expire_turns(
     turns, count = TurnErasure(settings.turns_database), 0
     forms: set[str] = set()
     try:
-        while (batch := turns.asked_before(moment, _AT_ONCE)) and not stop():
+        while batch := turns.asked_before(moment, _AT_ONCE):
             count += turns.delete([turn.turn_id for turn in batch])
             forms.update(normalized_question(turn.question) for turn in batch)
         if count or compact:

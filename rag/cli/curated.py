@@ -5,18 +5,16 @@ import getpass
 import json
 import sys
 from collections.abc import Callable
-from datetime import date
 from pathlib import Path
-from typing import TypeAlias, get_args
+from typing import get_args
 
+from rag.cli import Commands, add_command, day_of
 from rag.errors import SettingsError, printable
 from rag.reuse.curated import Curation, Place
 from rag.schema import Language
 from rag.settings import load_settings
 from rag.storage.curated import CuratedAnswer, CuratedState
 from rag.translate import translate
-
-Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 _LONGEST_LINE_CHARACTERS = 100
 
@@ -28,8 +26,7 @@ def add_curated_commands(commands: Commands) -> None:
     actions = curated.add_subparsers(required=True, metavar="list | add | approve | retire | export")
 
     def action(name: str, does: Callable[[argparse.Namespace, Language], int], said: str) -> argparse.ArgumentParser:
-        command = actions.add_parser(name, help=said, description=said)
-        command.set_defaults(action=does)
+        command = add_command(actions, name, does, said)
         command.add_argument("--kb", default="", help="name of the knowledge base  知识库名称")
         return command
 
@@ -93,7 +90,7 @@ def _add(options: argparse.Namespace, language: Language) -> int:
         answer,
         author=_person(options),
         sources=[Place(document_id) for document_id in options.document],
-        valid_until=_day(options.until, language),
+        valid_until=day_of(options.until, "--until", language),
     )
     print(translate(f"curated.kept_{kept.state}", language, number=kept.number))
     curation.close()
@@ -129,17 +126,6 @@ def _export(options: argparse.Namespace, language: Language) -> int:
         raise SettingsError(reason=f"{options.file}: {error.strerror}") from error
     print(translate("curated.exported", language, count=len(lines), path=printable(str(options.file))))
     return 0
-
-
-def _day(written: str | None, language: Language) -> date | None:
-    try:
-        return date.fromisoformat(written) if written is not None else None
-    except ValueError as error:
-        reason = {
-            "en": f"--until: {written} is not a day like 2026-01-31",
-            "zh": f"--until：{written} 不是形如 2026-01-31 的日期",
-        }[language]
-        raise SettingsError(reason=reason) from error
 
 
 def _as_json(one: CuratedAnswer, curation: Curation) -> dict[str, object]:

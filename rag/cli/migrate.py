@@ -18,8 +18,9 @@ from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal
 
+from rag.cli import Commands, add_command
 from rag.errors import CopyDiffers, DatabaseNotEmpty, ExtraMissing, NothingToCopy, SettingsError
 from rag.schema import Language
 from rag.settings import ServerDatabase, Settings, is_server_address, load_settings
@@ -27,8 +28,6 @@ from rag.storage.connection import Connection, Database, SharedMigration, is_sql
 from rag.storage.migrations import PEOPLE_MIGRATIONS, TURN_MIGRATIONS
 from rag.terminal import progress
 from rag.translate import translate
-
-Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 _SERVER, _FILES = "server", "sqlite"
 _EXAMPLES = """examples:
@@ -196,14 +195,7 @@ def _postgres() -> ModuleType:
 def add_migrate_command(commands: Commands) -> None:
     """Add ``migrate`` to the parser of ``python -m rag``."""
     described = "copy people and questions to PostgreSQL, or back  在 SQLite 与 PostgreSQL 之间迁移"
-    command = commands.add_parser(
-        "migrate",
-        help=described,
-        description=described,
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    command.set_defaults(action=_migrate)
+    command = add_command(commands, "migrate", _migrate, described, examples=_EXAMPLES)
     command.add_argument(
         "--to",
         required=True,

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from rag.cli import Commands, add_command
 from rag.errors import ModelMissing
 from rag.ollama.advice import Advice, advise, keep_rates, kept_rates, measure_rates, serving_of
 from rag.ollama.client import OllamaClient
@@ -37,11 +38,10 @@ def shape_of_installed(client: OllamaClient, name: str) -> ModelShape:
     return ModelShape.of(found.name, details.metadata, details.tensors, details.quantization)
 
 
-def add_size_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def add_size_command(commands: Commands) -> None:
     """Add ``size`` to the parser's commands."""
     text = "what a model takes, what fits on this machine, and why  估算模型所需资源"
-    parser = commands.add_parser("size", help=text, description=text)
-    parser.set_defaults(action=size)
+    parser = add_command(commands, "size", size, text)
     parser.add_argument("model", nargs="?", default="", metavar="NAME|FILE.gguf", help="default: the desk's  模型")
     parser.add_argument("--slots", type=_positive, default=0, metavar="N", help="answers at once  并发数")
     parser.add_argument("--context", type=_positive, default=0, metavar="TOKENS", help="of each answer  上下文长度")

@@ -6,8 +6,10 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
+from rag.cli import Commands, add_command, confirmed
 from rag.errors import ModelMissing, ModelUnfit
 from rag.ollama.client import InstalledModel, OllamaClient, pull
 from rag.ollama.model_creation import ModelMaker
@@ -21,7 +23,6 @@ from rag.settings import KEPT_NAME, Settings, keep_choices
 from rag.terminal import Update, progress
 from rag.translate import translate
 
-Action = Callable[[argparse.Namespace, Settings, Language], int]
 GIGABYTE = 1e9
 
 
@@ -200,8 +201,7 @@ def _delete(options: argparse.Namespace, settings: Settings, language: Language)
             raise ModelUnfit(model=found.name, reason="not_confirmed")
         chosen = found.name == chosen_name(installed, settings.model)
         key = "delete_chosen_ask" if chosen else "delete_ask"
-        answer = input(translate(f"ollama.{key}", language, name=found.name, size=found.size_bytes / GIGABYTE))
-        if answer.strip().lower() not in {"y", "yes", "是"}:
+        if not confirmed(translate(f"ollama.{key}", language, name=found.name, size=found.size_bytes / GIGABYTE)):
             say("kept", language, name=found.name)
             return 1
     client.delete(found.name)
@@ -265,15 +265,10 @@ def choices_for(name: str, details: ModelDetails, settings: Settings) -> dict[st
     return {"model": name, "thinking": "off"}
 
 
-def add_model_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def add_model_commands(commands: Commands) -> None:
     """Add the commands to the parser's."""
-
-    def command(name: str, action: Action, help_words: str, *aliases: str) -> argparse.ArgumentParser:
-        parser = commands.add_parser(name, help=help_words, description=help_words, aliases=aliases)
-        parser.set_defaults(action=action)
-        return parser
-
-    parser = command("list", _list, "what is installed, and which one answers  已安装的模型", "models")
+    command = partial(add_command, commands)
+    parser = command("list", _list, "what is installed, and which one answers  已安装的模型", aliases=["models"])
     parser.add_argument("--json", action="store_true", help="print JSON  以 JSON 输出")
     parser = command("pull", _pull, "get a model from the registry  从仓库下载模型")
     parser.add_argument("name", metavar="NAME", help="e.g. deepseek-r1:7b  模型名称")

@@ -56,12 +56,6 @@ class ModelDetails:
         """Return from which quantization its F16 was reconstructed; empty where the weights are the makers' own."""
         return str(self.metadata.get(RECONSTRUCTED, ""))
 
-    @property
-    def merged_from(self) -> str:
-        """Return the model that was tuned to make this one; empty where none was, so far as its file says."""
-        found = (value for key, value in self.metadata.items() if key.endswith(MERGED_FROM))
-        return str(next(found, ""))
-
     @classmethod
     def of(cls, answer: Mapping[str, Any]) -> "ModelDetails":
         """Read ``/api/show``'s answer."""

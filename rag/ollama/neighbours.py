@@ -67,7 +67,7 @@ class NeighbourWatch:
         self.seen: Neighbours | None = None
 
     def look(self, now: float | None = None) -> Neighbours | None:
-        """Return the programs that have been busy for 4 s, until they have been quiet for 20 s.  ``now`` is in seconds."""
+        """Return the programs that were busy for 4 s, until they are quiet for 20 s.  ``now`` is in seconds."""
         now = time.monotonic() if now is None else now
         taken = self._taken()
         if self._looked_at is not None and now > self._looked_at:

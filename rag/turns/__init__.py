@@ -16,7 +16,7 @@ A page gets ``PersonalTurns``: the same, for one person, who reaches no turn of 
 
 from rag.turns.fairness import NO_LIMITS, FairPool, PersonLimits, Quota, Share, file_pool
 from rag.turns.personal import PersonalCorrections, PersonalTurns, owner_of
-from rag.turns.service import AnswerPipeline, Occupancy, OnceBuilt, PipelineOf, Pipelines, TurnRequest, TurnService
+from rag.turns.service import AnswerPipeline, Occupancy, PipelineOf, Pipelines, TurnRequest, TurnService
 from rag.turns.snapshot import FINAL_STATES, FINAL_VERSION, Failure, TurnSnapshot, TurnState, TurnSummary
 from rag.turns.writings import PersonalRewritings, Translations, Writing, WritingService, WritingSnapshot, parts_of
 
@@ -28,7 +28,6 @@ __all__ = [
     "Failure",
     "FairPool",
     "Occupancy",
-    "OnceBuilt",
     "PersonLimits",
     "PersonalCorrections",
     "PersonalRewritings",

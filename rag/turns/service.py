@@ -457,28 +457,10 @@ def _nothing() -> None:
     """Do nothing: there is nothing to stop."""
 
 
-class OnceBuilt:
-    """A pipeline that is built at the first call and kept; a build that fails is tried again at the next call.
-
-    So a knowledge base that is created later is served without a restart.
-    """
-
-    def __init__(self, build: Callable[[], AnswerPipeline]) -> None:
-        self._build = build
-        self._lock = threading.Lock()
-        self._built: AnswerPipeline | None = None
-
-    def __call__(self) -> AnswerPipeline:
-        """Return the pipeline; a second caller waits for the first one's build."""
-        with self._lock:
-            if self._built is None:
-                self._built = self._build()
-            return self._built
-
-
 class Pipelines:
     """One pipeline a knowledge base, built at its first question and kept.  Safe to call from many threads.
 
+    A build that fails is tried again at the next question, so a knowledge base that is created later needs no restart.
     This is where retrieval is guarded: a question reaches passages, a curated answer or a cached one only through a
     pipeline, and a pipeline is had here only.
     """
@@ -487,7 +469,8 @@ class Pipelines:
         self._bases = bases
         self._build = build
         self._lock = threading.Lock()
-        self._of: dict[str, OnceBuilt] = {}
+        self._builds: dict[str, threading.Lock] = {}
+        self._built: dict[str, AnswerPipeline] = {}
 
     def __call__(self, name: str, user: User) -> AnswerPipeline:
         """Return the pipeline of knowledge base ``name``.
@@ -496,8 +479,11 @@ class Pipelines:
         """
         self._bases.require(user, name)
         with self._lock:
-            once = self._of.setdefault(name, OnceBuilt(partial(self._build, name)))
-        return once()
+            build = self._builds.setdefault(name, threading.Lock())
+        with build:  # others that need this pipeline wait for its build
+            if name not in self._built:
+                self._built[name] = self._build(name)
+            return self._built[name]
 
 
 class Searches:
