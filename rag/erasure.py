@@ -41,7 +41,7 @@ _NO_TEXT = frozenset({".faiss", ".npz", ".npy"})
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ErasureCounts:
     """The findings about a customer: turns by knowledge base, and how many things of each other kind.
 
     ``turns`` counts whole conversations: what goes on from a customer's question is about the same matter.  ``running``
@@ -69,11 +69,11 @@ class Erasure:
         self._settings = settings
         self._mention = mention
 
-    def find(self) -> Found:
+    def find(self) -> ErasureCounts:
         """Return the findings; nothing is changed."""
         return self._work(dry_run=True)
 
-    def erase(self, by: str) -> Found:
+    def erase(self, by: str) -> ErasureCounts:
         """Erase the findings, record who did it, and look for the words in every file.
 
         Raises a ``KnowledgeError`` where a database cannot be written; what was erased by then is erased.
@@ -106,7 +106,7 @@ class Erasure:
         digest = hmac.new(_key(self._settings.data_dir), self._mention.folded.encode(), hashlib.sha256)
         return digest.hexdigest()[:32]
 
-    def _work(self, *, dry_run: bool) -> Found:
+    def _work(self, *, dry_run: bool) -> ErasureCounts:
         with TurnErasure(self._settings.turns_database) as turns:
             chosen, running = self._chosen(turns.all())
             if not dry_run and chosen:
@@ -122,7 +122,7 @@ class Erasure:
         runs = list(self._runs())
         for folder in () if dry_run else runs:
             shutil.rmtree(folder, ignore_errors=True)
-        return Found(
+        return ErasureCounts(
             turns=dict(Counter(turn.knowledge_base for turn in chosen)),
             running=running,
             cached=counts["cached"],

@@ -26,7 +26,7 @@ enough to be compared token by token (``not_compared``), or no leg brought it at
 
 
 @dataclass(frozen=True, slots=True)
-class Explained:
+class ExplainedChunk:
     """One chunk: its scores in the search, and its fate.
 
     ``place`` counts the ranking that goes to the packing, from 1; None where it is not in there.  It differs from
@@ -69,8 +69,8 @@ class Explanation:
     probability: float
     threshold: float
     answerable: bool
-    chunks: tuple[Explained, ...]
-    chosen: tuple[Explained, ...]
+    chunks: tuple[ExplainedChunk, ...]
+    chosen: tuple[ExplainedChunk, ...]
     evidence: tuple[Evidence, ...]
     shown: Spent
     sent: Spent
@@ -134,7 +134,7 @@ def _explained(
     considered: Sequence[PackedChunk],
     evidence: Sequence[Evidence],
     pipeline: Pipeline,
-) -> tuple[Explained, ...]:
+) -> tuple[ExplainedChunk, ...]:
     """Return the ranking with each chunk's fate, then the other chunks of the search."""
     by_chunk = {one.chunk.chunk_id: one for one in seen}
     explained = []
@@ -144,7 +144,7 @@ def _explained(
         passage = _passage_of(found.chunk, evidence) if one.status in ("shown", "no_room") else None
         sent_tokens = _tokens_sent_of(found.chunk, passage, pipeline) if passage is not None else 0
         explained.append(
-            Explained(
+            ExplainedChunk(
                 seen=by_chunk.pop(found.chunk.chunk_id, only_a_part),
                 status=one.status if passage is None else "sent" if sent_tokens else "shown",
                 place=place,
@@ -154,16 +154,16 @@ def _explained(
                 repeats=one.repeats,
             )
         )
-    rest = [Explained(one, "not_compared" if one.rank is None else "not_kept") for one in by_chunk.values()]
+    rest = [ExplainedChunk(one, "not_compared" if one.rank is None else "not_kept") for one in by_chunk.values()]
     return (*explained, *rest)
 
 
-def _of_chosen(one: ChunkTrace, known: dict[int, Explained]) -> Explained:
+def _of_chosen(one: ChunkTrace, known: dict[int, ExplainedChunk]) -> ExplainedChunk:
     """Return a chunk of the chosen document with its ranks and its fate."""
     explained = known.get(one.chunk.chunk_id)
     if explained is None:
-        return Explained(one, "not_found")
-    return Explained(
+        return ExplainedChunk(one, "not_found")
+    return ExplainedChunk(
         one,
         explained.status,
         explained.place,

@@ -181,7 +181,7 @@ class MachineState:
     threads: int | None = None
 
 
-def machine_look(settings: Settings) -> Callable[[], MachineState]:
+def machine_sampler(settings: Settings) -> Callable[[], MachineState]:
     """Return a function that samples the machine; it asks the model server, so it takes up to seconds."""
     admission = Admission.of(settings)
     desk = psutil.Process()
@@ -334,7 +334,7 @@ def _report(
     )
 
 
-def made_up_day(until: datetime) -> Performance:
+def example_day(until: datetime) -> Performance:
     """Return an invented day, to look at before there is a real one; the same each time.
 
     The answers wait for each other around noon, three searches are late, and neither turns nor models are named.
@@ -397,10 +397,10 @@ class PersonalPerformance:
         user = self._lead()
         return self._reports.report(seconds, None if user.scopes is None else frozenset(self._bases.names_for(user)))
 
-    def made_up_day(self, until: datetime) -> Performance:
-        """Return the invented day (``made_up_day``).  Raises ``NotPermitted``."""
+    def example_day(self, until: datetime) -> Performance:
+        """Return the invented day (``example_day``).  Raises ``NotPermitted``."""
         self._lead()
-        return made_up_day(until)
+        return example_day(until)
 
     def machine(self) -> MachineState | None:
         """Return the last look at the machine; None before the first.  Raises ``NotPermitted``."""

@@ -548,12 +548,12 @@ def load_settings() -> Settings:
     Raises ``SettingsError`` naming the variable, or the file, and what is wrong with it.
     """
     environment = _checked({})
-    kept = kept_choices(environment.data_dir)
+    kept = stored_choices(environment.data_dir)
     chosen = {name: value for name, value in kept.items() if name not in environment.model_fields_set}
     return _checked(chosen) if chosen else environment
 
 
-def kept_choices(data_dir: Path) -> dict[str, object]:
+def stored_choices(data_dir: Path) -> dict[str, object]:
     """Return the choices that were kept in a data folder.  Raises ``SettingsError`` where the file is damaged."""
     path = data_dir / KEPT_NAME
     try:
@@ -567,7 +567,7 @@ def kept_choices(data_dir: Path) -> dict[str, object]:
     return {name: value for name, value in found.items() if name in KEPT_FIELDS}
 
 
-def keep_choices(settings: Settings, choices: Mapping[str, object]) -> list[str]:
+def store_choices(settings: Settings, choices: Mapping[str, object]) -> list[str]:
     """Keep choices for the next start, beside earlier ones; return the variables that go before them.
 
     Raises ``SettingsError`` where a value cannot be used or the file cannot be written.
@@ -576,7 +576,7 @@ def keep_choices(settings: Settings, choices: Mapping[str, object]) -> list[str]
     path = settings.data_dir / KEPT_NAME
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        whole = {**kept_choices(settings.data_dir), **choices}
+        whole = {**stored_choices(settings.data_dir), **choices}
         write_whole(path, json.dumps(whole, ensure_ascii=False, indent=1) + "\n")
     except OSError as error:
         raise SettingsError(reason=f"{path}: {error.strerror}") from error

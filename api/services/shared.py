@@ -27,7 +27,7 @@ from rag.people.audit import AuditTrail
 from rag.people.directory import People
 from rag.people.keys import ApiKeys
 from rag.people.sign_ins import FirstAdmin, SignIns
-from rag.performance import MachineState, PerformanceReports, PersonalPerformance, machine_look
+from rag.performance import MachineState, PerformanceReports, PersonalPerformance, machine_sampler
 from rag.priority import take_short_turns
 from rag.protocols import Embedder
 from rag.reuse.curated import Curation
@@ -247,7 +247,7 @@ class ModelWatch(Watch[ModelState]):
 
 def performance_reports(settings: Settings) -> PerformanceReports:
     """Return the figures of the recorded turns and of this machine."""
-    machine: Watch[MachineState | None] = Watch(machine_look(settings), None, _MACHINE_LOOK_EVERY_SECONDS)
+    machine: Watch[MachineState | None] = Watch(machine_sampler(settings), None, _MACHINE_LOOK_EVERY_SECONDS)
     return PerformanceReports(TurnTimesTable(settings.turns_database), machine)
 
 

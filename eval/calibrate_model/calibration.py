@@ -28,7 +28,7 @@ from rag.cli.model_size import shape_of_installed
 from rag.errors import AnswerCancelled, AnswerdeskError
 from rag.factory import build_parts
 from rag.generation.answerability import answerability_fit_of
-from rag.ollama.advice import keep_rates, measure_rates, serving_of, time_once
+from rag.ollama.advice import measure_rates, serving_of, store_rates, time_once
 from rag.ollama.client import OllamaClient
 from rag.ollama.hardware import Machine
 from rag.ollama.install import has_amx
@@ -225,7 +225,7 @@ class Calibration:
             client = OllamaClient(own.ollama_url)
             weights = shape_of_installed(client, one.model).weights_bytes
             rates = measure_rates(client, one.model, weights, options=load_options(own))
-            keep_rates(self.workshop.settings, one.model, rates)
+            store_rates(self.workshop.settings, one.model, rates)
             self.report(one, 0, len(self.one.questions))
             numbers = itertools.count(1)
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from rag.cli import Commands, add_command, confirmed
-from rag.erasure import Erasure, Found, expire_turns
+from rag.erasure import Erasure, ErasureCounts, expire_turns
 from rag.errors import SettingsError, printable
 from rag.people.audit import terminal_user
 from rag.schema import Language
@@ -77,7 +77,7 @@ def _forget(options: argparse.Namespace, language: Language) -> int:
     return NOT_DONE if found.left or found.running else 0
 
 
-def _show(found: Found, heading: str, erasure: Erasure, language: Language, *, as_json: bool) -> None:
+def _show(found: ErasureCounts, heading: str, erasure: Erasure, language: Language, *, as_json: bool) -> None:
     """Print how much there is; never any of the words."""
     if as_json:
         counts = {name: getattr(found, name) for name in ("running", "cached", "curated", "questions", "runs")}

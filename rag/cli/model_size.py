@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rag.cli import Commands, add_command
 from rag.errors import ModelMissing
-from rag.ollama.advice import Advice, advise, keep_rates, kept_rates, measure_rates, serving_of
+from rag.ollama.advice import Advice, advise, measure_rates, serving_of, store_rates, stored_rates
 from rag.ollama.client import OllamaClient
 from rag.ollama.gguf import read_header
 from rag.ollama.hardware import Machine
@@ -71,8 +71,8 @@ def size(options: argparse.Namespace, settings: Settings, language: Language) ->
         shape = shape_of_installed(client, options.model or choose_among(client.models(), settings.model).name)
     if options.measure and not is_file:
         measured = measure_rates(client, shape.name, shape.weights_bytes, options={"num_ctx": context})
-        keep_rates(settings, shape.name, measured)
-    advice = advise(shape, serving, machine, kept_rates(settings).get(shape.name))
+        store_rates(settings, shape.name, measured)
+    advice = advise(shape, serving, machine, stored_rates(settings).get(shape.name))
     if not is_file:
         advice = replace(advice, loaded_bytes=_loaded(client, shape, serving))
     if options.json:

@@ -19,7 +19,7 @@ from rag.ollama.models import choose_among, find_installed, is_stand_in
 from rag.ollama.templates import FORMATS
 from rag.ollama.vision import checked_vision_model
 from rag.schema import Language
-from rag.settings import KEPT_NAME, Settings, keep_choices
+from rag.settings import KEPT_NAME, Settings, store_choices
 from rag.terminal import Update, progress
 from rag.translate import translate
 
@@ -216,7 +216,7 @@ def _use(options: argparse.Namespace, settings: Settings, language: Language) ->
         raise ModelMissing(model=options.name)
     details = client.show(found.name)
     choices = choices_for(found.name, details, settings)
-    variables = keep_choices(settings, choices)
+    variables = store_choices(settings, choices)
     say("using", language, name=found.name, path=settings.data_dir / KEPT_NAME)
     if "thinking" in choices and not details.thinks:
         say("using_without_thought", language)
@@ -227,11 +227,11 @@ def _use(options: argparse.Namespace, settings: Settings, language: Language) ->
 
 def _pictures(options: argparse.Namespace, settings: Settings, language: Language) -> int:
     if options.none:
-        variables = keep_choices(settings, {"vision_model": ""})
+        variables = store_choices(settings, {"vision_model": ""})
         say("pictures_off", language, path=settings.data_dir / KEPT_NAME)
     elif options.name:
         name = checked_vision_model(settings.changed(vision_model=options.name))
-        variables = keep_choices(settings, {"vision_model": name})
+        variables = store_choices(settings, {"vision_model": name})
         say("pictures_by", language, name=name, path=settings.data_dir / KEPT_NAME)
     else:
         say_vision_model(settings, language)

@@ -81,7 +81,7 @@ def time_once(client: OllamaClient, model: str, options: Mapping[str, int], numb
     return prompt_rate, found["eval_count"] / found["eval_duration"] * _NANOSECONDS
 
 
-def kept_rates(settings: Settings) -> dict[str, Rates]:
+def stored_rates(settings: Settings) -> dict[str, Rates]:
     """Return the stored rates, by model; none if the file is unreadable."""
     try:
         return _KEPT.validate_json(_path(settings).read_bytes())
@@ -89,9 +89,9 @@ def kept_rates(settings: Settings) -> dict[str, Rates]:
         return {}
 
 
-def keep_rates(settings: Settings, model: str, rates: Rates) -> None:
+def store_rates(settings: Settings, model: str, rates: Rates) -> None:
     """Store a model's rates beside those of others."""
-    whole = {**kept_rates(settings), model: rates}
+    whole = {**stored_rates(settings), model: rates}
     path = _path(settings)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, json.dumps({name: asdict(one) for name, one in whole.items()}, indent=1) + "\n")

@@ -25,7 +25,7 @@ from rag.ollama.hosts import Hosts, hosts_of
 from rag.ollama.install import find_ollama, home_of_ollama, models_folder
 from rag.ollama.neighbours import Neighbours
 from rag.ollama.state import ServerFiles, ServerState, group_members, read_living_state, read_state
-from rag.ollama.supervisor import Supervised, clear_leftovers
+from rag.ollama.supervisor import SupervisedCommand, clear_leftovers
 from rag.settings import Settings
 
 _START_SECONDS = 60.0
@@ -142,10 +142,10 @@ def stop(settings: Settings) -> StopOutcome:
     return "stopped"
 
 
-def supervised(settings: Settings) -> Supervised:
+def supervised(settings: Settings) -> SupervisedCommand:
     """Return the supervised command: our Ollama with the settings of this machine."""
     binary = find_ollama(settings)
-    return Supervised(
+    return SupervisedCommand(
         url=settings.ollama_url,
         command=(str(binary), "serve"),
         environment=server_environment(settings),

@@ -78,7 +78,7 @@ def restart_delay_seconds(crashes_in_a_row: int) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Supervised:
+class SupervisedCommand:
     """The command that is supervised, and its readiness check."""
 
     url: str
@@ -92,7 +92,7 @@ class Supervised:
 class Supervisor:
     """Runs ``supervised`` until told to end.  ``run`` returns the exit code."""
 
-    def __init__(self, supervised: Supervised, files: ServerFiles, *, lifeline: int | None = None) -> None:
+    def __init__(self, supervised: SupervisedCommand, files: ServerFiles, *, lifeline: int | None = None) -> None:
         self._supervised = supervised
         self._files = files
         self._lifeline = lifeline

@@ -47,7 +47,7 @@ class Throttle:
 
 
 @dataclass(frozen=True, slots=True)
-class SignedIn:
+class NewSession:
     """A new session.  Its token, and that of its browser, are given once and not stored."""
 
     token: str
@@ -81,7 +81,7 @@ class SignIns(SharedStore):
         self._lock = threading.Lock()
         self._local = threading.local()
 
-    def begin(self, name: str, password: str, address: str, browser: str = "") -> SignedIn:
+    def begin(self, name: str, password: str, address: str, browser: str = "") -> NewSession:
         """Sign a user in from a network ``address``, with a ``browser`` that may be known.
 
         Raises ``SignInThrottled`` before the password is looked at, and ``SignInWrong`` for a wrong name, a wrong
@@ -95,12 +95,12 @@ class SignIns(SharedStore):
         self.forget_attempts(name, address, browser)
         return self.begin_for(name, browser)
 
-    def begin_for(self, name: str, browser: str = "") -> SignedIn:
+    def begin_for(self, name: str, browser: str = "") -> NewSession:
         """Sign in an authenticated user.  Raises ``PersonUnknown``."""
         name = self._people.find(name).name
         token, browser = secrets.token_urlsafe(32), browser[:64] or secrets.token_urlsafe(32)
         now = self._now()
-        signed_in = SignedIn(token, now + timedelta(hours=self._hours), browser)
+        signed_in = NewSession(token, now + timedelta(hours=self._hours), browser)
         with self._database.transaction() as connection:
             self._forget_what_is_over(connection)
             connection.execute(
@@ -319,7 +319,7 @@ class FirstAdmin:
         """Tell whether there is no admin yet."""
         return not self._people.has_admin()
 
-    def claim(self, code: str, name: str, password: str, again: str, browser: str = "") -> SignedIn:
+    def claim(self, code: str, name: str, password: str, again: str, browser: str = "") -> NewSession:
         """Make the admin, who may read everything, and sign them in.
 
         Wrong codes are not counted: the code has 59 bits, and whoever could use up the attempts would keep the desk's

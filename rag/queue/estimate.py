@@ -36,7 +36,7 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
+class FinishedAnswer:
     """An answer that was completed, and the ``seconds`` for which it held its slot."""
 
     work: Work
@@ -46,11 +46,12 @@ class Finished:
 class WaitEstimate:
     """Expects durations from finished answers, oldest first.
 
-    >>> WaitEstimate([Finished(Work(), 10.0), Finished(Work(), 10.0)]).waits_seconds([(Work(), 4.0)], [Work()], slots=1)
+    >>> estimate = WaitEstimate([FinishedAnswer(Work(), 10.0)] * 2)
+    >>> estimate.waits_seconds([(Work(), 4.0)], [Work()], slots=1)
     [6.0]
     """
 
-    def __init__(self, finished: Sequence[Finished]) -> None:
+    def __init__(self, finished: Sequence[FinishedAnswer]) -> None:
         self._known = len(finished) > 0
         if not self._known:
             return

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from rag.errors import OwnQueueFull
-from rag.queue.estimate import REMEMBERED, Finished, Work
+from rag.queue.estimate import REMEMBERED, FinishedAnswer, Work
 from rag.queue.queue_tables import open_queue_tables
 from rag.settings import DatabasePlace
 from rag.storage.access import key_of_owner
@@ -63,7 +63,7 @@ class QueueState:
 
     running: tuple[QueueEntry, ...] = ()
     waiting: tuple[QueueEntry, ...] = ()
-    finished: tuple[Finished, ...] = ()
+    finished: tuple[FinishedAnswer, ...] = ()
 
 
 class TicketQueue:
@@ -169,7 +169,7 @@ class TicketQueue:
                 self._tables.tell(connection)
             return self._read(connection, slots)
 
-    def adopt(self, places: Sequence[QueueEntry], finished: Sequence[Finished]) -> None:
+    def adopt(self, places: Sequence[QueueEntry], finished: Sequence[FinishedAnswer]) -> None:
         """Take over the tickets of another queue, in order; they keep their numbers."""
         with self._transaction() as connection:
             for number, place in enumerate(places):
@@ -313,7 +313,7 @@ class TicketQueue:
         self._state = QueueState(
             running=tuple(place for place in places if place.admitted_at is not None),
             waiting=tuple(place for place in places if place.admitted_at is None),
-            finished=tuple(Finished(_work(row), row["seconds"]) for row in done),
+            finished=tuple(FinishedAnswer(_work(row), row["seconds"]) for row in done),
         )
         return self._state
 

@@ -18,7 +18,7 @@ from rag.errors import KnowledgeError
 from rag.evidence.packing import last_day_of
 from rag.generation.prompt import prompt_texts
 from rag.retrieval.query import glossary_of
-from rag.reuse.curated import Curation, Served
+from rag.reuse.curated import Curation, StoredAnswer
 from rag.reuse.question_key import normalized_question
 from rag.schema import Answer, Audience, Citation, Completed, Evidence, Language, Origin, Retrieved
 from rag.settings import Settings
@@ -129,7 +129,9 @@ class AnswerCache:
         """Return the cache of a knowledge base; nothing is made before there is something to keep."""
         return cls(store, CachedAnswers(store.folder), settings)
 
-    def answer(self, question: str, think: bool | None, trace: Trace, audience: Audience = "internal") -> Served | None:
+    def answer(
+        self, question: str, think: bool | None, trace: Trace, audience: Audience = "internal"
+    ) -> StoredAnswer | None:
         """Return the answer that the same question had; None where it must be answered anew."""
         if self._limit == 0:
             return None
@@ -141,7 +143,7 @@ class AnswerCache:
         trace.record("total", trace.elapsed_ms())
         origin = Origin(found.made_at.isoformat(), found.answer.generation)
         answer = replace(found.answer, spans=trace.spans(), thinking="", lane="cached", origin=origin)
-        return Served(Retrieved(found.evidence, True, 1.0, generation), Completed(answer))
+        return StoredAnswer(Retrieved(found.evidence, True, 1.0, generation), Completed(answer))
 
     def keep(
         self,
@@ -212,7 +214,7 @@ class AnswerSources:
 
     def served(
         self, question: str, language: Language, think: bool | None, trace: Trace, audience: Audience = "internal"
-    ) -> Served | None:
+    ) -> StoredAnswer | None:
         """Return the whole answer, or None where the question must be answered anew.
 
         An answer of the model's is given again only to who asks for a thought, or for none, as it was asked for then.

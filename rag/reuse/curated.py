@@ -54,7 +54,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
+class StoredAnswer:
     """A whole answer without a model: the pipeline's events."""
 
     retrieved: Retrieved
@@ -109,7 +109,9 @@ class Curation:
         """Whether an answer that is written now serves only after a review."""
         return self._review()
 
-    def answer(self, question: str, language: Language, trace: Trace, audience: Audience = "internal") -> Served | None:
+    def answer(
+        self, question: str, language: Language, trace: Trace, audience: Audience = "internal"
+    ) -> StoredAnswer | None:
         """Return the answer to the same question; None where there is none, or where it may serve no more.
 
         The ``public`` audience has none that rests on an internal document, or names an unconfirmed address.
@@ -314,7 +316,7 @@ def _served(
     retrieved: Retrieved,
     marked: tuple[TextSpan, ...],
     trace: Trace,
-) -> Served:
+) -> StoredAnswer:
     kept, evidence = found.kept, retrieved.evidence
     with trace.span("citations"):
         citations = ground(kept.answer, evidence, question).citations if evidence else ()
@@ -334,7 +336,7 @@ def _served(
         lane="curated",
         origin=Origin(found.written_at.isoformat(), kept.generation, kept.author, found.number),
     )
-    return Served(retrieved, Completed(answer))
+    return StoredAnswer(retrieved, Completed(answer))
 
 
 _SCHEME = re.compile(r"^\w+://(?:www\.)?")

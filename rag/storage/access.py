@@ -96,7 +96,7 @@ UNSETTLED = Access(settled=False)
 
 def access_to(store: KnowledgeStore) -> Access:
     """Return the access rule of a knowledge base; everybody may read one that does not exist yet."""
-    kept = kept_access(store.folder)
+    kept = read_access_file(store.folder)
     if not (store.folder / DATABASE_NAME).is_file():
         return kept or Access()
     [(scope, audience)] = store.rows("SELECT scope, audience FROM access")
@@ -104,7 +104,7 @@ def access_to(store: KnowledgeStore) -> Access:
     return written if kept in (None, written) else UNSETTLED
 
 
-def kept_access(folder: Path) -> Access | None:
+def read_access_file(folder: Path) -> Access | None:
     """Read ``access.json``: None if there is no such file, ``UNSETTLED`` if it is unreadable."""
     try:
         found = read_json(folder / ACCESS_NAME)
@@ -117,7 +117,7 @@ def kept_access(folder: Path) -> Access | None:
     return UNSETTLED if audience is None or not isinstance(scope, str) else Access(scope, audience)
 
 
-def keep_access(folder: Path, access: Access) -> None:
+def write_access_file(folder: Path, access: Access) -> None:
     """Write ``access.json`` in one step; an unsettled access is stored as unsettled."""
     content = {"scope": access.scope, "audience": access.audience} if access.settled else {"scope": None}
     with storage_errors(folder):

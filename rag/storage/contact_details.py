@@ -132,7 +132,7 @@ class ContactDetailTable:
 
     def take_back(self) -> None:
         """Confirm the addresses in ``confirmed.json`` if the database has no confirmation: it is new."""
-        kept = kept_confirmed(self._database.path.parent)
+        kept = read_confirmed(self._database.path.parent)
         if kept is None or self.latest() is not None:
             return
         with self._database.transaction() as connection:
@@ -143,7 +143,7 @@ class ContactDetailTable:
 
     def _write_file(self) -> None:
         details = [row[0] for row in self._database.rows("SELECT detail FROM confirmed_detail ORDER BY detail")]
-        keep_confirmed(self._database.path.parent, details)
+        write_confirmed(self._database.path.parent, details)
 
     def latest(self) -> Confirmation | None:
         """Return the last confirmation; None before the first one."""
@@ -163,13 +163,13 @@ def _record(connection: sqlite3.Connection, generation: int, person: str) -> Non
     )
 
 
-def keep_confirmed(folder: Path, details: Sequence[str]) -> None:
+def write_confirmed(folder: Path, details: Sequence[str]) -> None:
     """Write ``confirmed.json`` of a knowledge base in one step."""
     with storage_errors(folder):
         write_whole(folder / CONFIRMED_NAME, json.dumps(details, ensure_ascii=False) + "\n", durable=True)
 
 
-def kept_confirmed(folder: Path) -> tuple[str, ...] | None:
+def read_confirmed(folder: Path) -> tuple[str, ...] | None:
     """Read ``confirmed.json``: None if there is no such file, () if it is unreadable."""
     try:
         found = read_json(folder / CONFIRMED_NAME)

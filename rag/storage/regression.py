@@ -43,7 +43,7 @@ class RegressionQuestion:
 
 
 @dataclass(frozen=True, slots=True)
-class KeptQuestion:
+class StoredQuestion:
     """A question as it is kept.
 
     ``place`` is the rank of the best expected document, from 1, in generation ``placed_in``; None where it was not
@@ -91,7 +91,7 @@ class RegressionQuestions:
         self._base = "" if server is None else database.path.parent.name
         self._own = "1 = 1" if server is None else "knowledge_base = :base"
 
-    def all(self) -> list[KeptQuestion]:
+    def all(self) -> list[StoredQuestion]:
         """Return the questions in the order in which they came.  Raises ``KnowledgeBaseMissing``."""
         rows = self._kept.rows(
             f"SELECT * FROM regression_question WHERE {self._own} ORDER BY question_key", {"base": self._base}
@@ -173,7 +173,7 @@ class RegressionQuestions:
         )
 
     def settle(self, generation: int, places: Mapping[int, int | None], renamed: Mapping[str, str]) -> None:
-        """Keep where a generation has the questions' documents, by ``KeptQuestion.number``.
+        """Keep where a generation has the questions' documents, by ``StoredQuestion.number``.
 
         The new names of ``renamed`` documents are expected from now on as well as the old ones, which a rollback would
         bring back.
@@ -256,8 +256,8 @@ class RegressionQuestions:
             )
 
 
-def _from_row(row: Row) -> KeptQuestion:
-    return KeptQuestion(
+def _from_row(row: Row) -> StoredQuestion:
+    return StoredQuestion(
         number=row["question_key"],
         asked=RegressionQuestion(
             row["question"], row["language"], tuple(json.loads(row["document_ids"])), row["quote"], row["origin"]

@@ -26,7 +26,7 @@ from rag.storage.postgres import Pool, ServerConnection, pool_of
 CHANNEL = "answerdesk_queue"
 """The channel of NOTIFY that all sessions listen to; the payload names who has changed something."""
 
-Heard = Callable[[str, bool], None]
+Listener = Callable[[str, bool], None]
 """Called with a payload and False, or with "" and True where the connection was made anew or found well again."""
 
 _RETRY_SECONDS = 0.25
@@ -45,7 +45,7 @@ class ServerSession:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._members: dict[str, weakref.WeakMethod[Heard]] = {}
+        self._members: dict[str, weakref.WeakMethod[Listener]] = {}
         self._leaving: deque[str] = deque()
         self._connection: ServerConnection | None = None
         self._is_suspect = False
@@ -54,7 +54,7 @@ class ServerSession:
         self._woken, self._waking = os.pipe()
         os.set_blocking(self._waking, False)
 
-    def join(self, name: str, heard: Heard) -> None:
+    def join(self, name: str, heard: Listener) -> None:
         """Mark a name as alive, and subscribe to news.  ``heard`` is a bound method, held weakly.
 
         Raises ``DatabaseUnavailable``.

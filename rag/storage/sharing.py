@@ -40,7 +40,7 @@ from rag.errors import (
 )
 from rag.files import read_json, write_whole
 from rag.settings import ServerDatabase, Settings
-from rag.storage.access import ACCESS_NAME, Access, kept_access
+from rag.storage.access import ACCESS_NAME, Access, read_access_file
 from rag.storage.cached import CachedAnswers
 from rag.storage.calibration import CALIBRATION_NAME
 from rag.storage.connection import BUSY_TIMEOUT_SECONDS, Database, storage_errors
@@ -218,7 +218,7 @@ class KnowledgeShare:
         generation = _seal(scratch / DATABASE_NAME)
         sources = self._sources(scratch, generation)
         files = {path: _cut(source, _piece_bytes(path, source)) for path, source in sources.items()}
-        access = kept_access(scratch) or Access()
+        access = read_access_file(scratch) or Access()
         head = Head(
             new_token(), generation, len(KNOWLEDGE_MIGRATIONS), files,
             access.scope if access.settled else UNKNOWN_SCOPE, access.audience, publisher(),

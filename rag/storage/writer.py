@@ -18,7 +18,7 @@ from pathlib import Path
 
 from rag.errors import IngestRunning
 from rag.schema import Chunk, Document, Figure
-from rag.storage.access import Access, keep_access, kept_access
+from rag.storage.access import Access, read_access_file, write_access_file
 from rag.storage.connection import Database, SharedStore, storage_errors
 from rag.storage.figures import FigureFolder
 from rag.storage.migrations import KNOWLEDGE_MIGRATIONS
@@ -93,23 +93,25 @@ class KnowledgeWriter(SharedStore):
         self._agree_on_access(current)
         return current + 1
 
-    def let_read(self, access: Access) -> None:
+    def set_access(self, access: Access) -> None:
         """Set who may read the knowledge base; it holds for all generations, from the next question on.
 
         Ended in between, file and table differ, and nobody reads until it is set again.
         """
-        keep_access(self.folder, access)
+        write_access_file(self.folder, access)
         with self.database.transaction() as connection:
             connection.execute("UPDATE access SET scope = ?, audience = ?", (access.scope, access.audience))
 
     def _agree_on_access(self, current: int) -> None:
         """Let a database that was just made take the access of the one before; keep a file where there is none yet."""
-        kept = kept_access(self.folder)
+        kept = read_access_file(self.folder)
         if kept is None:
             with self.database.reading() as connection:
-                keep_access(self.folder, Access(*connection.execute("SELECT scope, audience FROM access").fetchone()))
+                write_access_file(
+                    self.folder, Access(*connection.execute("SELECT scope, audience FROM access").fetchone())
+                )
         elif current == 0 and kept.settled:
-            self.let_read(kept)
+            self.set_access(kept)
 
     def live_documents(self) -> dict[str, StoredDocument]:
         """Return the documents that are not retired, by document_id."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from rag.erasure import KEY_NAME, Erasure, Found, expire_turns
+from rag.erasure import KEY_NAME, Erasure, ErasureCounts, expire_turns
 from rag.errors import TurnMissing
 from rag.people.audit import AuditTrail
 from rag.reuse.curated import Curation
@@ -143,7 +143,7 @@ def furnish(desk: Desk) -> Turn:
 def test_a_customer_is_erased_everywhere(desk: Desk) -> None:
     other = furnish(desk)
     assert len(desk.files_with("zebrowska")) >= 5
-    expected = Found({"default": 1, "shop": 1}, cached=2, curated=1, questions=1, runs=1)
+    expected = ErasureCounts({"default": 1, "shop": 1}, cached=2, curated=1, questions=1, runs=1)
     assert desk.erasure().find() == expected
     assert desk.erasure().erase(by="terminal (ann)") == expected
     assert desk.files_with("zebrowska") == []
@@ -271,6 +271,6 @@ def test_what_older_versions_deleted_goes_when_the_databases_are_written_anew(de
 
 def test_without_any_database_there_is_nothing(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path / "none")
-    assert Erasure(settings, Mention(NAME)).find() == Found()
+    assert Erasure(settings, Mention(NAME)).find() == ErasureCounts()
     assert expire_turns(settings, NOW, "desk", compact=True) == 0
     assert not settings.data_dir.exists()

@@ -273,7 +273,7 @@ def test_a_public_user_writes_no_answers(house: House) -> None:
 def test_an_internal_knowledge_base_is_closed_to_the_public(tmp_path: Path) -> None:
     for name, access in (("shop", Access("", "public")), ("staff", Access("", "internal"))):
         writer = KnowledgeWriter(tmp_path / name)
-        writer.let_read(access)
+        writer.set_access(access)
         writer.close()
     bases = KnowledgeBases(tmp_path)
     for scopes in (None, frozenset({"shop", "staff"})):

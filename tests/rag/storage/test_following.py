@@ -117,7 +117,7 @@ def test_a_scope_holds_for_a_desk_that_runs(site: Site) -> None:
         bases.require(reader, "default")
         folder, share = site.here.settings.knowledge_dir, site.here.share
         with writer_lock(folder, share), KnowledgeWriter(folder) as writer, publication(writer, share) as publisher:
-            publisher.let_read(Access("finance"))
+            publisher.set_access(Access("finance"))
         until(lambda: not bases.permits(reader, "default"))
         with pytest.raises(AccessDenied):
             bases.store(reader, "default")

@@ -62,7 +62,7 @@ def _draw_made_up(context: PageContext, performance: PersonalPerformance) -> Non
     """Draw the made-up day alone, without a window to choose and without anything of this machine."""
     language = context.language
     try:
-        report = performance.made_up_day(context.reading.now)
+        report = performance.example_day(context.reading.now)
     except AnswerdeskError as error:
         say_failure(error, language)
         return
