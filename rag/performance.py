@@ -17,7 +17,7 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-from rag.errors import NotPermitted, ServingError, SettingsError
+from rag.errors import ServingError, SettingsError
 from rag.ollama.client import LoadedModel
 from rag.ollama.hosts import loaded_models
 from rag.ollama.neighbours import Neighbours
@@ -394,21 +394,15 @@ class PersonalPerformance:
 
     def report(self, seconds: float) -> Performance:
         """Return the report of the window of ``seconds`` that ends now.  Raises ``NotPermitted``."""
-        user = self._lead()
+        user = self._who().require("lead")
         return self._reports.report(seconds, None if user.scopes is None else frozenset(self._bases.names_for(user)))
 
     def example_day(self, until: datetime) -> Performance:
         """Return the invented day (``example_day``).  Raises ``NotPermitted``."""
-        self._lead()
+        self._who().require("lead")
         return example_day(until)
 
     def machine(self) -> MachineState | None:
         """Return the last look at the machine; None before the first.  Raises ``NotPermitted``."""
-        self._lead()
+        self._who().require("lead")
         return self._reports.machine()
-
-    def _lead(self) -> User:
-        user = self._who()
-        if not user.is_at_least("lead"):
-            raise NotPermitted(role="lead")
-        return user

@@ -5,6 +5,7 @@ import getpass
 import json
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import get_args
 
@@ -61,62 +62,58 @@ def _person(options: argparse.Namespace) -> str:
 
 
 def _list(options: argparse.Namespace, language: Language) -> int:
-    curation = _open(options)
-    found = curation.all(options.state)
-    for one in found:
-        if options.json:
-            print(json.dumps(_as_json(one, curation), ensure_ascii=False))
-            continue
-        values = {"author": printable(one.kept.author), "date": f"{one.written_at:%Y-%m-%d}"}
-        print(
-            translate(
-                "curated.row", language, number=one.number, state=translate(f"curated.{one.state}", language), **values
-            )
-        )
-        print(f"    {_short(one.kept.question)}\n    {_short(one.kept.answer)}")
+    with closing(_open(options)) as curation:
+        found = curation.all(options.state)
+        for one in found:
+            if options.json:
+                print(json.dumps(_as_json(one, curation), ensure_ascii=False))
+            else:
+                _show(one, language)
     if not found and not options.json:
         print(translate("curated.none", language))
-    curation.close()
     return 0
 
 
+def _show(one: CuratedAnswer, language: Language) -> None:
+    values = {"author": printable(one.kept.author), "date": f"{one.written_at:%Y-%m-%d}"}
+    state = translate(f"curated.{one.state}", language)
+    print(translate("curated.row", language, number=one.number, state=state, **values))
+    print(f"    {_short(one.kept.question)}\n    {_short(one.kept.answer)}")
+
+
 def _add(options: argparse.Namespace, language: Language) -> int:
-    curation = _open(options)
     answer = options.answer
     if answer == "-":
         answer = sys.stdin.buffer.read().decode("utf-8", errors="replace")
-    kept = curation.write(
-        options.question,
-        answer,
-        author=_person(options),
-        sources=[Place(document_id) for document_id in options.document],
-        valid_until=day_of(options.until, "--until", language),
-    )
+    with closing(_open(options)) as curation:
+        kept = curation.write(
+            options.question,
+            answer,
+            author=_person(options),
+            sources=[Place(document_id) for document_id in options.document],
+            valid_until=day_of(options.until, "--until", language),
+        )
     print(translate(f"curated.kept_{kept.state}", language, number=kept.number))
-    curation.close()
     return 0
 
 
 def _approve(options: argparse.Namespace, language: Language) -> int:
-    curation = _open(options)
-    curation.approve(options.number, _person(options))
+    with closing(_open(options)) as curation:
+        curation.approve(options.number, _person(options))
     print(translate("curated.approved", language, number=options.number))
-    curation.close()
     return 0
 
 
 def _retire(options: argparse.Namespace, language: Language) -> int:
-    curation = _open(options)
-    curation.retire(options.number, _person(options), options.note)
+    with closing(_open(options)) as curation:
+        curation.retire(options.number, _person(options), options.note)
     print(translate("curated.retired_now", language, number=options.number))
-    curation.close()
     return 0
 
 
 def _export(options: argparse.Namespace, language: Language) -> int:
-    curation = _open(options)
-    lines = [json.dumps(_as_json(one, curation), ensure_ascii=False) for one in curation.all()]
-    curation.close()
+    with closing(_open(options)) as curation:
+        lines = [json.dumps(_as_json(one, curation), ensure_ascii=False) for one in curation.all()]
     if options.file is None:
         print(*lines, sep="\n", end="\n" if lines else "")
         return 0

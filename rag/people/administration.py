@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 
-from rag.errors import NotPermitted, PersonNeeded, PersonOutOfReach, PersonUnusable, ScopeNotHeld
+from rag.errors import PersonNeeded, PersonOutOfReach, PersonUnusable, ScopeNotHeld
 from rag.people.audit import AuditTrail, Entry
 from rag.people.directory import People, Person
 from rag.people.keys import ApiKey, ApiKeys, Right
@@ -36,12 +36,12 @@ class Administration:
 
     def people(self) -> tuple[Person, ...]:
         """Return everybody, by name."""
-        self._admin()
+        self._who().require("admin")
         return self._people.list()
 
     def find(self, name: str) -> Person:
         """Return a user, in any case of the name.  Raises ``PersonUnknown``."""
-        self._admin()
+        self._who().require("admin")
         return self._people.find(name)
 
     def scopes(self, of: Person | None = None) -> tuple[str, ...]:
@@ -49,18 +49,18 @@ class Administration:
 
         They are each knowledge base's scope, or its name where it names none, and what ``of`` has besides.
         """
-        admin = self._admin()
+        admin = self._who().require("admin")
         named = {self._bases.access(name).scope or name for name in self._bases.names_for(admin)}
         held = (of.scopes if of is not None else None) or frozenset()
         return tuple(sorted(named | (held if admin.scopes is None else held & admin.scopes)))
 
     def has_limits(self) -> bool:
         """Tell whether the admin may not read everything, and so cannot let others either."""
-        return self._admin().scopes is not None
+        return self._who().require("admin").scopes is not None
 
     def add(self, name: str, role: Role, scopes: Iterable[str] | None, password: str | None) -> Person:
         """Add a user; ``password`` None: another provider signs them in.  Raises a ``PeopleError``."""
-        admin = self._admin()
+        admin = self._who().require("admin")
         given = frozenset(scopes) if scopes is not None else None
         require_held(given, admin)
         if role == "admin" or password is not None:
@@ -116,23 +116,17 @@ class Administration:
 
     def entries(self, limit: int = 200) -> tuple[Entry, ...]:
         """Return the newest changes first."""
-        self._admin()
+        self._who().require("admin")
         return self._audit.entries(limit)
 
     def lines(self) -> Iterator[str]:
         """Yield every change as a line of JSON, oldest first."""
-        self._admin()
+        self._who().require("admin")
         return self._audit.lines()
-
-    def _admin(self) -> User:
-        user = self._who()
-        if not user.is_at_least("admin"):
-            raise NotPermitted(role="admin")
-        return user
 
     def _admin_over(self, name: str) -> User:
         """Return the admin; of who may read everything only another such one may change anything."""
-        admin = self._admin()
+        admin = self._who().require("admin")
         person = self._people.find(name)
         if admin.scopes is not None and person.scopes is None:
             raise PersonOutOfReach(name=person.name)
@@ -171,7 +165,7 @@ class KeyAdministration:
 
     def list(self) -> tuple[ApiKey, ...]:
         """Return the keys that are not revoked, oldest first."""
-        self._admin()
+        self._who().require("admin")
         return tuple(key for key in self._keys.list() if not key.revoked)
 
     def add(
@@ -188,7 +182,7 @@ class KeyAdministration:
 
         Raises ``ScopeNotHeld`` and ``ApiKeyUnusable``.
         """
-        admin = self._admin()
+        admin = self._who().require("admin")
         _require_person(admin)
         given = frozenset(scopes) if scopes is not None else None
         require_held(given, admin)
@@ -205,25 +199,19 @@ class KeyAdministration:
 
     def revoke(self, key_id: str) -> None:
         """End a key at once and for ever.  Raises ``ApiKeyUnknown`` or ``PersonOutOfReach``."""
-        admin, key = self._admin(), self._keys.find(key_id)
+        admin, key = self._who().require("admin"), self._keys.find(key_id)
         if not _is_own(key, admin) and admin.scopes is not None and key.scopes is None:
             raise PersonOutOfReach(name=key.name)
         self._keys.revoke(key_id, by=admin.name)
 
     def roll(self, key_id: str) -> str:
         """Return a new secret for a key; the old one ends.  Raises ``ApiKeyUnknown`` or ``PersonOutOfReach``."""
-        admin, key = self._admin(), self._keys.find(key_id)
+        admin, key = self._who().require("admin"), self._keys.find(key_id)
         _require_person(admin)
         beyond = admin.scopes is not None and (key.scopes is None or not key.scopes <= admin.scopes)
         if beyond and not _is_own(key, admin):
             raise PersonOutOfReach(name=key.name)
         return self._keys.roll(key_id, by=admin.name)
-
-    def _admin(self) -> User:
-        user = self._who()
-        if not user.is_at_least("admin"):
-            raise NotPermitted(role="admin")
-        return user
 
 
 def _owner(admin: User) -> str:

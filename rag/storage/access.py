@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-from rag.errors import AccessDenied, AccessUnsettled
+from rag.errors import AccessDenied, AccessUnsettled, NotPermitted
 from rag.files import read_json, write_whole
 from rag.schema import Audience
 from rag.storage.connection import storage_errors
@@ -48,6 +48,12 @@ class User:
         """
         own = self.role if self.audience == "internal" else ROLES[0]
         return ROLES.index(own) >= ROLES.index(role)
+
+    def require(self, role: Role) -> "User":
+        """Return the user.  Raises ``NotPermitted`` if they may not do what this role may."""
+        if not self.is_at_least(role):
+            raise NotPermitted(role=role)
+        return self
 
 
 LOCAL_USER = User("local", "admin")

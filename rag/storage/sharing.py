@@ -20,7 +20,7 @@ import shutil
 import socket
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -81,6 +81,7 @@ _AGAIN_SECONDS = 0.5
 _FETCHES = 5
 """So often a fetch begins anew because another revision came meanwhile."""
 
+Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
@@ -265,7 +266,7 @@ class KnowledgeShare:
         store = self.server.own
         lacking = _persistently(lambda: store.lacking(self.name, digests))
         sent = 0
-        for batch in _batches(sources, files, lacking, store.batch_bytes):
+        for batch in _in_batches(_pieces(sources, files, lacking), store.batch_bytes):
             _persistently(lambda batch=batch: store.put(self.name, batch))  # type: ignore[misc]
             sent += sum(map(len, batch))
         total = sum(file.size for file in files.values())
@@ -435,7 +436,8 @@ class _Fetching:
 
         Raises ``_PieceMissingError``.
         """
-        for batch in _batches_of(self._lacking, self._store.batch_bytes):
+        sizes = ((digest, gaps[0].size) for digest, gaps in self._lacking.items())
+        for batch in _in_batches(sizes, self._store.batch_bytes):
             found = self._store.take(self._name, batch)
             for digest in batch:
                 if digest not in found:
@@ -478,16 +480,16 @@ class _Gap:
     size: int
 
 
-def _batches_of(lacking: Mapping[str, Sequence[_Gap]], batch_bytes: int) -> Iterator[list[str]]:
-    """Yield the names of pieces, as many at a time as hold so many bytes, at least one."""
-    batch: list[str] = []
-    size = 0
-    for digest, gaps in lacking.items():
-        if batch and size + gaps[0].size > batch_bytes:
+def _in_batches(sized: Iterable[tuple[Item, int]], batch_bytes: int) -> Iterator[list[Item]]:
+    """Yield items, given with their sizes, as many at a time as hold so many bytes, at least one."""
+    batch: list[Item] = []
+    total = 0
+    for item, size in sized:
+        if batch and total + size > batch_bytes:
             yield batch
-            batch, size = [], 0
-        batch.append(digest)
-        size += gaps[0].size
+            batch, total = [], 0
+        batch.append(item)
+        total += size
     if batch:
         yield batch
 
@@ -586,10 +588,8 @@ def _cut(path: Path, piece_bytes: int) -> SharedFile:
         return SharedFile(file.tell(), piece_bytes, tuple(names))
 
 
-def _batches(sources: dict[str, Path], files: Files, lacking: set[str], batch_bytes: int) -> Iterator[Sequence[bytes]]:
-    """Yield the pieces that are lacking, each once, about ``batch_bytes`` at a time."""
-    batch: list[bytes] = []
-    size = 0
+def _pieces(sources: dict[str, Path], files: Files, lacking: set[str]) -> Iterator[tuple[bytes, int]]:
+    """Yield the missing pieces, each once, with their sizes."""
     seen: set[str] = set()
     for path, file in files.items():
         if lacking.isdisjoint(file.pieces):
@@ -600,13 +600,8 @@ def _batches(sources: dict[str, Path], files: Files, lacking: set[str], batch_by
                     continue
                 seen.add(digest)
                 opened.seek(number * file.piece_bytes)
-                batch.append(opened.read(file.piece_bytes))
-                size += len(batch[-1])
-                if size >= batch_bytes:
-                    yield batch
-                    batch, size = [], 0
-    if batch:
-        yield batch
+                piece = opened.read(file.piece_bytes)
+                yield piece, len(piece)
 
 
 def _require_sound(head: Head) -> None:

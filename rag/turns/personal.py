@@ -103,8 +103,8 @@ class PersonalTurns:
         Turns of knowledge bases that one may not use (any more) are left out.  Raises ``NotPermitted``.
         """
         user = self._who()
-        if team and not user.is_at_least("lead"):
-            raise NotPermitted(role="lead")
+        if team:
+            user.require("lead")
         sees_all = user.scopes is None and user.audience == "internal"
         bases = None if sees_all else self._bases.names_for(user)
         return self._turns.history(
@@ -231,7 +231,7 @@ class PersonalCorrections:
 
     def list(self, knowledge_base: str, state: CuratedState | None = None) -> list[CuratedAnswer]:
         """Return the answers in a state, or all.  Raises ``AccessDenied``, and ``NotPermitted`` for an agent."""
-        self._lead()
+        self._who().require("lead")
         return self._of(knowledge_base).all(state)
 
     def doubtful_sentences(self, knowledge_base: str, answer: str) -> tuple[str, ...]:
@@ -239,19 +239,19 @@ class PersonalCorrections:
 
         Raises ``AccessDenied``, and ``NotPermitted`` for an agent.
         """
-        self._lead()
+        self._who().require("lead")
         spans = self._of(knowledge_base).doubtful_sentences(answer)
         return tuple(answer[span.start : span.end] for span in spans)
 
     def approve(self, knowledge_base: str, number: int) -> None:
         """Let an answer serve.  Raises ``AccessDenied``, ``NotPermitted`` or ``CuratedMissing``."""
-        user = self._lead()
+        user = self._who().require("lead")
         self._of(knowledge_base).approve(number, self._name_of(user))
         self._record(user, knowledge_base, number, "serving")
 
     def retire(self, knowledge_base: str, number: int, note: str = "") -> None:
         """Let an answer serve no more.  Raises ``AccessDenied``, ``NotPermitted`` or ``CuratedMissing``."""
-        user = self._lead()
+        user = self._who().require("lead")
         self._of(knowledge_base).retire(number, self._name_of(user), note)
         self._record(user, knowledge_base, number, "retired")
 
@@ -260,7 +260,7 @@ class PersonalCorrections:
 
         Raises ``AccessDenied``, ``NotPermitted``, ``CuratedMissing`` or ``CuratedUnusable``.
         """
-        user, curation = self._lead(), self._of(knowledge_base)
+        user, curation = self._who().require("lead"), self._of(knowledge_base)
         old = next((one for one in curation.all() if one.number == number), None)
         if old is None:
             raise CuratedMissing(number=number)
@@ -279,18 +279,12 @@ class PersonalCorrections:
 
     def history(self, knowledge_base: str, number: int) -> Sequence[CuratedEvent]:
         """Return the history of an answer.  Raises ``AccessDenied`` or ``NotPermitted``."""
-        self._lead()
+        self._who().require("lead")
         return self._of(knowledge_base).history(number)
 
     def _of(self, knowledge_base: str) -> Curation:
         self._bases.require(self._who(), knowledge_base)
         return self._curations(knowledge_base)
-
-    def _lead(self) -> User:
-        user = self._who()
-        if not user.is_at_least("lead"):
-            raise NotPermitted(role="lead")
-        return user
 
     def _name_of(self, user: User) -> str:
         return self._local_name if user == LOCAL_USER else user.name
