@@ -10,7 +10,7 @@ from rag.rewriting import Wish
 from rag.schema import Audience, Language
 from rag.storage.access import Role
 from rag.storage.curated import CuratedState
-from rag.storage.feedback import FeedbackReason, Outcome
+from rag.storage.turn_store import FeedbackReason, Outcome
 from rag.turns import TurnState
 
 BASE_NAME = r"^[a-z0-9][a-z0-9_-]{0,63}$"

@@ -18,6 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rag.errors import AnswerdeskError, BatchLinesUnusable, KnowledgeError, SettingsError
 from rag.files import write_whole
 from rag.schema import Answer, Language
+from rag.translate import translate
 
 Answers = Callable[["Conversation"], Answer]
 
@@ -195,7 +196,7 @@ def answer_bar(language: Language, *, done: int, total: int) -> Iterator[Callabl
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     console = Console(file=sys.stderr)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("回答" if language == "zh" else "answers", completed=done, total=total)
+        task = bar.add_task(translate("ask.answers", language), completed=done, total=total)
         yield lambda: bar.advance(task)
 
 

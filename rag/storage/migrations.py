@@ -354,7 +354,7 @@ def _turn_citations(connection: Connection) -> None:
 
 
 def _opinions(connection: Connection) -> None:
-    """Keep what each person thought of an answer; ``turn_feedback`` has the one that counts (``feedback.py``).
+    """Keep what each person thought of an answer; ``turn_feedback`` has the one that counts (``turn_store.py``).
 
     ``standing`` is 2 for a lead, 1 for who asked, 0 for others.  Opinions from before are taken for the askers'.
     """

@@ -11,7 +11,7 @@ from rag.reuse.curated import Curation, Place
 from rag.schema import Language, Retrieved
 from rag.storage.access import LOCAL_USER, KnowledgeBases, User
 from rag.storage.curated import CuratedAnswer, CuratedEvent, CuratedState
-from rag.storage.feedback import FeedbackReason, Opinion, Outcome, OutcomeOrigin, Standing
+from rag.storage.turn_store import FeedbackReason, Opinion, Outcome, OutcomeOrigin, Standing
 from rag.turns.service import TurnRequest, TurnService
 from rag.turns.snapshot import TurnSnapshot, TurnSummary
 

@@ -28,8 +28,7 @@ from rag.evidence.quotation import Quoting
 from rag.pipeline import AskOptions
 from rag.schema import Event, Queued, Retrieved
 from rag.storage.access import LOCAL_USER, KnowledgeBases, User
-from rag.storage.feedback import TurnFeedback
-from rag.storage.turn_store import TurnStore
+from rag.storage.turn_store import TurnFeedback, TurnStore
 from rag.text.language import prompt_language
 from rag.turns.fairness import NO_LIMITS, FairPool, PersonLimits, Quota, Share
 from rag.turns.snapshot import Failure, LiveTurn, TurnSnapshot, TurnState, TurnSummary, from_record, to_record

@@ -17,10 +17,9 @@ from rag.reuse.question_key import normalized_question
 from rag.schema import Answer, SpanTime
 from rag.settings import Settings
 from rag.storage.cached import CachedAnswer, CachedAnswers, CacheKey
-from rag.storage.feedback import OutcomeOrigin
 from rag.storage.regression import RegressionQuestion, RegressionQuestions
 from rag.storage.store import KnowledgeStore
-from rag.storage.turn_store import Turn, TurnState, TurnStore
+from rag.storage.turn_store import OutcomeOrigin, Turn, TurnState, TurnStore
 from rag.storage.turn_times import TurnTimes
 from rag.testing import SAMPLE_DOCUMENTS, HashEmbedder, publish_documents
 from rag.text.mention import Mention

@@ -19,9 +19,8 @@ from rag.people.sign_ins import SignIns
 from rag.schema import SpanTime
 from rag.settings import DatabasePlace, Settings, load_settings
 from rag.storage.connection import Connection, is_sqlite
-from rag.storage.feedback import OutcomeOrigin
 from rag.storage.postgres import pool_of
-from rag.storage.turn_store import TurnStore
+from rag.storage.turn_store import OutcomeOrigin, TurnStore
 from rag.storage.turn_times import TurnTimes
 from tests.rag.storage.test_turn_store import ANSWER, EVIDENCE
 from tests.support.places import Places

@@ -7,8 +7,8 @@ import pytest
 
 from rag.schema import Conflict
 from rag.settings import DatabasePlace
-from rag.storage.feedback import FeedbackReason
 from rag.storage.troubled_turns import QuestionCounts, TroubledTurns
+from rag.storage.turn_store import FeedbackReason
 from tests.eval.gaps.turns import AskedTurns, passage
 from tests.support.places import Places
 

@@ -10,9 +10,8 @@ import pytest
 from rag.errors import AccessDenied, NotPermitted, SignInNeeded, TurnMissing
 from rag.pipeline import Pipeline
 from rag.storage.access import LOCAL_USER, Access, KnowledgeBases, User
-from rag.storage.feedback import Opinion
 from rag.storage.store import KnowledgeStore
-from rag.storage.turn_store import TurnStore
+from rag.storage.turn_store import Opinion, TurnStore
 from rag.storage.writer import KnowledgeWriter
 from rag.testing import SAMPLE_DOCUMENTS, build_offline_pipeline
 from rag.turns import PersonalTurns, Pipelines, TurnRequest, TurnService, TurnSnapshot
