@@ -19,9 +19,8 @@ from rag.retrieval.lexical_index import indexed_terms
 from rag.retrieval.postings import Postings
 from rag.retrieval.vector_engine import EngineReader, VectorEngine
 from rag.schema import Chunk, Language
-from rag.storage.embeddings import UNIT_TOLERANCE, EmbeddingTable, embedding_hash
+from rag.storage.embeddings import UNIT_TOLERANCE, EmbeddingTable, IndexRows, IndexSource, embedding_hash
 from rag.storage.figures import FigureFolder
-from rag.storage.index_source import IndexRows, IndexSource
 from rag.storage.store import (
     CHUNK_COLUMNS,
     VISIBLE,

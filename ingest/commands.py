@@ -233,7 +233,7 @@ def set_access(scope: str | None, audience: Audience | None, settings: Settings,
     access = Access(now.scope if scope is None else scope, audience or now.audience)
     folder, share = settings.knowledge_dir, KnowledgeShare.of(settings)
     with writer_lock(folder, share), KnowledgeWriter(folder) as writer, publication(writer, share) as publisher:
-        publisher.let_read(access)
+        publisher.set_access(access)
     recorded = record_change("setting", settings, language, scope=access.scope or "*", audience=access.audience)
     print(_access_line(access, language), file=sys.stderr)
     return OK if recorded else SOMETHING_WRONG

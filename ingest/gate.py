@@ -28,7 +28,7 @@ from rag.retrieval.question import in_context
 from rag.retrieval.retriever import SearchResult, find_in
 from rag.retrieval.vector_engine import engine_of
 from rag.settings import Settings
-from rag.storage.regression import KeptQuestion, RegressionQuestion, RegressionQuestions
+from rag.storage.regression import RegressionQuestion, RegressionQuestions, StoredQuestion
 from rag.storage.sharing import KnowledgeShare
 from rag.storage.store import VISIBLE, KnowledgeStore
 from rag.storage.writer import KnowledgeWriter
@@ -77,7 +77,7 @@ class Gate:
             self._table.settle(generation, self._places, self._renamed)
 
     def _places_before(
-        self, store: KnowledgeStore, current: int, questions: Sequence[tuple[KeptQuestion, QueryVectors]]
+        self, store: KnowledgeStore, current: int, questions: Sequence[tuple[StoredQuestion, QueryVectors]]
     ) -> Sequence[Place | None]:
         """Ask the current generation; where another embedder made it, or it is damaged, what was found at its time."""
         if current == 0:
@@ -91,7 +91,7 @@ class Gate:
 def places(
     store: KnowledgeStore,
     generation: int,
-    questions: Sequence[tuple[KeptQuestion, QueryVectors]],
+    questions: Sequence[tuple[StoredQuestion, QueryVectors]],
     embedder: Embedder,
     settings: Settings,
 ) -> list[Place]:
@@ -167,7 +167,7 @@ def register_questions(golden: Sequence[GoldenQuestion], settings: Settings) -> 
     return len(asked)
 
 
-def _expecting(kept: KeptQuestion, renamed: Mapping[str, str]) -> KeptQuestion:
+def _expecting(kept: StoredQuestion, renamed: Mapping[str, str]) -> StoredQuestion:
     """Let a question also expect its documents under the names that this run found them at."""
     names = kept.asked.document_ids
     new = [renamed[name] for name in names if name in renamed]

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from rag.storage.regression import KeptQuestion
+from rag.storage.regression import StoredQuestion
 
 FOUND_WITHIN = 5
 """A document is found when it is among so many first ones: more passages are not put before a reader (``top_k``)."""
@@ -69,7 +69,7 @@ class Place:
 
 
 def compared(
-    asked: Iterable[tuple[KeptQuestion, Place | None, Place]],
+    asked: Iterable[tuple[StoredQuestion, Place | None, Place]],
     present: tuple[set[str], set[str]],
     retired: Collection[str],
     margin: float,
@@ -102,7 +102,7 @@ def compared(
     )
 
 
-def change(kept: KeptQuestion, before: Place, after: Place, present: Collection[str]) -> QuestionChange:
+def change(kept: StoredQuestion, before: Place, after: Place, present: Collection[str]) -> QuestionChange:
     """Return what became of one question; ``present`` are the documents that there are."""
     names = kept.asked.document_ids
     found = any(name in present for name in names)

@@ -4,9 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rag.storage.lock import LOCK_NAME, file_lock
 from rag.storage.sharing import KnowledgeShare
-from rag.storage.writer import KnowledgeWriter
+from rag.storage.writer import LOCK_NAME, KnowledgeWriter, file_lock
 
 __all__ = ["LOCK_NAME", "publication", "writer_lock"]
 

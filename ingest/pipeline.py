@@ -44,9 +44,9 @@ from rag.retrieval.index_builder import IndexLimits
 from rag.retrieval.lexical_index import indexed_terms
 from rag.schema import Document
 from rag.settings import Settings
-from rag.storage.access import UNSETTLED, keep_access, kept_access
+from rag.storage.access import UNSETTLED, read_access_file, write_access_file
 from rag.storage.connection import Database, storage_errors
-from rag.storage.contact_details import ContactDetailTable, keep_confirmed, kept_confirmed
+from rag.storage.contact_details import ContactDetailTable, read_confirmed, write_confirmed
 from rag.storage.embedding_jobs import EmbeddingJobs
 from rag.storage.embeddings import EmbeddingTable, embedding_hash
 from rag.storage.figures import FigureFolder
@@ -552,10 +552,10 @@ def set_aside_if_damaged(folder: Path) -> bool:
     finally:
         database.close()
     if not sound:
-        if kept_access(folder) is None:
-            keep_access(folder, UNSETTLED)  # before the new database: ended in between, nobody reads either
-        if kept_confirmed(folder) is None:
-            keep_confirmed(folder, ())  # likewise: nobody knows what was confirmed, so all is marked as new
+        if read_access_file(folder) is None:
+            write_access_file(folder, UNSETTLED)  # before the new database: ended in between, nobody reads either
+        if read_confirmed(folder) is None:
+            write_confirmed(folder, ())  # likewise: nobody knows what was confirmed, so all is marked as new
         with storage_errors(folder):
             for suffix in _DATABASE_SUFFIXES:
                 path = folder / f"{DATABASE_NAME}{suffix}"

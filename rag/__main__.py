@@ -6,12 +6,13 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from pydantic import ValidationError
 from rich.console import Console
 
+from rag.cli import add_command, day_of
 from rag.cli.answer_printer import AnswerPrinter
 from rag.cli.batch import AnswerFile, Conversation, answer_bar, answered, read_conversations
 from rag.cli.curated import add_curated_commands
@@ -123,7 +124,7 @@ def _batch(options: argparse.Namespace, language: Language) -> int:
 
 def _latency(options: argparse.Namespace, language: Language) -> int:
     """Show where the time of the desk's recorded turns went."""
-    from rag.latency import measure_latency, show_latency, since_of  # brings rich's tables, which ask does without
+    from rag.performance import measure_latency, show_latency, since_of  # brings rich's tables, which ask does without
 
     since = since_of(options.since, datetime.now(UTC), language)
     times = TurnTimesTable(load_settings().turns_database)
@@ -159,8 +160,7 @@ def _parser() -> argparse.ArgumentParser:
         ("batch", _batch, "answer a JSONL file of questions  批量回答 JSONL 文件中的问题"),
     )
     for name, action, described in actions:
-        command = commands.add_parser(name, help=described, description=described)
-        command.set_defaults(action=action)
+        command = add_command(commands, name, action, described)
         if name == "ask":
             command.add_argument("question", help="the question, or - to read it from standard input  问题")
             command.add_argument("--json", action="store_true", help="print the final answer as JSON  输出 JSON")
@@ -178,9 +178,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--top-k", type=int, help="passages that may be found, 1 to 20  资料条数")
         command.add_argument("--kb", help="name of the knowledge base  知识库名称")
         _add_filters(command)
-    described = "times of the recorded turns  已记录提问的耗时"
-    command = commands.add_parser("latency", help=described, description=described)
-    command.set_defaults(action=_latency)
+    command = add_command(commands, "latency", _latency, "times of the recorded turns  已记录提问的耗时")
     command.add_argument("--since", metavar="TIME", help="only turns of the last 90m, 24h, 7d  时间范围")
     command.add_argument("--json", action="store_true", help="print the figures as JSON  输出 JSON")
     add_curated_commands(commands)
@@ -198,20 +196,9 @@ def _add_filters(command: argparse.ArgumentParser) -> None:
 
 
 def _asking(options: argparse.Namespace, language: Language) -> AskOptions:
-    return AskOptions(filters=_filters(options, language), think=options.think, top_k=options.top_k)
-
-
-def _filters(options: argparse.Namespace, language: Language) -> Filters:
-    """Return which documents may be found.  Raises ``SettingsError``."""
-    try:
-        since = date.fromisoformat(options.since) if options.since is not None else None
-    except ValueError as error:
-        reason = {
-            "en": f"--since: {options.since} is not a day like 2026-01-31",
-            "zh": f"--since：{options.since} 不是形如 2026-01-31 的日期",
-        }[language]
-        raise SettingsError(reason=reason) from error
-    return Filters(options.language_of_sources, since, options.product)
+    """Return the options of the questions.  Raises ``SettingsError``."""
+    filters = Filters(options.language_of_sources, day_of(options.since, "--since", language), options.product)
+    return AskOptions(filters=filters, think=options.think, top_k=options.top_k)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,4 +1,4 @@
-"""Deletes questions and answers: those that are old, and those of a customer who is to be forgotten.
+"""Deletes questions and answers: old ones, and those of a customer who is to be forgotten.
 
     expire_turns(settings, now)                   # what ANSWERDESK_TURN_RETENTION_DAYS says
     erasure = Erasure(settings, Mention("Anna Wu"))
@@ -14,7 +14,7 @@ import hmac
 import secrets
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -29,7 +29,7 @@ from rag.storage.curated import CuratedAnswers
 from rag.storage.regression import RegressionQuestions
 from rag.storage.shared_pieces import SharedKnowledge
 from rag.storage.store import KnowledgeStore
-from rag.storage.turn_erasure import ErasableTurn, TurnErasure, whole_conversations
+from rag.storage.turn_store import ErasableTurn, TurnErasure, whole_conversations
 from rag.text.mention import Mention
 
 KEY_NAME = "erasure.key"
@@ -41,8 +41,8 @@ _NO_TEXT = frozenset({".faiss", ".npz", ".npy"})
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """What is about a customer: turns by knowledge base, and how many things of each other kind.
+class ErasureCounts:
+    """The findings about a customer: turns by knowledge base, and how many things of each other kind.
 
     ``turns`` counts whole conversations: what goes on from a customer's question is about the same matter.  ``running``
     are turns that are being answered now, and stay.  ``left`` are files that hold the words still.
@@ -69,12 +69,12 @@ class Erasure:
         self._settings = settings
         self._mention = mention
 
-    def find(self) -> Found:
-        """Return what there is; nothing is changed."""
+    def find(self) -> ErasureCounts:
+        """Return the findings; nothing is changed."""
         return self._work(dry_run=True)
 
-    def erase(self, by: str) -> Found:
-        """Erase it, take down who did it, and look for the words in every file.
+    def erase(self, by: str) -> ErasureCounts:
+        """Erase the findings, record who did it, and look for the words in every file.
 
         Raises a ``KnowledgeError`` where a database cannot be written; what was erased by then is erased.
         """
@@ -102,11 +102,11 @@ class Erasure:
         return [entry.at for entry in entries if entry.what == "customer_forgotten" and entry.about == about]
 
     def pseudonym(self) -> str:
-        """Return what the record calls the customer: 128 bits of an HMAC whose key only this data folder has."""
+        """Return the customer's name in the record: 128 bits of an HMAC whose key only this data folder has."""
         digest = hmac.new(_key(self._settings.data_dir), self._mention.folded.encode(), hashlib.sha256)
         return digest.hexdigest()[:32]
 
-    def _work(self, *, dry_run: bool) -> Found:
+    def _work(self, *, dry_run: bool) -> ErasureCounts:
         with TurnErasure(self._settings.turns_database) as turns:
             chosen, running = self._chosen(turns.all())
             if not dry_run and chosen:
@@ -122,7 +122,7 @@ class Erasure:
         runs = list(self._runs())
         for folder in () if dry_run else runs:
             shutil.rmtree(folder, ignore_errors=True)
-        return Found(
+        return ErasureCounts(
             turns=dict(Counter(turn.knowledge_base for turn in chosen)),
             running=running,
             cached=counts["cached"],
@@ -211,13 +211,11 @@ def holds(path: Path, mention: Mention) -> bool:
     return False
 
 
-def expire_turns(
-    settings: Settings, now: datetime, by: str, *, compact: bool = False, stop: Callable[[], bool] = lambda: False
-) -> int:
+def expire_turns(settings: Settings, now: datetime, by: str, *, compact: bool = False) -> int:
     """Delete the turns that are older than the settings keep them, and return how many there were.
 
     Kept answers of the model that are as old go as well, and those to the same questions; what persons wrote stays.
-    A little is deleted at a time, so that nobody who asks waits for it; ``stop`` ends it early.
+    A little is deleted at a time, so that no question waits for it.
     """
     if settings.turn_retention_days == 0:
         return 0
@@ -225,7 +223,7 @@ def expire_turns(
     turns, count = TurnErasure(settings.turns_database), 0
     forms: set[str] = set()
     try:
-        while (batch := turns.asked_before(moment, _AT_ONCE)) and not stop():
+        while batch := turns.asked_before(moment, _AT_ONCE):
             count += turns.delete([turn.turn_id for turn in batch])
             forms.update(normalized_question(turn.question) for turn in batch)
         if count or compact:

@@ -1,4 +1,4 @@
-"""Why was this (not) found?  One question, from its words to what the model would be sent, and no model is asked.
+"""Why was this (not) found?  One question, from its words to the prompt; no model is asked.
 
 Everything comes from the parts that answer: the retriever's search, the packing of passages, the choice of sentences.
 """
@@ -17,7 +17,7 @@ from rag.retrieval.retriever import Retriever
 from rag.schema import Chunk, Evidence, Language, Retrieval, TextSpan
 
 ChunkStatus = Literal["sent", "shown", "repeats", "no_room", "beyond", "not_kept", "not_compared", "not_found"]
-"""What became of a chunk, from best to worst.
+"""The fates of a chunk, from best to worst.
 
 ``sent``: the model reads sentences of it; ``shown`` as evidence only; it ``repeats`` a better one; the budget had
 ``no_room``; enough were found before it (``beyond``); it was not among the best that are kept (``not_kept``), not near
@@ -26,8 +26,8 @@ enough to be compared token by token (``not_compared``), or no leg brought it at
 
 
 @dataclass(frozen=True, slots=True)
-class Explained:
-    """One chunk: what the search saw of it, and what became of it.
+class ExplainedChunk:
+    """One chunk: its scores in the search, and its fate.
 
     ``place`` counts the ranking that goes to the packing, from 1; None where it is not in there.  It differs from
     ``seen.rank`` where a part of the question brought it.  ``tokens`` are the chunk's, 0 where nobody counted them;
@@ -69,8 +69,8 @@ class Explanation:
     probability: float
     threshold: float
     answerable: bool
-    chunks: tuple[Explained, ...]
-    chosen: tuple[Explained, ...]
+    chunks: tuple[ExplainedChunk, ...]
+    chosen: tuple[ExplainedChunk, ...]
     evidence: tuple[Evidence, ...]
     shown: Spent
     sent: Spent
@@ -134,8 +134,8 @@ def _explained(
     considered: Sequence[PackedChunk],
     evidence: Sequence[Evidence],
     pipeline: Pipeline,
-) -> tuple[Explained, ...]:
-    """Return the ranking with what became of each, then what the search saw beside it."""
+) -> tuple[ExplainedChunk, ...]:
+    """Return the ranking with each chunk's fate, then the other chunks of the search."""
     by_chunk = {one.chunk.chunk_id: one for one in seen}
     explained = []
     for place, one in enumerate(considered, start=1):
@@ -144,7 +144,7 @@ def _explained(
         passage = _passage_of(found.chunk, evidence) if one.status in ("shown", "no_room") else None
         sent_tokens = _tokens_sent_of(found.chunk, passage, pipeline) if passage is not None else 0
         explained.append(
-            Explained(
+            ExplainedChunk(
                 seen=by_chunk.pop(found.chunk.chunk_id, only_a_part),
                 status=one.status if passage is None else "sent" if sent_tokens else "shown",
                 place=place,
@@ -154,16 +154,16 @@ def _explained(
                 repeats=one.repeats,
             )
         )
-    rest = [Explained(one, "not_compared" if one.rank is None else "not_kept") for one in by_chunk.values()]
+    rest = [ExplainedChunk(one, "not_compared" if one.rank is None else "not_kept") for one in by_chunk.values()]
     return (*explained, *rest)
 
 
-def _of_chosen(one: ChunkTrace, known: dict[int, Explained]) -> Explained:
-    """Return a chunk of the chosen document with its places among all, and what became of it."""
+def _of_chosen(one: ChunkTrace, known: dict[int, ExplainedChunk]) -> ExplainedChunk:
+    """Return a chunk of the chosen document with its ranks and its fate."""
     explained = known.get(one.chunk.chunk_id)
     if explained is None:
-        return Explained(one, "not_found")
-    return Explained(
+        return ExplainedChunk(one, "not_found")
+    return ExplainedChunk(
         one,
         explained.status,
         explained.place,

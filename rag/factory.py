@@ -18,9 +18,8 @@ from rag.queue.admission import Admission
 from rag.retrieval.embedder import SearchModels
 from rag.retrieval.late_interaction import SentenceSimilarity
 from rag.retrieval.retriever import Retriever
-from rag.reuse.cache import AnswerCache
+from rag.reuse.cache import AnswerCache, AnswerSources
 from rag.reuse.curated import Curation
-from rag.reuse.sources import AnswerSources
 from rag.settings import Settings, load_settings
 from rag.storage.access import access_to, require_access
 from rag.storage.sharing import catch_up
@@ -60,7 +59,7 @@ def build_parts(
     embedder: Embedder | None = None,
     models: SearchModels | None = None,
 ) -> PipelineParts:
-    """Return what a pipeline over ``store`` is made of, which need not be where the settings have theirs; no lanes.
+    """Return the parts of a pipeline over ``store``, which may differ from the settings'; without answer sources.
 
     Errors are those of ``build_pipeline``.
     """
@@ -89,7 +88,7 @@ def build_gateway(settings: Settings) -> ModelGateway:
 
 
 def picture_describer(settings: Settings) -> PictureDescriber | None:
-    """Return what describes pictures with the model that is set for that, in the queue of all; None where none is."""
+    """Return the describer of pictures, which uses the common queue; None if no vision model is set."""
     if not settings.vision_model:
         return None
     return PictureDescriber(build_gateway(settings_of_vision(settings)), most_waiting=settings.person_waiting)

@@ -27,7 +27,7 @@ from rag.schema import Answer, AnswerDelta, Completed, Event, Evidence, Retrieve
 
 
 class Streams(Protocol):
-    """What both faces need of ``rag.pipeline.Pipeline``."""
+    """The part of ``rag.pipeline.Pipeline`` that both classes need."""
 
     def stream(self, question: str, options: AskOptions) -> Generator[Event, None, None]:
         """Yield the events of one answer."""

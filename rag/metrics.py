@@ -1,4 +1,4 @@
-"""What Prometheus may know of the desk, at ``/metrics`` on this machine only (``ANSWERDESK_METRICS_PORT``).
+"""Metrics of the desk for Prometheus, at ``/metrics`` on this machine only (``ANSWERDESK_METRICS_PORT``).
 
 No question, no answer and no name is in it.  Turns, stages and tokens come from the recorded turns, so they go on where
 they stood before a restart; the rest is looked at when somebody asks.

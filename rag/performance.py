@@ -1,20 +1,34 @@
-"""How quickly the desk answers, over a window: for leads, of the knowledge bases that they may use."""
+"""How quickly the desk answers, over a window, and the load of its machine.
 
+For ``python -m rag latency``, the page *Performance* and Prometheus.
+"""
+
+import re
 import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Literal
 
-from rag.errors import NotPermitted
-from rag.latency import Objective, objective_of
-from rag.percentiles import Percentiles
+import psutil
+from rich.console import Console
+from rich.table import Table
+
+from rag.errors import ServingError, SettingsError
+from rag.ollama.client import LoadedModel
+from rag.ollama.hosts import loaded_models
+from rag.ollama.neighbours import Neighbours
+from rag.ollama.state import read_living_state
+from rag.queue.admission import Admission, Occupancy
+from rag.schema import Language
+from rag.settings import Settings
 from rag.storage.access import KnowledgeBases, User
 from rag.storage.turn_times import EVIDENCE, Outcomes, SlowTurn, TurnTimesTable, WindowCounts
-from rag.telemetry.machine import MachineState
+from rag.tracing import STAGES, Percentiles
+from rag.translate import is_known, translate
 
 Window = Literal["15m", "1h", "24h", "7d"]
 WINDOWS: Mapping[str, float] = MappingProxyType({"15m": 900.0, "1h": 3600.0, "24h": 86_400.0, "7d": 7 * 86_400.0})
@@ -28,6 +42,201 @@ _MADE_UP_QUESTIONS = (0, 0, 0, 0, 0, 0, 1, 3, 8, 14, 18, 16, 9, 12, 17, 19, 16, 
 _MADE_UP_LATE = (31, 77, 120)
 _MADE_UP_LATE_MS = 1600.0
 _MADE_UP_PACE = 24.0  # tokens per second
+
+EVIDENCE_LIMIT_MS = 1000.0
+EVIDENCE_SHARE = 0.99
+_SECONDS = {"m": 60, "h": 3600, "d": 86400}
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """Evidence within ``limit_ms`` for a ``share`` of the questions.
+
+    ``met`` of ``n`` were in time; one that failed before its evidence was not.  ``burn`` is the share of late ones over
+    the share that may be late; None without a question.
+    """
+
+    limit_ms: float
+    share: float
+    n: int
+    met: int
+    burn: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class LatencyReport:
+    """The stages that occurred, ``evidence`` first, and the objective."""
+
+    since: datetime | None
+    turns: dict[str, int]
+    stages: dict[str, Percentiles]
+    objective: Objective
+
+    def to_json(self) -> dict[str, object]:
+        """Return plain values, ready for ``json.dumps``."""
+        return asdict(self) | {"since": self.since.isoformat() if self.since is not None else None}
+
+
+def measure_latency(times: TurnTimesTable, since: datetime | None = None) -> LatencyReport:
+    """Read the turns that were asked at ``since`` (with a zone: UTC) or later."""
+    measured = {stage: times.durations_ms(stage, since) for stage in (EVIDENCE, *STAGES)}
+    return LatencyReport(
+        since,
+        times.outcomes(since).turns,
+        {stage: Percentiles.of(durations) for stage, durations in measured.items() if durations},
+        objective_of(measured[EVIDENCE], times.failed_without_evidence(since)),
+    )
+
+
+def objective_of(evidence_ms: list[float], failed: int) -> Objective:
+    """Hold times until evidence against the objective; ``failed`` had none.
+
+    >>> objective_of([20.0] * 98 + [1500.0], failed=1).burn
+    2.0
+    """
+    n = len(evidence_ms) + failed
+    met = sum(one <= EVIDENCE_LIMIT_MS for one in evidence_ms)
+    burn = round((n - met) / n / (1 - EVIDENCE_SHARE), 2) if n else None
+    return Objective(EVIDENCE_LIMIT_MS, EVIDENCE_SHARE, n, met, burn)
+
+
+def stage_words(stage: str, language: Language) -> str:
+    """Return a stage's name."""
+    return translate(f"latency.{stage}", language) if is_known(f"latency.{stage}") else stage
+
+
+def since_of(text: str | None, now: datetime, language: Language) -> datetime | None:
+    """Return the beginning of a window such as ``90m``, ``24h`` or ``7d``; None for None.  Raises ``SettingsError``."""
+    if text is None:
+        return None
+    found = re.fullmatch(r"([1-9][0-9]{0,5})([mhd])", text)
+    if found is None:
+        raise SettingsError(reason=translate("latency.bad_since", language, text=text))
+    return now - timedelta(seconds=int(found[1]) * _SECONDS[found[2]])
+
+
+def show_latency(report: LatencyReport, language: Language, console: Console) -> None:
+    """Print the report as a table with the objective under it."""
+    since = f"{report.since:%Y-%m-%d %H:%M} UTC" if report.since is not None else translate("latency.always", language)
+    states = {"thinking": "thinking_now"}
+    turns = translate("latency.comma", language).join(
+        f"{count} {translate(f'latency.{states.get(state, state)}', language)}"
+        for state, count in sorted(report.turns.items())
+    )
+    title = translate("latency.title", language, since=since, turns=turns or translate("latency.no_turns", language))
+    console.print(title, highlight=False)
+    table = Table()
+    table.add_column(translate("latency.stage", language))
+    for column in (translate("latency.n", language), "p50", "p95", "p99"):
+        table.add_column(column, justify="right")
+    for stage, found in report.stages.items():
+        row = [f"{value:,.1f}" for value in (found.p50, found.p95, found.p99) if value is not None]
+        table.add_row(translate(f"latency.{stage}", language), str(found.n), *row)
+    console.print(table)
+    objective = report.objective
+    seen = f"{100 * objective.met / objective.n:.2f} %" if objective.n else "-"
+    burn = f"{objective.burn:g}" if objective.burn is not None else "-"
+    console.print(
+        translate(
+            "latency.objective",
+            language,
+            limit=objective.limit_ms,
+            share=100 * objective.share,
+            met=objective.met,
+            n=objective.n,
+            seen=seen,
+            burn=burn,
+        ),
+        highlight=False,
+    )
+    console.print(translate("latency.burn", language), highlight=False)
+
+
+@dataclass(frozen=True, slots=True)
+class GpuState:
+    """One GPU.  ``busy_percent`` in [0, 100]."""
+
+    name: str
+    busy_percent: int
+    used_bytes: int
+    total_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class MachineState:
+    """``cpu_percent`` is of all cores together, in [0, 100], since the look before; ``models`` None: no server.
+
+    Beside ``neighbours`` the model has so many ``threads``; None: as many as without them.
+    """
+
+    occupancy: Occupancy
+    cpu_percent: float
+    cores: int
+    used_bytes: int
+    total_bytes: int
+    desk_bytes: int
+    models: tuple[LoadedModel, ...] | None
+    gpus: tuple[GpuState, ...]
+    neighbours: Neighbours | None = None
+    threads: int | None = None
+
+
+def machine_sampler(settings: Settings) -> Callable[[], MachineState]:
+    """Return a function that samples the machine; it asks the model server, so it takes up to seconds."""
+    admission = Admission.of(settings)
+    desk = psutil.Process()
+    psutil.cpu_percent()  # from here on it is counted
+
+    def look() -> MachineState:
+        memory = psutil.virtual_memory()
+        server = read_living_state(settings)
+        return MachineState(
+            occupancy=admission.occupancy(),
+            cpu_percent=psutil.cpu_percent(),
+            cores=psutil.cpu_count() or 1,
+            used_bytes=memory.total - memory.available,
+            total_bytes=memory.total,
+            desk_bytes=desk.memory_info().rss,
+            models=_loaded(settings),
+            gpus=gpus(),
+            neighbours=server.neighbours if server is not None else None,
+            threads=server.threads if server is not None else None,
+        )
+
+    return look
+
+
+def gpus() -> tuple[GpuState, ...]:
+    """Return the NVIDIA GPUs; none where there is no driver."""
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        return ()
+    try:
+        handles = [pynvml.nvmlDeviceGetHandleByIndex(number) for number in range(pynvml.nvmlDeviceGetCount())]
+        return tuple(_gpu(handle) for handle in handles)
+    except pynvml.NVMLError:
+        return ()  # a card that is being reset or has fallen off the bus tells nothing
+    finally:
+        pynvml.nvmlShutdown()
+
+
+def _gpu(handle: object) -> GpuState:
+    import pynvml
+
+    memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
+    name = pynvml.nvmlDeviceGetName(handle)
+    busy = int(pynvml.nvmlDeviceGetUtilizationRates(handle).gpu)
+    return GpuState(str(name), busy, int(memory.used), int(memory.total))
+
+
+def _loaded(settings: Settings) -> tuple[LoadedModel, ...] | None:
+    try:
+        return tuple(loaded_models(settings))
+    except ServingError:
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +334,8 @@ def _report(
     )
 
 
-def made_up_day(until: datetime) -> Performance:
-    """Return a day that nobody measured, to look at before there is a real one; the same each time.
+def example_day(until: datetime) -> Performance:
+    """Return an invented day, to look at before there is a real one; the same each time.
 
     The answers wait for each other around noon, three searches are late, and neither turns nor models are named.
     """
@@ -155,7 +364,7 @@ def made_up_day(until: datetime) -> Performance:
 
 
 class PerformanceReports:
-    """Reports, each computed once for all who look at the same moment, and the last look at the machine."""
+    """Reports, each computed once for simultaneous viewers, and the latest sample of the machine."""
 
     def __init__(self, times: TurnTimesTable, machine: Callable[[], MachineState | None]) -> None:
         self._times = times
@@ -176,7 +385,7 @@ class PerformanceReports:
 
 
 class PersonalPerformance:
-    """The reports for whoever ``who`` names; they need be a lead, and see their knowledge bases only."""
+    """The reports for a lead, of their knowledge bases only; ``who`` names them on every call."""
 
     def __init__(self, reports: PerformanceReports, bases: KnowledgeBases, who: Callable[[], User]) -> None:
         self._reports = reports
@@ -185,21 +394,15 @@ class PersonalPerformance:
 
     def report(self, seconds: float) -> Performance:
         """Return the report of the window of ``seconds`` that ends now.  Raises ``NotPermitted``."""
-        user = self._lead()
+        user = self._who().require("lead")
         return self._reports.report(seconds, None if user.scopes is None else frozenset(self._bases.names_for(user)))
 
-    def made_up_day(self, until: datetime) -> Performance:
-        """Return the day that nobody measured (``made_up_day``).  Raises ``NotPermitted``."""
-        self._lead()
-        return made_up_day(until)
+    def example_day(self, until: datetime) -> Performance:
+        """Return the invented day (``example_day``).  Raises ``NotPermitted``."""
+        self._who().require("lead")
+        return example_day(until)
 
     def machine(self) -> MachineState | None:
         """Return the last look at the machine; None before the first.  Raises ``NotPermitted``."""
-        self._lead()
+        self._who().require("lead")
         return self._reports.machine()
-
-    def _lead(self) -> User:
-        user = self._who()
-        if not user.is_at_least("lead"):
-            raise NotPermitted(role="lead")
-        return user

@@ -1,4 +1,4 @@
-"""One question, as a stream of events.  Reads only: whoever asks keeps the turns.
+"""One question, as a stream of events.  Reads only: the caller stores the turns.
 
     clean -> embed, search, enough? -> pack, choose sentences -> [Retrieved] -> wait for a slot -> draft, citations
 
@@ -31,7 +31,7 @@ from rag.retrieval.filters import EVERYTHING, PLAIN_SEARCH, Expansion, Filters, 
 from rag.retrieval.late_interaction import DocumentSpan, Likeness
 from rag.retrieval.question import clean_question, in_context, needs_thought, question_before, visible
 from rag.retrieval.ranking import KEPT_CHUNKS
-from rag.reuse.sources import AnswerSources
+from rag.reuse.cache import AnswerSources
 from rag.schema import (
     Answer,
     AnswerDelta,
@@ -56,7 +56,7 @@ _FEWEST_READ_TOKENS = 160
 
 
 class Retrieves(Protocol):
-    """What the pipeline needs of ``rag.retrieval.retriever.Retriever``."""
+    """The part of ``rag.retrieval.retriever.Retriever`` that the pipeline needs."""
 
     def retrieve(
         self, question: str, language: Language, trace: Trace, options: SearchOptions = PLAIN_SEARCH
@@ -69,7 +69,7 @@ SentenceScorer = Callable[[Retrieval, Sequence[DocumentSpan]], Likeness | None]
 
 @dataclass(frozen=True, slots=True)
 class PipelineParts:
-    """What a pipeline is made of; ``rag.factory`` chooses them.
+    """The parts of a pipeline; ``rag.factory`` chooses them.
 
     ``count_tokens`` is the embedder's. ``sentence_likeness`` says how well spans of a document answer to the question
     of a retrieval, or None (``rag/retrieval/late_interaction.py``). ``reading_fit`` gives a model's
@@ -180,7 +180,7 @@ class Pipeline:
         return self.parts.store.current_generation()
 
     def warm(self) -> None:
-        """Load what the first question would wait for; asks no model."""
+        """Load models and indexes before the first question; asks no model."""
         for warm_up in self.parts.warm_ups:
             warm_up()
 
@@ -281,11 +281,10 @@ class Pipeline:
         question: str,
         *,
         earlier: Sequence[str] = (),
-        audience: Audience = "internal",
         filters: Filters = EVERYTHING,
     ) -> tuple[AnswerRequest, Retrieval]:
         """Return all that is known before a model is asked; arguments and errors as for ``stream``."""
-        options = AskOptions(earlier=earlier, audience=audience, filters=filters)
+        options = AskOptions(earlier=earlier, filters=filters)
         return self._prepare(self._cleaned(question), Trace(), options)
 
     def judge_answerable(self, question: str, *, earlier: Sequence[str] = ()) -> AnswerabilitySample:

@@ -1,4 +1,4 @@
-"""The model in memory, and what every prompt begins with read, before the first question comes.
+"""Loads the model, and the beginning of every prompt, before the first question comes.
 
 The first answer in a slot waits for the loading and for reading what every prompt begins with
 (``generation/prompt.py``); the others find it in the prefix cache.  So each slot is given the beginning alone, all at
@@ -21,7 +21,7 @@ _OWNER = "preload"  # whose turn it is in the model's line
 
 
 def preload(parts: PipelineParts) -> int:
-    """Have the beginning read in every slot, and return in how many it was; none where somebody is asking already.
+    """Read the beginning in every slot, and return in how many it was read; none if the model is busy.
 
     Raises the ``ServingError`` of a server that does not start or has no model.
     """
@@ -48,7 +48,7 @@ def preload(parts: PipelineParts) -> int:
 
 
 def _read(gateway: ModelGateway) -> None:
-    """Read in one slot, until somebody waits for it: what was read by then stays in its cache."""
+    """Read in one slot, until another request waits for it: the part read so far stays in its cache."""
 
     def run(generator: Generator) -> GeneratorObject[GenerationPart, None, None]:
         parts = generator.generate([*beginning(), Message("user", "")], think=False, max_tokens=1)

@@ -85,7 +85,7 @@ def at_priority(nice: int) -> Iterator[None]:
 
 
 def become_batch_work() -> None:
-    """Let this process, which leads a session of its own, run where nobody else wants the processor."""
+    """Run this process, which leads a session of its own, only when the processor is idle."""
     set_priority(BATCH_NICE)
     if sys.platform == "linux":
         with suppress(OSError):

@@ -1,4 +1,4 @@
-"""Keeps what the product writes to the user who runs it: customers' words, documents, people and their sign-ins.
+"""Keeps the product's files private to its user: customers' words, documents, users and their sessions.
 
 Each program calls ``keep_files_private`` before anything else.  What it starts (Ollama, readers of files, ingests)
 inherits the mask, and SQLite gives its -wal and -shm files the rights of the database.
@@ -24,11 +24,11 @@ _OWN_ENTRIES = (
     "knowledge", "uploads", "runs", "serving", "sample", "benchmarks", "large-*", "turns.db*", "people.db*",
     "requests.db*", "erasure.key", KEPT_NAME, f".{KEPT_NAME}.*.part", f"{KEPT_NAME.removesuffix('.json')}.*.part",
 )  # fmt: skip
-"""What the product makes in its data folder, as patterns of names."""
+"""The product's entries in its data folder, as patterns of names."""
 
 
 def keep_files_private() -> None:
-    """Let this process and those it starts write for their own user alone, and close folders that were open wider.
+    """Make this process and its children write for their own user alone, and close open folders.
 
     What was open, or cannot be closed, is told on standard error.  Settings that cannot be used are left to the
     command, which says so.
@@ -44,7 +44,7 @@ def keep_files_private() -> None:
 
 
 def close_data_folder(folder: Path) -> Iterator[tuple[str, Path]]:
-    """Take all rights on an existing data folder from other users; yield what is to be said about it.
+    """Take all rights on an existing data folder from other users; yield notes about it.
 
     A folder that holds anything but the product's own entries (somebody named the home folder, or /tmp) keeps its
     rights, and so does one of another user; there only the product's entries are closed.
@@ -64,7 +64,7 @@ def close_data_folder(folder: Path) -> Iterator[tuple[str, Path]]:
 
 
 def close_cache_folder(folder: Path) -> Iterator[tuple[str, Path]]:
-    """Let only their owner write to an existing cache folder; yield what is to be said about it.
+    """Take the right to write to an existing cache folder from other users; yield notes about it.
 
     It holds no customer's words, and users may share it to read.
     """

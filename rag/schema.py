@@ -129,7 +129,7 @@ class QuestionTokens:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RetrievedPart:
-    """What was found for one part of a question that asks for several things: chunks, best first, and its tokens."""
+    """The result for one part of a question that asks for several things: chunks, best first, and its tokens."""
 
     chunks: tuple[RetrievedChunk, ...]
     tokens: QuestionTokens
@@ -137,7 +137,7 @@ class RetrievedPart:
 
 @dataclass(frozen=True, slots=True)
 class Retrieval:
-    """What retrieval found for one question, and how sure it is that the answer is in there.
+    """The result of retrieval for one question, and how sure it is that the answer is in there.
 
     ``answerable_probability`` in [0, 1] is calibrated (``rag/retrieval/confidence.py``), on the knowledge base's own
     questions where it has a calibration; ``base_probability`` is what it would be without, ``threshold`` from where
@@ -218,7 +218,7 @@ class Evidence:
 
     @property
     def sent_text(self) -> str:
-        """What the model reads of it, a line for each span; empty where it reads nothing."""
+        """The text that the model reads of it, a line for each span; may be empty."""
         return "\n".join(map(self.words, self.sent))
 
     def words(self, span: TextSpan) -> str:
@@ -326,13 +326,13 @@ class Answer:
 
     @classmethod
     def from_json(cls, value: Mapping[str, object]) -> "Answer":
-        """Build an answer from what ``to_json`` gave (after a round trip through JSON)."""
+        """Build an answer from the result of ``to_json`` (after a round trip through JSON)."""
         return _adapter().validate_python(value)
 
 
 @cache
 def _adapter() -> "TypeAdapter[Answer]":
-    """Return what reads an answer; making it takes milliseconds."""
+    """Return the reader of answers; making it takes milliseconds."""
     return TypeAdapter(Answer)
 
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Literal
+from types import MappingProxyType
+from typing import Literal, get_args
 from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import AliasChoices, Field, ValidationError, field_validator
@@ -20,7 +21,6 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from rag.errors import SettingsError
 from rag.files import write_whole
-from rag.profiles import PROFILES, ProfileName, Sampling
 
 LOOPBACKS = ("127.0.0.1", "localhost", "::1")
 """Where to listen so that only this machine gets in."""
@@ -34,6 +34,25 @@ KEPT_FIELDS = (
 
 _DEFAULT_HOST = "127.0.0.1:11434"
 _CHECKOUT = Path(__file__).resolve().parent.parent
+
+ProfileName = Literal["support", "code"]
+PROFILE_NAMES: tuple[ProfileName, ...] = get_args(ProfileName)
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How the model draws its words, by Ollama's names for it.  ``top_p`` None: as the model's own file says."""
+
+    temperature: float
+    top_p: float | None
+    repeat_penalty: float
+
+
+PROFILES: Mapping[ProfileName, Sampling] = MappingProxyType(
+    {"support": Sampling(0.3, None, 1.0), "code": Sampling(0.3, 0.9, 1.0)}
+)
+"""What the work asks for.  Neither has a penalty on repeated words: it makes a small model change numbers and names
+that it should copy, and loops are cut by the governor."""
 
 
 def _default_data_dir() -> Path:
@@ -396,7 +415,7 @@ class Settings(BaseSettings):
 
     @property
     def sampling(self) -> Sampling:
-        """The profile's way of drawing words, with what was set by itself in its place."""
+        """The profile's sampling, overridden by explicit settings."""
         usual = PROFILES[self.profile]
         return Sampling(
             usual.temperature if self.temperature is None else self.temperature,
@@ -529,12 +548,12 @@ def load_settings() -> Settings:
     Raises ``SettingsError`` naming the variable, or the file, and what is wrong with it.
     """
     environment = _checked({})
-    kept = kept_choices(environment.data_dir)
+    kept = stored_choices(environment.data_dir)
     chosen = {name: value for name, value in kept.items() if name not in environment.model_fields_set}
     return _checked(chosen) if chosen else environment
 
 
-def kept_choices(data_dir: Path) -> dict[str, object]:
+def stored_choices(data_dir: Path) -> dict[str, object]:
     """Return the choices that were kept in a data folder.  Raises ``SettingsError`` where the file is damaged."""
     path = data_dir / KEPT_NAME
     try:
@@ -548,7 +567,7 @@ def kept_choices(data_dir: Path) -> dict[str, object]:
     return {name: value for name, value in found.items() if name in KEPT_FIELDS}
 
 
-def keep_choices(settings: Settings, choices: Mapping[str, object]) -> list[str]:
+def store_choices(settings: Settings, choices: Mapping[str, object]) -> list[str]:
     """Keep choices for the next start, beside earlier ones; return the variables that go before them.
 
     Raises ``SettingsError`` where a value cannot be used or the file cannot be written.
@@ -557,7 +576,7 @@ def keep_choices(settings: Settings, choices: Mapping[str, object]) -> list[str]
     path = settings.data_dir / KEPT_NAME
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        whole = {**kept_choices(settings.data_dir), **choices}
+        whole = {**stored_choices(settings.data_dir), **choices}
         write_whole(path, json.dumps(whole, ensure_ascii=False, indent=1) + "\n")
     except OSError as error:
         raise SettingsError(reason=f"{path}: {error.strerror}") from error

@@ -1,11 +1,13 @@
-"""The terminal: which language its user reads, and how a command ends that could not do its work or say it."""
+"""The terminal: its user's language, the progress of long work, and how a command ends that fails or is cut off."""
 
 import contextlib
 import os
 import select
 import signal
 import sys
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TextIO
 
 from rag.errors import AnswerdeskError
@@ -13,9 +15,15 @@ from rag.schema import Language
 from rag.translate import translate
 
 READER_GONE = 128 + signal.SIGPIPE
-"""The exit code, as a shell tells it, of a command whose output nobody reads any more: 141."""
+"""The exit code, as a shell tells it, of a command whose output is no longer read: 141."""
 
 _RICH_READER_GONE = 1
+
+_WORD_EVERY_SECONDS = 15.0
+_MEGABYTE = 1_000_000
+
+Update = Callable[[int, int], None]
+"""Called with the amount done and the total; 0 of 0 if unknown."""
 
 
 def terminal_language(environment: Mapping[str, str] | None = None) -> Language:
@@ -35,13 +43,13 @@ def fail(error: AnswerdeskError) -> int:
 
 
 def warn_root() -> None:
-    """Say on standard error what it means where root runs this: standard output may be for a program."""
+    """Warn root on standard error; standard output may be for a program."""
     if os.geteuid() == 0:
         print(translate("setup.root", terminal_language()), file=sys.stderr)
 
 
 def exit_code_of(main: Callable[[], int]) -> int:
-    """Run a command, flush what it said, and return its exit code; quietly 141 once ``| head`` has read enough.
+    """Run a command, flush its output, and return its exit code; quietly 141 once ``| head`` has read enough.
 
     Python's way to be told of that, an exception, is kept: the signal would end a server whose client hangs up.
     """
@@ -86,3 +94,47 @@ def _gone(outlets: Mapping[TextIO, int]) -> list[TextIO]:
         poll.register(descriptor, 0)  # errors are always told
     broken = {descriptor for descriptor, _ in poll.poll(0)}
     return [stream for stream, descriptor in outlets.items() if descriptor in broken]
+
+
+@contextmanager
+def progress(label: str, out: TextIO, *, in_bytes: bool = True) -> Iterator[Update]:
+    """Show the progress of something long; call the result as often as is handy."""
+    if out.isatty():
+        with _bar(label, out, in_bytes=in_bytes) as update:
+            yield update
+    else:
+        yield _words_now_and_then(label, out, in_bytes=in_bytes)
+
+
+def _words_now_and_then(label: str, out: TextIO, *, in_bytes: bool) -> Update:
+    started_at = spoke_at = time.monotonic()
+
+    def update(done: int, total: int) -> None:
+        nonlocal spoke_at
+        now = time.monotonic()
+        if now - spoke_at >= _WORD_EVERY_SECONDS:
+            spoke_at = now
+            print(f"  {label}: {_share(done, total, in_bytes=in_bytes)}{now - started_at:.0f} s", file=out, flush=True)
+
+    return update
+
+
+@contextmanager
+def _bar(label: str, out: TextIO, *, in_bytes: bool) -> Iterator[Update]:
+    # rich takes a tenth of a second to import, and a second start has nothing to show with it.
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    counter = DownloadColumn() if in_bytes else MofNCompleteColumn()
+    columns = (TextColumn("  {task.description}"), BarColumn(), counter, TimeElapsedColumn())
+    with Progress(*columns, console=Console(file=out), transient=True) as bar:
+        task = bar.add_task(label, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total or None)
+
+
+def _share(done: int, total: int, *, in_bytes: bool) -> str:
+    if not done and not total:
+        return ""
+    if in_bytes:
+        return f"{done / _MEGABYTE:.0f}/{total / _MEGABYTE:.0f} MB, " if total else f"{done / _MEGABYTE:.0f} MB, "
+    return f"{done}/{total}, "

@@ -1,4 +1,4 @@
-"""Where the time of one answer goes.  A trace is passed as an argument, never ambient.
+"""Where the time of one answer goes, and of many.  A trace is passed as an argument, never ambient.
 
 Stage names, in the order in which they happen: ``embed``, ``search``, ``rerank`` (where there is a cross-encoder),
 ``pack``, ``wait`` (for a free model slot), ``expand`` (a second search with the model's words), ``load``, ``prompt``
@@ -6,8 +6,11 @@ Stage names, in the order in which they happen: ``embed``, ``search``, ``rerank`
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
 
 from rag.schema import SpanTime
 
@@ -25,6 +28,8 @@ STAGES = (
     "citations",
     "total",
 )
+UNTIL_EVIDENCE = ("embed", "search", "rerank", "pack")
+"""The stages before the passages are shown."""
 
 
 class Trace:
@@ -68,5 +73,23 @@ class Trace:
         return (time.perf_counter() - self._started_at) * 1000
 
     def spans(self) -> tuple[SpanTime, ...]:
-        """Return what was recorded so far, in the order of ``STAGES``."""
+        """Return the spans so far, in the order of ``STAGES``."""
         return tuple(sorted(self._spans, key=lambda span: STAGES.index(span.name)))
+
+
+@dataclass(frozen=True, slots=True)
+class Percentiles:
+    """Milliseconds, by linear interpolation between the two nearest ranks (numpy's default); None without a sample."""
+
+    n: int
+    p50: float | None
+    p95: float | None
+    p99: float | None
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> "Percentiles":
+        """Compute them; the empty case has n 0 and no numbers."""
+        if not values:
+            return cls(n=0, p50=None, p95=None, p99=None)
+        p50, p95, p99 = (round(float(value), 1) for value in np.percentile(values, [50, 95, 99]))
+        return cls(n=len(values), p50=p50, p95=p95, p99=p99)

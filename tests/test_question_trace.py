@@ -9,7 +9,7 @@ from rag.testing import build_offline_pipeline
 from rag.text.terms import terms
 from tests.support.question_trace import QUESTION, main, modules_of_a_question, traced
 
-MOST_MODULES = 65  # 65 today; to be lowered with each part that joins another
+MOST_MODULES = 64  # 64 today; to be lowered with each part that joins another
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ from rag.pipeline import Pipeline, PipelineParts
 from rag.queue.admission import Admission
 from rag.retrieval.late_interaction import SentenceSimilarity
 from rag.retrieval.retriever import Retriever
-from rag.rewriting.check import check_rewritten, check_translated
+from rag.rewriting import check_rewritten, check_translated
 from rag.settings import Settings
 from rag.storage.store import KnowledgeStore
 from rag.testing import HashEmbedder, ScriptedGenerator

@@ -22,7 +22,7 @@ from starlette.types import Receive, Scope, Send
 from api.services.shared import PeopleServices
 from rag.errors import DatabaseUnavailable, PeopleError, PersonUnusable, SignInNeeded, SignInThrottled, SignInWrong
 from rag.people.passwords import hash_password, matches, require_good
-from rag.people.sign_ins import BROWSER_KNOWN_SECONDS, SignedIn
+from rag.people.sign_ins import BROWSER_KNOWN_SECONDS, NewSession
 from rag.schema import Language
 from ui.current_sign_in import BROWSER_COOKIE, COOKIE, cookie_name, token_in
 from ui.formats import language_of_locale
@@ -52,7 +52,7 @@ class _Page:
         self,
         people: Callable[[], PeopleServices | None],
         show: Callable[[PeopleServices], Form],
-        take_in: Callable[[PeopleServices, Request, dict[str, str]], SignedIn | None],
+        take_in: Callable[[PeopleServices, Request, dict[str, str]], NewSession | None],
     ) -> None:
         self._people = people
         self._show = show
@@ -124,7 +124,7 @@ def _sign_in_form(people: PeopleServices) -> Form:
     return "first" if people.first_admin.wanted() else "sign_in"
 
 
-def _sign_in(people: PeopleServices, request: Request, given: dict[str, str]) -> SignedIn:
+def _sign_in(people: PeopleServices, request: Request, given: dict[str, str]) -> NewSession:
     name, password, browser = given.get("name", ""), given.get("password", ""), _browser(request)
     if people.first_admin.wanted():
         return people.first_admin.claim(given.get("code", ""), name, password, given.get("again", ""), browser)

@@ -14,7 +14,7 @@ from api.reading import desk_of, latest_job, read_stretch, watched_job
 from api.services.jobs import Job
 from api.services.knowledge import KnowledgeService
 from rag.errors import RequestTooLarge, RequestUnusable, TurnFailed
-from rag.storage.feedback import FeedbackReason, Outcome
+from rag.storage.turn_store import FeedbackReason, Outcome
 
 _USUAL_LIST, _LONGEST_LIST = 100, 1000
 _LONGEST_TEXT = 500_000

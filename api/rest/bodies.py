@@ -6,11 +6,11 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
 
 from rag.people.keys import Right
-from rag.rewriting.prompts import Wish
+from rag.rewriting import Wish
 from rag.schema import Audience, Language
 from rag.storage.access import Role
 from rag.storage.curated import CuratedState
-from rag.storage.feedback import FeedbackReason, Outcome
+from rag.storage.turn_store import FeedbackReason, Outcome
 from rag.turns import TurnState
 
 BASE_NAME = r"^[a-z0-9][a-z0-9_-]{0,63}$"

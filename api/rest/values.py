@@ -27,7 +27,7 @@ from api.services.models import Outcome, Step
 from api.wire import answer_data, evidence_data
 from ingest.summary import IngestProgress, IngestSummary
 from rag.performance import Performance
-from rag.rewriting.prompts import Wish
+from rag.rewriting import Wish
 from rag.schema import Language
 from rag.storage.curated import CuratedAnswer
 from rag.storage.store import DocumentRow, GenerationInfo

@@ -16,11 +16,10 @@ from eval.core.background import Evaluation, chosen_questions
 from eval.core.runs import Run
 from rag.cli.models import ListedModel, listed
 from rag.errors import ModelUnfit, NoRegressionQuestions, ServingError, SettingsError
-from rag.ollama.advice import Advice, advise, serving_of
+from rag.ollama.advice import Advice, advise, serving_of, stored_rates
 from rag.ollama.client import InstalledModel, OllamaClient
 from rag.ollama.hardware import Machine
 from rag.ollama.model_details import ModelDetails
-from rag.ollama.rates import kept_rates
 from rag.ollama.server import server_environment, status
 from rag.ollama.sizing import ModelShape, context_of
 from rag.queue.admission import Admission
@@ -171,7 +170,7 @@ class ModelRegistry:
         if shape is None or row is None or listing.machine is None:
             return None
         serving = serving_of(listing.machine, context_tokens, slots, server_environment(self.settings))
-        advice = advise(shape, serving, listing.machine, kept_rates(self.settings).get(name))
+        advice = advise(shape, serving, listing.machine, stored_rates(self.settings).get(name))
         as_loaded = row.context_tokens == context_of(shape, serving) and slots == self.settings.parallel_slots
         return replace(advice, loaded_bytes=row.memory_bytes) if as_loaded and listing.managed else advice
 

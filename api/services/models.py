@@ -33,16 +33,15 @@ from rag.errors import (
 )
 from rag.generation.model_loading import load, unload, without_answers
 from rag.ollama.advice import Advice
+from rag.ollama.client import pull
 from rag.ollama.model_creation import ModelMaker
 from rag.ollama.model_files import model_source
-from rag.ollama.model_pull import pull
 from rag.ollama.models import find_installed
 from rag.ollama.templates import FORMATS
 from rag.people.audit import Detail
-from rag.profiles import PROFILE_NAMES, ProfileName
-from rag.progress import Update
-from rag.settings import Settings, keep_choices, kept_choices
+from rag.settings import PROFILE_NAMES, ProfileName, Settings, store_choices, stored_choices
 from rag.storage.access import User
+from rag.terminal import Update
 
 _MAKING, _SERVING, _CALIBRATING = "models making", "models serving", "models calibrating"
 
@@ -136,7 +135,7 @@ class ModelWork:
         """Keep a model as the one that answers from the desk's next start on."""
         with self._told():
             settings = self._shelf.settings
-            variables = keep_choices(settings, choices_for(name, self._client.show(name), settings))
+            variables = store_choices(settings, choices_for(name, self._client.show(name), settings))
             return self._finished(name, "chosen", variables=tuple(variables))
 
     def _load(self, name: str) -> Outcome:
@@ -264,7 +263,7 @@ class ModelService(GuardedService[ModelRegistry]):
     def next_model(self) -> str:
         """Return the model that was chosen for the next start; empty where none was.  Raises ``SettingsError``."""
         self._permitted("admin", reads=False)
-        return str(kept_choices(self.shelf.settings.data_dir).get("model", ""))
+        return str(stored_choices(self.shelf.settings.data_dir).get("model", ""))
 
     # making
 
@@ -420,12 +419,12 @@ class ModelService(GuardedService[ModelRegistry]):
         """Return the profile that is in force, and the one that was chosen.  Raises ``SettingsError``."""
         self._permitted("admin", reads=False)
         now = self.shelf.settings.profile
-        return Chosen(now, str(kept_choices(self.shelf.settings.data_dir).get("profile", now)))
+        return Chosen(now, str(stored_choices(self.shelf.settings.data_dir).get("profile", now)))
 
     def choose_profile(self, name: ProfileName) -> list[str]:
         """Keep a profile for the next start; return the variables that go before it.  Raises ``SettingsError``."""
         user = self._permitted("admin", reads=False)
-        variables = keep_choices(self.shelf.settings, {"profile": name})
+        variables = store_choices(self.shelf.settings, {"profile": name})
         self.shelf.record(user, "setting", "profile", {"profile": name})
         return variables
 

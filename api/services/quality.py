@@ -25,8 +25,8 @@ from rag.settings import Settings
 from rag.storage.access import User
 from rag.storage.calibration import ExpectedRefusals
 from rag.storage.curated import CuratedAnswer, CuratedEvent, CuratedState
-from rag.storage.feedback import Grouping, OutcomeCounts, TurnFeedback
 from rag.storage.troubled_turns import TroubledTurns
+from rag.storage.turn_store import Grouping, OutcomeCounts, TurnFeedback
 from rag.turns import PersonalCorrections
 
 RunEvaluation = Callable[[Settings, Evaluation, JobControl], None]

@@ -25,10 +25,9 @@ from rag.errors import AnswerdeskError, ModelMissing, NotAVisionModel, OllamaUna
 from rag.people.administration import Administration, KeyAdministration
 from rag.people.audit import AuditTrail
 from rag.people.directory import People
-from rag.people.first_admin import FirstAdmin
 from rag.people.keys import ApiKeys
-from rag.people.sign_ins import SignIns
-from rag.performance import PerformanceReports, PersonalPerformance
+from rag.people.sign_ins import FirstAdmin, SignIns
+from rag.performance import MachineState, PerformanceReports, PersonalPerformance, machine_sampler
 from rag.priority import take_short_turns
 from rag.protocols import Embedder
 from rag.reuse.curated import Curation
@@ -39,7 +38,6 @@ from rag.storage.following import KnowledgeFollower
 from rag.storage.store import KnowledgeStore
 from rag.storage.turn_store import TurnStore
 from rag.storage.turn_times import TurnTimesTable
-from rag.telemetry.machine import MachineState, machine_look
 from rag.terminal import terminal_language
 from rag.turns import (
     AnswerPipeline,
@@ -249,7 +247,7 @@ class ModelWatch(Watch[ModelState]):
 
 def performance_reports(settings: Settings) -> PerformanceReports:
     """Return the figures of the recorded turns and of this machine."""
-    machine: Watch[MachineState | None] = Watch(machine_look(settings), None, _MACHINE_LOOK_EVERY_SECONDS)
+    machine: Watch[MachineState | None] = Watch(machine_sampler(settings), None, _MACHINE_LOOK_EVERY_SECONDS)
     return PerformanceReports(TurnTimesTable(settings.turns_database), machine)
 
 

@@ -11,9 +11,8 @@ from eval.answers.runner import NO_PASSAGE, Record
 from eval.core.bootstrap import mean_interval, ratio_interval
 from eval.retrieval.rankings import recall_at, reciprocal_rank_at
 from ingest.golden import GoldenQuestion
-from rag.percentiles import Percentiles
 from rag.text.language import question_language
-from rag.tracing import STAGES
+from rag.tracing import STAGES, Percentiles
 
 Loss = Literal["retrieval", "packing", "refusal", "model", "error", ""]
 """Where a wrong answer was lost; empty where it was not."""

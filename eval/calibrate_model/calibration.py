@@ -28,13 +28,12 @@ from rag.cli.model_size import shape_of_installed
 from rag.errors import AnswerCancelled, AnswerdeskError
 from rag.factory import build_parts
 from rag.generation.answerability import answerability_fit_of
-from rag.ollama.advice import serving_of
+from rag.ollama.advice import measure_rates, serving_of, store_rates, time_once
 from rag.ollama.client import OllamaClient
 from rag.ollama.hardware import Machine
 from rag.ollama.install import has_amx
 from rag.ollama.model_creation import KINDS, OWN_KINDS
 from rag.ollama.models import is_stand_in, load_options
-from rag.ollama.rates import keep_rates, measure_rates, time_once
 from rag.ollama.server import ensure_running
 from rag.ollama.sizing import memory_of, requantized
 from rag.pipeline import Pipeline, PipelineParts
@@ -226,7 +225,7 @@ class Calibration:
             client = OllamaClient(own.ollama_url)
             weights = shape_of_installed(client, one.model).weights_bytes
             rates = measure_rates(client, one.model, weights, options=load_options(own))
-            keep_rates(self.workshop.settings, one.model, rates)
+            store_rates(self.workshop.settings, one.model, rates)
             self.report(one, 0, len(self.one.questions))
             numbers = itertools.count(1)
 

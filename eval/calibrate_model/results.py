@@ -15,7 +15,7 @@ from eval.answers.runner import Record
 from eval.answers.scores import scores_of
 from eval.core.bootstrap import mean_interval
 from ingest.golden import GoldenQuestion
-from rag.percentiles import Percentiles
+from rag.tracing import Percentiles
 
 MARGIN = 0.02
 """By how much less accurate than the most accurate one the winner may be."""

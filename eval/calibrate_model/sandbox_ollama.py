@@ -23,9 +23,9 @@ from rag.ollama.model_details import ModelDetails
 from rag.ollama.models import choose_among, find_installed
 from rag.ollama.reconstruct import reconstruct_f16
 from rag.ollama.server import ensure_running, stop
-from rag.progress import Update, progress
 from rag.schema import Language
-from rag.settings import Settings, keep_choices
+from rag.settings import Settings, store_choices
+from rag.terminal import Update, progress
 from rag.translate import translate
 
 AS_IS = "as-is"
@@ -199,5 +199,5 @@ def choose(
         bring_home(workshop, one, best.model, home)
     choices = choices_for(best.model, home.show(best.model), workshop.settings)
     numbers = {"parallel_slots": best.slots, "context_tokens": best.context_tokens, **asdict(best.tuning)}
-    before = keep_choices(workshop.settings, {**choices, **numbers})
+    before = store_choices(workshop.settings, {**choices, **numbers})
     return [*before, *(name for name in _TUNINGS_VARIABLES if name in os.environ)]

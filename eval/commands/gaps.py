@@ -11,7 +11,7 @@ from rich.table import Table
 from eval.commands.question_options import print_line, write_json
 from eval.gaps.report import GapParts, GapReport, draft_article, find_gaps, shortened
 from rag.errors import AnswerdeskError, SettingsError
-from rag.latency import since_of
+from rag.performance import since_of
 from rag.retrieval.embedder import open_embedder
 from rag.retrieval.retriever import Retriever
 from rag.reuse.curated import Curation

@@ -26,10 +26,9 @@ from eval.train.lora import LoraOptions, TrainingProgress, TrainingState, read_s
 from eval.train.questions import drawn_cases, kept_cases, load_training_cases
 from eval.train.tuning import Prepared, Source, Tuning, TuningOptions, open_tuning
 from rag.errors import SettingsError
-from rag.progress import Update, progress
 from rag.schema import Language
 from rag.settings import Settings, load_settings
-from rag.terminal import terminal_language
+from rag.terminal import Update, progress, terminal_language
 from rag.translate import translate
 
 EXAMPLES = """\

@@ -18,7 +18,7 @@ from eval.core.svg import Bar, Point, bar_chart, reliability_chart
 from eval.desk.report import lost_cases
 from eval.desk.report import page_section as desk_section
 from rag.errors import SettingsError
-from rag.latency import stage_words
+from rag.performance import stage_words
 from rag.schema import Language
 from rag.translate import translate
 

@@ -21,12 +21,11 @@ from eval.refusal.calibration import LEAST_QUESTIONS, LEAST_UNANSWERABLE, Search
 from ingest.golden import GoldenQuestion
 from rag.errors import SettingsError
 from rag.generation.answerability import AnswerabilityFit
-from rag.percentiles import Percentiles
 from rag.pipeline import Pipeline, PipelineParts
 from rag.retrieval.filters import SearchOptions
 from rag.terminal import terminal_language
 from rag.text.language import question_language
-from rag.tracing import Trace
+from rag.tracing import Percentiles, Trace
 from rag.translate import translate
 
 By = Literal["retrieval", "reader"]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pydantic import TypeAdapter
 
 from eval.core.bootstrap import mean_interval
-from rag.percentiles import Percentiles
+from rag.tracing import Percentiles
 
 
 def recall_at(ranking: Sequence[str], relevant: Collection[str], k: int) -> float:

@@ -43,10 +43,9 @@ from rag.ollama.server import ensure_running
 from rag.ollama.templates import ChatFormat
 from rag.pipeline import Pipeline, PipelineParts
 from rag.priority import usable_cores
-from rag.progress import Update
 from rag.protocols import Message
 from rag.settings import Settings
-from rag.terminal import terminal_language
+from rag.terminal import Update, terminal_language
 from rag.translate import translate
 
 FEWEST_EXAMPLES = 20

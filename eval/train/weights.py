@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from rag.errors import ModelUnfit
 from rag.ollama.gguf import GgufHeader, Tensor
 from rag.ollama.reconstruct import dequantized_rows
-from rag.progress import Update
+from rag.terminal import Update
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

@@ -1,1 +1,49 @@
 """The commands of ``python -m rag`` and ``python -m rag.ollama``."""
+
+import argparse
+from collections.abc import Callable, Sequence
+from datetime import date
+from typing import TypeAlias
+
+from rag.errors import SettingsError
+from rag.schema import Language
+from rag.translate import translate
+
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+
+def add_command(
+    commands: Commands,
+    name: str,
+    action: Callable[..., int],
+    described: str,
+    *,
+    examples: str = "",
+    aliases: Sequence[str] = (),
+) -> argparse.ArgumentParser:
+    """Add a command; ``described`` is one line in both languages, ``examples`` follow its options in ``--help``."""
+    command = commands.add_parser(
+        name,
+        aliases=aliases,
+        help=described,
+        description=described,
+        epilog=examples,
+        formatter_class=argparse.RawDescriptionHelpFormatter if examples else argparse.HelpFormatter,
+    )
+    command.set_defaults(action=action)
+    return command
+
+
+def day_of(text: str | None, option: str, language: Language) -> date | None:
+    """Return the day that an option names, such as 2026-01-31; None for None.  Raises ``SettingsError``."""
+    if text is None:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise SettingsError(reason=translate("ask.not_a_day", language, option=option, text=text)) from error
+
+
+def confirmed(question: str) -> bool:
+    """Ask on the terminal, and tell whether the answer is yes."""
+    return input(question).strip().lower() in {"y", "yes", "是"}

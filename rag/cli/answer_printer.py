@@ -200,7 +200,7 @@ _STAGE_KEYS = {"wait": "wait_stage"}
 
 
 def times_line(answer: Answer, language: Language) -> str:
-    """Return where the time went, and who answered, in one line."""
+    """Return the stages' times and the model in one line."""
     stages = " · ".join(
         f"{translate(f'ask.{_STAGE_KEYS.get(span.name, span.name)}', language)} {_duration(span.duration_ms)}"
         for span in answer.spans

@@ -18,6 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rag.errors import AnswerdeskError, BatchLinesUnusable, KnowledgeError, SettingsError
 from rag.files import write_whole
 from rag.schema import Answer, Language
+from rag.translate import translate
 
 Answers = Callable[["Conversation"], Answer]
 
@@ -36,7 +37,7 @@ class Conversation:
 
     @property
     def conversation_id(self) -> str:
-        """What tells it from others: 1 and "1" are the same."""
+        """The key by which conversations differ: 1 and "1" are the same."""
         return str(self.given_id)
 
     def row(self, answer: Answer) -> dict[str, object]:
@@ -81,7 +82,7 @@ def read_conversations(raw: bytes, name: str) -> list[Conversation]:
 
 
 def _conversation(line: str, number: int) -> Conversation | str:
-    """Return what a line asks, or the key of what is wrong with it."""
+    """Parse a line, or return the key of its fault."""
     try:
         row = json.loads(line)
     except ValueError:
@@ -103,7 +104,7 @@ def _conversation(line: str, number: int) -> Conversation | str:
 
 
 def _user_turns(turns: object) -> list[str]:
-    """Return what the user said, oldest first; nothing where these are no turns, or the last is not the user's."""
+    """Return the user's messages, oldest first; none if these are no turns, or the last is not the user's."""
     said: list[str] = []
     answered_last = True
     for turn in turns if isinstance(turns, list) else []:
@@ -137,7 +138,7 @@ class AnswerFile:
     """
 
     def __init__(self, path: Path, conversations: Sequence[Conversation]) -> None:
-        """Read what is there.  Raises ``SettingsError`` where the file holds something else; it is left as it is."""
+        """Read the file.  Raises ``SettingsError`` if it holds something else; it is left as it is."""
         self._path = path
         self._order = [one.conversation_id for one in conversations]
         self._lines = self._kept()
@@ -160,7 +161,7 @@ class AnswerFile:
         return kept
 
     def is_done(self, one: Conversation) -> bool:
-        """Tell whether it is answered; what failed is asked again."""
+        """Tell whether it is answered; failed ones are asked again."""
         line = self._lines.get(one.conversation_id)
         return line is not None and "error" not in json.loads(line)
 
@@ -191,11 +192,11 @@ class AnswerFile:
 
 @contextmanager
 def answer_bar(language: Language, *, done: int, total: int) -> Iterator[Callable[[], None]]:
-    """Show on standard error how many are answered and how long the rest takes; give what moves it on by one."""
+    """Show the progress of answers on standard error; yield the function that advances it by one."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     console = Console(file=sys.stderr)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("回答" if language == "zh" else "answers", completed=done, total=total)
+        task = bar.add_task(translate("ask.answers", language), completed=done, total=total)
         yield lambda: bar.advance(task)
 
 

@@ -5,10 +5,11 @@ import getpass
 import json
 import sys
 from collections.abc import Callable
-from datetime import date
+from contextlib import closing
 from pathlib import Path
-from typing import TypeAlias, get_args
+from typing import get_args
 
+from rag.cli import Commands, add_command, day_of
 from rag.errors import SettingsError, printable
 from rag.reuse.curated import Curation, Place
 from rag.schema import Language
@@ -16,20 +17,17 @@ from rag.settings import load_settings
 from rag.storage.curated import CuratedAnswer, CuratedState
 from rag.translate import translate
 
-Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
-
 _LONGEST_LINE_CHARACTERS = 100
 
 
 def add_curated_commands(commands: Commands) -> None:
-    """Add ``curated`` and what it can do to the parser of ``python -m rag``."""
+    """Add ``curated`` and its subcommands to the parser of ``python -m rag``."""
     described = "answers that persons wrote  人工答案"
     curated = commands.add_parser("curated", help=described, description=described)
     actions = curated.add_subparsers(required=True, metavar="list | add | approve | retire | export")
 
     def action(name: str, does: Callable[[argparse.Namespace, Language], int], said: str) -> argparse.ArgumentParser:
-        command = actions.add_parser(name, help=said, description=said)
-        command.set_defaults(action=does)
+        command = add_command(actions, name, does, said)
         command.add_argument("--kb", default="", help="name of the knowledge base  知识库名称")
         return command
 
@@ -64,62 +62,58 @@ def _person(options: argparse.Namespace) -> str:
 
 
 def _list(options: argparse.Namespace, language: Language) -> int:
-    curation = _open(options)
-    found = curation.all(options.state)
-    for one in found:
-        if options.json:
-            print(json.dumps(_as_json(one, curation), ensure_ascii=False))
-            continue
-        values = {"author": printable(one.kept.author), "date": f"{one.written_at:%Y-%m-%d}"}
-        print(
-            translate(
-                "curated.row", language, number=one.number, state=translate(f"curated.{one.state}", language), **values
-            )
-        )
-        print(f"    {_short(one.kept.question)}\n    {_short(one.kept.answer)}")
+    with closing(_open(options)) as curation:
+        found = curation.all(options.state)
+        for one in found:
+            if options.json:
+                print(json.dumps(_as_json(one, curation), ensure_ascii=False))
+            else:
+                _show(one, language)
     if not found and not options.json:
         print(translate("curated.none", language))
-    curation.close()
     return 0
 
 
+def _show(one: CuratedAnswer, language: Language) -> None:
+    values = {"author": printable(one.kept.author), "date": f"{one.written_at:%Y-%m-%d}"}
+    state = translate(f"curated.{one.state}", language)
+    print(translate("curated.row", language, number=one.number, state=state, **values))
+    print(f"    {_short(one.kept.question)}\n    {_short(one.kept.answer)}")
+
+
 def _add(options: argparse.Namespace, language: Language) -> int:
-    curation = _open(options)
     answer = options.answer
     if answer == "-":
         answer = sys.stdin.buffer.read().decode("utf-8", errors="replace")
-    kept = curation.write(
-        options.question,
-        answer,
-        author=_person(options),
-        sources=[Place(document_id) for document_id in options.document],
-        valid_until=_day(options.until, language),
-    )
+    with closing(_open(options)) as curation:
+        kept = curation.write(
+            options.question,
+            answer,
+            author=_person(options),
+            sources=[Place(document_id) for document_id in options.document],
+            valid_until=day_of(options.until, "--until", language),
+        )
     print(translate(f"curated.kept_{kept.state}", language, number=kept.number))
-    curation.close()
     return 0
 
 
 def _approve(options: argparse.Namespace, language: Language) -> int:
-    curation = _open(options)
-    curation.approve(options.number, _person(options))
+    with closing(_open(options)) as curation:
+        curation.approve(options.number, _person(options))
     print(translate("curated.approved", language, number=options.number))
-    curation.close()
     return 0
 
 
 def _retire(options: argparse.Namespace, language: Language) -> int:
-    curation = _open(options)
-    curation.retire(options.number, _person(options), options.note)
+    with closing(_open(options)) as curation:
+        curation.retire(options.number, _person(options), options.note)
     print(translate("curated.retired_now", language, number=options.number))
-    curation.close()
     return 0
 
 
 def _export(options: argparse.Namespace, language: Language) -> int:
-    curation = _open(options)
-    lines = [json.dumps(_as_json(one, curation), ensure_ascii=False) for one in curation.all()]
-    curation.close()
+    with closing(_open(options)) as curation:
+        lines = [json.dumps(_as_json(one, curation), ensure_ascii=False) for one in curation.all()]
     if options.file is None:
         print(*lines, sep="\n", end="\n" if lines else "")
         return 0
@@ -129,17 +123,6 @@ def _export(options: argparse.Namespace, language: Language) -> int:
         raise SettingsError(reason=f"{options.file}: {error.strerror}") from error
     print(translate("curated.exported", language, count=len(lines), path=printable(str(options.file))))
     return 0
-
-
-def _day(written: str | None, language: Language) -> date | None:
-    try:
-        return date.fromisoformat(written) if written is not None else None
-    except ValueError as error:
-        reason = {
-            "en": f"--until: {written} is not a day like 2026-01-31",
-            "zh": f"--until：{written} 不是形如 2026-01-31 的日期",
-        }[language]
-        raise SettingsError(reason=reason) from error
 
 
 def _as_json(one: CuratedAnswer, curation: Curation) -> dict[str, object]:

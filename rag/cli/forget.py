@@ -5,9 +5,9 @@ import json
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TypeAlias
 
-from rag.erasure import Erasure, Found, expire_turns
+from rag.cli import Commands, add_command, confirmed
+from rag.erasure import Erasure, ErasureCounts, expire_turns
 from rag.errors import SettingsError, printable
 from rag.people.audit import terminal_user
 from rag.schema import Language
@@ -15,12 +15,7 @@ from rag.settings import Settings, load_settings
 from rag.text.mention import Mention
 from rag.translate import translate
 
-Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
-
 NOT_DONE = 1
-_YES = frozenset({"y", "yes", "是"})
-
-
 _FORGET = """examples:
   python -m rag forget --customer "Anna Wu" --dry-run     what is about her, by knowledge base; nothing is changed
   python -m rag forget --customer anna@example.org        shows it, asks, and erases it
@@ -45,14 +40,7 @@ exit codes: 0 done, 2 an option"""
 def add_forgetting_commands(commands: Commands) -> None:
     """Add ``forget`` and ``retention`` to the parser of ``python -m rag``."""
     described = "erase all that is kept of a customer  清除某位客户的数据"
-    forgetting = commands.add_parser(
-        "forget",
-        help=described,
-        description=described,
-        epilog=_FORGET,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    forgetting.set_defaults(action=_forget)
+    forgetting = add_command(commands, "forget", _forget, described, examples=_FORGET)
     forgetting.add_argument(
         "--customer",
         required=True,
@@ -63,14 +51,7 @@ def add_forgetting_commands(commands: Commands) -> None:
     forgetting.add_argument("--yes", action="store_true", help="do not ask  不再询问")
     forgetting.add_argument("--json", action="store_true", help="print the counts as JSON  输出 JSON")
     described = "delete questions that are older than they are kept  清理过期提问"
-    expiring = commands.add_parser(
-        "retention",
-        help=described,
-        description=described,
-        epilog=_RETENTION,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    expiring.set_defaults(action=_expire)
+    expiring = add_command(commands, "retention", _expire, described, examples=_RETENTION)
     expiring.add_argument("--days", type=int, metavar="N", help="in the place of the setting  保留天数")
     expiring.add_argument("--json", action="store_true", help="print the count as JSON  输出 JSON")
 
@@ -86,7 +67,7 @@ def _forget(options: argparse.Namespace, language: Language) -> int:
         _show(found, "found", erasure, language, as_json=options.json and options.dry_run)
     if options.dry_run:
         return 0
-    if found.total and not options.yes and input(translate("forget.ask", language)).strip().lower() not in _YES:
+    if found.total and not options.yes and not confirmed(translate("forget.ask", language)):
         print(translate("forget.kept", language), file=sys.stderr)
         return NOT_DONE
     if found.total:
@@ -96,7 +77,7 @@ def _forget(options: argparse.Namespace, language: Language) -> int:
     return NOT_DONE if found.left or found.running else 0
 
 
-def _show(found: Found, heading: str, erasure: Erasure, language: Language, *, as_json: bool) -> None:
+def _show(found: ErasureCounts, heading: str, erasure: Erasure, language: Language, *, as_json: bool) -> None:
     """Print how much there is; never any of the words."""
     if as_json:
         counts = {name: getattr(found, name) for name in ("running", "cached", "curated", "questions", "runs")}

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from rag.cli import Commands, add_command
 from rag.errors import ModelMissing
-from rag.ollama.advice import Advice, advise, serving_of
+from rag.ollama.advice import Advice, advise, measure_rates, serving_of, store_rates, stored_rates
 from rag.ollama.client import OllamaClient
 from rag.ollama.gguf import read_header
 from rag.ollama.hardware import Machine
 from rag.ollama.models import choose_among, find_installed, is_stand_in
-from rag.ollama.rates import keep_rates, kept_rates, measure_rates
 from rag.ollama.server import server_environment
 from rag.ollama.sizing import BATCH_TOKENS, KV_BYTES, ModelShape, Serving, context_of
 from rag.schema import Language
@@ -26,7 +26,7 @@ ARTICLE = (
     ("INT8 (Q8_0)", "7.5 GB", "+35 %", "2.1 %"),
     ("Q4_K_M", "4.2 GB", "+120 %", "5.3 %"),
 )
-"""What is published for a 7B model: weights, speed against FP16, loss of accuracy.  Printed beside, never used."""
+"""Published figures of a 7B model: weights, speed against FP16, loss of accuracy.  Printed beside, never used."""
 
 
 def shape_of_installed(client: OllamaClient, name: str) -> ModelShape:
@@ -38,11 +38,10 @@ def shape_of_installed(client: OllamaClient, name: str) -> ModelShape:
     return ModelShape.of(found.name, details.metadata, details.tensors, details.quantization)
 
 
-def add_size_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def add_size_command(commands: Commands) -> None:
     """Add ``size`` to the parser's commands."""
     text = "what a model takes, what fits on this machine, and why  估算模型所需资源"
-    parser = commands.add_parser("size", help=text, description=text)
-    parser.set_defaults(action=size)
+    parser = add_command(commands, "size", size, text)
     parser.add_argument("model", nargs="?", default="", metavar="NAME|FILE.gguf", help="default: the desk's  模型")
     parser.add_argument("--slots", type=_positive, default=0, metavar="N", help="answers at once  并发数")
     parser.add_argument("--context", type=_positive, default=0, metavar="TOKENS", help="of each answer  上下文长度")
@@ -72,8 +71,8 @@ def size(options: argparse.Namespace, settings: Settings, language: Language) ->
         shape = shape_of_installed(client, options.model or choose_among(client.models(), settings.model).name)
     if options.measure and not is_file:
         measured = measure_rates(client, shape.name, shape.weights_bytes, options={"num_ctx": context})
-        keep_rates(settings, shape.name, measured)
-    advice = advise(shape, serving, machine, kept_rates(settings).get(shape.name))
+        store_rates(settings, shape.name, measured)
+    advice = advise(shape, serving, machine, stored_rates(settings).get(shape.name))
     if not is_file:
         advice = replace(advice, loaded_bytes=_loaded(client, shape, serving))
     if options.json:

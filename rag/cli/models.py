@@ -6,23 +6,23 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
+from rag.cli import Commands, add_command, confirmed
 from rag.errors import ModelMissing, ModelUnfit
-from rag.ollama.client import InstalledModel, OllamaClient
+from rag.ollama.client import InstalledModel, OllamaClient, pull
 from rag.ollama.model_creation import ModelMaker
 from rag.ollama.model_details import ModelDetails
 from rag.ollama.model_files import model_source
-from rag.ollama.model_pull import pull
 from rag.ollama.models import choose_among, find_installed, is_stand_in
 from rag.ollama.templates import FORMATS
 from rag.ollama.vision import checked_vision_model
-from rag.progress import Update, progress
 from rag.schema import Language
-from rag.settings import KEPT_NAME, Settings, keep_choices
+from rag.settings import KEPT_NAME, Settings, store_choices
+from rag.terminal import Update, progress
 from rag.translate import translate
 
-Action = Callable[[argparse.Namespace, Settings, Language], int]
 GIGABYTE = 1e9
 
 
@@ -55,7 +55,7 @@ def say(key: str, language: Language, **values: object) -> None:
 def listed(
     client: OllamaClient, wanted: str, show: Callable[[InstalledModel], ModelDetails] | None = None
 ) -> list[ListedModel]:
-    """Return what is installed; ``wanted`` is the settings' model.  Raises ``OllamaUnavailable``.
+    """Return the installed models; ``wanted`` is the settings' model.  Raises ``OllamaUnavailable``.
 
     ``show`` tells a model's details where they are known already; without it Ollama is asked.
     """
@@ -139,7 +139,7 @@ def _shown_in(language: Language, key: str, what: str) -> Iterator[Update]:
 
 
 def maker(settings: Settings, language: Language) -> ModelMaker:
-    """Return what makes models in the Ollama of these settings, telling on standard error how far it has come.
+    """Return a maker of models in the Ollama of these settings, with progress on standard error.
 
     Raises ``OllamaUnavailable`` before anything long is begun.
     """
@@ -201,8 +201,7 @@ def _delete(options: argparse.Namespace, settings: Settings, language: Language)
             raise ModelUnfit(model=found.name, reason="not_confirmed")
         chosen = found.name == chosen_name(installed, settings.model)
         key = "delete_chosen_ask" if chosen else "delete_ask"
-        answer = input(translate(f"ollama.{key}", language, name=found.name, size=found.size_bytes / GIGABYTE))
-        if answer.strip().lower() not in {"y", "yes", "是"}:
+        if not confirmed(translate(f"ollama.{key}", language, name=found.name, size=found.size_bytes / GIGABYTE)):
             say("kept", language, name=found.name)
             return 1
     client.delete(found.name)
@@ -217,7 +216,7 @@ def _use(options: argparse.Namespace, settings: Settings, language: Language) ->
         raise ModelMissing(model=options.name)
     details = client.show(found.name)
     choices = choices_for(found.name, details, settings)
-    variables = keep_choices(settings, choices)
+    variables = store_choices(settings, choices)
     say("using", language, name=found.name, path=settings.data_dir / KEPT_NAME)
     if "thinking" in choices and not details.thinks:
         say("using_without_thought", language)
@@ -228,11 +227,11 @@ def _use(options: argparse.Namespace, settings: Settings, language: Language) ->
 
 def _pictures(options: argparse.Namespace, settings: Settings, language: Language) -> int:
     if options.none:
-        variables = keep_choices(settings, {"vision_model": ""})
+        variables = store_choices(settings, {"vision_model": ""})
         say("pictures_off", language, path=settings.data_dir / KEPT_NAME)
     elif options.name:
         name = checked_vision_model(settings.changed(vision_model=options.name))
-        variables = keep_choices(settings, {"vision_model": name})
+        variables = store_choices(settings, {"vision_model": name})
         say("pictures_by", language, name=name, path=settings.data_dir / KEPT_NAME)
     else:
         say_vision_model(settings, language)
@@ -266,15 +265,10 @@ def choices_for(name: str, details: ModelDetails, settings: Settings) -> dict[st
     return {"model": name, "thinking": "off"}
 
 
-def add_model_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def add_model_commands(commands: Commands) -> None:
     """Add the commands to the parser's."""
-
-    def command(name: str, action: Action, help_words: str, *aliases: str) -> argparse.ArgumentParser:
-        parser = commands.add_parser(name, help=help_words, description=help_words, aliases=aliases)
-        parser.set_defaults(action=action)
-        return parser
-
-    parser = command("list", _list, "what is installed, and which one answers  已安装的模型", "models")
+    command = partial(add_command, commands)
+    parser = command("list", _list, "what is installed, and which one answers  已安装的模型", aliases=["models"])
     parser.add_argument("--json", action="store_true", help="print JSON  以 JSON 输出")
     parser = command("pull", _pull, "get a model from the registry  从仓库下载模型")
     parser.add_argument("name", metavar="NAME", help="e.g. deepseek-r1:7b  模型名称")

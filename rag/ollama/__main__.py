@@ -12,6 +12,7 @@ from dataclasses import asdict, replace
 
 from filelock import FileLock, Timeout
 
+from rag.cli import add_command
 from rag.cli.model_size import add_size_command
 from rag.cli.models import add_model_commands, say, say_vision_model
 from rag.errors import AnswerdeskError, OllamaUnavailable
@@ -151,8 +152,7 @@ def _parser() -> argparse.ArgumentParser:
         ("stop", _stop, "stop it, if it was started here  停止由本程序启动的服务"),
     )
     for name, action, words in actions:
-        command = commands.add_parser(name, help=words, description=words)
-        command.set_defaults(action=action)
+        command = add_command(commands, name, action, words)
         command.add_argument("--json", action="store_true", help="print JSON  以 JSON 输出")
         if name == "start":
             command.add_argument(

@@ -15,9 +15,9 @@ from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import OpenerDirector, ProxyHandler, Request, build_opener
 
-from rag.errors import OllamaRefused, OllamaUnavailable
+from rag.errors import DownloadFailed, OllamaRefused, OllamaUnavailable
 from rag.ollama.model_details import ModelDetails
-from rag.progress import Update
+from rag.terminal import Update
 
 _ANSWER_SECONDS = 10.0
 _PROBE_SECONDS = 2.0
@@ -26,6 +26,11 @@ _SHOW_SECONDS = 30.0  # it reads the model's header
 _PIECE_BYTES = 1 << 20
 _JSON = {"Content-Type": "application/json"}
 _HERE = frozenset({"127.0.0.1", "localhost", "::1"})
+
+_FIRST_WORD_SECONDS = 8.0
+_SILENCE_SECONDS = 120.0  # Ollama says nothing while it checks the sum of gigabytes
+_NO_CONNECTION = ("no such host", "dial tcp", "timeout", "connection re", "unreachable", "TLS", "EOF")
+_NO_MODEL = ("file does not exist", "not found")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +84,7 @@ def _progress(row: Mapping[str, Any]) -> Progress:
 
 
 class _Counted:
-    """A file that tells how much of it was read."""
+    """A file that reports how much of it was read."""
 
     def __init__(self, file: IO[bytes], size: int, update: Update) -> None:
         self._file, self._size, self._update = file, size, update
@@ -170,7 +175,7 @@ class OllamaClient:
             yield _progress(row)
 
     def show(self, name: str) -> ModelDetails:
-        """Return what Ollama knows of a model."""
+        """Return a model's details."""
         body = json.dumps({"model": name}).encode()
         request = Request(self._address("/api/show"), data=body, headers=_JSON, method="POST")
         with self._open(request, _SHOW_SECONDS) as response:
@@ -231,7 +236,7 @@ class OllamaClient:
 
     @contextmanager
     def _open(self, request: Request, timeout: float) -> Iterator[IO[bytes]]:
-        """Send a request and translate what goes wrong, also while the caller reads."""
+        """Send a request and translate its errors, also while the caller reads."""
         try:
             with self._opener.open(request, timeout=timeout) as response:
                 yield response
@@ -248,3 +253,32 @@ def _reason(error: HTTPError) -> str:
         return str(json.loads(error.read())["error"])
     except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
         return f"HTTP {error.code}"
+
+
+def pull(client: OllamaClient, name: str, update: Update, *, remedy: str = "other_model") -> None:
+    """Pull from the registry; one that is silent at the beginning is given up sooner than a running download.
+
+    Raises ``DownloadFailed``.
+    """
+    arriving = False
+    for silence_seconds in (_FIRST_WORD_SECONDS, _SILENCE_SECONDS):
+        try:
+            for news in client.pull(name, silence_seconds=silence_seconds):
+                arriving = arriving or news.completed_bytes > 0
+                update(news.completed_bytes, news.total_bytes)
+                if news.status == "success":
+                    return
+        except OllamaRefused as error:
+            raise DownloadFailed(what=name, reason=_pull_failure(error), remedy=remedy) from error
+        except OllamaUnavailable as error:
+            if not arriving:
+                raise DownloadFailed(what=name, reason="silent", remedy=remedy) from error
+    raise DownloadFailed(what=name, reason="broken", remedy="again")
+
+
+def _pull_failure(error: OllamaRefused) -> str:
+    """Translate Ollama's own words, which have no codes."""
+    said = str(error.details["reason"])
+    if any(words in said for words in _NO_MODEL):
+        return "absent"
+    return "silent" if any(words in said for words in _NO_CONNECTION) else said

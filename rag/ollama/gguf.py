@@ -76,7 +76,7 @@ def tensor_bytes(kind: str, elements: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class GgufHeader:
-    """What a file says of itself.
+    """A file's header.
 
     ``metadata`` holds numbers, texts, short lists, and the length of long lists under ``KEY.length``.  ``entries`` are
     where in the file each key's whole entry lies, [start, end).  ``data_start`` is where the weights begin.

@@ -33,14 +33,14 @@ class Machine:
 
     @property
     def budget_bytes(self) -> int:
-        """What a model may take: nine tenths of a GPU, or the memory without what the system and the desk need."""
+        """The memory for a model: nine tenths of a GPU, or the memory without that of the system and the desk."""
         if self.gpu_bytes:
             return int(self.gpu_bytes * _GPU_SHARE)
         return max(self.memory_bytes - max(_SYSTEM_BYTES, int(self.memory_bytes * _SYSTEM_SHARE)), 0)
 
 
 def physical_cores() -> int:
-    """Return how many physical cores those are: as many threads a model has that nobody tells otherwise."""
+    """Return the number of physical cores, which is the default number of a model's threads."""
     return min(usable_cores(), psutil.cpu_count(logical=False) or usable_cores())
 
 

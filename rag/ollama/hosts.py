@@ -36,7 +36,7 @@ HostState = Literal["usable", "down", "without_model"]
 
 
 def host_name(url: str) -> str:
-    """Return host and port: what a server is called in the line and in words.
+    """Return host and port, the name of a server in the queue and in sentences.
 
     >>> host_name("http://gpu-box:11434")
     'gpu-box:11434'
@@ -119,7 +119,7 @@ class Hosts:
         return self._chosen(self.look(after_a_pause=True))
 
     def suspect(self, name: str) -> bool:
-        """Look at a host on which a question just failed, and tell whether it answers."""
+        """Check a host on which a question just failed, and tell whether it answers."""
         return self._watched[name].ask(forgiving=False)
 
     def loaded(self) -> dict[str, list[LoadedModel]]:
@@ -134,7 +134,7 @@ class Hosts:
         return found
 
     def look(self, *, after_a_pause: bool = False) -> list[Host]:
-        """Return what was last seen of each host, in the order in which they were named.
+        """Return the last state of each host, in the order in which they were named.
 
         ``after_a_pause`` waits for news where what was seen is old.
         """
@@ -182,7 +182,7 @@ class _Watched:
             return self._thread if self._looked_at is None or is_old else None
 
     def ask(self, *, forgiving: bool = True) -> bool:
-        """Ask the host how it fares, and tell whether it answered; ``forgiving`` lets one miss pass."""
+        """Check the host, and tell whether it answered; ``forgiving`` allows one failure."""
         with self._asking:
             if not forgiving:
                 self._models_seen_at = None
@@ -228,7 +228,7 @@ def choose_model(settings: Settings) -> ChosenModel:
 
 
 def loaded_models(settings: Settings) -> list[LoadedModel]:
-    """Return the models in memory; what several hosts hold of the same one is added up.
+    """Return the models in memory; the memory of one on several hosts is added up.
 
     Raises ``OllamaUnavailable`` where nothing answers.
     """

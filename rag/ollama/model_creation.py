@@ -18,13 +18,13 @@ from rag.ollama.client import InstalledModel, OllamaClient
 from rag.ollama.model_details import ModelDetails
 from rag.ollama.model_files import ModelSource, adapter_files, require_unquantized
 from rag.ollama.models import STAND_IN_PREFIX, find_installed, is_stand_in
-from rag.progress import Update
+from rag.terminal import Update
 
 KINDS = ("q8_0", "q4_K_M", "q4_K_S")
-"""What Ollama can quantize to (fs/ggml/type.go, ParseFileType)."""
+"""Quantizations that Ollama can make (fs/ggml/type.go, ParseFileType)."""
 
 OWN_KINDS = ("q4_0",)
-"""What is written here instead, since Ollama refuses to make it."""
+"""Quantizations that are written here, since Ollama refuses to make them."""
 
 _NAME = re.compile(r"(?=.{1,120}$)[A-Za-z0-9][\w.-]*(/[\w.-]+){0,2}(:[\w.-]+)?", re.ASCII)
 _UNQUANTIZED_END = re.compile(r"-(?:fp16|f16|bf16|fp32|f32)$", re.IGNORECASE)
@@ -58,7 +58,7 @@ def variant_name(name: str, kind: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ModelMaker:
-    """Makes models in the Ollama behind ``client``; ``shown`` tells how far each long step has come."""
+    """Makes models in the Ollama behind ``client``; ``shown`` shows the progress of each long step."""
 
     client: OllamaClient
     shown: Shown

@@ -22,7 +22,7 @@ UNQUANTIZED = ("F16", "BF16", "F32")
 
 @dataclass(frozen=True, slots=True)
 class ModelDetails:
-    """What Ollama knows of a model.
+    """A model's details as Ollama tells them.
 
     ``file`` is where its weights lie on Ollama's machine; ``metadata`` and ``tensors`` are the file's own, without the
     vocabulary; ``capabilities`` are Ollama's words (``completion``, ``thinking``, ``vision``, ``embedding``).
@@ -55,12 +55,6 @@ class ModelDetails:
     def reconstructed_from(self) -> str:
         """Return from which quantization its F16 was reconstructed; empty where the weights are the makers' own."""
         return str(self.metadata.get(RECONSTRUCTED, ""))
-
-    @property
-    def merged_from(self) -> str:
-        """Return the model that was tuned to make this one; empty where none was, so far as its file says."""
-        found = (value for key, value in self.metadata.items() if key.endswith(MERGED_FROM))
-        return str(next(found, ""))
 
     @classmethod
     def of(cls, answer: Mapping[str, Any]) -> "ModelDetails":

@@ -42,7 +42,7 @@ def default_stand_in() -> str:
 
 
 def installed_models(settings: Settings) -> list[InstalledModel]:
-    """Return what the Ollama of these settings holds.  Raises ``OllamaUnavailable``."""
+    """Return the models in the Ollama of these settings.  Raises ``OllamaUnavailable``."""
     return OllamaClient(settings.ollama_url).models()
 
 

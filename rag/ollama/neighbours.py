@@ -1,4 +1,4 @@
-"""What else keeps the processor busy while a model runs.
+"""Other programs that keep the processor busy while a model runs.
 
 A model's threads wait for each other at every step, so one that has to share its core holds up all of them: with two
 threads on two cores beside one busy program, a model writes a twelfth of what it writes alone, and with one thread half
@@ -67,7 +67,7 @@ class NeighbourWatch:
         self.seen: Neighbours | None = None
 
     def look(self, now: float | None = None) -> Neighbours | None:
-        """Look, and return who has been seen for 4 s and has not been gone for 20 s.  ``now`` is in seconds."""
+        """Return the programs that were busy for 4 s, until they are quiet for 20 s.  ``now`` is in seconds."""
         now = time.monotonic() if now is None else now
         taken = self._taken()
         if self._looked_at is not None and now > self._looked_at:

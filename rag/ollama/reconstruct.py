@@ -22,7 +22,7 @@ from rag.ollama.gguf import MAGIC, TENSOR_KINDS, GgufHeader, Tensor, read_header
 from rag.ollama.model_details import MERGED_FROM, RECONSTRUCTED, UNQUANTIZED
 from rag.ollama.model_files import require_unquantized
 from rag.ollama.sizing import ModelShape, requantized
-from rag.progress import Update
+from rag.terminal import Update
 
 _VERSION, _ALIGNMENT = 3, 32
 _UINT32, _FLOAT32, _STRING = 4, 6, 8
@@ -111,7 +111,7 @@ def write_adapter(target: Path, architecture: str, factors: Mapping[str, LowRank
 
 @dataclass(frozen=True, slots=True)
 class _Content:
-    """What the new file holds: its ``general.file_type``, the kind of each tensor, other entries, and what is added."""
+    """The new file: its ``general.file_type``, the kind of each tensor, other entries, and added ones."""
 
     file_type: int
     kinds: Mapping[str, str]

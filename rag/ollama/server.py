@@ -24,9 +24,8 @@ from rag.ollama.client import OllamaClient
 from rag.ollama.hosts import Hosts, hosts_of
 from rag.ollama.install import find_ollama, home_of_ollama, models_folder
 from rag.ollama.neighbours import Neighbours
-from rag.ollama.processes import group_members
-from rag.ollama.state import ServerFiles, ServerState, read_living_state, read_state
-from rag.ollama.supervisor import Supervised, clear_leftovers
+from rag.ollama.state import ServerFiles, ServerState, group_members, read_living_state, read_state
+from rag.ollama.supervisor import SupervisedCommand, clear_leftovers
 from rag.settings import Settings
 
 _START_SECONDS = 60.0
@@ -143,10 +142,10 @@ def stop(settings: Settings) -> StopOutcome:
     return "stopped"
 
 
-def supervised(settings: Settings) -> Supervised:
-    """Return what the supervisor runs: our Ollama with the settings of this machine."""
+def supervised(settings: Settings) -> SupervisedCommand:
+    """Return the supervised command: our Ollama with the settings of this machine."""
     binary = find_ollama(settings)
-    return Supervised(
+    return SupervisedCommand(
         url=settings.ollama_url,
         command=(str(binary), "serve"),
         environment=server_environment(settings),
@@ -245,7 +244,7 @@ def _leaves_traces(state: ServerState) -> bool:
 
 
 def _version(url: str) -> str | None:
-    """Return the version of the Ollama at ``url``; None when there is none, which is no failure for those who ask."""
+    """Return the version of the Ollama at ``url``; None if there is none."""
     try:
         return OllamaClient(url).version()
     except (OllamaUnavailable, OllamaRefused):

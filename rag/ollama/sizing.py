@@ -26,7 +26,7 @@ _FALLBACK = {"Q4_K": "Q5_0", "Q5_K": "Q5_1", "Q6_K": "Q8_0"}  # where a row is n
 
 @dataclass(frozen=True, slots=True)
 class ModelShape:
-    """What a model is made of.  ``kv_heads`` has one number a layer; ``quantization`` as Ollama names it."""
+    """The shape of a model.  ``kv_heads`` has one number a layer; ``quantization`` as Ollama names it."""
 
     name: str
     architecture: str
@@ -122,7 +122,7 @@ class Serving:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Bytes that a served model takes; ``ps_bytes`` is what ``/api/ps`` says of it."""
+    """The memory of a served model, in bytes; ``ps_bytes`` is the size in ``/api/ps``."""
 
     weights_bytes: int
     kv_bytes: int
@@ -136,7 +136,7 @@ class Memory:
 
 
 def memory_of(shape: ModelShape, serving: Serving) -> Memory:
-    """Return what a model takes when it is served so; a context beyond the trained one is cut to it, as Ollama does."""
+    """Return the memory of a served model; a context beyond the trained one is cut to it, as Ollama does."""
     kv = kv_bytes(shape, serving)
     buffers = buffer_bytes(shape, serving)
     counted = shape.counted_weights_bytes + kv + (_counted_graph_bytes(shape, serving) if serving.on_gpu else 0)
@@ -155,7 +155,7 @@ def kv_bytes(shape: ModelShape, serving: Serving) -> int:
 
 
 def buffer_bytes(shape: ModelShape, serving: Serving) -> int:
-    """Return what is set aside for computing a batch, and for the slots' outputs."""
+    """Return the memory for computing a batch, and for the slots' outputs."""
     batch = min(BATCH_TOKENS, context_of(shape, serving))
     scores = 0 if serving.flash_attention else batch * context_of(shape, serving) * serving.slots * shape.heads
     outputs = serving.slots * shape.vocabulary
@@ -163,7 +163,7 @@ def buffer_bytes(shape: ModelShape, serving: Serving) -> int:
 
 
 def _counted_graph_bytes(shape: ModelShape, serving: Serving) -> int:
-    """Return what ``/api/ps`` adds for a GPU's computing: Ollama's own estimate, without flash attention.
+    """Return Ollama's own estimate of a GPU's computing memory, without flash attention, as in ``/api/ps``.
 
     Its formulas for llama and qwen2 (fs/ggml/ggml.go, GraphSize); for others a sixth of the cache for each query head
     that shares a KV head.

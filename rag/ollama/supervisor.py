@@ -23,8 +23,7 @@ from typing import IO
 import psutil
 
 from rag.ollama.neighbours import NeighbourWatch
-from rag.ollama.processes import ProcessIdentity, end_group, group_members
-from rag.ollama.state import Phase, ServerFiles, ServerState, write_state
+from rag.ollama.state import Phase, ProcessIdentity, ServerFiles, ServerState, end_group, group_members, write_state
 from rag.priority import MODEL_NICE, ending_with_parent, set_priority
 
 _TICK_SECONDS = 0.1
@@ -79,21 +78,21 @@ def restart_delay_seconds(crashes_in_a_row: int) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Supervised:
-    """What is run, and how one tells that it serves."""
+class SupervisedCommand:
+    """The command that is supervised, and its readiness check."""
 
     url: str
     command: Sequence[str]
     environment: Mapping[str, str]
     answers: Callable[[], bool]
     owner: int | None = None
-    """The process for whose length it is run, if there is one."""
+    """The process whose end ends the run, if there is one."""
 
 
 class Supervisor:
     """Runs ``supervised`` until told to end.  ``run`` returns the exit code."""
 
-    def __init__(self, supervised: Supervised, files: ServerFiles, *, lifeline: int | None = None) -> None:
+    def __init__(self, supervised: SupervisedCommand, files: ServerFiles, *, lifeline: int | None = None) -> None:
         self._supervised = supervised
         self._files = files
         self._lifeline = lifeline
@@ -155,7 +154,7 @@ class Supervisor:
         return served
 
     def _look_around(self, watch: NeighbourWatch) -> None:
-        """Record who wants the processor as well, when that changes."""
+        """Record the programs that use the processor as well, when that changes."""
         now = time.monotonic()
         if now - self._looked_around_at < _LOOK_AROUND_SECONDS:
             return
@@ -178,7 +177,7 @@ class Supervisor:
         )
 
     def _bury(self, process: subprocess.Popen[bytes], leader: ProcessIdentity) -> None:
-        """End Ollama and its runners; what they still say goes to the log."""
+        """End Ollama and its runners; their last output goes to the log."""
         if process.poll() is None or group_members(leader):
             end_group(leader, _GRACE_SECONDS)
         process.wait()
@@ -214,7 +213,7 @@ class Supervisor:
 
 
 def clear_leftovers(state: ServerState) -> None:
-    """End what a supervisor that was killed may have left: Ollama, or runners without one."""
+    """End the leftovers of a killed supervisor: Ollama, or runners without one."""
     if state.ollama is None or state.supervisor.alive():
         return
     try:
@@ -234,7 +233,7 @@ def _goes_first(pid: int) -> bool:
 
 
 def _as_our_child() -> Callable[[], None]:
-    """Return what asks the kernel, between fork and exec, to end the new process when this one is killed.
+    """Return a function that asks the kernel, between fork and exec, to end the new process with this one.
 
     The new one goes before ordinary programs where it may.
     """

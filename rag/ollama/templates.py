@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 NO_TEMPLATE = "{{ .Prompt }}"
-"""What Ollama takes where a model has none (template/template.go, DefaultTemplate)."""
+"""Ollama's default template (template/template.go, DefaultTemplate)."""
 
 # Ollama reads from the template that the model can think (it mentions .Thinking) and which tags enclose a thought: the
 # first and the last text beside the innermost {{ .Thinking }} (thinking/template.go, InferTags).
@@ -78,7 +78,7 @@ _R1 = """\
 
 @dataclass(frozen=True, slots=True)
 class ChatFormat:
-    """A template in Ollama's language, the marks at which an answer ends, and what its makers recommend."""
+    """A template in Ollama's language, its stop marks, and the parameters that its makers recommend."""
 
     name: str
     template: str

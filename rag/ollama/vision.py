@@ -30,7 +30,7 @@ def require_vision(client: OllamaClient, name: str) -> None:
 
 
 def settings_of_vision(settings: Settings) -> Settings:
-    """Return settings whose model is the one that is shown pictures; there must be one."""
+    """Return settings whose model is the vision model; there must be one."""
     if not settings.vision_model:
         raise ValueError("no model for pictures is set")
     return settings.changed(model=settings.vision_model)

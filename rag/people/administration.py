@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 
-from rag.errors import NotPermitted, PersonNeeded, PersonOutOfReach, PersonUnusable, ScopeNotHeld
+from rag.errors import PersonNeeded, PersonOutOfReach, PersonUnusable, ScopeNotHeld
 from rag.people.audit import AuditTrail, Entry
 from rag.people.directory import People, Person
 from rag.people.keys import ApiKey, ApiKeys, Right
@@ -12,11 +12,11 @@ from rag.schema import Audience
 from rag.storage.access import LOCAL_USER, KnowledgeBases, Role, User, key_of_owner
 
 EVERYTHING = "*"
-"""How an error names what somebody without limits may read."""
+"""How an error names the scope of users without limits."""
 
 
 class Administration:
-    """The people and the record of changes, for whoever ``who`` names; they need be an admin.
+    """Users and the audit log, for an admin; ``who`` names them on every call.
 
     A scope is given and taken only by an admin who has it, and everything only by one who may read everything.  So an
     admin with limits gets at no more than these by any way: she can change nobody who may read everything, and sets no
@@ -36,31 +36,31 @@ class Administration:
 
     def people(self) -> tuple[Person, ...]:
         """Return everybody, by name."""
-        self._admin()
+        self._who().require("admin")
         return self._people.list()
 
     def find(self, name: str) -> Person:
-        """Return somebody, in any case of the name.  Raises ``PersonUnknown``."""
-        self._admin()
+        """Return a user, in any case of the name.  Raises ``PersonUnknown``."""
+        self._who().require("admin")
         return self._people.find(name)
 
     def scopes(self, of: Person | None = None) -> tuple[str, ...]:
-        """Return the scopes that the admin can give, and of those of a person the ones that she can take.
+        """Return the scopes that the admin can give to a user, and those that they can take.
 
         They are each knowledge base's scope, or its name where it names none, and what ``of`` has besides.
         """
-        admin = self._admin()
+        admin = self._who().require("admin")
         named = {self._bases.access(name).scope or name for name in self._bases.names_for(admin)}
         held = (of.scopes if of is not None else None) or frozenset()
         return tuple(sorted(named | (held if admin.scopes is None else held & admin.scopes)))
 
     def has_limits(self) -> bool:
         """Tell whether the admin may not read everything, and so cannot let others either."""
-        return self._admin().scopes is not None
+        return self._who().require("admin").scopes is not None
 
     def add(self, name: str, role: Role, scopes: Iterable[str] | None, password: str | None) -> Person:
-        """Let somebody in; ``password`` None: another provider signs them in.  Raises a ``PeopleError``."""
-        admin = self._admin()
+        """Add a user; ``password`` None: another provider signs them in.  Raises a ``PeopleError``."""
+        admin = self._who().require("admin")
         given = frozenset(scopes) if scopes is not None else None
         require_held(given, admin)
         if role == "admin" or password is not None:
@@ -79,7 +79,7 @@ class Administration:
             self._people.set_role(name, role, by=admin.name)
 
     def set_scopes(self, name: str, scopes: frozenset[str] | None) -> None:
-        """Say what somebody may read; scopes that the admin does not have stay as they are.
+        """Set a user's scopes; those that the admin does not have stay as they are.
 
         Raises ``ScopeNotHeld`` or ``PersonOutOfReach``.
         """
@@ -94,12 +94,12 @@ class Administration:
             self._people.set_scopes_within(name, scopes, admin.scopes, by=admin.name)
 
     def set_disabled(self, name: str, *, disabled: bool) -> None:
-        """Let somebody in no more, or again.  Raises ``PersonOutOfReach`` or ``LastAdmin``."""
+        """Disable a user, or enable them again.  Raises ``PersonOutOfReach`` or ``LastAdmin``."""
         admin = self._admin_over(name)
         self._people.set_disabled(name, disabled, by=admin.name)
 
     def set_password(self, name: str, password: str) -> None:
-        """Give a new password.  Raises ``PersonUnusable``, or ``PersonOutOfReach`` for who may read more."""
+        """Set a new password.  Raises ``PersonUnusable``, or ``PersonOutOfReach`` for users with more scopes."""
         admin = self._admin_over(name)
         _require_person(admin)
         if admin.scopes is not None and not (self._people.find(name).scopes or frozenset()) <= admin.scopes:
@@ -110,29 +110,23 @@ class Administration:
         self._people.set_password(name, hash_password(password), by=admin.name)
 
     def sign_out_everywhere(self, name: str) -> None:
-        """End all sign-ins of somebody.  Raises ``PersonOutOfReach``."""
+        """End all sessions of a user.  Raises ``PersonOutOfReach``."""
         admin = self._admin_over(name)
         self._people.sign_out_everywhere(name, by=admin.name)
 
     def entries(self, limit: int = 200) -> tuple[Entry, ...]:
         """Return the newest changes first."""
-        self._admin()
+        self._who().require("admin")
         return self._audit.entries(limit)
 
     def lines(self) -> Iterator[str]:
         """Yield every change as a line of JSON, oldest first."""
-        self._admin()
+        self._who().require("admin")
         return self._audit.lines()
-
-    def _admin(self) -> User:
-        user = self._who()
-        if not user.is_at_least("admin"):
-            raise NotPermitted(role="admin")
-        return user
 
     def _admin_over(self, name: str) -> User:
         """Return the admin; of who may read everything only another such one may change anything."""
-        admin = self._admin()
+        admin = self._who().require("admin")
         person = self._people.find(name)
         if admin.scopes is not None and person.scopes is None:
             raise PersonOutOfReach(name=person.name)
@@ -157,7 +151,7 @@ def require_held(scopes: frozenset[str] | None, admin: User) -> None:
 
 
 class KeyAdministration:
-    """The keys, for whoever ``who`` names; they need be an admin.
+    """The API keys, for an admin; ``who`` names them on every call.
 
     An admin with limits gets at no more than these: she gives only scopes that she has, ends no key of somebody else
     that may read everything, and replaces no secret of somebody else's key that may read more than she does, because
@@ -171,7 +165,7 @@ class KeyAdministration:
 
     def list(self) -> tuple[ApiKey, ...]:
         """Return the keys that are not revoked, oldest first."""
-        self._admin()
+        self._who().require("admin")
         return tuple(key for key in self._keys.list() if not key.revoked)
 
     def add(
@@ -184,11 +178,11 @@ class KeyAdministration:
         expires_at: datetime | None = None,
         questions_a_minute: int | None = None,
     ) -> tuple[str, ApiKey]:
-        """Make a key of one's own and return its secret, which is told this once, with the key.
+        """Make a key, and return its secret, which is shown only once, with the key.
 
         Raises ``ScopeNotHeld`` and ``ApiKeyUnusable``.
         """
-        admin = self._admin()
+        admin = self._who().require("admin")
         _require_person(admin)
         given = frozenset(scopes) if scopes is not None else None
         require_held(given, admin)
@@ -205,25 +199,19 @@ class KeyAdministration:
 
     def revoke(self, key_id: str) -> None:
         """End a key at once and for ever.  Raises ``ApiKeyUnknown`` or ``PersonOutOfReach``."""
-        admin, key = self._admin(), self._keys.find(key_id)
+        admin, key = self._who().require("admin"), self._keys.find(key_id)
         if not _is_own(key, admin) and admin.scopes is not None and key.scopes is None:
             raise PersonOutOfReach(name=key.name)
         self._keys.revoke(key_id, by=admin.name)
 
     def roll(self, key_id: str) -> str:
         """Return a new secret for a key; the old one ends.  Raises ``ApiKeyUnknown`` or ``PersonOutOfReach``."""
-        admin, key = self._admin(), self._keys.find(key_id)
+        admin, key = self._who().require("admin"), self._keys.find(key_id)
         _require_person(admin)
         beyond = admin.scopes is not None and (key.scopes is None or not key.scopes <= admin.scopes)
         if beyond and not _is_own(key, admin):
             raise PersonOutOfReach(name=key.name)
         return self._keys.roll(key_id, by=admin.name)
-
-    def _admin(self) -> User:
-        user = self._who()
-        if not user.is_at_least("admin"):
-            raise NotPermitted(role="admin")
-        return user
 
 
 def _owner(admin: User) -> str:

@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Literal, get_args
 
-from rag.people.tables import PEOPLE_MIGRATIONS
 from rag.settings import DatabasePlace
 from rag.storage.connection import Connection, Row, SharedStore, open_database
+from rag.storage.migrations import PEOPLE_MIGRATIONS
 
 Change = Literal[
     "person_added",
@@ -32,7 +32,7 @@ Change = Literal[
     "turns_deleted",
     "customer_forgotten",
 ]
-"""What can be recorded.  The words for each are in ``locale/*/ui/people.toml`` under ``change_``."""
+"""The recorded actions.  The words for each are in ``locale/*/ui/people.toml`` under ``change_``."""
 
 Detail = str | int | float | bool | None
 _LONGEST_DETAIL = 200
@@ -68,7 +68,7 @@ def write_change(connection: Connection, who: str, what: Change, about: str, det
 
 
 def terminal_user() -> str:
-    """Return whom the record names for what is done at a terminal: the operating system's user, marked as such."""
+    """Return the name for actions in a terminal: the operating system's user, marked as such."""
     try:
         name = getpass.getuser()
     except (KeyError, OSError):  # a container's user who is in no list of users

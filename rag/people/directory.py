@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 
 from rag.errors import LastAdmin, PersonOutOfReach, PersonTaken, PersonUnknown, PersonUnusable, ScopeNotHeld
 from rag.people.audit import Change, Detail, write_change
-from rag.people.tables import PEOPLE_MIGRATIONS
 from rag.settings import DatabasePlace, Settings
 from rag.storage.access import LOCAL_USER, KnowledgeBases, Role, User
 from rag.storage.connection import Connection, Row, SharedStore, open_database
+from rag.storage.migrations import PEOPLE_MIGRATIONS
 
 _NAME = re.compile(r"[\w.@+-]{1,64}")
 _AN_ADMIN = "SELECT 1 FROM person WHERE role = 'admin' AND disabled = 0"
@@ -21,7 +21,7 @@ _AN_ADMIN = "SELECT 1 FROM person WHERE role = 'admin' AND disabled = 0"
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody who may be let in.  ``scopes`` None: every knowledge base."""
+    """A stored user.  ``scopes`` None: every knowledge base."""
 
     name: str
     role: Role
@@ -31,12 +31,12 @@ class Person:
 
     @property
     def user(self) -> User:
-        """Return what pages and services ask about."""
+        """Return the user that pages and services work with."""
         return User(self.name, self.role, self.scopes)
 
 
 def known_scopes(settings: Settings, names: Sequence[str]) -> tuple[str, ...]:
-    """Return the scopes, each the name of a knowledge base or what one asks for.  Raises ``PersonUnusable``."""
+    """Return the scopes, each the name or the scope of a knowledge base.  Raises ``PersonUnusable``."""
     known = {settings.knowledge_base, *KnowledgeBases(settings.knowledge_folder).scopes()}
     for name in names:
         if name not in known:
@@ -72,7 +72,7 @@ class People(SharedStore):
         return tuple(_person(row) for row in self._database.rows("SELECT * FROM person ORDER BY lower(name)"))
 
     def find(self, name: str) -> Person:
-        """Return somebody, in any case of the name.  Raises ``PersonUnknown``."""
+        """Return a user, in any case of the name.  Raises ``PersonUnknown``."""
         with self._database.reading() as connection:
             return _found(connection, name)
 
@@ -87,7 +87,7 @@ class People(SharedStore):
         return found
 
     def add(self, name: str, role: Role, scopes: Iterable[str] | None, password_hash: str, by: str) -> Person:
-        """Let somebody in; an empty ``password_hash`` is for who signs in elsewhere.
+        """Add a user; an empty ``password_hash`` is for those who sign in elsewhere.
 
         Raises ``PersonTaken``, and ``PersonUnusable`` for a name that cannot be one.
         """
@@ -109,12 +109,12 @@ class People(SharedStore):
             _require_admin(connection, name)
 
     def set_scopes(self, name: str, scopes: Iterable[str] | None, by: str) -> None:
-        """Say what somebody may read; None: everything.  Raises ``PersonUnknown``."""
+        """Set a user's scopes; None: everything.  Raises ``PersonUnknown``."""
         with self._changing(by, "person_scopes", name, scopes=_said(scopes)) as connection:
             _write_scopes(connection, _found(connection, name).name, scopes)
 
     def set_scopes_within(self, name: str, scopes: Collection[str], held: frozenset[str], by: str) -> None:
-        """Say which of the scopes ``held`` somebody has; their other ones stay as they are.
+        """Set which of the scopes ``held`` a user has; their other ones stay as they are.
 
         Raises ``PersonUnknown``; ``ScopeNotHeld`` for a scope to be given that is not among ``held``; and
         ``PersonOutOfReach`` for a person who may read everything.
@@ -131,7 +131,7 @@ class People(SharedStore):
             write_change(connection, by, "person_scopes", name, {"scopes": _said(left)})
 
     def set_disabled(self, name: str, disabled: bool, by: str) -> None:
-        """Let somebody in no more, which ends their sign-ins, or again.  Raises ``PersonUnknown`` or ``LastAdmin``."""
+        """Disable a user and end their sessions, or enable them.  Raises ``PersonUnknown`` or ``LastAdmin``."""
         with self._changing(by, "person_disabled" if disabled else "person_enabled", name) as connection:
             known = _found(connection, name).name
             connection.execute("UPDATE person SET disabled = ? WHERE name = ?", (int(disabled), known))
@@ -148,14 +148,14 @@ class People(SharedStore):
             _end_sign_ins(connection, known)
 
     def sign_out_everywhere(self, name: str, by: str) -> None:
-        """End all sign-ins of somebody, also those of another provider.  Raises ``PersonUnknown``."""
+        """End all sessions of a user, also those of another provider.  Raises ``PersonUnknown``."""
         with self._changing(by, "signed_out_everywhere", name) as connection:
             known = _found(connection, name).name
             _end_sign_ins(connection, known)
             _forget_browsers(connection, known)
 
     def password_of(self, name: str) -> str:
-        """Return the hash of somebody's password, empty where there is nobody of this name or no password."""
+        """Return the hash of a user's password; empty if there is no such user or no password."""
         row = self._database.row("SELECT password FROM person WHERE name = ? COLLATE NOCASE", (name,))
         return str(row["password"]) if row is not None else ""
 

@@ -13,11 +13,11 @@ from typing import Literal, get_args
 
 from rag.errors import ApiKeyRefused, ApiKeyUnknown, ApiKeyUnusable, PersonUnknown
 from rag.people.audit import Change, Detail, write_change
-from rag.people.tables import PEOPLE_MIGRATIONS
 from rag.schema import Audience
 from rag.settings import DatabasePlace
 from rag.storage.access import KEY_PREFIX, ROLES, Role, User
 from rag.storage.connection import Connection, Row, SharedStore, open_database
+from rag.storage.migrations import PEOPLE_MIGRATIONS
 
 Right = Literal[
     "ask",
@@ -36,13 +36,13 @@ Right = Literal[
     "people",
 ]
 RIGHTS: tuple[Right, ...] = get_args(Right)
-"""What a key may do.  What it may read is another matter: ``ApiKey.scopes`` and ``ApiKey.audience``."""
+"""The rights of a key.  What it may read is in ``ApiKey.scopes`` and ``ApiKey.audience``."""
 
 PUBLIC_RIGHTS: tuple[Right, ...] = ("ask", "users", "retrieve", "feedback", "documents:read")
-"""What a key for customers can be given: everything else shows or changes what colleagues work with."""
+"""The rights that a key for customers can have: all others show or change colleagues' work."""
 
 SECRET_PREFIX = "ad_"
-"""The beginning that all secrets share, by which those that leaked can be searched for."""
+"""The common prefix of all secrets, by which leaked ones can be searched for."""
 LONGEST_NAME = 64
 
 _LEAST_ROLES: dict[Right, Role] = {
@@ -64,7 +64,7 @@ _SELECT = (
 
 
 def least_role(rights: Iterable[Right]) -> Role:
-    """Return the least role whose services do all that these rights are for.
+    """Return the least role that has all these rights.
 
     >>> least_role(["ask", "retrieve"]), least_role(["ask", "turns:read"]), least_role(["publish"])
     ('agent', 'lead', 'admin')
@@ -150,7 +150,7 @@ class ApiKeys(SharedStore):
         by: str,
         questions_a_minute: int | None = None,
     ) -> tuple[str, ApiKey]:
-        """Make a key and return its secret, which is told this once, with the key.
+        """Make a key and return its secret, which is shown only once, with the key.
 
         Raises ``ApiKeyUnusable``, and ``PersonUnknown`` where nobody is called ``owner``.
         """

@@ -19,7 +19,7 @@ _hasher = PasswordHasher()  # RFC 9106's second recommendation: 64 MiB, three pa
 
 
 def require_good(password: str, name: str) -> None:
-    """Raise ``PersonUnusable`` where nobody should have this password.
+    """Raise ``PersonUnusable`` for a bad password.
 
     Length is what counts (NIST SP 800-63B); signs of several kinds are not asked for.
     """
@@ -34,7 +34,7 @@ def require_good(password: str, name: str) -> None:
 
 
 def hash_password(password: str) -> str:
-    """Return what is kept of a password: Argon2's own text, with a salt of its own."""
+    """Return the stored form of a password: Argon2's own text, with a salt of its own."""
     with _at_once:
         return _hasher.hash(_normal(password))
 

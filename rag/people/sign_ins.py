@@ -1,4 +1,7 @@
-"""Sessions: started with a password, recognized by a token, ended by expiry, the user or an admin."""
+"""Sessions: started with a password, recognized by a token, ended by expiry, the user or an admin.
+
+The first admin is created with a one-time code that only the terminal shows.
+"""
 
 import hashlib
 import ipaddress
@@ -10,18 +13,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from rag.errors import PersonUnknown, SignInNeeded, SignInThrottled, SignInWrong
+from rag.errors import PersonUnknown, PersonUnusable, SignInNeeded, SignInThrottled, SignInWrong
 from rag.people.directory import People
-from rag.people.passwords import matches
-from rag.people.tables import PEOPLE_MIGRATIONS
+from rag.people.passwords import hash_password, matches, require_good
 from rag.settings import DatabasePlace
 from rag.storage.access import User
 from rag.storage.connection import Connection, SharedStore, open_database
+from rag.storage.migrations import PEOPLE_MIGRATIONS
 
 BROWSER_KNOWN_SECONDS = 180 * 24 * 3600.0
 """How long a browser is known after its last good sign-in."""
 
 _USE_NOTED_EVERY_SECONDS = 60.0
+
+_SIGNS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"  # none that is taken for another
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +47,8 @@ class Throttle:
 
 
 @dataclass(frozen=True, slots=True)
-class SignedIn:
-    """A sign-in that has begun.  Its token, and the one the browser is known by, are told once and kept nowhere."""
+class NewSession:
+    """A new session.  Its token, and that of its browser, are given once and not stored."""
 
     token: str
     ends_at: datetime
@@ -76,8 +81,8 @@ class SignIns(SharedStore):
         self._lock = threading.Lock()
         self._local = threading.local()
 
-    def begin(self, name: str, password: str, address: str, browser: str = "") -> SignedIn:
-        """Sign somebody in who comes from a network ``address`` with a ``browser`` that may be known.
+    def begin(self, name: str, password: str, address: str, browser: str = "") -> NewSession:
+        """Sign a user in from a network ``address``, with a ``browser`` that may be known.
 
         Raises ``SignInThrottled`` before the password is looked at, and ``SignInWrong`` for a wrong name, a wrong
         password and a disabled person alike.
@@ -90,12 +95,12 @@ class SignIns(SharedStore):
         self.forget_attempts(name, address, browser)
         return self.begin_for(name, browser)
 
-    def begin_for(self, name: str, browser: str = "") -> SignedIn:
-        """Sign in somebody who has shown who they are.  Raises ``PersonUnknown``."""
+    def begin_for(self, name: str, browser: str = "") -> NewSession:
+        """Sign in an authenticated user.  Raises ``PersonUnknown``."""
         name = self._people.find(name).name
         token, browser = secrets.token_urlsafe(32), browser[:64] or secrets.token_urlsafe(32)
         now = self._now()
-        signed_in = SignedIn(token, now + timedelta(hours=self._hours), browser)
+        signed_in = NewSession(token, now + timedelta(hours=self._hours), browser)
         with self._database.transaction() as connection:
             self._forget_what_is_over(connection)
             connection.execute(
@@ -110,7 +115,7 @@ class SignIns(SharedStore):
         return signed_in
 
     def user(self, token: str) -> User:
-        """Return who holds this token, with the role and the scopes of this moment.  Raises ``SignInNeeded``.
+        """Return the user of a token, with their present role and scopes.  Raises ``SignInNeeded``.
 
         What was read is kept as long as nobody changed anything about people: a page loads hundreds of files.
         """
@@ -126,7 +131,7 @@ class SignIns(SharedStore):
         return user
 
     def _read_user(self, key: bytes) -> tuple[float, User]:
-        """Return when the sign-in ends unless it is used, in seconds since 1970, and whose it is."""
+        """Return when an unused session ends, in seconds since 1970, and its user."""
         row = self._database.row(
             "SELECT name, begun_at, ends_at, at FROM sign_in LEFT JOIN sign_in_use ON key = token_hash "
             "WHERE token_hash = ?",
@@ -205,7 +210,7 @@ class SignIns(SharedStore):
             _count(connection, now, name, network)
 
     def forget_attempts(self, name: str, address: str, browser: str = "") -> None:
-        """Forget those for this name from this browser if it is known, else from this network: the last one was right.
+        """Forget the failed attempts for this name from this browser or network, after a successful one.
 
         What others of the network tried stays counted while the person comes with a browser of their own.
         """
@@ -249,7 +254,7 @@ class SignIns(SharedStore):
 
 
 def network_of(address: str) -> str:
-    """Return what attempts from an address are counted under: an IPv6 customer has a whole /64 to choose from.
+    """Return the key of an address in the attempt counts: an IPv6 customer has a whole /64 to choose from.
 
     >>> network_of("192.0.2.7"), network_of("2001:db8:1:2:3::9"), network_of("::ffff:192.0.2.7"), network_of("")
     ('192.0.2.7', '2001:db8:1:2::/64', '192.0.2.7', '')
@@ -298,3 +303,35 @@ def _browser_place(browser: str) -> str:
 
 def _hash(token: str) -> bytes:
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+
+
+class FirstAdmin:
+    """Holds the code, in memory only: it is another one after a restart, and of no use once there is an admin."""
+
+    def __init__(self, people: People, sign_ins: SignIns) -> None:
+        letters = "".join(secrets.choice(_SIGNS) for _ in range(12))
+        self.code = "-".join((letters[:4], letters[4:8], letters[8:]))
+        self._people = people
+        self._sign_ins = sign_ins
+        self._lock = threading.Lock()
+
+    def wanted(self) -> bool:
+        """Tell whether there is no admin yet."""
+        return not self._people.has_admin()
+
+    def claim(self, code: str, name: str, password: str, again: str, browser: str = "") -> NewSession:
+        """Make the admin, who may read everything, and sign them in.
+
+        Wrong codes are not counted: the code has 59 bits, and whoever could use up the attempts would keep the desk's
+        owner out.  Raises ``PersonUnusable`` (a wrong code too) or ``PersonTaken``.
+        """
+        with self._lock:
+            given = code.strip().upper().encode("utf-8", "replace")
+            if not self.wanted() or not secrets.compare_digest(given, self.code.encode()):
+                raise PersonUnusable(reason="code")
+            name = name.strip()
+            require_good(password, name)
+            if password != again:
+                raise PersonUnusable(reason="differs")
+            self._people.add(name, "admin", None, hash_password(password), by="first start")
+        return self._sign_ins.begin_for(name, browser)

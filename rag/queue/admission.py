@@ -40,7 +40,7 @@ Result = TypeVar("Result")
 _ESTIMATE_EVERY_SECONDS = 0.25
 _ANYTHING = TicketRequest()
 LOOK_EVERY_SECONDS = 0.05
-"""How soon a cancelled caller leaves the line, and what other processes did is seen."""
+"""How soon a cancelled caller leaves the queue, and changes of other processes are seen."""
 
 AWAY_LIMIT_SECONDS = 8.0
 """How long a waiting caller waits for a database server that is away: whoever notices it has waited for 6 of them."""
@@ -99,7 +99,7 @@ class Ticket:
             self.admitted.wait(LOOK_EVERY_SECONDS)
 
     def put_back(self) -> None:
-        """Wait again, at the same place, for a slot of another host, as this one failed; ``waits`` tells when."""
+        """Wait again, at the same place, for a slot of another host after a failure; ``waits`` tells when."""
         self._admission.put_back(self)
 
     def close(self, *, finished: bool = True) -> None:
@@ -257,7 +257,7 @@ class Admission:
             return Wait(ahead + len(self._state.running), self._waits_seconds()[ahead])
 
     def check_waited(self, seconds: float) -> None:
-        """Raise ``WaitedTooLong`` where nobody is to wait for so long."""
+        """Raise ``WaitedTooLong`` if ``seconds`` reach the limit."""
         if self._wait_limit_seconds is not None and seconds >= self._wait_limit_seconds:
             raise WaitedTooLong(seconds=self._wait_limit_seconds)
 
@@ -273,7 +273,7 @@ class Admission:
             raise DatabaseUnavailable(**away[1].details)
 
     def answers(self, host: str) -> bool:
-        """Look at one of several hosts now, after it failed, and tell whether it answers."""
+        """Check one of several hosts after a failure, and tell whether it answers."""
         return self._hosts is None or self._hosts.suspect(host)
 
     def put_back(self, ticket: Ticket) -> None:
@@ -317,7 +317,7 @@ class Admission:
                 self._take_in(self._reliably(lambda line: line.look(slots=self._slots_now())))
 
     def _hear(self, is_anew: bool) -> None:
-        """Look, as a server told of a change that may concern a waiting ticket; ``is_anew``: any ticket."""
+        """Check for changes after a notice, which may concern a waiting ticket; ``is_anew``: any ticket."""
         with self._lock:
             if is_anew:
                 self._away = None
@@ -329,7 +329,7 @@ class Admission:
                     logger.warning("the queue cannot be looked at: %s", error)
 
     def _take_in(self, state: QueueState) -> None:
-        """Keep the line as it was just seen, and wake those of this process whose turn it is."""
+        """Store the latest state of the queue, and wake the callers of this process whose turn it is."""
         if state.finished != self._state.finished:
             self._durations = WaitEstimate(state.finished)
         self._state = state
@@ -371,7 +371,7 @@ class Admission:
         return next(iter(self._waits_seconds()), None)
 
     def _waits_seconds(self) -> list[float | None]:
-        """Return the estimates of all who wait, next one first; made anew when the line moved or time went on."""
+        """Return the estimates of all waiting tickets, next one first; renewed when the queue moved or time went on."""
         now = self._opened().now()
         made_at, state, waits = self._estimates
         if state is not self._state or now - made_at >= _ESTIMATE_EVERY_SECONDS:

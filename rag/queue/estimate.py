@@ -29,14 +29,14 @@ _SHORTEST, _LONGEST = 0.25, 4.0  # times the mean: a line is not to be followed 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What is asked of the model.  ``prompt_tokens`` without the prompt's beginning that all share; 0: unknown."""
+    """A request to the model.  ``prompt_tokens`` without the prompt's shared beginning; 0: unknown."""
 
     prompt_tokens: int = 0
     thinks: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
+class FinishedAnswer:
     """An answer that was completed, and the ``seconds`` for which it held its slot."""
 
     work: Work
@@ -46,11 +46,12 @@ class Finished:
 class WaitEstimate:
     """Expects durations from finished answers, oldest first.
 
-    >>> WaitEstimate([Finished(Work(), 10.0), Finished(Work(), 10.0)]).waits_seconds([(Work(), 4.0)], [Work()], slots=1)
+    >>> estimate = WaitEstimate([FinishedAnswer(Work(), 10.0)] * 2)
+    >>> estimate.waits_seconds([(Work(), 4.0)], [Work()], slots=1)
     [6.0]
     """
 
-    def __init__(self, finished: Sequence[Finished]) -> None:
+    def __init__(self, finished: Sequence[FinishedAnswer]) -> None:
         self._known = len(finished) > 0
         if not self._known:
             return
@@ -94,7 +95,7 @@ class WaitEstimate:
         return waits
 
     def _remaining(self, draw: np.random.Generator, work: Work, elapsed_seconds: float) -> NDArray[np.float64]:
-        """Draw what is left of an answer, float64 [ways]: zeros where none ever took so long."""
+        """Draw the remaining time of an answer, float64 [ways]: zeros if none ever took so long."""
         durations = self._ratios * self._line(work)
         longer = durations > elapsed_seconds
         if not longer.any():

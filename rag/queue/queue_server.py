@@ -82,7 +82,7 @@ class QueueOnServer(QueueTables):
         return False
 
     def forget_dead(self, connection: Connection) -> bool:
-        """Delete the tickets of processes whose locks nobody holds."""
+        """Delete the tickets of dead processes."""
         if not self._has_settled:
             return False
         others = "SELECT DISTINCT process FROM ticket WHERE process <> ?"
@@ -126,7 +126,7 @@ class QueueOnServer(QueueTables):
                 heard(is_anew)
 
     def _look_around(self, connection: Connection) -> None:
-        """Read the server's clock, and see whether all who live can have come back."""
+        """Read the server's clock, and check whether all living processes can have come back."""
         now, up_seconds, number = connection.execute(_LOOK).fetchone()
         self._ahead_seconds = now - time.monotonic()
         if (
@@ -138,7 +138,7 @@ class QueueOnServer(QueueTables):
         self._has_settled = up_seconds >= _SETTLING_SECONDS
 
     def _put_right(self, connection: Connection) -> None:
-        """Put back tickets that the tables lost, with their rounds; delete those that this process does not know."""
+        """Put back lost tickets, with their rounds; delete those that this process does not know."""
         rows = connection.execute("SELECT ticket FROM ticket WHERE process = ?", (self.process,)).fetchall()
         there = {ticket for (ticket,) in rows}
         for ticket in there - self._own.keys():

@@ -3,6 +3,9 @@
 They hold what is disposable: places, and how long the last answers took.  No question and no answer is in them.
 """
 
+import fcntl
+import os
+import secrets
 import sqlite3
 import time
 import weakref
@@ -12,7 +15,6 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from rag.errors import ExtraMissing
-from rag.queue.liveness import Liveness
 from rag.settings import DatabasePlace
 from rag.storage.connection import Connection, Row, SharedMigration, is_sqlite, unlogged
 
@@ -60,6 +62,89 @@ _TABLES = (
     "CREATE INDEX IF NOT EXISTS finished_of_server ON finished (server, number)",
 )
 
+_SUFFIX = ".lock"
+
+
+class Liveness:
+    """One process among those that share ``folder``, which is made if need be.  Raises ``OSError``.
+
+    ``name`` is unique, also among several of one process.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self.name, descriptor = _new_lock(folder)
+        self._finalizer = weakref.finalize(self, _release, descriptor, self._path(self.name), os.getpid())
+        _here[self.name] = descriptor
+        self._sweep()
+
+    def is_alive(self, name: str) -> bool:
+        """Tell whether the process called ``name`` lives; the file of one that does not is removed."""
+        return name == self.name or not _remove_if_free(self._path(name))
+
+    def close(self) -> None:
+        """Leave."""
+        self._finalizer()
+
+    def _sweep(self) -> None:
+        for path in self._folder.glob(f"*{_SUFFIX}"):
+            if path.stem != self.name:
+                _remove_if_free(path)
+
+    def _path(self, name: str) -> Path:
+        return self._folder / f"{name}{_SUFFIX}"
+
+
+_here: dict[str, int] = {}
+
+
+def _close_in_child() -> None:
+    """Close the copies that a fork has made: a lock is held until its last copy is closed."""
+    for descriptor in _here.values():
+        os.close(descriptor)
+    _here.clear()
+
+
+os.register_at_fork(after_in_child=_close_in_child)
+
+
+def _new_lock(folder: Path) -> tuple[str, int]:
+    while True:
+        name = f"{os.getpid()}-{secrets.token_hex(4)}"
+        path = folder / f"{name}{_SUFFIX}"
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if path.exists():
+                return name, descriptor
+        except BlockingIOError:
+            pass  # somebody's sweep was quicker, and removes it
+        os.close(descriptor)
+
+
+def _remove_if_free(path: Path) -> bool:
+    """Remove a lock file that nobody holds, and tell whether it is gone."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        path.unlink(missing_ok=True)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def _release(descriptor: int, path: Path, pid: int) -> None:
+    if os.getpid() == pid:
+        _here.pop(path.stem, None)
+        path.unlink(missing_ok=True)
+        os.close(descriptor)
+
 
 def _v1_queue(connection: Connection) -> None:
     """Tickets, whose prompt each host read last, the round of each owner, and the last answers."""
@@ -75,7 +160,7 @@ QUEUE_MIGRATIONS: tuple[SharedMigration, ...] = (_v1_queue,)
 
 
 class QueueTables(ABC):
-    """The tables of a queue, and who of those that share them is alive."""
+    """The tables of a queue, and the liveness of its processes."""
 
     process: str
     """The name of this process among those that share the tables."""
@@ -85,7 +170,7 @@ class QueueTables(ABC):
 
     @abstractmethod
     def transaction(self) -> AbstractContextManager[Connection]:
-        """Let the block be the only one who reads and writes; see ``SharedDatabase.transaction``."""
+        """Run the block as the only reader and writer; see ``SharedDatabase.transaction``."""
 
     @abstractmethod
     def version(self) -> int:
@@ -105,11 +190,11 @@ class QueueTables(ABC):
 
     @abstractmethod
     def now(self) -> float:
-        """Return seconds of a clock that is the same for all who share the tables."""
+        """Return the seconds of a clock that all processes share."""
 
     @abstractmethod
     def host_name(self, host: str) -> str:
-        """Return the name of a model server by which all who share the tables know it."""
+        """Return the name of a model server that all processes share."""
 
     @abstractmethod
     def tell(self, connection: Connection) -> None:
@@ -136,7 +221,7 @@ class QueueFile(QueueTables):
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """Begin, and keep all or nothing of what the block does."""
+        """Run a transaction."""
         connection = self._connection
         connection.execute("BEGIN IMMEDIATE")
         try:

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from rag.errors import OwnQueueFull
-from rag.queue.estimate import REMEMBERED, Finished, Work
+from rag.queue.estimate import REMEMBERED, FinishedAnswer, Work
 from rag.queue.queue_tables import open_queue_tables
 from rag.settings import DatabasePlace
 from rag.storage.access import key_of_owner
@@ -28,7 +28,7 @@ Slots = Mapping[str, int]
 
 @dataclass(frozen=True, slots=True)
 class TicketRequest:
-    """What a caller wants of the model.  ``owner`` is whose turn it is, empty: the process's.
+    """A caller's request for the model.  ``owner`` is the owner in the queue, empty: the process.
 
     ``follows_up`` goes on from a question of the same ``conversation``, whose last prompt a host may have in its cache;
     an empty one is the owner's only one.  ``most_waiting`` is how many tickets of the owner may wait, and
@@ -59,11 +59,11 @@ class QueueEntry:
 
 @dataclass(frozen=True, slots=True)
 class QueueState:
-    """The whole line: who runs, who waits, next one first, and the last answers, oldest first."""
+    """The whole queue: running tickets, waiting ones, next one first, and the last answers, oldest first."""
 
     running: tuple[QueueEntry, ...] = ()
     waiting: tuple[QueueEntry, ...] = ()
-    finished: tuple[Finished, ...] = ()
+    finished: tuple[FinishedAnswer, ...] = ()
 
 
 class TicketQueue:
@@ -136,7 +136,7 @@ class TicketQueue:
             raise
 
     def abandon(self, ticket: int) -> None:
-        """Let the next call take a ticket out; this one asks nobody."""
+        """Let the next call remove a ticket, without access to the tables."""
         self._tables.disown(ticket)
 
     def put_back(self, ticket: int, *, slots: Slots) -> QueueState:
@@ -154,7 +154,7 @@ class TicketQueue:
             return self._read(connection, slots)
 
     def look(self, *, slots: Slots) -> QueueState:
-        """Return the line as it is now; whoever looks also lets the next ones in and takes out those of the dead.
+        """Return the present queue, after admitting the next tickets and removing those of the dead.
 
         Cheap while nothing moves.
         """
@@ -169,8 +169,8 @@ class TicketQueue:
                 self._tables.tell(connection)
             return self._read(connection, slots)
 
-    def adopt(self, places: Sequence[QueueEntry], finished: Sequence[Finished]) -> None:
-        """Take over what another line held, in its order; tickets keep their numbers."""
+    def adopt(self, places: Sequence[QueueEntry], finished: Sequence[FinishedAnswer]) -> None:
+        """Take over the tickets of another queue, in order; they keep their numbers."""
         with self._transaction() as connection:
             for number, place in enumerate(places):
                 owner = f"ticket {place.ticket}"
@@ -203,13 +203,13 @@ class TicketQueue:
             return self._read(connection, slots)
 
     def _shared(self, slots: Slots) -> Slots:
-        """Return slots by the names that their hosts have for all who share the line."""
+        """Return slots by the hosts' shared names."""
         names = {self._tables.host_name(host): host for host in slots}
         self._own_names |= names
         return {name: slots[host] for name, host in names.items()}
 
     def _unchanged(self, slots: Slots) -> QueueState | None:
-        """Return what was read last, unless somebody wrote since or it is time to look for the dead."""
+        """Return the last state, unless somebody wrote since or it is time to look for the dead."""
         state = self._state
         if state is None or slots != self._state_slots or self._tables.version() != self._seen_version:
             return None
@@ -251,7 +251,7 @@ class TicketQueue:
         return int(row[0])
 
     def _admit(self, connection: Connection, slots: Slots) -> bool:
-        """Let in as many as may, and tell whether that were any."""
+        """Admit as many tickets as possible, and tell whether there were any."""
         has_admitted = False
         while self._tables.is_whole and (free := free_hosts(connection, slots)):
             row = connection.execute(
@@ -297,7 +297,7 @@ class TicketQueue:
         )
 
     def _read(self, connection: Connection, slots: Slots) -> QueueState:
-        """Read the line, and who else is at its hosts by way of another line."""
+        """Read the queue, and the load of its hosts from other queues."""
         at_its_hosts, names = among("host", list(slots))
         tickets = connection.execute(
             f"SELECT * FROM ticket WHERE server = :server OR {at_its_hosts} ORDER BY round, follows_up DESC, ticket",
@@ -313,7 +313,7 @@ class TicketQueue:
         self._state = QueueState(
             running=tuple(place for place in places if place.admitted_at is not None),
             waiting=tuple(place for place in places if place.admitted_at is None),
-            finished=tuple(Finished(_work(row), row["seconds"]) for row in done),
+            finished=tuple(FinishedAnswer(_work(row), row["seconds"]) for row in done),
         )
         return self._state
 

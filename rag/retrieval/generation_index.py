@@ -31,7 +31,7 @@ from rag.retrieval.postings import Postings
 from rag.retrieval.vector_engine import ChunkIds, EngineReader
 from rag.retrieval.vector_index import FaissVectorIndex, VectorIndex
 from rag.schema import Language
-from rag.storage.index_source import IndexRows
+from rag.storage.embeddings import IndexRows
 
 MANIFEST_NAME = "index.json"
 STATE_NAME = "state.npz"

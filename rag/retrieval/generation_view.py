@@ -23,8 +23,7 @@ from rag.retrieval.vector_engine import EngineReader, EngineVectorIndex, VectorE
 from rag.retrieval.vector_index import Selection
 from rag.schema import Hit, Language
 from rag.settings import load_settings
-from rag.storage.embeddings import EmbeddingTable
-from rag.storage.index_source import IndexSource
+from rag.storage.embeddings import EmbeddingTable, IndexSource
 from rag.storage.store import KnowledgeStore
 from rag.text.terms import is_code
 

@@ -34,9 +34,8 @@ from rag.retrieval.vector_index import FaissVectorIndex, VectorIndexBuilder, req
 from rag.schema import Language
 from rag.settings import Settings
 from rag.storage.connection import Database
-from rag.storage.embeddings import EmbeddingTable
-from rag.storage.engine_owner import engine_owner
-from rag.storage.index_source import IndexSource, VectorRows
+from rag.storage.embeddings import EmbeddingTable, IndexSource, VectorRows
+from rag.storage.store import engine_owner
 
 _TOKENS_AT_ONCE = 1 << 20  # counting few costs as much: all that were met before are looked through
 

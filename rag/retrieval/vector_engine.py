@@ -26,7 +26,7 @@ from rag.protocols import FloatMatrix
 from rag.retrieval.vector_index import Selection, is_among
 from rag.schema import Hit
 from rag.settings import Settings
-from rag.storage.index_source import IndexSource
+from rag.storage.embeddings import IndexSource
 
 ChunkIds = NDArray[np.int64]
 Batch = tuple[ChunkIds, FloatMatrix]

@@ -9,16 +9,18 @@ cut.
 
 import hashlib
 import json
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
+from rag.errors import KnowledgeError
 from rag.evidence.packing import last_day_of
 from rag.generation.prompt import prompt_texts
 from rag.retrieval.query import glossary_of
-from rag.reuse.curated import Served
+from rag.reuse.curated import Curation, StoredAnswer
 from rag.reuse.question_key import normalized_question
-from rag.schema import Answer, Audience, Citation, Completed, Evidence, Origin, Retrieved
+from rag.schema import Answer, Audience, Citation, Completed, Evidence, Language, Origin, Retrieved
 from rag.settings import Settings
 from rag.storage.cached import CachedAnswer, CachedAnswers, CacheKey
 from rag.storage.calibration import read_calibration
@@ -94,7 +96,9 @@ NEVER_MATTERS = frozenset(
         "glossary",
     }
 )
-"""The settings that cannot change an answer.  All others do: a new one counts until somebody knows better."""
+"""The settings that cannot change an answer.  All others, new ones too, are part of the key."""
+
+_LOG = logging.getLogger(__name__)
 
 
 class AnswerCache:
@@ -125,7 +129,9 @@ class AnswerCache:
         """Return the cache of a knowledge base; nothing is made before there is something to keep."""
         return cls(store, CachedAnswers(store.folder), settings)
 
-    def answer(self, question: str, think: bool | None, trace: Trace, audience: Audience = "internal") -> Served | None:
+    def answer(
+        self, question: str, think: bool | None, trace: Trace, audience: Audience = "internal"
+    ) -> StoredAnswer | None:
         """Return the answer that the same question had; None where it must be answered anew."""
         if self._limit == 0:
             return None
@@ -137,7 +143,7 @@ class AnswerCache:
         trace.record("total", trace.elapsed_ms())
         origin = Origin(found.made_at.isoformat(), found.answer.generation)
         answer = replace(found.answer, spans=trace.spans(), thinking="", lane="cached", origin=origin)
-        return Served(Retrieved(found.evidence, True, 1.0, generation), Completed(answer))
+        return StoredAnswer(Retrieved(found.evidence, True, 1.0, generation), Completed(answer))
 
     def keep(
         self,
@@ -191,9 +197,54 @@ def _is_from(citation: Citation, passage: Evidence) -> bool:
 
 
 def _asked(settings: Settings) -> tuple[object, ...]:
-    """Return what decides how questions are asked, as JSON has it.  Raises ``GlossaryUnusable``."""
+    """Return what an answer depends on beside its question, as JSON has it.  Raises ``GlossaryUnusable``."""
     return (
         settings.model_dump(mode="json", exclude=set(NEVER_MATTERS)),
         prompt_texts(),
         glossary_of(settings.glossary, settings.knowledge_dir).sets,
     )
+
+
+class AnswerSources:
+    """Looks for an answer that is there already, and keeps new ones."""
+
+    def __init__(self, curation: Curation, cache: AnswerCache | None = None) -> None:
+        self._curation = curation
+        self._cache = cache
+
+    def served(
+        self, question: str, language: Language, think: bool | None, trace: Trace, audience: Audience = "internal"
+    ) -> StoredAnswer | None:
+        """Return the whole answer, or None where the question must be answered anew.
+
+        An answer of the model's is given again only to who asks for a thought, or for none, as it was asked for then.
+        The ``public`` audience is given nothing that rests on an internal document, or was answered for colleagues.
+        """
+        try:
+            found = self._curation.answer(question, language, trace, audience)
+        except KnowledgeError as error:
+            _LOG.warning("curated answers are passed by: %s", type(error).__name__)
+            found = None
+        if found is not None or self._cache is None:
+            return found
+        try:
+            return self._cache.answer(question, think, trace, audience)
+        except KnowledgeError as error:
+            _LOG.warning("the cache is passed by: %s", type(error).__name__)
+            return None
+
+    def keep(
+        self,
+        question: str,
+        think: bool | None,
+        evidence: Sequence[Evidence],
+        completed: Completed,
+        audience: Audience = "internal",
+    ) -> None:
+        """Keep an answer that may be given again to the audience that it was made for."""
+        if self._cache is None:
+            return
+        try:
+            self._cache.keep(question, think, evidence, completed, audience)
+        except KnowledgeError as error:
+            _LOG.warning("an answer was not cached: %s", type(error).__name__)

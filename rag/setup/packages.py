@@ -129,7 +129,7 @@ class _Downloads:
         self._running: dict[PackagedPart, subprocess.Popen[bytes]] = {}
 
     def run(self, update: Update) -> None:
-        """Download what is missing.  When one fails, the others are stopped; what has arrived is kept."""
+        """Download the missing wheels.  When one fails, the others are stopped; finished ones are kept."""
         total = sum(part.wheel_bytes for part in self._file.parts)
         try:
             while self._waiting or self._running:
@@ -181,7 +181,7 @@ class _Downloads:
 
 
 def _sizes(folder: Path) -> Iterator[int]:
-    """Yield the sizes of the files below a folder in which somebody else works."""
+    """Yield the sizes of the files below a folder that another process uses."""
     for inner, _, names in os.walk(folder):  # which passes over folders that pip removed meanwhile
         for name in names:
             try:
@@ -191,7 +191,7 @@ def _sizes(folder: Path) -> Iterator[int]:
 
 
 def _failure(part: PackagedPart, said: str) -> DownloadFailed | ChecksumMismatch:
-    """Read what pip said: it has no exit codes of its own for these."""
+    """Read pip's output: it has no exit codes of its own for these."""
     what = f"{part.package} {part.version}"
     got = next((line.split()[-1] for line in said.splitlines() if line.strip().startswith("Got ")), "")
     if got:

@@ -14,7 +14,7 @@ from rag.setup.console import Console, Outcome
 
 Step = Literal["ollama", "model", "embedder", "browser", "sandbox"]
 Part = Step | Literal["embedding_model", "reranker"]
-"""A step, or what belongs to the embedder's where the settings name it."""
+"""A step, or a part of the embedder's step if the settings name a model."""
 
 ALL_STEPS: tuple[Step, ...] = ("ollama", "model", "embedder")  # the others serve tests and ``eval code``
 
@@ -60,9 +60,9 @@ def _do(step: Part, settings: Settings, console: Console, model: str) -> Outcome
 
         return provide_model(settings, console, model)
     if step in ("embedding_model", "reranker"):
-        from rag.setup import search_models
+        from rag.setup import embedder
 
-        bring = search_models.provide_reranker if step == "reranker" else search_models.provide_embedding_model
+        bring = embedder.provide_reranker if step == "reranker" else embedder.provide_embedding_model
         return bring(settings, console)
     if step == "browser":
         from rag.setup.system_packages import provide_browser

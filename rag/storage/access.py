@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-from rag.errors import AccessDenied, AccessUnsettled
+from rag.errors import AccessDenied, AccessUnsettled, NotPermitted
 from rag.files import read_json, write_whole
 from rag.schema import Audience
 from rag.storage.connection import storage_errors
@@ -21,13 +21,13 @@ ACCESS_NAME = "access.json"
 
 Role = Literal["agent", "lead", "admin"]
 ROLES: tuple[Role, ...] = ("agent", "lead", "admin")
-"""What somebody may do, each one all that the ones before it may.  What they may read is another matter: ``scopes``."""
+"""What users may do; each role includes those before it.  What they may read is in ``scopes``."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Who uses the desk.  ``scopes`` are the names of what they may read; None: every knowledge base.
+    """A user of the desk.  ``scopes`` names what they may read; None: every knowledge base.
 
     A user for the ``public`` audience stands for customers: an internal knowledge base or document never reaches them,
     and they are an agent at most.
@@ -49,15 +49,21 @@ class User:
         own = self.role if self.audience == "internal" else ROLES[0]
         return ROLES.index(own) >= ROLES.index(role)
 
+    def require(self, role: Role) -> "User":
+        """Return the user.  Raises ``NotPermitted`` if they may not do what this role may."""
+        if not self.is_at_least(role):
+            raise NotPermitted(role=role)
+        return self
+
 
 LOCAL_USER = User("local", "admin")
-"""Whoever sits at the machine, where the desk asks nobody to sign in."""
+"""The user of a desk that requires no sign-in."""
 KEY_PREFIX = "key:"
 """How the names of API keys as users begin; no person's has a colon."""
 
 
 def key_of_owner(owner: str) -> str:
-    """Return the API key behind somebody who takes turns with others, be it one of the key's users; empty: none.
+    """Return the API key of an owner in the queue, which may be one of the key's users; empty: none.
 
     >>> key_of_owner("key:k7f2"), key_of_owner("key:k7f2/9c1b"), key_of_owner("lin")
     ('key:k7f2', 'key:k7f2', '')
@@ -79,7 +85,7 @@ class Access:
     settled: bool = True
 
     def permits(self, scopes: Collection[str], audience: Audience = "internal") -> bool:
-        """Tell whether a reader may read: one who holds these scopes, a colleague unless ``audience`` is public.
+        """Tell whether a reader with these scopes may read; a public ``audience`` reads no internal knowledge base.
 
         >>> Access("finance", "internal").permits(["finance"]), Access("finance").permits([]), Access().permits([])
         (True, False, True)
@@ -95,8 +101,8 @@ UNSETTLED = Access(settled=False)
 
 
 def access_to(store: KnowledgeStore) -> Access:
-    """Return who may read a knowledge base; everybody where there is none yet and nobody has said who may."""
-    kept = kept_access(store.folder)
+    """Return the access rule of a knowledge base; everybody may read one that does not exist yet."""
+    kept = read_access_file(store.folder)
     if not (store.folder / DATABASE_NAME).is_file():
         return kept or Access()
     [(scope, audience)] = store.rows("SELECT scope, audience FROM access")
@@ -104,8 +110,8 @@ def access_to(store: KnowledgeStore) -> Access:
     return written if kept in (None, written) else UNSETTLED
 
 
-def kept_access(folder: Path) -> Access | None:
-    """Return what ``access.json`` says; None where there is no such file, ``UNSETTLED`` where it says nothing."""
+def read_access_file(folder: Path) -> Access | None:
+    """Read ``access.json``: None if there is no such file, ``UNSETTLED`` if it is unreadable."""
     try:
         found = read_json(folder / ACCESS_NAME)
     except FileNotFoundError:
@@ -117,8 +123,8 @@ def kept_access(folder: Path) -> Access | None:
     return UNSETTLED if audience is None or not isinstance(scope, str) else Access(scope, audience)
 
 
-def keep_access(folder: Path, access: Access) -> None:
-    """Write ``access.json`` in one step; of an unsettled access it keeps that nobody knows."""
+def write_access_file(folder: Path, access: Access) -> None:
+    """Write ``access.json`` in one step; an unsettled access is stored as unsettled."""
     content = {"scope": access.scope, "audience": access.audience} if access.settled else {"scope": None}
     with storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -165,7 +171,7 @@ class KnowledgeBases:
         self._stores: dict[str, KnowledgeStore] = {}
 
     def permits(self, user: User, name: str) -> bool:
-        """Tell whether somebody may use knowledge base ``name``, which need not be there yet."""
+        """Tell whether a user may use knowledge base ``name``, which need not exist yet."""
         if not is_name(name):
             return False
         return self._permits(user, name, self.access(name))
@@ -175,7 +181,7 @@ class KnowledgeBases:
         return self._shared(name) or access_to(self._store(name))
 
     def require(self, user: User, name: str) -> None:
-        """Raise ``AccessDenied`` where somebody may not use knowledge base ``name``."""
+        """Raise ``AccessDenied`` if the user may not use knowledge base ``name``."""
         if self.permits(user, name):
             return
         if is_name(name) and not self.access(name).settled:
@@ -188,7 +194,7 @@ class KnowledgeBases:
         return self._store(name)
 
     def names(self) -> tuple[str, ...]:
-        """Return the names of all that there are, in order, whoever may use them."""
+        """Return the names of all knowledge bases, in order, for whichever user."""
         return tuple(sorted(found.parent.name for found in self._folder.glob(f"*/{DATABASE_NAME}")))
 
     def scopes(self) -> frozenset[str]:
@@ -197,7 +203,7 @@ class KnowledgeBases:
         return frozenset((*names, *(scope for name in names if (scope := self.access(name).scope))))
 
     def names_for(self, user: User) -> tuple[str, ...]:
-        """Return the names of those that somebody may use."""
+        """Return the names of the knowledge bases that a user may use."""
         return tuple(name for name in self.names() if self.permits(user, name))
 
     @staticmethod

@@ -78,7 +78,7 @@ class Bucket:
 
     @property
     def place(self) -> str:
-        """What heads call it; desks may reach it by different endpoints.
+        """The name of the place in a ``Head``; desks may reach it by different endpoints.
 
         >>> Bucket("s3://pieces/desk/?endpoint=http://127.0.0.1:9000").place
         's3://pieces/desk'
@@ -87,7 +87,7 @@ class Bucket:
 
     @property
     def shown(self) -> str:
-        """What people are told: bucket, prefix and, where the address names one, the endpoint's host.
+        """The public name: bucket, prefix and, if the address has one, the endpoint's host.
 
         >>> Bucket("s3://pieces/desk?endpoint=http://127.0.0.1:9000").shown
         's3://pieces/desk (127.0.0.1:9000)'
@@ -100,11 +100,11 @@ class Bucket:
         self._each(lambda key: self._client().put_object(**self._named(key), Body=objects[key]), list(objects))
 
     def get(self, keys: Sequence[str]) -> list[bytes]:
-        """Return the contents of those objects that are there, in any order, several requests at once."""
+        """Return the contents of the objects that exist, in any order, several requests at once."""
         return [content for content in self._each(self._content, keys) if content is not None]
 
     def delete(self, keys: Sequence[str]) -> None:
-        """Delete objects; those that are not there are gone already."""
+        """Delete objects; missing ones are ignored."""
         batches = [keys[begin : begin + _DELETED_AT_ONCE] for begin in range(0, len(keys), _DELETED_AT_ONCE)]
         self._each(self._delete, batches)
 
@@ -182,7 +182,7 @@ class Bucket:
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
-        """Translate what boto3 raises; of its own words, which may quote a request, none is passed on."""
+        """Translate boto3's errors without their messages, which may quote a request."""
         try:
             yield
         except ClientError as error:

@@ -13,7 +13,7 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from rag.schema import Answer, Evidence
-from rag.storage.connection import Database, Store
+from rag.storage.connection import Database, SharedStore
 
 CACHE_NAME = "cached.db"
 
@@ -61,7 +61,7 @@ class CachedAnswer:
     last_day: date | None = None
 
 
-class CachedAnswers(Store):
+class CachedAnswers(SharedStore):
     """The table ``cached``; safe from many threads and processes.  The file is made with the first answer."""
 
     def __init__(self, folder: Path) -> None:
@@ -142,10 +142,6 @@ class CachedAnswers(Store):
             return connection.execute(
                 "DELETE FROM cached WHERE made_at < ?", (made_at.astimezone(UTC).isoformat(),)
             ).rowcount
-
-    def settle(self, *, compact: bool = False) -> bool:
-        """Leave nothing of deleted answers on the disk, as ``Database.settle`` does."""
-        return not self._database.exists() or self._database.settle(compact=compact)
 
     def count(self) -> int:
         """Count the answers that are kept."""

@@ -26,7 +26,7 @@ from rag.files import read_json, write_whole
 CALIBRATION_NAME = "calibration.json"
 
 SMALLEST_PROBABILITY = 1e-6
-"""A probability is kept so far from 0 and 1 before its logit is taken: what said "never" can still be weighed."""
+"""Probabilities are clipped to this distance from 0 and 1 before the logit, so that it stays finite."""
 
 Section = Mapping[str, Mapping[str, object]]
 
@@ -54,7 +54,7 @@ def save_calibration(folder: Path, sections: Section) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class ExpectedRefusals:
-    """What the search of a knowledge base refuses below ``threshold``, each as a share and of how many questions.
+    """The share of questions that a knowledge base's search refuses below ``threshold``, and of how many.
 
     ``own`` are its own headings, which it can answer; ``near`` the same without the documents that answer them; ``far``
     questions of other trades.
@@ -67,7 +67,7 @@ class ExpectedRefusals:
 
     @classmethod
     def of(cls, folder: Path) -> "ExpectedRefusals | None":
-        """Return what a publication found; None where none did, or labelled questions have taken its place.
+        """Return the shares of the last publication; None if there are none, or labelled questions replaced them.
 
         Raises ``CalibrationDamaged``.
         """

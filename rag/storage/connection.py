@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, ClassVar, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 from urllib.parse import quote
 
 from rag.errors import (
@@ -26,10 +26,13 @@ from rag.errors import (
     NoRoomToOpen,
     StorageFull,
 )
-from rag.settings import DatabasePlace
+from rag.settings import DatabasePlace, ServerDatabase
+
+if TYPE_CHECKING:
+    from rag.storage.postgres import PostgresDatabase
 
 Values = Sequence[object] | Mapping[str, object]
-"""What a statement's placeholders stand for."""
+"""The values of a statement's placeholders."""
 
 
 class Row(Protocol):
@@ -46,7 +49,7 @@ class Row(Protocol):
 
 
 class Cursor(Protocol):
-    """What a statement found or changed."""
+    """The result of a statement."""
 
     @property
     def rowcount(self) -> int:
@@ -63,7 +66,7 @@ class Cursor(Protocol):
 
 
 class Connection(Protocol):
-    """What statements are given to: SQLite's own connection, or one to a server that understands the same SQL."""
+    """Executes statements: SQLite's own connection, or one to a server that understands the same SQL."""
 
     def execute(self, statement: str, values: Any = ..., /) -> Cursor:  # noqa: ANN401 - ``Values``
         """Do one statement."""
@@ -83,7 +86,7 @@ _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 @contextmanager
 def storage_errors(folder: Path) -> Iterator[None]:
-    """Translate what sqlite and the file system raise under ``folder``.
+    """Translate the errors of SQLite and the file system under ``folder``.
 
     A full disk becomes ``StorageFull``, a damaged file ``IndexDamaged``, a lock held too long ``IngestRunning``;
     anything else (a wrong statement, a bug) passes as it is.
@@ -149,7 +152,7 @@ class _Closable(ABC):
 
 
 class SharedDatabase(_Closable):
-    """What stores of what people do need of a database, wherever it lies.  Safe from many threads and processes."""
+    """A database of people's work, in a file or on a server.  Safe from many threads and processes."""
 
     on_server: ClassVar[bool] = False
     """Whether a question may take long: a server may be away, so no event loop asks it."""
@@ -164,7 +167,7 @@ class SharedDatabase(_Closable):
 
     @abstractmethod
     def transaction(self) -> AbstractContextManager[Connection]:
-        """Let the block be the only writer; what it did is kept when it ends, and nothing of it when it raises."""
+        """Run the block as the only writer; commit it at its end, or roll it back when it raises."""
 
     @abstractmethod
     def stream(self, statement: str, values: Values = ()) -> Iterator[Row]:
@@ -179,7 +182,7 @@ class SharedDatabase(_Closable):
 
     @abstractmethod
     def version(self) -> tuple[int, int, int]:
-        """Return what stays the same, for this thread, while nobody changes the database: no process and no thread.
+        """Return a value that changes, for this thread, whenever anybody changes the database.
 
         It is cheaper than a query, and what was read can be kept until it is another.
         """
@@ -275,7 +278,7 @@ class Database(SharedDatabase):
         return not busy
 
     def version(self) -> tuple[int, int, int]:
-        """Return which connection it is, what others changed, and what it changed itself."""
+        """Return the connection's identity, the others' changes, and its own."""
         with self.reading() as connection:
             others = int(connection.execute("PRAGMA data_version").fetchone()[0])
             return id(connection), others, connection.total_changes
@@ -311,17 +314,6 @@ class Database(SharedDatabase):
         return connection
 
 
-class Store(_Closable):
-    """A class over one database of SQLite, whose connections it closes.  A context manager."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    def close(self) -> None:
-        """Close the connections of all threads; the next call opens a new one."""
-        self._database.close()
-
-
 class SharedStore(_Closable):
     """A class over one database in a file or on a server, whose connections it closes.  A context manager."""
 
@@ -331,6 +323,10 @@ class SharedStore(_Closable):
     def close(self) -> None:
         """Close the connections of all threads; the next call opens a new one."""
         self._database.close()
+
+    def settle(self, *, compact: bool = False) -> bool:
+        """Leave nothing of deleted rows on the disk, as ``SharedDatabase.settle`` does."""
+        return not self._database.exists() or self._database.settle(compact=compact)
 
 
 def open_database(
@@ -342,6 +338,11 @@ def open_database(
     """
     if isinstance(place, Path):
         return Database(place, migrations, create=create, wipes=wipes)
+    return open_server_database(place, migrations)
+
+
+def open_server_database(place: ServerDatabase, migrations: Sequence[SharedMigration]) -> "PostgresDatabase":
+    """Return a database on a server.  Raises ``ExtraMissing`` where psycopg is not installed."""
     try:
         from rag.storage.postgres import PostgresDatabase  # needs psycopg, which only servers need
     except ModuleNotFoundError as error:
@@ -373,7 +374,7 @@ def unique_in_any_case(connection: Connection, table: str, column: str) -> None:
 
 
 def number_rows(connection: Connection, table: str) -> None:
-    """Let ``rowid`` tell in which order rows came, which in SQLite it does by itself."""
+    """Give a table a ``rowid`` in the order of insertion, which SQLite has by itself."""
     if not is_sqlite(connection):
         connection.execute(f"ALTER TABLE {table} ADD COLUMN rowid INTEGER GENERATED BY DEFAULT AS IDENTITY")
 
@@ -385,7 +386,7 @@ def unlogged(connection: Connection, tables: Iterable[str]) -> None:
 
 
 def among(column: str, values: Collection[str] | None) -> tuple[str, dict[str, str]]:
-    """Return a condition that a column has one of some values, and what its placeholders stand for; None: any.
+    """Return a condition that a column has one of some values, and its placeholders' values; None: any.
 
     >>> among("knowledge_base", {"shop"}), among("knowledge_base", None), among("knowledge_base", ())
     (('knowledge_base IN (:among0)', {'among0': 'shop'}), ('1 = 1', {}), ('1 = 0', {}))

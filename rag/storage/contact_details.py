@@ -24,7 +24,7 @@ _NOT_CONFIRMED = "detail <> '' AND detail NOT IN (SELECT detail FROM confirmed_d
 
 @dataclass(frozen=True, slots=True)
 class NewDetail:
-    """An address that nobody has confirmed, and the documents that name it, in alphabetical order."""
+    """An unconfirmed address, and the documents that name it, in alphabetical order."""
 
     detail: str
     document_ids: tuple[str, ...]
@@ -76,7 +76,7 @@ class ContactDetailTable:
             )
 
     def unconfirmed(self, generation: int) -> tuple[NewDetail, ...]:
-        """Return the addresses of a generation, published or not, that nobody has confirmed."""
+        """Return the unconfirmed addresses of a generation, published or not."""
         with self._database.reading() as connection:
             if _latest(connection) is None:
                 return ()
@@ -89,7 +89,7 @@ class ContactDetailTable:
         return tuple(NewDetail(row[0], tuple(json.loads(row[1]))) for row in rows)
 
     def unconfirmed_of(self, document_ids: Sequence[str], generation: int) -> dict[str, frozenset[str]]:
-        """Return what nobody has confirmed of some documents, by their ids; documents without such are left out."""
+        """Return the unconfirmed addresses of some documents, by their ids; documents without any are left out."""
         rows = self._database.rows(
             "SELECT document_id, detail FROM document JOIN contact_detail USING (document_key) "
             f"WHERE document_id IN (SELECT value FROM json_each(:ids)) AND {VISIBLE.format('document')} "
@@ -102,7 +102,7 @@ class ContactDetailTable:
         return {document_id: frozenset(details) for document_id, details in found.items()}
 
     def not_confirmed(self, details: Sequence[str]) -> frozenset[str]:
-        """Return those of the addresses that nobody has confirmed, wherever they stand."""
+        """Return the unconfirmed ones of some addresses, wherever they stand."""
         with self._database.reading() as connection:
             if _latest(connection) is None:
                 return frozenset()
@@ -113,7 +113,7 @@ class ContactDetailTable:
         return frozenset(row[0] for row in rows)
 
     def confirm(self, generation: int, person: str, details: Collection[str] | None = None) -> int:
-        """Confirm addresses of a generation, those among ``details`` or all; return how many are newly confirmed."""
+        """Confirm addresses of a generation, all or only ``details``; return how many are new."""
         with self._database.transaction() as connection:
             confirmed = connection.execute(
                 "INSERT OR IGNORE INTO confirmed_detail (detail) SELECT DISTINCT detail FROM contact_detail "
@@ -131,8 +131,8 @@ class ContactDetailTable:
             self._write_file()
 
     def take_back(self) -> None:
-        """Confirm what ``confirmed.json`` says, where the database knows of no confirmation: it was made anew."""
-        kept = kept_confirmed(self._database.path.parent)
+        """Confirm the addresses in ``confirmed.json`` if the database has no confirmation: it is new."""
+        kept = read_confirmed(self._database.path.parent)
         if kept is None or self.latest() is not None:
             return
         with self._database.transaction() as connection:
@@ -143,7 +143,7 @@ class ContactDetailTable:
 
     def _write_file(self) -> None:
         details = [row[0] for row in self._database.rows("SELECT detail FROM confirmed_detail ORDER BY detail")]
-        keep_confirmed(self._database.path.parent, details)
+        write_confirmed(self._database.path.parent, details)
 
     def latest(self) -> Confirmation | None:
         """Return the last confirmation; None before the first one."""
@@ -163,14 +163,14 @@ def _record(connection: sqlite3.Connection, generation: int, person: str) -> Non
     )
 
 
-def keep_confirmed(folder: Path, details: Sequence[str]) -> None:
+def write_confirmed(folder: Path, details: Sequence[str]) -> None:
     """Write ``confirmed.json`` of a knowledge base in one step."""
     with storage_errors(folder):
         write_whole(folder / CONFIRMED_NAME, json.dumps(details, ensure_ascii=False) + "\n", durable=True)
 
 
-def kept_confirmed(folder: Path) -> tuple[str, ...] | None:
-    """Return what ``confirmed.json`` says; None where there is no such file, nothing where it cannot be read."""
+def read_confirmed(folder: Path) -> tuple[str, ...] | None:
+    """Read ``confirmed.json``: None if there is no such file, () if it is unreadable."""
     try:
         found = read_json(folder / CONFIRMED_NAME)
     except FileNotFoundError:

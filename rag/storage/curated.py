@@ -6,7 +6,7 @@ Where several desks share a server, they are its rows, and serve at all desks at
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Literal
@@ -16,13 +16,17 @@ from rag.settings import ServerDatabase, Settings
 from rag.storage.connection import Connection, Row, SharedStore, number_rows, open_database
 
 ANSWERS_NAME = "answers.db"
+_INSERT_SOURCE = (
+    "INSERT INTO curated_source (number, document_id, content_hash, start_offset, end_offset) VALUES (?, ?, ?, ?, ?)"
+)
+_INSERT_EVENT = "INSERT INTO curated_event (number, at, person, what, note) VALUES (?, ?, ?, ?, ?)"
 
 CuratedState = Literal["serving", "waiting", "expired", "retired"]
 CuratedAction = Literal["written", "approved", "retired", "replaced", "expired"]
 
 
 def _curated_tables(connection: Connection) -> None:
-    """Answers that persons wrote, what each rests on, and who did what to it.
+    """Curated answers, their sources, and their history.
 
     ``form`` is the question's (``rag/reuse/question_key.py``); at most one answer of a form is ``serving``.
     ``content_hash`` is the document's as it was when the answer was written or last looked at.
@@ -66,7 +70,7 @@ def _curated_tables(connection: Connection) -> None:
 
 
 def _knowledge_bases(connection: Connection) -> None:
-    """Say of which knowledge base an answer is, on a server that has those of all; in a file the name is empty."""
+    """Add the knowledge base, as a server holds those of all; in a file the name is empty."""
     for statement in (
         "ALTER TABLE curated ADD COLUMN knowledge_base TEXT NOT NULL DEFAULT ''",
         "DROP INDEX curated_serving",
@@ -117,7 +121,7 @@ class CuratedAnswer:
 
 @dataclass(frozen=True, slots=True)
 class CuratedEvent:
-    """What somebody did to an answer; ``person`` is empty where it was nobody: its document changed."""
+    """A change of an answer; ``person`` is empty if its document changed."""
 
     at: datetime
     person: str
@@ -139,32 +143,15 @@ class CuratedAnswers(SharedStore):
 
     @classmethod
     def of(cls, settings: Settings) -> "CuratedAnswers":
-        """Return those of the settings' knowledge base, wherever they lie."""
+        """Return the curated answers of the settings' knowledge base, in a file or on a server."""
         return cls(settings.knowledge_dir, settings.answers_database)
 
     def add(self, new: NewCurated, state: Literal["serving", "waiting"]) -> CuratedAnswer:
         """Keep an answer; one that is to serve takes the place of the one that did."""
-        kept = new
         with self._database.transaction() as connection:
             if state == "serving":
                 self._retire_serving(connection, new.form, new.author)
-            number = connection.execute(
-                "INSERT INTO curated (knowledge_base, form, question, language, answer, state, author, written_at, "
-                "generation, valid_until) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING number",
-                (
-                    self._base,
-                    kept.form,
-                    kept.question,
-                    kept.language,
-                    kept.answer,
-                    state,
-                    kept.author,
-                    _now(),
-                    kept.generation,
-                    kept.valid_until.isoformat() if kept.valid_until is not None else None,
-                ),
-            ).fetchone()[0]
-            _write_sources(connection, number, new.sources)
+            number = self._insert(connection, new, state, _now())
             _record(connection, number, new.author, "written")
         return self.get(number)
 
@@ -181,15 +168,15 @@ class CuratedAnswers(SharedStore):
                 "UPDATE curated SET state = 'serving', generation = ? WHERE number = ?", (generation, number)
             )
             connection.execute("DELETE FROM curated_source WHERE number = ?", (number,))
-            _write_sources(connection, number, sources)
+            connection.executemany(_INSERT_SOURCE, [(number, *astuple(source)) for source in sources])
             _record(connection, number, person, "approved")
 
     def retire(self, number: int, person: str, note: str = "") -> None:
-        """Let an answer serve no more.  Raises ``KeyError``."""
+        """Retire an answer.  Raises ``KeyError``."""
         self._end(number, "retired", person, note)
 
     def expire(self, number: int, note: str) -> None:
-        """Let an answer serve no more because what it rests on changed; ``note`` names it.  Raises ``KeyError``."""
+        """Retire an answer whose sources changed; ``note`` names them.  Raises ``KeyError``."""
         self._end(number, "expired", "", note)
 
     def erase(self, holds: Callable[[str], bool], *, dry_run: bool = False) -> int:
@@ -216,30 +203,29 @@ class CuratedAnswers(SharedStore):
         found = list(reversed(others.all()))
         with self._database.transaction() as connection:
             for one in found:
-                self._copy(connection, one, others.events(one.number))
+                number = self._insert(connection, one.kept, one.state, one.written_at.isoformat(), gated=one.gated)
+                events = [
+                    (number, each.at.isoformat(), each.person, each.what, each.note)
+                    for each in others.events(one.number)
+                ]
+                connection.executemany(_INSERT_EVENT, events)
         return len(found)
 
-    def _copy(self, connection: Connection, one: CuratedAnswer, events: Sequence[CuratedEvent]) -> None:
-        kept = one.kept
-        last_day = kept.valid_until.isoformat() if kept.valid_until is not None else None
-        number = connection.execute(
+    def _insert(
+        self, connection: Connection, new: NewCurated, state: CuratedState, written_at: str, *, gated: bool = False
+    ) -> int:
+        """Write an answer with its sources, and return its number."""
+        last_day = new.valid_until.isoformat() if new.valid_until is not None else None
+        number: int = connection.execute(
             "INSERT INTO curated (knowledge_base, form, question, language, answer, state, author, written_at, "
             "generation, valid_until, gated) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING number",
             (
-                *(self._base, kept.form, kept.question, kept.language, kept.answer, one.state, kept.author),
-                *(one.written_at.isoformat(), kept.generation, last_day, int(one.gated)),
+                *(self._base, new.form, new.question, new.language, new.answer, state, new.author),
+                *(written_at, new.generation, last_day, int(gated)),
             ),
         ).fetchone()[0]
-        _write_sources(connection, number, kept.sources)
-        for event in events:
-            connection.execute(
-                "INSERT INTO curated_event (number, at, person, what, note) VALUES (?, ?, ?, ?, ?)",
-                (number, event.at.isoformat(), event.person, event.what, event.note),
-            )
-
-    def settle(self, *, compact: bool = False) -> bool:
-        """Leave nothing of deleted answers on the disk, as ``Database.settle`` does."""
-        return not self._database.exists() or self._database.settle(compact=compact)
+        connection.executemany(_INSERT_SOURCE, [(number, *astuple(source)) for source in new.sources])
+        return number
 
     def mark_gated(self, number: int) -> None:
         """Remember that the question joined the regression questions."""
@@ -265,7 +251,7 @@ class CuratedAnswers(SharedStore):
         return self._select("AND state = coalesce(CAST(? AS TEXT), state) ORDER BY number DESC", (state,))
 
     def events(self, number: int) -> list[CuratedEvent]:
-        """Return what happened to an answer, the oldest first."""
+        """Return the history of an answer, oldest first."""
         if not self._database.exists():
             return []
         rows = self._database.rows(
@@ -307,18 +293,7 @@ class CuratedAnswers(SharedStore):
 
 
 def _record(connection: Connection, number: int, person: str, what: CuratedAction, note: str = "") -> None:
-    connection.execute(
-        "INSERT INTO curated_event (number, at, person, what, note) VALUES (?, ?, ?, ?, ?)",
-        (number, _now(), person, what, note),
-    )
-
-
-def _write_sources(connection: Connection, number: int, sources: Sequence[CuratedSource]) -> None:
-    connection.executemany(
-        "INSERT INTO curated_source (number, document_id, content_hash, start_offset, end_offset) "
-        "VALUES (?, ?, ?, ?, ?)",
-        [(number, one.document_id, one.content_hash, one.start, one.end) for one in sources],
-    )
+    connection.execute(_INSERT_EVENT, (number, _now(), person, what, note))
 
 
 def _sources(connection: Connection, number: int) -> tuple[CuratedSource, ...]:

@@ -27,24 +27,25 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rag.errors import ExtraMissing, WorkerRefused
+from rag.errors import WorkerRefused
 from rag.protocols import PassageTokens, PassageVectors
 from rag.settings import ServerDatabase
-from rag.storage.connection import Connection, open_database, unlogged
+from rag.storage.connection import Connection, open_server_database, unlogged
 from rag.storage.embeddings import UNIT_TOLERANCE
 
 if TYPE_CHECKING:
-    from rag.storage.postgres import Notices, PostgresDatabase
+    from rag.storage.postgres import Notices
+    from rag.storage.server_session import ServerSession
 
 CHANNEL = "answerdesk_embedding"
-"""Where the server tells that there are new jobs."""
+"""The channel on which the server announces new jobs."""
 
 _HEADER = np.dtype("<u4")
 _HEADER_BYTES = 2 * _HEADER.itemsize
 
 
 def _job_tables(connection: Connection) -> None:
-    """Jobs with their texts and, once they are done, their vectors, and who offers to embed.
+    """Jobs with their texts and, once they are done, their vectors; and the workers.
 
     ``worker`` is empty while nobody has a job.  ``refused`` is a key of the reasons of ``WorkerRefused``.
     """
@@ -78,12 +79,12 @@ def _job_tables(connection: Connection) -> None:
 EMBEDDING_MIGRATIONS = (_job_tables,)
 
 Batches = Sequence[Sequence[str]]
-"""Texts, each batch of which goes through the embedder in one call: what is in it decides on the last bits."""
+"""Texts; each batch goes through the embedder in one call, as its content affects the last bits."""
 
 
 @dataclass(frozen=True, slots=True)
 class VectorSpace:
-    """What a worker and an ingest must have in common: the vector space, its dimension, the program's version."""
+    """The space that worker and ingest must share: model, dimension, and the program's version."""
 
     model_id: str
     dimension: int
@@ -104,7 +105,7 @@ class VectorSpace:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What a worker has claimed."""
+    """A claimed job."""
 
     run: str
     digest: bytes
@@ -113,7 +114,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class JobState:
-    """How far a job is; ``worker`` is empty while nobody who lives has it."""
+    """The progress of a job; ``worker`` is empty unless a living one has it."""
 
     digest: bytes
     worker: str
@@ -135,7 +136,7 @@ def member_name() -> str:
 
 
 def shown_name(member: str) -> str:
-    """Return what people are told of a member.
+    """Return the public name of a member.
 
     >>> shown_name("gpu.example:4711:9f3c01aa")
     'gpu.example:4711'
@@ -150,28 +151,22 @@ class EmbeddingJobs:
     """
 
     def __init__(self, place: ServerDatabase, space: VectorSpace) -> None:
-        self._database = _open(place)
+        self._database = open_server_database(place, EMBEDDING_MIGRATIONS)
         self._url = place.url
         self._space = space
         self._is_known = {"space": space.model_id, "dimension": space.dimension, "version": space.version}
 
     def join(self, member: str) -> None:
-        """Let a name live for all who ask the server, until ``leave`` or the end of this process."""
-        from rag.storage.server_session import session_of
-
-        session_of(self._url).join(member, self._hear)
+        """Mark a name as alive for all clients of the server, until ``leave`` or the end of this process."""
+        self._session().join(member, self._hear)
 
     def leave(self, member: str) -> None:
-        """Let a name be nobody's, in a moment."""
-        from rag.storage.server_session import session_of
-
-        session_of(self._url).leave(member)
+        """Release a name, in a moment."""
+        self._session().leave(member)
 
     def suspect(self) -> None:
         """Let the session look at once whether the server is there, as something failed."""
-        from rag.storage.server_session import session_of
-
-        session_of(self._url).suspect()
+        self._session().suspect()
 
     # the ingest
 
@@ -197,7 +192,7 @@ class EmbeddingJobs:
         return [JobState(bytes(row["digest"]), row["worker"], bool(row["done"])) for row in rows]
 
     def collect(self, run: str, digests: Collection[bytes]) -> list[Delivery]:
-        """Take the vectors of some jobs, and delete the jobs; those that are not done are left."""
+        """Take the vectors of finished jobs, and delete these jobs."""
         rows = self._ask(
             "DELETE FROM embedding_job WHERE run = :run AND digest = ANY(:digests) AND vectors IS NOT NULL "
             "RETURNING digest, worker, vectors",
@@ -206,7 +201,7 @@ class EmbeddingJobs:
         return [Delivery(bytes(row["digest"]), row["worker"], bytes(row["vectors"])) for row in rows]
 
     def withdraw(self, run: str, digests: Collection[bytes]) -> set[bytes]:
-        """Delete those of the jobs that are not done, whoever has them, and return them."""
+        """Delete the unfinished ones of some jobs, even claimed ones, and return them."""
         rows = self._ask(
             "DELETE FROM embedding_job WHERE run = :run AND digest = ANY(:digests) AND vectors IS NULL "
             "RETURNING digest",
@@ -219,7 +214,7 @@ class EmbeddingJobs:
         self._ask("DELETE FROM embedding_job WHERE run = :run RETURNING 1", {"run": run})
 
     def workers(self) -> list[str]:
-        """Return the names of those who live, fit, and were not refused."""
+        """Return the names of the living workers of this space that were not refused."""
         rows = self._ask(
             "SELECT name FROM embedding_worker WHERE space = :space AND dimension = :dimension "
             f"AND version = :version AND refused = '' AND NOT {_is_dead('name')} ORDER BY name",
@@ -255,7 +250,7 @@ class EmbeddingJobs:
             raise WorkerRefused(reason=reason)
 
     def claim(self, worker: str) -> Job | None:
-        """Take the oldest job that nobody has, or that this worker has and does not know of; None: there is none.
+        """Claim the oldest free job, or this worker's own again; None if there is none.
 
         What does not agree with its own digest is deleted: its ingest embeds it.
         """
@@ -275,7 +270,7 @@ class EmbeddingJobs:
         return None
 
     def deliver(self, worker: str, job: Job, vectors: PassageVectors) -> None:
-        """Bring the vectors of a job; where somebody was quicker, or nobody waits any more, nothing happens."""
+        """Deliver the vectors of a job; ignored if another worker was quicker, or the ingest is gone."""
         self._ask(
             "UPDATE embedding_job SET worker = :worker, vectors = :vectors "
             "WHERE run = :run AND digest = :digest AND vectors IS NULL RETURNING number",
@@ -283,7 +278,7 @@ class EmbeddingJobs:
         )
 
     def retire(self, worker: str) -> None:
-        """Give back what a worker has, and offer no more."""
+        """Release a worker's jobs, and offer no more."""
         self._ask(
             "UPDATE embedding_job SET worker = '' WHERE worker = :worker AND vectors IS NULL "
             "RETURNING pg_notify(CAST(:channel AS TEXT), '')",
@@ -300,27 +295,23 @@ class EmbeddingJobs:
         return [refusal for space in spaces if (refusal := self._space.refusal(space)) is not None]
 
     def notices(self) -> "Notices":
-        """Return what waits for new jobs."""
+        """Return the notices of new jobs."""
         return self._database.notices(CHANNEL)
 
     def close(self) -> None:
-        """Close the connections that nobody else of this process uses."""
+        """Close the connections that nothing else in this process uses."""
         self._database.close()
+
+    def _session(self) -> "ServerSession":
+        from rag.storage.server_session import session_of  # needs psycopg
+
+        return session_of(self._url)
 
     def _ask(self, statement: str, values: dict[str, object] | None = None) -> list[Any]:
         return self._database.contents(statement, values or {})
 
     def _hear(self, payload: str, is_anew: bool) -> None:
         """Hear of the session's news, which concern the queue."""
-
-
-def _open(place: ServerDatabase) -> "PostgresDatabase":
-    database = open_database(place, EMBEDDING_MIGRATIONS)
-    from rag.storage.postgres import PostgresDatabase  # open_database says where psycopg is missing
-
-    if not isinstance(database, PostgresDatabase):
-        raise ExtraMissing(what="PostgreSQL", extra="postgres")
-    return database
 
 
 def _is_dead(column: str) -> str:
@@ -363,7 +354,7 @@ def packed(passages: PassageVectors) -> bytes:
 
 
 def unpacked(content: bytes, count: int, dimension: int) -> PassageVectors:
-    """Return what ``packed`` wrote of ``count`` passages.
+    """Unpack the result of ``packed`` for ``count`` passages.
 
     Raises ``WorkerRefused`` where it is anything else: of another shape, not finite, or not of length 1.
     """

@@ -1,4 +1,4 @@
-"""The pictures of a knowledge base's documents, and what a model says of them.
+"""The pictures of a knowledge base's documents, and their descriptions by a model.
 
 Pictures are files below ``figures/``, each named by the SHA-256 of what it holds.  They are written before the rows
 that name them, and deleted after those are gone: whatever is killed in between leaves files too many, which the next
@@ -51,7 +51,7 @@ class FigureFolder:
         return digest
 
     def read(self, digest: str) -> bytes | None:
-        """Return a picture; None where it is not there, or its file does not hold what its name says."""
+        """Return a picture; None if it is missing, or its content does not match its name."""
         if _DIGEST.fullmatch(digest) is None:
             return None
         try:
@@ -77,7 +77,7 @@ class FigureFolder:
 
 
 class FigureDescriptionTable:
-    """The table ``figure_description``: what a vision model said of a picture in a language, so that it is asked once.
+    """The table ``figure_description``: a vision model's description of a picture in a language, made once.
 
     A row is kept when it comes, whatever becomes of the ingest, and goes with the last document that shows the picture.
     """
@@ -86,7 +86,7 @@ class FigureDescriptionTable:
         self._database = database
 
     def known(self, digests: Sequence[str], model: str, language: Language) -> dict[str, str]:
-        """Return what is known of these pictures, by their digests."""
+        """Return the known descriptions of these pictures, by their digests."""
         rows = self._database.rows(
             "SELECT digest, text FROM figure_description WHERE model = ? AND language = ? "
             "AND digest IN (SELECT value FROM json_each(?))",
@@ -95,7 +95,7 @@ class FigureDescriptionTable:
         return {row["digest"]: row["text"] for row in rows}
 
     def keep(self, digest: str, model: str, language: Language, text: str) -> None:
-        """Keep what the model said, in a transaction of its own.  Raises ``StorageFull``."""
+        """Store a description, in a transaction of its own.  Raises ``StorageFull``."""
         with self._database.transaction() as connection:
             connection.execute(
                 "INSERT OR REPLACE INTO figure_description VALUES (?, ?, ?, ?)", (digest, model, language, text)

@@ -1,4 +1,4 @@
-"""Follows the shared knowledge bases of a server: what another desk publishes is here within a second.
+"""Follows the shared knowledge bases of a server: another desk's publication is here within a second.
 
 A thread listens to the server's notifications, and looks by itself once a second, so that one which was lost, or a
 server that was restarted, costs no more; another fetches, which may take minutes.  What cannot be taken over is said,
@@ -36,7 +36,7 @@ _UNSHARED = "unshared"  # instead of a revision
 
 @dataclass(slots=True)
 class _Base:
-    """What is known of one knowledge base.  ``failed`` is the revision that could not be taken over."""
+    """The state of one knowledge base.  ``failed`` is the revision that could not be fetched."""
 
     share: KnowledgeShare
     failed: str = ""
@@ -65,7 +65,7 @@ class KnowledgeFollower:
 
     @classmethod
     def of(cls, settings: Settings) -> "KnowledgeFollower | None":
-        """Return what follows the settings' server; None where knowledge bases are not shared."""
+        """Return the follower of the settings' server; None if knowledge bases are not shared."""
         place = settings.knowledge_database
         return None if place is None else cls(place, settings.knowledge_folder)
 
@@ -76,7 +76,7 @@ class KnowledgeFollower:
         self._looked.wait(wait_seconds)
 
     def close(self) -> None:
-        """End the threads.  What is being taken over then is whole or not there."""
+        """End the threads; an unfinished fetch leaves nothing."""
         self._closing.set()
         for thread in self._threads:
             if thread.is_alive():
@@ -88,19 +88,19 @@ class KnowledgeFollower:
         return self._away or (known.problem if known is not None else None)
 
     def transfer(self, name: str) -> Transfer:
-        """Return what the last revision of a knowledge base took to come here."""
+        """Return the size of the last fetch of a knowledge base."""
         known = self._bases.get(name)
         return known.share.transfer if known is not None else Transfer()
 
     def access(self, name: str) -> Access | None:
-        """Return who may read a knowledge base by the server's last word; None where it is not shared.
+        """Return the server's access rule of a knowledge base; None if it is not shared.
 
         It holds before the files that say so are here.
         """
         return self._access.get(name)
 
     def _listen(self) -> None:
-        """Know what the server serves, whatever is being fetched meanwhile: who may read holds at once."""
+        """Watch the served revisions during fetches, so that access rules take effect at once."""
         try:
             while not self._closing.is_set():
                 try:
@@ -122,7 +122,7 @@ class KnowledgeFollower:
                 self._away = DatabaseUnavailable(server="-", reason="the thread that follows it has ended")
 
     def _work(self) -> None:
-        """Take over what is new, and share what only is here."""
+        """Fetch new revisions, and share knowledge bases that are only here."""
         while not self._closing.is_set():
             if not self._heard.wait(_LOOK_SECONDS):
                 continue

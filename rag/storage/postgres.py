@@ -55,15 +55,15 @@ TABLES: dict[str, tuple[str, ...]] = {
     "questions": ("regression_question",),
     "embedding": ("embedding_worker", "embedding_job"),
 }
-"""The tables of each database; what others refer to comes first."""
+"""The tables of each database; tables that others refer to come first."""
 
 _DISPOSABLE = ("queue",)  # nobody waits for a disk to have what a crash may lose
 _ANSWER_SECONDS = 6.0
 _CONNECT_SECONDS = 3
-"""How long a statement and a new connection may take: nobody waits for ten seconds."""
+"""How long a statement and a new connection may take: nobody waits ten seconds."""
 _ROWS_AT_ONCE = 200
 _REST_SECONDS = 2.0
-"""For how long nobody else is kept waiting after a server did not answer in time."""
+"""After a timeout, requests fail at once for this long."""
 
 _DEFAULTS: dict[str, Any] = {
     "connect_timeout": _CONNECT_SECONDS,
@@ -242,7 +242,7 @@ class PostgresDatabase(SharedDatabase):
         return ServerLock(self._pool, f"{self._name} {subject}", holder)
 
     def notices(self, channel: str) -> "Notices":
-        """Return what tells that somebody notified a channel.  Raises ``DatabaseUnavailable``."""
+        """Return the notifications of a channel.  Raises ``DatabaseUnavailable``."""
         self._bring_up_to_date()
         return Notices(self._pool, channel)
 
@@ -319,7 +319,7 @@ class Lease:
 
     @contextmanager
     def transaction(self, name: str) -> Iterator[None]:
-        """Do what follows as the only writer of a database, completely or not at all."""
+        """Run the block as the only writer of a database, completely or not at all."""
         # In one message; the row stays locked until the end.
         unsaved = "SET LOCAL synchronous_commit = off; " if name in _DISPOSABLE else ""
         with self._between(f"BEGIN; {unsaved}UPDATE database_state SET changes = changes + 1 WHERE name = '{name}'"):
@@ -327,13 +327,13 @@ class Lease:
 
     @contextmanager
     def exclusively(self) -> Iterator[None]:
-        """Do what follows, however long it takes, as the only one who makes tables or moves data."""
+        """Run the block, however long it takes, as the only one that makes tables or moves data."""
         with self._without_limits(), self._between(f"BEGIN; SELECT pg_advisory_xact_lock({_MAKING_TABLES})"):
             yield
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
-        """Read what follows as it is at this moment, however long it takes."""
+        """Let the block read a snapshot of this moment, however long it takes."""
         with self._without_limits(), self._between("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"):
             yield
 
@@ -350,7 +350,7 @@ class Lease:
             yield from cursor
 
     def number_after_the_last(self) -> None:
-        """Let rows that come be numbered after those that were copied with their numbers."""
+        """Set the counters so that new rows are numbered after those copied with their numbers."""
         numbered = self.ask(
             "SELECT table_name, column_name FROM information_schema.columns "
             "WHERE is_identity = 'YES' AND table_schema = current_schema()"
@@ -405,7 +405,7 @@ class ServerLock:
         self._connection: ServerConnection | None = None
 
     def take(self) -> str | None:
-        """Take the lock, or see that it is held still; return who has it where somebody else does, else None.
+        """Take the lock, or check that it is still held; return the holder if it is somebody else, else None.
 
         A connection that was lost, as by a restart of the server, is replaced: somebody else may have been quicker.
         Raises ``DatabaseUnavailable``.
@@ -498,13 +498,13 @@ class Pool:
             self._free.release()
 
     def replace(self, lost: "ServerConnection") -> "ServerConnection":
-        """Return a new connection; those that lie idle are as old as the lost one, and closed."""
+        """Return a new connection, and close the idle ones, which are as old as the lost one."""
         lost.close()
         self.close()
         return self.connect()
 
     def session_connection(self, channel: str) -> "ServerConnection":
-        """Return a connection beside those that are lent, which listens to a channel of NOTIFY.
+        """Return a connection outside the pool that listens to a channel of NOTIFY.
 
         The server soon sees when its machine dies.
         """
@@ -545,7 +545,7 @@ class Pool:
             self.close()
 
     def connect(self) -> "ServerConnection":
-        """Open a connection that nobody else uses."""
+        """Open a connection outside the pool."""
         connection = ServerConnection.connect(**self._parameters, autocommit=True, row_factory=_row_maker)
         connection.adapters.register_loader("numeric", _NumberLoader)
         connection.execute(_SESSION)
@@ -553,7 +553,7 @@ class Pool:
 
     @contextmanager
     def errors(self) -> Iterator[None]:
-        """Translate what psycopg raises."""
+        """Translate psycopg's errors."""
         try:
             yield
         except ConnectionTimeout as error:
@@ -583,7 +583,7 @@ class ServerConnection(psycopg.Connection[Any]):
         return self.closed or self.info.transaction_status == psycopg.pq.TransactionStatus.ACTIVE
 
     def wait(self, gen: PQGen[Any], interval: float = 0.1, timeout: float | None = None) -> Any:  # noqa: ANN401
-        """Wait for what psycopg is doing, for as long as ``answer_seconds`` says."""
+        """Wait for psycopg, at most ``answer_seconds``."""
         try:
             return super().wait(gen, interval, self.answer_seconds if timeout is None else timeout)
         except psycopg.OperationalError as error:
@@ -641,7 +641,7 @@ def _without_nul(value: object) -> object:
 
 
 def server_name(url: str) -> str:
-    """Return what people are told of an address: host, port and database, and nothing secret.
+    """Return the public part of an address: host, port and database.
 
     >>> server_name("postgresql://desk:secret@db.example:5433/answers?sslmode=require")
     'db.example:5433/answers'

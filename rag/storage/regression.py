@@ -43,7 +43,7 @@ class RegressionQuestion:
 
 
 @dataclass(frozen=True, slots=True)
-class KeptQuestion:
+class StoredQuestion:
     """A question as it is kept.
 
     ``place`` is the rank of the best expected document, from 1, in generation ``placed_in``; None where it was not
@@ -58,7 +58,7 @@ class KeptQuestion:
 
 
 def _questions_on_server(connection: Connection) -> None:
-    """Make for all knowledge bases what ``_regression_questions`` (``migrations.py``) makes in a file."""
+    """Make, for all knowledge bases, the table that ``_regression_questions`` (``migrations.py``) makes in a file."""
     connection.execute(
         """CREATE TABLE regression_question (
             question_key INTEGER PRIMARY KEY,
@@ -91,7 +91,7 @@ class RegressionQuestions:
         self._base = "" if server is None else database.path.parent.name
         self._own = "1 = 1" if server is None else "knowledge_base = :base"
 
-    def all(self) -> list[KeptQuestion]:
+    def all(self) -> list[StoredQuestion]:
         """Return the questions in the order in which they came.  Raises ``KnowledgeBaseMissing``."""
         rows = self._kept.rows(
             f"SELECT * FROM regression_question WHERE {self._own} ORDER BY question_key", {"base": self._base}
@@ -118,7 +118,7 @@ class RegressionQuestions:
         return len(found)
 
     def replace_file(self, questions: Iterable[RegressionQuestion]) -> None:
-        """Put the questions of a file in the place of those that came from one before; corrections stay."""
+        """Replace the questions of the previous file; corrections stay."""
         with self._kept.transaction() as connection:
             connection.execute(
                 f"DELETE FROM regression_question WHERE {self._own} AND origin = 'file'", {"base": self._base}
@@ -127,7 +127,7 @@ class RegressionQuestions:
                 self._insert(connection, question)
 
     def erase(self, holds: Callable[[str], bool], *, dry_run: bool = False) -> int:
-        """Delete the questions that hold something; what all of them look like embedded is computed anew.
+        """Delete the questions that hold something, and all vectors, which are computed anew.
 
         Return how many there are; a ``dry_run`` deletes nothing.
         """
@@ -173,7 +173,7 @@ class RegressionQuestions:
         )
 
     def settle(self, generation: int, places: Mapping[int, int | None], renamed: Mapping[str, str]) -> None:
-        """Keep where a generation has the questions' documents, by ``KeptQuestion.number``.
+        """Keep where a generation has the questions' documents, by ``StoredQuestion.number``.
 
         The new names of ``renamed`` documents are expected from now on as well as the old ones, which a rollback would
         bring back.
@@ -256,8 +256,8 @@ class RegressionQuestions:
             )
 
 
-def _from_row(row: Row) -> KeptQuestion:
-    return KeptQuestion(
+def _from_row(row: Row) -> StoredQuestion:
+    return StoredQuestion(
         number=row["question_key"],
         asked=RegressionQuestion(
             row["question"], row["language"], tuple(json.loads(row["document_ids"])), row["quote"], row["origin"]

@@ -1,4 +1,4 @@
-"""A connection to a PostgreSQL server that lasts as long as its process: others see by it who lives, and it hears news.
+"""A connection to a PostgreSQL server that lasts as long as its process: a sign of life, and a source of news.
 
     session = session_of(url)
     session.join("desk-1", heard)        # "desk-1" lives for all who ask the server, until this process dies
@@ -26,14 +26,14 @@ from rag.storage.postgres import Pool, ServerConnection, pool_of
 CHANNEL = "answerdesk_queue"
 """The channel of NOTIFY that all sessions listen to; the payload names who has changed something."""
 
-Heard = Callable[[str, bool], None]
+Listener = Callable[[str, bool], None]
 """Called with a payload and False, or with "" and True where the connection was made anew or found well again."""
 
 _RETRY_SECONDS = 0.25
 
 
 def is_dead(column: str) -> str:
-    """Return a condition of SQL: the name in a column is nobody's.  Within the transaction nobody can take it."""
+    """Return an SQL condition: the member named in a column is dead, and stays so during the transaction."""
     return f"pg_try_advisory_xact_lock(hashtextextended({column}, 0))"
 
 
@@ -45,7 +45,7 @@ class ServerSession:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._members: dict[str, weakref.WeakMethod[Heard]] = {}
+        self._members: dict[str, weakref.WeakMethod[Listener]] = {}
         self._leaving: deque[str] = deque()
         self._connection: ServerConnection | None = None
         self._is_suspect = False
@@ -54,8 +54,8 @@ class ServerSession:
         self._woken, self._waking = os.pipe()
         os.set_blocking(self._waking, False)
 
-    def join(self, name: str, heard: Heard) -> None:
-        """Let a name live, and hear of news.  ``heard`` is a method, whose object is not kept alive by this.
+    def join(self, name: str, heard: Listener) -> None:
+        """Mark a name as alive, and subscribe to news.  ``heard`` is a bound method, held weakly.
 
         Raises ``DatabaseUnavailable``.
         """
@@ -72,12 +72,12 @@ class ServerSession:
         self._wake()
 
     def leave(self, name: str) -> None:
-        """Let a name be nobody's, in a moment: this may be called wherever Python collects garbage."""
+        """Release a name, in a moment; safe to call during garbage collection."""
         self._leaving.append(name)
         self._wake()
 
     def suspect(self) -> None:
-        """Look whether the server is there, as something failed, and tell all members as soon as it is."""
+        """Check the connection after a failure, and notify all members once it is well."""
         self._is_suspect = True
         self._wake()
 
@@ -141,7 +141,7 @@ class ServerSession:
                 heard(payload, is_anew)
 
     def _wait(self, seconds: float | None, connection: int | None = None) -> None:
-        """Wait until somebody wakes this thread, something comes from the server, or time is over."""
+        """Wait until this thread is woken, the server sends something, or time is over."""
         waiting = select.poll()  # select() knows no descriptors beyond 1,023, and a desk may have more sockets
         for descriptor in (self._woken, connection):
             if descriptor is not None:

@@ -1,38 +1,225 @@
-"""Keeps on a PostgreSQL server what desks share of their knowledge bases: pieces of files, and which files serve.
+"""Keeps what desks share of their knowledge bases on a PostgreSQL server: the served revision, and pieces of its files.
 
 A file is cut into pieces, and a piece is named by its SHA-256: what two revisions have in common is there once.  The
 row of a knowledge base in ``shared_base`` is the truth.  A transaction moves it to the next revision, and tells all
 desks; before it, nobody sees anything of what was put, and after it everything is there.
 
     head       the row: generation, format of the database, files and their pieces
-    place      where the head's pieces lie (``pieces.py``): in rows of the server, or in a bucket
+    place      where the head's pieces lie: in rows of the server, or in a bucket (``bucket.py``)
     former     the files of the revision before, and their place: a desk may be fetching them
     collect    deletes the pieces that neither of the two has there
+
+Rows of the server are in the same transactions as the pointer.  A bucket is not, so the server keeps a row about each
+object in it (``shared_object``), and that row decides.  No collection takes a piece from a publication that relies on
+it, in whatever order the two do their steps, and whatever clocks say:
+
+1. An object is written once, under a key of its own (the piece's name and 16 random digits).  It is ``coming`` before
+   it is sent and ``there`` after the bucket has confirmed it.
+2. A pointer moves in a transaction that finds every piece ``there`` (``has_all``).  A collection makes rows ``doomed``
+   in a transaction that reads the pointer.  The server does one after the other: either the collection sees the new
+   pointer and spares its pieces, or the move finds them doomed, does nothing, and the publication sends them again.
+3. Sent again, they get other keys.  So a deletion of doomed objects, however late it arrives, meets none that serves.
+
+Rows of doomed objects go after their objects: what a killed collection left is deleted by the next one, and so is what
+a killed publication had ``coming``.  Objects without a row on the server are never deleted.
 """
 
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from rag.errors import DatabaseUnavailable, ExtraMissing, IngestRunning, PiecesElsewhere
 from rag.settings import ServerDatabase
 from rag.storage.access import is_name
-from rag.storage.connection import Connection, open_database
-from rag.storage.pieces import IN_ROWS, BucketPieces, PieceStore, RowPieces
+from rag.storage.connection import Connection, open_server_database
 
 if TYPE_CHECKING:
+    from rag.storage.bucket import Bucket
     from rag.storage.postgres import Notices, PostgresDatabase, ServerLock
 
 CHANNEL = "answerdesk_knowledge"
-"""Where the server tells that a knowledge base has a new revision."""
+"""The channel on which the server announces new revisions."""
 
 _TOKEN_BYTES = 16
 _ATTEMPTS = 5
-"""So often a small file is put that somebody collects before the pointer names it."""
+"""How often a small file is put again if a collection takes it before the pointer names it."""
+
+IN_ROWS = ""
+"""The place of pieces that lie in rows of the server."""
+
+_ROWS_AT_ONCE = 256
+_NONCE_BYTES = 8
+
+
+class PieceStore(Protocol):
+    """Pieces of shared knowledge bases (``name``) in one place.  Safe from many threads.
+
+    Methods raise ``DatabaseUnavailable``, and of a bucket ``BucketUnavailable``, ``BucketRefused`` and ``StorageFull``.
+    """
+
+    @property
+    def place(self) -> str:
+        """The name of the place in a ``Head``."""
+
+    @property
+    def batch_bytes(self) -> int:
+        """How much is put or taken at once."""
+
+    def lacking(self, name: str, digests: Iterable[str]) -> set[str]:
+        """Return the missing pieces."""
+
+    def put(self, name: str, pieces: Sequence[bytes]) -> None:
+        """Keep some megabytes of pieces, each once; doing it again changes nothing."""
+
+    def take(self, name: str, digests: Sequence[str]) -> dict[str, bytes]:
+        """Return the pieces that are there and whole, some megabytes, by their names."""
+
+    def has_all(self, connection: Connection, name: str, digests: Collection[str]) -> bool:
+        """Tell, within the caller's transaction, whether all of the pieces were put and none was collected."""
+
+    def collect(self, name: str, kept: Callable[[Connection], Collection[str]]) -> int:
+        """Delete the pieces that ``kept`` does not name within the collection's transaction; return how many."""
+
+
+class RowPieces:
+    """Pieces in rows of the server; see ``PieceStore``."""
+
+    place = IN_ROWS
+    batch_bytes = 2 << 20  # one transaction, which has six seconds
+
+    def __init__(self, database: "PostgresDatabase") -> None:
+        self._database = database
+
+    def lacking(self, name: str, digests: Iterable[str]) -> set[str]:
+        """Do as ``PieceStore`` says."""
+        rows = self._database.contents("SELECT digest FROM shared_piece WHERE name = ?", (name,))
+        return {*digests} - {bytes(row[0]).hex() for row in rows}
+
+    def put(self, name: str, pieces: Sequence[bytes]) -> None:
+        """Do as ``PieceStore`` says, in one transaction."""
+        with self._database.transaction() as connection:
+            connection.executemany(
+                "INSERT INTO shared_piece (name, digest, content) VALUES (?, ?, ?) "
+                "ON CONFLICT (name, digest) DO NOTHING",
+                [(name, sha256(piece).digest(), piece) for piece in pieces],
+            )
+
+    def take(self, name: str, digests: Sequence[str]) -> dict[str, bytes]:
+        """Do as ``PieceStore`` says."""
+        found: dict[str, bytes] = {}
+        for begin in range(0, len(digests), _ROWS_AT_ONCE):
+            rows = self._database.contents(
+                "SELECT content FROM shared_piece WHERE name = ? AND digest = ANY(?)",
+                (name, _raw(digests[begin : begin + _ROWS_AT_ONCE])),
+            )
+            found.update((sha256(row[0]).hexdigest(), bytes(row[0])) for row in rows)
+        return found
+
+    def has_all(self, connection: Connection, name: str, digests: Collection[str]) -> bool:
+        """Do as ``PieceStore`` says."""
+        found = connection.execute(
+            "SELECT count(*) FROM shared_piece WHERE name = ? AND digest = ANY(?)", (name, _raw(digests))
+        ).fetchone()
+        return int(found[0]) == len(digests)
+
+    def collect(self, name: str, kept: Callable[[Connection], Collection[str]]) -> int:
+        """Do as ``PieceStore`` says, in one transaction."""
+        with self._database.transaction() as connection:
+            return connection.execute(
+                "DELETE FROM shared_piece WHERE name = ? AND NOT digest = ANY(?)", (name, _raw(kept(connection)))
+            ).rowcount
+
+
+class BucketPieces:
+    """Pieces in a bucket, and a row of the server about each; see ``PieceStore`` and the order at the top."""
+
+    batch_bytes = 8 << 20  # eight pieces of index files travel at once
+
+    def __init__(self, database: "PostgresDatabase", bucket: "Bucket") -> None:
+        self._database = database
+        self._bucket = bucket
+        self.place = bucket.place
+
+    def lacking(self, name: str, digests: Iterable[str]) -> set[str]:
+        """Do as ``PieceStore`` says; a piece that was deleted from the bucket, or truncated, is missing too."""
+        rows = self._database.rows(
+            "SELECT digest, object, size FROM shared_object WHERE name = ? AND place = ? AND state = 'there'",
+            (name, self.place),
+        )
+        sizes = self._bucket.sizes(f"{name}/") if rows else {}
+        there = {bytes(row["digest"]).hex() for row in rows if sizes.get(row["object"]) == row["size"]}
+        return {*digests} - there
+
+    def put(self, name: str, pieces: Sequence[bytes]) -> None:
+        """Do as ``PieceStore`` says; an object that had the piece before is doomed."""
+        nonce = secrets.token_hex(_NONCE_BYTES)
+        named = {sha256(piece).digest(): piece for piece in pieces}
+        objects = {f"{name}/{digest.hex()}-{nonce}": piece for digest, piece in named.items()}
+        with self._database.transaction() as connection:
+            connection.executemany(
+                "INSERT INTO shared_object (object, place, name, digest, size, state) VALUES (?, ?, ?, ?, ?, 'coming')",
+                [
+                    (key, self.place, name, digest, len(piece))
+                    for key, (digest, piece) in zip(objects, named.items(), strict=True)
+                ],
+            )
+        self._bucket.put(objects)
+        with self._database.transaction() as connection:
+            rows = connection.execute(
+                "UPDATE shared_object SET state = 'there' WHERE object = ANY(?) AND state = 'coming' RETURNING object",
+                (list(objects),),
+            ).fetchall()
+            there = {str(row["object"]) for row in rows}
+            connection.execute(
+                "UPDATE shared_object SET state = 'doomed' WHERE name = ? AND place = ? AND state = 'there' "
+                "AND digest = ANY(?) AND NOT object = ANY(?)",
+                (name, self.place, list(named), list(objects)),
+            )
+        if forgotten := objects.keys() - there:  # collected meanwhile, perhaps before they had arrived
+            self._bucket.delete(sorted(forgotten))
+
+    def take(self, name: str, digests: Sequence[str]) -> dict[str, bytes]:
+        """Do as ``PieceStore`` says."""
+        rows = self._database.rows(
+            "SELECT object FROM shared_object WHERE name = ? AND place = ? AND state = 'there' AND digest = ANY(?)",
+            (name, self.place, _raw(digests)),
+        )
+        contents = self._bucket.get([str(row["object"]) for row in rows])
+        return {sha256(content).hexdigest(): content for content in contents}
+
+    def has_all(self, connection: Connection, name: str, digests: Collection[str]) -> bool:
+        """Do as ``PieceStore`` says."""
+        found = connection.execute(
+            "SELECT count(DISTINCT digest) FROM shared_object "
+            "WHERE name = ? AND place = ? AND state = 'there' AND digest = ANY(?)",
+            (name, self.place, _raw(digests)),
+        ).fetchone()
+        return int(found[0]) == len(digests)
+
+    def collect(self, name: str, kept: Callable[[Connection], Collection[str]]) -> int:
+        """Do as ``PieceStore`` says; where the bucket does not delete them, the next collection does."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "UPDATE shared_object SET state = 'doomed' WHERE name = ? AND place = ? "
+                "AND (state = 'coming' OR NOT digest = ANY(?))",
+                (name, self.place, _raw(kept(connection))),
+            )
+        rows = self._database.rows(
+            "SELECT object FROM shared_object WHERE name = ? AND place = ? AND state = 'doomed'", (name, self.place)
+        )
+        doomed = [str(row["object"]) for row in rows]
+        self._bucket.delete(doomed)
+        with self._database.transaction() as connection:
+            connection.execute("DELETE FROM shared_object WHERE object = ANY(?)", (doomed,))
+        return len(doomed)
+
+
+def _raw(digests: Iterable[str]) -> list[bytes]:
+    return [bytes.fromhex(digest) for digest in digests]
 
 
 def _shared_tables(connection: Connection) -> None:
@@ -63,7 +250,7 @@ def _shared_tables(connection: Connection) -> None:
 
 
 def _places(connection: Connection) -> None:
-    """Where a revision's pieces lie; one row an object of a bucket (``pieces.py``), ``size`` in bytes."""
+    """Where a revision's pieces lie; one row an object of a bucket, ``size`` in bytes."""
     for statement in (
         "ALTER TABLE shared_base ADD COLUMN place TEXT NOT NULL DEFAULT ''",
         "ALTER TABLE shared_base ADD COLUMN former_place TEXT NOT NULL DEFAULT ''",
@@ -98,7 +285,7 @@ Files = Mapping[str, SharedFile]
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What serves.  ``token`` names the revision; ``format`` is the number of its database's migrations.
+    """The served revision.  ``token`` names it; ``format`` is the number of its database's migrations.
 
     ``publisher`` is who published it, for people; ``place`` is where the pieces lie.
     """
@@ -120,7 +307,7 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class HeadLine:
-    """Of what serves, the revision and who may read: ``scope`` is ``UNKNOWN_SCOPE`` where nobody knows any more."""
+    """The served revision and its readers; ``scope`` is ``UNKNOWN_SCOPE`` if they are no longer known."""
 
     token: str
     scope: str
@@ -144,7 +331,7 @@ class SharedKnowledge:
     """
 
     def __init__(self, place: ServerDatabase) -> None:
-        self._database = _open(place)
+        self._database = open_server_database(place, SHARED_MIGRATIONS)
         self.own = _own_store(self._database, place)
         self._stores: dict[str, PieceStore] = {store.place: store for store in (RowPieces(self._database), self.own)}
         self._blob_url = place.blob_url
@@ -160,19 +347,19 @@ class SharedKnowledge:
         return {name: line.token for name, line in self.lines().items()}
 
     def lines(self) -> dict[str, HeadLine]:
-        """Return what is to be known at once of each knowledge base, by its name; of none whose name is no folder's."""
+        """Return the line of each knowledge base by its name, unless the name cannot be a folder's."""
         rows = self._database.rows("SELECT name, token, scope, audience FROM shared_base")
         return {
             row["name"]: HeadLine(row["token"], row["scope"], row["audience"]) for row in rows if is_name(row["name"])
         }
 
     def head(self, name: str) -> Head | None:
-        """Return what serves; None where nobody has shared a knowledge base of this name."""
+        """Return the served revision; None if the knowledge base is not shared."""
         with self._database.reading() as connection:
             return _head(connection, name)
 
     def move(self, name: str, head: Head, before: str) -> bool:
-        """Let a revision serve in the place of ``before`` (its token, empty: of none), and tell all desks.
+        """Replace the served revision ``before`` (its token; empty: none), and notify all desks.
 
         All pieces of it must have been put; where some are not there (any more), nothing is changed, and False
         returned.  To move to what serves already does nothing.  Raises ``IngestRunning`` where another one serves by
@@ -191,7 +378,7 @@ class SharedKnowledge:
         return True
 
     def replace_file(self, name: str, path: str, content: bytes, publisher: str) -> str:
-        """Let what serves have another small file; return the revision, empty: nobody shares it.
+        """Replace a small file of the served revision; return the new revision, or "" if it is not shared.
 
         It lies where the other files of what serves lie.
         """
@@ -215,7 +402,7 @@ class SharedKnowledge:
         raise DatabaseUnavailable(server=name, reason="pieces that were put are not there")
 
     def collect(self, name: str, *, former: bool = True) -> int:
-        """Delete the pieces that no revision has; without ``former`` also those of the one before.  Return how many.
+        """Delete unused pieces; without ``former`` also those of the previous revision.  Return how many.
 
         Those in a bucket that is not this desk's stay.
         """
@@ -242,25 +429,16 @@ class SharedKnowledge:
         return self._database.lock(name, holder)
 
     def notices(self) -> "Notices":
-        """Return what waits for new revisions."""
+        """Return the notices of new revisions."""
         return self._database.notices(CHANNEL)
 
     def close(self) -> None:
-        """Close the connections that nobody else of this process uses."""
+        """Close the connections that nothing else in this process uses."""
         self._database.close()
 
 
-def _open(place: ServerDatabase) -> "PostgresDatabase":
-    database = open_database(place, SHARED_MIGRATIONS)
-    from rag.storage.postgres import PostgresDatabase  # open_database says where psycopg is missing
-
-    if not isinstance(database, PostgresDatabase):
-        raise ExtraMissing(what="PostgreSQL", extra="postgres")
-    return database
-
-
 def _own_store(database: "PostgresDatabase", place: ServerDatabase) -> PieceStore:
-    """Return where this desk puts what it publishes.  Raises ``ExtraMissing`` where that is a bucket, without boto3."""
+    """Return where this desk publishes.  Raises ``ExtraMissing`` if that is a bucket and boto3 is missing."""
     if not place.blob_url:
         return RowPieces(database)
     try:
@@ -271,7 +449,7 @@ def _own_store(database: "PostgresDatabase", place: ServerDatabase) -> PieceStor
 
 
 def _kept(connection: Connection, name: str, place: str) -> set[str]:
-    """Return the pieces in one place of what serves, and of the revision before."""
+    """Return the pieces of the served and the previous revision in one place."""
     row = connection.execute(
         "SELECT place, files, former_place, former FROM shared_base WHERE name = ?", (name,)
     ).fetchone()

@@ -20,7 +20,7 @@ import shutil
 import socket
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -40,30 +40,28 @@ from rag.errors import (
 )
 from rag.files import read_json, write_whole
 from rag.settings import ServerDatabase, Settings
-from rag.storage.access import ACCESS_NAME, Access, kept_access
+from rag.storage.access import ACCESS_NAME, Access, read_access_file
 from rag.storage.cached import CachedAnswers
 from rag.storage.calibration import CALIBRATION_NAME
 from rag.storage.connection import BUSY_TIMEOUT_SECONDS, Database, storage_errors
 from rag.storage.contact_details import CONFIRMED_NAME
 from rag.storage.curated import CuratedAnswers
-from rag.storage.engine_owner import ENGINE_NAME
 from rag.storage.figures import FigureFolder
-from rag.storage.lock import file_lock
 from rag.storage.migrations import KNOWLEDGE_MIGRATIONS
-from rag.storage.pieces import PieceStore
 from rag.storage.regression import RegressionQuestions
 from rag.storage.shared_pieces import (
     UNKNOWN_SCOPE,
     Files,
     Head,
+    PieceStore,
     SharedFile,
     SharedKnowledge,
     files_json,
     files_of,
     new_token,
 )
-from rag.storage.store import DATABASE_NAME, generation_folder
-from rag.storage.writer import KEPT_GENERATIONS, KnowledgeWriter
+from rag.storage.store import DATABASE_NAME, ENGINE_NAME, generation_folder
+from rag.storage.writer import KEPT_GENERATIONS, KnowledgeWriter, file_lock
 
 _LOG = logging.getLogger(__name__)
 
@@ -83,12 +81,13 @@ _AGAIN_SECONDS = 0.5
 _FETCHES = 5
 """So often a fetch begins anew because another revision came meanwhile."""
 
+Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """What a publication or a fetch moved: pieces, and bytes of them and of their list; ``kept`` were there already."""
+    """The size of a publication or a fetch; ``kept_bytes`` were there already."""
 
     pieces: int = 0
     sent_bytes: int = 0
@@ -120,7 +119,7 @@ class KnowledgeShare:
         return _kept(self.folder)[0]
 
     def catch_up(self) -> bool:
-        """Take over what the server serves, unless it is here already; tell whether anything changed.
+        """Fetch the served revision unless it is here already; tell whether anything changed.
 
         Raises ``DatabaseUnavailable``, ``BucketUnavailable``, ``BucketRefused``, ``PiecesElsewhere``, ``IndexDamaged``
         where pieces are missing, ``KnowledgeBaseNewer``, ``StorageFull``, and ``IngestRunning`` while an ingest of this
@@ -135,7 +134,7 @@ class KnowledgeShare:
             return self._take_over()
 
     def begin(self) -> None:
-        """Share a knowledge base that is only here; where somebody was quicker, take theirs over.
+        """Share a knowledge base that is only here; if another desk was quicker, fetch theirs.
 
         Raises what ``catch_up`` raises.
         """
@@ -162,7 +161,7 @@ class KnowledgeShare:
 
     @contextmanager
     def publication(self, writer: KnowledgeWriter) -> Iterator[KnowledgeWriter]:
-        """Give a writer over a copy of the database; what it holds at the end is published for all desks, or nothing.
+        """Give a writer over a copy of the database, whose content is published for all desks, or not at all.
 
         The caller is ``writing``.  Raises ``DatabaseUnavailable`` or ``BucketUnavailable`` where the server or the
         bucket stays away, ``BucketRefused``, ``IngestRunning`` where somebody else published while the lock was lost,
@@ -191,12 +190,12 @@ class KnowledgeShare:
         _persistently(lambda: self.server.replace_file(self.name, name, content, publisher()))
 
     def _clear(self) -> None:
-        """Delete what a publication or a fetch that was killed left; the caller holds the file's lock."""
+        """Delete the leftovers of a killed publication or fetch; the caller holds the file's lock."""
         for name in (_SCRATCH, _ARRIVING):
             shutil.rmtree(self.folder / name, ignore_errors=True)
 
     def close(self) -> None:
-        """Close the connections that nobody else of this process uses."""
+        """Close the connections that nothing else in this process uses."""
         self.server.close()
 
     # publishing
@@ -216,11 +215,11 @@ class KnowledgeShare:
                 pass
 
     def _publish(self, scratch: Path) -> None:
-        """Put the pieces that are lacking, move the server's pointer, and take over what it serves then."""
+        """Put the missing pieces, move the server's pointer, and settle on the served revision."""
         generation = _seal(scratch / DATABASE_NAME)
         sources = self._sources(scratch, generation)
         files = {path: _cut(source, _piece_bytes(path, source)) for path, source in sources.items()}
-        access = kept_access(scratch) or Access()
+        access = read_access_file(scratch) or Access()
         head = Head(
             new_token(), generation, len(KNOWLEDGE_MIGRATIONS), files,
             access.scope if access.settled else UNKNOWN_SCOPE, access.audience, publisher(),
@@ -237,7 +236,7 @@ class KnowledgeShare:
         self._settle_on(head, scratch)
 
     def _collect(self) -> None:
-        """Delete what serves no more; a bucket that does not do it now is asked again by the next publication."""
+        """Delete unused pieces; if the bucket fails, the next publication tries again."""
         try:
             self.server.collect(self.name)
         except (BucketUnavailable, BucketRefused, StorageFull) as error:
@@ -267,7 +266,7 @@ class KnowledgeShare:
         store = self.server.own
         lacking = _persistently(lambda: store.lacking(self.name, digests))
         sent = 0
-        for batch in _batches(sources, files, lacking, store.batch_bytes):
+        for batch in _in_batches(_pieces(sources, files, lacking), store.batch_bytes):
             _persistently(lambda batch=batch: store.put(self.name, batch))  # type: ignore[misc]
             sent += sum(map(len, batch))
         total = sum(file.size for file in files.values())
@@ -320,7 +319,7 @@ class KnowledgeShare:
             shutil.rmtree(arriving, ignore_errors=True)
 
     def _has(self, path: str, file: SharedFile, known: Files) -> bool:
-        """Tell whether this folder has a file: what it took over is as it was, and a picture what its name says."""
+        """Tell whether this folder has a file unchanged since it was fetched, or a picture of that name."""
         try:
             size = (self.folder / path).stat().st_size
         except FileNotFoundError:
@@ -336,7 +335,7 @@ class KnowledgeShare:
                 _copy_database(self.folder / DATABASE_NAME, target)
 
     def _place_content(self, head: Head, arriving: Path) -> None:
-        """Let pictures and index files have their names; nobody looks at them before the pointer moves."""
+        """Move pictures and index files to their places; readers use them once the pointer moves."""
         for path in sorted((arriving / "figures").glob("*/*")):
             target = self.folder / _relative(path, arriving)
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -353,7 +352,7 @@ class KnowledgeShare:
         fetched.rename(target)
 
     def _settle_on(self, head: Head, source: Path) -> None:
-        """Let this folder's database, and the small files, be those in ``source``; then note the revision."""
+        """Replace this folder's database and small files by those in ``source``, then note the revision."""
         if (source / DATABASE_NAME).is_file():
             is_another = not self.token() or head.generation < _generation(self.folder / DATABASE_NAME)
             _replace_database(source / DATABASE_NAME, self.folder / DATABASE_NAME)
@@ -369,7 +368,7 @@ class KnowledgeShare:
 
 
 def catch_up(settings: Settings) -> KnowledgeError | None:
-    """Take over what desks share of the settings' knowledge base; return why that cannot be had now, where it cannot.
+    """Fetch the shared knowledge base of the settings; return the error if that is not possible now.
 
     What is here serves then.  Raises ``ExtraMissing``.
     """
@@ -384,11 +383,11 @@ def catch_up(settings: Settings) -> KnowledgeError | None:
 
 
 class _PieceMissingError(Exception):
-    """A piece is not where the head says, or not what its name says."""
+    """A piece is missing, or its content does not match its name."""
 
 
 class _Fetching:
-    """Writes files of a revision, from pieces of files that are here and, all at the end, from those of a store."""
+    """Writes the files of a revision from local pieces and, at the end, from those of a store."""
 
     def __init__(self, store: PieceStore, name: str, folder: Path, known: Files) -> None:
         self._store = store
@@ -417,7 +416,7 @@ class _Fetching:
         self.mend(file, target)
 
     def mend(self, file: SharedFile, target: Path) -> None:
-        """Begin with a file that may hold some of its content already; ``fetch`` brings what it lacks then."""
+        """Begin with a file that may hold some of its content already; ``fetch`` brings the rest."""
         lacking_bytes = 0
         with target.open("r+b" if target.exists() else "w+b") as opened:
             for number, digest in enumerate(file.pieces):
@@ -433,11 +432,12 @@ class _Fetching:
         self.kept_bytes += file.size - lacking_bytes
 
     def fetch(self) -> None:
-        """Bring what the files lack, some megabytes at a time; then they are on the disk.
+        """Fetch the missing pieces, some megabytes at a time, and write them to the disk.
 
         Raises ``_PieceMissingError``.
         """
-        for batch in _batches_of(self._lacking, self._store.batch_bytes):
+        sizes = ((digest, gaps[0].size) for digest, gaps in self._lacking.items())
+        for batch in _in_batches(sizes, self._store.batch_bytes):
             found = self._store.take(self._name, batch)
             for digest in batch:
                 if digest not in found:
@@ -480,22 +480,22 @@ class _Gap:
     size: int
 
 
-def _batches_of(lacking: Mapping[str, Sequence[_Gap]], batch_bytes: int) -> Iterator[list[str]]:
-    """Yield the names of pieces, as many at a time as hold so many bytes, at least one."""
-    batch: list[str] = []
-    size = 0
-    for digest, gaps in lacking.items():
-        if batch and size + gaps[0].size > batch_bytes:
+def _in_batches(sized: Iterable[tuple[Item, int]], batch_bytes: int) -> Iterator[list[Item]]:
+    """Yield items, given with their sizes, as many at a time as hold so many bytes, at least one."""
+    batch: list[Item] = []
+    total = 0
+    for item, size in sized:
+        if batch and total + size > batch_bytes:
             yield batch
-            batch, size = [], 0
-        batch.append(digest)
-        size += gaps[0].size
+            batch, total = [], 0
+        batch.append(item)
+        total += size
     if batch:
         yield batch
 
 
 def publisher() -> str:
-    """Return what others are told of whoever publishes from here: process and machine.
+    """Return the name under which this process publishes: process number and machine.
 
     >>> publisher().startswith("pid ")
     True
@@ -504,7 +504,7 @@ def publisher() -> str:
 
 
 def _persistently(work: Callable[[], Result]) -> Result:
-    """Do what may be done twice, again while the server or the bucket does not answer: it may be restarting."""
+    """Run idempotent work, again while the server or the bucket does not answer: it may be restarting."""
     ends = time.monotonic() + _PATIENCE_SECONDS
     while True:
         try:
@@ -588,10 +588,8 @@ def _cut(path: Path, piece_bytes: int) -> SharedFile:
         return SharedFile(file.tell(), piece_bytes, tuple(names))
 
 
-def _batches(sources: dict[str, Path], files: Files, lacking: set[str], batch_bytes: int) -> Iterator[Sequence[bytes]]:
-    """Yield the pieces that are lacking, each once, about ``batch_bytes`` at a time."""
-    batch: list[bytes] = []
-    size = 0
+def _pieces(sources: dict[str, Path], files: Files, lacking: set[str]) -> Iterator[tuple[bytes, int]]:
+    """Yield the missing pieces, each once, with their sizes."""
     seen: set[str] = set()
     for path, file in files.items():
         if lacking.isdisjoint(file.pieces):
@@ -602,13 +600,8 @@ def _batches(sources: dict[str, Path], files: Files, lacking: set[str], batch_by
                     continue
                 seen.add(digest)
                 opened.seek(number * file.piece_bytes)
-                batch.append(opened.read(file.piece_bytes))
-                size += len(batch[-1])
-                if size >= batch_bytes:
-                    yield batch
-                    batch, size = [], 0
-    if batch:
-        yield batch
+                piece = opened.read(file.piece_bytes)
+                yield piece, len(piece)
 
 
 def _require_sound(head: Head) -> None:

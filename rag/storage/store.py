@@ -1,6 +1,8 @@
-"""Reads the documents and chunks of one generation from SQLite."""
+"""Reads the documents and chunks of one generation from SQLite, and the name that a vector engine knows them by."""
 
 import json
+import re
+import secrets
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
@@ -8,7 +10,8 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any, get_args
 
-from rag.errors import KnowledgeBaseMissing
+from rag.errors import IndexDamaged, KnowledgeBaseMissing
+from rag.files import read_json, write_whole
 from rag.schema import Audience, Chunk, Document, Figure, Language
 from rag.storage.connection import Database
 from rag.storage.migrations import KNOWLEDGE_MIGRATIONS
@@ -32,10 +35,13 @@ GENERATION_COLUMNS = (
     "added, changed, retired, restored, lost, forced"
 )
 
+ENGINE_NAME = "engine.json"
+_OWNER = re.compile(r"[0-9a-f]{12}")
+
 
 @dataclass(frozen=True, slots=True)
 class GenerationChange:
-    """What a generation has that the one before it had not: counts of documents.
+    """The difference of a generation to the one before it: counts of documents.
 
     ``restored`` is the number of the generation that a rollback brought back, 0 where it was an ingest.  ``lost``
     counts the regression questions that found their document before and do not any more; ``forced`` says that they were
@@ -65,7 +71,7 @@ class GenerationInfo:
 
 @dataclass(frozen=True, slots=True)
 class StoredDocument:
-    """What is known of a document without its text.
+    """A document without its text.
 
     ``root`` is the folder that was ingested, ``relative_path`` the file below it; a JSONL file's rows share both.
     ``content_hash`` is 32 bytes; ``chunker_version`` (the column ``recipe``) names the way it was cut into chunks.
@@ -129,7 +135,7 @@ class KnowledgeStore(Database):
         return generation_folder(self.folder, generation)
 
     def generation_info(self, generation: int) -> GenerationInfo:
-        """Return what was published under this number.  Raises ``KeyError`` where it is unknown or deleted."""
+        """Return the published generation of this number.  Raises ``KeyError`` if it is unknown or deleted."""
         row = self.row(f"SELECT {GENERATION_COLUMNS} FROM generation WHERE generation = ?", (generation,))
         if row is None:
             raise KeyError(generation)
@@ -141,7 +147,7 @@ class KnowledgeStore(Database):
         return [_generation_from_row(row) for row in rows]
 
     def chunks(self, chunk_ids: Iterable[int], generation: int) -> dict[int, Chunk]:
-        """Return those of the chunks that are visible in the generation, by their number."""
+        """Return the chunks that are visible in the generation, by their number."""
         rows = self.rows(
             f"SELECT {CHUNK_COLUMNS} FROM chunk JOIN document USING (document_key) "
             f"WHERE chunk_id IN (SELECT value FROM json_each(:ids)) AND {VISIBLE.format('chunk')}",
@@ -154,7 +160,7 @@ class KnowledgeStore(Database):
         return self.documents_of([document_id], generation)[document_id]
 
     def documents_of(self, document_ids: Iterable[str], generation: int) -> dict[str, Document]:
-        """Return those of the documents that were in the generation, as they were, by their ids."""
+        """Return the documents that are in the generation, by their ids."""
         rows = self.rows(
             f"SELECT {DOCUMENT_COLUMNS}, {FIGURES} FROM document "
             f"WHERE document_id IN (SELECT value FROM json_each(:ids)) AND {VISIBLE.format('document')}",
@@ -293,3 +299,27 @@ def _figure(values: Sequence[Any]) -> Figure:
 
 def _date(value: str | None) -> date | None:
     return date.fromisoformat(value) if value is not None else None
+
+
+def engine_owner(folder: Path, *, make: bool = False) -> str:
+    """Return the name that a vector engine knows the knowledge base by, twelve hexadecimal digits; empty: none yet.
+
+    Several data folders may use one engine, so each knowledge base has a name of its own there; desks that share it,
+    and copies of a data folder, share the name (docs/scale.md).
+    With ``make`` there is one afterwards, on the disk.  Raises ``IndexDamaged`` where the file is none, ``OSError``.
+    """
+    path = folder / ENGINE_NAME
+    try:
+        found = read_json(path)
+    except FileNotFoundError:
+        if not make:
+            return ""
+        owner = secrets.token_hex(6)
+        write_whole(path, f'{{"owner": "{owner}"}}\n', durable=True)
+        return owner
+    except ValueError as error:
+        raise IndexDamaged(reason=f"{path} is no JSON") from error
+    owner = str(found.get("owner", "")) if isinstance(found, dict) else ""
+    if not _OWNER.fullmatch(owner):
+        raise IndexDamaged(reason=f"{path} names no owner")
+    return owner

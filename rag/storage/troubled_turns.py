@@ -81,7 +81,7 @@ class DoubtfulTurn:
 
 
 @dataclass(frozen=True, slots=True)
-class AskedCounts:
+class QuestionCounts:
     """How many questions were asked, and how many failed for reasons that the knowledge base has no part in."""
 
     asked: int
@@ -118,12 +118,14 @@ class TroubledTurns(SharedStore):
             for row in self._rows(_DOUBTFUL, knowledge_base, since, _MOST_TURNS)
         ]
 
-    def counts(self, knowledge_base: str, since: datetime | None) -> AskedCounts:
-        """Count what was asked."""
+    def counts(self, knowledge_base: str, since: datetime | None) -> QuestionCounts:
+        """Count the questions."""
         elsewhere = f"state = 'failed' AND error_class NOT IN ({_OF_ONE_QUESTION})"
         failed = f"coalesce(sum(CASE WHEN {elsewhere} THEN 1 ELSE 0 END), 0)"
         select = f"SELECT count(*), {failed} FROM turn WHERE {_ASKED} LIMIT :limit"
-        return next((AskedCounts(*row) for row in self._rows(select, knowledge_base, since, 1)), AskedCounts(0, 0))
+        return next(
+            (QuestionCounts(*row) for row in self._rows(select, knowledge_base, since, 1)), QuestionCounts(0, 0)
+        )
 
     def _rows(self, select: str, knowledge_base: str, since: datetime | None, limit: int) -> Iterator[Row]:
         if not self._database.exists():

@@ -1,13 +1,19 @@
-"""Stores turns, so that they can be reopened after a restart, and counts which documents they cite."""
+"""Stores turns, so that they can be reopened after a restart, with feedback and outcomes, counts citations, and erases.
+
+    store.feedback.record(turn_id, "edited", 0.2, OutcomeOrigin("model", "en/returns", "shop"))
+    store.feedback.by("topic")      # accepted, edited, discarded and handed over, the largest topic first
+
+Teams and topics are counted, never persons.
+"""
 
 import json
 import os
 import secrets
 import socket
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import Literal, get_args
 
 import psutil
 from pydantic import TypeAdapter
@@ -15,8 +21,7 @@ from pydantic import TypeAdapter
 from rag.errors import AnswerInterrupted
 from rag.schema import Answer, Evidence, Language
 from rag.settings import DatabasePlace
-from rag.storage.connection import Connection, Row, SharedStore, among, open_database
-from rag.storage.feedback import TurnFeedback
+from rag.storage.connection import Connection, Row, SharedDatabase, SharedStore, among, open_database
 from rag.storage.migrations import TURN_MIGRATIONS
 from rag.storage.turn_times import TurnTimes, write_times
 
@@ -27,6 +32,150 @@ _LISTED_CHARACTERS = 120  # of a question, in a list
 _OTHER_MACHINES_SECONDS = 3600.0
 """After which a turn of another machine, whose process cannot be seen, counts as abandoned."""
 _EVIDENCE = TypeAdapter(tuple[Evidence, ...])
+
+_RUNNING = ", ".join(f"'{state}'" for state in RUNNING_STATES)
+"""In SQL."""
+
+FeedbackReason = Literal["wrong", "outdated", "incomplete", "source", "tone", "language"]
+Outcome = Literal["copied", "edited", "discarded", "handed_over"]
+Grouping = Literal["topic", "agent_group", "lane"]
+Standing = Literal["colleague", "asker", "lead"]
+"""The author of an opinion; later ones here take precedence."""
+
+_STANDINGS = get_args(Standing)
+
+
+@dataclass(frozen=True, slots=True)
+class Opinion:
+    """Whether an answer was useful; ``reason`` is None if none was given."""
+
+    useful: bool
+    reason: FeedbackReason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeOrigin:
+    """Of which lane an answer was, of which topic of the knowledge base, and of which team its agent."""
+
+    lane: str
+    topic: str
+    agent_group: str
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeCounts:
+    """The outcomes of the answers of one topic, team or lane.
+
+    ``changed_share`` in [0, 1] is the mean over those that were edited, None where none was.  ``useful`` and
+    ``not_useful`` count opinions on the same answers.
+    """
+
+    name: str
+    copied: int
+    edited: int
+    discarded: int
+    handed_over: int
+    changed_share: float | None
+    useful: int
+    not_useful: int
+
+
+class TurnFeedback:
+    """The tables ``turn_opinion``, ``turn_feedback`` (of each turn the opinion that counts) and ``turn_outcome``."""
+
+    def __init__(self, database: SharedDatabase) -> None:
+        self._database = database
+
+    def judge(
+        self,
+        turn_id: str,
+        person: str,
+        *,
+        useful: bool,
+        reason: FeedbackReason | None = None,
+        standing: Standing = "asker",
+    ) -> None:
+        """Record a person's opinion of a turn's answer, in place of their earlier one.
+
+        Counted is one opinion a turn: a lead's before the asker's, the asker's before a colleague's, and of several of
+        one standing the latest.
+        """
+        values = {"at": _now(), "person": person, "useful": int(useful), "reason": "" if useful else reason or ""}
+        with self._database.transaction() as connection:
+            connection.execute(
+                "INSERT INTO turn_opinion (turn_number, person, at, useful, reason, standing) "
+                "SELECT turn_number, :person, :at, :useful, :reason, :standing FROM turn WHERE turn_id = :turn "
+                "ON CONFLICT (turn_number, person) DO UPDATE SET at = excluded.at, useful = excluded.useful, "
+                "reason = excluded.reason, standing = excluded.standing",
+                {**values, "standing": _STANDINGS.index(standing), "turn": turn_id},
+            )
+            connection.execute(
+                "INSERT INTO turn_feedback (turn_number, at, person, useful, reason) "
+                "SELECT turn_number, at, person, useful, reason FROM turn_opinion JOIN turn USING (turn_number) "
+                "WHERE turn_id = ? ORDER BY standing DESC, at DESC LIMIT 1 "
+                "ON CONFLICT (turn_number) DO UPDATE SET at = excluded.at, person = excluded.person, "
+                "useful = excluded.useful, reason = excluded.reason",
+                (turn_id,),
+            )
+
+    def opinion(self, turn_id: str, person: str = "") -> Opinion | None:
+        """Return a person's opinion of a turn's answer or, without one, the opinion that counts.
+
+        None where nobody said anything.
+        """
+        row = self._database.row(
+            "SELECT useful, reason FROM turn_opinion JOIN turn USING (turn_number) "
+            "WHERE turn_id = ? ORDER BY person = ? DESC, standing DESC, at DESC LIMIT 1",
+            (turn_id, person),
+        )
+        return None if row is None else Opinion(bool(row["useful"]), row["reason"] or None)
+
+    def record(self, turn_id: str, outcome: Outcome, changed_share: float, origin: OutcomeOrigin) -> None:
+        """Record the outcome of a turn's answer.
+
+        The last use counts; an answer that was used is not discarded afterwards.  Raises ``ValueError`` for a share
+        outside of [0, 1].
+        """
+        if not 0 <= changed_share <= 1:
+            raise ValueError(f"changed_share must be between 0 and 1, not {changed_share}")
+        columns = ("at", "outcome", "changed_share", "lane", "topic", "agent_group")
+        over = f"UPDATE SET {', '.join(f'{column} = excluded.{column}' for column in columns)}"
+        with self._database.transaction() as connection:
+            connection.execute(
+                f"INSERT INTO turn_outcome (turn_number, {', '.join(columns)}) "
+                "SELECT turn_number, ?, ?, ?, ?, ?, ? FROM turn WHERE turn_id = ? "
+                f"ON CONFLICT (turn_number) DO {'NOTHING' if outcome == 'discarded' else over}",
+                (_now(), outcome, changed_share, origin.lane, origin.topic, origin.agent_group, turn_id),
+            )
+
+    def outcome(self, turn_id: str) -> tuple[Outcome, float] | None:
+        """Return the outcome of a turn's answer, and the share that was changed; None if unknown."""
+        row = self._database.row(
+            "SELECT outcome, changed_share FROM turn_outcome JOIN turn USING (turn_number) WHERE turn_id = ?",
+            (turn_id,),
+        )
+        return None if row is None else (row["outcome"], row["changed_share"])
+
+    def by(
+        self, grouping: Grouping, *, since: datetime | None = None, knowledge_base: str | None = None
+    ) -> list[OutcomeCounts]:
+        """Count outcomes by topic, team or lane, the one with most of them first."""
+        if grouping not in get_args(Grouping):
+            raise ValueError(f"unknown grouping {grouping!r}; known: {get_args(Grouping)}")
+        counts = ", ".join(f"sum(CASE outcome WHEN '{outcome}' THEN 1 ELSE 0 END)" for outcome in get_args(Outcome))
+        rows = self._database.rows(
+            f"SELECT turn_outcome.{grouping}, {counts}, avg(CASE outcome WHEN 'edited' THEN changed_share END), "
+            "coalesce(sum(useful), 0), coalesce(sum(1 - useful), 0) "
+            "FROM turn_outcome JOIN turn USING (turn_number) LEFT JOIN turn_feedback USING (turn_number) "
+            "WHERE turn_outcome.at >= ? AND knowledge_base = coalesce(CAST(? AS TEXT), knowledge_base) "
+            f"GROUP BY turn_outcome.{grouping} ORDER BY count(*) DESC, turn_outcome.{grouping}",
+            (since.astimezone(UTC).isoformat() if since is not None else "", knowledge_base),
+        )
+        return [OutcomeCounts(*row) for row in rows]
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat()
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,10 +356,9 @@ class TurnStore(SharedStore):
 
         Of another machine, whose processes cannot be seen from here, those that began more than an hour ago.
         """
-        running = ", ".join(f"'{state}'" for state in RUNNING_STATES)
         with self._database.transaction() as connection:
             rows = connection.execute(
-                f"SELECT owner, turn_id, created_at FROM turn WHERE state IN ({running})"
+                f"SELECT owner, turn_id, created_at FROM turn WHERE state IN ({_RUNNING})"
             ).fetchall()
             dead = _dead_owners(row["owner"] for row in rows if _is_of_this_machine(row["owner"]))
             long_ago = (datetime.now(UTC) - timedelta(seconds=_OTHER_MACHINES_SECONDS)).isoformat()
@@ -228,7 +376,7 @@ class TurnStore(SharedStore):
 
 
 def _is_of_this_machine(owner: str) -> bool:
-    """Tell whether a turn's process can be looked for here; what lies in a file is of this machine."""
+    """Tell whether a turn's process can be looked up here; without a server, always."""
     return owner.partition("@")[2].partition("@")[2] in ("", socket.gethostname())
 
 
@@ -283,7 +431,7 @@ class DocumentUses(SharedStore):
         super().__init__(open_database(place, TURN_MIGRATIONS))
 
     def counts(self, knowledge_base: str, since: datetime) -> dict[str, DocumentUse]:
-        """Count what was asked of a knowledge base at ``since`` (with a zone) or later, by the documents' ids.
+        """Count the questions to a knowledge base at ``since`` (with a zone) or later, by the documents' ids.
 
         Documents that no answer cites are left out.  Raises ``KnowledgeError`` where the file cannot be read.
         """
@@ -308,3 +456,79 @@ def write_citations(connection: Connection, turn_id: str, document_ids: Iterable
         "SELECT knowledge_base, created_at, turn_number, ? FROM turn WHERE turn_id = ?",
         [(document_id, turn_id) for document_id in sorted(set(document_ids))],
     )
+
+
+@dataclass(frozen=True, slots=True)
+class ErasableTurn:
+    """A turn without its passages.  ``running``: somebody still works on it, so that it cannot be erased now."""
+
+    turn_id: str
+    knowledge_base: str
+    question: str
+    follows: str
+    running: bool = False
+    written: tuple[str, ...] = ()
+
+    def holds(self, test: Callable[[str], bool]) -> bool:
+        """Tell whether the question, or anything that was written as an answer, passes a test."""
+        return test(self.question) or any(map(test, self.written))
+
+
+class TurnErasure(SharedStore):
+    """Finds and deletes turns in the database at ``place``; without the file there are none, and none is made."""
+
+    def __init__(self, place: DatabasePlace) -> None:
+        super().__init__(open_database(place, TURN_MIGRATIONS, wipes=True))
+
+    def all(self) -> Iterator[ErasableTurn]:
+        """Yield every turn, oldest first."""
+        if not self._database.exists():
+            return
+        for row in self._database.stream(
+            "SELECT turn_id, knowledge_base, question, follows, answer, partial_text, thinking, "
+            f"state IN ({_RUNNING}) AS running FROM turn ORDER BY turn_number"
+        ):
+            answer = json.loads(row["answer"]) if row["answer"] is not None else {}
+            yield ErasableTurn(
+                row["turn_id"],
+                row["knowledge_base"],
+                row["question"],
+                row["follows"],
+                bool(row["running"]),
+                (row["partial_text"], row["thinking"], answer.get("text", ""), answer.get("thinking", "")),
+            )
+
+    def asked_before(self, moment: datetime, limit: int) -> list[ErasableTurn]:
+        """Return the oldest ``limit`` turns that were asked before a moment and have ended."""
+        if not self._database.exists():
+            return []
+        rows = self._database.rows(
+            "SELECT turn_id, knowledge_base, question, follows FROM turn "
+            f"WHERE created_at < ? AND state NOT IN ({_RUNNING}) ORDER BY created_at LIMIT ?",
+            (moment.astimezone(UTC).isoformat(), limit),
+        )
+        return [ErasableTurn(*row) for row in rows]
+
+    def delete(self, turn_ids: Collection[str]) -> int:
+        """Delete turns that have ended, with times, opinions, outcomes and citations; return how many there were."""
+        with self._database.transaction() as connection:
+            return connection.executemany(
+                f"DELETE FROM turn WHERE turn_id = ? AND state NOT IN ({_RUNNING})", [(one,) for one in turn_ids]
+            ).rowcount
+
+
+def whole_conversations(turns: Sequence[ErasableTurn], turn_ids: Collection[str]) -> set[str]:
+    """Return the ids of the whole conversations of some turns."""
+    beside: dict[str, list[str]] = {}
+    for turn in turns:
+        if turn.follows:
+            beside.setdefault(turn.follows, []).append(turn.turn_id)
+            beside.setdefault(turn.turn_id, []).append(turn.follows)
+    known = {turn.turn_id for turn in turns}
+    found, waiting = set(turn_ids), list(turn_ids)
+    while waiting:
+        for other in beside.get(waiting.pop(), ()):
+            if other not in found:
+                found.add(other)
+                waiting.append(other)
+    return found & known

@@ -9,11 +9,10 @@ from rag.schema import Language, SpanTime
 from rag.settings import DatabasePlace
 from rag.storage.connection import Connection, SharedStore, among, open_database
 from rag.storage.migrations import TURN_MIGRATIONS
+from rag.tracing import UNTIL_EVIDENCE
 
 EVIDENCE = "evidence"
 """The stage of all that is done until the passages are shown."""
-
-_UNTIL_EVIDENCE = frozenset({"embed", "search", "rerank", "pack"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +25,13 @@ class TurnTimes:
 
     def evidence_ms(self) -> float | None:
         """Return the milliseconds until the passages were there; None where they never were."""
-        times = [span.duration_ms for span in self.spans if span.name in _UNTIL_EVIDENCE]
+        times = [span.duration_ms for span in self.spans if span.name in UNTIL_EVIDENCE]
         return sum(times) if times else None
 
 
 @dataclass(frozen=True, slots=True)
 class Outcomes:
-    """What became of turns: their number by state, and what the model generated for them."""
+    """The outcomes of turns: their number by state, and the tokens generated for them."""
 
     turns: dict[str, int]
     generated_tokens: int
@@ -41,7 +40,7 @@ class Outcomes:
 
 @dataclass(frozen=True, slots=True)
 class WindowCounts:
-    """What became of a window's turns, how many failed before any passage, and which models answered (stand-in?)."""
+    """The outcomes of a window, the turns that failed without passages, and the models (name, stand-in?)."""
 
     outcomes: Outcomes
     failed_without_evidence: int
@@ -114,7 +113,7 @@ class TurnTimesTable(SharedStore):
         )
 
     def failed_without_evidence(self, since: datetime | None = None, bases: Collection[str] | None = None) -> int:
-        """Count the turns that failed before any passage was there, so far as their program lived to tell."""
+        """Count the turns that failed before any passage was found, unless their program died."""
         of_bases, values = among("knowledge_base", bases)
         return int(
             self._database.value(
@@ -137,7 +136,7 @@ class TurnTimesTable(SharedStore):
             yield stage, datetime.fromisoformat(asked_at).timestamp(), duration_ms
 
     def counts(self, since: datetime, bases: Collection[str] | None = None) -> WindowCounts:
-        """Count what was asked of some knowledge bases; None: of all.  ``models`` are those of the newest 200."""
+        """Count the turns of some knowledge bases; None: of all.  ``models`` are those of the newest 200."""
         of_bases, values = among("knowledge_base", bases)
         models = self._database.rows(
             "SELECT DISTINCT json_extract(answer, '$.model'), json_extract(answer, '$.stand_in') FROM "
@@ -164,7 +163,7 @@ class TurnTimesTable(SharedStore):
 
 
 def _of_bases(bases: Collection[str] | None) -> tuple[str, dict[str, str]]:
-    """Return a condition on a span's turn, and what its placeholders stand for."""
+    """Return a condition on a span's turn, and its placeholders' values."""
     condition, values = among("knowledge_base", bases)
     return condition if bases is None else f"turn_number IN (SELECT turn_number FROM turn WHERE {condition})", values
 

@@ -1,20 +1,25 @@
-"""Writes the next generation of the knowledge base.  One writer at a time: the caller holds the lock.
+"""Writes the next generation of the knowledge base.  One writer at a time: the caller holds the ``file_lock``.
 
 What is written stays invisible until ``publish`` moves the row ``current``; ``begin`` throws away what a writer that
 died had not published.
 """
 
+import errno
+import fcntl
 import json
+import os
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import astuple, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from rag.errors import IngestRunning
 from rag.schema import Chunk, Document, Figure
-from rag.storage.access import Access, keep_access, kept_access
-from rag.storage.connection import Database, Store, storage_errors
+from rag.storage.access import Access, read_access_file, write_access_file
+from rag.storage.connection import Database, SharedStore, storage_errors
 from rag.storage.figures import FigureFolder
 from rag.storage.migrations import KNOWLEDGE_MIGRATIONS
 from rag.storage.store import (
@@ -41,6 +46,8 @@ _ONLY_EARLIER = f"{_AT_EARLIER} AND NOT {_AT_CURRENT}"
 _ONLY_CURRENT = f"{_AT_CURRENT} AND NOT {_AT_EARLIER}"
 _OF_DEAD_DOCUMENTS = "document_key IN (SELECT document_key FROM document WHERE last_generation <= :oldest)"
 
+LOCK_NAME = "ingest.lock"
+
 
 @dataclass(frozen=True, slots=True)
 class NewChunk:
@@ -60,16 +67,16 @@ class NewDocument:
     chunks: tuple[NewChunk, ...]
 
 
-class KnowledgeWriter(Store):
+class KnowledgeWriter(SharedStore):
     """Writes documents and chunks of one generation that is not yet published."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        super().__init__(Database(folder / DATABASE_NAME, KNOWLEDGE_MIGRATIONS, create=True))
-        self.database = self._database
+        self.database = Database(folder / DATABASE_NAME, KNOWLEDGE_MIGRATIONS, create=True)
+        super().__init__(self.database)
 
     def begin(self) -> int:
-        """Undo what was never published and return the number of the generation to be written."""
+        """Undo unpublished changes, and return the number of the generation to be written."""
         with self.database.transaction() as connection:
             current = _current(connection)
             unpublished = {"current": current}
@@ -86,23 +93,25 @@ class KnowledgeWriter(Store):
         self._agree_on_access(current)
         return current + 1
 
-    def let_read(self, access: Access) -> None:
+    def set_access(self, access: Access) -> None:
         """Set who may read the knowledge base; it holds for all generations, from the next question on.
 
         Ended in between, file and table differ, and nobody reads until it is set again.
         """
-        keep_access(self.folder, access)
+        write_access_file(self.folder, access)
         with self.database.transaction() as connection:
             connection.execute("UPDATE access SET scope = ?, audience = ?", (access.scope, access.audience))
 
     def _agree_on_access(self, current: int) -> None:
         """Let a database that was just made take the access of the one before; keep a file where there is none yet."""
-        kept = kept_access(self.folder)
+        kept = read_access_file(self.folder)
         if kept is None:
             with self.database.reading() as connection:
-                keep_access(self.folder, Access(*connection.execute("SELECT scope, audience FROM access").fetchone()))
+                write_access_file(
+                    self.folder, Access(*connection.execute("SELECT scope, audience FROM access").fetchone())
+                )
         elif current == 0 and kept.settled:
-            self.let_read(kept)
+            self.set_access(kept)
 
     def live_documents(self) -> dict[str, StoredDocument]:
         """Return the documents that are not retired, by document_id."""
@@ -132,7 +141,7 @@ class KnowledgeWriter(Store):
                 _retire(connection, document_id, generation)
 
     def restore(self, earlier: int, generation: int) -> tuple[int, int]:
-        """Let the new generation hold what the ``earlier`` one held; return how many documents came and went.
+        """Restore the ``earlier`` generation as the new one; return how many documents came and went.
 
         What had been retired comes back as new rows, so that no reader of a generation in between sees it return.
         """
@@ -190,7 +199,7 @@ class KnowledgeWriter(Store):
         self._delete_figures()
 
     def _delete_figures(self) -> None:
-        """Delete the pictures that no kept document shows, those of a run that was killed among them."""
+        """Delete the pictures that no stored document shows, including those of a killed run."""
         kept = FigureFolder(self.folder)
         if kept.exists():
             kept.delete_others(row["digest"] for row in self.database.rows("SELECT DISTINCT digest FROM figure"))
@@ -290,3 +299,30 @@ def _copy(connection: sqlite3.Connection, document_key: int, generation: int) ->
         f"SELECT ?, {names}, ? FROM chunk WHERE document_key = ? ORDER BY ordinal",
         (copied, generation, document_key),
     )
+
+
+@contextmanager
+def file_lock(folder: Path) -> Iterator[None]:
+    """Hold the lock of the knowledge base in ``folder``, which is made if need be.
+
+    Raises ``IngestRunning`` with the holder's process number when somebody else has it.  The lock is the kernel's: it
+    ends with its process, however that ends, so a file left behind locks nobody out.  It is never deleted, or two
+    processes could hold locks on two files of one name.
+    """
+    with storage_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+                raise
+            holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
+            raise IngestRunning(holder=f"pid {holder}" if holder else "pid ?") from error
+        with storage_errors(folder):
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()}\n".encode("ascii"), 0)
+        yield
+    finally:
+        os.close(descriptor)  # and with it the lock

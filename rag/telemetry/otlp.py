@@ -16,7 +16,7 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.trace import SpanKind, Status, StatusCode, Tracer, set_span_in_context
 
-from rag.telemetry.answer_spans import AnswerSpan
+from rag.telemetry.traced_pipeline import AnswerSpan
 from rag.terminal import terminal_language
 from rag.translate import translate
 
@@ -45,11 +45,11 @@ class OtlpExport:
         _send(self._tracer, span, None)
 
     def flush(self) -> None:
-        """Send what has not been sent, and wait for it."""
+        """Send all spans, and wait for it."""
         self._provider.force_flush()
 
     def close(self) -> None:
-        """Send what is left and end the thread."""
+        """Send the remaining spans and end the thread."""
         self._provider.shutdown()
 
 

@@ -14,13 +14,11 @@ is not running any more is read from there, so a turn survives its browser tab a
 A page gets ``PersonalTurns``: the same, for one person, who reaches no turn of a knowledge base that is not theirs.
 """
 
-from rag.turns.corrections import PersonalCorrections
 from rag.turns.fairness import NO_LIMITS, FairPool, PersonLimits, Quota, Share, file_pool
-from rag.turns.personal import PersonalTurns, owner_of
-from rag.turns.rewritings import PersonalRewritings, Translations
-from rag.turns.service import AnswerPipeline, Occupancy, OnceBuilt, PipelineOf, Pipelines, TurnRequest, TurnService
+from rag.turns.personal import PersonalCorrections, PersonalTurns, owner_of
+from rag.turns.service import AnswerPipeline, Occupancy, PipelineOf, Pipelines, TurnRequest, TurnService
 from rag.turns.snapshot import FINAL_STATES, FINAL_VERSION, Failure, TurnSnapshot, TurnState, TurnSummary
-from rag.turns.writings import Writing, WritingService, WritingSnapshot, parts_of
+from rag.turns.writings import PersonalRewritings, Translations, Writing, WritingService, WritingSnapshot, parts_of
 
 __all__ = [
     "FINAL_STATES",
@@ -30,7 +28,6 @@ __all__ = [
     "Failure",
     "FairPool",
     "Occupancy",
-    "OnceBuilt",
     "PersonLimits",
     "PersonalCorrections",
     "PersonalRewritings",

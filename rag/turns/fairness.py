@@ -1,4 +1,4 @@
-"""What one user may have of what all share, so that other users' searches start at once.
+"""Limits of one user's share of common resources, so that other users' searches start at once.
 
     pool = FairPool(16, "search", Share(2, most_waiting=4))
     future = pool.submit("lin", work)        # OwnQueueFull where four of lin's pieces wait already
@@ -28,7 +28,7 @@ _FILE_READERS = 4
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What of a pool one may have: ``at_once`` threads, None: all, and ``most_waiting`` more pieces, None: any number.
+    """A share of a pool: ``at_once`` threads (None: all), and ``most_waiting`` waiting pieces (None: any number).
 
     Raises ``ValueError`` where ``at_once`` is below 1.
     """
@@ -133,7 +133,7 @@ class FairPool:
                 raise self._refusal(waiting=of_key, owner=owner)
 
     def _work(self, owner: str, piece: _Piece) -> None:
-        """Do one piece after another, as long as there is one whose owner may have a thread."""
+        """Work on one piece after another while there is one whose owner may have a thread."""
         todo: tuple[str, _Piece] | None = (owner, piece)
         while todo is not None:
             owner, piece = todo
@@ -211,7 +211,7 @@ class PersonLimits:
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
-        """Return what the settings say."""
+        """Return the limits in the settings."""
         slots, key_searches = settings.slots_of_all_hosts, max(settings.person_searches, _SEARCHES_OF_A_KEY)
         return cls(
             settings.question_limit_characters,
@@ -254,7 +254,7 @@ class Quota:
 
     @property
     def most(self) -> tuple[float, ...]:
-        """What an owner may spend within ``seconds``."""
+        """The quota of an owner within ``seconds``."""
         return self._most
 
     def spend(self, owner: str, amounts: Sequence[float]) -> float:
@@ -265,7 +265,7 @@ class Quota:
         return self._ask(owner, amounts, spends=True)
 
     def wait_seconds(self, owner: str, amounts: Sequence[float]) -> float:
-        """Return what ``spend`` would, and spend nothing."""
+        """Return the result of ``spend`` without spending."""
         return self._ask(owner, amounts, spends=False)
 
     def _ask(self, owner: str, amounts: Sequence[float], *, spends: bool) -> float:
@@ -292,7 +292,7 @@ class Quota:
         return 0.0
 
     def _forget(self, now: float) -> None:
-        """Forget the owners who spent nothing lately; the one whose last spending is longest ago comes first."""
+        """Forget owners without recent spending; the least recent come first."""
         while self._spent:
             owner, spent = next(iter(self._spent.items()))
             if spent and spent[-1][0] > now - self._seconds:

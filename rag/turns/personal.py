@@ -1,14 +1,17 @@
-"""The turns one user may see: their own, and those of knowledge bases they may use."""
+"""What one user may see and do: turns of their own and of their knowledge bases, and corrections that leads approve."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from typing import TypeVar
 
-from rag.errors import NotPermitted, TurnMissing
-from rag.schema import Retrieved
+from rag.errors import CuratedMissing, NotPermitted, TurnMissing
+from rag.people.audit import AuditTrail
+from rag.reuse.curated import Curation, Place
+from rag.schema import Language, Retrieved
 from rag.storage.access import LOCAL_USER, KnowledgeBases, User
-from rag.storage.feedback import FeedbackReason, Opinion, Outcome, OutcomeOrigin, Standing
+from rag.storage.curated import CuratedAnswer, CuratedEvent, CuratedState
+from rag.storage.turn_store import FeedbackReason, Opinion, Outcome, OutcomeOrigin, Standing
 from rag.turns.service import TurnRequest, TurnService
 from rag.turns.snapshot import TurnSnapshot, TurnSummary
 
@@ -16,7 +19,7 @@ Result = TypeVar("Result")
 
 
 class PersonalTurns:
-    """What a page may do with turns.  Every call asks anew ``who`` is there, and whether it is theirs.
+    """A page's access to turns.  Every call checks anew ``who`` it is, and whether they may.
 
     A turn's link opens it for every colleague who may use its knowledge base, so that it can be handed over; only who
     asked it, or a lead, can stop it.  A user for the public audience reaches their own turns only: others' passages may
@@ -33,7 +36,7 @@ class PersonalTurns:
         self._leads = leads
 
     def submit(self, token: str, request: TurnRequest, *, tab: str = "") -> str:
-        """Ask a knowledge base, from the browser tab of this name; whose turn it is says the person who is signed in.
+        """Ask a knowledge base from a browser tab, in the name of the signed-in user.
 
         Raises ``AccessDenied``, ``QuestionTooLong`` and ``QuestionsTooFast``; a question goes on only from a turn of
         the same knowledge base.
@@ -100,8 +103,8 @@ class PersonalTurns:
         Turns of knowledge bases that one may not use (any more) are left out.  Raises ``NotPermitted``.
         """
         user = self._who()
-        if team and not user.is_at_least("lead"):
-            raise NotPermitted(role="lead")
+        if team:
+            user.require("lead")
         sees_all = user.scopes is None and user.audience == "internal"
         bases = None if sees_all else self._bases.names_for(user)
         return self._turns.history(
@@ -109,7 +112,7 @@ class PersonalTurns:
         )
 
     def judge(self, turn_id: str, *, useful: bool, reason: FeedbackReason | None = None) -> None:
-        """Keep what one thinks of an answer, beside what others think of it.
+        """Record the user's opinion of an answer, beside those of others.
 
         Whose opinion counts says ``TurnFeedback.judge``.  Raises ``TurnMissing`` or ``AccessDenied``.
         """
@@ -119,7 +122,7 @@ class PersonalTurns:
         self._turns.feedback.judge(turn_id, user.name, useful=useful, reason=reason, standing=standing)
 
     def opinion(self, turn_id: str) -> Opinion | None:
-        """Return what one thought of an answer oneself, else the opinion that counts.
+        """Return the user's opinion of an answer, else the opinion that counts.
 
         Raises ``TurnMissing`` or ``AccessDenied``.
         """
@@ -127,7 +130,7 @@ class PersonalTurns:
         return self._turns.feedback.opinion(turn_id, self._who().name)
 
     def record_outcome(self, turn_id: str, outcome: Outcome, changed_share: float = 0.0) -> None:
-        """Keep what became of an answer of one's own; others' are left as they are.
+        """Record the outcome of the user's own answer; others' are left as they are.
 
         Raises ``TurnMissing`` or ``AccessDenied``.
         """
@@ -158,7 +161,7 @@ def _may_see(user: User, turn: TurnSnapshot) -> bool:
 
 
 def owner_of(user: User, tab: str) -> str:
-    """Return who takes turns with the others, and has one person's share: where nobody signs in, each browser tab."""
+    """Return the owner in the queue, who has one user's share: without sign-in, each browser tab."""
     return tab if user == LOCAL_USER else user.name
 
 
@@ -174,5 +177,118 @@ def topic_of(turn: TurnSnapshot) -> str:
 
 
 def group_of(user: User) -> str:
-    """Return the name of a person's team: the scopes that they hold; empty for who may read everything."""
+    """Return the name of a user's team: their scopes; empty if they may read everything."""
     return ", ".join(sorted(user.scopes or ()))
+
+
+class PersonalCorrections:
+    """Writes and reviews as one user.  Every call checks anew ``who`` it is, and whether they may.
+
+    ``curations`` gives a knowledge base's; ``audit`` keeps who did what.  Who works where nobody signs in has
+    ``local_name``, or none.
+    """
+
+    def __init__(
+        self,
+        curations: Callable[[str], Curation],
+        bases: KnowledgeBases,
+        who: Callable[[], User],
+        audit: AuditTrail | None = None,
+        local_name: str = "",
+    ) -> None:
+        self._curations = curations
+        self._bases = bases
+        self._who = who
+        self._audit = audit
+        self._local_name = local_name
+
+    def waits_for_review(self, knowledge_base: str) -> bool:
+        """Tell whether a correction of the user needs a review before it serves.  Raises ``AccessDenied``."""
+        return self._of(knowledge_base).waits_for_review and not self._who().is_at_least("lead")
+
+    def write(
+        self,
+        knowledge_base: str,
+        question: str,
+        answer: str,
+        sources: Sequence[Place] = (),
+        *,
+        may_skip_review: bool = True,
+    ) -> CuratedAnswer:
+        """Keep an answer of one's own; a lead's needs no review.
+
+        ``may_skip_review`` False: it does all the same, for a key has a lead's role by rights to other things.
+        Raises ``AccessDenied`` or ``CuratedUnusable``, and ``NotPermitted`` for a user for the public audience.
+        """
+        user, curation = self._who(), self._of(knowledge_base)
+        if user.audience == "public":
+            raise NotPermitted(role="agent")
+        reviewed = may_skip_review and user.is_at_least("lead")
+        author = self._name_of(user)
+        kept = curation.write(question, answer, author=author, sources=sources, reviewed=reviewed)
+        self._record(user, knowledge_base, kept.number, kept.state)
+        return kept
+
+    def list(self, knowledge_base: str, state: CuratedState | None = None) -> list[CuratedAnswer]:
+        """Return the answers in a state, or all.  Raises ``AccessDenied``, and ``NotPermitted`` for an agent."""
+        self._who().require("lead")
+        return self._of(knowledge_base).all(state)
+
+    def doubtful_sentences(self, knowledge_base: str, answer: str) -> tuple[str, ...]:
+        """Return the sentences with a link, a mail address or a number to call that no document has.
+
+        Raises ``AccessDenied``, and ``NotPermitted`` for an agent.
+        """
+        self._who().require("lead")
+        spans = self._of(knowledge_base).doubtful_sentences(answer)
+        return tuple(answer[span.start : span.end] for span in spans)
+
+    def approve(self, knowledge_base: str, number: int) -> None:
+        """Let an answer serve.  Raises ``AccessDenied``, ``NotPermitted`` or ``CuratedMissing``."""
+        user = self._who().require("lead")
+        self._of(knowledge_base).approve(number, self._name_of(user))
+        self._record(user, knowledge_base, number, "serving")
+
+    def retire(self, knowledge_base: str, number: int, note: str = "") -> None:
+        """Let an answer serve no more.  Raises ``AccessDenied``, ``NotPermitted`` or ``CuratedMissing``."""
+        user = self._who().require("lead")
+        self._of(knowledge_base).retire(number, self._name_of(user), note)
+        self._record(user, knowledge_base, number, "retired")
+
+    def edit(self, knowledge_base: str, number: int, question: str, answer: str, language: Language) -> CuratedAnswer:
+        """Keep an answer in other words, or under another language; it serves at once in the place of the old one.
+
+        Raises ``AccessDenied``, ``NotPermitted``, ``CuratedMissing`` or ``CuratedUnusable``.
+        """
+        user, curation = self._who().require("lead"), self._of(knowledge_base)
+        old = next((one for one in curation.all() if one.number == number), None)
+        if old is None:
+            raise CuratedMissing(number=number)
+        kept = curation.write(
+            question,
+            answer,
+            author=self._name_of(user),
+            sources=[Place(one.document_id, one.start, one.end) for one in old.kept.sources],
+            valid_until=old.kept.valid_until,
+            reviewed=True,
+            language=language,
+        )
+        self._record(user, knowledge_base, kept.number, kept.state)
+        self.retire(knowledge_base, number, f"→ {kept.number}")
+        return kept
+
+    def history(self, knowledge_base: str, number: int) -> Sequence[CuratedEvent]:
+        """Return the history of an answer.  Raises ``AccessDenied`` or ``NotPermitted``."""
+        self._who().require("lead")
+        return self._of(knowledge_base).history(number)
+
+    def _of(self, knowledge_base: str) -> Curation:
+        self._bases.require(self._who(), knowledge_base)
+        return self._curations(knowledge_base)
+
+    def _name_of(self, user: User) -> str:
+        return self._local_name if user == LOCAL_USER else user.name
+
+    def _record(self, user: User, knowledge_base: str, number: int, state: CuratedState) -> None:
+        if self._audit is not None:
+            self._audit.record(user.name, "correction", knowledge_base, number=number, state=state)

@@ -28,8 +28,7 @@ from rag.evidence.quotation import Quoting
 from rag.pipeline import AskOptions
 from rag.schema import Event, Queued, Retrieved
 from rag.storage.access import LOCAL_USER, KnowledgeBases, User
-from rag.storage.feedback import TurnFeedback
-from rag.storage.turn_store import TurnStore
+from rag.storage.turn_store import TurnFeedback, TurnStore
 from rag.text.language import prompt_language
 from rag.turns.fairness import NO_LIMITS, FairPool, PersonLimits, Quota, Share
 from rag.turns.snapshot import Failure, LiveTurn, TurnSnapshot, TurnState, TurnSummary, from_record, to_record
@@ -50,7 +49,7 @@ _MINUTE_SECONDS = 60.0
 
 
 class AnswerPipeline(Protocol):
-    """What a worker needs of ``rag.pipeline.Pipeline``."""
+    """The part of ``rag.pipeline.Pipeline`` that a worker needs."""
 
     def stream(self, question: str, options: AskOptions) -> Generator[Event, None, None]:
         """Yield the events of one answer; raise an ``AnswerdeskError``."""
@@ -219,7 +218,7 @@ class TurnService:
 
     @property
     def feedback(self) -> TurnFeedback:
-        """What agents thought of the answers, and what became of them."""
+        """Agents' opinions of the answers, and their outcomes."""
         return self._store.feedback
 
     def snapshot(self, turn_id: str, after_version: int = -1) -> TurnSnapshot | None:
@@ -239,7 +238,7 @@ class TurnService:
         return self._read(turn_id)
 
     def listen(self, turn_id: str, tell: Callable[[TurnSnapshot], None]) -> Callable[[], None]:
-        """Call ``tell`` whenever a running turn changes, until the function that is returned is called.
+        """Call ``tell`` on each change of a running turn, until the returned function is called.
 
         It is called by the worker, which waits for it.  A turn that has ended, or is unknown, tells nothing any more.
         """
@@ -280,7 +279,7 @@ class TurnService:
         return Occupancy(running=running, waiting=states.count("queued"))
 
     def give_up_abandoned(self) -> int:
-        """Stop the waiting turns that nobody has read for long, and return how many there were."""
+        """Stop the waiting turns that have long been unread, and return how many there were."""
         limit = time.monotonic() - self._abandoned_after_seconds
         abandoned = [
             turn_id
@@ -371,7 +370,7 @@ class TurnService:
         return pipeline.stream(record.question, replace(work.options, earlier=earlier))
 
     def _searched(self, work: _Work, search: "Future[Generator[Event, None, None] | None]") -> None:
-        """Hand what follows the passages to a thread that may wait for the model."""
+        """Continue after the passages on a thread that may wait for the model."""
         events = search.result() if search.exception() is None else None
         if events is None:
             self._settle(work.live, search)
@@ -415,7 +414,7 @@ class TurnService:
             self._finish(live)
 
     def _remember(self, ended: TurnSnapshot) -> None:
-        """Keep a turn that has ended for those who read it several times; the lock is held."""
+        """Cache an ended turn for repeated reads; the lock is held."""
         self._ended[ended.turn_id] = ended
         while len(self._ended) > _REMEMBERED_ENDS:
             self._ended.popitem(last=False)
@@ -444,7 +443,7 @@ class TurnService:
 
 @contextmanager
 def _ending_in_words(live: LiveTurn) -> Iterator[None]:
-    """End the turn with what is raised on purpose."""
+    """End the turn with an error of the product's tree."""
     try:
         yield
     except AnswerCancelled as error:
@@ -454,31 +453,13 @@ def _ending_in_words(live: LiveTurn) -> Iterator[None]:
 
 
 def _nothing() -> None:
-    """Stop listening to what tells nothing."""
-
-
-class OnceBuilt:
-    """A pipeline that is built at the first call and kept; a build that fails is tried again at the next call.
-
-    So a knowledge base that is created later is served without a restart.
-    """
-
-    def __init__(self, build: Callable[[], AnswerPipeline]) -> None:
-        self._build = build
-        self._lock = threading.Lock()
-        self._built: AnswerPipeline | None = None
-
-    def __call__(self) -> AnswerPipeline:
-        """Return the pipeline; a second caller waits for the first one's build."""
-        with self._lock:
-            if self._built is None:
-                self._built = self._build()
-            return self._built
+    """Do nothing: there is nothing to stop."""
 
 
 class Pipelines:
     """One pipeline a knowledge base, built at its first question and kept.  Safe to call from many threads.
 
+    A build that fails is tried again at the next question, so a knowledge base that is created later needs no restart.
     This is where retrieval is guarded: a question reaches passages, a curated answer or a cached one only through a
     pipeline, and a pipeline is had here only.
     """
@@ -487,7 +468,8 @@ class Pipelines:
         self._bases = bases
         self._build = build
         self._lock = threading.Lock()
-        self._of: dict[str, OnceBuilt] = {}
+        self._builds: dict[str, threading.Lock] = {}
+        self._built: dict[str, AnswerPipeline] = {}
 
     def __call__(self, name: str, user: User) -> AnswerPipeline:
         """Return the pipeline of knowledge base ``name``.
@@ -496,8 +478,11 @@ class Pipelines:
         """
         self._bases.require(user, name)
         with self._lock:
-            once = self._of.setdefault(name, OnceBuilt(partial(self._build, name)))
-        return once()
+            build = self._builds.setdefault(name, threading.Lock())
+        with build:  # others that need this pipeline wait for its build
+            if name not in self._built:
+                self._built[name] = self._build(name)
+            return self._built[name]
 
 
 class Searches:

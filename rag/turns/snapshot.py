@@ -122,7 +122,7 @@ class TurnSummary:
 
 
 def to_record(record: Turn, snapshot: TurnSnapshot) -> Turn:
-    """Return what the store is to keep of a snapshot, over the record that it kept before."""
+    """Return the stored turn of a snapshot, updating its earlier record."""
     failure = snapshot.failure
     return replace(
         record,
@@ -187,7 +187,7 @@ class LiveTurn:
         self._listeners: list[Callable[[TurnSnapshot], None]] = []
 
     def listen(self, tell: Callable[[TurnSnapshot], None]) -> Callable[[], None]:
-        """Call ``tell`` with each new snapshot, in the writer's thread, until the function that is returned is called.
+        """Call ``tell`` with each new snapshot, in the writer's thread, until the returned function is called.
 
         It must return at once: the answer waits for it.
         """
@@ -214,7 +214,7 @@ class LiveTurn:
         return TurnTimes(tuple(stage for stage in snapshot.stages[:1] if found))
 
     def read(self) -> TurnSnapshot:
-        """Return the present snapshot with its running stage's time, and remember that somebody looked."""
+        """Return the present snapshot with its running stage's time, and note the read."""
         self.last_read_at = time.monotonic()
         with self.changed:
             return self.snapshot if self.snapshot.final else replace(self.snapshot, stage_ms=self._stage_ms())

@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 
 def log_unforeseen(logger: logging.Logger, what: str, error: BaseException | None) -> str:
-    """Log that ``what`` failed, without what the error says (it may quote a question), and return its number.
+    """Log that ``what`` failed, without the error's message (it may quote a question), and return its number.
 
     The number is six digits: those are read out alike in both languages.
     """
@@ -30,7 +30,7 @@ def log_unforeseen(logger: logging.Logger, what: str, error: BaseException | Non
 
 @contextmanager
 def unforeseen_logged(logger: logging.Logger, what: str, *passing: type[Exception]) -> Iterator[None]:
-    """Log what nobody foresaw in a block, and raise ``TurnFailed`` with its number; errors of the tree pass.
+    """Log unforeseen errors of a block, and raise ``TurnFailed`` with the number; errors of the tree pass.
 
     So do those of the kinds ``passing``.
     """

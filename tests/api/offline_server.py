@@ -31,9 +31,8 @@ from rag.errors import KnowledgeBaseMissing
 from rag.people.keys import RIGHTS, ApiKeys, Right
 from rag.pipeline import Pipeline
 from rag.protocols import GeneratedText, GeneratedThinking, GenerationFinished, GenerationPart, Message
-from rag.reuse.cache import AnswerCache
+from rag.reuse.cache import AnswerCache, AnswerSources
 from rag.reuse.curated import Curation
-from rag.reuse.sources import AnswerSources
 from rag.schema import Audience, Document
 from rag.settings import Settings
 from rag.storage.access import KnowledgeBases, User

@@ -89,7 +89,7 @@ def test_a_scope_is_a_knowledge_bases_name_or_what_it_asks_for(
 ) -> None:
     for name, scope in (("hr", "staff"), ("shop", "")):
         writer = KnowledgeWriter(settings.knowledge_folder / name)
-        writer.let_read(Access(scope))
+        writer.set_access(Access(scope))
         writer.close()
     key = made(capsys, "widget", "--right", "ask", "--kb", "staff", "--kb", "shop")
     assert key["scopes"] == ["shop", "staff"]

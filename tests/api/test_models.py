@@ -10,7 +10,7 @@ import pytest
 
 from api.rest.bodies import QuantizingJob
 from rag.ollama.model_creation import KINDS, OWN_KINDS
-from rag.settings import kept_choices
+from rag.settings import stored_choices
 from tests.api.offline_server import OfflineServer, offline_server
 from tests.support.waiting import until
 from tests.ui.views.models.fake_server import R1, STAND_IN, WHOLE, FakeModelServer
@@ -121,7 +121,7 @@ def test_a_model_is_loaded_chosen_unloaded_and_deleted(
     assert ended(http, first)["state"] == "done"
     assert set(server.in_memory) == {R1}
     assert ended(http, begin(http, "use", R1))["state"] == "done"
-    assert kept_choices(served.settings.data_dir)["model"] == R1
+    assert stored_choices(served.settings.data_dir)["model"] == R1
     following = {one["name"]: one["answers_next"] for one in http.get("/api/v1/models").json()["models"]}
     assert following == {R1: True, WHOLE: False, STAND_IN: False}
     assert ended(http, begin(http, "unload", R1))["state"] == "done"

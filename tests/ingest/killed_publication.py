@@ -11,8 +11,7 @@ import rag.storage.sharing
 from ingest.pipeline import IngestOptions, ingest
 from rag.settings import Settings
 from rag.storage.bucket import Bucket
-from rag.storage.pieces import BucketPieces, RowPieces
-from rag.storage.shared_pieces import SharedKnowledge
+from rag.storage.shared_pieces import BucketPieces, RowPieces, SharedKnowledge
 from rag.storage.sharing import KnowledgeShare
 from rag.storage.writer import KnowledgeWriter
 from rag.testing import HashEmbedder

@@ -17,7 +17,7 @@ from rag.retrieval.generation_index import collections_of
 from rag.retrieval.retriever import Retriever
 from rag.retrieval.vector_engine import VectorEngine, engine_of
 from rag.settings import Settings, load_settings
-from rag.storage.engine_owner import engine_owner
+from rag.storage.store import engine_owner
 from rag.testing import HashEmbedder
 from rag.tracing import Trace
 from tests.ingest.conftest import CountingEmbedder, Desk

@@ -8,7 +8,7 @@ from ingest.difference import difference
 from ingest.history import rollback
 from ingest.new_details import confirm_details
 from rag.errors import KnowledgeBaseMissing
-from rag.storage.contact_details import CONFIRMED_NAME, ContactDetailTable, NewDetail, kept_confirmed
+from rag.storage.contact_details import CONFIRMED_NAME, ContactDetailTable, NewDetail, read_confirmed
 from rag.storage.store import DATABASE_NAME
 from tests.ingest.conftest import Desk
 
@@ -105,7 +105,7 @@ def test_an_ingest_writes_the_file_of_a_knowledge_base_from_before(grown: Desk) 
     kept = grown.settings.knowledge_dir / CONFIRMED_NAME
     kept.unlink()
     grown.ingest()
-    assert kept_confirmed(grown.settings.knowledge_dir) == ("mail help@tidewell.example", "phone 0800555019")
+    assert read_confirmed(grown.settings.knowledge_dir) == ("mail help@tidewell.example", "phone 0800555019")
 
 
 def test_only_what_was_read_is_confirmed(grown: Desk) -> None:

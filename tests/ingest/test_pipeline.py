@@ -28,9 +28,9 @@ from rag.storage.access import (
     KnowledgeBases,
     User,
     access_to,
-    keep_access,
-    kept_access,
+    read_access_file,
     require_access,
+    write_access_file,
 )
 from rag.storage.store import DATABASE_NAME
 from rag.storage.writer import KEPT_GENERATIONS, KnowledgeWriter
@@ -218,7 +218,7 @@ def reader(*scopes: str) -> User:
 
 def test_a_rebuild_of_a_damaged_database_keeps_who_may_read(desk: Desk) -> None:
     desk.ingest()
-    KnowledgeWriter(desk.settings.knowledge_dir).let_read(Access("hr", "internal"))
+    KnowledgeWriter(desk.settings.knowledge_dir).set_access(Access("hr", "internal"))
     (desk.settings.knowledge_dir / DATABASE_NAME).write_bytes(b"no database" * 1000)
     desk.ingest(rebuild=True)
     assert access_to(desk.store) == Access("hr", "internal")
@@ -228,7 +228,7 @@ def test_a_rebuild_of_a_damaged_database_keeps_who_may_read(desk: Desk) -> None:
 
 def test_where_nobody_knows_who_may_read_only_an_unlimited_admin_does(desk: Desk) -> None:
     desk.ingest()
-    KnowledgeWriter(desk.settings.knowledge_dir).let_read(Access("hr"))
+    KnowledgeWriter(desk.settings.knowledge_dir).set_access(Access("hr"))
     (desk.settings.knowledge_dir / ACCESS_NAME).unlink()  # as a version left it that did not write the file
     assert access_to(desk.store) == Access("hr")
     (desk.settings.knowledge_dir / DATABASE_NAME).write_bytes(b"no database" * 1000)
@@ -243,16 +243,16 @@ def test_where_nobody_knows_who_may_read_only_an_unlimited_admin_does(desk: Desk
         require_access(access_to(desk.store), "default", ["default", "hr"])
     desk.ingest()  # the next one does not settle it
     assert not access_to(desk.store).settled
-    KnowledgeWriter(desk.settings.knowledge_dir).let_read(Access("hr"))
+    KnowledgeWriter(desk.settings.knowledge_dir).set_access(Access("hr"))
     assert bases.names_for(reader("hr")) == ("default",)
 
 
 def test_an_ingest_writes_the_file_of_a_knowledge_base_from_before(desk: Desk) -> None:
     desk.ingest()
-    KnowledgeWriter(desk.settings.knowledge_dir).let_read(Access("hr"))
+    KnowledgeWriter(desk.settings.knowledge_dir).set_access(Access("hr"))
     (desk.settings.knowledge_dir / ACCESS_NAME).unlink()
     desk.ingest()
-    assert kept_access(desk.settings.knowledge_dir) == Access("hr")
+    assert read_access_file(desk.settings.knowledge_dir) == Access("hr")
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"scope": null}', '{"scope": "hr", "audience": "all"}'])
@@ -264,19 +264,21 @@ def test_a_file_that_says_nothing_lets_nobody_read(content: str, desk: Desk) -> 
 
 def test_file_and_database_that_differ_let_nobody_read(desk: Desk) -> None:
     desk.ingest()
-    keep_access(desk.settings.knowledge_dir, Access("hr"))  # a kill in the midst of let_read, or a restored database
+    write_access_file(
+        desk.settings.knowledge_dir, Access("hr")
+    )  # a kill in the midst of set_access, or a restored database
     assert not access_to(desk.store).settled
     assert not KnowledgeBases(desk.settings.knowledge_folder).permits(reader("default", "hr"), "default")
 
 
-@pytest.mark.parametrize("point", ["rename", "keep_access", "let_read"])
+@pytest.mark.parametrize("point", ["rename", "write_access_file", "set_access"])
 def test_a_rebuild_that_ends_halfway_never_opens_the_knowledge_base(
     point: str, desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     desk.ingest()
     folder = desk.settings.knowledge_dir
-    KnowledgeWriter(folder).let_read(Access("hr"))
-    if point != "let_read":
+    KnowledgeWriter(folder).set_access(Access("hr"))
+    if point != "set_access":
         (folder / ACCESS_NAME).unlink()
     (folder / DATABASE_NAME).write_bytes(b"no database" * 1000)
 
@@ -286,17 +288,17 @@ def test_a_rebuild_that_ends_halfway_never_opens_the_knowledge_base(
     with monkeypatch.context() as ending, pytest.raises(KeyboardInterrupt):
         if point == "rename":  # of the file's first part, and of the database behind it
             ending.setattr(Path, "replace", die)
-        elif point == "keep_access":
+        elif point == "write_access_file":
             ending.setattr("rag.storage.connection._prepare", die)
         else:
-            ending.setattr(KnowledgeWriter, "let_read", die)
+            ending.setattr(KnowledgeWriter, "set_access", die)
         desk.ingest(rebuild=True)
     bases = KnowledgeBases(desk.settings.knowledge_folder)
     with contextlib.suppress(IndexDamaged):
         assert not bases.permits(reader("default"), "default")
     desk.ingest(rebuild=True)
     assert not bases.permits(reader("default"), "default")
-    assert bases.permits(reader("hr"), "default") is (point == "let_read")
+    assert bases.permits(reader("hr"), "default") is (point == "set_access")
 
 
 def test_the_index_that_is_published_finds_its_passages(desk: Desk) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from rag.erasure import KEY_NAME, Erasure, Found, expire_turns
+from rag.erasure import KEY_NAME, Erasure, ErasureCounts, expire_turns
 from rag.errors import TurnMissing
 from rag.people.audit import AuditTrail
 from rag.reuse.curated import Curation
@@ -17,10 +17,9 @@ from rag.reuse.question_key import normalized_question
 from rag.schema import Answer, SpanTime
 from rag.settings import Settings
 from rag.storage.cached import CachedAnswer, CachedAnswers, CacheKey
-from rag.storage.feedback import OutcomeOrigin
 from rag.storage.regression import RegressionQuestion, RegressionQuestions
 from rag.storage.store import KnowledgeStore
-from rag.storage.turn_store import Turn, TurnState, TurnStore
+from rag.storage.turn_store import OutcomeOrigin, Turn, TurnState, TurnStore
 from rag.storage.turn_times import TurnTimes
 from rag.testing import SAMPLE_DOCUMENTS, HashEmbedder, publish_documents
 from rag.text.mention import Mention
@@ -143,7 +142,7 @@ def furnish(desk: Desk) -> Turn:
 def test_a_customer_is_erased_everywhere(desk: Desk) -> None:
     other = furnish(desk)
     assert len(desk.files_with("zebrowska")) >= 5
-    expected = Found({"default": 1, "shop": 1}, cached=2, curated=1, questions=1, runs=1)
+    expected = ErasureCounts({"default": 1, "shop": 1}, cached=2, curated=1, questions=1, runs=1)
     assert desk.erasure().find() == expected
     assert desk.erasure().erase(by="terminal (ann)") == expected
     assert desk.files_with("zebrowska") == []
@@ -252,14 +251,13 @@ def test_zero_days_keep_all_for_ever(desk: Desk) -> None:
 
 
 @pytest.mark.slow
-def test_many_are_deleted_in_small_steps_that_can_be_stopped(desk: Desk) -> None:
+def test_many_are_deleted_in_small_steps(desk: Desk) -> None:
     for number in range(250):
         turn = desk.turns.add(f"Question {number}", session="lin", language="en")
         desk.turns.update(replace(turn, state="stopped"))
     desk.ask_database("turns", "UPDATE turn SET created_at = '2020-01-01T00:00:00+00:00'")
-    steps = iter([False, True])
-    assert expire_turns(desk.settings, NOW, "desk", stop=lambda: next(steps)) == 100
-    assert expire_turns(desk.settings, NOW, "desk") == 150
+    assert expire_turns(desk.settings, NOW, "desk") == 250
+    assert desk.kept() == set()
 
 
 def test_what_older_versions_deleted_goes_when_the_databases_are_written_anew(desk: Desk) -> None:
@@ -272,6 +270,6 @@ def test_what_older_versions_deleted_goes_when_the_databases_are_written_anew(de
 
 def test_without_any_database_there_is_nothing(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path / "none")
-    assert Erasure(settings, Mention(NAME)).find() == Found()
+    assert Erasure(settings, Mention(NAME)).find() == ErasureCounts()
     assert expire_turns(settings, NOW, "desk", compact=True) == 0
     assert not settings.data_dir.exists()

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from rag import __main__ as command
 from rag.errors import SettingsError
-from rag.latency import measure_latency, objective_of, show_latency, since_of
+from rag.performance import measure_latency, objective_of, show_latency, since_of
 from rag.schema import Language, SpanTime
 from rag.settings import load_settings
 from rag.storage.turn_store import TurnStore

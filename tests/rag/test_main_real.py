@@ -12,9 +12,8 @@ from pathlib import Path
 import pytest
 
 from ingest.pipeline import ingest
-from rag.ollama.processes import group_members
 from rag.ollama.server import ServerStatus, status
-from rag.ollama.state import ServerFiles, read_state
+from rag.ollama.state import ServerFiles, group_members, read_state
 from rag.retrieval.embedder import open_embedder
 from rag.settings import Settings
 from rag.testing import SAMPLE_DOCUMENTS, HashEmbedder, publish_documents

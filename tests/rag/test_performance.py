@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rag.errors import NotPermitted
-from rag.performance import BUCKETS, PerformanceReports, PersonalPerformance, made_up_day, measure
+from rag.performance import BUCKETS, PerformanceReports, PersonalPerformance, example_day, measure
 from rag.schema import Answer, SpanTime
 from rag.storage.access import KnowledgeBases, User
 from rag.storage.turn_store import Turn, TurnStore
@@ -124,8 +124,8 @@ def test_one_report_serves_all_who_look_at_the_same_moment(record: Record, monke
 
 
 def test_the_made_up_day_is_the_same_each_time_and_of_no_real_turn() -> None:
-    day = made_up_day(NOW)
-    assert day == made_up_day(NOW)
+    day = example_day(NOW)
+    assert day == example_day(NOW)
     assert (day.asked, day.models, day.slowest) == (165, (), ())
     assert (day.objective.n, day.objective.met) == (165, 162), "three searches of 1.6 s"
     assert round(day.tokens_per_second or 0) == 24
@@ -140,8 +140,8 @@ def test_the_made_up_day_is_not_kept_with_the_reports_of_real_ones(record: Recor
     lead = User("bo", "lead", None)
     reports = PerformanceReports(record.times, lambda: None)
     mine = PersonalPerformance(reports, KnowledgeBases(tmp_path / "knowledge"), lambda: lead)
-    assert mine.made_up_day(NOW).asked == 165
+    assert mine.example_day(NOW).asked == 165
     assert mine.report(86_400.0).asked == 0
     agent = PersonalPerformance(reports, KnowledgeBases(tmp_path / "knowledge"), lambda: User("mei", "agent", None))
     with pytest.raises(NotPermitted):
-        agent.made_up_day(NOW)
+        agent.example_day(NOW)

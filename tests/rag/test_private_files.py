@@ -14,7 +14,7 @@ import pytest
 
 from rag.people.directory import People
 from rag.private_files import close_cache_folder, close_data_folder, keep_files_private
-from rag.settings import Settings, keep_choices, load_settings
+from rag.settings import Settings, load_settings, store_choices
 from rag.storage.turn_store import TurnStore
 from rag.testing import SAMPLE_DOCUMENTS, HashEmbedder, publish_documents
 from tests.rag.command import CHECKOUT, environment, run_rag
@@ -78,7 +78,7 @@ def test_what_is_written_is_readable_by_nobody_else(tmp_path: Path, monkeypatch:
     turns, people = TurnStore(settings.turns_path), People(settings.people_path)
     turns.add("How long is the warranty?", session="lin", language="en")
     people.add("lin", "admin", None, "", by="test")
-    keep_choices(settings, {"thinking": "off"})
+    store_choices(settings, {"thinking": "off"})
     names = {path.name for path in data.rglob("*")}
     assert {"turns.db", "turns.db-wal", "turns.db-shm", "people.db-wal", "knowledge.db", "settings.json"} <= names
     assert open_to_others(data) == []

@@ -13,9 +13,8 @@ from rag.pipeline import AskOptions, Pipeline
 from rag.protocols import GeneratedText, GenerationFinished, GenerationPart, Message
 from rag.retrieval.filters import Filters, SearchOptions
 from rag.retrieval.retriever import Retriever
-from rag.reuse.cache import AnswerCache
+from rag.reuse.cache import AnswerCache, AnswerSources
 from rag.reuse.curated import Curation, Place
-from rag.reuse.sources import AnswerSources
 from rag.schema import Audience, Completed, Document, Event, Retrieved
 from rag.storage.access import Access, KnowledgeBases, User
 from rag.storage.cached import CachedAnswers
@@ -274,7 +273,7 @@ def test_a_public_user_writes_no_answers(house: House) -> None:
 def test_an_internal_knowledge_base_is_closed_to_the_public(tmp_path: Path) -> None:
     for name, access in (("shop", Access("", "public")), ("staff", Access("", "internal"))):
         writer = KnowledgeWriter(tmp_path / name)
-        writer.let_read(access)
+        writer.set_access(access)
         writer.close()
     bases = KnowledgeBases(tmp_path)
     for scopes in (None, frozenset({"shop", "staff"})):

@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from rag.errors import SettingsError
-from rag.profiles import Sampling
-from rag.settings import KEPT_NAME, Settings, keep_choices, load_settings
+from rag.settings import KEPT_NAME, Sampling, Settings, load_settings, store_choices
 
 
 @pytest.fixture(autouse=True)
@@ -125,21 +124,21 @@ def test_a_kept_choice_serves_until_the_environment_says_otherwise(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("ANSWERDESK_DATA_DIR", str(tmp_path))
-    assert keep_choices(load_settings(), {"model": "team:7b", "parallel_slots": 3}) == []
-    assert keep_choices(load_settings(), {"context_tokens": 8192}) == []
+    assert store_choices(load_settings(), {"model": "team:7b", "parallel_slots": 3}) == []
+    assert store_choices(load_settings(), {"context_tokens": 8192}) == []
     load_settings.cache_clear()
     found = load_settings()
     assert (found.model, found.parallel_slots, found.context_tokens) == ("team:7b", 3, 8192)
     monkeypatch.setenv("ANSWERDESK_PARALLEL_SLOTS", "5")
     load_settings.cache_clear()
     assert (load_settings().model, load_settings().parallel_slots) == ("team:7b", 5)
-    assert keep_choices(load_settings(), {"parallel_slots": 2}) == ["ANSWERDESK_PARALLEL_SLOTS"]
+    assert store_choices(load_settings(), {"parallel_slots": 2}) == ["ANSWERDESK_PARALLEL_SLOTS"]
 
 
 def test_a_choice_that_cannot_be_used_is_not_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("ANSWERDESK_DATA_DIR", str(tmp_path))
     with pytest.raises(SettingsError, match="PARALLEL_SLOTS"):
-        keep_choices(load_settings(), {"parallel_slots": 0})
+        store_choices(load_settings(), {"parallel_slots": 0})
     assert not (tmp_path / KEPT_NAME).exists()
 
 
@@ -163,7 +162,7 @@ def test_a_profile_draws_words_its_way_and_what_is_set_by_itself_goes_before_it(
 ) -> None:
     assert Settings().sampling == Sampling(0.3, None, 1.0)
     monkeypatch.setenv("ANSWERDESK_DATA_DIR", str(tmp_path))
-    keep_choices(load_settings(), {"profile": "code"})
+    store_choices(load_settings(), {"profile": "code"})
     load_settings.cache_clear()
     assert load_settings().sampling == Sampling(0.3, 0.9, 1.0)
     monkeypatch.setenv("ANSWERDESK_TOP_P", "0.5")

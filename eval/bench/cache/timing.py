@@ -8,16 +8,15 @@ from pathlib import Path
 
 from ingest.golden import GoldenQuestion
 from rag.errors import OllamaUnavailable
-from rag.percentiles import Percentiles
 from rag.pipeline import Pipeline, PipelineParts
 from rag.queue.admission import Admission
-from rag.reuse.cache import AnswerCache
+from rag.reuse.cache import AnswerCache, AnswerSources
 from rag.reuse.curated import Curation, Place
 from rag.reuse.question_key import normalized_question
-from rag.reuse.sources import AnswerSources
 from rag.schema import Answer, Citation, Completed, Evidence, Retrieved
 from rag.storage.cached import CachedAnswers
 from rag.storage.curated import CuratedAnswers, NewCurated
+from rag.tracing import Percentiles
 
 _WARM_UP = 5
 

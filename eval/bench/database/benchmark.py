@@ -15,8 +15,7 @@ from rag.queue.admission import Admission
 from rag.queue.ticket_queue import TicketRequest
 from rag.schema import Answer, Evidence, SpanTime
 from rag.settings import DatabasePlace, ServerDatabase
-from rag.storage.turn_erasure import TurnErasure
-from rag.storage.turn_store import Turn, TurnStore
+from rag.storage.turn_store import Turn, TurnErasure, TurnStore
 from rag.storage.turn_times import TurnTimes
 
 HISTORY_RATIO = 1.5

@@ -21,7 +21,6 @@ from ingest.golden import GoldenQuestion
 from ingest.lock import writer_lock
 from ingest.pipeline import ingest
 from ingest.publish import write_index
-from rag.percentiles import Percentiles
 from rag.protocols import Embedder, FloatMatrix, QueryVectors
 from rag.retrieval.generation_view import GenerationView
 from rag.retrieval.index_builder import IndexLimits
@@ -31,9 +30,9 @@ from rag.retrieval.vector_engine import engine_of
 from rag.schema import Language
 from rag.settings import Settings
 from rag.storage.embeddings import EmbeddingTable
-from rag.storage.engine_owner import engine_owner
-from rag.storage.store import DATABASE_NAME, KnowledgeStore
+from rag.storage.store import DATABASE_NAME, KnowledgeStore, engine_owner
 from rag.storage.writer import KnowledgeWriter
+from rag.tracing import Percentiles
 
 NEIGHBOURS = 10
 _CHANGES = 5

@@ -18,8 +18,8 @@ from eval.bench.load.records import LoadRecord
 from ingest.customer_files import question_of_file
 from ingest.reader import FileReader
 from rag.errors import AnswerdeskError
-from rag.percentiles import Percentiles
 from rag.settings import Settings
+from rag.tracing import Percentiles
 from rag.turns import FairPool, TurnRequest, TurnService
 
 EVIDENCE_P99_MS = 1000.0

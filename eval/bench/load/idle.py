@@ -13,11 +13,10 @@ from pathlib import Path
 from eval.bench.load.gpu_timing import answer_pieces
 from ingest.golden import GoldenQuestion
 from rag.errors import SettingsError
-from rag.percentiles import Percentiles
 from rag.pipeline import Pipeline, PipelineParts
 from rag.protocols import GeneratedText, GenerationFinished, GenerationPart, Message
 from rag.schema import Answer
-from rag.tracing import STAGES
+from rag.tracing import STAGES, Percentiles
 
 P50_MS, P99_MS, START_SECONDS = 15.0, 30.0, 2.5
 _WARM_QUESTIONS = 20

@@ -14,9 +14,8 @@ from eval.commands.question_options import print_line
 from eval.core.svg import Bar as Stripe
 from eval.core.svg import bar_chart
 from eval.core.tables import part_of
-from rag.percentiles import Percentiles
 from rag.schema import Language
-from rag.tracing import STAGES
+from rag.tracing import STAGES, Percentiles
 from rag.translate import translate
 
 _TIMES = ("evidence_ms", "first_word_ms", "total_ms", "around_model_ms", "late_ms")

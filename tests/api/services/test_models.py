@@ -15,7 +15,7 @@ from rag.errors import AccessDenied, IngestRunning, ModelMissing, ModelUnfit, No
 from rag.ollama.hardware import Machine
 from rag.people.audit import AuditTrail
 from rag.queue.admission import Admission
-from rag.settings import KEPT_NAME, Settings, kept_choices
+from rag.settings import KEPT_NAME, Settings, stored_choices
 from rag.storage.access import User
 from tests.support.gguf_files import QWEN, write_gguf
 from tests.ui.views.models.fake_calibration import FakeCalibration
@@ -341,7 +341,7 @@ def test_a_profile_is_kept_and_taken_down(here: Surroundings) -> None:
     assert (here.desk.profile().now, here.desk.profile().next_start) == ("support", "support")
     assert here.desk.choose_profile("code") == []
     assert (here.desk.profile().now, here.desk.profile().next_start) == ("support", "code")
-    assert kept_choices(here.settings.data_dir) == {"profile": "code"}
+    assert stored_choices(here.settings.data_dir) == {"profile": "code"}
     assert here.record() == [("setting", "profile", {"profile": "code"})]
 
 
@@ -360,7 +360,7 @@ def test_a_calibration_is_ordered_followed_kept_and_its_winner_used(here: Surrou
         "model": STAND_IN, "thinking": "off", "parallel_slots": 1, "context_tokens": 4096,
         "flash_attention": True, "kv_cache_type": "f16", "batch_tokens": None, "model_threads": None,
     }  # fmt: skip
-    assert kept_choices(here.settings.data_dir) == kept
+    assert stored_choices(here.settings.data_dir) == kept
     details = {"action": "chosen", "slots": 1, "context": 4096}
     assert here.record() == [("model", STAND_IN, details)]
 

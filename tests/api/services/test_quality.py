@@ -20,9 +20,8 @@ from rag.reuse.curated import Curation, Place
 from rag.settings import Settings
 from rag.storage.access import KnowledgeBases, User
 from rag.storage.curated import CuratedAnswers
-from rag.storage.feedback import OutcomeOrigin
 from rag.storage.regression import RegressionQuestion, RegressionQuestions
-from rag.storage.turn_store import TurnStore
+from rag.storage.turn_store import OutcomeOrigin, TurnStore
 from rag.testing import HashEmbedder, offline_parts
 from rag.turns import PersonalCorrections
 from tests.eval.gaps.turns import AskedTurns

@@ -7,8 +7,8 @@ import pytest
 from eval.answers.runner import NO_PASSAGE, Record, TokenCounts
 from eval.answers.scores import score, summarise, wrong
 from ingest.golden import GoldenQuestion
-from rag.percentiles import Percentiles
 from rag.schema import Answer, Citation, SpanTime, TextSpan
+from rag.tracing import Percentiles
 from tests.eval.cases import question, record
 
 

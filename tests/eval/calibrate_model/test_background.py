@@ -19,8 +19,8 @@ from eval.commands import calibrate_model_process as background_process
 from eval.commands import question_options
 from eval.core.runs import Run
 from rag.errors import NoRegressionQuestions, SettingsError
+from rag.ollama.advice import Rates
 from rag.ollama.hardware import Machine
-from rag.ollama.rates import Rates
 from rag.pipeline import PipelineParts
 from rag.settings import KEPT_NAME, Settings
 from rag.storage.regression import RegressionQuestion, RegressionQuestions

@@ -16,8 +16,8 @@ from rag.ollama.client import OllamaClient
 from rag.ollama.model_creation import ModelMaker
 from rag.ollama.model_files import model_source
 from rag.ollama.server import ensure_running, stop
-from rag.progress import Update
 from rag.settings import KEPT_NAME, Settings, load_settings
+from rag.terminal import Update
 from tests.conftest import free_port
 from tests.support.small_models import write_safetensors_folder
 

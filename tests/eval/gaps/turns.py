@@ -5,8 +5,7 @@ from datetime import date
 
 from rag.schema import Answer, Citation, Conflict, Evidence
 from rag.settings import DatabasePlace
-from rag.storage.feedback import FeedbackReason, OutcomeOrigin
-from rag.storage.turn_store import Turn, TurnState, TurnStore
+from rag.storage.turn_store import FeedbackReason, OutcomeOrigin, Turn, TurnState, TurnStore
 from rag.text.language import question_language
 
 

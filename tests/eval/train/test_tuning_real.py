@@ -21,13 +21,14 @@ from eval.train.weights import load_model, low_rank_factors
 from rag.ollama.client import OllamaClient
 from rag.ollama.gguf import read_header
 from rag.ollama.model_creation import ModelMaker
+from rag.ollama.model_details import MERGED_FROM
 from rag.ollama.model_files import model_source
 from rag.ollama.models import find_installed
 from rag.ollama.reconstruct import merge_f16, write_adapter
 from rag.ollama.server import ensure_running, stop
-from rag.progress import Update
 from rag.protocols import Message
 from rag.settings import Settings, load_settings
+from rag.terminal import Update
 from tests.conftest import ONE_THREAD, free_port
 from tests.support.small_models import write_tunable_model
 
@@ -120,7 +121,8 @@ def test_the_merged_model_says_what_the_adapter_says(
     maker = ModelMaker(OllamaClient(settings.ollama_url), shown)
     maker.import_files(model_source(tmp_path / "merged.gguf", "chatml"), f"stand-in:{kind}-merged")
     maker.attach(model, tmp_path / "adapter.gguf", f"stand-in:{kind}-adapter")
-    assert maker.client.show(f"stand-in:{kind}-merged").merged_from == model
+    metadata = maker.client.show(f"stand-in:{kind}-merged").metadata
+    assert [value for key, value in metadata.items() if key.endswith(MERGED_FROM)] == [model]
 
     def said(name: str) -> list[str]:
         asked = {"raw": True, "options": {"temperature": 0, "num_predict": 4, "num_ctx": 256, **ONE_THREAD}}

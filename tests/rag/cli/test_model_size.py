@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 
 from rag.cli import model_size as size_command
-from rag.ollama.advice import advise, serving_of
+from rag.ollama.advice import Rates, advise, expected_generation, serving_of, store_rates, stored_rates
 from rag.ollama.hardware import Machine
-from rag.ollama.rates import Rates, expected_generation, keep_rates, kept_rates
 from rag.ollama.sizing import Serving, memory_of
 from rag.settings import Settings
 from tests.ollama_stub import OllamaStub
@@ -144,15 +143,15 @@ def test_what_is_measured_is_kept(
     prompts = [body["prompt"] for path, body in stub.requests if path == "/api/generate"]
     assert len(set(prompts)) == len(prompts) == 4
     settings = Settings(data_dir=tmp_path)
-    assert kept_rates(settings)["stand-in:small"].generation == 15.0
-    keep_rates(settings, "other", Rates(1, 2, 3, "2026-01-01"))
-    assert set(kept_rates(settings)) == {"stand-in:small", "other"}
+    assert stored_rates(settings)["stand-in:small"].generation == 15.0
+    store_rates(settings, "other", Rates(1, 2, 3, "2026-01-01"))
+    assert set(stored_rates(settings)) == {"stand-in:small", "other"}
 
 
 def test_a_damaged_file_of_rates_is_as_good_as_none(tmp_path: Path) -> None:
     (tmp_path / "serving").mkdir()
     (tmp_path / "serving" / "rates.json").write_text("{", encoding="utf-8")
-    assert kept_rates(Settings(data_dir=tmp_path)) == {}
+    assert stored_rates(Settings(data_dir=tmp_path)) == {}
 
 
 @pytest.mark.real

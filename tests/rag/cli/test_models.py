@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from rag.ollama import model_pull as pulling
+from rag.ollama import client
 from rag.ollama.model_creation import ModelMaker
 from rag.settings import KEPT_NAME
 from tests.ollama_stub import OllamaStub
@@ -182,7 +182,7 @@ def test_pull_tells_what_it_got(desk: Desk, capsys: pytest.CaptureFixture[str]) 
 def test_a_pull_that_fails_says_what_else_can_be_done(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(pulling, "_FIRST_WORD_SECONDS", 0.2)
+    monkeypatch.setattr(client, "_FIRST_WORD_SECONDS", 0.2)
     desk.stub.answers["/api/pull"] = lambda _: (200, [{"error": "dial tcp: no such host"}, {"status": "x"}])
     assert desk.run("pull", "new:1b") == 5
     assert "import FILE --name NAME" in capsys.readouterr().err

@@ -30,10 +30,10 @@ from rag.ollama.model_files import model_source
 from rag.ollama.server import ensure_running, stop
 from rag.ollama.vision import checked_vision_model, settings_of_vision
 from rag.pictures import Picture
-from rag.progress import Update
 from rag.protocols import GenerationFinished, GenerationPart, Generator, Message
 from rag.settings import Settings
 from rag.storage.store import KnowledgeStore
+from rag.terminal import Update
 from rag.testing import HashEmbedder
 from rag.text.markup import LONGEST_DESCRIPTION_CHARACTERS, is_description
 from tests.conftest import free_port

@@ -11,8 +11,8 @@ from rag.grounding.citations import ground
 from rag.grounding.confirmation import mark_unconfirmed, supporting_sentences, unconfirmed_sentences
 from rag.grounding.contact_details import detail_keys
 from rag.pipeline import Pipeline
+from rag.reuse.cache import AnswerSources
 from rag.reuse.curated import Curation, Place
-from rag.reuse.sources import AnswerSources
 from rag.schema import Answer, Document, Evidence, Retrieved, TextSpan
 from rag.storage.contact_details import ContactDetailTable
 from rag.storage.curated import CuratedAnswers

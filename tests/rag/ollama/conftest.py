@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from rag.ollama.processes import ProcessIdentity, group_members
 from rag.ollama.server import stop
-from rag.ollama.state import ServerFiles, ServerState, read_state
+from rag.ollama.state import ProcessIdentity, ServerFiles, ServerState, group_members, read_state
 from rag.settings import Settings
 from tests.conftest import free_port
 

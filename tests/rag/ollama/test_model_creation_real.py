@@ -17,9 +17,9 @@ from rag.ollama.model_files import model_source
 from rag.ollama.models import find_installed
 from rag.ollama.reconstruct import reconstruct_f16
 from rag.ollama.server import ensure_running, stop
-from rag.progress import Update
 from rag.settings import Settings
 from rag.setup.packages import catalogue
+from rag.terminal import Update
 from tests.conftest import ONE_THREAD, REAL_MODEL, free_port
 from tests.support.by_day import by_day
 from tests.support.small_models import write_adapter, write_safetensors_folder

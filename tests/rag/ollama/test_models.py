@@ -12,8 +12,7 @@ from rag.ollama.client import InstalledModel
 from rag.ollama.hosts import choose_model
 from rag.ollama.models import ChosenModel, choose_among, default_r1, default_stand_in, load_options
 from rag.ollama.neighbours import Neighbours
-from rag.ollama.processes import ProcessIdentity
-from rag.ollama.state import ServerFiles, ServerState, write_state
+from rag.ollama.state import ProcessIdentity, ServerFiles, ServerState, write_state
 from rag.settings import Settings
 from tests.conftest import free_port
 from tests.ollama_stub import OllamaStub

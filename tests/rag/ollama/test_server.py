@@ -15,9 +15,8 @@ import pytest
 
 from rag.errors import OllamaElsewhere, OllamaNotInstalled, OllamaNotStarted
 from rag.ollama.install import RECORD_NAME, built_folder, find_ollama, release_folder
-from rag.ollama.processes import ProcessIdentity, group_members
 from rag.ollama.server import ServerStatus, ensure_running, server_environment, status, stop
-from rag.ollama.state import ServerFiles, ServerState, read_state, write_state
+from rag.ollama.state import ProcessIdentity, ServerFiles, ServerState, group_members, read_state, write_state
 from rag.settings import Settings
 from tests.conftest import free_port
 from tests.ollama_stub import OllamaStub

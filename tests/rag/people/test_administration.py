@@ -24,7 +24,7 @@ class Office:
         self.people, self.audit = People(path), AuditTrail(path)
         for name, scope in (("default", ""), ("hr", "staff"), ("shop", "")):
             writer = KnowledgeWriter(folder / "knowledge" / name)
-            writer.let_read(Access(scope))
+            writer.set_access(Access(scope))
             writer.close()
         self.bases = KnowledgeBases(folder / "knowledge")
         self.people.add("root", "admin", None, "", by="test")

@@ -4,7 +4,7 @@ import statistics
 
 import pytest
 
-from rag.queue.estimate import FEWEST_TOKENS, Finished, PromptSpeed, WaitEstimate, Work
+from rag.queue.estimate import FEWEST_TOKENS, FinishedAnswer, PromptSpeed, WaitEstimate, Work
 from tests.support.queue_simulation import RECORDED_SECONDS, relative_errors
 
 SHORT, LONG = Work(prompt_tokens=100), Work(prompt_tokens=400)
@@ -21,19 +21,19 @@ def test_nothing_is_expected_before_a_first_answer() -> None:
 
 
 def test_each_place_waits_for_those_before_it() -> None:
-    durations = WaitEstimate([Finished(Work(), 10.0)] * 3)
+    durations = WaitEstimate([FinishedAnswer(Work(), 10.0)] * 3)
     waits = durations.waits_seconds([(Work(), 4.0), (Work(), 1.0)], [Work()] * 4, slots=2)
     assert waits == [6.0, 9.0, 16.0, 19.0]
 
 
 def test_a_free_slot_is_no_wait() -> None:
-    durations = WaitEstimate([Finished(Work(), 10.0)])
+    durations = WaitEstimate([FinishedAnswer(Work(), 10.0)])
     assert durations.waits_seconds([(Work(), 4.0)], [Work(), Work()], slots=2) == [0.0, 6.0]
 
 
 def test_longer_prompts_take_longer_where_that_was_seen() -> None:
     # The slope is drawn towards nothing, so the two are a little less far apart than 7 s and 13 s.
-    durations = WaitEstimate([Finished(SHORT, 7.0), Finished(LONG, 13.0)] * 20)
+    durations = WaitEstimate([FinishedAnswer(SHORT, 7.0), FinishedAnswer(LONG, 13.0)] * 20)
     short, long = only_wait(durations, (SHORT, 0.0)), only_wait(durations, (LONG, 0.0))
     assert short == pytest.approx(7.0, abs=1.0)
     assert long == pytest.approx(13.0, abs=1.0)
@@ -41,13 +41,13 @@ def test_longer_prompts_take_longer_where_that_was_seen() -> None:
 
 def test_thinking_takes_longer_where_that_was_seen() -> None:
     thought = Work(100, thinks=True)
-    durations = WaitEstimate([Finished(SHORT, 5.0), Finished(thought, 25.0)] * 20)
+    durations = WaitEstimate([FinishedAnswer(SHORT, 5.0), FinishedAnswer(thought, 25.0)] * 20)
     assert only_wait(durations, (SHORT, 0.0)) == pytest.approx(5.0, abs=2.0)
     assert only_wait(durations, (thought, 0.0)) == pytest.approx(25.0, abs=2.0)
 
 
 def test_a_late_answer_is_expected_to_last_as_the_late_ones_did() -> None:
-    durations = WaitEstimate([Finished(Work(), 5.0)] * 9 + [Finished(Work(), 50.0)])
+    durations = WaitEstimate([FinishedAnswer(Work(), 5.0)] * 9 + [FinishedAnswer(Work(), 50.0)])
     early, late, later = (only_wait(durations, (Work(), elapsed)) for elapsed in (0.0, 10.0, 60.0))
     assert early == pytest.approx(5.0)
     assert late == pytest.approx(40.0)
@@ -55,7 +55,7 @@ def test_a_late_answer_is_expected_to_last_as_the_late_ones_did() -> None:
 
 
 def test_a_strange_prompt_is_not_followed_beyond_what_was_seen() -> None:
-    durations = WaitEstimate([Finished(SHORT, 7.0), Finished(LONG, 13.0)] * 20)
+    durations = WaitEstimate([FinishedAnswer(SHORT, 7.0), FinishedAnswer(LONG, 13.0)] * 20)
     endless = only_wait(durations, (Work(prompt_tokens=1_000_000), 0.0))
     assert endless is not None
     assert endless <= 4.0 * 13.0 * 1.2

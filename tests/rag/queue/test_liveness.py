@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from rag.queue.liveness import Liveness
+from rag.queue.queue_tables import Liveness
 from tests.rag.command import CHECKOUT
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from rag.queue.liveness import Liveness
+from rag.queue.queue_tables import Liveness
 here = Liveness(Path(sys.argv[1]))
 print(here.name, flush=True)
 time.sleep(60)

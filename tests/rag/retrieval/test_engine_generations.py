@@ -21,8 +21,7 @@ from rag.retrieval.retriever import Retriever, find_in
 from rag.retrieval.vector_engine import VectorEngine
 from rag.schema import Chunk, Language
 from rag.settings import Settings
-from rag.storage.engine_owner import engine_owner
-from rag.storage.store import KnowledgeStore
+from rag.storage.store import KnowledgeStore, engine_owner
 from rag.storage.writer import KEPT_GENERATIONS, KnowledgeWriter
 from rag.testing import HashEmbedder
 from rag.tracing import Trace

@@ -35,7 +35,7 @@ def test_its_own_import_reports_and_ours_does_not(tmp_path: Path) -> None:
         "the reporter is OpenVINO's way to report"
     )
     assert said_on_import("rag.retrieval.openvino_runtime", tmp_path / "ours") == ""
-    assert said_on_import("rag.setup.openvino_bert", tmp_path / "model") == ""
+    assert said_on_import("rag.setup.embedder_files", tmp_path / "model") == ""
 
 
 @pytest.mark.parametrize("lock", ["requirements.lock", "requirements-dev.lock"])

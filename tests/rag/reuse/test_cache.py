@@ -9,9 +9,8 @@ import pytest
 from rag.errors import GlossaryUnusable
 from rag.pipeline import Pipeline
 from rag.protocols import GeneratedText, GenerationFinished
-from rag.reuse.cache import NEVER_MATTERS, AnswerCache
+from rag.reuse.cache import NEVER_MATTERS, AnswerCache, AnswerSources
 from rag.reuse.curated import Curation
-from rag.reuse.sources import AnswerSources
 from rag.schema import Completed, Conflict, Document, Retrieved, TextSpan
 from rag.settings import Settings
 from rag.storage.cached import CACHE_NAME, CachedAnswers

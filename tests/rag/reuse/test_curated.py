@@ -8,8 +8,8 @@ import pytest
 
 from rag.errors import CuratedMissing, CuratedUnusable
 from rag.pipeline import Pipeline
+from rag.reuse.cache import AnswerSources
 from rag.reuse.curated import Curation, Place
-from rag.reuse.sources import AnswerSources
 from rag.schema import Completed, Document, Retrieved
 from rag.settings import Settings
 from rag.storage.curated import CuratedAnswers

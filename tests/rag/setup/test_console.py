@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-import rag.progress
+import rag.terminal
 from rag.setup import console
 from rag.setup.console import Console, Outcome
 
@@ -30,7 +30,7 @@ def test_the_same_in_chinese() -> None:
 
 def test_without_a_terminal_progress_is_a_word_every_15_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     out = io.StringIO()
-    monkeypatch.setattr(rag.progress, "time", SimpleNamespace(monotonic=iter([0.0, 5.0, 15.0, 20.0, 31.0]).__next__))
+    monkeypatch.setattr(rag.terminal, "time", SimpleNamespace(monotonic=iter([0.0, 5.0, 15.0, 20.0, 31.0]).__next__))
     with Console("en", out).progress("downloading", "x.bin") as update:
         for done in (1_000_000, 2_000_000, 3_000_000, 4_000_000):
             update(done, 10_000_000)

@@ -17,9 +17,8 @@ from rag.setup import embedder
 from rag.setup.console import Console, Outcome
 from rag.setup.download import Source
 from rag.setup.embedder import FOUR_BITS, HUB_SHA256, PUBLISHED, provide_embedder
-from rag.setup.openvino_bert import build_encoder, to_8_bits
+from rag.setup.embedder_files import ModelShape, build_encoder, to_8_bits
 from rag.setup.packages import PackagedFile
-from rag.setup.packed_weights import ModelShape
 
 TINY = ModelShape(32, 2, 4, 64, 11, 16, 2, 1e-12)
 
@@ -111,10 +110,10 @@ def test_8_bits_by_hand() -> None:
 @pytest.fixture
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """The real steps around a tiny model: only reading the packed file and the shape are exchanged."""
-    from rag.setup import packed_weights, reference_folder
+    from rag.setup import embedder_files
 
-    monkeypatch.setattr(packed_weights, "read_packed_weights", lambda path: (TINY, tiny_weights()))
-    monkeypatch.setattr(reference_folder, "E5_SMALL_SHAPE", TINY)
+    monkeypatch.setattr(embedder_files, "read_packed_weights", lambda path: (TINY, tiny_weights()))
+    monkeypatch.setattr(embedder_files, "E5_SMALL_SHAPE", TINY)
     return Settings(data_dir=tmp_path / "data", cache_dir=tmp_path / "cache")
 
 
@@ -218,9 +217,9 @@ def test_a_full_disk_is_not_taken_for_a_missing_hub(settings: Settings, sources:
 def test_a_failed_conversion_leaves_no_folder_and_keeps_the_downloads(
     settings: Settings, sources: Sources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from rag.setup import reference_folder as written
+    from rag.setup import embedder_files
 
-    monkeypatch.setattr(written, "E5_SMALL_SHAPE", ModelShape(64, 2, 4, 64, 11, 16, 2, 1e-12))
+    monkeypatch.setattr(embedder_files, "E5_SMALL_SHAPE", ModelShape(64, 2, 4, 64, 11, 16, 2, 1e-12))
     with pytest.raises(BuildFailed):
         provide(settings)
     assert list((settings.cache_dir / "embedder").iterdir()) == []

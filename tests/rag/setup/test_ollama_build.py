@@ -12,9 +12,8 @@ from rag.ollama import install
 from rag.ollama.install import OLLAMA_VERSION, built_folder, cpu_variant, find_ollama, installed_folder
 from rag.settings import Settings
 from rag.setup import ollama_build
-from rag.setup.build_tools import BuildTools
 from rag.setup.console import Console
-from rag.setup.ollama_build import MODULE_SUMS, build_environment, build_ollama, headers_folder, remove_tree
+from rag.setup.ollama_build import MODULE_SUMS, BuildTools, build_environment, build_ollama, headers_folder, remove_tree
 
 GO = """#!/bin/sh
 [ "$1" = env ] && {{ echo "$GOPROXY"; exit; }}

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rag.errors import BuildFailed
-from rag.setup.packed_weights import ModelShape, dequantize, read_packed_weights
+from rag.setup.embedder_files import ModelShape, dequantize, read_packed_weights
 
 HIDDEN, LAYERS, INNER, VOCABULARY, POSITIONS = 32, 1, 64, 3, 4
 SHAPE = ModelShape(HIDDEN, LAYERS, 2, INNER, VOCABULARY, POSITIONS, 2, 1e-12)

@@ -9,9 +9,9 @@ from rag.errors import DownloadFailed, SearchModelUnusable
 from rag.retrieval.embedder import open_embedder
 from rag.retrieval.model_folders import hub_model_folder
 from rag.settings import Settings
-from rag.setup import embedder, search_models
+from rag.setup import embedder
 from rag.setup.console import Console, Outcome
-from rag.setup.search_models import provide_embedding_model, provide_reranker
+from rag.setup.embedder import provide_embedding_model, provide_reranker
 from rag.setup.steps import provide
 from tests.support.search_models import save_embedding_model, save_reranker
 
@@ -31,9 +31,9 @@ def console() -> Console:
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder that stands in for the hub: what it has under a name is loaded as if it had come from there."""
-    save = search_models._save
+    save = embedder._save
     folder = tmp_path / "hub"
-    monkeypatch.setattr(search_models, "_save", lambda name, *rest: save(str(folder / name), *rest))
+    monkeypatch.setattr(embedder, "_save", lambda name, *rest: save(str(folder / name), *rest))
     return folder
 
 
@@ -82,7 +82,7 @@ def test_what_cannot_be_had_leaves_nothing_behind(
         (folder / "config.json").write_text("{}", encoding="utf-8")
         raise OSError("no such model")
 
-    monkeypatch.setattr(search_models, "_save", fails)
+    monkeypatch.setattr(embedder, "_save", fails)
     with pytest.raises(DownloadFailed, match=r"somebody/tiny could not be downloaded.*name a folder"):
         provide_embedding_model(settings, console)
     assert list((settings.cache_dir / "search-models").iterdir()) == []
@@ -96,7 +96,7 @@ def test_a_folder_is_only_looked_at(settings: Settings, console: Console, tmp_pa
 def test_the_embedder_s_step_brings_what_the_settings_name(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(embedder, "provide_embedder", lambda settings, console: Outcome("Embedder", "here"))
     for name in ("provide_embedding_model", "provide_reranker"):
-        monkeypatch.setattr(search_models, name, lambda settings, console, name=name: Outcome(name, "here"))
+        monkeypatch.setattr(embedder, name, lambda settings, console, name=name: Outcome(name, "here"))
 
     def lines(chosen: Settings) -> list[str]:
         out = io.StringIO()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rag.setup.unpacking import unpack
+from rag.setup.ollama import unpack
 
 Member = tuple[str, bytes | str, str]
 """Name, content or what is linked to, and kind: file, program, folder, symbolic, hard, or a letter of tarfile's."""

@@ -43,7 +43,7 @@ def test_access_is_kept_in_the_knowledge_base(tmp_path: Path) -> None:
     store = KnowledgeStore(tmp_path)
     assert access_to(store) == Access()
     writer = KnowledgeWriter(tmp_path)
-    writer.let_read(Access("finance", "internal"))
+    writer.set_access(Access("finance", "internal"))
     writer.begin()
     assert access_to(store) == Access("finance", "internal")
 
@@ -51,6 +51,6 @@ def test_access_is_kept_in_the_knowledge_base(tmp_path: Path) -> None:
 def test_a_pipeline_is_refused_before_anything_is_loaded(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path)
     publish_documents(settings.knowledge_dir, SAMPLE_DOCUMENTS, HashEmbedder())
-    KnowledgeWriter(settings.knowledge_dir).let_read(Access("finance"))
+    KnowledgeWriter(settings.knowledge_dir).set_access(Access("finance"))
     with pytest.raises(AccessDenied, match="finance"):
         build_pipeline(settings, scopes=["sales"])

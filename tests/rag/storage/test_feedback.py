@@ -7,9 +7,8 @@ import pytest
 
 from rag.storage import migrations
 from rag.storage.connection import Database
-from rag.storage.feedback import Opinion, OutcomeCounts, OutcomeOrigin, TurnFeedback
 from rag.storage.migrations import TURN_MIGRATIONS
-from rag.storage.turn_store import TurnStore
+from rag.storage.turn_store import Opinion, OutcomeCounts, OutcomeOrigin, TurnFeedback, TurnStore
 from tests.support.places import Places
 
 RETURNS = OutcomeOrigin("model", "en/returns", "shop")

@@ -16,7 +16,7 @@ from ingest.lock import publication, writer_lock
 from rag.errors import AccessDenied, DatabaseUnavailable, IndexDamaged
 from rag.storage.access import Access, KnowledgeBases, User
 from rag.storage.following import KnowledgeFollower
-from rag.storage.pieces import RowPieces
+from rag.storage.shared_pieces import RowPieces
 from rag.storage.sharing import KnowledgeShare
 from rag.storage.writer import KnowledgeWriter
 from tests.conftest import free_port
@@ -117,7 +117,7 @@ def test_a_scope_holds_for_a_desk_that_runs(site: Site) -> None:
         bases.require(reader, "default")
         folder, share = site.here.settings.knowledge_dir, site.here.share
         with writer_lock(folder, share), KnowledgeWriter(folder) as writer, publication(writer, share) as publisher:
-            publisher.let_read(Access("finance"))
+            publisher.set_access(Access("finance"))
         until(lambda: not bases.permits(reader, "default"))
         with pytest.raises(AccessDenied):
             bases.store(reader, "default")

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rag.storage.index_source import IndexSource
+from rag.storage.embeddings import IndexSource
 from rag.storage.migrations import KNOWLEDGE_MIGRATIONS
 from rag.storage.store import DATABASE_NAME, KnowledgeStore
 

@@ -68,9 +68,9 @@ def output_of(process: "subprocess.Popen[str]") -> str:
 @pytest.mark.parametrize("name", [name for name in TABLES if name not in ON_SERVERS_ALONE])
 def test_every_table_is_known(shared: Places, name: str) -> None:
     from api.idempotency import MIGRATIONS
-    from rag.people.tables import PEOPLE_MIGRATIONS
     from rag.queue.queue_tables import QUEUE_MIGRATIONS
     from rag.storage.curated import ANSWER_MIGRATIONS
+    from rag.storage.migrations import PEOPLE_MIGRATIONS
     from rag.storage.regression import QUESTION_MIGRATIONS
 
     lists: dict[str, tuple[SharedMigration, ...]] = {

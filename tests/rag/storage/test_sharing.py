@@ -153,7 +153,7 @@ def test_scope_and_calibration_are_everybodys(site: Site) -> None:
     site.there.share.catch_up()
     folder, share = site.here.settings.knowledge_dir, site.here.share
     with writer_lock(folder, share), KnowledgeWriter(folder) as writer, publication(writer, share) as publisher:
-        publisher.let_read(Access("finance", "internal"))
+        publisher.set_access(Access("finance", "internal"))
     save_calibration(folder, {"automatic": {"threshold": 0.5}})
     share.publish_file("calibration.json")
     assert site.there.share.catch_up()
@@ -246,7 +246,7 @@ def test_a_writer_whose_lock_was_lost_publishes_only_what_follows_on_what_serves
         site.write("new.md", "# New\n\nSomething new.")
         site.there.ingest(site.manual)
         with publication(writer, share) as publisher:
-            publisher.let_read(Access("finance"))
+            publisher.set_access(Access("finance"))
     assert access_to(site.here.store) == Access(), "nothing of it is left"
     with writer_lock(folder, share):
         pass
@@ -259,7 +259,7 @@ def test_a_lost_lock_is_taken_again_where_nobody_was_quicker(site: Site) -> None
     with writer_lock(folder, share), KnowledgeWriter(folder) as writer:
         site.ask("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'pid %'")
         with publication(writer, share) as publisher:
-            publisher.let_read(Access("finance"))
+            publisher.set_access(Access("finance"))
         with pytest.raises(IngestRunning):
             site.there.ingest(site.manual)
     site.there.share.catch_up()

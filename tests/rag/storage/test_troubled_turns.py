@@ -7,8 +7,8 @@ import pytest
 
 from rag.schema import Conflict
 from rag.settings import DatabasePlace
-from rag.storage.feedback import FeedbackReason
-from rag.storage.troubled_turns import AskedCounts, TroubledTurns
+from rag.storage.troubled_turns import QuestionCounts, TroubledTurns
+from rag.storage.turn_store import FeedbackReason
 from tests.eval.gaps.turns import AskedTurns, passage
 from tests.support.places import Places
 
@@ -58,7 +58,7 @@ def test_a_server_that_was_away_is_no_gap_but_is_counted(path: DatabasePlace) ->
     asked.failed("a", "OllamaUnavailable")
     asked.answered("b")
     assert _unmet(path) == []
-    assert TroubledTurns(path).counts("default", None) == AskedCounts(asked=2, failed_elsewhere=1)
+    assert TroubledTurns(path).counts("default", None) == QuestionCounts(asked=2, failed_elsewhere=1)
 
 
 def test_a_thought_that_was_changed_counts_as_the_last_one(path: DatabasePlace) -> None:
@@ -74,7 +74,7 @@ def test_another_knowledge_base_and_an_earlier_time_are_left_out(path: DatabaseP
     assert _unmet(path) == [("b", "refused")]
     later = datetime.now(UTC) + timedelta(minutes=1)
     assert TroubledTurns(path).unmet("default", later) == []
-    assert TroubledTurns(path).counts("default", later) == AskedCounts(0, 0)
+    assert TroubledTurns(path).counts("default", later) == QuestionCounts(0, 0)
 
 
 def test_conflicting_and_expired_passages_are_found(path: DatabasePlace) -> None:
@@ -92,5 +92,5 @@ def test_without_a_file_there_is_nothing_and_none_is_made(tmp_path: Path) -> Non
     path = tmp_path / "turns.db"
     turns = TroubledTurns(path)
     assert turns.unmet("default", None) == turns.doubtful("default", None) == []
-    assert turns.counts("default", None) == AskedCounts(0, 0)
+    assert turns.counts("default", None) == QuestionCounts(0, 0)
     assert not path.exists()

@@ -273,7 +273,7 @@ def test_without_a_collector_nothing_of_it_is_imported() -> None:
 @pytest.mark.slow
 def test_a_command_that_ends_sends_what_is_left(tmp_path: Path, collector: Collector) -> None:
     code = (
-        "import sys; from rag.telemetry.answer_spans import AnswerSpan; from rag.settings import load_settings; "
+        "import sys; from rag.telemetry.traced_pipeline import AnswerSpan; from rag.settings import load_settings; "
         "from rag.telemetry.traced_pipeline import span_export; "
         "span_export(load_settings())(AnswerSpan('answer', 1, 2))"
     )

@@ -26,7 +26,7 @@ def of(tmp_path: Path) -> Callable[[User], PersonalCorrections]:
     folder = tmp_path / "knowledge" / "shop"
     publish_documents(folder, SAMPLE_DOCUMENTS, HashEmbedder())
     writer = KnowledgeWriter(folder)
-    writer.let_read(Access("shop"))
+    writer.set_access(Access("shop"))
     writer.close()
     curation = Curation(KnowledgeStore(folder), CuratedAnswers(folder), review=True)
     bases, audit = KnowledgeBases(tmp_path / "knowledge"), AuditTrail(tmp_path / "people.db")

@@ -10,9 +10,8 @@ import pytest
 from rag.errors import AccessDenied, NotPermitted, SignInNeeded, TurnMissing
 from rag.pipeline import Pipeline
 from rag.storage.access import LOCAL_USER, Access, KnowledgeBases, User
-from rag.storage.feedback import Opinion
 from rag.storage.store import KnowledgeStore
-from rag.storage.turn_store import TurnStore
+from rag.storage.turn_store import Opinion, TurnStore
 from rag.storage.writer import KnowledgeWriter
 from rag.testing import SAMPLE_DOCUMENTS, build_offline_pipeline
 from rag.turns import PersonalTurns, Pipelines, TurnRequest, TurnService, TurnSnapshot
@@ -189,7 +188,7 @@ def test_a_knowledge_base_is_its_own_scope_until_it_names_another(house: House) 
     assert house.bases.names_for(ROOT) == ("default", "payroll")
     folder = (house.bases_folder / "default").resolve()
     writer = KnowledgeWriter(folder)
-    writer.let_read(Access("finance", "internal"))
+    writer.set_access(Access("finance", "internal"))
     writer.close()
     assert house.bases.names_for(LIN) == ()
     assert house.bases.names_for(replace(LIN, scopes=frozenset({"finance"}))) == ("default",)

@@ -34,10 +34,11 @@ from rag.schema import (
     TextSpan,
     ThinkingDelta,
 )
+from rag.storage.access import LOCAL_USER, KnowledgeBases
 from rag.storage.turn_store import TurnStore
 from rag.storage.turn_times import Outcomes, TurnTimesTable
 from rag.testing import ScriptedGenerator, offline_parts
-from rag.turns import FINAL_VERSION, AnswerPipeline, OnceBuilt, PersonLimits, TurnRequest, TurnService, TurnSnapshot
+from rag.turns import FINAL_VERSION, AnswerPipeline, PersonLimits, Pipelines, TurnRequest, TurnService, TurnSnapshot
 from tests.support.waiting import until
 
 PASSAGE = "Refunds are open for 7 days after signing."
@@ -368,17 +369,18 @@ def test_a_full_queue_still_shows_the_evidence(start: Start) -> None:
     assert (failed.state, failed.evidence) == ("failed", EVIDENCE)
 
 
-def test_a_missing_knowledge_base_is_a_failed_turn_and_heals_without_a_restart(start: Start) -> None:
+def test_a_missing_knowledge_base_is_a_failed_turn_and_heals_without_a_restart(start: Start, tmp_path: Path) -> None:
     built = 0
 
-    def build() -> AnswerPipeline:
+    def build(name: str) -> AnswerPipeline:
         nonlocal built
         built += 1
         if built == 1:
             raise KnowledgeBaseMissing(folder="/somewhere")
         return StepPipeline()
 
-    turns = start(OnceBuilt(build))
+    pipelines = Pipelines(KnowledgeBases(tmp_path), build)
+    turns = start(lambda: pipelines("default", LOCAL_USER))
     failed = ended(turns, turns.submit("token-1", TurnRequest("How long?", session="local")))
     assert failed.failure is not None
     assert failed.failure.kind == "KnowledgeBaseMissing"

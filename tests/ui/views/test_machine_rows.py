@@ -6,10 +6,9 @@ from pathlib import Path
 import pytest
 
 from rag.ollama.neighbours import Neighbours
-from rag.performance import PerformanceReports
+from rag.performance import MachineState, PerformanceReports
 from rag.queue.admission import Occupancy
 from rag.storage.turn_times import TurnTimesTable
-from rag.telemetry.machine import MachineState
 from rag.translate import translate
 from tests.ui.test_app import Harness
 from tests.ui.views.test_made_up_day import open_performance

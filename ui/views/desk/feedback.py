@@ -10,7 +10,7 @@ import streamlit as st
 from rag.errors import CuratedUnusable
 from rag.reuse.curated import Place
 from rag.schema import Evidence
-from rag.storage.feedback import FeedbackReason, Opinion
+from rag.storage.turn_store import FeedbackReason, Opinion
 from rag.translate import translate
 from rag.turns import TurnSnapshot
 from ui.blocks import plain_text

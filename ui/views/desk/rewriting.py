@@ -11,7 +11,7 @@ from typing import cast, get_args
 import streamlit as st
 
 from rag.errors import AnswerdeskError, OwnQueueFull, RewritingUnusable
-from rag.rewriting.prompts import Wish
+from rag.rewriting import Wish
 from rag.schema import Language
 from rag.translate import translate
 from rag.turns import Failure, PersonalRewritings, TurnSnapshot, WritingSnapshot

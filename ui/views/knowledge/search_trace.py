@@ -4,7 +4,7 @@ import streamlit as st
 
 from api.services.jobs import Job
 from api.services.knowledge import KnowledgeService
-from rag.explanation import Explained, Explanation
+from rag.explanation import ExplainedChunk, Explanation
 from rag.retrieval.inspection import TermUse
 from rag.retrieval.ranking import KEPT_CHUNKS
 from rag.schema import Language
@@ -114,7 +114,7 @@ def _columns(language: Language) -> list[Column]:
     )  # fmt: skip
 
 
-def _row(one: Explained, told: Explanation, language: Language) -> Row:
+def _row(one: ExplainedChunk, told: Explanation, language: Language) -> Row:
     """Return a chunk's row: its final place, then each leg's rank over its score."""
     seen, chunk = one.seen, one.seen.chunk
     return Row(
@@ -145,7 +145,7 @@ def _figure(value: float | None, digits: int) -> str:
     return f"{value:.{digits}f}" if value is not None else ""
 
 
-def _status(one: Explained, told: Explanation, language: Language) -> str:
+def _status(one: ExplainedChunk, told: Explanation, language: Language) -> str:
     counts = {"beyond": told.top_k, "not_kept": KEPT_CHUNKS, "not_found": told.candidates}
     return translate(
         f"ui.kb_fate_{one.status}",

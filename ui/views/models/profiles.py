@@ -3,8 +3,8 @@
 import streamlit as st
 
 from api.services.models import ModelService
-from rag.profiles import PROFILES, ProfileName
 from rag.schema import Language
+from rag.settings import PROFILES, ProfileName
 from rag.translate import translate
 from ui.components.job_view import attempt
 from ui.components.page_views import draw_heading

@@ -3,12 +3,10 @@
 import streamlit as st
 
 from rag.errors import AnswerdeskError
-from rag.latency import Objective
-from rag.percentiles import Percentiles
-from rag.performance import WINDOWS, Performance, PersonalPerformance
+from rag.performance import WINDOWS, GpuState, MachineState, Objective, Performance, PersonalPerformance
 from rag.schema import Language
 from rag.storage.turn_times import EVIDENCE
-from rag.telemetry.machine import GpuState, MachineState
+from rag.tracing import Percentiles
 from rag.translate import translate
 from ui.components.choice_list import Choice, draw_choices
 from ui.components.job_view import say_failure
@@ -64,7 +62,7 @@ def _draw_made_up(context: PageContext, performance: PersonalPerformance) -> Non
     """Draw the made-up day alone, without a window to choose and without anything of this machine."""
     language = context.language
     try:
-        report = performance.made_up_day(context.reading.now)
+        report = performance.example_day(context.reading.now)
     except AnswerdeskError as error:
         say_failure(error, language)
         return

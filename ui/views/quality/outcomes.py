@@ -7,7 +7,7 @@ import streamlit as st
 from api.services.quality import QualityService
 from eval.core.svg import Bar, bar_chart
 from rag.schema import Language
-from rag.storage.feedback import Grouping, OutcomeCounts
+from rag.storage.turn_store import Grouping, OutcomeCounts
 from rag.translate import translate
 from ui.components.plain_table import Cell, Row, columns_of, draw_table
 from ui.components.run_plots import draw_plots

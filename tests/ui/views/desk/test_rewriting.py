@@ -7,7 +7,7 @@ from typing import cast
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from rag.rewriting.prompts import Wish
+from rag.rewriting import Wish
 from rag.schema import Language
 from rag.translate import translate
 from rag.turns import TurnRequest

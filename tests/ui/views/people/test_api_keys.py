@@ -29,7 +29,7 @@ class Page:
     def __init__(self, folder: Path) -> None:
         for name in ("default", "shop"):
             writer = KnowledgeWriter(folder / "knowledge" / name)
-            writer.let_read(Access())
+            writer.set_access(Access())
             writer.close()
         self.harness = Harness(folder)
         self.people = open_people(Settings(data_dir=folder))

@@ -24,9 +24,8 @@ from rag.schema import Conflict
 from rag.settings import Settings
 from rag.storage.access import KnowledgeBases, User
 from rag.storage.curated import CuratedAnswers
-from rag.storage.feedback import OutcomeOrigin
 from rag.storage.store import KnowledgeStore
-from rag.storage.turn_store import TurnStore
+from rag.storage.turn_store import OutcomeOrigin, TurnStore
 from rag.testing import HashEmbedder
 from rag.turns import PersonalCorrections, TurnService
 from tests.eval.gaps.asked import ASKED_BY_TOPIC

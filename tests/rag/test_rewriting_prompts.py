@@ -6,8 +6,7 @@ from typing import get_args
 
 import pytest
 
-from rag.rewriting.check import check_rewritten, check_translated
-from rag.rewriting.prompts import Wish, rewriting_messages, usable_evidence, written_text
+from rag.rewriting import Wish, check_rewritten, check_translated, rewriting_messages, usable_evidence, written_text
 from rag.schema import Evidence, Language, TextSpan
 
 WISHES: tuple[Wish, ...] = get_args(Wish)

@@ -5,9 +5,8 @@ from dataclasses import replace
 import pytest
 
 from rag.errors import FactsChanged
-from rag.rewriting.check import check_rewritten, check_translated
-from rag.rewriting.prompts import usable_evidence
-from tests.rag.rewriting.test_prompts import PASSAGE, UNCONFIRMED
+from rag.rewriting import check_rewritten, check_translated, usable_evidence
+from tests.rag.test_rewriting_prompts import PASSAGE, UNCONFIRMED
 
 ENGLISH = (
     "Yes, you can send it back within 30 days of delivery. From EU countries the label costs EUR 4.95, which is "

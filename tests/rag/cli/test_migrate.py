@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from rag import database_move
 from rag.__main__ import main
-from rag.database_move import copy_to_files, copy_to_server
+from rag.cli import migrate
+from rag.cli.migrate import copy_to_files, copy_to_server
 from rag.errors import CopyDiffers, DatabaseNotEmpty, NothingToCopy
 from rag.people.audit import AuditTrail
 from rag.people.directory import People
@@ -19,9 +19,8 @@ from rag.people.sign_ins import SignIns
 from rag.schema import SpanTime
 from rag.settings import DatabasePlace, Settings, load_settings
 from rag.storage.connection import Connection, is_sqlite
-from rag.storage.feedback import OutcomeOrigin
 from rag.storage.postgres import pool_of
-from rag.storage.turn_store import TurnStore
+from rag.storage.turn_store import OutcomeOrigin, TurnStore
 from rag.storage.turn_times import TurnTimes
 from tests.rag.storage.test_turn_store import ANSWER, EVIDENCE
 from tests.support.places import Places
@@ -114,13 +113,13 @@ def test_a_place_that_holds_something_is_not_written_over(shared: Places, tmp_pa
 def test_a_copy_that_differs_is_not_kept(shared: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files = Settings(data_dir=tmp_path)
     furnish(files.people_path, files.turns_path)
-    rows = database_move._rows
+    rows = migrate._rows
 
     def fewer(connection: Connection, table: str, columns: list[str]) -> Iterator[object]:
         read = list(rows(connection, table, columns))
         yield from read[1:] if table == "turn_opinion" and not is_sqlite(connection) else read
 
-    monkeypatch.setattr(database_move, "_rows", fewer)
+    monkeypatch.setattr(migrate, "_rows", fewer)
     with pytest.raises(CopyDiffers):
         copy_to_server(files, shared.url, print)
     assert shared.ask("turns", "SELECT to_regclass('turn')") == [(None,)]

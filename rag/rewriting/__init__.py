@@ -1,1 +1,0 @@
-"""Rewrites a reply in another tone, length or language, and checks that no fact has changed."""
