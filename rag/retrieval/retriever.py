@@ -109,8 +109,9 @@ class Retriever:
     ) -> Retrieval:
         """Return the best chunks, and how probable it is that they hold the answer.
 
-        The options' ``filters`` say which documents may be found at all.  Where an engine has the vectors and fails,
-        passages are looked for by words alone, and the result says so in its ``problem``.  Raises
+        The options' ``filters`` say which documents may be found at all.  With an ``expansion`` its words alone are
+        searched, and what was found for the question is returned with what they find.  Where an engine has the vectors
+        and fails, passages are looked for by words alone, and the result says so in its ``problem``.  Raises
         ``KnowledgeBaseMissing``, ``EmbedderMismatch``, ``IndexDamaged`` or ``VectorEngineUnset``.
         """
         if options.expansion is not None:
