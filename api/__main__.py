@@ -74,7 +74,7 @@ def _describe() -> int:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    from api.server import serve  # FastAPI takes half a second to import
+    from api.application import serve  # FastAPI takes half a second to import
 
     settings = load_settings()
     grpc = _grpc_address(options)
@@ -115,7 +115,7 @@ def _speak_mcp(arguments: Sequence[str]) -> int:
     parser.parse_args(arguments)
     if find_spec("mcp") is None:
         raise ExtraMissing(what="MCP", extra="mcp")
-    from api.mcp.over_stdio import speak
+    from api.mcp.server import speak
     from api.services.shared import open_services
 
     settings = load_settings()

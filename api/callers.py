@@ -34,6 +34,7 @@ _MINUTE_SECONDS = 60.0
 _CALLER = "answerdesk.caller"
 _UPLOADS_AT_ONCE = 2
 """Each is held in memory until it is on the disk: 100 MB of one key, where files may have 50."""
+
 _OTHER_REQUESTS_AT_ONCE = 16
 """Of a key, beside the questions that are answered or wait: searches, reading, and turns that are followed."""
 

@@ -28,9 +28,11 @@ Result = TypeVar("Result")
 HEARTBEAT_SECONDS = 5.0
 PROGRAM_TAB = "api"
 """The name under which programs without a key take turns with the desk's tabs."""
+
 _ASKER_DIGITS = 16
 _TEXTS_AT_ONCE = 8
 """At most 4,096 tokens, for the embedder reads 512 of a text: about a second on two cores."""
+
 _GATHER_SECONDS = 0.04
 """What the model says within this time is told at once: thirty words a second need no message each."""
 

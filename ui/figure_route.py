@@ -20,7 +20,7 @@ from api.services.shared import SharedServices
 from rag.errors import AnswerdeskError
 from rag.storage.access import LOCAL_USER, User
 from rag.storage.figures import FIGURE_MEDIA_TYPE
-from ui.current_sign_in import sign_in_of
+from ui.sign_in import sign_in_of
 
 _HEADERS = {
     "Cache-Control": "no-store",  # whoever loses the right, or signs out, sees it no more

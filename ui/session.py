@@ -19,8 +19,8 @@ from rag.private_files import keep_files_private
 from rag.schema import Language
 from rag.settings import LOOPBACKS, load_settings
 from rag.storage.access import LOCAL_USER, User
-from ui.current_sign_in import sign_in_of_provider, token_in
 from ui.formats import language_of_locale
+from ui.sign_in import sign_in_of_provider, token_in
 from ui.turn_data import Reading
 
 _ADDRESS_LAGS_SECONDS = 3.0

@@ -7,9 +7,9 @@ from google.protobuf.json_format import ParseDict
 
 from api.grpc import answerdesk_pb2 as wire
 from api.problems import BilingualProblem, bilingual
-from api.reading import Stretch
 from api.rest.values import job_body
 from api.services.jobs import Job
+from api.services.knowledge import Stretch
 from rag.errors import AnswerdeskError
 from rag.schema import Answer, Citation, Conflict, Evidence, TextSpan
 from rag.storage.store import DocumentRow

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from pydantic import BaseModel, Field
 
-from api.reading import Stretch
+from api.services.knowledge import Stretch
 from api.services.shared import KnowledgeState
 from rag.schema import Answer, Citation, Conflict, Evidence, Language, TextSpan
 from rag.turns import TurnSnapshot

@@ -19,7 +19,6 @@ from starlette.concurrency import run_in_threadpool
 
 from api.access import Access, base_url
 from api.callers import Caller, language_of
-from api.event_streams import event_stream
 from api.markdown_turns import as_markdown
 from api.openai import chat, responses
 from api.openai.chat import Reply
@@ -37,6 +36,7 @@ from api.openai.requests import (
 from api.openai.responses import ID_PREFIX, ResponseReply
 from api.problems import problem_of, problem_of_failure
 from api.questions import PROGRAM_TAB, Embeddings, unless_gone
+from api.streams import event_stream
 from api.wire import Plain
 from rag.errors import DocumentUnreadable, ModelUnknown, RequestUnusable
 from rag.turns import Failure, TurnRequest, TurnSnapshot

@@ -22,6 +22,7 @@ EarlierQuestions = Annotated[
     Field(max_length=20, description="questions before this one, oldest first, where no turn is named"),
 ]
 """Together they fit in a body, whatever they are made of; the last four count."""
+
 _WORDED = Field(max_length=_LONGEST_TEXT, json_schema_extra={"pattern": r"[\p{L}\p{N}]", "minLength": 1})
 
 
@@ -36,6 +37,7 @@ _LONGEST_MODEL_NAME = 120
 ModelName = Annotated[str, Field(min_length=1, max_length=_LONGEST_MODEL_NAME, description="as `GET /models` names it")]
 QuestionText = Annotated[str, _WORDED]
 """A text with a letter or a figure in it; ``clean_question`` says what is missing, so here that is only described."""
+
 WordedText = Annotated[str, _WORDED, AfterValidator(_require_words)]
 
 

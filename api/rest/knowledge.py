@@ -8,7 +8,6 @@ from starlette.concurrency import run_in_threadpool
 
 from api.access import Access
 from api.callers import Caller, language_of
-from api.reading import latest_job, read_stretch
 from api.rest.bodies import (
     BASE_NAME,
     BaseBody,
@@ -24,8 +23,8 @@ from api.rest.bodies import (
     WaitingFile,
     WaitingList,
 )
-from api.rest.jobs import JOB_EVENTS, job_stream
-from api.rest.values import document_line, job_body
+from api.rest.values import JOB_EVENTS, document_line, job_body, job_stream
+from api.services.jobs import latest_job
 from api.services.knowledge import KnowledgeService
 from rag.errors import RequestUnusable
 
@@ -80,7 +79,7 @@ def _reading_routes(router: APIRouter, access: Access) -> None:
         start: Annotated[int, Query(ge=0, le=1_000_000_000)] = 0,
         end: Annotated[int | None, Query(ge=0, le=1_000_000_000)] = None,
     ) -> DocumentBody:
-        stretch = read_stretch(access.desk(caller, base), document_id, start, end)
+        stretch = access.desk(caller, base).library.stretch(document_id, start, end)
         document = stretch.document
         return DocumentBody(
             document_id=document.document_id,

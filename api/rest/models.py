@@ -10,13 +10,10 @@ from fastapi.responses import Response
 from api.access import Access
 from api.callers import Caller, language_of
 from api.problems import problem_of_failure
-from api.reading import latest_job
 from api.rest.bodies import JobBody, ModelBody, ModelJob, ModelList, QuantizingJob
-from api.rest.jobs import JOB_EVENTS, job_stream
-from api.rest.values import as_body, job_body
-from api.services.jobs import Job
-from api.services.model_registry import ModelListing
-from api.services.models import ModelService
+from api.rest.values import JOB_EVENTS, as_body, job_body, job_stream
+from api.services.jobs import Job, latest_job
+from api.services.models import ModelListing, ModelService
 from rag.cli.models import ListedModel
 from rag.errors import IngestRunning, ModelMissing, ModelNotInstalled, ModelsBusy
 from rag.schema import Language

@@ -1,8 +1,9 @@
-"""The product's values as bodies of the native API."""
+"""The product's values as bodies of the native API, and a job's changes as events."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
 
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from api.problems import Problem, problem_of_failure
 from api.rest.bodies import (
@@ -22,8 +23,9 @@ from api.rest.bodies import (
     Trouble,
     TurnBody,
 )
-from api.services.jobs import Job
+from api.services.jobs import Job, JobNow, watched_job
 from api.services.models import Outcome, Step
+from api.streams import event_stream
 from api.wire import answer_data, evidence_data
 from ingest.summary import IngestProgress, IngestSummary
 from rag.performance import Performance
@@ -34,6 +36,17 @@ from rag.storage.store import DocumentRow, GenerationInfo
 from rag.turns import Failure, TurnSnapshot, WritingSnapshot
 
 Figures = dict[str, int | float | bool | str | list[str] | None]
+JOB_EVENTS: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "events of the job",
+        "content": {
+            "text/event-stream": {
+                "schema": {"type": "object", "properties": {"event": {"type": "string"}, "data": {"type": "string"}}},
+                "description": "an event `job` for each change",
+            }
+        },
+    }
+}
 
 
 def turn_body(turn: TurnSnapshot, language: Language) -> TurnBody:
@@ -226,3 +239,17 @@ def _result(result: object) -> Figures | None:
             "overridden_by": list(result.variables),
         }
     return {"run": result} if isinstance(result, str) else None
+
+
+def job_stream(now: JobNow, job: Job, language: Language) -> StreamingResponse:
+    """Return a job's events, the last one when it has ended; ``now`` as in ``watched_job``."""
+    return event_stream(_events(now, job, language))
+
+
+async def _events(now: JobNow, job: Job, language: Language) -> AsyncIterator[str]:
+    told = None
+    async for state in watched_job(now, job):
+        body = job_body(state, language).model_dump_json()
+        if body != told:
+            told = body
+            yield f"event: job\ndata: {body}\n\n"

@@ -14,13 +14,11 @@ from starlette.concurrency import run_in_threadpool
 
 from api.services.attachments import Attachments, DescriberOf, PictureDescriptions
 from api.services.guarded import recorder
-from api.services.jobs import Jobs
+from api.services.jobs import Jobs, Watch
 from api.services.knowledge import KnowledgeRegistry, KnowledgeService
-from api.services.model_registry import ModelRegistry
-from api.services.models import ModelService
+from api.services.models import ModelRegistry, ModelService
 from api.services.quality import QualityRegistry, QualityService
 from api.services.turn_feeds import TurnFeeds
-from api.services.watch import Watch
 from rag.errors import AnswerdeskError, ModelMissing, NotAVisionModel, OllamaUnavailable, OwnFilesWaiting
 from rag.people.administration import Administration, KeyAdministration
 from rag.people.audit import AuditTrail

@@ -12,9 +12,9 @@ from api.services.shared import PeopleServices, open_people
 from rag.errors import PeopleError, PersonUnknown, ProxyWithoutSignIn, SignInNeeded
 from rag.settings import Settings
 from rag.storage.access import LOCAL_USER
-from ui import current_sign_in
-from ui.current_sign_in import sign_in_of
+from ui import sign_in
 from ui.session import _user
+from ui.sign_in import sign_in_of
 
 DESK = "https://desk.test"
 SECRET = "a secret of this test"
@@ -23,7 +23,7 @@ MEI = {"email": "mei@example.org", "email_verified": True, "is_logged_in": True,
 
 @pytest.fixture(autouse=True)
 def _secret(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(current_sign_in, "get_cookie_secret", lambda: SECRET)
+    monkeypatch.setattr(sign_in, "get_cookie_secret", lambda: SECRET)
 
 
 def opened(folder: Path, **settings: object) -> PeopleServices:

@@ -17,10 +17,18 @@ from streamlit.runtime import Runtime
 from api.services.shared import PeopleServices, open_people
 from rag.settings import Settings
 from tests.ui.served_parts import people_only
-from ui.connection_limits import SESSION_KEPT_SECONDS, ConnectionLimits
-from ui.current_sign_in import COOKIE, cookie_name
-from ui.request_guard import FOREIGN, NO_SIGN_IN, TOO_MANY, RequestGuard, is_by_hand, page_headers
+from ui.request_guard import (
+    FOREIGN,
+    NO_SIGN_IN,
+    SESSION_KEPT_SECONDS,
+    TOO_MANY,
+    ConnectionLimits,
+    RequestGuard,
+    is_by_hand,
+    page_headers,
+)
 from ui.server import DeskApplication
+from ui.sign_in import COOKIE, cookie_name
 
 DESK = "http://desk.test"
 SOCKETS = "ws://desk.test"

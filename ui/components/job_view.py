@@ -8,7 +8,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from api.services.jobs import Job
-from rag.errors import AnswerdeskError
+from rag.errors import AnswerdeskError, PeopleError
 from rag.schema import Language
 from rag.translate import translate
 from rag.turns import Failure
@@ -29,6 +29,28 @@ def attempt(call: Callable[[], object]) -> None:
         call()
     except AnswerdeskError as error:
         st.session_state[_REFUSED] = Failure.of(error)
+
+
+def attempt_and_tell(part: str, what: Callable[[], object], language: Language, done: str = "ui.people_done") -> bool:
+    """Do it, keep the words ``done`` or the error's for ``draw_told`` of this part, and return whether it was done."""
+    try:
+        what()
+    except AnswerdeskError as error:
+        own = isinstance(error, PeopleError)  # its sentence names nothing that an admin may not see
+        sentence = error.text(language) if own else failure_sentence(Failure.of(error), language)
+        st.session_state[f"{part}_told"] = (sentence, "")
+        return False
+    st.session_state[f"{part}_told"] = ("", translate(done, language) if done else "")
+    return True
+
+
+def draw_told(part: str) -> None:
+    """Say once what is kept for a part of the page."""
+    wrong, done = st.session_state.pop(f"{part}_told", ("", ""))
+    if wrong:
+        st.error(as_markdown(wrong))
+    if done:
+        st.success(as_markdown(done))
 
 
 def say_refusal(language: Language, *, busy: str = "", sentence: Sentence = failure_sentence) -> None:

@@ -169,4 +169,4 @@ def test_without_the_packages_one_sentence_says_what_to_install(monkeypatch: pyt
 @pytest.mark.real
 def test_the_api_needs_no_grpc_and_no_mcp() -> None:
     blocked = "import sys; [sys.modules.__setitem__(name, None) for name in ('grpc', 'mcp', 'mcp_types')]; "
-    subprocess.run([sys.executable, "-c", f"{blocked}import api.server, api.__main__, ui.server"], check=True)
+    subprocess.run([sys.executable, "-c", f"{blocked}import api.application, api.__main__, ui.server"], check=True)

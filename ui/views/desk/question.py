@@ -1,11 +1,15 @@
 """The question box: what is typed, or a mail, a text or a picture that a customer sent, becomes a turn.
 
-A file is read by a process of its own; when its words are there, the next run of the page asks them.  A mail is a
-matter of its own; anything else goes on from the turn that is shown.  Why something was not asked is said beneath the
-box until the next question.
+A file is read by a process of its own; when its words are there, the next run of the page asks them.  A mail starts
+anew; anything else follows the turn that is shown.  Why something was not asked is said beneath the box until the next
+question.
+
+The words in a picture are asked at once.  Then a model is shown it, and its description, a machine's words, stands in a
+box, where the agent corrects it, searches with it, or leaves it out.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import partial
 
 import streamlit as st
@@ -15,22 +19,142 @@ from api.services.attachments import Attachments, ReadFile
 from api.services.jobs import Job
 from api.services.turn_feeds import Followed
 from ingest.customer_files import CUSTOMER_ENDINGS, is_mail
-from rag.errors import OwnFilesWaiting, QuestionsTooFast, QuestionTooLong
+from rag.errors import AnswerdeskError, OwnFilesWaiting, QuestionsTooFast, QuestionTooLong
+from rag.generation.picture_description import PictureDescription
+from rag.pictures import Picture
 from rag.schema import Language
+from rag.text.language import text_language
+from rag.text.markup import LONGEST_DESCRIPTION_CHARACTERS, marked_description
 from rag.translate import translate
 from rag.turns import Failure, TurnRequest, TurnSnapshot
 from ui.components.job_view import follow, say_failure
+from ui.formats import markdown_word
 from ui.session import PageContext, ask_token, current_turn, feed_token, show_turn, tab_name, use_up_token
 from ui.turn_data import failure_sentence
 from ui.views.desk.feedback import keep_discarded
-from ui.views.desk.picture import ShownPicture, drop_picture, show_picture
 
+Ask = Callable[[str, "ShownPicture", str], None]
+"""Asks a question, with the token of the question box, that goes on from a picture's own."""
+
+_SHOWN = "shown_picture"
+_TICK_SECONDS = 0.4
 LARGEST_MEGABYTES = 20
 FILE_TYPES = [ending.removeprefix(".") for ending in CUSTOMER_ENDINGS]
-
 _THINK = {"auto": None, "on": True, "off": False}
-_TICK_SECONDS = 0.4
 _REFUSED, _ATTACHED, _DRAWN = "ask_refused", "attached", "question_drawn"
+
+
+@dataclass(frozen=True, slots=True)
+class ShownPicture:
+    """A picture that was dropped: the ``question`` that was asked of it, and what a further one goes on from.
+
+    ``picture`` is None once the model is shown it; ``refused`` says why it could not be.
+    """
+
+    picture_id: str
+    question: str
+    follows: str
+    base: str
+    picture: Picture | None
+    refused: Failure | None = None
+
+
+def show_picture(shown: ShownPicture) -> None:
+    """Let the model describe a picture once the page is drawn: the question's own answer comes first."""
+    st.session_state[_SHOWN] = shown
+
+
+def drop_picture(context: PageContext) -> None:
+    """Stop and forget the picture that was shown before."""
+    shown, descriptions = _shown(), context.services.descriptions
+    if shown is not None and descriptions is not None:
+        descriptions.stop(shown.picture_id)
+        descriptions.forget(shown.picture_id)
+    st.session_state.pop(_SHOWN, None)
+
+
+def draw_picture(context: PageContext, ask: Ask) -> None:
+    """Draw how far the description is, the description to be edited, or why there is none.
+
+    A picture that was dropped is shown to the model now: its question is asked by then, and has its evidence.
+    """
+    _begin(context)
+    shown, descriptions, language = _shown(), context.services.descriptions, context.language
+    if shown is None or descriptions is None:
+        return
+    job = descriptions.job(shown.picture_id)
+    if shown.refused is not None:
+        say_failure(shown.refused, language)
+    elif job is None:
+        return
+    elif job.running:
+        with st.container(key="picture", horizontal=True, vertical_alignment="center"):
+            label = translate("ui.stop", language)
+            st.button(label, key="stop_picture", on_click=descriptions.stop, args=(shown.picture_id,))
+            st.caption(translate("ui.picture_describing", language))
+        follow(job, partial(descriptions.job, shown.picture_id), every_seconds=_TICK_SECONDS)
+    elif isinstance(job.result, PictureDescription):
+        _draw_description(context, shown, job.result, ask)
+    else:
+        with st.container(key="picture_failed"):
+            st.text(_picture_failure(context, job))
+
+
+def _begin(context: PageContext) -> None:
+    """Show the model the picture, where one was dropped and it has not been shown it."""
+    shown, descriptions = _shown(), context.services.descriptions
+    if shown is None or shown.picture is None:
+        return
+    if descriptions is None:
+        drop_picture(context)
+        return
+    language = text_language(shown.question) if shown.question else context.language
+    refused = None
+    try:
+        descriptions.start(shown.picture_id, shown.picture, language, tab=tab_name())
+    except AnswerdeskError as error:
+        refused = Failure.of(error)
+    st.session_state[_SHOWN] = replace(shown, picture=None, refused=refused)
+
+
+def _draw_description(context: PageContext, shown: ShownPicture, found: PictureDescription, ask: Ask) -> None:
+    language, key = context.language, f"described_{shown.picture_id}"
+    with st.container(key="picture_described"):
+        st.caption(markdown_word("ui.picture_described", language, model=found.model))
+        st.text_area(
+            translate("ui.picture_words", language),
+            found.text,
+            key=key,
+            max_chars=LONGEST_DESCRIPTION_CHARACTERS,
+            height=80,
+        )
+        with st.container(key="picture_buttons", horizontal=True):
+            label = translate("ui.picture_search", language)
+            st.button(label, key="picture_search", on_click=_search, args=(context, shown, key, ask_token(), ask))
+            label = translate("ui.picture_leave", language)
+            st.button(label, key="picture_leave", on_click=drop_picture, args=(context,))
+
+
+def _search(context: PageContext, shown: ShownPicture, key: str, token: str, ask: Ask) -> None:
+    """Ask the picture's question once more, with the description as it stands in the box."""
+    words = str(st.session_state.get(key) or "").strip()
+    if not words:
+        return
+    drop_picture(context)
+    ask(token, shown, "\n\n".join(filter(None, (shown.question, marked_description(words)))))
+
+
+def _shown() -> ShownPicture | None:
+    found = st.session_state.get(_SHOWN)
+    return found if isinstance(found, ShownPicture) else None
+
+
+def _picture_failure(context: PageContext, job: Job) -> str:
+    if job.state == "stopped":
+        return translate("ui.picture_stopped", context.language)
+    if job.failure is None:
+        return translate("ui.page_failed", context.language, number=job.number)
+    return translate("ui.picture_failed", context.language, why=failure_sentence(job.failure, context.language))
 
 
 def draw_question(context: PageContext, snapshot: TurnSnapshot | None) -> DeltaGenerator:
@@ -210,7 +334,7 @@ def _draw_attachment(context: PageContext) -> None:
         follow(job, partial(attachments.job, file_id), every_seconds=_TICK_SECONDS)
     elif job.state in ("failed", "stopped"):
         with st.container(key="attachment_failed"):
-            st.text(_why(job, language))  # as text: the file's name is somebody's
+            st.text(_file_failure(job, language))  # as text: the file's name is somebody's
 
 
 def _attached() -> _Attached:
@@ -226,7 +350,7 @@ def _drop(attachments: Attachments) -> None:
     st.session_state.pop(_ATTACHED, None)
 
 
-def _why(job: Job, language: Language) -> str:
+def _file_failure(job: Job, language: Language) -> str:
     if job.state == "stopped":
         return translate("ui.attachment_stopped", language)
     if job.failure is None:

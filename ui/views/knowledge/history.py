@@ -7,14 +7,12 @@ from api.services.knowledge import History, KnowledgeService
 from rag.schema import Language
 from rag.storage.store import GenerationInfo
 from rag.translate import translate
+from ui.components.content import Cell, Row, chosen_row, columns_of, draw_cards, draw_table
 from ui.components.job_view import attempt, say_refusal
 from ui.components.page_views import draw_heading, two_panes
-from ui.components.plain_table import Cell, Row, chosen_row, columns_of, draw_table
-from ui.components.text_cards import draw_cards
 from ui.formats import as_markdown, format_clock, markdown_word
 from ui.session import PageContext
-from ui.views.knowledge.change_cards import change_cards, counted
-from ui.views.knowledge.outcome import draw_ended, draw_restored, draw_work
+from ui.views.knowledge.outcome import change_cards, counted, draw_ended, draw_restored, draw_work
 
 
 def draw_history_of_knowledge(context: PageContext, desk: KnowledgeService) -> None:

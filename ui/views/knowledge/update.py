@@ -9,9 +9,9 @@ from api.services.jobs import Job
 from api.services.knowledge import Checked, KnowledgeService
 from rag.schema import Language
 from rag.translate import translate
+from ui.components.content import Card, Note, draw_cards
 from ui.components.job_view import attempt, say_refusal
 from ui.components.page_views import draw_heading, two_panes
-from ui.components.text_cards import Card, Note, draw_cards
 from ui.formats import markdown_word
 from ui.session import PageContext
 from ui.views.knowledge.articles import source_names

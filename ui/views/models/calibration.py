@@ -1,22 +1,25 @@
-"""Calibrating: which quantization, how many slots, which context serve this team best on this machine."""
+"""Calibration: which quantization, how many slots and which context suit this team best on this machine.
+
+Below it stands what tuning a model gained: the table of ``python -m eval train``, which the page only shows.
+"""
 
 from functools import partial
 
 import streamlit as st
 
 from api.services.jobs import Job
-from api.services.model_registry import CalibrationRun
-from api.services.models import ModelService
+from api.services.models import CalibrationRun, ModelService
 from eval.calibrate_model.background import CalibrationProgress
 from eval.calibrate_model.knobs import LEAST_AGREEMENT, ROUNDS, Trial
 from eval.calibrate_model.report import TRIAL_HEADS, Findings, label, plots, trial_cells
 from eval.calibrate_model.results import Row as Figures
+from eval.train.findings import HEADS, Arm, cells, remarks
+from eval.train.findings import Findings as Tuned
 from rag.schema import Language
 from rag.translate import translate
+from ui.components.content import Cell, Column, Row, chosen_row, columns_of, draw_plots, draw_table
 from ui.components.job_view import attempt, draw_failure, draw_progress, draw_running
 from ui.components.page_views import draw_heading, two_panes
-from ui.components.plain_table import Cell, Column, Row, chosen_row, columns_of, draw_table
-from ui.components.run_plots import draw_plots
 from ui.formats import as_markdown, format_clock, format_gigabytes
 from ui.session import PageContext
 from ui.views.models.jobs import draw_goes_before, failure_words
@@ -24,6 +27,7 @@ from ui.views.models.jobs import draw_goes_before, failure_words
 _SLOTS, _CONTEXTS = (1, 2, 4, 8), (2048, 4096, 8192)
 _QUESTIONS, _MINUTES = (12, 24, 50), (15, 30, 60, 120, 240)
 _USUAL_QUESTIONS, _USUAL_MINUTES = 24, 60
+_MOST_SHOWN = 3
 
 
 def draw_calibration(context: PageContext, desk: ModelService) -> None:
@@ -223,3 +227,32 @@ def _figures(row: Figures, found: Findings, language: Language) -> Row:
     p99 = "–" if row.p99_ms is None else f"{row.p99_ms / 1000:.1f}"
     figures = (accuracy, f"{row.load_rate:.1f}", format_gigabytes(row.memory_bytes, language), p99, str(row.agents))
     return Row("", (Cell(label(row), note=best, names=not best), *map(Cell, figures)))
+
+
+def draw_tunings(context: PageContext, desk: ModelService) -> None:
+    """Draw a card for each of the newest trainings; nothing where there is none."""
+    for number, found in enumerate(desk.tunings()[:_MOST_SHOWN]):
+        with st.container(border=True, key=f"m_tuning_{number}"):
+            _draw_tuning(number, found, context.language)
+
+
+def _draw_tuning(number: int, found: Tuned, language: Language) -> None:
+    draw_heading("ui.m_tuned", language)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.text(found.tuned)
+        if found.stand_in:
+            st.badge(translate("ui.stand_in", language), color="orange")
+    first, *others = [translate(f"eval_train.{head}", language) for head in HEADS]
+    draw_table(
+        f"m_tuning_table_{number}",
+        [Column(first, "wide"), *(Column(head, "figure") for head in others)],
+        [_arm_row(arm, language) for arm in found.arms],
+        words=(translate("ui.m_tuned", language), translate("ui.m_tuned", language)),
+    )
+    for remark in remarks(found, language):
+        st.caption(as_markdown(remark))
+
+
+def _arm_row(arm: Arm, language: Language) -> Row:
+    name, *figures = cells(arm, language)
+    return Row("", (Cell(name), *map(Cell, figures)))

@@ -21,6 +21,7 @@ _DONE = "m_did"
 _GIGABYTE = 1e9
 _IN_THEIR_OWN_WORDS = ("ModelUnfit", "DownloadFailed")
 """Errors about what an admin has typed, which their sentences may name."""
+
 _HERE = {"ModelMissing": "m_missing", "OllamaRefused": "m_refused", "SettingsError": "m_not_kept"}
 
 

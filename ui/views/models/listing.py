@@ -6,18 +6,16 @@ from functools import partial
 
 import streamlit as st
 
-from api.services.model_registry import ModelListing
-from api.services.models import ModelService
+from api.services.models import ModelListing, ModelService
 from rag.cli.model_size import arithmetic
 from rag.cli.models import ListedModel
 from rag.ollama.advice import Advice
 from rag.schema import Language
 from rag.text.characters import one_line
 from rag.translate import translate
+from ui.components.content import Card, Cell, Row, TextLine, chosen_row, columns_of, draw_cards, draw_table
 from ui.components.job_view import attempt, say_failure
 from ui.components.page_views import draw_heading, two_panes
-from ui.components.plain_table import Cell, Row, chosen_row, columns_of, draw_table
-from ui.components.text_cards import Card, TextLine, draw_cards
 from ui.formats import as_markdown, format_clock, format_gigabytes, markdown_word
 from ui.session import PageContext
 from ui.views.models.jobs import draw_job, failure_words

@@ -12,10 +12,10 @@ from rag.people.passwords import SHORTEST
 from rag.schema import Language
 from rag.storage.access import ROLES
 from rag.translate import translate
+from ui.components.job_view import attempt_and_tell, draw_told
 from ui.formats import format_clock, format_gigabytes, markdown_word, plain_rows
 from ui.session import PageContext
 from ui.views.people.api_keys import draw_keys, right_in_words
-from ui.views.people.said import attempt, draw_said
 
 _SHOWN_ENTRIES = 50
 
@@ -29,7 +29,7 @@ def render(context: PageContext) -> None:
         return
     if not context.sign_in_required:
         st.info(translate("ui.people_not_required", language))
-    draw_said("people")
+    draw_told("people")
     everybody = administration.people()
     if everybody:
         st.table(plain_rows(_people_table(everybody, language)), hide_index=True, alt=translate("ui.people", language))
@@ -147,7 +147,7 @@ def _button(
 
 def _act(language: Language, what: Callable[[], object]) -> None:
     """Do it and keep what is to be said about it for the run that follows."""
-    if attempt("people", what, language):
+    if attempt_and_tell("people", what, language):
         _forget_choice()
 
 

@@ -9,10 +9,20 @@ from rag.errors import SettingsError
 from rag.schema import Language
 from rag.text.language import question_language
 from rag.translate import is_known, translate
+from ui.components.content import (
+    Card,
+    Cell,
+    Note,
+    Row,
+    TextLine,
+    chosen_row,
+    columns_of,
+    draw_cards,
+    draw_table,
+    lang_of,
+)
 from ui.components.job_view import word_of_kind
 from ui.components.page_views import two_panes
-from ui.components.plain_table import Cell, Row, chosen_row, columns_of, draw_table, lang_of
-from ui.components.text_cards import Card, Note, TextLine, draw_cards
 from ui.formats import format_clock, markdown_word
 from ui.session import PageContext
 from ui.views.quality.runs import figure_words

@@ -8,10 +8,9 @@ from api.services.quality import QualityService
 from rag.schema import Language
 from rag.storage.curated import CuratedAnswer, CuratedState
 from rag.translate import translate
+from ui.components.content import Card, Cell, Row, chosen_row, columns_of, draw_cards, draw_table, lang_of
 from ui.components.job_view import attempt
 from ui.components.page_views import draw_heading, two_panes
-from ui.components.plain_table import Cell, Row, chosen_row, columns_of, draw_table, lang_of
-from ui.components.text_cards import Card, draw_cards
 from ui.formats import format_clock
 from ui.session import PageContext
 

@@ -17,8 +17,7 @@ from rag.storage.access import LOCAL_USER, Role, User
 from rag.translate import translate
 from rag.turns import AnswerPipeline
 from tests.ui.views.knowledge.library import Library
-from ui.views.knowledge.change_cards import detail_cards
-from ui.views.knowledge.outcome import progress_words
+from ui.views.knowledge.outcome import detail_cards, progress_words
 
 NEW = b"# Christmas\n\nDecember's parcels can be sent back until 31 January."
 

@@ -10,7 +10,7 @@ from rag.schema import Language
 from rag.storage.turn_times import EVIDENCE
 from rag.telemetry.machine import GpuState, MachineState
 from rag.translate import translate
-from ui.components.choice_list import Choice, draw_choices
+from ui.components.content import Choice, draw_choices
 from ui.components.job_view import say_failure
 from ui.formats import as_markdown, format_clock, format_duration, plain_rows
 from ui.session import PageContext, want_turn, wants_turn

@@ -1,7 +1,7 @@
-"""A table of texts, of which a row can be chosen.
+"""What pages show of texts: tables, cards, lists to choose from, and the plots of a run.
 
-Streamlit's own draws on a canvas that no screen reader and no translator sees, and its static one reads Markdown; these
-texts come from documents and customers, and here they are set as they are.
+Texts come from documents and customers and are set as they are.  Streamlit reads the labels of buttons and the cells of
+its static table as Markdown, and draws its other table on a canvas that no screen reader and no translator sees.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,6 +10,7 @@ from typing import Literal
 
 import streamlit as st
 
+from eval.compare.report_page import style
 from rag.schema import Language
 from rag.translate import translate
 from ui.browser import component, told
@@ -97,3 +98,82 @@ def chosen_row(parameter: str) -> str:
 def lang_of(language: Language) -> str:
     """Return a language's mark in the page."""
     return "zh-CN" if language == "zh" else "en"
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A few words below a card's title; ``tone`` colours them: good, warning or bad.  ``name``: of a file."""
+
+    text: str
+    tone: str = ""
+    name: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TextLine:
+    """A line, or a text of several; ``sign`` is "+" for what came and "-" for what is gone.
+
+    ``lang`` is the line's own, where it is not the card's.  ``name``: of a file.
+    """
+
+    text: str
+    sign: Literal["", "+", "-"] = ""
+    quiet: bool = False
+    lang: str = ""
+    name: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """``mark`` stands before the title, a file's name where it has no ``lang``.  Without lines a card stays shut."""
+
+    title: str
+    mark: str = ""
+    tone: str = ""
+    lang: str = ""
+    notes: tuple[Note, ...] = ()
+    lines: tuple[TextLine, ...] = ()
+    open: bool = False
+
+
+def draw_cards(key: str, cards: Sequence[Card], *, heading: str = "", empty: str = "") -> None:
+    """Draw the cards below each other; ``empty`` is said where there are none."""
+    component("text_cards")(
+        key=key, data={"cards": [visible(asdict(card)) for card in cards], "heading": heading, "empty": empty}
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One row.  ``tone`` colours the dot before a row of the history: running, good, warning or bad."""
+
+    choice_id: str
+    text: str
+    language: Language
+    note: str = ""
+    tone: str = ""
+    tone_words: str = ""
+
+
+def draw_choices(
+    key: str,
+    choices: Sequence[Choice],
+    *,
+    words: tuple[str, str],
+    look: Literal["rows", "chips"],
+    on_choose: Callable[[str], None],
+    current: str = "",
+) -> None:
+    """Draw the list; ``words`` are its heading and what it says when it is empty.
+
+    ``on_choose`` is called before the next run with the id of the row that was chosen.
+    """
+    heading, empty = words
+    rows = [visible(asdict(choice), ids=("choice_id",)) for choice in choices]
+    data = {"rows": rows, "heading": heading, "empty": empty, "look": look, "current": current}
+    component("choice_list")(key=key, data=data, on_chosen_change=lambda: on_choose(str(told(key, "chosen") or "")))
+
+
+def draw_plots(key: str, plots: str, *, label: str) -> None:
+    """Draw plots by ``eval.compare``, in which every word is escaped; ``label`` is read to those who do not see."""
+    component("run_plots", style("plots"))(key=key, data={"plots": plots, "label": label})
