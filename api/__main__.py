@@ -62,14 +62,14 @@ def _run(arguments: Sequence[str]) -> int:
 
 
 def _describe() -> int:
-    from api.application import api_application, described
+    from api.application import api_application, openapi_description
     from api.services.shared import SharedServices
 
     def never() -> SharedServices:
         raise AssertionError("a description asks nothing")
 
     application = api_application(never, load_settings(), lambda host: False)
-    print(json.dumps(described(application), ensure_ascii=False, indent=2))
+    print(json.dumps(openapi_description(application), ensure_ascii=False, indent=2))
     return 0
 
 

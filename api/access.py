@@ -1,4 +1,4 @@
-"""What every route is given: the program's services, who calls, and with which right."""
+"""What each route receives: the program's services, the caller and the caller's rights."""
 
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass

@@ -34,7 +34,7 @@ from api.idempotency import IdempotentRequests
 from api.mcp.over_http import McpRoute
 from api.openai.pictures import LARGEST_BASE64_BYTES
 from api.openai.routes import openai_routes
-from api.problems import Problem, problem_of, unforeseen
+from api.problems import Problem, problem_of, unforeseen_problem
 from api.rest.asking import asking_routes, rewriting_routes
 from api.rest.bodies import ProblemBody
 from api.rest.knowledge import knowledge_routes
@@ -96,7 +96,7 @@ def api_application(
     application.include_router(status_routes(access, settings))
     application.add_api_route(
         "/openapi.json",
-        lambda: JSONResponse(described(application)),
+        lambda: JSONResponse(openapi_description(application)),
         include_in_schema=False,
         dependencies=[Depends(access.anybody())],
     )
@@ -113,7 +113,7 @@ def api_application(
     return application
 
 
-def described(application: FastAPI) -> dict[str, Any]:
+def openapi_description(application: FastAPI) -> dict[str, Any]:
     """Return the OpenAPI description.  A key is told as a way in that is not always needed."""
     description = application.openapi()
     schemes = {"key": {"type": "http", "scheme": "bearer", "description": "an API key; see docs/api.md"}}
@@ -263,7 +263,9 @@ def _methods(request: Request) -> list[str]:
 
 
 async def _say_unforeseen(request: Request, error: Exception) -> Response:
-    answer = _answer(request, unforeseen(log_unforeseen(logger, "request", error), language_of(request.headers)))
+    answer = _answer(
+        request, unforeseen_problem(log_unforeseen(logger, "request", error), language_of(request.headers))
+    )
     _make_private(answer.headers)  # it is made outside of all that is added to the application
     return answer
 

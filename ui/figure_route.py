@@ -53,7 +53,7 @@ def figure_route(services: Callable[[], SharedServices]) -> BaseRoute:
 def _content(services: SharedServices, request: Request) -> bytes | None:
     def who() -> User:
         people = services.people
-        if people is None or not people.required():
+        if not people.required():
             return LOCAL_USER
         return sign_in_of(people, request.cookies, own_origin(request)).user
 

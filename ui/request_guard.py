@@ -160,12 +160,12 @@ class ConnectionLimits:
 
 
 class RequestGuard:
-    """Passes on to ``app`` what may pass.  ``people`` None, or nobody who has to sign in: this machine's user only."""
+    """Passes on to ``app`` what may pass.  Where nobody has to sign in, that is this machine's user only."""
 
     def __init__(
         self,
         app: ASGIApp,
-        people: Callable[[], PeopleServices | None],
+        people: Callable[[], PeopleServices],
         limits: ConnectionLimits,
         is_host: Callable[[str | None], bool] = is_host_allowed,
     ) -> None:
@@ -257,14 +257,13 @@ class RequestGuard:
 
     async def _asked(self, connection: HTTPConnection) -> CurrentSignIn | None:
         """Do as ``_signed_in``, from the event loop.  Raises ``DatabaseUnavailable`` too."""
-        people, work = self._people(), partial(self._signed_in, connection)
-        return work() if people is None else await people.ask(work)
+        return await self._people().ask(partial(self._signed_in, connection))
 
     def _signed_in(self, connection: HTTPConnection) -> CurrentSignIn | None:
         """Return the sign-in; None where nobody has to.  Raises a ``PeopleError`` or ``ProxyWithoutSignIn``."""
         people = self._people()
         peer = connection.client.host if connection.client is not None else None
-        if people is None or not people.required():
+        if not people.required():
             if not came_directly(connection.headers, peer):
                 raise ProxyWithoutSignIn
             return None
@@ -289,17 +288,17 @@ class RequestGuard:
         async def receive_and_note() -> Message:
             message = await receive()
             people, frame = self._people(), message.get("bytes")
-            if frame and people is not None and people.sign_ins.must_note_use(signed_in.key) and is_by_hand(frame):
+            if frame and people.sign_ins.must_note_use(signed_in.key) and is_by_hand(frame):
                 await self._note_use(signed_in)
             return message
 
         return receive_and_note
 
     async def _note_use(self, signed_in: CurrentSignIn) -> None:
-        people = self._people()
-        if people is not None and people.sign_ins.must_note_use(signed_in.key):
+        sign_ins = self._people().sign_ins
+        if sign_ins.must_note_use(signed_in.key):
             with suppress(DatabaseUnavailable):  # noted with the next one
-                await run_in_threadpool(people.sign_ins.note_use, signed_in.key)
+                await run_in_threadpool(sign_ins.note_use, signed_in.key)
 
 
 def _person(signed_in: CurrentSignIn | None) -> str:

@@ -85,7 +85,7 @@ class DeskApplication(st.App):
                 yield
             made.close()
 
-        def people() -> PeopleServices | None:
+        def people() -> PeopleServices:
             return services().people
 
         super().__init__(

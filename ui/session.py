@@ -58,20 +58,20 @@ def page_context(shared: SharedServices) -> PageContext:
     services = shared.of(who, str(st.session_state.get("scope") or ""))
     zone = _zone()
     address = (st.context.url or "").partition("?")[0].rstrip("/")
-    required = shared.people is not None and shared.people.required()
+    required = shared.people.required()
     return PageContext(services, language, Reading(language, datetime.now(zone), zone, address), user, required)
 
 
-def _who(people: PeopleServices | None) -> Callable[[], User]:
+def _who(people: PeopleServices) -> Callable[[], User]:
     """Return how to ask, from any thread and whenever it matters, who is at this browser."""
     address = str(st.get_option("server.address") or "")
     direct = came_directly(st.context.headers.to_dict(), "127.0.0.1")  # else the address is none of this machine's own
     return partial(_user, people, address, direct, _token(), st.user.to_dict())
 
 
-def _user(people: PeopleServices | None, address: str, direct: bool, token: str, claims: Mapping[str, object]) -> User:
+def _user(people: PeopleServices, address: str, direct: bool, token: str, claims: Mapping[str, object]) -> User:
     """Return who that is: by the cookie of ``ui/sign_in.py``, or by what another provider claims."""
-    if people is None or not people.required():
+    if not people.required():
         if address not in LOOPBACKS:
             raise OpenWithoutSignIn(address=address or "0.0.0.0")
         if not direct:

@@ -236,8 +236,8 @@ def _field(name: str, label: str, kind: str, complete: str, *, value: str = "", 
     )
 
 
-def sign_in_routes(people: Callable[[], PeopleServices | None]) -> list[BaseRoute]:
-    """Return the routes; ``people`` None, or nobody to sign in: they lead to the desk."""
+def sign_in_routes(people: Callable[[], PeopleServices]) -> list[BaseRoute]:
+    """Return the routes; where nobody has to sign in, they lead to the desk."""
     return [
         Route(path, _Page(people, show, change), methods=["GET", "POST"])
         for path, show, change in (
@@ -252,7 +252,7 @@ class _Page:
 
     def __init__(
         self,
-        people: Callable[[], PeopleServices | None],
+        people: Callable[[], PeopleServices],
         show: Callable[[PeopleServices], Form],
         take_in: Callable[[PeopleServices, Request, dict[str, str]], SignedIn | None],
     ) -> None:
@@ -271,7 +271,7 @@ class _Page:
 
     async def _shown(self, request: Request) -> Response:
         people = self._people()
-        if people is None or not await people.ask(people.required):
+        if not await people.ask(people.required):
             return RedirectResponse("/", 303)
         return await self._form(people, request, dict(request.query_params))
 
@@ -298,7 +298,7 @@ class _Page:
 
     async def _taken_in(self, request: Request) -> Response:
         people = self._people()
-        if people is None or not await people.ask(people.required):
+        if not await people.ask(people.required):
             return RedirectResponse("/", 303)
         given = await _given(request)
         if given is None:

@@ -46,7 +46,7 @@ _FIGURE_NAME_CHARACTERS = 200
 _REMEMBERED_PASSAGES = 256  # the socket, the page's run and its next one each draw the same
 
 
-def said(snapshot: TurnSnapshot, language: Language) -> str:
+def announcement(snapshot: TurnSnapshot, language: Language) -> str:
     """Return what a screen reader hears when the turn reaches this state."""
     if snapshot.state == "done" and snapshot.answer is not None and snapshot.answer.unsupported:
         return translate("ui.done_unsupported", language, count=len(snapshot.answer.unsupported))
@@ -167,6 +167,10 @@ class Reading:
     zone: tzinfo
     address: str = ""
 
+    def clock(self, at: datetime) -> str:
+        """Write a moment as ``format_clock`` does, by the reader's own clock."""
+        return format_clock(at.astimezone(self.zone), self.now, self.language)
+
 
 def feed_data(snapshot: TurnSnapshot) -> Data:
     """Return what changes while a turn runs; small, for it is sent several times a second."""
@@ -212,13 +216,12 @@ def answer_data(snapshot: TurnSnapshot, reading: Reading) -> Data:
     """Everything about a turn's answer."""
     language = reading.language
     sentences = _sentences(snapshot)
-    asked_at = snapshot.asked_at.astimezone(reading.zone)
     return {
         "feed": feed_data(snapshot),
         "question": snapshot.question,
         "question_lang": customer_language(snapshot.question),
-        "asked_at": format_clock(asked_at, reading.now, language),
-        "said": said(snapshot, language),
+        "asked_at": reading.clock(snapshot.asked_at),
+        "said": announcement(snapshot, language),
         "best": _best_match(snapshot, language),
         "verdict": verdict(snapshot, sentences, language),
         "notice": notice(snapshot, language),

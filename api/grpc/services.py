@@ -12,7 +12,7 @@ from api.grpc import answerdesk_pb2 as wire
 from api.grpc import values
 from api.grpc.calls import Context, call_of, end_with
 from api.problems import BilingualProblem, bilingual, bilingual_failure, problem_of_turn
-from api.questions import asked, final_snapshot
+from api.questions import final_snapshot, question_turn
 from api.services.jobs import Job, latest_job, watched_job
 from api.services.knowledge import KnowledgeService
 from api.streams import NewsName, SettledText, StreamPlace
@@ -43,7 +43,7 @@ class Answers:
         async with call_of(self._access, context, "ask") as caller:
             wanted = _turn_request(self._access, caller, request)
             questions = self._access.questions(caller)
-            async with asked(questions, wanted, request.user) as (turn_id, snapshots):
+            async with question_turn(questions, wanted, request.user) as (turn_id, snapshots):
                 steps, settled = _Steps(turn_id), SettledText() if questions.are_public else None
                 async for turn in snapshots:
                     if turn is not None and settled is not None:
@@ -92,7 +92,7 @@ class Answers:
     async def _answered(self, caller: Caller, item: wire.BatchRequest) -> wire.BatchResponse:
         try:
             wanted = _turn_request(self._access, caller, item.question)
-            async with asked(self._access.questions(caller), wanted, item.question.user) as (_, snapshots):
+            async with question_turn(self._access.questions(caller), wanted, item.question.user) as (_, snapshots):
                 turn = await final_snapshot(snapshots)
         except AnswerdeskError as error:
             return wire.BatchResponse(id=item.id, problem=values.problem(bilingual(error)))

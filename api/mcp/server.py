@@ -37,7 +37,7 @@ from api.mcp.values import (
     knowledge_base,
 )
 from api.problems import BilingualProblem, bilingual, problem_of_turn
-from api.questions import asked, unless_left
+from api.questions import question_turn, unless_left
 from api.services.shared import SharedServices, open_people
 from rag.errors import AnswerdeskError, DocumentMissing, KnowledgeBaseMissing
 from rag.settings import Settings
@@ -191,7 +191,7 @@ def _add_asking(server: MCPServer, access: Access, caller_of: CallerOf) -> None:
 
         async def ended() -> TurnSnapshot:
             last = None
-            async with asked(access.questions(caller), request) as (_, snapshots):
+            async with question_turn(access.questions(caller), request) as (_, snapshots):
                 async for turn in snapshots:
                     if turn is not None and turn.state != getattr(last, "state", None):
                         await _report(call, turn)

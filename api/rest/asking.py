@@ -125,19 +125,7 @@ def _turn_routes(router: APIRouter, access: Access) -> None:
         if team:
             caller.require("turns:read")
         found = access.questions(caller).turns.history(limit, offset, team=team, containing=containing)
-        return TurnList(
-            turns=[
-                TurnLine(
-                    turn_id=one.turn_id,
-                    state=one.state,
-                    question=one.question,
-                    language=one.language,
-                    asked_at=one.asked_at,
-                    session=one.session,
-                )
-                for one in found
-            ]
-        )
+        return TurnList(turns=[TurnLine.model_validate(one) for one in found])
 
     @router.get("/turns/{turn_id}", summary="A question and what became of it")
     def turn(request: Request, turn_id: TURN_ID, caller: Annotated[Caller, reading]) -> TurnBody:
@@ -186,12 +174,9 @@ def _judgement_routes(router: APIRouter, access: Access) -> None:
         turn = access.questions(caller).snapshot(turn_id)
         cited = turn.answer.citations if turn.answer is not None else ()
         places = [Place(one.document_id, one.quote_start, one.quote_end) for one in cited]
-        corrections = access.desk(caller, turn.knowledge_base).corrections
-        assert corrections is not None  # the program's services have them
+        write = access.desk(caller, turn.knowledge_base).corrections.write
         may_skip_review = "curated:write" in caller.rights
-        written = corrections.write(
-            turn.knowledge_base, turn.question, body.answer, places, may_skip_review=may_skip_review
-        )
+        written = write(turn.knowledge_base, turn.question, body.answer, places, may_skip_review=may_skip_review)
         return curated_body(written)
 
 
@@ -307,7 +292,6 @@ def rewriting_routes(access: Access) -> APIRouter:
         questions = access.questions(caller)
         questions.require_changeable(turn_id)
         rewritings = access.desk(caller, questions.snapshot(turn_id).knowledge_base).rewritings
-        assert rewritings is not None  # the program's services have them
         caller.spend_question()
         begin, token = rewritings.rewrite, token_urlsafe(16)
         writing_id = await run_in_threadpool(begin, token, turn_id, body.text, body.wish, tab=PROGRAM_TAB)

@@ -52,6 +52,12 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+class Value(BaseModel):
+    """What an answer tells of a value of the product: attributes of the same name, or of the ``validation_alias``."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+
 class Ask(Body):
     """A question."""
 
@@ -126,7 +132,7 @@ class ConflictBody(BaseModel):
     other_quote: str
 
 
-class StageTime(BaseModel):
+class StageTime(Value):
     """How long one stage took."""
 
     name: str
@@ -181,7 +187,7 @@ class TurnBody(BaseModel):
     problem: ProblemBody | None
 
 
-class TurnLine(BaseModel):
+class TurnLine(Value):
     """A turn in a list; ``question`` is its beginning."""
 
     turn_id: str
@@ -310,7 +316,7 @@ class BaseList(BaseModel):
     knowledge_bases: list[BaseBody]
 
 
-class _DocumentHead(BaseModel):
+class _DocumentHead(Value):
     document_id: str
     title: str
     language: Language
@@ -323,7 +329,7 @@ class DocumentLine(_DocumentHead):
     """A document without its text."""
 
     characters: int
-    passages: int
+    passages: Annotated[int, Field(validation_alias="chunk_count")]
 
 
 class DocumentList(BaseModel):
@@ -344,11 +350,11 @@ class DocumentBody(_DocumentHead):
     text: str
 
 
-class SourceBody(BaseModel):
+class SourceBody(Value):
     """A folder that documents came from; ``here``: it can be read again."""
 
     root: str
-    documents: int
+    documents: Annotated[int, Field(validation_alias="articles")]
     here: bool
     uploads: bool
 
@@ -359,7 +365,7 @@ class SourceList(BaseModel):
     sources: list[SourceBody]
 
 
-class WaitingFile(BaseModel):
+class WaitingFile(Value):
     """A file that waits to be published."""
 
     name: str
@@ -429,13 +435,13 @@ class NewEvaluation(Body):
     limit: Annotated[int, Field(ge=0, le=100_000, strict=True), BeforeValidator(whole)] = 0
 
 
-class RunBody(BaseModel):
+class RunBody(Value):
     """An evaluation.  ``figure`` is its main one, null while it is not finished."""
 
     name: str
     kind: str
     began_at: datetime
-    questions: int
+    questions: Annotated[int, Field(validation_alias="n")]
     figure: float | None
     model: str
     stand_in: bool
@@ -578,7 +584,7 @@ class StageFigures(BaseModel):
     p99: float | None
 
 
-class ObjectiveBody(BaseModel):
+class ObjectiveBody(Value):
     """Evidence within ``limit_ms`` for a ``share`` of the questions; ``met`` of ``n`` were in time.
 
     ``burn`` is the share of late ones over the share that may be late; null without a question.
@@ -598,7 +604,7 @@ class AnsweringModel(BaseModel):
     stand_in: bool
 
 
-class SlowTurnBody(BaseModel):
+class SlowTurnBody(Value):
     """One of the slowest turns, with the stage that took most of it."""
 
     turn_id: str

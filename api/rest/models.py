@@ -28,7 +28,7 @@ def model_routes(access: Access) -> APIRouter:
 
     @router.get("/models", summary="The installed models, and which one answers")
     def models(request: Request, caller: Annotated[Caller, managing]) -> ModelList:
-        return _listed(_models(access, caller), language_of(request.headers))
+        return _listed(access.pages(caller).models, language_of(request.headers))
 
     @router.post(
         "/models/jobs", status_code=202, summary="Begin to fetch, make, load, unload, choose or delete a model"
@@ -36,32 +36,26 @@ def model_routes(access: Access) -> APIRouter:
     def begin(
         request: Request, response: Response, body: ModelJob | QuantizingJob, caller: Annotated[Caller, managing]
     ) -> JobBody:
-        job = _begun(_models(access, caller), body)
+        job = _begun(access.pages(caller).models, body)
         response.headers["Location"] = f"{request.url.path}/{job.job_id}"
         return job_body(job, language_of(request.headers))
 
     @router.get("/models/jobs/{number}", summary="How far it is")
     def job(request: Request, number: _NUMBER, caller: Annotated[Caller, managing]) -> JobBody:
-        return job_body(_found(_models(access, caller), number), language_of(request.headers))
+        return job_body(_found(access.pages(caller).models, number), language_of(request.headers))
 
     @router.get("/models/jobs/{number}/events", summary="Follow it", response_class=Response, responses=JOB_EVENTS)
     def events(request: Request, number: _NUMBER, caller: Annotated[Caller, managing]) -> Response:
-        models = _models(access, caller)
+        models = access.pages(caller).models
         return job_stream(partial(models.job, number), _found(models, number), language_of(request.headers))
 
     @router.post("/models/jobs/{number}/stop", status_code=204, summary="Stop it at its next step")
     def stop(number: _NUMBER, caller: Annotated[Caller, managing]) -> None:
-        models = _models(access, caller)
+        models = access.pages(caller).models
         _found(models, number)
         models.stop_job(number)
 
     return router
-
-
-def _models(access: Access, caller: Caller) -> ModelService:
-    models = access.pages(caller).models
-    assert models is not None  # the program's services have them
-    return models
 
 
 def _found(models: ModelService, number: int) -> Job:

@@ -9,7 +9,6 @@ from api.problems import Problem, problem_of_failure
 from api.rest.bodies import (
     AnsweringModel,
     CuratedBody,
-    DocumentLine,
     FindingBody,
     JobBody,
     ObjectiveBody,
@@ -32,7 +31,7 @@ from rag.performance import Performance
 from rag.rewriting.prompts import Wish
 from rag.schema import Language
 from rag.storage.curated import CuratedAnswer
-from rag.storage.store import DocumentRow, GenerationInfo
+from rag.storage.store import GenerationInfo
 from rag.turns import Failure, TurnSnapshot, WritingSnapshot
 
 Figures = dict[str, int | float | bool | str | list[str] | None]
@@ -138,45 +137,19 @@ def curated_body(curated: CuratedAnswer, doubtful: Sequence[str] | None = None) 
     )
 
 
-def document_line(row: DocumentRow) -> DocumentLine:
-    """Return a document without its text."""
-    return DocumentLine(
-        document_id=row.document_id,
-        title=row.title,
-        language=row.language,
-        source=row.source,
-        updated_on=row.updated_on,
-        audience=row.audience,
-        characters=row.characters,
-        passages=row.chunk_count,
-    )
-
-
 def performance_body(report: Performance) -> PerformanceBody:
     """Return the figures of a window; of its turns ids and times, and no word."""
     times = [*report.whole.items(), *report.stages]
-    objective = report.objective
     return PerformanceBody(
         until=report.until,
         seconds=report.seconds,
         asked=report.asked,
         turns=report.turns,
         stages=[StageFigures(name=name, n=one.n, p50=one.p50, p95=one.p95, p99=one.p99) for name, one in times],
-        objective=ObjectiveBody(
-            limit_ms=objective.limit_ms, share=objective.share, n=objective.n, met=objective.met, burn=objective.burn
-        ),
+        objective=ObjectiveBody.model_validate(report.objective),
         tokens_per_second=report.tokens_per_second,
         models=[AnsweringModel(name=name, stand_in=stand_in) for name, stand_in in report.models],
-        slowest=[
-            SlowTurnBody(
-                turn_id=one.turn_id,
-                asked_at=one.asked_at,
-                state=one.state,
-                total_ms=one.total_ms,
-                worst=StageTime(name=one.worst.name, duration_ms=one.worst.duration_ms),
-            )
-            for one in report.slowest
-        ],
+        slowest=[SlowTurnBody.model_validate(one) for one in report.slowest],
     )
 
 

@@ -155,7 +155,7 @@ class Stretch:
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class CheckResult:
     """What a check found, and of what: the waiting files as they were, the folders, and the generation that served."""
 
     summary: IngestSummary
@@ -397,7 +397,7 @@ class KnowledgeService(GuardedService[KnowledgeRegistry]):
     def check(self, roots: Sequence[str] = (), *, prune: bool = False) -> Job:
         """Begin to find out what publishing the waiting files, and reading these folders again, would change.
 
-        The result of the job is ``Checked``.  Raises ``IngestRunning`` and ``NothingToIngest``.
+        The result of the job is ``CheckResult``.  Raises ``IngestRunning`` and ``NothingToIngest``.
         """
         user = self._permitted("lead")
         known = {source.root for source in self.sources()}
@@ -405,17 +405,17 @@ class KnowledgeService(GuardedService[KnowledgeRegistry]):
         files = self._files()
         job = IngestJob(self._paths(chosen), prune=prune, rehearsal=True)
 
-        def work(control: JobControl) -> Checked:
-            return Checked(self.shelf.run(self._settings, job, control), files, chosen, prune)
+        def work(control: JobControl) -> CheckResult:
+            return CheckResult(self.shelf.run(self._settings, job, control), files, chosen, prune)
 
         return self.shelf.jobs.start(self.lane, "check", work, user.name)
 
-    def is_current(self, checked: Checked) -> bool:
+    def is_current(self, checked: CheckResult) -> bool:
         """Tell whether publishing now would do what was checked: the same files, and no generation since."""
         current = self.shelf.store(self.name).current_generation()
         return checked.files == self._files() and checked.summary.generation == current
 
-    def publish(self, checked: Checked, *, force: bool = False) -> Job:
+    def publish(self, checked: CheckResult, *, force: bool = False) -> Job:
         """Begin to publish what was checked; the result of the job is an ``IngestSummary``.  Raises as ``check``."""
         return self._publish(self._paths(checked.roots), [name for name, _ in checked.files], checked.prune, force)
 

@@ -17,9 +17,9 @@ from typing import Literal
 
 from api.services.guarded import GuardedService, Record
 from api.services.jobs import Job, JobControl, Jobs, Watch, Work
+from api.services.quality import count_questions, runs_on
 from eval.calibrate_model.background import CalibrationProcess, Order
 from eval.calibrate_model.report import Findings, findings_of
-from eval.core.background import Evaluation, chosen_questions
 from eval.core.runs import Run, new_run_name
 from eval.train.findings import Findings as Tuned
 from eval.train.findings import finished_tunings
@@ -33,7 +33,6 @@ from rag.errors import (
     ModelMissing,
     ModelTooLarge,
     ModelUnfit,
-    NoRegressionQuestions,
     OllamaRefused,
     ServingError,
     SettingsError,
@@ -61,8 +60,6 @@ from rag.turns import Failure
 
 _LOOK_EVERY_SECONDS = 4.0
 _FORMER_JOBS = 64
-
-
 _COMMAND = "calibrate model"
 _MAKING, _SERVING, _CALIBRATING = "models making", "models serving", "models calibrating"
 logger = logging.getLogger(__name__)
@@ -88,27 +85,11 @@ class Calibrations:
 
     def runs(self, base: str) -> list[CalibrationRun]:
         """Return those that asked a knowledge base's questions, the newest first; damaged ones are left out."""
-        found = []
-        for identity_file in (self.settings.data_dir / "runs").glob("*/run.json"):
-            run = Run(identity_file.parent)
-            try:
-                identity = run.identity()
-                if identity.get("command") != _COMMAND or identity.get("knowledge") != base:
-                    continue
-                findings = findings_of(run) if (run.folder / "figures.json").is_file() else None
-            except SettingsError:
-                continue
-            began_at = datetime.fromtimestamp(identity_file.stat().st_mtime).astimezone()
-            found.append(CalibrationRun(run.folder.name, str(identity.get("model", "")), began_at, findings))
-        return sorted(found, key=lambda one: (one.began_at, one.name), reverse=True)
+        return runs_on(self.settings, base, [_COMMAND], _calibration_run)
 
     def questions(self, base: str) -> int:
         """Count the questions with known answers that a knowledge base keeps; 0 without any."""
-        try:
-            chosen = chosen_questions(self.settings.changed(knowledge_base=base), Evaluation("answers", ""))
-        except NoRegressionQuestions:
-            return 0
-        return len(chosen.questions)
+        return count_questions(self.settings.changed(knowledge_base=base), "answers")
 
     def calibrate(self, base: str, order: Order, control: JobControl) -> str:
         """Try what is ordered; return the run's name."""
@@ -122,6 +103,11 @@ class Calibrations:
         with self.process(self.settings) as process:
             control.when_stopped(process.stop)
             return process.choose(run)
+
+
+def _calibration_run(run: Run, identity: Mapping[str, object], began_at: datetime) -> CalibrationRun:
+    findings = findings_of(run) if (run.folder / "figures.json").is_file() else None
+    return CalibrationRun(run.folder.name, str(identity.get("model", "")), began_at, findings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -429,7 +415,7 @@ def _for_the_page(error: AnswerdeskError) -> AnswerdeskError:
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class ProfileChoice:
     """A choice as it is in force and as it will be from the desk's next start on."""
 
     now: str
@@ -616,11 +602,11 @@ class ModelService(GuardedService[ModelRegistry]):
 
     # profiles
 
-    def profile(self) -> Chosen:
+    def profile(self) -> ProfileChoice:
         """Return the profile that is in force, and the one that was chosen.  Raises ``SettingsError``."""
         self._permitted("admin", reads=False)
         now = self.shelf.settings.profile
-        return Chosen(now, str(kept_choices(self.shelf.settings.data_dir).get("profile", now)))
+        return ProfileChoice(now, str(kept_choices(self.shelf.settings.data_dir).get("profile", now)))
 
     def choose_profile(self, name: ProfileName) -> list[str]:
         """Keep a profile for the next start; return the variables that go before it.  Raises ``SettingsError``."""

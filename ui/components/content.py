@@ -13,7 +13,7 @@ import streamlit as st
 from eval.compare.report_page import style
 from rag.schema import Language
 from rag.translate import translate
-from ui.browser import component, told
+from ui.browser import component, component_value
 from ui.formats import visible
 
 Look = Literal["text", "wide", "figure", "words"]
@@ -75,7 +75,7 @@ def draw_table(
     """
 
     def choose() -> None:
-        if row_id := told(key, "chosen"):
+        if row_id := component_value(key, "chosen"):
             st.query_params[chooses] = str(row_id)
         on_choose()
 
@@ -171,7 +171,9 @@ def draw_choices(
     heading, empty = words
     rows = [visible(asdict(choice), ids=("choice_id",)) for choice in choices]
     data = {"rows": rows, "heading": heading, "empty": empty, "look": look, "current": current}
-    component("choice_list")(key=key, data=data, on_chosen_change=lambda: on_choose(str(told(key, "chosen") or "")))
+    component("choice_list")(
+        key=key, data=data, on_chosen_change=lambda: on_choose(str(component_value(key, "chosen") or ""))
+    )
 
 
 def draw_plots(key: str, plots: str, *, label: str) -> None:

@@ -10,7 +10,6 @@ from rag.turns import TurnSnapshot, TurnState, TurnSummary
 from ui.components.content import Choice, draw_choices
 from ui.components.page_views import two_panes
 from ui.components.turn_view import NO_EVIDENCE, draw_answer, draw_evidence, draw_reply, draw_socket
-from ui.formats import format_clock
 from ui.session import PageContext, ask_token, current_turn, feed_token, show_turn
 from ui.turn_data import answer_data, evidence_data, reply_data
 from ui.turn_feed import FEED_PATH
@@ -164,7 +163,7 @@ def _choice(context: PageContext, row: TurnSummary) -> Choice:
         choice_id=row.turn_id,
         text=row.question,
         language=row.language,
-        note=format_clock(row.asked_at.astimezone(context.reading.zone), context.reading.now, context.language),
+        note=context.reading.clock(row.asked_at),
         tone=_TONES.get(row.state, "running"),
         tone_words=translate(f"ui.{state}", context.language),
     )

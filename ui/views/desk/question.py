@@ -17,7 +17,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from api.services.attachments import Attachments, ReadFile
 from api.services.jobs import Job
-from api.services.turn_feeds import Followed
+from api.services.turn_feeds import FollowedTurn
 from ingest.customer_files import CUSTOMER_ENDINGS, is_mail
 from rag.errors import AnswerdeskError, OwnFilesWaiting, QuestionsTooFast, QuestionTooLong
 from rag.generation.picture_description import PictureDescription
@@ -273,11 +273,11 @@ def _submit(
 def feed_turn(context: PageContext, turn_id: str) -> None:
     """Let this tab's socket tell what becomes of a turn."""
     services = context.services
-    services.feeds.follow(feed_token(), Followed(turn_id, context.language, services.turns))
+    services.feeds.follow(feed_token(), FollowedTurn(turn_id, context.language, services.turns))
 
 
 @dataclass(frozen=True, slots=True)
-class _Attached:
+class _Attachment:
     """The file that is being read for this tab: its id, and the turn that its question goes on from."""
 
     file_id: str = ""
@@ -287,7 +287,7 @@ class _Attached:
 def _attach(context: PageContext, token: str, name: str, content: bytes, typed: str) -> None:
     """Begin to read a file that was dropped into the question box; one that is still being read gives way to it."""
     attachments = context.services.attachments
-    if attachments is None or _attached().file_id == token:
+    if _attachment().file_id == token:
         return
     _drop(attachments)
     try:
@@ -295,15 +295,15 @@ def _attach(context: PageContext, token: str, name: str, content: bytes, typed: 
     except OwnFilesWaiting as error:
         st.session_state[_REFUSED] = Failure.of(error)
         return
-    st.session_state[_ATTACHED] = _Attached(token, "" if is_mail(name) else current_turn())
+    st.session_state[_ATTACHED] = _Attachment(token, "" if is_mail(name) else current_turn())
     use_up_token()
 
 
 def ask_attached(context: PageContext) -> None:
     """Ask the words of a file that was read by now."""
-    attachments, attached = context.services.attachments, _attached()
-    job = attachments.job(attached.file_id) if attachments is not None else None
-    if attachments is None or job is None or job.state != "done":
+    attachments, attached = context.services.attachments, _attachment()
+    job = attachments.job(attached.file_id)
+    if job is None or job.state != "done":
         return
     _drop(attachments)
     if not isinstance(job.result, ReadFile):
@@ -322,9 +322,9 @@ def ask_with_picture(context: PageContext, token: str, shown: ShownPicture, ques
 
 def _draw_attachment(context: PageContext) -> None:
     """Say that a file is being read, with the way to stop that, or why it could not be."""
-    attachments, language, file_id = context.services.attachments, context.language, _attached().file_id
-    job = attachments.job(file_id) if attachments is not None else None
-    if attachments is None or job is None:
+    attachments, language, file_id = context.services.attachments, context.language, _attachment().file_id
+    job = attachments.job(file_id)
+    if job is None:
         return
     if job.running:
         with st.container(key="attachment", horizontal=True, vertical_alignment="center"):
@@ -337,14 +337,14 @@ def _draw_attachment(context: PageContext) -> None:
             st.text(_file_failure(job, language))  # as text: the file's name is somebody's
 
 
-def _attached() -> _Attached:
+def _attachment() -> _Attachment:
     found = st.session_state.get(_ATTACHED)
-    return found if isinstance(found, _Attached) else _Attached()
+    return found if isinstance(found, _Attachment) else _Attachment()
 
 
 def _drop(attachments: Attachments) -> None:
     """Stop and forget the file that was attached before."""
-    file_id = _attached().file_id
+    file_id = _attachment().file_id
     attachments.stop(file_id)
     attachments.forget(file_id)
     st.session_state.pop(_ATTACHED, None)

@@ -1,12 +1,13 @@
 """A check, a publication or a rollback: while it runs, its result as cards, and the button that publishes."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import streamlit as st
 
 from api.services.jobs import Job
-from api.services.knowledge import Checked, KnowledgeService
+from api.services.knowledge import CheckResult, KnowledgeService
 from ingest.changes import LINES_TOLD, Changes, DocumentChange
 from ingest.duplicates import Duplicates
 from ingest.gate_report import FOUND_WITHIN, GateReport, QuestionChange
@@ -18,7 +19,7 @@ from rag.storage.store import GenerationChange, GenerationInfo
 from rag.text.characters import has_ideographs
 from rag.translate import translate
 from ui.components.content import Card, Note, TextLine, draw_cards, lang_of
-from ui.components.job_view import attempt, draw_failure, draw_progress, draw_running
+from ui.components.job_view import attempt, draw_button, draw_failure, draw_progress, draw_running
 from ui.components.page_views import draw_heading
 from ui.formats import as_markdown, markdown_word
 from ui.session import PageContext
@@ -30,7 +31,7 @@ _DETAILS_TOLD = 50
 _DETAIL_DOCUMENTS_TOLD = 3
 
 
-def counted(changes: Changes | GenerationChange, language: Language) -> list[str]:
+def change_counts(changes: Changes | GenerationChange, language: Language) -> list[str]:
     """Return how many articles came, changed, moved and went; none of what did not happen."""
     moved = changes.moved if isinstance(changes, Changes) else 0
     counts = {
@@ -40,6 +41,13 @@ def counted(changes: Changes | GenerationChange, language: Language) -> list[str
         "kb_retired": changes.retired,
     }
     return [translate(f"ui.{key}", language, count=count) for key, count in counts.items() if count]
+
+
+def draw_change_counts(changes: Changes, language: Language) -> None:
+    """Draw ``change_counts`` as badges."""
+    with st.container(key="kb_counts", horizontal=True):
+        for text in change_counts(changes, language):
+            st.badge(as_markdown(text), color="blue")
 
 
 def change_cards(changes: Changes, language: Language) -> list[Card]:
@@ -159,14 +167,19 @@ def draw_outcome(context: PageContext, desk: KnowledgeService, job: Job | None) 
         return
     if job.state != "done":
         draw_ended(job, language)
-    elif isinstance(job.result, Checked):
+    elif isinstance(job.result, CheckResult):
         _draw_checked(context, desk, job, job.result)
     elif isinstance(job.result, IngestSummary):
         _draw_published(job.result, language)
     elif isinstance(job.result, GenerationInfo):
         draw_restored(job.result, language)
-    if job.state == "done" and isinstance(job.result, Checked):
+    if job.state == "done" and isinstance(job.result, CheckResult):
         return
+    draw_close(desk, language)
+
+
+def draw_close(desk: KnowledgeService, language: Language) -> None:
+    """Draw the button that puts a job's result away."""
     if desk.may("lead"):
         st.button(translate("ui.kb_close", language), key="kb_close", on_click=desk.forget_job)
 
@@ -233,16 +246,14 @@ def _draw_undescribed(summary: IngestSummary, language: Language) -> None:
         st.caption(as_markdown(undescribed_sentence(summary.undescribed, language)))
 
 
-def _draw_checked(context: PageContext, desk: KnowledgeService, job: Job, checked: Checked) -> None:
+def _draw_checked(context: PageContext, desk: KnowledgeService, job: Job, checked: CheckResult) -> None:
     """Say what would change, and offer to publish it: at the top, for the list may be long."""
     language, summary = context.language, checked.summary
     draw_heading("ui.kb_result", language)
     if summary.changes.is_empty:
         st.info(translate("ui.kb_nothing_changes", language))
     else:
-        with st.container(key="kb_counts", horizontal=True):
-            for text in counted(summary.changes, language):
-                st.badge(as_markdown(text), color="blue")
+        draw_change_counts(summary.changes, language)
         st.caption(markdown_word("ui.kb_would_hold", language, documents=summary.documents, passages=summary.chunks))
     if not summary.changes.is_empty:
         _draw_verdict(summary, language)
@@ -270,7 +281,7 @@ def _draw_verdict(summary: IngestSummary, language: Language) -> None:
     say(as_markdown(gate_sentence(summary.gate, language)))
 
 
-def _offer_to_publish(desk: KnowledgeService, job: Job, checked: Checked, language: Language) -> None:
+def _offer_to_publish(desk: KnowledgeService, job: Job, checked: CheckResult, language: Language) -> None:
     """Draw the button; where questions would be lost their number is to be typed first."""
     if not desk.is_current(checked):
         st.warning(translate("ui.kb_outdated", language))
@@ -285,14 +296,8 @@ def _offer_to_publish(desk: KnowledgeService, job: Job, checked: Checked, langua
             translate("ui.kb_force", language, count=lost), key=f"kb_force_{job.job_id}", live=True, width=420
         )
         sure = (typed or "").strip() == str(lost)
-    st.button(
-        translate("ui.kb_publish", language),
-        key="kb_publish",
-        type="primary",
-        disabled=not sure,
-        on_click=_publish,
-        args=(desk, checked, bool(lost)),
-    )
+    publish = partial(_publish, desk, checked, bool(lost))
+    draw_button("kb_publish", language, publish, primary=True, disabled=not sure)
 
 
 def _draw_lists(summary: IngestSummary, language: Language) -> None:
@@ -324,7 +329,6 @@ def _draw_lists(summary: IngestSummary, language: Language) -> None:
         draw_cards("kb_changes", cards, heading=translate("ui.kb_changes", language) if follows_others else "")
 
 
-def _publish(desk: KnowledgeService, checked: Checked, force: bool) -> None:
-    if not desk.is_current(checked):
-        return  # the run that follows says so
-    attempt(lambda: desk.publish(checked, force=force))
+def _publish(desk: KnowledgeService, checked: CheckResult, force: bool) -> None:
+    if desk.is_current(checked):  # else the run that follows says so
+        desk.publish(checked, force=force)

@@ -18,9 +18,9 @@ from eval.train.findings import Findings as Tuned
 from rag.schema import Language
 from rag.translate import translate
 from ui.components.content import Cell, Column, Row, chosen_row, columns_of, draw_plots, draw_table
-from ui.components.job_view import attempt, draw_failure, draw_progress, draw_running
+from ui.components.job_view import draw_button, draw_failure, draw_progress, draw_running
 from ui.components.page_views import draw_heading, two_panes
-from ui.formats import as_markdown, format_clock, format_gigabytes
+from ui.formats import as_markdown, format_gigabytes
 from ui.session import PageContext
 from ui.views.models.jobs import draw_goes_before, failure_words
 
@@ -78,28 +78,20 @@ def _draw_start(context: PageContext, desk: ModelService, job: Job | None) -> No
         st.selectbox(
             translate("ui.m_minutes", language), _MINUTES, index=_MINUTES.index(_USUAL_MINUTES), key="m_minutes"
         )
-    st.button(
-        translate("ui.m_calibrate", language),
-        key="m_calibrate",
-        type="primary",
-        disabled=not slots or not contexts or (job is not None and job.running),
-        on_click=_start,
-        args=(desk,),
-    )
+    is_ready = slots and contexts and not (job is not None and job.running)
+    draw_button("m_calibrate", language, partial(_start, desk), primary=True, disabled=not is_ready)
 
 
 def _start(desk: ModelService) -> None:
     """Begin with what the boxes hold by then, which is more than when the page was drawn."""
     st.query_params.pop("run", None)
     held = st.session_state
-    attempt(
-        lambda: desk.calibrate(
-            str(held["m_subject"]),
-            tuple(held["m_try_slots"]),
-            tuple(held["m_try_contexts"]),
-            limit=int(held["m_limit"]),
-            minutes=float(held["m_minutes"]),
-        )
+    desk.calibrate(
+        str(held["m_subject"]),
+        tuple(held["m_try_slots"]),
+        tuple(held["m_try_contexts"]),
+        limit=int(held["m_limit"]),
+        minutes=float(held["m_minutes"]),
     )
 
 
@@ -115,7 +107,7 @@ def _draw_list(context: PageContext, runs: list[CalibrationRun]) -> None:
 
 
 def _run_row(run: CalibrationRun, context: PageContext) -> Row:
-    at = format_clock(run.began_at.astimezone(context.reading.zone), context.reading.now, context.language)
+    at = context.reading.clock(run.began_at)
     best = run.findings.best if run.findings is not None else None
     result = (
         Cell(label(best), names=True) if best else Cell(translate("ui.q_unfinished", context.language), tone="quiet")
@@ -190,15 +182,7 @@ def _draw_findings(desk: ModelService, run: CalibrationRun, found: Findings, lan
     if found.trials:
         _draw_trials(found, language)
     if found.best is not None:
-        call = partial(desk.choose_winner, run.name)
-        st.button(
-            translate("ui.m_choose_winner", language),
-            key="m_choose_winner",
-            type="primary",
-            disabled=busy,
-            on_click=attempt,
-            args=(call,),
-        )
+        draw_button("m_choose_winner", language, partial(desk.choose_winner, run.name), primary=True, disabled=busy)
     draw_plots("m_plots", "".join(plots(found, language)), label=translate("ui.m_figures", language))
 
 

@@ -1,4 +1,4 @@
-"""A job of the Models page: while it runs, with bytes and seconds, and what became of it."""
+"""A job of the Models page: its progress in bytes and seconds, and its outcome."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime

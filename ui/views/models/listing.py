@@ -1,6 +1,5 @@
-"""The installed models, and one of them: in and out of memory, chosen, deleted, and what it takes on this machine."""
+"""The installed models, and one of them: load, unload, choose, delete, and what it needs on this machine."""
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -14,7 +13,7 @@ from rag.schema import Language
 from rag.text.characters import one_line
 from rag.translate import translate
 from ui.components.content import Card, Cell, Row, TextLine, chosen_row, columns_of, draw_cards, draw_table
-from ui.components.job_view import attempt, say_failure
+from ui.components.job_view import draw_button, say_failure
 from ui.components.page_views import draw_heading, two_panes
 from ui.formats import as_markdown, format_clock, format_gigabytes, markdown_word
 from ui.session import PageContext
@@ -127,9 +126,9 @@ def _draw_model(context: PageContext, desk: ModelService, listing: ModelListing,
             st.badge(translate("ui.stand_in", language), color="orange")
     loaded = bool(row.memory_bytes)
     with st.container(key="m_buttons", horizontal=True):
-        _button("m_load", language, partial(desk.load, row.name), disabled=busy or loaded)
-        _button("m_unload", language, partial(desk.unload, row.name), disabled=busy or not loaded)
-        _button("m_use", language, partial(desk.use, row.name), disabled=busy or not row.template)
+        draw_button("m_load", language, partial(desk.load, row.name), disabled=busy or loaded)
+        draw_button("m_unload", language, partial(desk.unload, row.name), disabled=busy or not loaded)
+        draw_button("m_use", language, partial(desk.use, row.name), disabled=busy or not row.template)
     others = tuple(name for name in listing.loaded if name != row.name)
     if loaded:
         st.caption(markdown_word("ui.m_unload_waits", language, count=listing.answers))
@@ -137,10 +136,6 @@ def _draw_model(context: PageContext, desk: ModelService, listing: ModelListing,
         st.caption(markdown_word("ui.m_load_waits", language, name=", ".join(others), count=listing.answers))
     _draw_advice(context, desk, row)
     _draw_delete(desk, row, language, busy=busy)
-
-
-def _button(key: str, language: Language, call: Callable[[], object], *, disabled: bool) -> None:
-    st.button(translate(f"ui.{key}", language), key=key, disabled=disabled, on_click=attempt, args=(call,))
 
 
 def _draw_delete(desk: ModelService, row: ListedModel, language: Language, *, busy: bool) -> None:
@@ -156,7 +151,7 @@ def _draw_delete(desk: ModelService, row: ListedModel, language: Language, *, bu
     def delete() -> None:
         desk.delete(row.name, str(st.session_state.get("m_typed") or ""))
 
-    _button("m_delete", language, delete, disabled=busy or not sure)
+    draw_button("m_delete", language, delete, disabled=busy or not sure)
 
 
 def _draw_advice(context: PageContext, desk: ModelService, row: ListedModel) -> None:

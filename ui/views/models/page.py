@@ -1,6 +1,7 @@
 """The Models page: which model answers, how small it is kept, how many answers are written at once."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Final
 
 import streamlit as st
@@ -11,7 +12,7 @@ from rag.profiles import PROFILES, ProfileName
 from rag.schema import Language
 from rag.translate import translate
 from ui.components.content import Cell, Row, columns_of, draw_table
-from ui.components.job_view import attempt, say_failure, say_refusal
+from ui.components.job_view import draw_button, say_failure, say_refusal
 from ui.components.page_views import choose_view, draw_heading
 from ui.session import PageContext
 from ui.views.models.calibration import draw_calibration, draw_tunings
@@ -49,14 +50,7 @@ def draw_profiles(context: PageContext, desk: ModelService) -> None:
             key="m_profile_chosen",
         )
         unchanged = st.session_state["m_profile_chosen"] == chosen.next_start
-        st.button(
-            translate("ui.m_profile_save", language),
-            key="m_profile_save",
-            type="primary",
-            disabled=unchanged,
-            on_click=_save,
-            args=(desk,),
-        )
+        draw_button("m_profile_save", language, partial(_save, desk), primary=True, disabled=unchanged)
 
 
 def _row(name: ProfileName, now: str, language: Language) -> Row:
@@ -77,7 +71,7 @@ def _row(name: ProfileName, now: str, language: Language) -> Row:
 
 def _save(desk: ModelService) -> None:
     name: ProfileName = st.session_state["m_profile_chosen"]
-    attempt(lambda: keep_done("m_profile_saved", desk.choose_profile(name)))
+    keep_done("m_profile_saved", desk.choose_profile(name))
 
 
 def _draw_measured(context: PageContext, desk: ModelService) -> None:
@@ -97,9 +91,6 @@ _VIEWS: Final[Mapping[str, Callable[[PageContext, ModelService], None]]] = {
 def render(context: PageContext) -> None:
     """Draw the part of the page that the address names."""
     desk, language = context.services.models, context.language
-    if desk is None:
-        st.info(translate("ui.m_none_kept", language))
-        return
     listing = desk.listing()  # where somebody is no admin (any more), nothing is drawn
     with st.container(key="m_top"):
         view = choose_view("m", list(_VIEWS), language)

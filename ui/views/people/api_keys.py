@@ -14,7 +14,7 @@ from rag.schema import Audience, Language
 from rag.text.characters import one_line
 from rag.translate import translate
 from ui.components.job_view import attempt_and_tell, draw_told
-from ui.formats import format_clock, format_date, markdown_word, plain_rows
+from ui.formats import format_date, markdown_word, plain_rows
 from ui.session import PageContext
 
 _DAYS = (30, 90, 365, 0)
@@ -97,7 +97,7 @@ def right_in_words(right: str, language: Language) -> str:
 def _at(value: datetime | None, context: PageContext) -> str:
     if value is None:
         return translate("ui.keys_never", context.language)
-    return format_clock(value.astimezone(context.reading.zone), context.reading.now, context.language)
+    return context.reading.clock(value)
 
 
 def _end(key: ApiKey, context: PageContext) -> str:

@@ -1,4 +1,4 @@
-"""Two runs beside each other: which measures differ, whether that may be chance, and each question on both sides."""
+"""Two runs side by side: which measures differ, whether that may be chance, and each question on both sides."""
 
 import streamlit as st
 
@@ -23,7 +23,7 @@ from ui.components.content import (
 )
 from ui.components.job_view import word_of_kind
 from ui.components.page_views import two_panes
-from ui.formats import format_clock, markdown_word
+from ui.formats import markdown_word
 from ui.session import PageContext
 from ui.views.quality.runs import figure_words
 
@@ -60,7 +60,7 @@ def draw_compare(context: PageContext, desk: QualityService) -> None:
 def _draw_choice(context: PageContext, runs: dict[str, RunInfo], after_these: list[str]) -> tuple[str, str]:
     def named(name: str) -> str:
         run = runs[name]
-        at = format_clock(run.began_at.astimezone(context.reading.zone), context.reading.now, context.language)
+        at = context.reading.clock(run.began_at)
         return f"{word_of_kind(run.kind, context.language)} · {at} · {figure_words(run, context.language)}"
 
     with st.container(key="q_pair", horizontal=True):

@@ -29,7 +29,7 @@ from ui.components.content import (
     draw_table,
     lang_of,
 )
-from ui.components.job_view import attempt, begun_words, draw_failure, draw_progress, draw_running
+from ui.components.job_view import begun_words, draw_button, draw_failure, draw_progress, draw_running
 from ui.components.page_views import draw_heading, two_panes
 from ui.formats import as_markdown, format_date, markdown_word
 from ui.session import PageContext
@@ -49,13 +49,13 @@ def draw_gaps(context: PageContext, desk: QualityService) -> None:
     with left:
         with st.container(key="q_gaps_row", horizontal=True, vertical_alignment="bottom"):
             days = draw_days(language)
-            st.button(
-                translate("ui.q_find_gaps" if report is None else "ui.q_find_gaps_again", language),
-                key="q_find_gaps",
-                type="primary" if report is None else "secondary",
+            draw_button(
+                "q_find_gaps",
+                language,
+                partial(_find, desk, days),
+                words="ui.q_find_gaps" if report is None else "ui.q_find_gaps_again",
+                primary=report is None,
                 disabled=job is not None and job.running,
-                on_click=_find,
-                args=(desk, days),
             )
         if job is None:
             st.caption(translate("ui.q_gaps_why", language))
@@ -87,7 +87,7 @@ def draw_days(language: Language) -> int:
 
 def _find(desk: QualityService, days: int) -> None:
     st.query_params.pop("topic", None)
-    attempt(lambda: desk.find_gaps(days))
+    desk.find_gaps(days)
 
 
 def _draw_progress(language: Language, job: Job) -> None:

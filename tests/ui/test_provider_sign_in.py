@@ -86,8 +86,9 @@ def test_an_unused_sign_in_of_a_provider_ends(tmp_path: Path) -> None:
     assert isinstance(SignInNeeded(), PeopleError)
 
 
-def test_the_page_itself_refuses_a_proxy_where_nobody_signs_in() -> None:
+def test_the_page_itself_refuses_a_proxy_where_nobody_signs_in(tmp_path: Path) -> None:
     """Also where it is served without the guard (``streamlit run ui/app.py``)."""
-    assert _user(None, "127.0.0.1", True, "", {}) == LOCAL_USER
+    nobody = open_people(Settings(data_dir=tmp_path, sign_in="off"))
+    assert _user(nobody, "127.0.0.1", True, "", {}) == LOCAL_USER
     with pytest.raises(ProxyWithoutSignIn):
-        _user(None, "127.0.0.1", False, "", {})
+        _user(nobody, "127.0.0.1", False, "", {})
