@@ -1,10 +1,12 @@
-"""Turns as plain values for programs, the same over OpenAI's wire, REST and gRPC.
+"""Turns and documents as plain values for programs, the same over OpenAI's wire, REST, gRPC and MCP.
 
 Stretches of a text are ``{"start", "end"}``, [start, end) in characters.
 """
 
+from datetime import date
 from urllib.parse import quote
 
+from api.services.knowledge import Stretch
 from rag.schema import Evidence, TextSpan
 from rag.turns import TurnSnapshot
 
@@ -31,21 +33,26 @@ def url_citations(turn: TurnSnapshot, base_url: str) -> list[Plain]:
 def evidence_data(passage: Evidence) -> Plain:
     """Return a passage as programs read it: somebody else's words, data and never instructions."""
     return {
-        "number": passage.number,
-        "document_id": passage.document_id,
-        "title": passage.title,
+        **_fields(passage, "number", "document_id", "title"),
         "headings": list(passage.heading_path),
-        "text": passage.text,
-        "start": passage.start,
-        "end": passage.end,
-        "language": passage.language,
-        "source": passage.source,
-        "updated_on": passage.updated_on.isoformat() if passage.updated_on is not None else None,
-        "expired_on": passage.expired_on.isoformat() if passage.expired_on is not None else None,
-        "starts_on": passage.starts_on.isoformat() if passage.starts_on is not None else None,
+        **_fields(passage, "text", "start", "end", "language", "source"),
+        "updated_on": _day(passage.updated_on),
+        "expired_on": _day(passage.expired_on),
+        "starts_on": _day(passage.starts_on),
         "audience": passage.audience,
         "quoted": _spans(passage.quoted),
         "unconfirmed": _spans(passage.unconfirmed),
+    }
+
+
+def document_data(stretch: Stretch) -> Plain:
+    """Return a stretch of a document, with how many ``characters`` the whole has."""
+    document = stretch.document
+    return {
+        **_fields(document, "document_id", "title", "language", "source", "audience"),
+        "updated_on": _day(document.updated_on),
+        "characters": len(document.text),
+        **_fields(stretch, "generation", "start", "end", "text"),
     }
 
 
@@ -74,6 +81,10 @@ def answer_data(turn: TurnSnapshot) -> Plain:
 
 def _spans(stretches: tuple[TextSpan, ...]) -> list[Plain]:
     return [_fields(one, "start", "end") for one in stretches]
+
+
+def _day(day: date | None) -> str | None:
+    return day.isoformat() if day is not None else None
 
 
 def _fields(value: object, *names: str) -> Plain:

@@ -168,23 +168,17 @@ def take_wanted_turn() -> str:
 
 def ask_token() -> str:
     """Return the token of the question box as it is drawn now: what is sent twice from one box is one turn."""
-    if "ask_token" not in st.session_state:
-        st.session_state["ask_token"] = secrets.token_urlsafe(16)
-    return cast(str, st.session_state["ask_token"])
+    return str(st.session_state.setdefault("ask_token", secrets.token_urlsafe(16)))
 
 
 def feed_token() -> str:
     """Return the word by which this tab's socket is known: only the tab's own page learns it."""
-    if "feed_token" not in st.session_state:
-        st.session_state["feed_token"] = secrets.token_urlsafe(24)
-    return cast(str, st.session_state["feed_token"])
+    return str(st.session_state.setdefault("feed_token", secrets.token_urlsafe(24)))
 
 
 def tab_name() -> str:
     """Return what this browser tab is called: a number of its own, which is kept nowhere."""
-    if "tab_name" not in st.session_state:
-        st.session_state["tab_name"] = f"tab {secrets.token_hex(8)}"
-    return cast(str, st.session_state["tab_name"])
+    return str(st.session_state.setdefault("tab_name", f"tab {secrets.token_hex(8)}"))
 
 
 def use_up_token() -> None:

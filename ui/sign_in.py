@@ -264,15 +264,16 @@ class _Page:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         try:
-            response = await (self._taken_in(request) if request.method == "POST" else self._shown(request))
+            response = await self._response(request, self._people())
         except DatabaseUnavailable as error:
             response = HTMLResponse(notice_html(error), 503, FORM_HEADERS)
         await response(scope, receive, send)
 
-    async def _shown(self, request: Request) -> Response:
-        people = self._people()
+    async def _response(self, request: Request, people: PeopleServices) -> Response:
         if not await people.ask(people.required):
             return RedirectResponse("/", 303)
+        if request.method == "POST":
+            return await self._taken_in(people, request)
         return await self._form(people, request, dict(request.query_params))
 
     async def _form(
@@ -296,10 +297,7 @@ class _Page:
         )
         return HTMLResponse(html, status, headers)
 
-    async def _taken_in(self, request: Request) -> Response:
-        people = self._people()
-        if not await people.ask(people.required):
-            return RedirectResponse("/", 303)
+    async def _taken_in(self, people: PeopleServices, request: Request) -> Response:
         given = await _given(request)
         if given is None:
             return HTMLResponse("", 400, FORM_HEADERS)

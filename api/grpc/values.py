@@ -10,7 +10,7 @@ from api.problems import BilingualProblem, bilingual
 from api.rest.values import job_body
 from api.services.jobs import Job
 from api.services.knowledge import Stretch
-from api.wire import answer_data, evidence_data
+from api.wire import answer_data, document_data, evidence_data
 from rag.errors import AnswerdeskError
 from rag.schema import Answer, Evidence
 from rag.storage.store import DocumentRow
@@ -62,20 +62,8 @@ def document_line(row: DocumentRow, generation: int) -> wire.Document:
 
 def document(stretch: Stretch) -> wire.Document:
     """Return a stretch of a document."""
-    whole = stretch.document
-    return wire.Document(
-        document_id=whole.document_id,
-        title=whole.title,
-        language=whole.language,
-        source=whole.source,
-        updated_on=_day(whole.updated_on),
-        audience=whole.audience,
-        characters=len(whole.text),
-        generation=stretch.generation,
-        start=stretch.start,
-        end=stretch.end,
-        text=stretch.text,
-    )
+    found: wire.Document = ParseDict(document_data(stretch), wire.Document())
+    return found
 
 
 def ingest_event(job: Job, troubles: Sequence[AnswerdeskError]) -> wire.IngestEvent:

@@ -483,12 +483,12 @@ class ModelBody(BaseModel):
     parameters: str
     quantization: str
     stand_in: bool
-    answers: bool
+    answers: Annotated[bool, Field(validation_alias="chosen")]
     answers_next: bool
     memory_bytes: int
     context_tokens: int
     loaded_until: str
-    has_chat_format: bool
+    has_chat_format: Annotated[bool, Field(validation_alias="template")]
     thinks: bool
     reconstructed_from: str
 

@@ -27,6 +27,7 @@ from api.rest.bodies import (
 from api.rest.values import JOB_EVENTS, job_body, job_stream
 from api.services.jobs import latest_job
 from api.services.knowledge import KnowledgeService
+from api.wire import document_data
 from rag.errors import RequestUnusable
 
 BASE = Annotated[str, Path(pattern=BASE_NAME)]
@@ -83,20 +84,7 @@ def _reading_routes(router: APIRouter, access: Access) -> None:
         end: Annotated[int | None, Query(ge=0, le=1_000_000_000)] = None,
     ) -> DocumentBody:
         stretch = access.desk(caller, base).library.stretch(document_id, start, end)
-        document = stretch.document
-        return DocumentBody(
-            document_id=document.document_id,
-            title=document.title,
-            language=document.language,
-            source=document.source,
-            updated_on=document.updated_on,
-            audience=document.audience,
-            generation=stretch.generation,
-            start=stretch.start,
-            end=stretch.end,
-            characters=len(document.text),
-            text=stretch.text,
-        )
+        return DocumentBody.model_validate(document_data(stretch))
 
 
 def _file_routes(router: APIRouter, access: Access) -> None:

@@ -1,6 +1,7 @@
 """The models: what is installed and which one answers, and the jobs that fetch, make, move, choose and delete them."""
 
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import partial
 from typing import Annotated
 
@@ -80,21 +81,8 @@ def _listed(models: ModelService, language: Language) -> ModelList:
 
 
 def _model(row: ListedModel, following: str) -> ModelBody:
-    return ModelBody(
-        name=row.name,
-        size_bytes=row.size_bytes,
-        parameters=row.parameters,
-        quantization=row.quantization,
-        stand_in=row.stand_in,
-        answers=row.chosen,
-        answers_next=row.name == following if following else row.chosen,
-        memory_bytes=row.memory_bytes,
-        context_tokens=row.context_tokens,
-        loaded_until=row.loaded_until,
-        has_chat_format=row.template,
-        thinks=row.thinks,
-        reconstructed_from=row.reconstructed_from,
-    )
+    answers_next = row.name == following if following else row.chosen
+    return ModelBody.model_validate(asdict(row) | {"answers_next": answers_next})
 
 
 def _begun(models: ModelService, body: ModelJob | QuantizingJob) -> Job:

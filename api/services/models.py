@@ -459,7 +459,7 @@ class ModelService(GuardedService[ModelRegistry]):
         user, name = self._permitted("admin", reads=False), name.strip()
         if not name:
             raise ModelUnfit(model=name, reason="name")
-        return self._make("pull", user, lambda work: work.pull(name))
+        return self._begin(_MAKING, "pull", user, lambda work: work.pull(name))
 
     def import_files(self, path: str, name: str, kind: str, template: str) -> Job:
         """Begin to make a model of a file or folder on this machine.
@@ -471,12 +471,12 @@ class ModelService(GuardedService[ModelRegistry]):
             raise ModelUnfit(model=path.strip(), reason="not_absolute")
         if template and template not in FORMATS:
             raise ModelUnfit(model=path.strip(), reason="no_format")
-        return self._make("import", user, lambda work: work.import_files(file, name.strip(), kind, template))
+        return self._begin(_MAKING, "import", user, lambda work: work.import_files(file, name.strip(), kind, template))
 
     def quantize(self, name: str, kind: str, new_name: str = "") -> Job:
         """Begin to make a smaller model of one; an empty ``new_name`` names it after its source."""
         user = self._permitted("admin", reads=False)
-        return self._make("quantize", user, lambda work: work.quantize(name, kind.strip(), new_name.strip()))
+        return self._begin(_MAKING, "quantize", user, lambda work: work.quantize(name, kind.strip(), new_name.strip()))
 
     def making(self) -> Job | None:
         """Return the last job that made a model, or tried to."""
@@ -492,11 +492,11 @@ class ModelService(GuardedService[ModelRegistry]):
 
     def load(self, name: str) -> Job:
         """Begin to bring a model into memory."""
-        return self._serve("load", self._permitted("admin", reads=False), lambda work: work.load(name))
+        return self._begin(_SERVING, "load", self._permitted("admin", reads=False), lambda work: work.load(name))
 
     def unload(self, name: str) -> Job:
         """Begin to take a model out of memory, behind the answers that are being written."""
-        return self._serve("unload", self._permitted("admin", reads=False), lambda work: work.unload(name))
+        return self._begin(_SERVING, "unload", self._permitted("admin", reads=False), lambda work: work.unload(name))
 
     def delete(self, name: str, typed: str) -> Job:
         """Begin to delete a model whose name was ``typed``.  Raises ``ModelUnfit`` and ``ModelMissing``."""
@@ -508,11 +508,11 @@ class ModelService(GuardedService[ModelRegistry]):
         making = self.shelf.jobs.latest(_MAKING)
         if making is not None and making.running:
             raise IngestRunning(holder=making.who)  # it may be what something is being made of
-        return self._serve("delete", user, lambda work: work.delete(name))
+        return self._begin(_SERVING, "delete", user, lambda work: work.delete(name))
 
     def use(self, name: str) -> Job:
         """Begin to choose a model for the desk's next start: whether it can answer is asked of the server first."""
-        return self._serve("use", self._permitted("admin", reads=False), lambda work: work.use(name))
+        return self._begin(_SERVING, "use", self._permitted("admin", reads=False), lambda work: work.use(name))
 
     def serving(self) -> Job | None:
         """Return the last job that moved a model."""
@@ -619,12 +619,6 @@ class ModelService(GuardedService[ModelRegistry]):
         """Return the profiles that there are."""
         self._permitted("admin", reads=False)
         return PROFILE_NAMES
-
-    def _make(self, kind: str, user: User, call: Callable[[ModelWork], Outcome]) -> Job:
-        return self._begin(_MAKING, kind, user, call)
-
-    def _serve(self, kind: str, user: User, call: Callable[[ModelWork], Outcome]) -> Job:
-        return self._begin(_SERVING, kind, user, call)
 
     def _begin(self, lane: str, kind: str, user: User, call: Callable[[ModelWork], Outcome]) -> Job:
         def work(control: JobControl) -> Outcome:

@@ -88,10 +88,6 @@ class QualityRegistry:
         """Return the runs on a knowledge base, the newest first; damaged ones are left out."""
         return runs_on(self.settings, name, MAIN_FIGURES, _run_info)
 
-    def new_run_name(self) -> str:
-        """Return a name that no run has: the time of day."""
-        return new_run_name(self.settings)
-
     def gap_parts(self, name: str, user: User) -> GapParts:
         """Return what a knowledge-gap report is made from."""
         parts = real_pipeline(self.pipeline(name, user)).parts
@@ -179,7 +175,7 @@ class QualityService(GuardedService[QualityRegistry]):
     def start(self, kind: EvaluationKind, limit: int) -> Job:
         """Begin an evaluation; the job's result is the run's name.  Raises ``IngestRunning`` while one runs."""
         user = self._permitted("lead")
-        evaluation = Evaluation(kind, self.shelf.new_run_name(), limit)
+        evaluation = Evaluation(kind, new_run_name(self.shelf.settings), limit)
 
         def work(control: JobControl) -> str:
             self.shelf.run(self._settings, evaluation, control)

@@ -7,8 +7,7 @@ import streamlit as st
 from rag.errors import AccessDenied, TurnMissing
 from rag.translate import translate
 from rag.turns import TurnSnapshot, TurnState, TurnSummary
-from ui.components.content import Choice, draw_choices
-from ui.components.page_views import two_panes
+from ui.components.content import Choice, draw_choices, two_panes
 from ui.components.turn_view import NO_EVIDENCE, draw_answer, draw_evidence, draw_reply, draw_socket
 from ui.session import PageContext, ask_token, current_turn, feed_token, show_turn
 from ui.turn_data import answer_data, evidence_data, reply_data

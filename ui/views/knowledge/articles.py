@@ -26,8 +26,8 @@ from ui.components.content import (
     draw_cards,
     draw_table,
     lang_of,
+    two_panes,
 )
-from ui.components.page_views import two_panes
 from ui.formats import as_markdown, format_date
 from ui.session import PageContext
 

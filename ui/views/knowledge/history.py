@@ -9,9 +9,8 @@ from api.services.knowledge import History, KnowledgeService
 from rag.schema import Language
 from rag.storage.store import GenerationInfo
 from rag.translate import translate
-from ui.components.content import Cell, Row, chosen_row, columns_of, draw_cards, draw_table
+from ui.components.content import Cell, Row, chosen_row, columns_of, draw_cards, draw_heading, draw_table, two_panes
 from ui.components.job_view import draw_button, say_refusal
-from ui.components.page_views import draw_heading, two_panes
 from ui.formats import markdown_word
 from ui.session import PageContext
 from ui.views.knowledge.outcome import (

@@ -18,9 +18,8 @@ from rag.storage.contact_details import NewDetail
 from rag.storage.store import GenerationChange, GenerationInfo
 from rag.text.characters import has_ideographs
 from rag.translate import translate
-from ui.components.content import Card, Note, TextLine, draw_cards, lang_of
+from ui.components.content import Card, Note, TextLine, draw_cards, draw_heading, lang_of
 from ui.components.job_view import attempt, draw_button, draw_failure, draw_progress, draw_running
-from ui.components.page_views import draw_heading
 from ui.formats import as_markdown, markdown_word
 from ui.session import PageContext
 

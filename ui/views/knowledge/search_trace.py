@@ -9,9 +9,20 @@ from rag.retrieval.inspection import TermUse
 from rag.retrieval.ranking import KEPT_CHUNKS
 from rag.schema import Language
 from rag.translate import translate
-from ui.components.content import Card, Cell, Column, Note, Row, TextLine, columns_of, draw_cards, draw_table, lang_of
+from ui.components.content import (
+    Card,
+    Cell,
+    Column,
+    Note,
+    Row,
+    TextLine,
+    columns_of,
+    draw_cards,
+    draw_table,
+    lang_of,
+    two_panes,
+)
 from ui.components.job_view import attempt, follow, say_refusal
-from ui.components.page_views import two_panes
 from ui.formats import markdown_word
 from ui.session import PageContext, tab_name
 from ui.views.knowledge.outcome import draw_ended

@@ -10,9 +10,8 @@ from api.services.jobs import Job
 from api.services.knowledge import CheckResult, KnowledgeService
 from rag.schema import Language
 from rag.translate import translate
-from ui.components.content import Card, Note, draw_cards
+from ui.components.content import Card, Note, draw_cards, draw_heading, two_panes
 from ui.components.job_view import attempt, draw_button, say_refusal
-from ui.components.page_views import draw_heading, two_panes
 from ui.formats import markdown_word
 from ui.session import PageContext
 from ui.views.knowledge.articles import source_names

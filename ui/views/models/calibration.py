@@ -17,9 +17,18 @@ from eval.train.findings import HEADS, Arm, cells, remarks
 from eval.train.findings import Findings as Tuned
 from rag.schema import Language
 from rag.translate import translate
-from ui.components.content import Cell, Column, Row, chosen_row, columns_of, draw_plots, draw_table
+from ui.components.content import (
+    Cell,
+    Column,
+    Row,
+    chosen_row,
+    columns_of,
+    draw_heading,
+    draw_plots,
+    draw_table,
+    two_panes,
+)
 from ui.components.job_view import draw_button, draw_failure, draw_progress, draw_running
-from ui.components.page_views import draw_heading, two_panes
 from ui.formats import as_markdown, format_gigabytes
 from ui.session import PageContext
 from ui.views.models.jobs import draw_goes_before, failure_words

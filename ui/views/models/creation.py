@@ -9,8 +9,8 @@ from rag.ollama.model_creation import KINDS, OWN_KINDS
 from rag.ollama.templates import FORMATS
 from rag.schema import Language
 from rag.translate import translate
+from ui.components.content import draw_heading, two_panes
 from ui.components.job_view import draw_button
-from ui.components.page_views import draw_heading, two_panes
 from ui.session import PageContext
 from ui.views.models.jobs import draw_job
 

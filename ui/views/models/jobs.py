@@ -11,8 +11,8 @@ from api.services.models import Outcome, Step
 from rag.schema import Language
 from rag.translate import translate
 from rag.turns import Failure
+from ui.components.content import draw_heading
 from ui.components.job_view import draw_failure, draw_running
-from ui.components.page_views import draw_heading
 from ui.formats import as_markdown, format_gigabytes, markdown_word
 from ui.session import PageContext
 from ui.turn_data import failure_sentence

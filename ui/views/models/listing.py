@@ -12,9 +12,19 @@ from rag.ollama.advice import Advice
 from rag.schema import Language
 from rag.text.characters import one_line
 from rag.translate import translate
-from ui.components.content import Card, Cell, Row, TextLine, chosen_row, columns_of, draw_cards, draw_table
+from ui.components.content import (
+    Card,
+    Cell,
+    Row,
+    TextLine,
+    chosen_row,
+    columns_of,
+    draw_cards,
+    draw_heading,
+    draw_table,
+    two_panes,
+)
 from ui.components.job_view import draw_button, say_failure
-from ui.components.page_views import draw_heading, two_panes
 from ui.formats import as_markdown, format_clock, format_gigabytes, markdown_word
 from ui.session import PageContext
 from ui.views.models.jobs import draw_job, failure_words

@@ -11,9 +11,8 @@ from rag.errors import SettingsError
 from rag.profiles import PROFILES, ProfileName
 from rag.schema import Language
 from rag.translate import translate
-from ui.components.content import Cell, Row, columns_of, draw_table
+from ui.components.content import Cell, Row, choose_view, columns_of, draw_heading, draw_table
 from ui.components.job_view import draw_button, say_failure, say_refusal
-from ui.components.page_views import choose_view, draw_heading
 from ui.session import PageContext
 from ui.views.models.calibration import draw_calibration, draw_tunings
 from ui.views.models.creation import draw_making

@@ -20,9 +20,9 @@ from ui.components.content import (
     draw_cards,
     draw_table,
     lang_of,
+    two_panes,
 )
 from ui.components.job_view import word_of_kind
-from ui.components.page_views import two_panes
 from ui.formats import markdown_word
 from ui.session import PageContext
 from ui.views.quality.runs import figure_words

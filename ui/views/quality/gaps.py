@@ -25,12 +25,13 @@ from ui.components.content import (
     chosen_row,
     columns_of,
     draw_cards,
+    draw_heading,
     draw_plots,
     draw_table,
     lang_of,
+    two_panes,
 )
 from ui.components.job_view import begun_words, draw_button, draw_failure, draw_progress, draw_running
-from ui.components.page_views import draw_heading, two_panes
 from ui.formats import as_markdown, format_date, markdown_word
 from ui.session import PageContext
 

@@ -9,9 +9,19 @@ from api.services.quality import QualityService
 from rag.schema import Language
 from rag.storage.curated import CuratedAnswer, CuratedState
 from rag.translate import translate
-from ui.components.content import Card, Cell, Row, chosen_row, columns_of, draw_cards, draw_table, lang_of
+from ui.components.content import (
+    Card,
+    Cell,
+    Row,
+    chosen_row,
+    columns_of,
+    draw_cards,
+    draw_heading,
+    draw_table,
+    lang_of,
+    two_panes,
+)
 from ui.components.job_view import draw_button
-from ui.components.page_views import draw_heading, two_panes
 from ui.session import PageContext
 
 _STATES: tuple[CuratedState, ...] = ("waiting", "serving", "expired", "retired")

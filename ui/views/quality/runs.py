@@ -11,9 +11,8 @@ from rag.errors import SettingsError
 from rag.schema import Language
 from rag.storage.calibration import ExpectedRefusals
 from rag.translate import translate
-from ui.components.content import Cell, Row, chosen_row, columns_of, draw_plots, draw_table
+from ui.components.content import Cell, Row, chosen_row, columns_of, draw_heading, draw_plots, draw_table, two_panes
 from ui.components.job_view import draw_button, draw_failure, draw_progress, draw_running, word_of_kind
-from ui.components.page_views import draw_heading, two_panes
 from ui.formats import as_markdown
 from ui.session import PageContext
 
