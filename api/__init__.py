@@ -1,1 +1,1 @@
-"""The same answers for every program: services that the desk's pages and the API's routes call alike."""
+"""The API for other programs, and the services that its routes and the desk's pages share."""

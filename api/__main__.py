@@ -62,19 +62,19 @@ def _run(arguments: Sequence[str]) -> int:
 
 
 def _describe() -> int:
-    from api.application import api_application, described
+    from api.application import api_application, openapi_description
     from api.services.shared import SharedServices
 
     def never() -> SharedServices:
         raise AssertionError("a description asks nothing")
 
     application = api_application(never, load_settings(), lambda host: False)
-    print(json.dumps(described(application), ensure_ascii=False, indent=2))
+    print(json.dumps(openapi_description(application), ensure_ascii=False, indent=2))
     return 0
 
 
 def _serve(options: argparse.Namespace) -> int:
-    from api.server import serve  # FastAPI takes half a second to import
+    from api.application import serve  # FastAPI takes half a second to import
 
     settings = load_settings()
     grpc = _grpc_address(options)
@@ -115,7 +115,7 @@ def _speak_mcp(arguments: Sequence[str]) -> int:
     parser.parse_args(arguments)
     if find_spec("mcp") is None:
         raise ExtraMissing(what="MCP", extra="mcp")
-    from api.mcp.over_stdio import speak
+    from api.mcp.server import speak
     from api.services.shared import open_services
 
     settings = load_settings()

@@ -1,4 +1,4 @@
-"""What every route is given: the program's services, who calls, and with which right."""
+"""What each route receives: the program's services, the caller and the caller's rights."""
 
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -46,13 +46,14 @@ class Access:
         """Return the caller's turns."""
         return Questions.of(self.services(), caller)
 
-    def desk(self, caller: Caller, knowledge_base: str) -> DeskServices:
-        """Return what pages call, for this caller and knowledge base.
+    def desk(self, caller: Caller, named: str | None) -> DeskServices:
+        """Return what pages call, for the knowledge base that a request names, else the first that the caller may read.
 
         Raises ``AccessDenied``, and ``KnowledgeBaseMissing`` where the caller may use it and there is none.
         """
-        self._require(caller, knowledge_base)
-        return self.services().of(lambda: caller.user, knowledge_base)
+        base = self.base_for(caller, named)
+        self._require(caller, base)
+        return self.services().of(lambda: caller.user, base)
 
     def pages(self, caller: Caller) -> DeskServices:
         """Return what pages call that is about no knowledge base, for this caller."""

@@ -1,17 +1,20 @@
 """The API as one application: OpenAI's wire and the native one over the services that the desk's pages call.
 
 application = api_application(services, settings, is_own_host)
-uvicorn.run(application)                    # or, in the desk's process, behind ``ApiPaths``
+uvicorn.run(application)                    # or, in the desk's process, behind ``ui.server.ApiPaths``
+
+``serve`` runs it as a program of its own.
 """
 
 import logging
-from collections.abc import Callable
-from contextlib import ExitStack
-from functools import partial
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import ExitStack, asynccontextmanager
+from functools import cache, partial
 from http import HTTPStatus
 from importlib.util import find_spec
 from typing import Any
 
+import uvicorn
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -25,21 +28,21 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 import rag
 from api.access import Access
-from api.callers import Callers, language_of, requests_at_once
+from api.addresses import GrpcAddress
+from api.callers import Callers, host_names, language_of, requests_at_once
 from api.idempotency import IdempotentRequests
 from api.mcp.over_http import McpRoute
 from api.openai.pictures import LARGEST_BASE64_BYTES
 from api.openai.routes import openai_routes
-from api.problems import Problem, problem_of, unforeseen
-from api.rest.asking import asking_routes
+from api.problems import Problem, problem_of, unforeseen_problem
+from api.rest.asking import asking_routes, rewriting_routes
 from api.rest.bodies import ProblemBody
 from api.rest.knowledge import knowledge_routes
 from api.rest.models import model_routes
 from api.rest.people import people_routes
 from api.rest.quality import quality_routes
-from api.rest.rewriting import rewriting_routes
 from api.rest.status import performance_routes, status_routes
-from api.services.shared import SharedServices
+from api.services.shared import SharedServices, open_services
 from rag.errors import AnswerdeskError, RequestTooLarge, RequestUnusable
 from rag.settings import Settings
 from rag.turns.unforeseen import log_unforeseen
@@ -93,7 +96,7 @@ def api_application(
     application.include_router(status_routes(access, settings))
     application.add_api_route(
         "/openapi.json",
-        lambda: JSONResponse(described(application)),
+        lambda: JSONResponse(openapi_description(application)),
         include_in_schema=False,
         dependencies=[Depends(access.anybody())],
     )
@@ -110,7 +113,7 @@ def api_application(
     return application
 
 
-def described(application: FastAPI) -> dict[str, Any]:
+def openapi_description(application: FastAPI) -> dict[str, Any]:
     """Return the OpenAPI description.  A key is told as a way in that is not always needed."""
     description = application.openapi()
     schemes = {"key": {"type": "http", "scheme": "bearer", "description": "an API key; see docs/api.md"}}
@@ -260,7 +263,9 @@ def _methods(request: Request) -> list[str]:
 
 
 async def _say_unforeseen(request: Request, error: Exception) -> Response:
-    answer = _answer(request, unforeseen(log_unforeseen(logger, "request", error), language_of(request.headers)))
+    answer = _answer(
+        request, unforeseen_problem(log_unforeseen(logger, "request", error), language_of(request.headers))
+    )
     _make_private(answer.headers)  # it is made outside of all that is added to the application
     return answer
 
@@ -287,3 +292,47 @@ def _documented(status: int) -> dict[str, Any]:
         "description": HTTPStatus(status).phrase,
         "content": {"application/problem+json": {"schema": schema}, "application/json": {"schema": {"type": "object"}}},
     }
+
+
+def serve(settings: Settings, host: str, port: int, names: Sequence[str], grpc: GrpcAddress | None = None) -> None:
+    """Serve until stopped, ``grpc`` as well where that is given.
+
+    ``names`` are what this server is reached under; other Host headers are refused.
+    """
+
+    @cache
+    def services() -> SharedServices:
+        return open_services(settings)
+
+    application = api_application(services, settings, host_names(names))
+    own_lifespan = application.router.lifespan_context
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        made = services()  # returns at once; the embedder and the indexes are loaded by a thread
+        async with own_lifespan(application), _grpc(application, grpc):
+            yield
+        made.close()
+
+    application.router.lifespan_context = lifespan
+    uvicorn.run(
+        application,
+        host=host,
+        port=port,
+        log_level="warning",
+        access_log=False,  # questions are in bodies, but names and searches are in addresses
+        server_header=False,
+        forwarded_allow_ips=",".join(settings.proxies()),
+        timeout_graceful_shutdown=10,
+    )
+
+
+@asynccontextmanager
+async def _grpc(application: FastAPI, address: GrpcAddress | None) -> AsyncIterator[None]:
+    if address is None:
+        yield
+        return
+    from api.grpc.server import serving  # gRPC is an extra
+
+    async with serving(application.state.access, address):
+        yield

@@ -1,4 +1,4 @@
-"""Who calls: by an API key, or, where nobody has to sign in, whoever sits at this machine.
+"""Identifies the caller of a request: an API key, or this machine's user where nobody has to sign in.
 
 In this order it asks of each request
 
@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 from starlette.requests import HTTPConnection
 
 from api.services.shared import PeopleServices
-from rag.errors import ApiKeyRefused, ForeignHost, ForeignPage, KeyNeeded, QuestionsTooFast, RightMissing, TooManyAtOnce
+from rag.errors import ForeignHost, ForeignPage, KeyNeeded, QuestionsTooFast, RightMissing, TooManyAtOnce
 from rag.people.keys import RIGHTS, Right
 from rag.schema import Language
 from rag.settings import Settings
@@ -34,6 +34,7 @@ _MINUTE_SECONDS = 60.0
 _CALLER = "answerdesk.caller"
 _UPLOADS_AT_ONCE = 2
 """Each is held in memory until it is on the disk: 100 MB of one key, where files may have 50."""
+
 _OTHER_REQUESTS_AT_ONCE = 16
 """Of a key, beside the questions that are answered or wait: searches, reading, and turns that are followed."""
 
@@ -99,7 +100,7 @@ class Callers:
 
     def __init__(
         self,
-        people: Callable[[], PeopleServices | None],
+        people: Callable[[], PeopleServices],
         is_own_host: Callable[[str | None], bool],
         *,
         requests_at_once: int = 32,
@@ -123,8 +124,7 @@ class Callers:
 
     async def ask(self, work: Callable[[], Caller]) -> Caller:
         """Find out who calls, from an event loop; see ``PeopleServices.ask``."""
-        people = self._people()
-        return work() if people is None else await people.ask(work)
+        return await self._people().ask(work)
 
     def _caller(self, connection: HTTPConnection) -> Caller:
         headers = connection.headers
@@ -141,19 +141,16 @@ class Callers:
 
     def of_key(self, secret: str) -> Caller:
         """Return who calls with a key.  Raises ``ApiKeyRefused``."""
-        people = self._people()
-        if people is None:
-            raise ApiKeyRefused
-        key = people.keys.key_of(secret)
-        people.keys.note_use(key.key_id)
+        keys = self._people().keys
+        key = keys.key_of(secret)
+        keys.note_use(key.key_id)
         limit = key.questions_a_minute
         pace = None if limit is None else self._paces.setdefault(limit, Quota([limit], seconds=_MINUTE_SECONDS))
         return Caller(key.user, key.rights, key.key_id, pace)
 
     def without_key(self, headers: Mapping[str, str], peer: str | None) -> Caller:
         """Return whoever sits at this machine.  Raises ``KeyNeeded`` for everybody else."""
-        people = self._people()
-        if (people is not None and people.required()) or not came_directly(headers, peer):
+        if self._people().required() or not came_directly(headers, peer):
             raise KeyNeeded
         return Caller(LOCAL_USER, frozenset(RIGHTS))
 

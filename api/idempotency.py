@@ -1,4 +1,4 @@
-"""``Idempotency-Key``: a request that a program sends again, because it heard nothing, is done once.
+"""``Idempotency-Key``: a request that a program repeats because it got no reply is carried out once.
 
     earlier = requests.begin(caller, key, body)     # "", or what the first one led to
     requests.keep(caller, key, turn_id)             # or requests.forget(caller, key)
@@ -8,7 +8,6 @@ What is kept is a turn's id, for a day, never a body: of that only a hash.
 
 import hashlib
 import time
-from collections.abc import Callable
 
 from rag.errors import IdempotencyConflict, IdempotencyRunning
 from rag.settings import DatabasePlace
@@ -32,9 +31,8 @@ MIGRATIONS = (_tables,)
 class IdempotentRequests(SharedStore):
     """The requests of the last day that brought a key, of each caller its own.  Safe from threads and processes."""
 
-    def __init__(self, place: DatabasePlace, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, place: DatabasePlace) -> None:
         super().__init__(open_database(place, MIGRATIONS, create=True))
-        self._clock = clock
 
     def begin(self, caller: str, key: str, body: bytes) -> str:
         """Reserve a key and return an empty string, or return what the first request of this key led to.
@@ -42,7 +40,7 @@ class IdempotentRequests(SharedStore):
         Raises ``IdempotencyConflict`` where that one had another body, and ``IdempotencyRunning`` within a minute
         where it has not led to anything yet.
         """
-        now, key_hash, body_hash = self._clock(), _hash(key.encode()), _hash(body)
+        now, key_hash, body_hash = time.time(), _hash(key.encode()), _hash(body)
         with self._database.transaction() as connection:
             connection.execute("DELETE FROM request WHERE at <= ?", (now - _KEPT_SECONDS,))
             row = connection.execute(

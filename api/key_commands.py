@@ -179,7 +179,7 @@ def _parser() -> argparse.ArgumentParser:
     added = commands.add_parser("add", help="make a key and print its secret once  创建密钥，仅显示一次")
     added.add_argument("name", metavar="NAME", help="what the key is for  用途")
     _of_rights(added)
-    _of_bases(added)
+    add_base_options(added)
     _of_limits(added)
     revoked = _of_key(commands.add_parser("revoke", help="end a key for ever  永久吊销密钥"))
     rolled = _of_key(commands.add_parser("roll", help="a new secret for a key  更换密钥"))
@@ -210,7 +210,8 @@ def _of_rights(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _of_bases(parser: argparse.ArgumentParser) -> None:
+def add_base_options(parser: argparse.ArgumentParser) -> None:
+    """Add ``--kb`` and ``--all``, which say what a key or a person may read."""
     which = parser.add_mutually_exclusive_group()
     which.add_argument(
         "--kb", action="append", metavar="NAME", help="a knowledge base; may be repeated  知识库，可重复"

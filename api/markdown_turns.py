@@ -1,4 +1,4 @@
-"""A turn as programs are told it that draw its text as Markdown: nothing is loaded, and doubts stand beside the words.
+"""A turn for programs that draw its text as Markdown: nothing is loaded, and doubts are marked.
 
 A passage may name a picture's address, and who draws Markdown fetches it: a stranger hears of the customer.  So a
 picture becomes a link, or its own words.  A sentence with an address that nobody has confirmed, and, where that is

@@ -9,120 +9,73 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import rag.errors
-from rag.errors import (
-    AccessDenied,
-    AnswerCancelled,
-    AnswerdeskError,
-    ApiKeyRefused,
-    ApiKeyUnknown,
-    BucketUnavailable,
-    CuratedMissing,
-    CuratedUnusable,
-    DatabaseUnavailable,
-    DocumentMissing,
-    DownloadFailed,
-    ForeignHost,
-    ForeignPage,
-    GenerationGone,
-    IdempotencyConflict,
-    IdempotencyRunning,
-    IngestRunning,
-    JobMissing,
-    KeyNeeded,
-    KnowledgeBaseMissing,
-    KnowledgeError,
-    LastAdmin,
-    ModelNotInstalled,
-    ModelsBusy,
-    ModelUnknown,
-    NothingToIngest,
-    NotPermitted,
-    OwnFilesWaiting,
-    OwnQueueFull,
-    PeopleError,
-    PersonTaken,
-    PersonUnknown,
-    PersonUnusable,
-    QuestionError,
-    QuestionsTooFast,
-    QueueFull,
-    RequestTooLarge,
-    RequestUnusable,
-    RewritingUnusable,
-    RightMissing,
-    ServingError,
-    SettingsError,
-    StorageFull,
-    TooManyAtOnce,
-    TurnMissing,
-    UploadsUsedUp,
-    UploadUnusable,
-    VectorEngineUnavailable,
-    WaitedTooLong,
-)
+from rag import errors
+from rag.errors import AnswerCancelled, AnswerdeskError
 from rag.schema import Language
 from rag.turns import Failure, TurnSnapshot
 
 _STATUS: tuple[tuple[type[AnswerdeskError], int], ...] = (
-    (ApiKeyRefused, 401),
-    (KeyNeeded, 401),
-    (ForeignHost, 421),
-    (ForeignPage, 403),
-    (RightMissing, 403),
-    (NotPermitted, 403),
-    (AccessDenied, 403),
-    (PersonUnknown, 404),
-    (ApiKeyUnknown, 404),
-    (PersonTaken, 409),
-    (PersonUnusable, 409),
-    (LastAdmin, 409),
-    (PeopleError, 403),
-    (TurnMissing, 404),
-    (CuratedMissing, 404),
-    (DocumentMissing, 404),
-    (JobMissing, 404),
-    (ModelUnknown, 404),
-    (ModelNotInstalled, 404),
-    (KnowledgeBaseMissing, 404),
-    (GenerationGone, 404),
-    (IngestRunning, 409),
-    (ModelsBusy, 409),
-    (NothingToIngest, 409),
-    (CuratedUnusable, 409),
-    (RewritingUnusable, 409),
-    (IdempotencyRunning, 409),
-    (AnswerCancelled, 409),
-    (RequestTooLarge, 413),
-    (IdempotencyConflict, 422),
-    (RequestUnusable, 422),
-    (TooManyAtOnce, 429),
-    (UploadUnusable, 422),
-    (QuestionsTooFast, 429),
-    (OwnQueueFull, 429),
-    (UploadsUsedUp, 429),
-    (OwnFilesWaiting, 429),
-    (QuestionError, 400),
-    (SettingsError, 400),
-    (StorageFull, 507),
-    (KnowledgeError, 503),
-    (ServingError, 503),
-    (DownloadFailed, 503),
+    (errors.ApiKeyRefused, 401),
+    (errors.KeyNeeded, 401),
+    (errors.ForeignHost, 421),
+    (errors.ForeignPage, 403),
+    (errors.RightMissing, 403),
+    (errors.NotPermitted, 403),
+    (errors.AccessDenied, 403),
+    (errors.PersonUnknown, 404),
+    (errors.ApiKeyUnknown, 404),
+    (errors.PersonTaken, 409),
+    (errors.PersonUnusable, 409),
+    (errors.LastAdmin, 409),
+    (errors.PeopleError, 403),
+    (errors.TurnMissing, 404),
+    (errors.CuratedMissing, 404),
+    (errors.DocumentMissing, 404),
+    (errors.JobMissing, 404),
+    (errors.ModelUnknown, 404),
+    (errors.ModelNotInstalled, 404),
+    (errors.KnowledgeBaseMissing, 404),
+    (errors.GenerationGone, 404),
+    (errors.IngestRunning, 409),
+    (errors.ModelsBusy, 409),
+    (errors.NothingToIngest, 409),
+    (errors.CuratedUnusable, 409),
+    (errors.RewritingUnusable, 409),
+    (errors.IdempotencyRunning, 409),
+    (errors.AnswerCancelled, 409),
+    (errors.RequestTooLarge, 413),
+    (errors.IdempotencyConflict, 422),
+    (errors.RequestUnusable, 422),
+    (errors.TooManyAtOnce, 429),
+    (errors.UploadUnusable, 422),
+    (errors.QuestionsTooFast, 429),
+    (errors.OwnQueueFull, 429),
+    (errors.UploadsUsedUp, 429),
+    (errors.OwnFilesWaiting, 429),
+    (errors.QuestionError, 400),
+    (errors.SettingsError, 400),
+    (errors.StorageFull, 507),
+    (errors.KnowledgeError, 503),
+    (errors.ServingError, 503),
+    (errors.DownloadFailed, 503),
 )
 """The first class that fits decides; what none fits is a fault of ours: 500."""
 
 _WORTH_A_TRY = (
-    DatabaseUnavailable,
-    BucketUnavailable,
-    VectorEngineUnavailable,
-    QueueFull,
-    WaitedTooLong,
-    OwnQueueFull,
-    QuestionsTooFast,
-    TooManyAtOnce,
+    errors.DatabaseUnavailable,
+    errors.BucketUnavailable,
+    errors.VectorEngineUnavailable,
+    errors.QueueFull,
+    errors.WaitedTooLong,
+    errors.OwnQueueFull,
+    errors.QuestionsTooFast,
+    errors.TooManyAtOnce,
 )
 _USUAL_WAIT_SECONDS = 20
-_OPENAI_TYPES = {400: "invalid_request_error", 401: "authentication_error", 403: "permission_error"} | {
+_OPENAI_TYPES = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    403: "permission_error",
     404: "invalid_request_error",
     409: "conflict_error",
     413: "invalid_request_error",
@@ -189,22 +142,22 @@ def problem_of(error: AnswerdeskError, language: Language, *, param: str | None 
 
 def problem_of_failure(failure: Failure, language: Language) -> Problem:
     """Return what a caller is told of work that failed."""
-    kind = getattr(rag.errors, failure.kind, None)
+    kind = getattr(errors, failure.kind, None)
     known = kind if isinstance(kind, type) and issubclass(kind, AnswerdeskError) else AnswerdeskError
     sentence = failure.zh if language == "zh" else failure.en
     details = {"retry_seconds": failure.retry_seconds}
     return Problem(status_of(known), failure.kind, sentence, _retry_seconds(known, details))
 
 
-def unforeseen(number: str, language: Language) -> Problem:
+def unforeseen_problem(number: str, language: Language) -> Problem:
     """Return what a caller is told of a fault of ours, which the log explains under ``number``."""
-    return problem_of(rag.errors.TurnFailed(number=number), language)
+    return problem_of(errors.TurnFailed(number=number), language)
 
 
 def status_of(kind: type[AnswerdeskError]) -> int:
     """Return the HTTP status of an error.
 
-    >>> status_of(QueueFull), status_of(AccessDenied), status_of(AnswerdeskError)
+    >>> status_of(errors.QueueFull), status_of(errors.AccessDenied), status_of(AnswerdeskError)
     (503, 403, 500)
     """
     return next((status for known, status in _STATUS if issubclass(kind, known)), 500)
@@ -213,7 +166,7 @@ def status_of(kind: type[AnswerdeskError]) -> int:
 def _retry_seconds(kind: type[AnswerdeskError], details: Mapping[str, object]) -> int | None:
     if not issubclass(kind, _WORTH_A_TRY):
         return None
-    seconds = details.get("seconds" if issubclass(kind, QuestionsTooFast) else "retry_seconds")
+    seconds = details.get("seconds" if issubclass(kind, errors.QuestionsTooFast) else "retry_seconds")
     return max(1, math.ceil(seconds)) if isinstance(seconds, int | float) else _USUAL_WAIT_SECONDS
 
 

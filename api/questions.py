@@ -28,9 +28,11 @@ Result = TypeVar("Result")
 HEARTBEAT_SECONDS = 5.0
 PROGRAM_TAB = "api"
 """The name under which programs without a key take turns with the desk's tabs."""
+
 _ASKER_DIGITS = 16
 _TEXTS_AT_ONCE = 8
 """At most 4,096 tokens, for the embedder reads 512 of a text: about a second on two cores."""
+
 _GATHER_SECONDS = 0.04
 """What the model says within this time is told at once: thirty words a second need no message each."""
 
@@ -149,9 +151,9 @@ class Questions:
                     yield None
 
     @contextmanager
-    def _hearing(self, turn_id: str) -> Iterator["_Heard"]:
+    def _hearing(self, turn_id: str) -> Iterator["_TurnChanges"]:
         """Hear of a turn's changes, from the thread that answers it, while the block lasts."""
-        loop, heard = asyncio.get_running_loop(), _Heard(asyncio.Event(), asyncio.Event())
+        loop, heard = asyncio.get_running_loop(), _TurnChanges(asyncio.Event(), asyncio.Event())
 
         def wake(snapshot: TurnSnapshot) -> None:
             with suppress(RuntimeError):  # the loop has ended, and nobody is there to be told
@@ -193,7 +195,7 @@ class Questions:
 
 
 @dataclass(frozen=True, slots=True)
-class _Heard:
+class _TurnChanges:
     """What the thread that answers has told: that the turn has changed, that it has ended."""
 
     anything: asyncio.Event
@@ -216,14 +218,27 @@ def _embedded(embedder: Callable[[], Embedder], texts: Sequence[str]) -> Embeddi
 
 async def unless_gone(work: Coroutine[object, object, Result], request: Request) -> Result:
     """Return what ``work`` returns; where the client goes away before, cancel it and raise ``CancelledError``."""
-    ended, gone = asyncio.ensure_future(work), asyncio.ensure_future(_gone(request))
+    return await _unless(_gone(request), asyncio.CancelledError, work)
+
+
+async def unless_left(left: asyncio.Event | None, work: Coroutine[object, object, Result]) -> Result:
+    """Return what ``work`` returns; where the client has left before, cancel it and raise ``AnswerCancelled``."""
+    return await work if left is None else await _unless(left.wait(), AnswerCancelled, work)
+
+
+async def _unless(
+    departure: Coroutine[object, object, object],
+    error: type[BaseException],
+    work: Coroutine[object, object, Result],
+) -> Result:
+    working, leaving = asyncio.ensure_future(work), asyncio.ensure_future(departure)
     try:
-        await asyncio.wait({ended, gone}, return_when=asyncio.FIRST_COMPLETED)
-        if not ended.done():
-            raise asyncio.CancelledError
-        return ended.result()
+        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise error
+        return working.result()
     finally:
-        for task in (ended, gone):
+        for task in (working, leaving):
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
@@ -245,7 +260,7 @@ def _hidden() -> Iterator[None]:
 
 
 @asynccontextmanager
-async def asked(
+async def question_turn(
     questions: Questions, request: TurnRequest, asker: str = ""
 ) -> AsyncIterator[tuple[str, AsyncIterator[TurnSnapshot | None]]]:
     """Ask, and follow the turn, of which the id and the snapshots are given; it is stopped where the block is left.
@@ -264,18 +279,3 @@ async def final_snapshot(snapshots: AsyncIterator[TurnSnapshot | None]) -> TurnS
         last = snapshot or last
     assert last is not None and last.final  # ``Questions.follow`` ends with it
     return last
-
-
-async def unless_left(left: asyncio.Event | None, work: Coroutine[object, object, Result]) -> Result:
-    """Return what ``work`` returns; where the client has left before, cancel it and raise ``AnswerCancelled``."""
-    if left is None:
-        return await work
-    working, leaving = asyncio.ensure_future(work), asyncio.ensure_future(left.wait())
-    try:
-        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        if not working.done():
-            raise AnswerCancelled
-        return working.result()
-    finally:
-        working.cancel()
-        leaving.cancel()

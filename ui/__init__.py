@@ -1,1 +1,1 @@
-"""What a support agent sees."""
+"""The support desk in the browser."""

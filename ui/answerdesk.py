@@ -4,6 +4,7 @@ Each subcommand imports its own room when it is called: ``answerdesk ask`` start
 """
 
 import argparse
+import importlib
 import os
 import signal
 import sys
@@ -35,104 +36,43 @@ _MODEL_COMMANDS = ("list", "pull", "import", "quantize", "adapter", "delete", "u
 _SERVER_COMMANDS = ("status", "start", "stop")
 
 
-def _rag(name: str, argv: Sequence[str]) -> int:
-    from rag.__main__ import main
-
-    return main([name, *argv])
-
-
-def _ingest(name: str, argv: Sequence[str]) -> int:
-    del name
-    from ingest.__main__ import main
-
-    return main(argv)
-
-
-def _worker(name: str, argv: Sequence[str]) -> int:
-    del name
-    from ingest.worker import main
-
-    return main(argv)
-
-
-def _eval(name: str, argv: Sequence[str]) -> int:
-    del name
-    from eval.__main__ import main
-
-    return main(argv)
-
-
-def _setup(name: str, argv: Sequence[str]) -> int:
-    del name
-    from rag.setup.__main__ import main
-
-    return main(argv)
-
-
-def _people(name: str, argv: Sequence[str]) -> int:
-    from ui.__main__ import main
-
-    return main([name, *argv])
-
-
-def _keys(name: str, argv: Sequence[str]) -> int:
-    del name
-    from api.key_commands import main
-
-    return main(argv)
-
-
-def _api(name: str, argv: Sequence[str]) -> int:
-    del name
-    from api.__main__ import main
-
-    return main(argv)
-
-
-def _desk(name: str, argv: Sequence[str]) -> int:
-    del name
-    from ui.__main__ import main
-
-    return main(argv)
-
-
-def _ollama(name: str, argv: Sequence[str]) -> int:
-    commands = _MODEL_COMMANDS if name == "models" else _SERVER_COMMANDS
-    if not argv or argv[0] not in commands:
-        parser = argparse.ArgumentParser(prog=f"answerdesk {name}", description=_COMMANDS[name].description)
-        parser.add_argument("command", choices=commands, help=f"answerdesk {name} COMMAND --help  查看命令说明")
-        parser.parse_args(argv)  # ends the program: with the help, or because there is no such command
-    from rag.ollama.__main__ import main
-
-    return main(argv)
-
-
 @dataclass(frozen=True, slots=True)
 class _Command:
-    """``run`` takes the command's name and its arguments, and returns the exit code."""
+    """``module`` has the ``main`` that is called, where ``is_told_its_name`` with the command's name before the rest.
 
-    run: Callable[[str, Sequence[str]], int]
+    ``only`` are the subcommands that there are; empty: whatever ``main`` knows.
+    """
+
+    module: str
     description: str
+    is_told_its_name: bool = False
+    only: tuple[str, ...] = ()
 
 
 _COMMANDS: Mapping[str, _Command] = {
-    "ask": _Command(_rag, "answer one question  回答一个问题"),
-    "batch": _Command(_rag, "answer a JSONL file of questions  批量回答 JSONL 文件中的问题"),
-    "ingest": _Command(_ingest, "read documents into a knowledge base  导入文档"),
-    "worker": _Command(_worker, "embed passages for ingests of other machines  协助其他机器的导入"),
-    "desk": _Command(_desk, "open the desk in the browser  打开工作台"),
-    "api": _Command(_api, "answer other programs  向其他程序提供 API"),
-    "models": _Command(_ollama, "list, download, make, choose models  管理模型"),
-    "serve": _Command(_ollama, "start, stop, check the model server  管理模型服务"),
-    "people": _Command(_people, "who may sign in  管理用户"),
-    "keys": _Command(_keys, "API keys for other programs  管理 API 密钥"),
-    "curated": _Command(_rag, "answers written by people  管理人工答案"),
-    "latency": _Command(_rag, "times of recorded answers  已记录回答的耗时"),
-    "migrate": _Command(_rag, "copy people and questions to PostgreSQL, or back  迁移数据库"),
-    "forget": _Command(_rag, "erase a customer's data  删除客户数据"),
-    "retention": _Command(_rag, "delete questions past their retention  清理过期问题"),
-    "eval": _Command(_eval, "measure answers, search, refusals, citations  评测质量"),
-    "setup": _Command(_setup, "install what is missing  安装所需组件"),
+    "ask": _Command("rag.__main__", "answer one question  回答一个问题", is_told_its_name=True),
+    "batch": _Command(
+        "rag.__main__", "answer a JSONL file of questions  批量回答 JSONL 文件中的问题", is_told_its_name=True
+    ),
+    "ingest": _Command("ingest.__main__", "read documents into a knowledge base  导入文档"),
+    "worker": _Command("ingest.worker", "embed passages for ingests of other machines  协助其他机器的导入"),
+    "desk": _Command("ui.__main__", "open the desk in the browser  打开工作台"),
+    "api": _Command("api.__main__", "answer other programs  向其他程序提供 API"),
+    "models": _Command("rag.ollama.__main__", "list, download, make, choose models  管理模型", only=_MODEL_COMMANDS),
+    "serve": _Command(
+        "rag.ollama.__main__", "start, stop, check the model server  管理模型服务", only=_SERVER_COMMANDS
+    ),
+    "people": _Command("ui.__main__", "who may sign in  管理用户", is_told_its_name=True),
+    "keys": _Command("api.key_commands", "API keys for other programs  管理 API 密钥"),
+    "curated": _Command("rag.__main__", "answers written by people  管理人工答案", is_told_its_name=True),
+    "latency": _Command("rag.__main__", "times of recorded answers  已记录回答的耗时", is_told_its_name=True),
+    "migrate": _Command(
+        "rag.__main__", "copy people and questions to PostgreSQL, or back  迁移数据库", is_told_its_name=True
+    ),
+    "forget": _Command("rag.__main__", "erase a customer's data  删除客户数据", is_told_its_name=True),
+    "retention": _Command("rag.__main__", "delete questions past their retention  清理过期问题", is_told_its_name=True),
+    "eval": _Command("eval.__main__", "measure answers, search, refusals, citations  评测质量"),
+    "setup": _Command("rag.setup.__main__", "install what is missing  安装所需组件"),
 }
 
 
@@ -158,7 +98,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if command is None:
         _parser().parse_args(words)  # ends the program: with help or version, or because there is no such command
         raise AssertionError(words)
-    return command.run(words[0], words[1:])
+    name, *rest = words
+    if command.only and (not rest or rest[0] not in command.only):
+        parser = argparse.ArgumentParser(prog=f"answerdesk {name}", description=command.description)
+        parser.add_argument("command", choices=command.only, help=f"answerdesk {name} COMMAND --help  查看命令说明")
+        parser.parse_args(rest)  # ends the program: with the help, or because there is no such command
+    call: Callable[[Sequence[str]], int] = importlib.import_module(command.module).main
+    return call(words if command.is_told_its_name else rest)
 
 
 def run() -> None:

@@ -26,7 +26,7 @@ from ui.session import (
     shared_services,
 )
 from ui.turn_data import Data
-from ui.views.desk.history import draw_history
+from ui.views.desk.page import draw_history
 
 _SIDEBAR_PIXELS = 230
 _SEARCHES_GO_FIRST_SECONDS = 0.2

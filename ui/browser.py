@@ -37,7 +37,7 @@ def component(name: str, more_style: str = "") -> Callable[..., object]:
     return st.components.v2.component(f"answerdesk.{name}", html=html, css=style, js=script)
 
 
-def told(key: str, name: str) -> object:
-    """Return what the component of this key has just told under a name; None where it told nothing."""
+def component_value(key: str, name: str) -> object:
+    """Return the value that the component of this key has just sent under a name; None where it sent none."""
     found: object = st.session_state.get(key, {}).get(name)
     return found

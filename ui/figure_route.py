@@ -20,7 +20,7 @@ from api.services.shared import SharedServices
 from rag.errors import AnswerdeskError
 from rag.storage.access import LOCAL_USER, User
 from rag.storage.figures import FIGURE_MEDIA_TYPE
-from ui.current_sign_in import sign_in_of
+from ui.sign_in import sign_in_of
 
 _HEADERS = {
     "Cache-Control": "no-store",  # whoever loses the right, or signs out, sees it no more
@@ -53,7 +53,7 @@ def figure_route(services: Callable[[], SharedServices]) -> BaseRoute:
 def _content(services: SharedServices, request: Request) -> bytes | None:
     def who() -> User:
         people = services.people
-        if people is None or not people.required():
+        if not people.required():
             return LOCAL_USER
         return sign_in_of(people, request.cookies, own_origin(request)).user
 

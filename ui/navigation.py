@@ -9,11 +9,11 @@ import streamlit as st
 from rag.storage.access import Role
 from rag.translate import translate
 from ui.session import PageContext, take_wanted_turn
+from ui.views import performance
 from ui.views.desk import page as desk
 from ui.views.knowledge import page as knowledge
 from ui.views.models import page as models
 from ui.views.people import page as people
-from ui.views.performance import page as performance
 from ui.views.quality import page as quality
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from rich.console import Console
 from rich.table import Table
 
+from api.key_commands import add_base_options
 from rag.errors import PersonUnusable
 from rag.people.audit import AuditTrail, terminal_user
 from rag.people.directory import People, Person, known_scopes
@@ -39,15 +40,8 @@ def _list(people: People, settings: Settings, options: argparse.Namespace) -> No
     if not everybody:
         print(translate("people.nobody", terminal_language()), file=sys.stderr)
         return
-    table = Table()
     language = terminal_language()
-    for column in (
-        translate("ui.name", language),
-        translate("ui.role", language),
-        translate("ui.scope", language),
-        translate("people.state", terminal_language()),
-    ):
-        table.add_column(column)
+    table = Table(*(translate(key, language) for key in ("ui.name", "ui.role", "ui.scope", "people.state")))
     for person in everybody:
         table.add_row(person.name, translate(f"ui.role_{person.role}", language), _scopes(person), _state(person))
     Console().print(table)
@@ -57,28 +51,16 @@ def _add(people: People, settings: Settings, options: argparse.Namespace) -> Non
     scopes = None if options.all else known_scopes(settings, options.kb or [settings.knowledge_base])
     password = "" if options.oidc else hash_password(_password(options.name))
     person = people.add(options.name, options.role, scopes, password, by=terminal_user())
-    print(
-        translate(
-            "people.added",
-            terminal_language(),
-            name=person.name,
-            role=translate(f"ui.role_{person.role}", terminal_language()),
-        )
-    )
+    language = terminal_language()
+    print(translate("people.added", language, name=person.name, role=translate(f"ui.role_{person.role}", language)))
     if not people.has_admin():
         print(translate("people.no_admin", terminal_language()), file=sys.stderr)
 
 
 def _role(people: People, settings: Settings, options: argparse.Namespace) -> None:
     people.set_role(options.name, options.role, by=terminal_user())
-    print(
-        translate(
-            "people.role",
-            terminal_language(),
-            name=options.name,
-            role=translate(f"ui.role_{options.role}", terminal_language()),
-        )
-    )
+    language = terminal_language()
+    print(translate("people.role", language, name=options.name, role=translate(f"ui.role_{options.role}", language)))
 
 
 def _set_scopes(people: People, settings: Settings, options: argparse.Namespace) -> None:
@@ -139,10 +121,10 @@ def _parser() -> argparse.ArgumentParser:
     added.add_argument(
         "--oidc", action="store_true", help="the name is an e-mail address of your provider  由单位账号登录"
     )
-    _of_bases(added)
+    add_base_options(added)
     role = _of_name(commands.add_parser("role", help="give another role  更改角色"))
     role.add_argument("role", choices=ROLES)
-    _of_bases(_of_name(commands.add_parser("scopes", help="say what somebody may read  更改可用知识库")))
+    add_base_options(_of_name(commands.add_parser("scopes", help="say what somebody may read  更改可用知识库")))
     for name, words in (
         ("disable", "let somebody in no more  停用"),
         ("enable", "let somebody in again  启用"),
@@ -157,14 +139,6 @@ def _parser() -> argparse.ArgumentParser:
 def _of_name(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     parser.add_argument("name", metavar="NAME")
     return parser
-
-
-def _of_bases(parser: argparse.ArgumentParser) -> None:
-    which = parser.add_mutually_exclusive_group()
-    which.add_argument(
-        "--kb", action="append", metavar="NAME", help="a knowledge base; may be repeated  知识库，可重复"
-    )
-    which.add_argument("--all", action="store_true", help="every knowledge base  全部知识库")
 
 
 def _password(name: str) -> str:

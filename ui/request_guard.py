@@ -17,8 +17,10 @@ import base64
 import hashlib
 import logging
 import re
-from collections.abc import Callable
-from contextlib import suppress
+import time
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import cache, partial
 from pathlib import Path
 from typing import Final
@@ -43,15 +45,27 @@ from rag.errors import (
     PeopleError,
     ProxyWithoutSignIn,
     TooManyTabs,
+    UploadsFull,
 )
 from rag.storage.access import LOCAL_USER
-from ui.connection_limits import ConnectionLimits
-from ui.current_sign_in import CurrentSignIn, sign_in_of
-from ui.sign_in import PASSWORD_PATH, SIGN_IN_PATH, has_provider, request_language
-from ui.sign_in_form import FORM_HEADERS, notice_html
+from ui.sign_in import (
+    FORM_HEADERS,
+    PASSWORD_PATH,
+    SIGN_IN_PATH,
+    CurrentSignIn,
+    has_provider,
+    notice_html,
+    request_language,
+    sign_in_of,
+)
 
+SESSION_KEPT_SECONDS = 300.0
+"""How long Streamlit keeps a session without a socket (server.disconnectedSessionTTL): a closed page still costs."""
+
+_OPENED_PER_TAB = 4  # within those seconds: reloads, and connections that were lost
+_LOCAL_SHARE = 8  # a load test opens as many pages as a team
+_MEGABYTE = 1024 * 1024
 logger = logging.getLogger(__name__)
-
 ALIVE_PATH = "/_stcore/health"
 STREAM_PATH = "/_stcore/stream"
 FORMS: Final = frozenset({SIGN_IN_PATH, PASSWORD_PATH})
@@ -60,10 +74,13 @@ PROVIDER_PATHS: Final = frozenset({"/auth/login", "/auth/logout", "/oauth2callba
 
 NO_SIGN_IN = 4401
 """The code with which a socket is closed that nobody has signed in for."""
+
 FOREIGN = 4403
 """The code with which a socket is closed that another page opened, or that was asked for under another name."""
+
 LATER = 1013
 """The code with which a socket is closed while nobody can tell who signed in: RFC 6455's registry has it."""
+
 TOO_MANY = 4429
 """The code with which a socket is closed of a person who has too many."""
 
@@ -72,13 +89,83 @@ _UPLOAD = re.compile(r"/_stcore/upload_file/([^/]+)/[^/]+")
 _INLINE_SCRIPT = re.compile(r"<script>((?:(?!<script>).)*?)</script>", re.DOTALL)
 
 
+class ConnectionLimits:
+    """Limits for everybody; ``held_bytes`` tells how much Streamlit holds for a session now.
+
+    ``tabs`` is how many pages a person may have open, ``megabytes`` how much their files may take together.
+    """
+
+    def __init__(
+        self,
+        tabs: int,
+        megabytes: int,
+        held_bytes: Callable[[str], int],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._tabs = tabs
+        self._megabytes = megabytes
+        self._held_bytes = held_bytes
+        self._clock = clock
+        self._open: defaultdict[tuple[str, str], int] = defaultdict(int)
+        self._opened: defaultdict[tuple[str, str], deque[float]] = defaultdict(deque)
+        self._arriving: defaultdict[str, int] = defaultdict(int)
+        self._sessions: defaultdict[str, set[str]] = defaultdict(set)
+
+    def require_tab(self, person: str, kind: str) -> None:
+        """Raise ``TooManyTabs`` where a further socket of this ``kind`` would be refused."""
+        key, tabs = (person, kind), self._tabs_of(person)
+        opened, until = self._opened[key], self._clock() - SESSION_KEPT_SECONDS
+        while opened and opened[0] <= until:
+            opened.popleft()
+        full = self._open[key] >= tabs or len(opened) >= tabs * _OPENED_PER_TAB
+        if not self._open[key]:
+            del self._open[key]
+        if not opened:
+            del self._opened[key]
+        if full:
+            raise TooManyTabs(limit=tabs)
+
+    @contextmanager
+    def tab(self, person: str, kind: str) -> Iterator[None]:
+        """Count a socket while the block runs.  Raises ``TooManyTabs``."""
+        self.require_tab(person, kind)
+        key = (person, kind)
+        self._open[key] += 1
+        self._opened[key].append(self._clock())
+        try:
+            yield
+        finally:
+            self._open[key] -= 1
+            if not self._open[key]:
+                del self._open[key]
+
+    @contextmanager
+    def upload(self, person: str, session: str, length: int) -> Iterator[None]:
+        """Count ``length`` bytes that arrive for a session while the block runs.  Raises ``UploadsFull``."""
+        held = {other: self._held_bytes(other) for other in self._sessions[person]}
+        self._sessions[person] = {other for other, size in held.items() if size}
+        if sum(held.values()) + self._arriving[person] + length > self._megabytes * _MEGABYTE:
+            raise UploadsFull(megabytes=self._megabytes)
+        self._sessions[person].add(session)
+        self._arriving[person] += length
+        try:
+            yield
+        finally:
+            self._arriving[person] -= length
+            if not self._arriving[person]:
+                del self._arriving[person]
+
+    def _tabs_of(self, person: str) -> int:
+        return self._tabs * _LOCAL_SHARE if person == LOCAL_USER.name else self._tabs
+
+
 class RequestGuard:
-    """Passes on to ``app`` what may pass.  ``people`` None, or nobody who has to sign in: this machine's user only."""
+    """Passes on to ``app`` what may pass.  Where nobody has to sign in, that is this machine's user only."""
 
     def __init__(
         self,
         app: ASGIApp,
-        people: Callable[[], PeopleServices | None],
+        people: Callable[[], PeopleServices],
         limits: ConnectionLimits,
         is_host: Callable[[str | None], bool] = is_host_allowed,
     ) -> None:
@@ -170,14 +257,13 @@ class RequestGuard:
 
     async def _asked(self, connection: HTTPConnection) -> CurrentSignIn | None:
         """Do as ``_signed_in``, from the event loop.  Raises ``DatabaseUnavailable`` too."""
-        people, work = self._people(), partial(self._signed_in, connection)
-        return work() if people is None else await people.ask(work)
+        return await self._people().ask(partial(self._signed_in, connection))
 
     def _signed_in(self, connection: HTTPConnection) -> CurrentSignIn | None:
         """Return the sign-in; None where nobody has to.  Raises a ``PeopleError`` or ``ProxyWithoutSignIn``."""
         people = self._people()
         peer = connection.client.host if connection.client is not None else None
-        if people is None or not people.required():
+        if not people.required():
             if not came_directly(connection.headers, peer):
                 raise ProxyWithoutSignIn
             return None
@@ -202,17 +288,17 @@ class RequestGuard:
         async def receive_and_note() -> Message:
             message = await receive()
             people, frame = self._people(), message.get("bytes")
-            if frame and people is not None and people.sign_ins.must_note_use(signed_in.key) and is_by_hand(frame):
+            if frame and people.sign_ins.must_note_use(signed_in.key) and is_by_hand(frame):
                 await self._note_use(signed_in)
             return message
 
         return receive_and_note
 
     async def _note_use(self, signed_in: CurrentSignIn) -> None:
-        people = self._people()
-        if people is not None and people.sign_ins.must_note_use(signed_in.key):
+        sign_ins = self._people().sign_ins
+        if sign_ins.must_note_use(signed_in.key):
             with suppress(DatabaseUnavailable):  # noted with the next one
-                await run_in_threadpool(people.sign_ins.note_use, signed_in.key)
+                await run_in_threadpool(sign_ins.note_use, signed_in.key)
 
 
 def _person(signed_in: CurrentSignIn | None) -> str:

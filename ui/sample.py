@@ -25,6 +25,7 @@ SAMPLE_FOLDER = Path(__file__).resolve().parent.parent / "data" / "knowledge"
 _QUESTIONS = "golden"  # the folder beside the sample's
 _SOME_QUESTIONS = 60
 """So many are drawn: every later ingest asks those that it can twice (``ingest.gate``), and seconds are enough."""
+
 _SEED = 0
 _FEW_CANDIDATES = 5
 """What the run that is compared takes from each search instead of ``Settings.candidates``: the least there may be."""

@@ -19,17 +19,15 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 from streamlit.web.server.starlette.starlette_websocket import is_host_allowed
 
-from api.paths import ApiPaths
 from api.services.shared import PeopleServices, SharedServices
 from rag.errors import AnswerdeskError, SignInNeeded
 from rag.settings import Settings, load_settings
 from rag.turns.unforeseen import log_unforeseen
 from ui.components.job_view import say_failure
 from ui.components.page_shell import draw_signed_out
-from ui.connection_limits import ConnectionLimits
 from ui.figure_route import figure_route
 from ui.formats import markdown_word
-from ui.request_guard import RequestGuard
+from ui.request_guard import ConnectionLimits, RequestGuard
 from ui.session import page_language, shared_services
 from ui.sign_in import sign_in_routes
 from ui.turn_feed import feed_route
@@ -42,6 +40,23 @@ logger = logging.getLogger(__name__)
 APP_SCRIPT = Path(__file__).resolve().with_name("app.py")
 
 CONFIGURATION = Path(__file__).with_name(".streamlit") / "config.toml"
+
+
+API_PATHS = ("/v1/", "/api/v1/", "/chat/completions", "/mcp", "/healthz", "/readyz", "/metrics", "/openapi.json")
+"""The beginnings of the paths that belong to the API in a process that serves the desk as well."""
+
+
+class ApiPaths:
+    """Serves the API's paths by ``api`` and all others by ``desk``, in one process."""
+
+    def __init__(self, api: ASGIApp, desk: ASGIApp) -> None:
+        self._api = api
+        self._desk = desk
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request."""
+        is_api = scope["type"] == "http" and scope["path"].startswith(API_PATHS)
+        await (self._api if is_api else self._desk)(scope, receive, send)
 
 
 class DeskApplication(st.App):
@@ -70,7 +85,7 @@ class DeskApplication(st.App):
                 yield
             made.close()
 
-        def people() -> PeopleServices | None:
+        def people() -> PeopleServices:
             return services().people
 
         super().__init__(

@@ -19,8 +19,8 @@ from rag.private_files import keep_files_private
 from rag.schema import Language
 from rag.settings import LOOPBACKS, load_settings
 from rag.storage.access import LOCAL_USER, User
-from ui.current_sign_in import sign_in_of_provider, token_in
 from ui.formats import language_of_locale
+from ui.sign_in import sign_in_of_provider, token_in
 from ui.turn_data import Reading
 
 _ADDRESS_LAGS_SECONDS = 3.0
@@ -58,20 +58,20 @@ def page_context(shared: SharedServices) -> PageContext:
     services = shared.of(who, str(st.session_state.get("scope") or ""))
     zone = _zone()
     address = (st.context.url or "").partition("?")[0].rstrip("/")
-    required = shared.people is not None and shared.people.required()
+    required = shared.people.required()
     return PageContext(services, language, Reading(language, datetime.now(zone), zone, address), user, required)
 
 
-def _who(people: PeopleServices | None) -> Callable[[], User]:
+def _who(people: PeopleServices) -> Callable[[], User]:
     """Return how to ask, from any thread and whenever it matters, who is at this browser."""
     address = str(st.get_option("server.address") or "")
     direct = came_directly(st.context.headers.to_dict(), "127.0.0.1")  # else the address is none of this machine's own
     return partial(_user, people, address, direct, _token(), st.user.to_dict())
 
 
-def _user(people: PeopleServices | None, address: str, direct: bool, token: str, claims: Mapping[str, object]) -> User:
+def _user(people: PeopleServices, address: str, direct: bool, token: str, claims: Mapping[str, object]) -> User:
     """Return who that is: by the cookie of ``ui/sign_in.py``, or by what another provider claims."""
-    if people is None or not people.required():
+    if not people.required():
         if address not in LOOPBACKS:
             raise OpenWithoutSignIn(address=address or "0.0.0.0")
         if not direct:
@@ -168,23 +168,17 @@ def take_wanted_turn() -> str:
 
 def ask_token() -> str:
     """Return the token of the question box as it is drawn now: what is sent twice from one box is one turn."""
-    if "ask_token" not in st.session_state:
-        st.session_state["ask_token"] = secrets.token_urlsafe(16)
-    return cast(str, st.session_state["ask_token"])
+    return str(st.session_state.setdefault("ask_token", secrets.token_urlsafe(16)))
 
 
 def feed_token() -> str:
     """Return the word by which this tab's socket is known: only the tab's own page learns it."""
-    if "feed_token" not in st.session_state:
-        st.session_state["feed_token"] = secrets.token_urlsafe(24)
-    return cast(str, st.session_state["feed_token"])
+    return str(st.session_state.setdefault("feed_token", secrets.token_urlsafe(24)))
 
 
 def tab_name() -> str:
     """Return what this browser tab is called: a number of its own, which is kept nowhere."""
-    if "tab_name" not in st.session_state:
-        st.session_state["tab_name"] = f"tab {secrets.token_hex(8)}"
-    return cast(str, st.session_state["tab_name"])
+    return str(st.session_state.setdefault("tab_name", f"tab {secrets.token_hex(8)}"))
 
 
 def use_up_token() -> None:

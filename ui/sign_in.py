@@ -3,12 +3,18 @@
     GET  /sign-in    the form, or the first admin's where there is none yet     POST  the attempt
     GET  /password   the form for a new password                               POST  the change
 
+``sign_in_of`` returns who sends a request: by that cookie, or by what Streamlit keeps of another provider's sign-in.
 ``ui/request_guard.py`` sends here whoever comes without a valid sign-in, and lets in forms from the desk's own pages
-only.
+only.  The forms are whole documents: no script, nothing from elsewhere, the desk's own colours.
 """
 
+import json
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from html import escape
+from types import MappingProxyType
+from typing import Final, Literal
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import streamlit as st
@@ -18,24 +24,220 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
+from streamlit.auth_util import get_cookie_with_chunks
+from streamlit.web.server.server_util import get_cookie_secret
+from streamlit.web.server.starlette.starlette_app_utils import decode_signed_value
+from streamlit.web.server.starlette.starlette_server_config import USER_COOKIE_NAME
 
 from api.services.shared import PeopleServices
-from rag.errors import DatabaseUnavailable, PeopleError, PersonUnusable, SignInNeeded, SignInThrottled, SignInWrong
-from rag.people.passwords import hash_password, matches, require_good
-from rag.people.sign_ins import BROWSER_KNOWN_SECONDS, NewSession
+from rag.errors import (
+    AnswerdeskError,
+    DatabaseUnavailable,
+    PeopleError,
+    PersonUnusable,
+    SignInNeeded,
+    SignInThrottled,
+    SignInWrong,
+)
+from rag.people.passwords import SHORTEST, hash_password, matches, require_good
+from rag.people.sign_ins import BROWSER_KNOWN_SECONDS, NewSession, provider_key, token_key
 from rag.schema import Language
-from ui.current_sign_in import BROWSER_COOKIE, COOKIE, cookie_name, token_in
+from rag.storage.access import User
+from rag.translate import translate
+from ui.browser import asset
 from ui.formats import language_of_locale
-from ui.sign_in_form import FORM_HEADERS, Form, form_html, notice_html
 
+COOKIE = "answerdesk_sign_in"
+BROWSER_COOKIE = "answerdesk_browser"
+FORM_HEADERS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "Cache-Control": "no-store",
+        "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; "
+        "frame-ancestors 'none'; base-uri 'none'",
+        "Referrer-Policy": "same-origin",
+        "X-Content-Type-Options": "nosniff",
+        "X-Frame-Options": "DENY",
+    }
+)
+_LONG_LANGUAGE: Mapping[Language, str] = {"en": "en", "zh": "zh-CN"}
 SIGN_IN_PATH = "/sign-in"
 PASSWORD_PATH = "/password"
 _LARGEST_FORM_BYTES = 16 * 1024
 _PASSWORDS_AT_ONCE = 4  # whoever floods the form takes none of the threads that serve files
 
 
-def sign_in_routes(people: Callable[[], PeopleServices | None]) -> list[BaseRoute]:
-    """Return the routes; ``people`` None, or nobody to sign in: they lead to the desk."""
+@dataclass(frozen=True, slots=True)
+class CurrentSignIn:
+    """A valid sign-in; ``key`` is what its use is noted under."""
+
+    user: User
+    key: bytes
+
+
+def cookie_name(name: str, *, secure: bool) -> str:
+    """Return what a cookie is called: over https browsers keep ``__Host-`` ones from other hosts, ports and http.
+
+    >>> cookie_name(COOKIE, secure=True), cookie_name(COOKIE, secure=False)
+    ('__Host-answerdesk_sign_in', 'answerdesk_sign_in')
+    """
+    return f"__Host-{name}" if secure else name
+
+
+def token_in(cookies: Mapping[str, str], *, secure: bool) -> str:
+    """Return the token of a password's sign-in, or an empty string."""
+    return cookies.get(cookie_name(COOKIE, secure=secure), "")
+
+
+def sign_in_of(people: PeopleServices, cookies: Mapping[str, str], origin: str) -> CurrentSignIn:
+    """Return the sign-in that a request to ``origin`` (as in ``https://desk.example.org``) brings along.
+
+    Raises a ``PeopleError``.
+    """
+    token = token_in(cookies, secure=origin.startswith("https://"))
+    if token:
+        return CurrentSignIn(people.sign_ins.user(token), token_key(token))
+    return sign_in_of_provider(people, _claims(cookies, origin))
+
+
+def sign_in_of_provider(people: PeopleServices, claims: Mapping[str, object]) -> CurrentSignIn:
+    """Return the sign-in of which another provider claims this.  Raises a ``PeopleError``.
+
+    Somebody whose address of e-mail the provider has not verified may have chosen anybody's.
+    """
+    email, verified = claims.get("email"), claims.get("email_verified")
+    trusted = verified in (True, "true") or (verified is None and people.unverified_email)
+    if not claims.get("is_logged_in") or not email or not trusted:
+        raise SignInNeeded
+    name, signed_in_at = str(email), datetime.fromtimestamp(float(str(claims.get("iat") or 0)), UTC)
+    return CurrentSignIn(people.sign_ins.user_of_provider(name, signed_in_at), provider_key(name, signed_in_at))
+
+
+def _claims(cookies: Mapping[str, str], origin: str) -> Mapping[str, object]:
+    """Return what Streamlit signed at ``st.login``, as it reads it for ``st.user``; empty where there is nothing."""
+    if USER_COOKIE_NAME not in cookies:
+        return {}
+    secret = get_cookie_secret()
+
+    def one(name: str) -> bytes | None:
+        return decode_signed_value(secret, name, cookies[name].encode("latin-1")) if name in cookies else None
+
+    try:
+        kept = json.loads(get_cookie_with_chunks(one, USER_COOKIE_NAME) or b"{}")
+    except ValueError:
+        return {}
+    return kept if isinstance(kept, dict) and kept.get("origin") == origin else {}
+
+
+Form = Literal["sign_in", "first", "password"]
+
+
+_ACTIONS: Mapping[Form, tuple[str, str, str]] = {  # path, heading, button
+    "sign_in": ("/sign-in", "sign_in", "sign_in"),
+    "first": ("/sign-in", "first_admin", "first_admin_make"),
+    "password": ("/password", "password_change", "password_change"),
+}
+
+
+def form_html(
+    form: Form,
+    language: Language,
+    *,
+    next_path: str,
+    name: str = "",
+    error: str = "",
+    done: bool = False,
+    provider: bool = False,
+) -> str:
+    """Return the document.  Everything that somebody else wrote is escaped here."""
+    path, heading, button = _ACTIONS[form]
+    other: Language = "en" if language == "zh" else "zh"
+    other_link = f"{path}?{urlencode({'lang': other, 'next': next_path})}"
+    said = [f'<p class="said error" role="alert">{escape(error)}</p>'] if error else []
+    said += [f'<p class="said done" role="status">{translate("ui.password_changed", language)}</p>'] if done else []
+    why = "<p>" + translate("ui.first_admin_why", language) + "</p>" if form == "first" else ""
+    elsewhere = (
+        f'<a class="button" href="/auth/login">{translate("ui.sign_in_with", language)}</a>'
+        if provider and form == "sign_in"
+        else ""
+    )
+    return f"""<!doctype html>
+<html lang="{_LONG_LANGUAGE[language]}" class="sign-in">
+<head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{translate("ui." + heading, language)} · {translate("ui.product", language)}</title>
+<style>{_style()}</style></head>
+<body><main>
+<div class="head"><b>{translate("ui.product", language)}</b>
+<a href="{escape(other_link)}" lang="{_LONG_LANGUAGE[other]}">{"English" if other == "en" else "中文"}</a></div>
+<h1>{translate("ui." + heading, language)}</h1>{why}
+{"".join(said)}
+<form method="post" action="{path}">
+<input type="hidden" name="lang" value="{language}"><input type="hidden" name="next" value="{escape(next_path)}">
+{"".join(_fields(form, language, name))}
+<button type="submit">{translate("ui." + button, language)}</button>
+</form>{elsewhere}
+</main></body></html>
+"""
+
+
+def notice_html(error: AnswerdeskError) -> str:
+    """Return a document that says an error in both languages, for whoever is let no further."""
+    said = [
+        f'<p class="said error" lang="{_LONG_LANGUAGE[language]}">{escape(error.text(language))}</p>'
+        for language in ("en", "zh")
+    ]
+    return f"""<!doctype html>
+<html lang="en" class="sign-in">
+<head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{translate("ui.product", "en")}</title><style>{_style()}</style></head>
+<body><main><h1>{translate("ui.product", "en")}</h1>{"".join(said)}</main></body></html>
+"""
+
+
+def _style() -> str:
+    return asset("tokens.css") + asset("sign_in.css")
+
+
+def _fields(form: Form, language: Language, name: str) -> list[str]:
+    new = translate("ui.password_new", language, limit=SHORTEST)
+    again = translate("ui.password_again", language)
+    fields = {
+        "code": _field(
+            "code", translate("ui.first_admin_code", language), "text", "one-time-code", focused=form == "first"
+        ),
+        "name": _field(
+            "name",
+            translate("ui.name", language),
+            "text",
+            "username",
+            value=name,
+            focused=form == "sign_in" and not name,
+        ),
+        "password": _field(
+            "password", translate("ui.password", language), "password", "current-password", focused=form == "sign_in"
+        ),
+        "first": _field("password", new, "password", "new-password"),
+        "new": _field("new", new, "password", "new-password"),
+        "again": _field("again", again, "password", "new-password"),
+    }
+    wanted: Mapping[Form, tuple[str, ...]] = {
+        "sign_in": ("name", "password"),
+        "first": ("code", "name", "first", "again"),
+        "password": ("password", "new", "again"),
+    }
+    return [fields[key] for key in wanted[form]]
+
+
+def _field(name: str, label: str, kind: str, complete: str, *, value: str = "", focused: bool = False) -> str:
+    focus = " autofocus" if focused else ""
+    return (
+        f'<label for="{name}">{escape(label)}</label><input id="{name}" name="{name}" type="{kind}" required '
+        f'maxlength="200" autocomplete="{complete}" value="{escape(value)}"{focus} autocapitalize="none" '
+        'spellcheck="false">'
+    )
+
+
+def sign_in_routes(people: Callable[[], PeopleServices]) -> list[BaseRoute]:
+    """Return the routes; where nobody has to sign in, they lead to the desk."""
     return [
         Route(path, _Page(people, show, change), methods=["GET", "POST"])
         for path, show, change in (
@@ -50,7 +252,7 @@ class _Page:
 
     def __init__(
         self,
-        people: Callable[[], PeopleServices | None],
+        people: Callable[[], PeopleServices],
         show: Callable[[PeopleServices], Form],
         take_in: Callable[[PeopleServices, Request, dict[str, str]], NewSession | None],
     ) -> None:
@@ -62,15 +264,16 @@ class _Page:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         try:
-            response = await (self._taken_in(request) if request.method == "POST" else self._shown(request))
+            response = await self._response(request, self._people())
         except DatabaseUnavailable as error:
             response = HTMLResponse(notice_html(error), 503, FORM_HEADERS)
         await response(scope, receive, send)
 
-    async def _shown(self, request: Request) -> Response:
-        people = self._people()
-        if people is None or not await people.ask(people.required):
+    async def _response(self, request: Request, people: PeopleServices) -> Response:
+        if not await people.ask(people.required):
             return RedirectResponse("/", 303)
+        if request.method == "POST":
+            return await self._taken_in(people, request)
         return await self._form(people, request, dict(request.query_params))
 
     async def _form(
@@ -94,10 +297,7 @@ class _Page:
         )
         return HTMLResponse(html, status, headers)
 
-    async def _taken_in(self, request: Request) -> Response:
-        people = self._people()
-        if people is None or not await people.ask(people.required):
-            return RedirectResponse("/", 303)
+    async def _taken_in(self, people: PeopleServices, request: Request) -> Response:
         given = await _given(request)
         if given is None:
             return HTMLResponse("", 400, FORM_HEADERS)

@@ -1,4 +1,4 @@
-"""What becomes of the turn that a tab looks at, told to the tab by a socket of its own.
+"""Sends a tab the changes of the turn that it shows, over a socket of its own.
 
 A rerun of the page for every few words costs the server and the browser some tens of milliseconds each time, and what
 was found would wait until the whole page is drawn.  Here passages are on their way as soon as they are there, and the
@@ -18,7 +18,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.routing import BaseRoute, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from api.services.turn_feeds import Followed, TurnFeeds
+from api.services.turn_feeds import FollowedTurn, TurnFeeds
 from rag.errors import AnswerdeskError, DatabaseUnavailable
 from rag.schema import Language
 from rag.turns import TurnSnapshot
@@ -40,14 +40,14 @@ def feed_route(feeds: Callable[[], TurnFeeds]) -> BaseRoute:
         tab = socket.query_params.get("tab", "")
         await socket.accept()
         if feeds().knows(tab):
-            await _Telling(feeds(), tab, socket).run()
+            await _FeedSocket(feeds(), tab, socket).run()
         else:
             await socket.close(UNKNOWN_TAB)
 
     return WebSocketRoute(FEED_PATH, serve)
 
 
-class _Telling:
+class _FeedSocket:
     """One socket, until it is closed."""
 
     def __init__(self, feeds: TurnFeeds, tab: str, socket: WebSocket) -> None:
@@ -90,30 +90,30 @@ class _Telling:
             if self._feeds.followed(self._tab) is followed:
                 await self._news.wait()
 
-    async def _follow(self, followed: Followed) -> None:
+    async def _follow(self, followed: FollowedTurn) -> None:
         """Tell of a turn until it has ended or the tab follows another one."""
-        told = _Told()
+        state = _FeedState()
 
         def hear(snapshot: TurnSnapshot) -> None:
-            if snapshot.final or len(snapshot.evidence) > told.passages:
+            if snapshot.final or len(snapshot.evidence) > state.passages:
                 self._wake()  # the rest is told at its own pace
 
         stop = followed.turns.listen(followed.turn_id, hear)
         try:
             while self._feeds.followed(self._tab) is followed:
                 self._news.clear()
-                snapshot = followed.turns.snapshot(followed.turn_id, told.version)
+                snapshot = followed.turns.snapshot(followed.turn_id, state.version)
                 if snapshot is not None:
-                    await self._socket.send_text(json.dumps(told.next(snapshot, followed.language)))
+                    await self._socket.send_text(json.dumps(state.next(snapshot, followed.language)))
                     if snapshot.final:
                         return
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._news.wait(), told.pace_seconds)
+                    await asyncio.wait_for(self._news.wait(), state.pace_seconds)
         finally:
             stop()
 
 
-async def _until_back(followed: Followed) -> None:
+async def _until_back(followed: FollowedTurn) -> None:
     """Wait until the server answers again whether this person may see the turn."""
     with suppress(AnswerdeskError):
         while True:
@@ -123,7 +123,7 @@ async def _until_back(followed: Followed) -> None:
                 return
 
 
-class _Told:
+class _FeedState:
     """What was told of a turn."""
 
     def __init__(self) -> None:

@@ -20,24 +20,11 @@ from google.rpc.error_details_pb2 import ErrorInfo, LocalizedMessage, RetryInfo
 from google.rpc.status_pb2 import Status
 from grpc_status import rpc_status
 
-import rag.errors
 from api.access import Access
 from api.callers import Caller, language_of, secret_in
 from api.problems import BilingualProblem, bilingual, status_of
-from rag.errors import (
-    AnswerCancelled,
-    AnswerdeskError,
-    IngestStopped,
-    ModelMissing,
-    ModelTooLarge,
-    OllamaElsewhere,
-    OllamaNotInstalled,
-    OwnFilesWaiting,
-    OwnQueueFull,
-    ProvisioningError,
-    RequestTooLarge,
-    ServingError,
-)
+from rag import errors
+from rag.errors import AnswerdeskError
 from rag.people.keys import Right
 from rag.schema import Language
 from rag.turns.unforeseen import unforeseen_logged
@@ -45,17 +32,17 @@ from rag.turns.unforeseen import unforeseen_logged
 DOMAIN = "answerdesk"
 
 _CODES: tuple[tuple[type[AnswerdeskError], grpc.StatusCode], ...] = (
-    (AnswerCancelled, grpc.StatusCode.ABORTED),
-    (IngestStopped, grpc.StatusCode.ABORTED),
-    (ModelMissing, grpc.StatusCode.FAILED_PRECONDITION),
-    (ModelTooLarge, grpc.StatusCode.FAILED_PRECONDITION),
-    (OllamaElsewhere, grpc.StatusCode.FAILED_PRECONDITION),
-    (OllamaNotInstalled, grpc.StatusCode.FAILED_PRECONDITION),
-    (OwnQueueFull, grpc.StatusCode.RESOURCE_EXHAUSTED),
-    (OwnFilesWaiting, grpc.StatusCode.RESOURCE_EXHAUSTED),
-    (RequestTooLarge, grpc.StatusCode.RESOURCE_EXHAUSTED),
-    (ProvisioningError, grpc.StatusCode.FAILED_PRECONDITION),
-    (ServingError, grpc.StatusCode.UNAVAILABLE),
+    (errors.AnswerCancelled, grpc.StatusCode.ABORTED),
+    (errors.IngestStopped, grpc.StatusCode.ABORTED),
+    (errors.ModelMissing, grpc.StatusCode.FAILED_PRECONDITION),
+    (errors.ModelTooLarge, grpc.StatusCode.FAILED_PRECONDITION),
+    (errors.OllamaElsewhere, grpc.StatusCode.FAILED_PRECONDITION),
+    (errors.OllamaNotInstalled, grpc.StatusCode.FAILED_PRECONDITION),
+    (errors.OwnQueueFull, grpc.StatusCode.RESOURCE_EXHAUSTED),
+    (errors.OwnFilesWaiting, grpc.StatusCode.RESOURCE_EXHAUSTED),
+    (errors.RequestTooLarge, grpc.StatusCode.RESOURCE_EXHAUSTED),
+    (errors.ProvisioningError, grpc.StatusCode.FAILED_PRECONDITION),
+    (errors.ServingError, grpc.StatusCode.UNAVAILABLE),
 )
 """The first class that fits decides; what none fits has the code of its HTTP status."""
 
@@ -77,7 +64,7 @@ _OF_HTTP = {
 def code_of(kind: type[AnswerdeskError]) -> grpc.StatusCode:
     """Return gRPC's code of an error.
 
-    >>> code_of(rag.errors.KeyNeeded).name, code_of(rag.errors.QueueFull).name, code_of(AnswerdeskError).name
+    >>> code_of(errors.KeyNeeded).name, code_of(errors.QueueFull).name, code_of(AnswerdeskError).name
     ('UNAUTHENTICATED', 'UNAVAILABLE', 'INTERNAL')
     """
     found = next((code for known, code in _CODES if issubclass(kind, known)), None)
@@ -86,7 +73,7 @@ def code_of(kind: type[AnswerdeskError]) -> grpc.StatusCode:
 
 def rpc_status_of(problem: BilingualProblem, language: Language) -> grpc.Status:
     """Return what ends a call: the sentence in the caller's language, and details that have it in both."""
-    kind = getattr(rag.errors, problem.code, AnswerdeskError)
+    kind = getattr(errors, problem.code, AnswerdeskError)
     details: list[Message] = [
         ErrorInfo(reason=problem.code, domain=DOMAIN),
         LocalizedMessage(locale="en", message=problem.sentence("en")),

@@ -15,8 +15,7 @@ from grpc_reflection.v1alpha import reflection
 from api.access import Access
 from api.addresses import GrpcAddress
 from api.grpc import answerdesk_pb2, answerdesk_pb2_grpc
-from api.grpc.answers import Answers
-from api.grpc.documents import Documents, Feedback
+from api.grpc.services import Answers, Documents, Feedback
 from rag.errors import PortTaken
 
 LARGEST_MESSAGE_BYTES = 4 * 1024 * 1024

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _MOST_SESSIONS = 1000
 _SESSIONS_OF_A_KEY = 50
 """So that it takes twenty keys to lock the others out; an assistant has a session for each of its windows."""
+
 _IDLE_SECONDS = 1800.0
 _SESSION = "mcp-session-id"
 
@@ -110,7 +111,7 @@ class McpRoute:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request."""
-        from api.mcp.calls import LEFT
+        from api.mcp.server import LEFT
 
         manager = await self._started()
         left = asyncio.Event()
@@ -168,8 +169,7 @@ class McpRoute:
 def _session_manager(access: Access) -> "StreamableHTTPSessionManager":
     from mcp.server.transport_security import TransportSecuritySettings
 
-    from api.mcp.calls import Call, request_of
-    from api.mcp.tools import mcp_server
+    from api.mcp.server import Call, mcp_server, request_of
 
     def caller_of(call: Call) -> Caller:
         request = request_of(call)

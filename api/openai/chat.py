@@ -7,12 +7,11 @@ from dataclasses import dataclass, field
 
 from starlette.concurrency import run_in_threadpool
 
-from api.event_streams import STILL_HERE, waiting_comment
 from api.markdown_turns import as_markdown, without_pictures
-from api.openai.requests import AskedModel
+from api.openai.requests import RequestedModel
 from api.problems import problem_of, problem_of_failure
 from api.questions import Questions
-from api.settled_text import SettledText
+from api.streams import STILL_HERE, SettledText, waiting_comment
 from api.wire import Plain, answer_data, url_citations
 from rag.errors import AnswerWithdrawn
 from rag.schema import Language
@@ -30,7 +29,7 @@ class Reply:
     the quoted sentences, ``usage`` ends a stream with the tokens, ``pictures`` tells what became of each.
     """
 
-    model: AskedModel
+    model: RequestedModel
     base_url: str
     language: Language
     ignored: tuple[str, ...] = ()

@@ -137,8 +137,6 @@ class PictureReadings:
 
     async def _words(self, picture: SentPicture) -> ReadFile | Failure:
         attachments, file_id = self._desk.attachments, secrets.token_urlsafe(12)
-        if attachments is None:
-            raise RequestUnusable(reason="only_text")
         attachments.start(file_id, picture.name, picture.content, "", tab=self._tab)
         job = await _ended(attachments, file_id)
         return job.result if isinstance(job.result, ReadFile) else _failure(job)

@@ -1,4 +1,4 @@
-"""What OpenAI's clients send, and what of it counts here.
+"""The requests of OpenAI's clients, and which of their fields have an effect.
 
 Fields that we do not know are let through, as OpenAI does with its own new ones; those that a caller may expect to have
 an effect, and that have none, are named in the reply under ``answerdesk.ignored``.
@@ -101,7 +101,7 @@ class ResponseRequest(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class AskedModel:
+class RequestedModel:
     """A model's name, taken apart."""
 
     name: str
@@ -121,7 +121,7 @@ class AskedModel:
         )
 
 
-def asked_model(name: str, services: SharedServices, user: User) -> AskedModel:
+def requested_model(name: str, services: SharedServices, user: User) -> RequestedModel:
     """Take a model's name apart: ``answerdesk/shop:think``, or ``answerdesk`` for the first knowledge base.
 
     Raises ``ModelUnknown``, also for the model of a knowledge base that is not the caller's.
@@ -134,7 +134,7 @@ def asked_model(name: str, services: SharedServices, user: User) -> AskedModel:
     chosen = frozenset(option for option in OPTIONS if option in options)
     if len(chosen) != len(options) or base not in services.bases.names_for(user):
         raise ModelUnknown(model=name)
-    return AskedModel(name, base, chosen)
+    return RequestedModel(name, base, chosen)
 
 
 def questions_in(

@@ -8,12 +8,11 @@ from itertools import count
 
 from starlette.concurrency import run_in_threadpool
 
-from api.event_streams import STILL_HERE, waiting_comment
 from api.markdown_turns import as_markdown
-from api.openai.requests import AskedModel
+from api.openai.requests import RequestedModel
 from api.problems import Problem, problem_of, problem_of_failure
 from api.questions import Questions
-from api.settled_text import SettledText
+from api.streams import STILL_HERE, SettledText, waiting_comment
 from api.wire import Plain, answer_data, url_citations
 from rag.errors import AnswerWithdrawn
 from rag.schema import Language
@@ -26,7 +25,7 @@ ID_PREFIX = "resp_"
 class ResponseReply:
     """How the answer to one request is written."""
 
-    model: AskedModel
+    model: RequestedModel
     base_url: str
     language: Language
     ignored: tuple[str, ...] = ()

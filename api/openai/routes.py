@@ -9,7 +9,7 @@ same line.
 import base64
 import json
 import struct
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Path, Query, Request
@@ -19,27 +19,28 @@ from starlette.concurrency import run_in_threadpool
 
 from api.access import Access, base_url
 from api.callers import Caller, language_of
-from api.event_streams import event_stream
 from api.markdown_turns import as_markdown
 from api.openai import chat, responses
 from api.openai.chat import Reply
-from api.openai.pictures import PictureReading, PictureReadings, SentPicture, has_pictures, pictures_in
+from api.openai.pictures import PictureReading, PictureReadings, has_pictures, pictures_in
 from api.openai.requests import (
     MODEL_PREFIX,
     OPTIONS,
-    AskedModel,
     ChatRequest,
+    RequestedModel,
     ResponseRequest,
-    asked_model,
     ignored,
     questions_in,
+    requested_model,
 )
 from api.openai.responses import ID_PREFIX, ResponseReply
-from api.problems import problem_of, problem_of_failure
+from api.problems import Problem, problem_of, problem_of_failure
 from api.questions import PROGRAM_TAB, Embeddings, unless_gone
+from api.streams import event_stream
 from api.wire import Plain
 from rag.errors import DocumentUnreadable, ModelUnknown, RequestUnusable
-from rag.turns import Failure, TurnRequest, TurnSnapshot
+from rag.schema import Language
+from rag.turns import Failure, TurnSnapshot
 
 EMBEDDER_MODEL = "answerdesk-embedder"
 _MOST_TEXTS = 256
@@ -73,7 +74,7 @@ def openai_routes(access: Access) -> APIRouter:
         caller: Annotated[Caller, asking],
         mark: Annotated[Literal["unsupported"] | None, Query()] = None,
     ) -> Response:
-        return await _Chat(access, request, caller, marks=mark is not None).answer(body)
+        return await _complete(access, request, body, caller, marks=mark is not None)
 
     @router.post("/responses", summary="Answer a question, in the newer form")
     async def respond(request: Request, body: ResponseRequest, caller: Annotated[Caller, asking]) -> Response:
@@ -84,7 +85,7 @@ def openai_routes(access: Access) -> APIRouter:
         request: Request, response_id: Annotated[str, Path(max_length=200)], caller: Annotated[Caller, reading]
     ) -> Response:
         turn = access.questions(caller).snapshot(response_id.removeprefix(ID_PREFIX))
-        model = AskedModel(f"{MODEL_PREFIX}{turn.knowledge_base}", turn.knowledge_base, frozenset())
+        model = RequestedModel(f"{MODEL_PREFIX}{turn.knowledge_base}", turn.knowledge_base, frozenset())
         language = language_of(request.headers)
         reply = ResponseReply(model, base_url(request), language, created=int(turn.asked_at.timestamp()))
         problem = problem_of_failure(turn.failure, language) if turn.failure is not None else None
@@ -99,7 +100,7 @@ def openai_routes(access: Access) -> APIRouter:
     @router.get("/models/{model:path}", summary="One of them")
     async def model(model: Annotated[str, Path(max_length=200)], caller: Annotated[Caller, reading]) -> Plain:
         if model != EMBEDDER_MODEL:
-            asked_model(model, access.services(), caller.user)
+            requested_model(model, access.services(), caller.user)
         return _model(model)
 
     @router.post("/embeddings", summary="Vectors of texts, by the product's embedder", response_model=Plain)
@@ -116,56 +117,42 @@ def openai_routes(access: Access) -> APIRouter:
     return router
 
 
-class _Chat:
-    """One request for a chat completion."""
-
-    def __init__(self, access: Access, request: Request, caller: Caller, *, marks: bool) -> None:
-        self._access = access
-        self._request = request
-        self._caller = caller
-        self._marks = marks
-
-    async def answer(self, body: ChatRequest) -> Response:
-        model = asked_model(body.model, self._access.services(), self._caller.user)
-        if body.n not in (None, 1):
-            raise RequestUnusable(reason="one_choice")
-        pictures = pictures_in(body.messages)
-        question, earlier = questions_in(body.messages, with_pictures=has_pictures(body.messages))
-        errand = errand_reply(question)
-        if errand is not None:
-            return _errand(model, errand, stream=bool(body.stream))
-        reading = await self._read(model, question, pictures)
-        if reading.failure is not None:
-            return _refused(reading.failure, self._request)
-        options = body.stream_options
-        reply = Reply(
-            model,
-            base_url(self._request),
-            language_of(self._request.headers),
-            ignored=tuple(ignored(body)),
-            marks=self._marks,
-            quotes=any(name.startswith("x-openwebui-") for name in self._request.headers),
-            usage=options is not None and bool(options.include_usage),
-            pictures=reading.report,
-        )
-        questions = self._access.questions(self._caller)
-        turn_id = questions.ask(model.request(reading.question, earlier), _asker(self._request, body.user))
-        if body.stream:
-            return event_stream(chat.stream(questions, turn_id, reply))
-        turn = await questions.answer(turn_id, self._request)
-        return _failed(turn, self._request) or JSONResponse(reply.completion(turn))
-
-    async def _read(self, model: AskedModel, question: str, pictures: Sequence[SentPicture]) -> PictureReading:
-        """Read the pictures; where the client goes away before, that is stopped."""
-        if not pictures:
-            return PictureReading(question)
-        desk = self._access.desk(self._caller, model.knowledge_base)
-        readings = PictureReadings(desk, PROGRAM_TAB, language_of(self._request.headers))
-        return await unless_gone(readings.read(question, pictures), self._request)
+async def _complete(access: Access, request: Request, body: ChatRequest, caller: Caller, *, marks: bool) -> Response:
+    model = requested_model(body.model, access.services(), caller.user)
+    if body.n not in (None, 1):
+        raise RequestUnusable(reason="one_choice")
+    pictures = pictures_in(body.messages)
+    question, earlier = questions_in(body.messages, with_pictures=has_pictures(body.messages))
+    errand = errand_reply(question)
+    if errand is not None:
+        return _errand(model, errand, stream=bool(body.stream))
+    language, reading = language_of(request.headers), PictureReading(question)
+    if pictures:  # where the client goes away before they are read, that is stopped
+        readings = PictureReadings(access.desk(caller, model.knowledge_base), PROGRAM_TAB, language)
+        reading = await unless_gone(readings.read(question, pictures), request)
+    if reading.failure is not None:
+        return _refused(reading.failure, language)
+    options = body.stream_options
+    reply = Reply(
+        model,
+        base_url(request),
+        language,
+        ignored=tuple(ignored(body)),
+        marks=marks,
+        quotes=any(name.startswith("x-openwebui-") for name in request.headers),
+        usage=options is not None and bool(options.include_usage),
+        pictures=reading.report,
+    )
+    questions = access.questions(caller)
+    turn_id = questions.ask(model.request(reading.question, earlier), _asker(request, body.user))
+    if body.stream:
+        return event_stream(chat.stream(questions, turn_id, reply))
+    turn = await questions.answer(turn_id, request)
+    return _failed(turn, language) or JSONResponse(reply.completion(turn))
 
 
 async def _respond(access: Access, request: Request, body: ResponseRequest, caller: Caller) -> Response:
-    model = asked_model(body.model, access.services(), caller.user)
+    model = requested_model(body.model, access.services(), caller.user)
     if body.background:
         raise RequestUnusable(reason="no_background")
     question, earlier = (body.input, ()) if isinstance(body.input, str) else questions_in(body.input)
@@ -178,12 +165,11 @@ async def _respond(access: Access, request: Request, body: ResponseRequest, call
     )
     questions = access.questions(caller)
     follows = (body.previous_response_id or "").removeprefix(ID_PREFIX)
-    asked: TurnRequest = model.request(question, earlier, follows)
-    turn_id = questions.ask(asked, _asker(request, body.user))
+    turn_id = questions.ask(model.request(question, earlier, follows), _asker(request, body.user))
     if body.stream:
         return event_stream(responses.stream(questions, turn_id, reply))
     turn = await questions.answer(turn_id, request)
-    return _failed(turn, request) or JSONResponse(reply.response(turn_id, as_markdown(turn)))
+    return _failed(turn, language_of(request.headers)) or JSONResponse(reply.response(turn_id, as_markdown(turn)))
 
 
 def _asker(request: Request, user: str | None) -> str:
@@ -191,23 +177,23 @@ def _asker(request: Request, user: str | None) -> str:
     return request.headers.get("x-openwebui-user-id") or user or ""
 
 
-def _refused(failure: Failure, request: Request) -> Response:
+def _refused(failure: Failure, language: Language) -> Response:
     """Return why a picture could not be read: the caller's own, or that no model could describe it."""
-    language = language_of(request.headers)
     problem = problem_of_failure(failure, language)
     if failure.kind == DocumentUnreadable.__name__:
         problem = problem_of(RequestUnusable(reason=problem.sentence.rstrip(".。")), language, param="messages")
+    return _problem_response(problem)
+
+
+def _failed(turn: TurnSnapshot, language: Language) -> Response | None:
+    return _problem_response(problem_of_failure(turn.failure, language)) if turn.failure is not None else None
+
+
+def _problem_response(problem: Problem) -> Response:
     return JSONResponse(problem.as_openai(), problem.status, problem.headers())
 
 
-def _failed(turn: TurnSnapshot, request: Request) -> Response | None:
-    if turn.failure is None:
-        return None
-    problem = problem_of_failure(turn.failure, language_of(request.headers))
-    return JSONResponse(problem.as_openai(), problem.status, problem.headers())
-
-
-def _errand(model: AskedModel, text: str, *, stream: bool) -> Response:
+def _errand(model: RequestedModel, text: str, *, stream: bool) -> Response:
     reply = Reply(model, "", "en")
     if stream:
         events = [reply.chunk("errand", {"role": "assistant", "content": text}), reply.chunk("errand", {}, "stop")]

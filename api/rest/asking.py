@@ -1,18 +1,19 @@
-"""Questions and turns: ``/ask``, ``/retrieve``, ``/turns``."""
+"""Questions and turns: ``/ask``, ``/retrieve``, ``/turns`` and a turn's ``/rewritings``."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
+from secrets import token_urlsafe
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request
-from fastapi.responses import Response
+from fastapi.responses import JSONResponse, Response
 from starlette.concurrency import run_in_threadpool
 
 from api.access import Access
 from api.callers import Caller, language_of
-from api.event_streams import STILL_HERE, event_stream
 from api.idempotency import LONGEST_KEY
-from api.questions import Questions
+from api.questions import PROGRAM_TAB, Questions, unless_gone
 from api.rest.bodies import (
     Ask,
     Correction,
@@ -21,18 +22,19 @@ from api.rest.bodies import (
     Passage,
     Retrieve,
     Retrieved,
+    Rewriting,
+    RewrittenBody,
     TurnBody,
     TurnLine,
     TurnList,
 )
-from api.rest.values import curated_body, failed_response, problem_body, turn_body
-from api.settled_text import SettledText
-from api.stream_place import NewsName, StreamPlace
+from api.rest.values import curated_body, failed_response, problem_body, rewritten_body, turn_body
+from api.streams import STILL_HERE, NewsName, SettledText, StreamPlace, event_stream
 from api.wire import evidence_data
 from rag.errors import IdempotencyRunning
 from rag.reuse.curated import Place
 from rag.schema import Language
-from rag.turns import TurnRequest, TurnSnapshot
+from rag.turns import PersonalRewritings, TurnRequest, TurnSnapshot, WritingSnapshot
 
 TURN_ID = Annotated[str, Path(max_length=64)]
 IDEMPOTENCY_KEY = Annotated[
@@ -49,6 +51,7 @@ EVENTS: Mapping[str, Any] = {
         "description": "events `retrieved`, `queued`, `thinking`, `answer`, then `completed` or `failed`",
     }
 }
+_LOOK_EVERY_SECONDS = 0.1
 
 
 def asking_routes(access: Access) -> APIRouter:
@@ -122,19 +125,7 @@ def _turn_routes(router: APIRouter, access: Access) -> None:
         if team:
             caller.require("turns:read")
         found = access.questions(caller).turns.history(limit, offset, team=team, containing=containing)
-        return TurnList(
-            turns=[
-                TurnLine(
-                    turn_id=one.turn_id,
-                    state=one.state,
-                    question=one.question,
-                    language=one.language,
-                    asked_at=one.asked_at,
-                    session=one.session,
-                )
-                for one in found
-            ]
-        )
+        return TurnList(turns=[TurnLine.model_validate(one) for one in found])
 
     @router.get("/turns/{turn_id}", summary="A question and what became of it")
     def turn(request: Request, turn_id: TURN_ID, caller: Annotated[Caller, reading]) -> TurnBody:
@@ -183,12 +174,9 @@ def _judgement_routes(router: APIRouter, access: Access) -> None:
         turn = access.questions(caller).snapshot(turn_id)
         cited = turn.answer.citations if turn.answer is not None else ()
         places = [Place(one.document_id, one.quote_start, one.quote_end) for one in cited]
-        corrections = access.desk(caller, turn.knowledge_base).corrections
-        assert corrections is not None  # the program's services have them
+        write = access.desk(caller, turn.knowledge_base).corrections.write
         may_skip_review = "curated:write" in caller.rights
-        written = corrections.write(
-            turn.knowledge_base, turn.question, body.answer, places, may_skip_review=may_skip_review
-        )
+        written = write(turn.knowledge_base, turn.question, body.answer, places, may_skip_review=may_skip_review)
         return curated_body(written)
 
 
@@ -285,3 +273,41 @@ def _retrieved(turn: TurnSnapshot) -> dict[str, object]:
 
 def _event(name: str, place: StreamPlace, data: Mapping[str, object]) -> str:
     return f"id: {place}\nevent: {name}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n"
+
+
+def rewriting_routes(access: Access) -> APIRouter:
+    """Return the route."""
+    router = APIRouter(tags=["questions"])
+
+    @router.post(
+        "/turns/{turn_id}/rewritings",
+        summary="Put a draft into other words, and check that no fact has changed",
+        description="Answered when the model has written. A text whose facts the model changed is not given: `state` "
+        "is `refused` then, and `finding` says what is different. It counts as a question of the key's limit.",
+        response_model=RewrittenBody,
+    )
+    async def rewrite(
+        request: Request, turn_id: TURN_ID, body: Rewriting, caller: Annotated[Caller, Depends(access.having("ask"))]
+    ) -> Response:
+        questions = access.questions(caller)
+        questions.require_changeable(turn_id)
+        rewritings = access.desk(caller, questions.snapshot(turn_id).knowledge_base).rewritings
+        caller.spend_question()
+        begin, token = rewritings.rewrite, token_urlsafe(16)
+        writing_id = await run_in_threadpool(begin, token, turn_id, body.text, body.wish, tab=PROGRAM_TAB)
+        try:
+            writing = await unless_gone(_ended(rewritings, writing_id), request)
+        finally:
+            rewritings.cancel(writing_id)  # one that has ended stays as it is
+        language = language_of(request.headers)
+        if writing.failure is not None and writing.finding is None:
+            return failed_response(writing.failure, turn_id, language)
+        return JSONResponse(rewritten_body(writing, turn_id, body.wish, language).model_dump(mode="json"))
+
+    return router
+
+
+async def _ended(rewritings: PersonalRewritings, writing_id: str) -> WritingSnapshot:
+    while not (writing := rewritings.snapshot(writing_id)).final:
+        await asyncio.sleep(_LOOK_EVERY_SECONDS)
+    return writing

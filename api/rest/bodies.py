@@ -22,6 +22,7 @@ EarlierQuestions = Annotated[
     Field(max_length=20, description="questions before this one, oldest first, where no turn is named"),
 ]
 """Together they fit in a body, whatever they are made of; the last four count."""
+
 _WORDED = Field(max_length=_LONGEST_TEXT, json_schema_extra={"pattern": r"[\p{L}\p{N}]", "minLength": 1})
 
 
@@ -36,6 +37,7 @@ _LONGEST_MODEL_NAME = 120
 ModelName = Annotated[str, Field(min_length=1, max_length=_LONGEST_MODEL_NAME, description="as `GET /models` names it")]
 QuestionText = Annotated[str, _WORDED]
 """A text with a letter or a figure in it; ``clean_question`` says what is missing, so here that is only described."""
+
 WordedText = Annotated[str, _WORDED, AfterValidator(_require_words)]
 
 
@@ -48,6 +50,12 @@ class Body(BaseModel):
     """What a request brings: an unknown field is a mistake, and said to be one."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+class Value(BaseModel):
+    """What an answer tells of a value of the product: attributes of the same name, or of the ``validation_alias``."""
+
+    model_config = ConfigDict(from_attributes=True)
 
 
 class Ask(Body):
@@ -124,7 +132,7 @@ class ConflictBody(BaseModel):
     other_quote: str
 
 
-class StageTime(BaseModel):
+class StageTime(Value):
     """How long one stage took."""
 
     name: str
@@ -179,7 +187,7 @@ class TurnBody(BaseModel):
     problem: ProblemBody | None
 
 
-class TurnLine(BaseModel):
+class TurnLine(Value):
     """A turn in a list; ``question`` is its beginning."""
 
     turn_id: str
@@ -308,7 +316,7 @@ class BaseList(BaseModel):
     knowledge_bases: list[BaseBody]
 
 
-class _DocumentHead(BaseModel):
+class _DocumentHead(Value):
     document_id: str
     title: str
     language: Language
@@ -321,7 +329,7 @@ class DocumentLine(_DocumentHead):
     """A document without its text."""
 
     characters: int
-    passages: int
+    passages: Annotated[int, Field(validation_alias="chunk_count")]
 
 
 class DocumentList(BaseModel):
@@ -342,11 +350,11 @@ class DocumentBody(_DocumentHead):
     text: str
 
 
-class SourceBody(BaseModel):
+class SourceBody(Value):
     """A folder that documents came from; ``here``: it can be read again."""
 
     root: str
-    documents: int
+    documents: Annotated[int, Field(validation_alias="articles")]
     here: bool
     uploads: bool
 
@@ -357,7 +365,7 @@ class SourceList(BaseModel):
     sources: list[SourceBody]
 
 
-class WaitingFile(BaseModel):
+class WaitingFile(Value):
     """A file that waits to be published."""
 
     name: str
@@ -427,13 +435,13 @@ class NewEvaluation(Body):
     limit: Annotated[int, Field(ge=0, le=100_000, strict=True), BeforeValidator(whole)] = 0
 
 
-class RunBody(BaseModel):
+class RunBody(Value):
     """An evaluation.  ``figure`` is its main one, null while it is not finished."""
 
     name: str
     kind: str
     began_at: datetime
-    questions: int
+    questions: Annotated[int, Field(validation_alias="n")]
     figure: float | None
     model: str
     stand_in: bool
@@ -475,12 +483,12 @@ class ModelBody(BaseModel):
     parameters: str
     quantization: str
     stand_in: bool
-    answers: bool
+    answers: Annotated[bool, Field(validation_alias="chosen")]
     answers_next: bool
     memory_bytes: int
     context_tokens: int
     loaded_until: str
-    has_chat_format: bool
+    has_chat_format: Annotated[bool, Field(validation_alias="template")]
     thinks: bool
     reconstructed_from: str
 
@@ -576,7 +584,7 @@ class StageFigures(BaseModel):
     p99: float | None
 
 
-class ObjectiveBody(BaseModel):
+class ObjectiveBody(Value):
     """Evidence within ``limit_ms`` for a ``share`` of the questions; ``met`` of ``n`` were in time.
 
     ``burn`` is the share of late ones over the share that may be late; null without a question.
@@ -596,7 +604,7 @@ class AnsweringModel(BaseModel):
     stand_in: bool
 
 
-class SlowTurnBody(BaseModel):
+class SlowTurnBody(Value):
     """One of the slowest turns, with the stage that took most of it."""
 
     turn_id: str

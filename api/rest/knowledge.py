@@ -8,12 +8,12 @@ from starlette.concurrency import run_in_threadpool
 
 from api.access import Access
 from api.callers import Caller, language_of
-from api.reading import latest_job, read_stretch
 from api.rest.bodies import (
     BASE_NAME,
     BaseBody,
     BaseList,
     DocumentBody,
+    DocumentLine,
     DocumentList,
     GenerationBody,
     GenerationList,
@@ -24,9 +24,10 @@ from api.rest.bodies import (
     WaitingFile,
     WaitingList,
 )
-from api.rest.jobs import JOB_EVENTS, job_stream
-from api.rest.values import document_line, job_body
+from api.rest.values import JOB_EVENTS, job_body, job_stream
+from api.services.jobs import latest_job
 from api.services.knowledge import KnowledgeService
+from api.wire import document_data
 from rag.errors import RequestUnusable
 
 BASE = Annotated[str, Path(pattern=BASE_NAME)]
@@ -34,7 +35,7 @@ BASE = Annotated[str, Path(pattern=BASE_NAME)]
 
 def knowledge_routes(access: Access) -> APIRouter:
     """Return the routes."""
-    router = APIRouter(tags=["knowledge"])
+    router = APIRouter(prefix="/knowledge-bases", tags=["knowledge"])
     _reading_routes(router, access)
     _file_routes(router, access)
     _ingest_routes(router, access)
@@ -45,18 +46,18 @@ def knowledge_routes(access: Access) -> APIRouter:
 def _reading_routes(router: APIRouter, access: Access) -> None:
     reading = Depends(access.having("documents:read"))
 
-    @router.get("/knowledge-bases", summary="The knowledge bases that the caller may read")
+    @router.get("", summary="The knowledge bases that the caller may read")
     def bases(caller: Annotated[Caller, Depends(access.anybody())]) -> BaseList:
         services = access.services()
         names = services.bases.names_for(caller.user)
         return BaseList(knowledge_bases=[_base(access, name) for name in names])
 
-    @router.get("/knowledge-bases/{base}", summary="One of them")
+    @router.get("/{base}", summary="One of them")
     def base_(base: BASE, caller: Annotated[Caller, Depends(access.anybody())]) -> BaseBody:
         access.services().bases.require(caller.user, base)
         return _base(access, base)
 
-    @router.get("/knowledge-bases/{base}/documents", summary="Its documents, without their texts")
+    @router.get("/{base}/documents", summary="Its documents, without their texts")
     def documents(
         base: BASE,
         caller: Annotated[Caller, reading],
@@ -69,10 +70,12 @@ def _reading_routes(router: APIRouter, access: Access) -> None:
         rows = [row for row in desk.library.articles() if wanted in f"{row.title}\n{row.document_id}".casefold()]
         shown = rows[offset : offset + limit]
         return DocumentList(
-            generation=desk.knowledge().generation, total=len(rows), documents=[document_line(row) for row in shown]
+            generation=desk.knowledge().generation,
+            total=len(rows),
+            documents=[DocumentLine.model_validate(row) for row in shown],
         )
 
-    @router.get("/knowledge-bases/{base}/documents/{document_id:path}", summary="A document, or a stretch of it")
+    @router.get("/{base}/documents/{document_id:path}", summary="A document, or a stretch of it")
     def document(
         base: BASE,
         document_id: Annotated[str, Path(max_length=1000)],
@@ -80,41 +83,25 @@ def _reading_routes(router: APIRouter, access: Access) -> None:
         start: Annotated[int, Query(ge=0, le=1_000_000_000)] = 0,
         end: Annotated[int | None, Query(ge=0, le=1_000_000_000)] = None,
     ) -> DocumentBody:
-        stretch = read_stretch(access.desk(caller, base), document_id, start, end)
-        document = stretch.document
-        return DocumentBody(
-            document_id=document.document_id,
-            title=document.title,
-            language=document.language,
-            source=document.source,
-            updated_on=document.updated_on,
-            audience=document.audience,
-            generation=stretch.generation,
-            start=stretch.start,
-            end=stretch.end,
-            characters=len(document.text),
-            text=stretch.text,
-        )
+        stretch = access.desk(caller, base).library.stretch(document_id, start, end)
+        return DocumentBody.model_validate(document_data(stretch))
 
 
 def _file_routes(router: APIRouter, access: Access) -> None:
     writing = Depends(access.having("documents:write"))
 
-    @router.get("/knowledge-bases/{base}/sources", summary="The folders that its documents came from")
+    @router.get("/{base}/sources", summary="The folders that its documents came from")
     def sources(base: BASE, caller: Annotated[Caller, writing]) -> SourceList:
-        found = access.desk(caller, base).library.sources()
         return SourceList(
-            sources=[
-                SourceBody(root=one.root, documents=one.articles, here=one.here, uploads=one.uploads) for one in found
-            ]
+            sources=[SourceBody.model_validate(one) for one in access.desk(caller, base).library.sources()]
         )
 
-    @router.get("/knowledge-bases/{base}/files", summary="The files that wait to be published")
+    @router.get("/{base}/files", summary="The files that wait to be published")
     def waiting(base: BASE, caller: Annotated[Caller, writing]) -> WaitingList:
         return _waiting(access.desk(caller, base).library)
 
     @router.put(
-        "/knowledge-bases/{base}/files/{name}",
+        "/{base}/files/{name}",
         status_code=202,
         summary="Hand in a file; an ingest publishes it",
         openapi_extra={
@@ -137,7 +124,7 @@ def _file_routes(router: APIRouter, access: Access) -> None:
         await run_in_threadpool(library.keep, [(name, content)])
         return _waiting(library)
 
-    @router.delete("/knowledge-bases/{base}/files", status_code=204, summary="Take back all files that wait")
+    @router.delete("/{base}/files", status_code=204, summary="Take back all files that wait")
     def discard(base: BASE, caller: Annotated[Caller, writing]) -> None:
         access.desk(caller, base).library.discard()
 
@@ -145,9 +132,7 @@ def _file_routes(router: APIRouter, access: Access) -> None:
 def _ingest_routes(router: APIRouter, access: Access) -> None:
     writing = Depends(access.having("documents:write"))
 
-    @router.post(
-        "/knowledge-bases/{base}/ingests", status_code=202, summary="Begin to publish, or to say what that would change"
-    )
+    @router.post("/{base}/ingests", status_code=202, summary="Begin to publish, or to say what that would change")
     def ingest(
         request: Request, response: Response, base: BASE, body: NewIngest, caller: Annotated[Caller, writing]
     ) -> JobBody:
@@ -161,14 +146,14 @@ def _ingest_routes(router: APIRouter, access: Access) -> None:
         response.headers["Location"] = f"{request.url.path}/{job.job_id}"
         return job_body(job, language_of(request.headers))
 
-    @router.get("/knowledge-bases/{base}/ingests/{number}", summary="How far an ingest or a rollback is")
+    @router.get("/{base}/ingests/{number}", summary="How far an ingest or a rollback is")
     def job(
         request: Request, base: BASE, number: Annotated[int, Path(ge=1)], caller: Annotated[Caller, writing]
     ) -> JobBody:
         return job_body(latest_job(access.desk(caller, base).library.job, number), language_of(request.headers))
 
     @router.get(
-        "/knowledge-bases/{base}/ingests/{number}/events",
+        "/{base}/ingests/{number}/events",
         summary="Follow it",
         response_class=Response,
         responses=JOB_EVENTS,
@@ -179,9 +164,7 @@ def _ingest_routes(router: APIRouter, access: Access) -> None:
         library = access.desk(caller, base).library
         return job_stream(library.job, latest_job(library.job, number), language_of(request.headers))
 
-    @router.post(
-        "/knowledge-bases/{base}/ingests/{number}/stop", status_code=204, summary="Stop it; nothing is published"
-    )
+    @router.post("/{base}/ingests/{number}/stop", status_code=204, summary="Stop it; nothing is published")
     def stop(base: BASE, number: Annotated[int, Path(ge=1)], caller: Annotated[Caller, writing]) -> None:
         library = access.desk(caller, base).library
         latest_job(library.job, number)
@@ -191,7 +174,7 @@ def _ingest_routes(router: APIRouter, access: Access) -> None:
 def _generation_routes(router: APIRouter, access: Access) -> None:
     publishing = Depends(access.having("publish"))
 
-    @router.get("/knowledge-bases/{base}/generations", summary="What was published, newest first")
+    @router.get("/{base}/generations", summary="What was published, newest first")
     def generations(base: BASE, caller: Annotated[Caller, Depends(access.having("documents:read"))]) -> GenerationList:
         history = access.desk(caller, base).library.history()
         return GenerationList(
@@ -207,9 +190,7 @@ def _generation_routes(router: APIRouter, access: Access) -> None:
             ]
         )
 
-    @router.post(
-        "/knowledge-bases/{base}/generations/{number}/rollback", status_code=202, summary="Serve a former state again"
-    )
+    @router.post("/{base}/generations/{number}/rollback", status_code=202, summary="Serve a former state again")
     def rollback(
         request: Request,
         base: BASE,
@@ -231,7 +212,4 @@ def _base(access: Access, name: str) -> BaseBody:
 
 
 def _waiting(library: KnowledgeService) -> WaitingList:
-    found = library.waiting()
-    return WaitingList(
-        files=[WaitingFile(name=one.name, size_bytes=one.size_bytes, replaces=one.replaces) for one in found]
-    )
+    return WaitingList(files=[WaitingFile.model_validate(one) for one in library.waiting()])

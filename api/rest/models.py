@@ -1,6 +1,7 @@
 """The models: what is installed and which one answers, and the jobs that fetch, make, move, choose and delete them."""
 
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import partial
 from typing import Annotated
 
@@ -10,13 +11,10 @@ from fastapi.responses import Response
 from api.access import Access
 from api.callers import Caller, language_of
 from api.problems import problem_of_failure
-from api.reading import latest_job
 from api.rest.bodies import JobBody, ModelBody, ModelJob, ModelList, QuantizingJob
-from api.rest.jobs import JOB_EVENTS, job_stream
-from api.rest.values import as_body, job_body
-from api.services.jobs import Job
-from api.services.model_registry import ModelListing
-from api.services.models import ModelService
+from api.rest.values import JOB_EVENTS, as_body, job_body, job_stream
+from api.services.jobs import Job, latest_job
+from api.services.models import ModelListing, ModelService
 from rag.cli.models import ListedModel
 from rag.errors import IngestRunning, ModelMissing, ModelNotInstalled, ModelsBusy
 from rag.schema import Language
@@ -31,7 +29,7 @@ def model_routes(access: Access) -> APIRouter:
 
     @router.get("/models", summary="The installed models, and which one answers")
     def models(request: Request, caller: Annotated[Caller, managing]) -> ModelList:
-        return _listed(_models(access, caller), language_of(request.headers))
+        return _listed(access.pages(caller).models, language_of(request.headers))
 
     @router.post(
         "/models/jobs", status_code=202, summary="Begin to fetch, make, load, unload, choose or delete a model"
@@ -39,32 +37,26 @@ def model_routes(access: Access) -> APIRouter:
     def begin(
         request: Request, response: Response, body: ModelJob | QuantizingJob, caller: Annotated[Caller, managing]
     ) -> JobBody:
-        job = _begun(_models(access, caller), body)
+        job = _begun(access.pages(caller).models, body)
         response.headers["Location"] = f"{request.url.path}/{job.job_id}"
         return job_body(job, language_of(request.headers))
 
     @router.get("/models/jobs/{number}", summary="How far it is")
     def job(request: Request, number: _NUMBER, caller: Annotated[Caller, managing]) -> JobBody:
-        return job_body(_found(_models(access, caller), number), language_of(request.headers))
+        return job_body(_found(access.pages(caller).models, number), language_of(request.headers))
 
     @router.get("/models/jobs/{number}/events", summary="Follow it", response_class=Response, responses=JOB_EVENTS)
     def events(request: Request, number: _NUMBER, caller: Annotated[Caller, managing]) -> Response:
-        models = _models(access, caller)
+        models = access.pages(caller).models
         return job_stream(partial(models.job, number), _found(models, number), language_of(request.headers))
 
     @router.post("/models/jobs/{number}/stop", status_code=204, summary="Stop it at its next step")
     def stop(number: _NUMBER, caller: Annotated[Caller, managing]) -> None:
-        models = _models(access, caller)
+        models = access.pages(caller).models
         _found(models, number)
         models.stop_job(number)
 
     return router
-
-
-def _models(access: Access, caller: Caller) -> ModelService:
-    models = access.pages(caller).models
-    assert models is not None  # the program's services have them
-    return models
 
 
 def _found(models: ModelService, number: int) -> Job:
@@ -89,21 +81,8 @@ def _listed(models: ModelService, language: Language) -> ModelList:
 
 
 def _model(row: ListedModel, following: str) -> ModelBody:
-    return ModelBody(
-        name=row.name,
-        size_bytes=row.size_bytes,
-        parameters=row.parameters,
-        quantization=row.quantization,
-        stand_in=row.stand_in,
-        answers=row.chosen,
-        answers_next=row.name == following if following else row.chosen,
-        memory_bytes=row.memory_bytes,
-        context_tokens=row.context_tokens,
-        loaded_until=row.loaded_until,
-        has_chat_format=row.template,
-        thinks=row.thinks,
-        reconstructed_from=row.reconstructed_from,
-    )
+    answers_next = row.name == following if following else row.chosen
+    return ModelBody.model_validate(asdict(row) | {"answers_next": answers_next})
 
 
 def _begun(models: ModelService, body: ModelJob | QuantizingJob) -> Job:

@@ -12,7 +12,7 @@ from api.access import Access
 from api.callers import Caller
 from api.rest.bodies import ApiKeyBody, ApiKeyList, NewPerson, NewRole, NewScopes, PersonBody, PersonList
 from rag.errors import PersonUnusable
-from rag.people.administration import Administration, KeyAdministration
+from rag.people.administration import Administration
 from rag.people.directory import Person
 from rag.people.keys import ApiKey, in_order
 
@@ -33,14 +33,14 @@ def _person_routes(router: APIRouter, access: Access) -> None:
 
     @router.get("/people", summary="Who may use the desk, by name")
     def people(caller: Annotated[Caller, managing]) -> PersonList:
-        administration = _administration(access, caller)
+        administration = access.pages(caller).administration
         return PersonList(
             people=[_person(one) for one in administration.people()], scopes=list(administration.scopes())
         )
 
     @router.post("/people", status_code=201, summary="Let somebody in, who signs in with the OIDC provider")
     def add(request: Request, response: Response, body: NewPerson, caller: Annotated[Caller, managing]) -> PersonBody:
-        administration = _administration(access, caller)
+        administration = access.pages(caller).administration
         scopes = _known_scopes(administration, body.scopes)
         person = administration.add(body.name, body.role, scopes, None)
         response.headers["Location"] = f"{request.url.path}/{person.name}"
@@ -48,7 +48,7 @@ def _person_routes(router: APIRouter, access: Access) -> None:
 
     @router.get("/people/{name}", summary="One of them")
     def person(name: _NAME, caller: Annotated[Caller, managing]) -> PersonBody:
-        return _person(_administration(access, caller).find(name))
+        return _person(access.pages(caller).administration.find(name))
 
 
 def _change_routes(router: APIRouter, access: Access) -> None:
@@ -56,27 +56,27 @@ def _change_routes(router: APIRouter, access: Access) -> None:
 
     @router.put("/people/{name}/role", summary="Give another role; the scopes stay")
     def set_role(name: _NAME, body: NewRole, caller: Annotated[Caller, managing]) -> PersonBody:
-        administration = _administration(access, caller)
+        administration = access.pages(caller).administration
         administration.set_role(name, body.role)
         return _person(administration.find(name))
 
     @router.put("/people/{name}/scopes", summary="Say what somebody may read; scopes that the caller has not stay")
     def set_scopes(name: _NAME, body: NewScopes, caller: Annotated[Caller, managing]) -> PersonBody:
-        administration = _administration(access, caller)
+        administration = access.pages(caller).administration
         administration.set_scopes(name, _known_scopes(administration, body.scopes, administration.find(name)))
         return _person(administration.find(name))
 
     @router.post("/people/{name}/disable", summary="Let somebody in no more, and end their sign-ins")
     def disable(name: _NAME, caller: Annotated[Caller, managing]) -> PersonBody:
-        return _disabled(_administration(access, caller), name, disabled=True)
+        return _disabled(access.pages(caller).administration, name, disabled=True)
 
     @router.post("/people/{name}/enable", summary="Let somebody in again")
     def enable(name: _NAME, caller: Annotated[Caller, managing]) -> PersonBody:
-        return _disabled(_administration(access, caller), name, disabled=False)
+        return _disabled(access.pages(caller).administration, name, disabled=False)
 
     @router.post("/people/{name}/sign-out", status_code=204, summary="End all sign-ins of somebody")
     def sign_out(name: _NAME, caller: Annotated[Caller, managing]) -> None:
-        _administration(access, caller).sign_out_everywhere(name)
+        access.pages(caller).administration.sign_out_everywhere(name)
 
 
 def _key_routes(router: APIRouter, access: Access) -> None:
@@ -84,23 +84,11 @@ def _key_routes(router: APIRouter, access: Access) -> None:
 
     @router.get("/keys", summary="The API keys that are not revoked, oldest first, without their secrets")
     def keys(caller: Annotated[Caller, managing]) -> ApiKeyList:
-        return ApiKeyList(keys=[_key(one) for one in _keys(access, caller).list()])
+        return ApiKeyList(keys=[_key(one) for one in access.pages(caller).keys.list()])
 
     @router.delete("/keys/{key_id}", status_code=204, summary="Revoke a key at once and for ever")
     def revoke(key_id: Annotated[str, Path(max_length=64)], caller: Annotated[Caller, managing]) -> None:
-        _keys(access, caller).revoke(key_id)
-
-
-def _administration(access: Access, caller: Caller) -> Administration:
-    administration = access.pages(caller).administration
-    assert administration is not None  # the program's services have it
-    return administration
-
-
-def _keys(access: Access, caller: Caller) -> KeyAdministration:
-    keys = access.pages(caller).keys
-    assert keys is not None  # the program's services have them
-    return keys
+        access.pages(caller).keys.revoke(key_id)
 
 
 def _known_scopes(

@@ -18,7 +18,6 @@ from api.rest.bodies import (
 )
 from api.rest.knowledge import BASE
 from api.rest.values import curated_body, job_body
-from api.services.shared import DeskServices
 from rag.errors import CuratedMissing
 from rag.reuse.curated import Place
 from rag.storage.curated import CuratedAnswer, CuratedState
@@ -29,7 +28,7 @@ _NUMBER = Annotated[int, Path(ge=1, le=1_000_000_000)]
 
 def quality_routes(access: Access) -> APIRouter:
     """Return the routes."""
-    router = APIRouter(tags=["quality"])
+    router = APIRouter(prefix="/knowledge-bases", tags=["quality"])
     _curated_routes(router, access)
     _evaluation_routes(router, access)
     return router
@@ -38,34 +37,34 @@ def quality_routes(access: Access) -> APIRouter:
 def _curated_routes(router: APIRouter, access: Access) -> None:
     writing = Depends(access.having("curated:write"))
 
-    @router.get("/knowledge-bases/{base}/curated", summary="Answers that persons wrote, newest first")
+    @router.get("/{base}/curated", summary="Answers that persons wrote, newest first")
     def curated(
         base: BASE, caller: Annotated[Caller, writing], state: Annotated[CuratedState | None, Query()] = None
     ) -> CuratedList:
-        corrections = _corrections(access.desk(caller, base))
+        corrections = access.desk(caller, base).corrections
         return CuratedList(curated=[_reviewed(corrections, base, one) for one in corrections.list(base, state)])
 
-    @router.post("/knowledge-bases/{base}/curated", status_code=201, summary="Write one; it serves at once")
+    @router.post("/{base}/curated", status_code=201, summary="Write one; it serves at once")
     def write(base: BASE, body: NewCurated, caller: Annotated[Caller, writing]) -> CuratedBody:
         places = [Place(document_id) for document_id in body.document_ids]
-        corrections = _corrections(access.desk(caller, base))
+        corrections = access.desk(caller, base).corrections
         return _reviewed(corrections, base, corrections.write(base, body.question, body.answer, places))
 
-    @router.put("/knowledge-bases/{base}/curated/{number}", summary="Put one into other words")
+    @router.put("/{base}/curated/{number}", summary="Put one into other words")
     def edit(base: BASE, number: _NUMBER, body: EditedCurated, caller: Annotated[Caller, writing]) -> CuratedBody:
-        corrections = _corrections(access.desk(caller, base))
+        corrections = access.desk(caller, base).corrections
         written = corrections.edit(base, number, body.question, body.answer, body.language)
         return _reviewed(corrections, base, written)
 
-    @router.post("/knowledge-bases/{base}/curated/{number}/approve", summary="Let one serve that waits for a review")
+    @router.post("/{base}/curated/{number}/approve", summary="Let one serve that waits for a review")
     def approve(base: BASE, number: _NUMBER, caller: Annotated[Caller, writing]) -> CuratedBody:
-        corrections = _corrections(access.desk(caller, base))
+        corrections = access.desk(caller, base).corrections
         corrections.approve(base, number)
         return _curated(corrections, base, number)
 
-    @router.post("/knowledge-bases/{base}/curated/{number}/retire", summary="Let one serve no more")
+    @router.post("/{base}/curated/{number}/retire", summary="Let one serve no more")
     def retire(base: BASE, number: _NUMBER, caller: Annotated[Caller, writing]) -> CuratedBody:
-        corrections = _corrections(access.desk(caller, base))
+        corrections = access.desk(caller, base).corrections
         corrections.retire(base, number)
         return _curated(corrections, base, number)
 
@@ -73,39 +72,22 @@ def _curated_routes(router: APIRouter, access: Access) -> None:
 def _evaluation_routes(router: APIRouter, access: Access) -> None:
     evaluating = Depends(access.having("evaluate"))
 
-    @router.get("/knowledge-bases/{base}/evaluations", summary="Evaluations, newest first")
+    @router.get("/{base}/evaluations", summary="Evaluations, newest first")
     def evaluations(request: Request, base: BASE, caller: Annotated[Caller, evaluating]) -> RunList:
         quality = access.desk(caller, base).quality
         job = quality.evaluation()
-        runs = [
-            RunBody(
-                name=one.name,
-                kind=one.kind,
-                began_at=one.began_at,
-                questions=one.n,
-                figure=one.figure,
-                model=one.model,
-                stand_in=one.stand_in,
-                generation=one.generation,
-            )
-            for one in quality.runs()
-        ]
+        runs = [RunBody.model_validate(one) for one in quality.runs()]
         running = job_body(job, language_of(request.headers)) if job is not None and job.running else None
         return RunList(runs=runs, running=running)
 
-    @router.post("/knowledge-bases/{base}/evaluations", status_code=202, summary="Begin an evaluation")
+    @router.post("/{base}/evaluations", status_code=202, summary="Begin an evaluation")
     def evaluate(request: Request, base: BASE, body: NewEvaluation, caller: Annotated[Caller, evaluating]) -> JobBody:
         job = access.desk(caller, base).quality.start(body.kind, body.limit)
         return job_body(job, language_of(request.headers))
 
-    @router.post("/knowledge-bases/{base}/evaluations/stop", status_code=204, summary="Stop the one that runs")
+    @router.post("/{base}/evaluations/stop", status_code=204, summary="Stop the one that runs")
     def stop(base: BASE, caller: Annotated[Caller, evaluating]) -> None:
         access.desk(caller, base).quality.stop()
-
-
-def _corrections(desk: DeskServices) -> PersonalCorrections:
-    assert desk.corrections is not None  # the program's services have them
-    return desk.corrections
 
 
 def _curated(corrections: PersonalCorrections, base: str, number: int) -> CuratedBody:

@@ -64,9 +64,7 @@ def performance_routes(access: Access) -> APIRouter:
         caller: Annotated[Caller, Depends(access.having("metrics"))],
         window: Annotated[Window, Query(description="how far back from now")] = "1h",
     ) -> PerformanceBody:
-        figures = access.pages(caller).performance
-        assert figures is not None  # the program's services have them
-        return performance_body(figures.report(WINDOWS[window]))
+        return performance_body(access.pages(caller).performance.report(WINDOWS[window]))
 
     return router
 

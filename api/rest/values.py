@@ -1,14 +1,14 @@
-"""The product's values as bodies of the native API."""
+"""The product's values as bodies of the native API, and a job's changes as events."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
 
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from api.problems import Problem, problem_of_failure
 from api.rest.bodies import (
     AnsweringModel,
     CuratedBody,
-    DocumentLine,
     FindingBody,
     JobBody,
     ObjectiveBody,
@@ -22,18 +22,30 @@ from api.rest.bodies import (
     Trouble,
     TurnBody,
 )
-from api.services.jobs import Job
+from api.services.jobs import Job, JobNow, watched_job
 from api.services.models import Outcome, Step
+from api.streams import event_stream
 from api.wire import answer_data, evidence_data
 from ingest.summary import IngestProgress, IngestSummary
 from rag.performance import Performance
 from rag.rewriting import Wish
 from rag.schema import Language
 from rag.storage.curated import CuratedAnswer
-from rag.storage.store import DocumentRow, GenerationInfo
+from rag.storage.store import GenerationInfo
 from rag.turns import Failure, TurnSnapshot, WritingSnapshot
 
 Figures = dict[str, int | float | bool | str | list[str] | None]
+JOB_EVENTS: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "events of the job",
+        "content": {
+            "text/event-stream": {
+                "schema": {"type": "object", "properties": {"event": {"type": "string"}, "data": {"type": "string"}}},
+                "description": "an event `job` for each change",
+            }
+        },
+    }
+}
 
 
 def turn_body(turn: TurnSnapshot, language: Language) -> TurnBody:
@@ -125,45 +137,19 @@ def curated_body(curated: CuratedAnswer, doubtful: Sequence[str] | None = None) 
     )
 
 
-def document_line(row: DocumentRow) -> DocumentLine:
-    """Return a document without its text."""
-    return DocumentLine(
-        document_id=row.document_id,
-        title=row.title,
-        language=row.language,
-        source=row.source,
-        updated_on=row.updated_on,
-        audience=row.audience,
-        characters=row.characters,
-        passages=row.chunk_count,
-    )
-
-
 def performance_body(report: Performance) -> PerformanceBody:
     """Return the figures of a window; of its turns ids and times, and no word."""
     times = [*report.whole.items(), *report.stages]
-    objective = report.objective
     return PerformanceBody(
         until=report.until,
         seconds=report.seconds,
         asked=report.asked,
         turns=report.turns,
         stages=[StageFigures(name=name, n=one.n, p50=one.p50, p95=one.p95, p99=one.p99) for name, one in times],
-        objective=ObjectiveBody(
-            limit_ms=objective.limit_ms, share=objective.share, n=objective.n, met=objective.met, burn=objective.burn
-        ),
+        objective=ObjectiveBody.model_validate(report.objective),
         tokens_per_second=report.tokens_per_second,
         models=[AnsweringModel(name=name, stand_in=stand_in) for name, stand_in in report.models],
-        slowest=[
-            SlowTurnBody(
-                turn_id=one.turn_id,
-                asked_at=one.asked_at,
-                state=one.state,
-                total_ms=one.total_ms,
-                worst=StageTime(name=one.worst.name, duration_ms=one.worst.duration_ms),
-            )
-            for one in report.slowest
-        ],
+        slowest=[SlowTurnBody.model_validate(one) for one in report.slowest],
     )
 
 
@@ -226,3 +212,17 @@ def _result(result: object) -> Figures | None:
             "overridden_by": list(result.variables),
         }
     return {"run": result} if isinstance(result, str) else None
+
+
+def job_stream(now: JobNow, job: Job, language: Language) -> StreamingResponse:
+    """Return a job's events, the last one when it has ended; ``now`` as in ``watched_job``."""
+    return event_stream(_events(now, job, language))
+
+
+async def _events(now: JobNow, job: Job, language: Language) -> AsyncIterator[str]:
+    told = None
+    async for state in watched_job(now, job):
+        body = job_body(state, language).model_dump_json()
+        if body != told:
+            told = body
+            yield f"event: job\ndata: {body}\n\n"

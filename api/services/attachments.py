@@ -1,4 +1,4 @@
-"""What customers sent along: files read in a process of their own, pictures described by the model that sees.
+"""Customers' attachments: files read in a process of their own, pictures described by the vision model.
 
 Each is a job; the page asks what became of it.
 """
@@ -6,6 +6,7 @@ Each is a job; the page asks what became of it.
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
 from api.services.jobs import Job, JobControl, Jobs
 from ingest.customer_files import copy_picture_of_file, is_picture, question_of_file
@@ -33,13 +34,39 @@ class ReadFile:
     picture: Picture | None = None
 
 
-class Attachments:
-    """Reads files for one person.  ``who`` is asked anew at each call; a file's id is known to its own tab alone."""
+class _PersonalJobs:
+    """Jobs of one person.  ``who`` is asked anew at each call; a job's id is known to its own tab alone."""
+
+    kind: ClassVar[str]
+
+    def __init__(self, jobs: Jobs, who: Callable[[], User]) -> None:
+        self._jobs = jobs
+        self._who = who
+
+    def job(self, job_id: str) -> Job | None:
+        """Return a job as it is now; None where there is none."""
+        return self._jobs.latest(self._lane(job_id))
+
+    def stop(self, job_id: str) -> None:
+        """Stop it; a model is free within a quarter of a second."""
+        self._jobs.stop(self._lane(job_id))
+
+    def forget(self, job_id: str) -> None:
+        """Forget what came of it, with its words."""
+        self._jobs.forget(self._lane(job_id))
+
+    def _lane(self, job_id: str) -> str:
+        return f"{self.kind} {self._who().name} {job_id}"
+
+
+class Attachments(_PersonalJobs):
+    """Reads files for one person."""
+
+    kind = "attachment"
 
     def __init__(self, jobs: Jobs, settings: Settings, who: Callable[[], User]) -> None:
-        self._jobs = jobs
+        super().__init__(jobs, who)
         self._settings = settings
-        self._who = who
 
     def start(self, file_id: str, name: str, content: bytes, typed: str, *, tab: str = "") -> None:
         """Begin to read a file; the job's result is a ``ReadFile`` of what was ``typed`` and the file's words.
@@ -63,19 +90,7 @@ class Attachments:
             question = "\n\n".join(filter(None, (typed.strip(), words)))
             return ReadFile(limits.require_short(question) if question else "", picture)
 
-        self._jobs.start(self._lane(file_id), "attachment", work, owner_of(user, tab))
-
-    def job(self, file_id: str) -> Job | None:
-        """Return a file as far as it is read; None where there is none."""
-        return self._jobs.latest(self._lane(file_id))
-
-    def stop(self, file_id: str) -> None:
-        """Stop reading."""
-        self._jobs.stop(self._lane(file_id))
-
-    def forget(self, file_id: str) -> None:
-        """Forget a file that was read, with its words."""
-        self._jobs.forget(self._lane(file_id))
+        self._jobs.start(self._lane(file_id), self.kind, work, owner_of(user, tab))
 
     def _read(self, name: str, content: bytes, reader: FileReader) -> tuple[str, Picture | None]:
         """Return a file's words, and the picture that it is where a model can be shown it, with or without words."""
@@ -91,21 +106,19 @@ class Attachments:
         copy_picture_of_file(name, content, reader, lambda png: kept.append(Picture(png)))
         return words, kept[0]
 
-    def _lane(self, file_id: str) -> str:
-        return f"attachment {self._who().name} {file_id}"
-
 
 DescriberOf = Callable[[], PictureDescriber]
 """Returns what describes pictures; it is made at the first call, for it brings libraries."""
 
 
-class PictureDescriptions:
-    """Descriptions for one person.  ``who`` is asked anew at each call; only its own tab knows a picture's id."""
+class PictureDescriptions(_PersonalJobs):
+    """Descriptions for one person."""
+
+    kind = "picture"
 
     def __init__(self, jobs: Jobs, describer: DescriberOf, who: Callable[[], User]) -> None:
-        self._jobs = jobs
+        super().__init__(jobs, who)
         self._describer = describer
-        self._who = who
 
     def start(self, picture_id: str, picture: Picture, language: Language, *, tab: str = "") -> None:
         """Begin to describe a picture; the job's result is a ``PictureDescription``.
@@ -124,19 +137,4 @@ class PictureDescriptions:
                 control.tell(None)
                 raise
 
-        self._jobs.start(self._lane(picture_id), "picture", work, owner)
-
-    def job(self, picture_id: str) -> Job | None:
-        """Return a description as far as it is made; None where there is none."""
-        return self._jobs.latest(self._lane(picture_id))
-
-    def stop(self, picture_id: str) -> None:
-        """Stop it; the model is free within a quarter of a second."""
-        self._jobs.stop(self._lane(picture_id))
-
-    def forget(self, picture_id: str) -> None:
-        """Forget a description that was made."""
-        self._jobs.forget(self._lane(picture_id))
-
-    def _lane(self, picture_id: str) -> str:
-        return f"picture {self._who().name} {picture_id}"
+        self._jobs.start(self._lane(picture_id), self.kind, work, owner)

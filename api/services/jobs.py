@@ -5,28 +5,77 @@
     jobs.latest("knowledge default").state           # "running", then "done", "failed" or "stopped"
 
 A job belongs to a lane, in which one runs at a time.  It goes on whatever becomes of the page that asked for it.
+A ``Watch`` keeps the last state of something that is slow to look at.
 """
 
+import asyncio
 import logging
 import threading
+import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import Literal
+from typing import Generic, Literal, TypeVar
 
-from rag.errors import AnswerdeskError, IngestRunning, IngestStopped
+from starlette.concurrency import run_in_threadpool
+
+from rag.errors import AnswerdeskError, IngestRunning, IngestStopped, JobMissing
 from rag.turns import Failure, FairPool, Share
 from rag.turns.unforeseen import log_unforeseen
 
-logger = logging.getLogger(__name__)
+_FIRST_LOOK_SECONDS = 0.3
+_LOOK_EVERY_SECONDS = 0.25
 
-JobState = Literal["running", "done", "failed", "stopped"]
+State = TypeVar("State")
+logger = logging.getLogger(__name__)
 _WORKERS, _WORKERS_A_PERSON = 8, 4
 _LANES_REMEMBERED = 64
 _TROUBLES_REMEMBERED = 200
+
+
+class Watch(Generic[State]):
+    """Looks at something in the background, when somebody asks and the last look is old."""
+
+    def __init__(self, look: Callable[[], State], before: State, every_seconds: float) -> None:
+        self._look = look
+        self._lock = threading.Lock()
+        self._state = before
+        self._every_seconds = every_seconds
+        self._looked = threading.Event()
+        self._due_at = 0.0
+        self._begun = self._kept = 0
+
+    def __call__(self) -> State:
+        """Return what was last seen; only the very first call waits, for 0.3 s at the most."""
+        with self._lock:
+            due = time.monotonic() >= self._due_at
+            if due:
+                self._due_at = time.monotonic() + self._every_seconds
+        if due:
+            threading.Thread(target=self._refresh, name="watch", daemon=True).start()
+        self._looked.wait(_FIRST_LOOK_SECONDS)
+        return self._state
+
+    def look_now(self) -> State:
+        """Look in this thread and return what was seen: for whoever has just changed it."""
+        self._refresh()
+        return self._state
+
+    def _refresh(self) -> None:
+        with self._lock:
+            self._begun += 1
+            number = self._begun
+        state = self._look()
+        with self._lock:
+            if number > self._kept:  # one that began later may have seen more, and been quicker
+                self._kept, self._state = number, state
+        self._looked.set()
+
+
+JobState = Literal["running", "done", "failed", "stopped"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,3 +242,27 @@ class Jobs:
         ended = [lane for lane, job in self._jobs.items() if not job.running]
         for lane in ended[: max(0, len(self._jobs) - _LANES_REMEMBERED)]:
             del self._jobs[lane]
+
+
+JobNow = Callable[[], Job | None]
+"""Returns the last job of a lane as it is now; None where there was none."""
+
+
+def latest_job(now: JobNow, number: int) -> Job:
+    """Return the last job of a lane; with a ``number`` other than 0, this one.
+
+    Raises ``JobMissing``.
+    """
+    job = now()
+    if job is None or number not in (0, job.job_id):
+        raise JobMissing(number=number)
+    return job
+
+
+async def watched_job(now: JobNow, job: Job) -> AsyncIterator[Job]:
+    """Yield a job as it is now, and again at each look until it has ended.  Raises ``JobMissing``."""
+    yield job
+    while job.running:
+        await asyncio.sleep(_LOOK_EVERY_SECONDS)
+        job = await run_in_threadpool(latest_job, now, job.job_id)
+        yield job

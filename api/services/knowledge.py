@@ -1,18 +1,21 @@
 """What the Knowledge page calls: reading for everybody, checking for leads, publishing and going back for admins.
 
 Internal articles are for colleagues only.  Every call checks rights again; long ones are jobs, whose progress the page
-polls.  ``KnowledgeRegistry`` is shared by all pages: it opens each knowledge base once.
+polls.  ``KnowledgeRegistry`` is shared by all pages: it opens each knowledge base once, and counts how often articles
+are cited.
 """
 
+import logging
 import threading
-from collections.abc import Callable, Collection, Sequence
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYetError
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from api.services.document_usage import UseCounts, Uses
 from api.services.guarded import GuardedService, Record
 from api.services.jobs import Job, JobControl, Jobs
 from ingest.changes import Changes, changes_between
@@ -21,6 +24,7 @@ from ingest.summary import IngestSummary
 from ingest.uploads import Upload, Uploads
 from rag.errors import (
     AnswerdeskError,
+    DocumentMissing,
     IngestRunning,
     KnowledgeBaseMissing,
     NothingToIngest,
@@ -34,15 +38,80 @@ from rag.storage.contact_details import ContactDetailTable, NewDetail
 from rag.storage.figures import FigureFolder
 from rag.storage.sharing import KnowledgeShare
 from rag.storage.store import DocumentRow, GenerationInfo, KnowledgeStore
-from rag.storage.turn_store import DocumentUses
+from rag.storage.turn_store import DocumentUse, DocumentUses
 from rag.turns import AnswerPipeline, Quota
 
 if TYPE_CHECKING:
     from rag.pipeline import Pipeline  # brings the indexes' libraries, which the first page does without
 
+
+logger = logging.getLogger(__name__)
+
+WINDOW_DAYS = 90
+
+Uses = Mapping[str, DocumentUse]
+"""By the articles' ids; one that no answer cites is not there."""
+
 _WAIT_FOR_TOKENIZER_SECONDS = 0.2
 _DAY_SECONDS = 24 * 3600.0
 _BYTES_A_MEGABYTE = 1_000_000
+
+
+@dataclass(slots=True)
+class _Count:
+    counting: Future[Uses]
+    begun_at: float
+    before: Uses | None
+
+
+class UseCounts:
+    """Counts the last ``WINDOW_DAYS`` of each knowledge base, when a page asks and the last count is old.
+
+    ``count`` takes a knowledge base's name and a time in UTC; a count serves for ``kept_seconds``, and no page waits
+    longer than ``page_waits_seconds`` for one.  Safe from many threads.
+    """
+
+    def __init__(
+        self,
+        count: Callable[[str, datetime], Uses],
+        *,
+        kept_seconds: float = 10.0,
+        page_waits_seconds: float = 0.3,
+    ) -> None:
+        self._count = count
+        self._kept_seconds = kept_seconds
+        self._page_waits_seconds = page_waits_seconds
+        self._lock = threading.Lock()
+        self._counts: dict[str, _Count] = {}
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="uses")
+
+    def __call__(self, name: str) -> Uses | None:
+        """Return the newest count that is there in time, else the one before; None: there is none yet."""
+        with self._lock:
+            last = self._counts.get(name)
+            done = last is None or last.counting.done()
+            if last is None or (done and time.monotonic() - last.begun_at >= self._kept_seconds):
+                before = self._result(last) if last is not None else None
+                last = _Count(self._worker.submit(self._counted, name), time.monotonic(), before)
+                self._counts[name] = last
+        return self._result(last)
+
+    def close(self) -> None:
+        """Begin no further count."""
+        self._worker.shutdown(wait=False, cancel_futures=True)
+
+    def _counted(self, name: str) -> Uses:
+        return self._count(name, datetime.now(UTC) - timedelta(days=WINDOW_DAYS))
+
+    def _result(self, count: _Count) -> Uses | None:
+        try:
+            return count.counting.result(timeout=self._page_waits_seconds)
+        except NotYetError:
+            return count.before
+        except AnswerdeskError as error:
+            logger.warning("uses are not counted: %s", type(error).__name__)
+            return count.before
+
 
 RunIngest = Callable[[Settings, IngestJob, JobControl], IngestSummary]
 PipelineOf = Callable[[str, User], AnswerPipeline]
@@ -71,7 +140,22 @@ class OpenedArticle:
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class Stretch:
+    """``text`` is ``document.text[start:end]``, as published in ``generation``."""
+
+    document: Document
+    generation: int
+    start: int
+    end: int
+
+    @property
+    def text(self) -> str:
+        """The words."""
+        return self.document.text[self.start : self.end]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
     """What a check found, and of what: the waiting files as they were, the folders, and the generation that served."""
 
     summary: IngestSummary
@@ -233,6 +317,19 @@ class KnowledgeService(GuardedService[KnowledgeRegistry]):
         tokens = tuple(count(passage.text) for passage in passages) if count is not None else None
         return OpenedArticle(document, row.root, passages, tokens, generation)
 
+    def stretch(self, document_id: str, start: int, end: int | None, most: int | None = None) -> Stretch:
+        """Return at most ``most`` characters of an article from ``start`` on, up to ``end``; None: all there are.
+
+        Raises ``DocumentMissing``.
+        """
+        opened = self.article(document_id)
+        if opened is None:
+            raise DocumentMissing(document=document_id)
+        length = len(opened.document.text)
+        first = min(max(start, 0), length)
+        last = min(length if end is None else end, length if most is None else first + most, length)
+        return Stretch(opened.document, opened.generation, first, max(first, last))
+
     def history(self) -> History:
         """Return every generation that was published."""
         from ingest.history import history, oldest_restorable  # brings the indexes' libraries
@@ -300,7 +397,7 @@ class KnowledgeService(GuardedService[KnowledgeRegistry]):
     def check(self, roots: Sequence[str] = (), *, prune: bool = False) -> Job:
         """Begin to find out what publishing the waiting files, and reading these folders again, would change.
 
-        The result of the job is ``Checked``.  Raises ``IngestRunning`` and ``NothingToIngest``.
+        The result of the job is ``CheckResult``.  Raises ``IngestRunning`` and ``NothingToIngest``.
         """
         user = self._permitted("lead")
         known = {source.root for source in self.sources()}
@@ -308,17 +405,17 @@ class KnowledgeService(GuardedService[KnowledgeRegistry]):
         files = self._files()
         job = IngestJob(self._paths(chosen), prune=prune, rehearsal=True)
 
-        def work(control: JobControl) -> Checked:
-            return Checked(self.shelf.run(self._settings, job, control), files, chosen, prune)
+        def work(control: JobControl) -> CheckResult:
+            return CheckResult(self.shelf.run(self._settings, job, control), files, chosen, prune)
 
         return self.shelf.jobs.start(self.lane, "check", work, user.name)
 
-    def is_current(self, checked: Checked) -> bool:
+    def is_current(self, checked: CheckResult) -> bool:
         """Tell whether publishing now would do what was checked: the same files, and no generation since."""
         current = self.shelf.store(self.name).current_generation()
         return checked.files == self._files() and checked.summary.generation == current
 
-    def publish(self, checked: Checked, *, force: bool = False) -> Job:
+    def publish(self, checked: CheckResult, *, force: bool = False) -> Job:
         """Begin to publish what was checked; the result of the job is an ``IngestSummary``.  Raises as ``check``."""
         return self._publish(self._paths(checked.roots), [name for name, _ in checked.files], checked.prune, force)
 

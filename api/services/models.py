@@ -1,24 +1,29 @@
 """What the Models page calls, for an admin; every call checks rights again.  What takes longer is a job.
 
-``ModelWork`` is what those jobs do, step by step, reporting progress.
+``ModelRegistry`` is the program's, shared by all pages: it watches the Ollama server in the background.
+``ModelWork`` is what the jobs do, step by step, reporting progress.
 """
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal
 
-from api.services.guarded import GuardedService
-from api.services.jobs import Job, JobControl
-from api.services.model_registry import CalibrationRun, ModelListing, ModelRegistry
-from eval.calibrate_model.background import Order
-from eval.core.runs import new_run_name
+from api.services.guarded import GuardedService, Record
+from api.services.jobs import Job, JobControl, Jobs, Watch, Work
+from api.services.quality import count_questions, runs_on
+from eval.calibrate_model.background import CalibrationProcess, Order
+from eval.calibrate_model.report import Findings, findings_of
+from eval.core.runs import Run, new_run_name
 from eval.train.findings import Findings as Tuned
 from eval.train.findings import finished_tunings
-from rag.cli.models import choices_for
+from rag.cli.models import ListedModel, choices_for, listed
 from rag.errors import (
     AnswerCancelled,
     AnswerdeskError,
@@ -29,26 +34,205 @@ from rag.errors import (
     ModelTooLarge,
     ModelUnfit,
     OllamaRefused,
+    ServingError,
     SettingsError,
 )
 from rag.generation.model_loading import load, unload, without_answers
-from rag.ollama.advice import Advice
-from rag.ollama.client import pull
+from rag.ollama.advice import Advice, advise, serving_of, stored_rates
+from rag.ollama.client import InstalledModel, OllamaClient, pull
+from rag.ollama.hardware import Machine
 from rag.ollama.model_creation import ModelMaker
+from rag.ollama.model_details import ModelDetails
 from rag.ollama.model_files import model_source
 from rag.ollama.models import find_installed
+from rag.ollama.server import server_environment, status
+from rag.ollama.sizing import ModelShape, context_of
 from rag.ollama.templates import FORMATS
 from rag.people.audit import Detail
+from rag.queue.admission import Admission
 from rag.settings import PROFILE_NAMES, ProfileName, Settings, store_choices, stored_choices
 from rag.storage.access import User
 from rag.terminal import Update
+from rag.turns import Failure
 
+_LOOK_EVERY_SECONDS = 4.0
+_FORMER_JOBS = 64
+_COMMAND = "calibrate model"
 _MAKING, _SERVING, _CALIBRATING = "models making", "models serving", "models calibrating"
-
 logger = logging.getLogger(__name__)
+_WITHOUT_FORMAT = ("no_template", "installed_without_template")
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationRun:
+    """A calibration on disk.  ``findings`` is None while it is not finished; ``began_at`` is in local time."""
+
+    name: str
+    model: str
+    began_at: datetime
+    findings: Findings | None
+
+
+@dataclass(frozen=True, slots=True)
+class Calibrations:
+    """The calibrations of a data folder.  ``process`` makes one in a process of its own."""
+
+    settings: Settings
+    process: Callable[[Settings], CalibrationProcess] = CalibrationProcess
+
+    def runs(self, base: str) -> list[CalibrationRun]:
+        """Return those that asked a knowledge base's questions, the newest first; damaged ones are left out."""
+        return runs_on(self.settings, base, [_COMMAND], _calibration_run)
+
+    def questions(self, base: str) -> int:
+        """Count the questions with known answers that a knowledge base keeps; 0 without any."""
+        return count_questions(self.settings.changed(knowledge_base=base), "answers")
+
+    def calibrate(self, base: str, order: Order, control: JobControl) -> str:
+        """Try what is ordered; return the run's name."""
+        with self.process(self.settings.changed(knowledge_base=base)) as process:
+            control.when_stopped(process.stop)
+            process.calibrate(order, control.tell)
+        return order.run
+
+    def choose(self, run: str, control: JobControl) -> list[str]:
+        """Use a run's winner from the next start on; return the variables that go before it."""
+        with self.process(self.settings) as process:
+            control.when_stopped(process.stop)
+            return process.choose(run)
+
+
+def _calibration_run(run: Run, identity: Mapping[str, object], began_at: datetime) -> CalibrationRun:
+    findings = findings_of(run) if (run.folder / "figures.json").is_file() else None
+    return CalibrationRun(run.folder.name, str(identity.get("model", "")), began_at, findings)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelListing:
+    """What the model server holds.  ``looked`` is False until it was first asked, ``failure`` is why it did not answer.
+
+    ``answers`` are being written now, in all programs.  ``managed`` tells whether the server was started by us: then
+    its slots are the settings'.  ``shapes`` are by the model's name; some models do not tell theirs.
+    """
+
+    rows: tuple[ListedModel, ...] = ()
+    shapes: Mapping[str, ModelShape] = field(default_factory=dict)
+    answers: int = 0
+    managed: bool = False
+    machine: Machine | None = None
+    failure: Failure | None = None
+    looked: bool = True
+
+    def row(self, name: str) -> ListedModel | None:
+        """Return the model of this name; None where it is not installed (any more)."""
+        return next((row for row in self.rows if row.name == name), None)
+
+    @property
+    def loaded(self) -> tuple[str, ...]:
+        """The models in memory."""
+        return tuple(row.name for row in self.rows if row.memory_bytes)
+
+
+class ModelRegistry:
+    """The models of one Ollama; pages get a ``ModelService`` over them, and never this."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        jobs: Jobs,
+        *,
+        record: Record = lambda *_: None,
+        admission: Admission | None = None,
+        machine: Callable[[], Machine] = Machine.here,
+        calibrations: Calibrations | None = None,
+    ) -> None:
+        self.settings = settings
+        self.jobs = jobs
+        self.record = record
+        self.calibrations = calibrations or Calibrations(settings)
+        self.client = OllamaClient(settings.ollama_url)
+        self.admission = admission or Admission.of(settings)
+        self.listing: Watch[ModelListing] = Watch(self._look, ModelListing(looked=False), _LOOK_EVERY_SECONDS)
+        self._machine = machine
+        self._lock = threading.Lock()
+        self._known: dict[InstalledModel, tuple[ModelDetails, ModelShape | None]] = {}
+        self._former: OrderedDict[int, Job] = OrderedDict()
+
+    def start(self, lane: str, kind: str, work: Work, who: str) -> Job:
+        """Begin a job as ``Jobs.start`` does; what became of the lane's former ones can still be asked."""
+        with self._lock:
+            former = self.jobs.latest(lane)
+            job = self.jobs.start(lane, kind, work, who)
+            if former is not None:
+                self._former[former.job_id] = former
+            while len(self._former) > _FORMER_JOBS:
+                self._former.popitem(last=False)
+        return job
+
+    def job(self, lanes: Collection[str], number: int) -> Job | None:
+        """Return a job of these lanes; None where it is of another lane, or forgotten."""
+        latest = (self.jobs.latest(lane) for lane in lanes)
+        found = next((one for one in latest if one is not None and one.job_id == number), None)
+        with self._lock:
+            return found or self._former.get(number)
+
+    def look_again(self) -> None:
+        """See what has just been changed; a model that was made anew under an old name is asked about anew."""
+        with self._lock:
+            self._known.clear()
+        self.listing.look_now()
+
+    def advice(self, name: str, slots: int, context_tokens: int) -> Advice | None:
+        """Return what a model would take with so many slots and tokens; None where its shape is not known."""
+        listing = self.listing()
+        shape, row = listing.shapes.get(name), listing.row(name)
+        if shape is None or row is None or listing.machine is None:
+            return None
+        serving = serving_of(listing.machine, context_tokens, slots, server_environment(self.settings))
+        advice = advise(shape, serving, listing.machine, stored_rates(self.settings).get(name))
+        as_loaded = row.context_tokens == context_of(shape, serving) and slots == self.settings.parallel_slots
+        return replace(advice, loaded_bytes=row.memory_bytes) if as_loaded and listing.managed else advice
+
+    def _look(self) -> ModelListing:
+        try:
+            rows = tuple(listed(self.client, self.settings.model, self._shown))
+        except ServingError as error:
+            return ModelListing(failure=Failure.of(error))
+        return ModelListing(
+            rows=rows,
+            shapes=MappingProxyType(self._shapes(rows)),
+            answers=self.admission.occupancy().running,
+            managed=status(self.settings).managed,
+            machine=self._machine(),
+        )
+
+    def _shown(self, model: InstalledModel) -> ModelDetails:
+        """Return a model's details; Ollama reads the whole header of its file for them, so it is asked once."""
+        with self._lock:
+            known = self._known.get(model)
+        if known is None:
+            details = self.client.show(model.name)
+            known = details, _shape(model.name, details)
+            with self._lock:
+                self._known[model] = known
+        return known[0]
+
+    def _shapes(self, rows: tuple[ListedModel, ...]) -> dict[str, ModelShape]:
+        installed = {row.name for row in rows}
+        with self._lock:
+            found = {model.name: shape for model, (_, shape) in self._known.items()}
+        return {name: shape for name, shape in found.items() if shape is not None and name in installed}
+
+
+def _shape(name: str, details: ModelDetails) -> ModelShape | None:
+    """Return what a model is made of; None for one of a kind that our arithmetic does not know."""
+    try:
+        return ModelShape.of(name, details.metadata, details.tensors, details.quantization)
+    except ModelUnfit:
+        return None  # it can be used all the same
+
 
 StepName = Literal["downloading", "checking", "sending", "making", "waiting", "loading", "unloading", "deleting"]
-_WITHOUT_FORMAT = ("no_template", "installed_without_template")
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +412,7 @@ def _for_the_page(error: AnswerdeskError) -> AnswerdeskError:
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class ProfileChoice:
     """A choice as it is in force and as it will be from the desk's next start on."""
 
     now: str
@@ -272,7 +456,7 @@ class ModelService(GuardedService[ModelRegistry]):
         user, name = self._permitted("admin", reads=False), name.strip()
         if not name:
             raise ModelUnfit(model=name, reason="name")
-        return self._make("pull", user, lambda work: work.pull(name))
+        return self._begin(_MAKING, "pull", user, lambda work: work.pull(name))
 
     def import_files(self, path: str, name: str, kind: str, template: str) -> Job:
         """Begin to make a model of a file or folder on this machine.
@@ -284,12 +468,12 @@ class ModelService(GuardedService[ModelRegistry]):
             raise ModelUnfit(model=path.strip(), reason="not_absolute")
         if template and template not in FORMATS:
             raise ModelUnfit(model=path.strip(), reason="no_format")
-        return self._make("import", user, lambda work: work.import_files(file, name.strip(), kind, template))
+        return self._begin(_MAKING, "import", user, lambda work: work.import_files(file, name.strip(), kind, template))
 
     def quantize(self, name: str, kind: str, new_name: str = "") -> Job:
         """Begin to make a smaller model of one; an empty ``new_name`` names it after its source."""
         user = self._permitted("admin", reads=False)
-        return self._make("quantize", user, lambda work: work.quantize(name, kind.strip(), new_name.strip()))
+        return self._begin(_MAKING, "quantize", user, lambda work: work.quantize(name, kind.strip(), new_name.strip()))
 
     def making(self) -> Job | None:
         """Return the last job that made a model, or tried to."""
@@ -305,11 +489,11 @@ class ModelService(GuardedService[ModelRegistry]):
 
     def load(self, name: str) -> Job:
         """Begin to bring a model into memory."""
-        return self._serve("load", self._permitted("admin", reads=False), lambda work: work.load(name))
+        return self._begin(_SERVING, "load", self._permitted("admin", reads=False), lambda work: work.load(name))
 
     def unload(self, name: str) -> Job:
         """Begin to take a model out of memory, behind the answers that are being written."""
-        return self._serve("unload", self._permitted("admin", reads=False), lambda work: work.unload(name))
+        return self._begin(_SERVING, "unload", self._permitted("admin", reads=False), lambda work: work.unload(name))
 
     def delete(self, name: str, typed: str) -> Job:
         """Begin to delete a model whose name was ``typed``.  Raises ``ModelUnfit`` and ``ModelMissing``."""
@@ -321,11 +505,11 @@ class ModelService(GuardedService[ModelRegistry]):
         making = self.shelf.jobs.latest(_MAKING)
         if making is not None and making.running:
             raise IngestRunning(holder=making.who)  # it may be what something is being made of
-        return self._serve("delete", user, lambda work: work.delete(name))
+        return self._begin(_SERVING, "delete", user, lambda work: work.delete(name))
 
     def use(self, name: str) -> Job:
         """Begin to choose a model for the desk's next start: whether it can answer is asked of the server first."""
-        return self._serve("use", self._permitted("admin", reads=False), lambda work: work.use(name))
+        return self._begin(_SERVING, "use", self._permitted("admin", reads=False), lambda work: work.use(name))
 
     def serving(self) -> Job | None:
         """Return the last job that moved a model."""
@@ -415,11 +599,11 @@ class ModelService(GuardedService[ModelRegistry]):
 
     # profiles
 
-    def profile(self) -> Chosen:
+    def profile(self) -> ProfileChoice:
         """Return the profile that is in force, and the one that was chosen.  Raises ``SettingsError``."""
         self._permitted("admin", reads=False)
         now = self.shelf.settings.profile
-        return Chosen(now, str(stored_choices(self.shelf.settings.data_dir).get("profile", now)))
+        return ProfileChoice(now, str(stored_choices(self.shelf.settings.data_dir).get("profile", now)))
 
     def choose_profile(self, name: ProfileName) -> list[str]:
         """Keep a profile for the next start; return the variables that go before it.  Raises ``SettingsError``."""
@@ -432,12 +616,6 @@ class ModelService(GuardedService[ModelRegistry]):
         """Return the profiles that there are."""
         self._permitted("admin", reads=False)
         return PROFILE_NAMES
-
-    def _make(self, kind: str, user: User, call: Callable[[ModelWork], Outcome]) -> Job:
-        return self._begin(_MAKING, kind, user, call)
-
-    def _serve(self, kind: str, user: User, call: Callable[[ModelWork], Outcome]) -> Job:
-        return self._begin(_SERVING, kind, user, call)
 
     def _begin(self, lane: str, kind: str, user: User, call: Callable[[ModelWork], Outcome]) -> Job:
         def work(control: JobControl) -> Outcome:

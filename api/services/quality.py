@@ -3,10 +3,11 @@
 ``QualityRegistry`` is shared by all pages.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from typing import TypeVar
 
 from api.services.guarded import GuardedService
 from api.services.jobs import Job, JobControl, Jobs
@@ -28,6 +29,8 @@ from rag.storage.curated import CuratedAnswer, CuratedEvent, CuratedState
 from rag.storage.troubled_turns import TroubledTurns
 from rag.storage.turn_store import Grouping, OutcomeCounts, TurnFeedback
 from rag.turns import PersonalCorrections
+
+Read = TypeVar("Read")
 
 RunEvaluation = Callable[[Settings, Evaluation, JobControl], None]
 CorrectionsOf = Callable[[Callable[[], User]], PersonalCorrections]
@@ -83,20 +86,7 @@ class QualityRegistry:
 
     def runs(self, name: str) -> list[RunInfo]:
         """Return the runs on a knowledge base, the newest first; damaged ones are left out."""
-        found = []
-        for identity_file in (self.settings.data_dir / "runs").glob("*/run.json"):
-            run = Run(identity_file.parent)
-            try:
-                identity = run.identity()
-                if identity.get("knowledge") == name and identity.get("command") in MAIN_FIGURES:
-                    found.append(_run_info(run, identity))
-            except SettingsError:
-                continue
-        return sorted(found, key=lambda one: (one.began_at, one.name), reverse=True)
-
-    def new_run_name(self) -> str:
-        """Return a name that no run has: the time of day."""
-        return new_run_name(self.settings)
+        return runs_on(self.settings, name, MAIN_FIGURES, _run_info)
 
     def gap_parts(self, name: str, user: User) -> GapParts:
         """Return what a knowledge-gap report is made from."""
@@ -105,7 +95,38 @@ class QualityRegistry:
         return GapParts(parts.store, turns, self.embedder(), parts.retriever, self.curation(name))
 
 
-def _run_info(run: Run, identity: dict[str, object]) -> RunInfo:
+def runs_on(
+    settings: Settings,
+    base: str,
+    commands: Collection[str],
+    read: Callable[[Run, Mapping[str, object], datetime], Read],
+) -> list[Read]:
+    """Read the runs of these ``commands`` on a knowledge base, the newest first; damaged ones are left out.
+
+    ``read`` takes a run, its identity and when it began, in local time.
+    """
+    found = []
+    for identity_file in (settings.data_dir / "runs").glob("*/run.json"):
+        run = Run(identity_file.parent)
+        began_at = datetime.fromtimestamp(identity_file.stat().st_mtime).astimezone()
+        try:
+            identity = run.identity()
+            if identity.get("knowledge") == base and identity.get("command") in commands:
+                found.append((began_at, run.folder.name, read(run, identity, began_at)))
+        except SettingsError:
+            continue
+    return [one for *_, one in sorted(found, key=lambda one: one[:2], reverse=True)]
+
+
+def count_questions(settings: Settings, kind: EvaluationKind) -> int:
+    """Count the questions of its own that a knowledge base has for this kind of evaluation; 0 without any."""
+    try:
+        return len(chosen_questions(settings, Evaluation(kind, "")).questions)
+    except NoRegressionQuestions:
+        return 0
+
+
+def _run_info(run: Run, identity: Mapping[str, object], began_at: datetime) -> RunInfo:
     kind = str(identity["command"])
     figures = run.figures() if (run.folder / "figures.json").is_file() else {}
     main = figures.get(MAIN_FIGURES[kind])
@@ -114,7 +135,7 @@ def _run_info(run: Run, identity: dict[str, object]) -> RunInfo:
     return RunInfo(
         name=run.folder.name,
         kind=kind,
-        began_at=datetime.fromtimestamp((run.folder / "run.json").stat().st_mtime).astimezone(),
+        began_at=began_at,
         n=int(number("n") or 0),
         figure=float(main) if isinstance(main, int | float) else (0.0 if figures else None),
         model=str(identity.get("model") or ""),
@@ -149,15 +170,12 @@ class QualityService(GuardedService[QualityRegistry]):
     def questions(self, kind: EvaluationKind) -> int:
         """Count the questions of its own that the knowledge base has for this kind; 0 without any."""
         self._permitted("lead")
-        try:
-            return len(chosen_questions(self._settings, Evaluation(kind, "")).questions)
-        except NoRegressionQuestions:
-            return 0
+        return count_questions(self._settings, kind)
 
     def start(self, kind: EvaluationKind, limit: int) -> Job:
         """Begin an evaluation; the job's result is the run's name.  Raises ``IngestRunning`` while one runs."""
         user = self._permitted("lead")
-        evaluation = Evaluation(kind, self.shelf.new_run_name(), limit)
+        evaluation = Evaluation(kind, new_run_name(self.shelf.settings), limit)
 
         def work(control: JobControl) -> str:
             self.shelf.run(self._settings, evaluation, control)

@@ -14,13 +14,11 @@ from starlette.concurrency import run_in_threadpool
 
 from api.services.attachments import Attachments, DescriberOf, PictureDescriptions
 from api.services.guarded import recorder
-from api.services.jobs import Jobs
+from api.services.jobs import Jobs, Watch
 from api.services.knowledge import KnowledgeRegistry, KnowledgeService
-from api.services.model_registry import ModelRegistry
-from api.services.models import ModelService
-from api.services.quality import QualityRegistry, QualityService
+from api.services.models import ModelRegistry, ModelService
+from api.services.quality import CorrectionsOf, QualityRegistry, QualityService
 from api.services.turn_feeds import TurnFeeds
-from api.services.watch import Watch
 from rag.errors import AnswerdeskError, ModelMissing, NotAVisionModel, OllamaUnavailable, OwnFilesWaiting
 from rag.people.administration import Administration, KeyAdministration
 from rag.people.audit import AuditTrail
@@ -107,7 +105,8 @@ class Topic:
 class DeskServices:
     """What the pages call, for one person and one knowledge base of theirs.
 
-    None of these waits for an embedder or a model, and each asks anew whether it may.
+    None of these waits for an embedder or a model, and each asks anew whether it may.  ``descriptions`` is None where
+    no model for pictures is set.
     """
 
     turns: PersonalTurns
@@ -116,18 +115,18 @@ class DeskServices:
     topics: Callable[[Language], tuple[Topic, ...]]
     library: KnowledgeService
     quality: QualityService
-    knowledge_base: str = "default"
-    knowledge_bases: tuple[str, ...] = ()
-    administration: Administration | None = None
-    keys: KeyAdministration | None = None
-    sign_out: Callable[[str], None] = lambda token: None
-    performance: PersonalPerformance | None = None
-    corrections: PersonalCorrections | None = None
-    rewritings: PersonalRewritings | None = None
-    models: ModelService | None = None
-    attachments: Attachments | None = None
-    descriptions: PictureDescriptions | None = None
-    feeds: TurnFeeds = field(default_factory=TurnFeeds)
+    knowledge_base: str
+    knowledge_bases: tuple[str, ...]
+    administration: Administration
+    keys: KeyAdministration
+    sign_out: Callable[[str], None]
+    performance: PersonalPerformance
+    corrections: PersonalCorrections
+    rewritings: PersonalRewritings
+    models: ModelService
+    attachments: Attachments
+    feeds: TurnFeeds
+    descriptions: PictureDescriptions | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,13 +164,13 @@ class SharedServices:
     topics: Callable[[str, Language], tuple[Topic, ...]]
     shelf: KnowledgeRegistry
     quality: QualityRegistry
+    people: PeopleServices
+    reports: PerformanceReports
+    corrections: CorrectionsOf
+    writings: WritingService
+    models: ModelRegistry
     first_base: str = "default"
-    people: PeopleServices | None = None
-    reports: PerformanceReports | None = None
-    corrections: Callable[[Callable[[], User]], PersonalCorrections] | None = None
-    writings: WritingService | None = None
     translations: Translations = field(default_factory=Translations)
-    models: ModelRegistry | None = None
     feeds: TurnFeeds = field(default_factory=TurnFeeds)
     files: Jobs = field(default_factory=Jobs)
     describer: DescriberOf | None = None
@@ -186,8 +185,7 @@ class SharedServices:
         self.descriptions.close()
         self.shelf.close()
         self.turns.close()
-        if self.writings is not None:
-            self.writings.close()
+        self.writings.close()
 
     def usual_base(self, user: User) -> str:
         """Return the knowledge base of somebody who names none: the program's first, else the first that is theirs."""
@@ -219,30 +217,22 @@ class SharedServices:
             quality=QualityService(self.quality, base, who, self.bases.require),
             knowledge_base=base,
             knowledge_bases=names,
-            administration=Administration(self.people.people, self.people.audit, self.bases, who)
-            if self.people is not None
-            else None,
-            keys=KeyAdministration(self.people.keys, who) if self.people is not None else None,
-            performance=PersonalPerformance(self.reports, self.bases, who) if self.reports is not None else None,
-            sign_out=self.people.sign_ins.end if self.people is not None else lambda token: None,
-            corrections=self.corrections(who) if self.corrections is not None else None,
+            administration=Administration(self.people.people, self.people.audit, self.bases, who),
+            keys=KeyAdministration(self.people.keys, who),
+            performance=PersonalPerformance(self.reports, self.bases, who),
+            sign_out=self.people.sign_ins.end,
+            corrections=self.corrections(who),
             attachments=Attachments(self.files, self.shelf.settings, who),
-            descriptions=PictureDescriptions(self.descriptions, self.describer, who)
-            if self.describer is not None
-            else None,
-            rewritings=PersonalRewritings(turns, self.writings, self.translations, self.bases, who)
-            if self.writings is not None
-            else None,
+            descriptions=PictureDescriptions(self.descriptions, self.describer, who) if self.describer else None,
+            rewritings=PersonalRewritings(turns, self.writings, self.translations, self.bases, who),
             feeds=self.feeds,
-            models=ModelService(self.models, base, who, self.bases.require) if self.models is not None else None,
+            models=ModelService(self.models, base, who, self.bases.require),
         )
 
 
-class ModelWatch(Watch[ModelState]):
-    """Looks at the model server."""
-
-    def __init__(self, look: Callable[[], ModelState]) -> None:
-        super().__init__(look, ModelState(), _MODEL_LOOK_EVERY_SECONDS)
+def model_watch(look: Callable[[], ModelState]) -> Watch[ModelState]:
+    """Return what looks at the model server."""
+    return Watch(look, ModelState(), _MODEL_LOOK_EVERY_SECONDS)
 
 
 def performance_reports(settings: Settings) -> PerformanceReports:
@@ -278,7 +268,7 @@ def open_services(settings: Settings) -> SharedServices:
         turns=TurnService(pipelines, turns, workers, limits=PersonLimits.of(settings)),
         bases=bases,
         knowledge=lambda name: _knowledge(stores(name), follower.problem(name) if follower is not None else None),
-        model=ModelWatch(lambda: _look_at_model(settings)),
+        model=model_watch(lambda: _look_at_model(settings)),
         topics=lambda name, language: _topics(stores(name), language),
         shelf=KnowledgeRegistry(settings, jobs, pipelines, record=record),
         quality=QualityRegistry(settings, jobs, pipelines, builder.embedder, curations, turns.feedback, corrections),

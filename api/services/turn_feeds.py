@@ -1,4 +1,4 @@
-"""Which turn each browser tab follows, for the socket that tells the tab what becomes of it."""
+"""Which turn each browser tab follows, for the socket that sends the tab its changes."""
 
 import threading
 from collections import OrderedDict
@@ -12,14 +12,14 @@ _REMEMBERED_TABS = 4096
 
 
 @dataclass(frozen=True, slots=True)
-class Followed:
+class FollowedTurn:
     """A turn that a tab looks at, in whose words and with whose permission."""
 
     turn_id: str
     language: Language
     turns: PersonalTurns
 
-    def is_like(self, other: "Followed") -> bool:
+    def is_like(self, other: "FollowedTurn") -> bool:
         """Tell whether nothing new would be told."""
         return self.turn_id == other.turn_id and self.language == other.language
 
@@ -29,10 +29,10 @@ class TurnFeeds:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._followed: OrderedDict[str, Followed | None] = OrderedDict()
+        self._followed: OrderedDict[str, FollowedTurn | None] = OrderedDict()
         self._sockets: dict[str, Callable[[], None]] = {}
 
-    def follow(self, tab: str, followed: Followed | None) -> None:
+    def follow(self, tab: str, followed: FollowedTurn | None) -> None:
         """Tell the tab from now on what becomes of this turn, and of no other; None: of none."""
         with self._lock:
             before = self._followed.pop(tab, None)
@@ -44,7 +44,7 @@ class TurnFeeds:
         if wake is not None and not same:
             wake()
 
-    def followed(self, tab: str) -> Followed | None:
+    def followed(self, tab: str) -> FollowedTurn | None:
         """Return what a tab follows."""
         with self._lock:
             return self._followed.get(tab)

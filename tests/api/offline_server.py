@@ -24,7 +24,7 @@ from api.services.attachments import DescriberOf
 from api.services.guarded import recorder
 from api.services.jobs import Jobs
 from api.services.knowledge import KnowledgeRegistry
-from api.services.model_registry import ModelRegistry
+from api.services.models import ModelRegistry
 from api.services.quality import QualityRegistry
 from api.services.shared import KnowledgeState, ModelState, SharedServices, open_people, performance_reports
 from rag.errors import KnowledgeBaseMissing

@@ -16,14 +16,14 @@ AS_COMMAND = "import sys; from ui.answerdesk import run; sys.argv = ['answerdesk
 SECRET = "the customer's words"
 FAILING = f"""
 import logging, sys
-import api.mcp.over_stdio, api.server
+import api.mcp.server, api.application
 import api.__main__ as program
 def fail(*given):
     try:
         int({SECRET!r})
     except ValueError as error:
         logging.getLogger("uvicorn.error").exception("Exception in ASGI application")
-api.server.serve = api.mcp.over_stdio.speak = fail
+api.application.serve = api.mcp.server.speak = fail
 program._start_ollama = lambda settings: False
 sys.exit(program.main(sys.argv[1:]))
 """
@@ -75,7 +75,7 @@ def test_keys_do_not_cross_the_network_unencrypted_without_a_word(
     open_people(settings).people.add("root", "admin", None, "", by="test")
     monkeypatch.setattr(program, "load_settings", lambda: settings)
     monkeypatch.setattr(program, "_start_ollama", lambda settings: False)
-    monkeypatch.setattr("api.server.serve", lambda *given: None)
+    monkeypatch.setattr("api.application.serve", lambda *given: None)
     monkeypatch.setattr(program.signal, "signal", lambda *given: None)
     monkeypatch.setattr("os.geteuid", lambda: 0)
     # it is for the whole process, where other tests look at whole logs

@@ -98,7 +98,6 @@ def test_a_job_tells_how_far_it_is_and_how_it_ended(
     }
     assert [one["job_id"] for one in http.get("/api/v1/models").json()["jobs"]] == [job["job_id"]]
     people = served.services.people
-    assert people is not None
     entry = people.audit.entries(1)[0]
     assert (entry.what, entry.about, entry.who[:4]) == ("model", "deepseek-r1:7b", "key:")
 
@@ -147,7 +146,6 @@ def test_only_an_admins_key_gets_at_the_models(served: OfflineServer) -> None:
     with served.client(served.key("metrics", "publish")) as other:
         assert other.get("/api/v1/models").json()["code"] == "RightMissing"
     people = served.services.people
-    assert people is not None
     people.people.add("root", "admin", None, "", by="test")
     people.people.add("lin", "admin", None, "", by="test")
     secret, _ = served.keys.add("ci", ["models"], None, audience="internal", expires_at=None, owner="lin", by="test")

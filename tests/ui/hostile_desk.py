@@ -14,7 +14,7 @@ from pathlib import Path
 import streamlit as st
 
 from api.services.guarded import recorder
-from api.services.model_registry import Calibrations, ModelRegistry
+from api.services.models import Calibrations, ModelRegistry
 from api.services.shared import ModelState, SharedServices, Topic, open_people, performance_reports
 from ingest.pipeline import ingest
 from rag.pipeline import Pipeline

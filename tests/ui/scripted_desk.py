@@ -20,7 +20,7 @@ from starlette.routing import Route
 
 from api.services.jobs import Jobs
 from api.services.knowledge import KnowledgeRegistry
-from api.services.shared import KnowledgeState, ModelState, SharedServices, Topic, open_people, performance_reports
+from api.services.shared import KnowledgeState, ModelState, SharedServices, Topic
 from rag.errors import AnswerCancelled
 from rag.pipeline import AskOptions
 from rag.protocols import GeneratedText, GenerationFinished, GenerationPart, Message
@@ -38,7 +38,7 @@ from rag.tracing import Trace
 from rag.turns import PersonalCorrections, TurnService, WritingService
 from tests.ui.remote_control import SteeredDesk
 from tests.ui.scenes import STAGES, WORDS, document, evidence, figure, steps
-from tests.ui.views.quality.shelf import quality_of
+from tests.ui.views.quality.shelf import other_services
 from ui.server import desk_configuration
 
 OTHER_HOST = "desk.test"
@@ -148,7 +148,11 @@ def services() -> SharedServices:
     settings = Settings(data_dir=folder, cache_dir=folder, ollama_host="127.0.0.1:9")
     curation = Curation.of(settings, knowledge(folder / "knowledge" / "default"))
     pipeline = ScenePipeline(GATES, curation)
-    bases, people = KnowledgeBases(folder / "knowledge"), open_people(settings)
+    bases = KnowledgeBases(folder / "knowledge")
+    others = other_services(folder, pipeline)
+    audit = others["people"].audit
+    others["corrections"] = lambda who: PersonalCorrections(lambda name: curation, bases, who, audit)
+    others["writings"] = writings_of(folder / "writer", WRITER)
     return SharedServices(
         turns=TurnService(lambda knowledge_base, user: pipeline, TurnStore(settings.turns_database), 32),
         bases=bases,
@@ -156,11 +160,7 @@ def services() -> SharedServices:
         model=lambda: STATE.model,
         topics=lambda name, language: tuple(Topic(title, language) for title in TOPICS[language]),
         shelf=KnowledgeRegistry(Settings(data_dir=folder), Jobs(), lambda name, user: pipeline),
-        quality=quality_of(folder, pipeline),
-        people=people,
-        reports=performance_reports(settings),
-        corrections=lambda who: PersonalCorrections(lambda name: curation, bases, who, people.audit),
-        writings=writings_of(folder / "writer", WRITER),
+        **others,
     )
 
 

@@ -20,7 +20,7 @@ from rag.translate import translate
 from rag.turns import TurnRequest, TurnService
 from tests.ui.scenes import WORDS
 from tests.ui.scripted_desk import Gates, ScenePipeline
-from tests.ui.views.quality.shelf import quality_of
+from tests.ui.views.quality.shelf import other_services
 
 KNOWLEDGE = KnowledgeState(12, datetime(2026, 1, 1, tzinfo=UTC), 96, 412)
 
@@ -40,7 +40,7 @@ class Harness:
             model=lambda: ModelState("ready", "stand-in:1.5b", stand_in=True),
             topics=lambda name, language: (Topic("VAT invoices", language),),
             shelf=KnowledgeRegistry(Settings(data_dir=folder), Jobs(), lambda name, user: pipeline),
-            quality=quality_of(folder, pipeline),
+            **other_services(folder, pipeline),
         )
 
 
@@ -97,7 +97,7 @@ def test_asking_makes_a_turn_that_the_address_names_and_shows_its_evidence_in_th
     stopped = harness.turns.snapshot(turn_id)
     assert stopped is not None
     assert stopped.state == "stopped"
-    assert {button.key for button in test.button} == {"new", "retry"}
+    assert {button.key for button in test.button} == {"new", "retry", "correct"}
 
 
 @pytest.mark.slow

@@ -26,7 +26,7 @@ from tests.support.waiting import until
 from tests.ui.browser import Desk
 from tests.ui.conftest import served
 from tests.ui.people_desk import PASSWORD, new_page, signed_in
-from ui.current_sign_in import COOKIE
+from ui.sign_in import COOKIE
 
 pytestmark = [
     pytest.mark.real,

@@ -20,8 +20,8 @@ from rag.storage.access import KnowledgeBases, User
 from rag.storage.figures import FigureFolder
 from rag.testing import HashEmbedder, publish_documents
 from tests.rag.storage.test_figures import CONTENT, FIGURE, OTHER, document
-from ui.current_sign_in import COOKIE, cookie_name
 from ui.figure_route import figure_address, figure_route
+from ui.sign_in import COOKIE, cookie_name
 
 pytestmark = pytest.mark.slow
 INTERNAL = replace(FIGURE, digest=sha256(OTHER).hexdigest())

@@ -17,7 +17,7 @@ from tests.ui.accessibility import barriers
 from tests.ui.browser import NEVER, SCREENSHOTS, Desk, choose
 from tests.ui.conftest import served
 from tests.ui.people_desk import PASSWORD, fill_in, furnish, new_page, signed_in
-from ui.current_sign_in import COOKIE
+from ui.sign_in import COOKIE
 
 pytestmark = pytest.mark.real
 

@@ -54,6 +54,7 @@ _NUMBERS = {
     "abs",
     "format_duration",
     "format_clock",
+    "clock",
     "format_date",
     "format_age",
 }

@@ -6,7 +6,7 @@ import pytest
 
 from rag.people.audit import Detail
 from rag.schema import Language
-from ui.views.people.page import described
+from ui.views.people.page import detail_words
 
 
 @pytest.mark.parametrize(
@@ -23,4 +23,4 @@ from ui.views.people.page import described
     ],
 )
 def test_details_in_words(details: Mapping[str, Detail], language: Language, words: str) -> None:
-    assert described(details, language) == words
+    assert detail_words(details, language) == words

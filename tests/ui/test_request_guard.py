@@ -17,10 +17,18 @@ from streamlit.runtime import Runtime
 from api.services.shared import PeopleServices, open_people
 from rag.settings import Settings
 from tests.ui.served_parts import people_only
-from ui.connection_limits import SESSION_KEPT_SECONDS, ConnectionLimits
-from ui.current_sign_in import COOKIE, cookie_name
-from ui.request_guard import FOREIGN, NO_SIGN_IN, TOO_MANY, RequestGuard, is_by_hand, page_headers
+from ui.request_guard import (
+    FOREIGN,
+    NO_SIGN_IN,
+    SESSION_KEPT_SECONDS,
+    TOO_MANY,
+    ConnectionLimits,
+    RequestGuard,
+    is_by_hand,
+    page_headers,
+)
 from ui.server import DeskApplication
+from ui.sign_in import COOKIE, cookie_name
 
 DESK = "http://desk.test"
 SOCKETS = "ws://desk.test"
@@ -71,7 +79,7 @@ def inside() -> Inside:
 
 
 def guarded(
-    inside: ASGIApp, people: PeopleServices | None, limits: ConnectionLimits | None = None, client: object = LOCAL
+    inside: ASGIApp, people: PeopleServices, limits: ConnectionLimits | None = None, client: object = LOCAL
 ) -> TestClient:
     limits = limits or ConnectionLimits(2, 1, lambda session: 0)
     guard = RequestGuard(inside, lambda: people, limits, lambda host: host in ("desk.test", "desk.test:81"))
@@ -277,11 +285,18 @@ def test_what_a_person_does_is_use_and_what_a_page_does_by_itself_is_not(
 # Without sign-in
 
 
+@pytest.fixture
+def nobody(tmp_path: Path) -> PeopleServices:
+    return open_people(Settings(data_dir=tmp_path, sign_in="off"))
+
+
 @pytest.mark.parametrize(
     "header", ["Forwarded", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Real-IP"]
 )
-def test_a_desk_without_sign_in_serves_nobody_through_a_proxy(inside: Inside, header: str) -> None:
-    client = guarded(inside, None)
+def test_a_desk_without_sign_in_serves_nobody_through_a_proxy(
+    inside: Inside, nobody: PeopleServices, header: str
+) -> None:
+    client = guarded(inside, nobody)
     assert client.get("/", headers={"Accept": "text/html"}).text == "inside"
     answer = client.get("/", headers={header: "127.0.0.1", "Accept": "text/html"})
     assert answer.status_code == 403
@@ -292,10 +307,10 @@ def test_a_desk_without_sign_in_serves_nobody_through_a_proxy(inside: Inside, he
 
 
 @pytest.mark.parametrize("peer", [("192.0.2.7", 1), ("fe80::1", 1), None])
-def test_a_desk_without_sign_in_serves_this_machine_only(inside: Inside, peer: object) -> None:
-    assert guarded(inside, None, client=peer).get("/").status_code == 403
+def test_a_desk_without_sign_in_serves_this_machine_only(inside: Inside, nobody: PeopleServices, peer: object) -> None:
+    assert guarded(inside, nobody, client=peer).get("/").status_code == 403
     assert inside.scopes == []
-    assert guarded(inside, None, client=("::1", 1)).get("/").status_code == 200
+    assert guarded(inside, nobody, client=("::1", 1)).get("/").status_code == 200
 
 
 # Limits

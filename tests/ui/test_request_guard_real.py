@@ -24,8 +24,8 @@ from tests.ui.browser import PATIENCE_MS, Desk
 from tests.ui.conftest import served
 from tests.ui.people_desk import PASSWORD, new_page, signed_in
 from tests.ui.recorded_desk import furnish, record
-from ui.current_sign_in import COOKIE
 from ui.navigation import PAGES
+from ui.sign_in import COOKIE
 
 pytestmark = pytest.mark.real
 

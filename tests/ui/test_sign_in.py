@@ -13,10 +13,8 @@ from api.services.shared import PeopleServices, open_people
 from rag.people import passwords
 from rag.settings import Settings
 from rag.translate import translate
-from ui.connection_limits import ConnectionLimits
-from ui.current_sign_in import COOKIE
-from ui.request_guard import RequestGuard
-from ui.sign_in import safe_path, sign_in_routes
+from ui.request_guard import ConnectionLimits, RequestGuard
+from ui.sign_in import COOKIE, safe_path, sign_in_routes
 
 PASSWORD = "long enough, rarely tried"
 DESK = "http://desk.test"

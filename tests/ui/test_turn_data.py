@@ -20,7 +20,7 @@ from rag.schema import Citation, Lane, Language, SpanTime, TextSpan
 from rag.translate import translate
 from rag.turns import FINAL_VERSION, Failure, TurnSnapshot
 from tests.ui.scenes import WORDS, complete_answer, evidence, kept_answer, quotation, refusal
-from ui.turn_data import Reading, answer_data, evidence_data, failure_sentence, feed_data, reply_data, said
+from ui.turn_data import Reading, announcement, answer_data, evidence_data, failure_sentence, feed_data, reply_data
 
 ASKED = datetime(2026, 11, 25, 9, 4, tzinfo=UTC)
 READING = Reading("en", datetime(2026, 11, 25, 10, 0, tzinfo=UTC), UTC, "http://localhost:8501")
@@ -166,7 +166,7 @@ def test_reasons_are_words_without_paths_hosts_or_commands(error: AnswerdeskErro
     assert sentence.startswith(english)
     assert not any(part in sentence for part in ("/srv", "10.0.0.9", "python -m"))
     assert failure_sentence(Failure.of(error), "zh") != sentence
-    assert said(failed(error), "en") == sentence
+    assert announcement(failed(error), "en") == sentence
 
 
 def test_a_failure_that_nobody_foresaw_keeps_its_number() -> None:

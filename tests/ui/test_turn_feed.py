@@ -10,14 +10,14 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient, WebSocketTestSession
 from starlette.websockets import WebSocketDisconnect
 
-from api.services.turn_feeds import Followed, TurnFeeds
+from api.services.turn_feeds import FollowedTurn, TurnFeeds
 from rag.errors import DatabaseUnavailable, SignInNeeded
 from rag.storage.access import LOCAL_USER, KnowledgeBases, User
 from rag.storage.turn_store import TurnStore
 from rag.turns import PersonalTurns, TurnRequest, TurnService
 from tests.ui.scenes import WORDS
 from tests.ui.scripted_desk import Gates, ScenePipeline
-from ui.turn_feed import FEED_PATH, UNKNOWN_TAB, _Told, feed_route
+from ui.turn_feed import FEED_PATH, UNKNOWN_TAB, _FeedState, feed_route
 
 pytestmark = pytest.mark.slow
 
@@ -36,10 +36,10 @@ class Desk:
         self.turns = TurnService(lambda knowledge_base, user: pipeline, TurnStore(folder / "turns.db"), 4)
         self.personal = PersonalTurns(self.turns, KnowledgeBases(folder / "knowledge"), self._who)
 
-    def ask(self, question: str, until: str) -> Followed:
+    def ask(self, question: str, until: str) -> FollowedTurn:
         """Ask, and let the answer come as far as the gate ``until``."""
         self.gates.prepare(question, "done", until)
-        return Followed(
+        return FollowedTurn(
             self.turns.submit(question, TurnRequest(question, session=LOCAL_USER.name)), "en", self.personal
         )
 
@@ -99,7 +99,7 @@ def test_passages_that_a_second_search_adds_are_told_with_the_others(desk: Desk)
     desk.gates.prepare("How long?", "done", "all")
     turn_id = desk.turns.submit("How long?", TurnRequest("How long?", session=LOCAL_USER.name))
     whole = desk.turns.wait(turn_id, lambda turn: turn.final, timeout_seconds=10)
-    told = _Told()
+    told = _FeedState()
     first = replace(whole, evidence=whole.evidence[:3])
     shown = [told.next(snapshot, "en").get("evidence") for snapshot in (first, first, whole)]
     assert [len(data["passages"]) if data else 0 for data in shown] == [3, 0, 5]

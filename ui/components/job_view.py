@@ -1,4 +1,4 @@
-"""What buttons do: why one was refused, the job that it began while that runs, and why a job did not end well.
+"""Buttons and the jobs they begin: a job's progress, and why a button was refused or a job failed.
 
 A refusal is kept for the run that follows the click, which says it.
 """
@@ -8,11 +8,11 @@ from collections.abc import Callable
 import streamlit as st
 
 from api.services.jobs import Job
-from rag.errors import AnswerdeskError
+from rag.errors import AnswerdeskError, PeopleError
 from rag.schema import Language
 from rag.translate import translate
 from rag.turns import Failure
-from ui.formats import as_markdown, format_clock, markdown_word
+from ui.formats import as_markdown, markdown_word
 from ui.session import PageContext
 from ui.turn_data import failure_sentence
 
@@ -29,6 +29,48 @@ def attempt(call: Callable[[], object]) -> None:
         call()
     except AnswerdeskError as error:
         st.session_state[_REFUSED] = Failure.of(error)
+
+
+def attempt_and_tell(part: str, what: Callable[[], object], language: Language, done: str = "ui.people_done") -> bool:
+    """Do it, keep the words ``done`` or the error's for ``draw_told`` of this part, and return whether it was done."""
+    try:
+        what()
+    except AnswerdeskError as error:
+        own = isinstance(error, PeopleError)  # its sentence names nothing that an admin may not see
+        sentence = error.text(language) if own else failure_sentence(Failure.of(error), language)
+        st.session_state[f"{part}_told"] = (sentence, "")
+        return False
+    st.session_state[f"{part}_told"] = ("", translate(done, language) if done else "")
+    return True
+
+
+def draw_told(part: str) -> None:
+    """Say once what is kept for a part of the page."""
+    wrong, done = st.session_state.pop(f"{part}_told", ("", ""))
+    if wrong:
+        st.error(as_markdown(wrong))
+    if done:
+        st.success(as_markdown(done))
+
+
+def draw_button(
+    key: str,
+    language: Language,
+    call: Callable[[], object],
+    *,
+    words: str = "",
+    primary: bool = False,
+    disabled: bool = False,
+) -> None:
+    """Draw a button that does ``call``, labelled with the sentence ``ui.KEY`` or, where that differs, ``words``."""
+    st.button(
+        translate(words or f"ui.{key}", language),
+        key=key,
+        type="primary" if primary else "secondary",
+        disabled=disabled,
+        on_click=attempt,
+        args=(call,),
+    )
 
 
 def say_refusal(language: Language, *, busy: str = "", sentence: Sentence = failure_sentence) -> None:
@@ -66,7 +108,7 @@ def follow(
 
 def begun_words(job: Job, context: PageContext) -> str:
     """Return when a job was begun, and by whom where it was somebody else."""
-    at = format_clock(job.began_at.astimezone(context.reading.zone), context.reading.now, context.language)
+    at = context.reading.clock(job.began_at)
     if job.who in ("", context.user.name):
         return translate("ui.job_begun_here", context.language, time=at)
     return translate("ui.job_begun", context.language, time=at, who=job.who)

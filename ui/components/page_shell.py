@@ -1,4 +1,4 @@
-"""What surrounds every page: the style sheet, the head line, the user's menu, and what a page shows without a sign-in.
+"""What surrounds every page: the style sheet, the head line, the user's menu, and the notice after a sign-out.
 
 The head line also does what Streamlit does not do for a page in two languages: it sets the language of the document,
 speaks to screen readers, offers the skip link, listens for the keys, tells when the connection is lost, and translates

@@ -11,7 +11,7 @@ from functools import partial
 
 from rag.schema import Language
 from rag.translate import template
-from ui.browser import component, told
+from ui.browser import component, component_value
 from ui.formats import visible
 from ui.turn_data import Data
 
@@ -49,7 +49,7 @@ def draw_evidence(data: Data, language: Language, on_translate: Callable[[Data],
 
 def draw_reply(
     data: Data,
-    rewriting: Data | None,
+    rewriting: Data,
     language: Language,
     on_left: Callable[[Data], None],
     on_rewrite: Callable[[Data], None],
@@ -87,8 +87,8 @@ def _run_again() -> None:
 
 
 def _hand_on(key: str, name: str, call: Callable[[Data], None]) -> None:
-    """Call with what the browser told under this name, if it did."""
-    value = told(key, name)
+    """Call with what the browser sent under this name, if it did."""
+    value = component_value(key, name)
     if isinstance(value, Mapping):
         call(dict(value))
 

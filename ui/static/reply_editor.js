@@ -71,8 +71,7 @@ class Editor {
   }
 
   drawWishes(rewriting, same) {
-    this.at("wishes").hidden = !rewriting || this.data.mode !== "reply";
-    if (!rewriting) return;
+    this.at("wishes").hidden = this.data.mode !== "reply";
     this.busy = rewriting.busy;
     const label = (name, [words, key]) => {
       this.at(name).querySelector("span").textContent = words;

@@ -22,8 +22,9 @@ from api.grpc.answerdesk_pb2_grpc import AnswersStub
 from api.grpc.calls import code_of
 from api.grpc.server import serving
 from api.idempotency import IdempotentRequests
-from api.services.shared import PeopleServices
+from api.services.shared import open_people
 from rag.errors import AnswerdeskError, CertificateNeeded, CertificateUnusable, ExtraMissing, PortTaken
+from rag.settings import Settings
 from tests.support.protocol import CHECKOUT, GENERATED, generate
 
 pytestmark = pytest.mark.slow
@@ -75,13 +76,12 @@ def test_only_what_passes_is_tried_again_by_clients() -> None:
 def access(tmp_path: Path) -> Iterator[Access]:
     idempotent = IdempotentRequests(tmp_path / "requests.db")
 
-    def people() -> PeopleServices | None:
-        return None  # nobody has to sign in
+    people = open_people(Settings(data_dir=tmp_path, sign_in="off"))
 
     def never() -> object:
         raise RuntimeError(WORDS)
 
-    yield Access(never, Callers(people, lambda host: False), idempotent)  # type: ignore[arg-type]
+    yield Access(never, Callers(lambda: people, lambda host: False), idempotent)  # type: ignore[arg-type]
     idempotent.close()
 
 
@@ -169,4 +169,4 @@ def test_without_the_packages_one_sentence_says_what_to_install(monkeypatch: pyt
 @pytest.mark.real
 def test_the_api_needs_no_grpc_and_no_mcp() -> None:
     blocked = "import sys; [sys.modules.__setitem__(name, None) for name in ('grpc', 'mcp', 'mcp_types')]; "
-    subprocess.run([sys.executable, "-c", f"{blocked}import api.server, api.__main__, ui.server"], check=True)
+    subprocess.run([sys.executable, "-c", f"{blocked}import api.application, api.__main__, ui.server"], check=True)

@@ -11,7 +11,7 @@ from collections.abc import Generator as GeneratorObject
 from collections.abc import Sequence
 from pathlib import Path
 
-from api.mcp.over_stdio import speak
+from api.mcp.server import speak
 from rag.errors import AnswerdeskError
 from rag.protocols import GeneratedText, GenerationPart, Message
 from rag.settings import Settings

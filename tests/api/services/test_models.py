@@ -8,8 +8,7 @@ import pytest
 
 from api.services.guarded import recorder
 from api.services.jobs import Job, Jobs
-from api.services.model_registry import Calibrations, ModelRegistry
-from api.services.models import ModelService, Outcome, Step
+from api.services.models import Calibrations, ModelRegistry, ModelService, Outcome, Step
 from eval.calibrate_model.background import CalibrationProgress
 from rag.errors import AccessDenied, IngestRunning, ModelMissing, ModelUnfit, NotPermitted, SettingsError
 from rag.ollama.hardware import Machine

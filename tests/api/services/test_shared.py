@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from api.services import shared as services_module
-from api.services.shared import ModelState, ModelWatch, SharedServices, open_services, warm_up
+from api.services.shared import ModelState, SharedServices, model_watch, open_services, warm_up
 from rag.errors import DatabaseUnavailable, KnowledgeBaseMissing, ModelMissing, OllamaUnavailable, StorageFull
 from rag.pipeline import Pipeline
 from rag.settings import Settings
@@ -130,7 +130,7 @@ def test_the_model_is_looked_at_in_the_background() -> None:
         gate.wait(timeout=10)
         return ModelState("ready", "deepseek-r1:7b")
 
-    watch = ModelWatch(look)
+    watch = model_watch(look)
     assert watch().kind == "starting"  # the look has not ended, and the page does not wait for it
     gate.set()
     assert watch().name == "deepseek-r1:7b"
@@ -247,8 +247,6 @@ def test_corrections_wait_for_a_lead_once_people_sign_in(opened: Open, tmp_path:
     build_offline_pipeline(tmp_path)
     services = opened(settings_for(tmp_path))
     lin = User("lin", "agent", frozenset({"default"}))
-    assert services.corrections is not None
-    assert services.people is not None
     corrections = services.corrections(lambda: lin)
     assert not corrections.waits_for_review("default")
     assert corrections.write("default", "How long is the warranty?", "Two years.").state == "serving"

@@ -12,7 +12,7 @@ from rag.storage.turn_times import TurnTimesTable
 from rag.translate import translate
 from tests.ui.test_app import Harness
 from tests.ui.views.test_made_up_day import open_performance
-from ui.views.performance.page import machine_rows
+from ui.views.performance import machine_rows
 
 MACHINE = MachineState(
     occupancy=Occupancy(running=0, waiting=0, slots=1, average_seconds=None),

@@ -29,7 +29,7 @@ def open_performance(harness: Harness, language: Language) -> AppTest:
 
     def script(services):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202  (its source is run elsewhere)
         from ui.session import page_context
-        from ui.views.performance import page as performance
+        from ui.views import performance
 
         performance.render(page_context(services))
 

@@ -1,4 +1,4 @@
-"""What an agent thinks of an answer, what became of it, and a better one in its place.
+"""Feedback on an answer: the agent's opinion, its outcome, and a correction.
 
 Nothing here is a dialog: reasons and the correction open below the answer, and everything else can go on.
 """
@@ -34,9 +34,8 @@ def draw_feedback(context: PageContext, snapshot: TurnSnapshot) -> None:
             if answered:
                 _draw_thumb(context, turn_id, opinion, useful=True)
                 _draw_thumb(context, turn_id, opinion, useful=False)
-            if context.services.corrections is not None:
-                label = translate("ui.correct" if answered else "ui.write_answer", language)
-                st.button(label, key="correct", shortcut="alt+k", on_click=_open_correction, args=(turn_id,))
+            label = translate("ui.correct" if answered else "ui.write_answer", language)
+            st.button(label, key="correct", shortcut="alt+k", on_click=_open_correction, args=(turn_id,))
         if opinion is not None and not opinion.useful:
             _draw_reasons(context, turn_id, opinion)
         if st.session_state.get(_CORRECTING) == turn_id:
@@ -131,7 +130,8 @@ def _draw_correction(context: PageContext, snapshot: TurnSnapshot) -> None:
             format_func=lambda number: as_markdown(f"{number} · {passages[number].title}"),
             key=f"correct_sources {turn_id}",
         )
-        st.markdown(translate("ui.correct_waits" if _waits(context, snapshot) else "ui.correct_serves", language))
+        waits = context.services.corrections.waits_for_review(snapshot.knowledge_base)
+        st.markdown(translate("ui.correct_waits" if waits else "ui.correct_serves", language))
         with st.container(horizontal=True):
             saved = st.form_submit_button(translate("ui.correct_save", language), type="primary", key="correct_save")
             left = st.form_submit_button(translate("ui.correct_leave", language), key="correct_leave")
@@ -143,7 +143,6 @@ def _draw_correction(context: PageContext, snapshot: TurnSnapshot) -> None:
 
 
 def _save(context: PageContext, snapshot: TurnSnapshot, question: str, answer: str, passages: list[Evidence]) -> None:
-    assert context.services.corrections is not None  # the button is not drawn without
     sources = [Place(passage.document_id, passage.start, passage.end) for passage in passages]
     try:
         kept = context.services.corrections.write(snapshot.knowledge_base, question, answer, sources)
@@ -153,11 +152,6 @@ def _save(context: PageContext, snapshot: TurnSnapshot, question: str, answer: s
     st.session_state[_CORRECTED] = (snapshot.turn_id, kept.state)
     _close_correction()
     st.rerun()
-
-
-def _waits(context: PageContext, snapshot: TurnSnapshot) -> bool:
-    corrections = context.services.corrections
-    return corrections is not None and corrections.waits_for_review(snapshot.knowledge_base)
 
 
 def _cited(snapshot: TurnSnapshot) -> list[int]:

@@ -1,4 +1,4 @@
-"""The desk: from a customer's words to a reply that the agent dares to send."""
+"""The desk: from a customer's words to a reply that the agent dares to send, and the history in the sidebar."""
 
 from functools import partial
 
@@ -6,19 +6,19 @@ import streamlit as st
 
 from rag.errors import AccessDenied, TurnMissing
 from rag.translate import translate
-from rag.turns import TurnSnapshot
-from ui.components.choice_list import Choice, draw_choices
-from ui.components.page_views import two_panes
+from rag.turns import TurnSnapshot, TurnState, TurnSummary
+from ui.components.content import Choice, draw_choices, two_panes
 from ui.components.turn_view import NO_EVIDENCE, draw_answer, draw_evidence, draw_reply, draw_socket
-from ui.session import PageContext, ask_token, current_turn, feed_token
+from ui.session import PageContext, ask_token, current_turn, feed_token, show_turn
 from ui.turn_data import answer_data, evidence_data, reply_data
 from ui.turn_feed import FEED_PATH
 from ui.views.desk.feedback import draw_feedback, keep_use
-from ui.views.desk.picture import draw_picture
-from ui.views.desk.question import ask_attached, ask_topic, ask_with_picture, draw_question, feed_turn
+from ui.views.desk.question import ask_attached, ask_topic, ask_with_picture, draw_picture, draw_question, feed_turn
 from ui.views.desk.rewriting import begin_rewriting, begin_translation, draw_writings, rewriting_data, translation_data
 
 _WAIT_FOR_EVIDENCE_SECONDS = 0.3
+_ROWS_AT_A_TIME = 30
+_TONES: dict[TurnState, str] = {"done": "good", "refused": "warning", "failed": "bad", "stopped": "stopped"}
 
 
 def render(context: PageContext) -> None:
@@ -115,3 +115,63 @@ def _follow(context: PageContext, snapshot: TurnSnapshot | None) -> None:
             final=snapshot is not None and snapshot.final,
             found=snapshot is not None and bool(snapshot.evidence),
         )
+
+
+def draw_history(context: PageContext) -> None:
+    """Draw the list, newest first, with a button above it that starts anew."""
+    language = context.language
+    limit = int(st.session_state.get("history_limit", _ROWS_AT_A_TIME))
+    team = context.user.is_at_least("lead") and bool(st.session_state.get("history_team"))
+    searched = str(st.session_state.get("history_search") or "").strip()
+    rows = context.services.turns.history(limit=limit, team=team, containing=searched)
+    st.button(
+        translate("ui.new_question", language), key="new", shortcut="alt+n", width="stretch", on_click=_start_anew
+    )
+    _draw_search(context)
+    draw_choices(
+        "history",
+        [_choice(context, row) for row in rows],
+        words=(
+            translate("ui.history", language),
+            translate("ui.history_none_found" if searched else "ui.history_empty", language),
+        ),
+        look="rows",
+        on_choose=show_turn,
+        current=current_turn(),
+    )
+    if len(rows) == limit:
+        st.button(translate("ui.history_more", language), key="history_more", type="tertiary", on_click=_show_more)
+
+
+def _draw_search(context: PageContext) -> None:
+    language = context.language
+    if context.user.is_at_least("lead") and context.sign_in_required:
+        st.toggle(translate("ui.history_team", language), key="history_team")
+    st.text_input(
+        translate("ui.history_search", language),
+        key="history_search",
+        max_chars=200,
+        placeholder=translate("ui.history_search", language),
+        label_visibility="collapsed",
+    )
+
+
+def _choice(context: PageContext, row: TurnSummary) -> Choice:
+    state = "stage_wait" if row.state == "queued" else row.state
+    return Choice(
+        choice_id=row.turn_id,
+        text=row.question,
+        language=row.language,
+        note=context.reading.clock(row.asked_at),
+        tone=_TONES.get(row.state, "running"),
+        tone_words=translate(f"ui.{state}", context.language),
+    )
+
+
+def _start_anew() -> None:
+    show_turn("")
+
+
+def _show_more() -> None:
+    limit = int(st.session_state.get("history_limit", _ROWS_AT_A_TIME))
+    st.session_state["history_limit"] = limit + _ROWS_AT_A_TIME

@@ -1,11 +1,15 @@
 """The question box: what is typed, or a mail, a text or a picture that a customer sent, becomes a turn.
 
-A file is read by a process of its own; when its words are there, the next run of the page asks them.  A mail is a
-matter of its own; anything else goes on from the turn that is shown.  Why something was not asked is said beneath the
-box until the next question.
+A file is read by a process of its own; when its words are there, the next run of the page asks them.  A mail starts
+anew; anything else follows the turn that is shown.  Why something was not asked is said beneath the box until the next
+question.
+
+The words in a picture are asked at once.  Then a model is shown it, and its description, a machine's words, stands in a
+box, where the agent corrects it, searches with it, or leaves it out.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import partial
 
 import streamlit as st
@@ -13,24 +17,151 @@ from streamlit.delta_generator import DeltaGenerator
 
 from api.services.attachments import Attachments, ReadFile
 from api.services.jobs import Job
-from api.services.turn_feeds import Followed
+from api.services.turn_feeds import FollowedTurn
 from ingest.customer_files import CUSTOMER_ENDINGS, is_mail
-from rag.errors import DatabaseUnavailable, OwnFilesWaiting, QuestionsTooFast, QuestionTooLong, StorageFull
+from rag.errors import (
+    AnswerdeskError,
+    DatabaseUnavailable,
+    OwnFilesWaiting,
+    QuestionsTooFast,
+    QuestionTooLong,
+    StorageFull,
+)
+from rag.generation.picture_description import PictureDescription
+from rag.pictures import Picture
 from rag.schema import Language
+from rag.text.language import text_language
+from rag.text.markup import LONGEST_DESCRIPTION_CHARACTERS, marked_description
 from rag.translate import translate
 from rag.turns import Failure, TurnRequest, TurnSnapshot
 from ui.components.job_view import follow, say_failure
+from ui.formats import markdown_word
 from ui.session import PageContext, ask_token, current_turn, feed_token, show_turn, tab_name, use_up_token
 from ui.turn_data import failure_sentence
 from ui.views.desk.feedback import keep_discarded
-from ui.views.desk.picture import ShownPicture, drop_picture, show_picture
 
+Ask = Callable[[str, "ShownPicture", str], None]
+"""Asks a question, with the token of the question box, that goes on from a picture's own."""
+
+_SHOWN = "shown_picture"
+_TICK_SECONDS = 0.4
 LARGEST_MEGABYTES = 20
 FILE_TYPES = [ending.removeprefix(".") for ending in CUSTOMER_ENDINGS]
-
 _THINK = {"auto": None, "on": True, "off": False}
-_TICK_SECONDS = 0.4
 _REFUSED, _RETURNED, _ATTACHED, _DRAWN = "ask_refused", "ask_returned", "attached", "question_drawn"
+
+
+@dataclass(frozen=True, slots=True)
+class ShownPicture:
+    """A picture that was dropped: the ``question`` that was asked of it, and what a further one goes on from.
+
+    ``picture`` is None once the model is shown it; ``refused`` says why it could not be.
+    """
+
+    picture_id: str
+    question: str
+    follows: str
+    base: str
+    picture: Picture | None
+    refused: Failure | None = None
+
+
+def show_picture(shown: ShownPicture) -> None:
+    """Let the model describe a picture once the page is drawn: the question's own answer comes first."""
+    st.session_state[_SHOWN] = shown
+
+
+def drop_picture(context: PageContext) -> None:
+    """Stop and forget the picture that was shown before."""
+    shown, descriptions = _shown(), context.services.descriptions
+    if shown is not None and descriptions is not None:
+        descriptions.stop(shown.picture_id)
+        descriptions.forget(shown.picture_id)
+    st.session_state.pop(_SHOWN, None)
+
+
+def draw_picture(context: PageContext, ask: Ask) -> None:
+    """Draw how far the description is, the description to be edited, or why there is none.
+
+    A picture that was dropped is shown to the model now: its question is asked by then, and has its evidence.
+    """
+    _begin(context)
+    shown, descriptions, language = _shown(), context.services.descriptions, context.language
+    if shown is None or descriptions is None:
+        return
+    job = descriptions.job(shown.picture_id)
+    if shown.refused is not None:
+        say_failure(shown.refused, language)
+    elif job is None:
+        return
+    elif job.running:
+        with st.container(key="picture", horizontal=True, vertical_alignment="center"):
+            label = translate("ui.stop", language)
+            st.button(label, key="stop_picture", on_click=descriptions.stop, args=(shown.picture_id,))
+            st.caption(translate("ui.picture_describing", language))
+        follow(job, partial(descriptions.job, shown.picture_id), every_seconds=_TICK_SECONDS)
+    elif isinstance(job.result, PictureDescription):
+        _draw_description(context, shown, job.result, ask)
+    else:
+        with st.container(key="picture_failed"):
+            st.text(_picture_failure(context, job))
+
+
+def _begin(context: PageContext) -> None:
+    """Show the model the picture, where one was dropped and it has not been shown it."""
+    shown, descriptions = _shown(), context.services.descriptions
+    if shown is None or shown.picture is None:
+        return
+    if descriptions is None:
+        drop_picture(context)
+        return
+    language = text_language(shown.question) if shown.question else context.language
+    refused = None
+    try:
+        descriptions.start(shown.picture_id, shown.picture, language, tab=tab_name())
+    except AnswerdeskError as error:
+        refused = Failure.of(error)
+    st.session_state[_SHOWN] = replace(shown, picture=None, refused=refused)
+
+
+def _draw_description(context: PageContext, shown: ShownPicture, found: PictureDescription, ask: Ask) -> None:
+    language, key = context.language, f"described_{shown.picture_id}"
+    with st.container(key="picture_described"):
+        st.caption(markdown_word("ui.picture_described", language, model=found.model))
+        st.text_area(
+            translate("ui.picture_words", language),
+            found.text,
+            key=key,
+            max_chars=LONGEST_DESCRIPTION_CHARACTERS,
+            height=80,
+        )
+        with st.container(key="picture_buttons", horizontal=True):
+            label = translate("ui.picture_search", language)
+            st.button(label, key="picture_search", on_click=_search, args=(context, shown, key, ask_token(), ask))
+            label = translate("ui.picture_leave", language)
+            st.button(label, key="picture_leave", on_click=drop_picture, args=(context,))
+
+
+def _search(context: PageContext, shown: ShownPicture, key: str, token: str, ask: Ask) -> None:
+    """Ask the picture's question once more, with the description as it stands in the box."""
+    words = str(st.session_state.get(key) or "").strip()
+    if not words:
+        return
+    drop_picture(context)
+    ask(token, shown, "\n\n".join(filter(None, (shown.question, marked_description(words)))))
+
+
+def _shown() -> ShownPicture | None:
+    found = st.session_state.get(_SHOWN)
+    return found if isinstance(found, ShownPicture) else None
+
+
+def _picture_failure(context: PageContext, job: Job) -> str:
+    if job.state == "stopped":
+        return translate("ui.picture_stopped", context.language)
+    if job.failure is None:
+        return translate("ui.page_failed", context.language, number=job.number)
+    return translate("ui.picture_failed", context.language, why=failure_sentence(job.failure, context.language))
 
 
 def draw_question(context: PageContext, snapshot: TurnSnapshot | None) -> DeltaGenerator:
@@ -153,11 +284,11 @@ def _submit(
 def feed_turn(context: PageContext, turn_id: str) -> None:
     """Let this tab's socket tell what becomes of a turn."""
     services = context.services
-    services.feeds.follow(feed_token(), Followed(turn_id, context.language, services.turns))
+    services.feeds.follow(feed_token(), FollowedTurn(turn_id, context.language, services.turns))
 
 
 @dataclass(frozen=True, slots=True)
-class _Attached:
+class _Attachment:
     """The file that is being read for this tab: its id, and the turn that its question goes on from."""
 
     file_id: str = ""
@@ -167,7 +298,7 @@ class _Attached:
 def _attach(context: PageContext, token: str, name: str, content: bytes, typed: str) -> None:
     """Begin to read a file that was dropped into the question box; one that is still being read gives way to it."""
     attachments = context.services.attachments
-    if attachments is None or _attached().file_id == token:
+    if _attachment().file_id == token:
         return
     _drop(attachments)
     try:
@@ -175,15 +306,15 @@ def _attach(context: PageContext, token: str, name: str, content: bytes, typed: 
     except OwnFilesWaiting as error:
         st.session_state[_REFUSED] = Failure.of(error)
         return
-    st.session_state[_ATTACHED] = _Attached(token, "" if is_mail(name) else current_turn())
+    st.session_state[_ATTACHED] = _Attachment(token, "" if is_mail(name) else current_turn())
     use_up_token()
 
 
 def ask_attached(context: PageContext) -> None:
     """Ask the words of a file that was read by now."""
-    attachments, attached = context.services.attachments, _attached()
-    job = attachments.job(attached.file_id) if attachments is not None else None
-    if attachments is None or job is None or job.state != "done":
+    attachments, attached = context.services.attachments, _attachment()
+    job = attachments.job(attached.file_id)
+    if job is None or job.state != "done":
         return
     _drop(attachments)
     if not isinstance(job.result, ReadFile):
@@ -202,9 +333,9 @@ def ask_with_picture(context: PageContext, token: str, shown: ShownPicture, ques
 
 def _draw_attachment(context: PageContext) -> None:
     """Say that a file is being read, with the way to stop that, or why it could not be."""
-    attachments, language, file_id = context.services.attachments, context.language, _attached().file_id
-    job = attachments.job(file_id) if attachments is not None else None
-    if attachments is None or job is None:
+    attachments, language, file_id = context.services.attachments, context.language, _attachment().file_id
+    job = attachments.job(file_id)
+    if job is None:
         return
     if job.running:
         with st.container(key="attachment", horizontal=True, vertical_alignment="center"):
@@ -214,23 +345,23 @@ def _draw_attachment(context: PageContext) -> None:
         follow(job, partial(attachments.job, file_id), every_seconds=_TICK_SECONDS)
     elif job.state in ("failed", "stopped"):
         with st.container(key="attachment_failed"):
-            st.text(_why(job, language))  # as text: the file's name is somebody's
+            st.text(_file_failure(job, language))  # as text: the file's name is somebody's
 
 
-def _attached() -> _Attached:
+def _attachment() -> _Attachment:
     found = st.session_state.get(_ATTACHED)
-    return found if isinstance(found, _Attached) else _Attached()
+    return found if isinstance(found, _Attachment) else _Attachment()
 
 
 def _drop(attachments: Attachments) -> None:
     """Stop and forget the file that was attached before."""
-    file_id = _attached().file_id
+    file_id = _attachment().file_id
     attachments.stop(file_id)
     attachments.forget(file_id)
     st.session_state.pop(_ATTACHED, None)
 
 
-def _why(job: Job, language: Language) -> str:
+def _file_failure(job: Job, language: Language) -> str:
     if job.state == "stopped":
         return translate("ui.attachment_stopped", language)
     if job.failure is None:

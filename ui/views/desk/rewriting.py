@@ -1,4 +1,4 @@
-"""A reply in other words and passages in the page's language: begun by the browser, written by the model behind it.
+"""Rewrites a reply and translates passages: begun in the browser, written by the model in the background.
 
 The browser hands over the text as it stands in the editor; the page keeps the ids of what it began, never a text.
 """
@@ -33,7 +33,7 @@ _WISH_KEYS: dict[Wish, str] = {"shorter": "Alt+J", "longer": "Alt+O", "translate
 
 
 @dataclass(frozen=True, slots=True)
-class _Begun:
+class _WritingJob:
     """What was begun beside a turn: for passage ``number``, or the reply (0).  ``failure`` is why it was not."""
 
     number: int
@@ -42,23 +42,21 @@ class _Begun:
     failure: Failure | None = None
 
 
-def rewriting_data(context: PageContext, turn: TurnSnapshot) -> Data | None:
-    """Return what the reply editor needs to have its text rewritten; None where nobody can."""
-    if context.services.rewritings is None:
-        return None
+def rewriting_data(context: PageContext, turn: TurnSnapshot) -> Data:
+    """Return what the reply editor needs to have its text rewritten."""
     language = context.language
-    begun = _begun(turn).get(_REPLY)
+    begun = _writing_jobs(turn).get(_REPLY)
     writing = _writing(context.services.rewritings, begun)
-    done = writing is not None and writing.state == "done"
+    done = None
+    if writing is not None and writing.state == "done":
+        done = {"job": writing.writing_id, "before": writing.source, "text": writing.text}
     return {
         "tone": [translate("ui.tone", language), "Alt+T"],
         "wishes": {wish: [_wish_words(wish, turn, language), _WISH_KEYS.get(wish, "")] for wish in get_args(Wish)},
         "undo": [translate("ui.undo_rewriting", language), "Alt+Z"],
         "target": turn.language,
         "busy": writing is not None and not writing.final,
-        "done": {"job": writing.writing_id, "before": writing.source, "text": writing.text}
-        if done and writing is not None
-        else None,
+        "done": done,
         "ended": [begun.writing_id if begun is not None else "", _ended_words(begun, writing, language)],
     }
 
@@ -67,11 +65,11 @@ def translation_data(context: PageContext, turn: TurnSnapshot) -> dict[int, Data
     """Return how far each passage in the other language is translated into the page's, by its number."""
     language, rewritings = context.language, context.services.rewritings
     foreign = [passage.number for passage in turn.evidence if passage.language != language]
-    if rewritings is None or not foreign:
+    if not foreign:
         return {}
     model = context.services.model()
     kept = rewritings.translations(turn.turn_id, language, model.name)
-    begun = _begun(turn)
+    begun = _writing_jobs(turn)
     found = {}
     for number in foreign:
         writing = _writing(rewritings, begun.get(number))
@@ -102,7 +100,7 @@ def begin_rewriting(context: PageContext, turn: TurnSnapshot, asked: Data) -> No
     """Begin what the editor asked for: ``turn``, ``wish``, ``text``, and ``token``, the click's own."""
     wish, text = str(asked["wish"]), str(asked["text"])
     rewritings = context.services.rewritings
-    if rewritings is None or asked["turn"] != turn.turn_id or wish not in get_args(Wish):
+    if asked["turn"] != turn.turn_id or wish not in get_args(Wish):
         return
     known = cast(Wish, wish)
     token, tab = str(asked["token"]), tab_name()
@@ -112,9 +110,9 @@ def begin_rewriting(context: PageContext, turn: TurnSnapshot, asked: Data) -> No
 def begin_translation(context: PageContext, turn: TurnSnapshot, asked: Data) -> None:
     """Begin, or stop, the translation of a passage: ``turn``, ``number``, ``stop`` and ``token``, the click's own."""
     number, rewritings = int(str(asked["number"])), context.services.rewritings
-    if rewritings is None or asked["turn"] != turn.turn_id:
+    if asked["turn"] != turn.turn_id:
         return
-    before = _begun(turn).get(number)
+    before = _writing_jobs(turn).get(number)
     if asked.get("stop"):
         if before is not None:
             rewritings.cancel(before.writing_id)
@@ -131,9 +129,7 @@ def begin_translation(context: PageContext, turn: TurnSnapshot, asked: Data) -> 
 def draw_writings(context: PageContext, turn: TurnSnapshot) -> None:
     """Say what the model is writing beside this turn, with the way to stop it, and what became of the reply."""
     rewritings = context.services.rewritings
-    if rewritings is None:
-        return
-    found = [(begun, _writing(rewritings, begun)) for begun in _begun(turn).values()]
+    found = [(begun, _writing(rewritings, begun)) for begun in _writing_jobs(turn).values()]
     running = [(begun, writing) for begun, writing in found if writing is not None and not writing.final]
     if running:
         ids = tuple(writing.writing_id for _, writing in running)
@@ -150,7 +146,7 @@ def draw_writings(context: PageContext, turn: TurnSnapshot) -> None:
 
 
 def _draw_end(context: PageContext, turn: TurnSnapshot, rewritings: PersonalRewritings) -> None:
-    begun = _begun(turn).get(_REPLY)
+    begun = _writing_jobs(turn).get(_REPLY)
     writing = _writing(rewritings, begun)
     words = _ended_words(begun, writing, context.language)
     # st.text, for a refusal quotes the model and the draft: nothing of these is read as markup
@@ -166,9 +162,7 @@ def _draw_end(context: PageContext, turn: TurnSnapshot, rewritings: PersonalRewr
 def _follow(context: PageContext, turn: TurnSnapshot, ids: tuple[str, ...]) -> None:
     """Draw where each stands; the whole page is drawn anew when one has ended."""
     rewritings = context.services.rewritings
-    if rewritings is None:
-        return
-    by_id = {begun.writing_id: begun for begun in _begun(turn).values()}
+    by_id = {begun.writing_id: begun for begun in _writing_jobs(turn).values()}
     lines = []
     for writing_id in ids:
         try:
@@ -181,7 +175,7 @@ def _follow(context: PageContext, turn: TurnSnapshot, ids: tuple[str, ...]) -> N
     st.caption("  \n".join(lines))
 
 
-def _running_words(begun: _Begun, writing: WritingSnapshot, turn: TurnSnapshot, language: Language) -> str:
+def _running_words(begun: _WritingJob, writing: WritingSnapshot, turn: TurnSnapshot, language: Language) -> str:
     if begun.number == _REPLY:
         what = translate("ui.writing_reply", language, wish=_wish_words(begun.wish, turn, language))
     else:
@@ -196,7 +190,7 @@ def _running_words(begun: _Begun, writing: WritingSnapshot, turn: TurnSnapshot, 
     return translate("ui.writing_queued", language, what=what, ahead=writing.ahead, **wait)
 
 
-def _ended_words(begun: _Begun | None, writing: WritingSnapshot | None, language: Language) -> str:
+def _ended_words(begun: _WritingJob | None, writing: WritingSnapshot | None, language: Language) -> str:
     """Return why there is no text; empty where there is one, or none was asked for."""
     failure = writing.failure if writing is not None else begun.failure if begun is not None else None
     if failure is None:
@@ -214,7 +208,7 @@ def _wish_words(wish: Wish, turn: TurnSnapshot, language: Language) -> str:
     return translate(f"ui.{_WISH_WORDS[wish]}", language)
 
 
-def _begun(turn: TurnSnapshot) -> dict[int, _Begun]:
+def _writing_jobs(turn: TurnSnapshot) -> dict[int, _WritingJob]:
     """Return what was begun beside this turn in this tab, by passage; what was begun beside others is forgotten."""
     kept = st.session_state.get(_STATE)
     if not isinstance(kept, tuple) or kept[0] != turn.turn_id:
@@ -224,13 +218,13 @@ def _begun(turn: TurnSnapshot) -> dict[int, _Begun]:
 
 def _begin(turn: TurnSnapshot, number: int, wish: Wish, call: Callable[[], str]) -> None:
     try:
-        begun = _Begun(number, wish, call())
+        begun = _WritingJob(number, wish, call())
     except (RewritingUnusable, OwnQueueFull) as error:
-        begun = _Begun(number, wish, failure=Failure.of(error))
-    st.session_state[_STATE] = (turn.turn_id, {**_begun(turn), number: begun})
+        begun = _WritingJob(number, wish, failure=Failure.of(error))
+    st.session_state[_STATE] = (turn.turn_id, {**_writing_jobs(turn), number: begun})
 
 
-def _writing(rewritings: PersonalRewritings, begun: _Begun | None) -> WritingSnapshot | None:
+def _writing(rewritings: PersonalRewritings, begun: _WritingJob | None) -> WritingSnapshot | None:
     if begun is None or not begun.writing_id:
         return None
     try:

@@ -1,4 +1,6 @@
-"""Every state that was published, what each changed, and the way back."""
+"""Every published generation, what each changed, and the rollback."""
+
+from functools import partial
 
 import streamlit as st
 
@@ -7,14 +9,19 @@ from api.services.knowledge import History, KnowledgeService
 from rag.schema import Language
 from rag.storage.store import GenerationInfo
 from rag.translate import translate
-from ui.components.job_view import attempt, say_refusal
-from ui.components.page_views import draw_heading, two_panes
-from ui.components.plain_table import Cell, Row, chosen_row, columns_of, draw_table
-from ui.components.text_cards import draw_cards
-from ui.formats import as_markdown, format_clock, markdown_word
+from ui.components.content import Cell, Row, chosen_row, columns_of, draw_cards, draw_heading, draw_table, two_panes
+from ui.components.job_view import draw_button, say_refusal
+from ui.formats import markdown_word
 from ui.session import PageContext
-from ui.views.knowledge.change_cards import change_cards, counted
-from ui.views.knowledge.outcome import draw_ended, draw_restored, draw_work
+from ui.views.knowledge.outcome import (
+    change_cards,
+    change_counts,
+    draw_change_counts,
+    draw_close,
+    draw_ended,
+    draw_restored,
+    draw_work,
+)
 
 
 def draw_history_of_knowledge(context: PageContext, desk: KnowledgeService) -> None:
@@ -52,19 +59,18 @@ def _row(info: GenerationInfo, history: History, context: PageContext) -> Row:
         if is_current
         else str(info.generation)
     )
-    what = " · ".join(counted(change, language)) or "–"
+    what = " · ".join(change_counts(change, language)) or "–"
     note = translate("ui.kb_restored", language, generation=change.restored) if change.restored else ""
     if change.lost:
         note = translate("ui.kb_lost", language, count=change.lost)
         if change.forced:
             note = " · ".join([note, translate("ui.kb_forced", language)])
-    at = info.published_at.astimezone(context.reading.zone)
     kept = info.generation >= history.oldest_restorable
     return Row(
         str(info.generation),
         (
             Cell(number, tone="good" if is_current else "" if kept else "quiet"),
-            Cell(format_clock(at, context.reading.now, language)),
+            Cell(context.reading.clock(info.published_at)),
             Cell(str(info.document_count)),
             Cell(str(info.chunk_count)),
             Cell(what, note=note),
@@ -83,8 +89,7 @@ def _draw_job(context: PageContext, desk: KnowledgeService, job: Job | None) -> 
         draw_restored(job.result, context.language)
     else:
         draw_ended(job, context.language)
-    if desk.may("lead"):
-        st.button(translate("ui.kb_close", context.language), key="kb_close", on_click=desk.forget_job)
+    draw_close(desk, context.language)
 
 
 def _draw_chosen(context: PageContext, desk: KnowledgeService, history: History) -> None:
@@ -106,9 +111,7 @@ def _draw_chosen(context: PageContext, desk: KnowledgeService, history: History)
     if changes.is_empty:
         st.caption(translate("ui.kb_nothing_changes", language))
         return
-    with st.container(key="kb_counts", horizontal=True):
-        for text in counted(changes, language):
-            st.badge(as_markdown(text), color="blue")
+    draw_change_counts(changes, language)
     draw_cards("kb_changes", change_cards(changes, language))
 
 
@@ -130,14 +133,7 @@ def _offer_to_go_back(desk: KnowledgeService, info: GenerationInfo, language: La
         return
     st.warning(markdown_word("ui.kb_go_back_sure", language, generation=generation, documents=info.document_count))
     with st.container(key="kb_sure_row", horizontal=True):
-        st.button(
-            translate("ui.kb_go_back_yes", language),
-            key="kb_go_back_yes",
-            type="primary",
-            disabled=busy,
-            on_click=_go_back,
-            args=(desk, generation),
-        )
+        draw_button("kb_go_back_yes", language, partial(_go_back, desk, generation), primary=True, disabled=busy)
         st.button(translate("ui.kb_cancel", language), key="kb_cancel", on_click=_ask_if_sure, args=(0,))
 
 
@@ -151,4 +147,4 @@ def _ask_if_sure(generation: int) -> None:
 
 def _go_back(desk: KnowledgeService, generation: int) -> None:
     _forget_question()
-    attempt(lambda: desk.go_back(generation))
+    desk.go_back(generation)

@@ -1,28 +1,160 @@
-"""A check, a publication or a way back: while it runs, what came of it, and the button that publishes."""
+"""A check, a publication or a rollback: while it runs, its result as cards, and the button that publishes."""
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
 
 import streamlit as st
 
 from api.services.jobs import Job
-from api.services.knowledge import Checked, KnowledgeService
+from api.services.knowledge import CheckResult, KnowledgeService
+from ingest.changes import LINES_TOLD, Changes, DocumentChange
+from ingest.duplicates import Duplicates
+from ingest.gate_report import FOUND_WITHIN, GateReport, QuestionChange
 from ingest.summary import IngestProgress, IngestSummary, undescribed_sentence, workers_sentence
-from rag.errors import AnswerdeskError
+from rag.errors import AnswerdeskError, DocumentUnreadable
 from rag.schema import Language
-from rag.storage.store import GenerationInfo
+from rag.storage.contact_details import NewDetail
+from rag.storage.store import GenerationChange, GenerationInfo
+from rag.text.characters import has_ideographs
 from rag.translate import translate
-from ui.components.job_view import attempt, draw_failure, draw_progress, draw_running
-from ui.components.page_views import draw_heading
-from ui.components.text_cards import Card, draw_cards
+from ui.components.content import Card, Note, TextLine, draw_cards, draw_heading, lang_of
+from ui.components.job_view import attempt, draw_button, draw_failure, draw_progress, draw_running
 from ui.formats import as_markdown, markdown_word
 from ui.session import PageContext
-from ui.views.knowledge.change_cards import (
-    change_cards,
-    counted,
-    detail_cards,
-    duplicate_lines,
-    gate_sentence,
-    question_cards,
-    refused_cards,
-)
+
+_TONES = {"added": "good", "changed": "", "moved": "", "retired": "bad"}
+_DUPLICATES_TOLD = 10
+_QUESTIONS_TOLD = 20
+_DETAILS_TOLD = 50
+_DETAIL_DOCUMENTS_TOLD = 3
+
+
+def change_counts(changes: Changes | GenerationChange, language: Language) -> list[str]:
+    """Return how many articles came, changed, moved and went; none of what did not happen."""
+    moved = changes.moved if isinstance(changes, Changes) else 0
+    counts = {
+        "kb_added": changes.added,
+        "kb_changed": changes.changed,
+        "kb_moved": moved,
+        "kb_retired": changes.retired,
+    }
+    return [translate(f"ui.{key}", language, count=count) for key, count in counts.items() if count]
+
+
+def draw_change_counts(changes: Changes, language: Language) -> None:
+    """Draw ``change_counts`` as badges."""
+    with st.container(key="kb_counts", horizontal=True):
+        for text in change_counts(changes, language):
+            st.badge(as_markdown(text), color="blue")
+
+
+def change_cards(changes: Changes, language: Language) -> list[Card]:
+    """Return a card an article."""
+    cards = [_change_card(change, language) for change in changes.documents]
+    left = changes.added + changes.changed + changes.moved + changes.retired - len(cards)
+    return [*cards, Card(translate("ui.kb_more_changes", language, count=left))] if left > 0 else cards
+
+
+def _change_card(change: DocumentChange, language: Language) -> Card:
+    passages = translate("ui.kb_passages_from_to", language, before=change.passages_before, after=change.passages_after)
+    notes = [Note(change.document_id, name=True), Note(passages)]
+    if change.former_id:
+        notes.append(Note(translate("ui.kb_moved_from", language, name=change.former_id)))
+    lines = [TextLine(line.text, line.sign) for line in change.lines]
+    if change.lines:
+        notes.append(Note(translate("ui.kb_lines", language, came=change.lines_came, gone=change.lines_gone)))
+        left = change.lines_came + change.lines_gone - LINES_TOLD
+        if left > 0:
+            lines.append(TextLine(translate("ui.kb_more_lines", language, count=left), quiet=True))
+    elif change.kind == "changed":
+        lines.append(TextLine(translate("ui.kb_details_changed", language), quiet=True))
+    return Card(
+        title=change.title or change.document_id,
+        lang=lang_of(change.language),
+        mark=translate(f"ui.kb_fate_{change.kind}", language),
+        tone=_TONES[change.kind],
+        notes=tuple(notes),
+        lines=tuple(lines),
+        open=change.kind == "changed",
+    )
+
+
+def gate_sentence(gate: GateReport | None, language: Language) -> str:
+    """Return the gate's verdict."""
+    if gate is None:
+        return translate("ui.kb_gate_none", language)
+    key = "kb_gate_passed" if gate.passed else "kb_gate_shut"
+    return translate(
+        f"ui.{key}", language, after=gate.after, before=gate.before, questions=gate.questions, within=FOUND_WITHIN
+    )
+
+
+def question_cards(gate: GateReport, language: Language) -> list[Card]:
+    """Return a card for every question that lost or won its article."""
+    lost = [_question_card(one, "kb_question_lost", "bad", language) for one in gate.lost]
+    won = [_question_card(one, "kb_question_won", "good", language) for one in gate.won]
+    return [*lost[:_QUESTIONS_TOLD], *won[:_QUESTIONS_TOLD]]
+
+
+def _question_card(one: QuestionChange, key: str, tone: str, language: Language) -> Card:
+    nowhere = translate("ui.kb_place_none", language)
+    places = translate(
+        "ui.kb_question_places",
+        language,
+        document=" / ".join(one.document_ids),
+        before=one.before or nowhere,
+        after=one.after or nowhere,
+        first=one.first or "–",
+    )
+    question = one.question.splitlines()[-1] if one.question else ""
+    is_chinese = has_ideographs(question)
+    return Card(
+        title=question,
+        lang=lang_of("zh" if is_chinese else "en"),
+        mark=translate(f"ui.{key}", language),
+        tone=tone,
+        notes=(Note(places, name=True),),
+    )
+
+
+def refused_cards(troubles: tuple[AnswerdeskError, ...], language: Language) -> list[Card]:
+    """Return a card for every file that could not be read, with the reason; its folder is nobody's business."""
+    cards = []
+    for trouble in troubles:
+        if not isinstance(trouble, DocumentUnreadable):
+            continue
+        name = Path(str(trouble.details["path"])).name
+        reason = trouble.reason_text(language)
+        where = str(trouble.details.get("where") or "")
+        shown = translate("ui.kb_refused_file", language, name=where, reason=reason) if where else reason
+        cards.append(Card(name, mark="!", tone="warning", lang="", notes=(Note(shown),)))
+    return cards
+
+
+def detail_cards(details: Sequence[NewDetail], language: Language) -> list[Card]:
+    """Return a card for each address that nobody has confirmed, with the articles that name it."""
+    cards = []
+    for detail in details[:_DETAILS_TOLD]:
+        kind, _, shown = detail.detail.partition(" ")
+        names = tuple(Note(name, name=True) for name in detail.document_ids[:_DETAIL_DOCUMENTS_TOLD])
+        mark = translate(f"ui.kb_detail_{kind}", language)
+        cards.append(Card(shown, mark=mark, tone="warning", notes=names))
+    left = len(details) - len(cards)
+    return [*cards, Card(translate("ui.kb_more_details", language, count=left))] if left > 0 else cards
+
+
+def duplicate_lines(duplicates: Duplicates, language: Language) -> list[str]:
+    """Return a sentence for each group of articles that say the same, or nearly."""
+    comma = translate("ui.list_comma", language)
+    same = [translate("ui.kb_same", language, names=comma.join(names)) for names in duplicates.same]
+    near = [
+        translate(
+            "ui.kb_near", language, percent=round(100 * pair.similarity), names=comma.join((pair.first, pair.second))
+        )
+        for pair in duplicates.near
+    ]
+    return [*same[:_DUPLICATES_TOLD], *near[:_DUPLICATES_TOLD]]
 
 
 def draw_outcome(context: PageContext, desk: KnowledgeService, job: Job | None) -> None:
@@ -34,14 +166,19 @@ def draw_outcome(context: PageContext, desk: KnowledgeService, job: Job | None) 
         return
     if job.state != "done":
         draw_ended(job, language)
-    elif isinstance(job.result, Checked):
+    elif isinstance(job.result, CheckResult):
         _draw_checked(context, desk, job, job.result)
     elif isinstance(job.result, IngestSummary):
         _draw_published(job.result, language)
     elif isinstance(job.result, GenerationInfo):
         draw_restored(job.result, language)
-    if job.state == "done" and isinstance(job.result, Checked):
+    if job.state == "done" and isinstance(job.result, CheckResult):
         return
+    draw_close(desk, language)
+
+
+def draw_close(desk: KnowledgeService, language: Language) -> None:
+    """Draw the button that puts a job's result away."""
     if desk.may("lead"):
         st.button(translate("ui.kb_close", language), key="kb_close", on_click=desk.forget_job)
 
@@ -108,16 +245,14 @@ def _draw_undescribed(summary: IngestSummary, language: Language) -> None:
         st.caption(as_markdown(undescribed_sentence(summary.undescribed, language)))
 
 
-def _draw_checked(context: PageContext, desk: KnowledgeService, job: Job, checked: Checked) -> None:
+def _draw_checked(context: PageContext, desk: KnowledgeService, job: Job, checked: CheckResult) -> None:
     """Say what would change, and offer to publish it: at the top, for the list may be long."""
     language, summary = context.language, checked.summary
     draw_heading("ui.kb_result", language)
     if summary.changes.is_empty:
         st.info(translate("ui.kb_nothing_changes", language))
     else:
-        with st.container(key="kb_counts", horizontal=True):
-            for text in counted(summary.changes, language):
-                st.badge(as_markdown(text), color="blue")
+        draw_change_counts(summary.changes, language)
         st.caption(markdown_word("ui.kb_would_hold", language, documents=summary.documents, passages=summary.chunks))
     if not summary.changes.is_empty:
         _draw_verdict(summary, language)
@@ -145,7 +280,7 @@ def _draw_verdict(summary: IngestSummary, language: Language) -> None:
     say(as_markdown(gate_sentence(summary.gate, language)))
 
 
-def _offer_to_publish(desk: KnowledgeService, job: Job, checked: Checked, language: Language) -> None:
+def _offer_to_publish(desk: KnowledgeService, job: Job, checked: CheckResult, language: Language) -> None:
     """Draw the button; where questions would be lost their number is to be typed first."""
     if not desk.is_current(checked):
         st.warning(translate("ui.kb_outdated", language))
@@ -160,14 +295,8 @@ def _offer_to_publish(desk: KnowledgeService, job: Job, checked: Checked, langua
             translate("ui.kb_force", language, count=lost), key=f"kb_force_{job.job_id}", live=True, width=420
         )
         sure = (typed or "").strip() == str(lost)
-    st.button(
-        translate("ui.kb_publish", language),
-        key="kb_publish",
-        type="primary",
-        disabled=not sure,
-        on_click=_publish,
-        args=(desk, checked, bool(lost)),
-    )
+    publish = partial(_publish, desk, checked, bool(lost))
+    draw_button("kb_publish", language, publish, primary=True, disabled=not sure)
 
 
 def _draw_lists(summary: IngestSummary, language: Language) -> None:
@@ -199,7 +328,6 @@ def _draw_lists(summary: IngestSummary, language: Language) -> None:
         draw_cards("kb_changes", cards, heading=translate("ui.kb_changes", language) if follows_others else "")
 
 
-def _publish(desk: KnowledgeService, checked: Checked, force: bool) -> None:
-    if not desk.is_current(checked):
-        return  # the run that follows says so
-    attempt(lambda: desk.publish(checked, force=force))
+def _publish(desk: KnowledgeService, checked: CheckResult, force: bool) -> None:
+    if desk.is_current(checked):  # else the run that follows says so
+        desk.publish(checked, force=force)

@@ -7,7 +7,7 @@ import streamlit as st
 
 from api.services.knowledge import KnowledgeService
 from rag.storage.access import Role
-from ui.components.page_views import choose_view
+from ui.components.content import choose_view
 from ui.session import PageContext
 from ui.views.knowledge.articles import draw_articles
 from ui.views.knowledge.history import draw_history_of_knowledge

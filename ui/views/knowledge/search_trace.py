@@ -1,4 +1,4 @@
-"""Why was this (not) found?  One question, from both searches to what the model would read."""
+"""Why a document was found or not: one question, from both searches to what the model would read."""
 
 import streamlit as st
 
@@ -9,10 +9,20 @@ from rag.retrieval.inspection import TermUse
 from rag.retrieval.ranking import KEPT_CHUNKS
 from rag.schema import Language
 from rag.translate import translate
+from ui.components.content import (
+    Card,
+    Cell,
+    Column,
+    Note,
+    Row,
+    TextLine,
+    columns_of,
+    draw_cards,
+    draw_table,
+    lang_of,
+    two_panes,
+)
 from ui.components.job_view import attempt, follow, say_refusal
-from ui.components.page_views import two_panes
-from ui.components.plain_table import Cell, Column, Row, columns_of, draw_table, lang_of
-from ui.components.text_cards import Card, Note, TextLine, draw_cards
 from ui.formats import markdown_word
 from ui.session import PageContext, tab_name
 from ui.views.knowledge.outcome import draw_ended
@@ -84,9 +94,9 @@ def _ask(desk: KnowledgeService) -> None:
     attempt(lambda: desk.explain(tab_name(), question, expected))
 
 
-def _draw_ranking(told: Explanation, language: Language, *, chosen: bool) -> None:
-    figures = {"probability": round(100 * told.probability), "threshold": round(100 * told.threshold)}
-    if told.answerable:
+def _draw_ranking(trace: Explanation, language: Language, *, chosen: bool) -> None:
+    figures = {"probability": round(100 * trace.probability), "threshold": round(100 * trace.threshold)}
+    if trace.answerable:
         st.success(markdown_word("ui.kb_why_answered", language, **figures))
     else:
         st.warning(markdown_word("ui.kb_why_refused", language, **figures))
@@ -94,13 +104,13 @@ def _draw_ranking(told: Explanation, language: Language, *, chosen: bool) -> Non
         draw_table(
             "kb_why_chosen",
             _columns(language),
-            [_row(one, told, language) for one in told.chosen],
+            [_row(one, trace, language) for one in trace.chosen],
             words=(translate("ui.kb_why_chosen", language), translate("ui.kb_why_chosen_none", language)),
         )
     draw_table(
         "kb_why_ranking",
         _columns(language),
-        [_row(one, told, language) for one in told.chunks[:_ROWS]],
+        [_row(one, trace, language) for one in trace.chunks[:_ROWS]],
         words=(translate("ui.kb_why_ranking", language), translate("ui.none_found", language)),
     )
     st.caption(translate("ui.kb_why_columns", language))
@@ -114,7 +124,7 @@ def _columns(language: Language) -> list[Column]:
     )  # fmt: skip
 
 
-def _row(one: ExplainedChunk, told: Explanation, language: Language) -> Row:
+def _row(one: ExplainedChunk, trace: Explanation, language: Language) -> Row:
     """Return a chunk's row: its final place, then each leg's rank over its score."""
     seen, chunk = one.seen, one.seen.chunk
     return Row(
@@ -132,7 +142,7 @@ def _row(one: ExplainedChunk, told: Explanation, language: Language) -> Row:
             Cell(_rank(seen.fused_rank)),
             Cell(_figure(seen.late, 3) or "–"),
             Cell(_figure(seen.score, 2) or "–"),
-            Cell(_status(one, told, language), tone=_TONES.get(one.status, "quiet")),
+            Cell(_status(one, trace, language), tone=_TONES.get(one.status, "quiet")),
         ),
     )
 
@@ -145,8 +155,8 @@ def _figure(value: float | None, digits: int) -> str:
     return f"{value:.{digits}f}" if value is not None else ""
 
 
-def _status(one: ExplainedChunk, told: Explanation, language: Language) -> str:
-    counts = {"beyond": told.top_k, "not_kept": KEPT_CHUNKS, "not_found": told.candidates}
+def _status(one: ExplainedChunk, trace: Explanation, language: Language) -> str:
+    counts = {"beyond": trace.top_k, "not_kept": KEPT_CHUNKS, "not_found": trace.candidates}
     return translate(
         f"ui.kb_fate_{one.status}",
         language,
@@ -156,37 +166,37 @@ def _status(one: ExplainedChunk, told: Explanation, language: Language) -> str:
     )
 
 
-def _draw_use(told: Explanation, language: Language) -> None:
+def _draw_use(trace: Explanation, language: Language) -> None:
     st.caption(
         markdown_word(
             "ui.kb_why_budget",
             language,
-            shown=told.shown.used,
-            shown_limit=told.shown.limit,
-            sent=told.sent.used,
-            sent_limit=told.sent.limit,
+            shown=trace.shown.used,
+            shown_limit=trace.shown.limit,
+            sent=trace.sent.used,
+            sent_limit=trace.sent.limit,
         )
     )
-    notes = [Note(translate("ui.kb_why_searched", language, text=told.searched))]
-    if told.parts:
+    notes = [Note(translate("ui.kb_why_searched", language, text=trace.searched))]
+    if trace.parts:
         comma = "；" if language == "zh" else "; "
-        notes.append(Note(translate("ui.kb_why_parts", language, parts=comma.join(told.parts))))
-    draw_cards("kb_why_asked", [Card(told.question, lang=lang_of(told.language), mark="?", notes=tuple(notes))])
+        notes.append(Note(translate("ui.kb_why_parts", language, parts=comma.join(trace.parts))))
+    draw_cards("kb_why_asked", [Card(trace.question, lang=lang_of(trace.language), mark="?", notes=tuple(notes))])
     draw_table(
         "kb_why_terms",
         columns_of(language, ("kb_term", "wide"), ("kb_term_weight", "figure"), ("kb_passages", "figure")),
-        [_term_row(term, told, language) for term in sorted(told.terms, key=lambda term: -term.weight)[:_TERMS]],
+        [_term_row(term, trace, language) for term in sorted(trace.terms, key=lambda term: -term.weight)[:_TERMS]],
         words=(translate("ui.kb_why_terms", language), translate("ui.none_found", language)),
     )
-    draw_cards("kb_why_message", _messages(told, language), heading=translate("ui.kb_why_message", language))
+    draw_cards("kb_why_message", _messages(trace, language), heading=translate("ui.kb_why_message", language))
 
 
-def _term_row(term: TermUse, told: Explanation, language: Language) -> Row:
+def _term_row(term: TermUse, trace: Explanation, language: Language) -> Row:
     missing = term.chunks == 0
     return Row(
         "",
         (
-            Cell(term.term, lang=lang_of(told.language)),
+            Cell(term.term, lang=lang_of(trace.language)),
             Cell(f"{term.weight:.1f}"),
             Cell(
                 translate("ui.kb_term_nowhere", language) if missing else str(term.chunks),
@@ -196,12 +206,14 @@ def _term_row(term: TermUse, told: Explanation, language: Language) -> Row:
     )
 
 
-def _messages(told: Explanation, language: Language) -> list[Card]:
+def _messages(trace: Explanation, language: Language) -> list[Card]:
     """Return the messages, the one with the passages first and open."""
     cards = []
-    for place, message in enumerate(told.messages):
-        is_last = place == len(told.messages) - 1
-        notes = (Note(translate("ui.kb_why_not_sent", language), "warning"),) if is_last and not told.answerable else ()
+    for place, message in enumerate(trace.messages):
+        is_last = place == len(trace.messages) - 1
+        notes = (
+            (Note(translate("ui.kb_why_not_sent", language), "warning"),) if is_last and not trace.answerable else ()
+        )
         role = message.role if message.role == "system" or is_last else "assistant"
         cards.append(
             Card(

@@ -1,17 +1,17 @@
-"""Bringing the knowledge base up to date: hand in files, check what would change, publish."""
+"""Updates the knowledge base: hand in files, check what would change, publish."""
 
+from functools import partial
 from typing import cast
 
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from api.services.jobs import Job
-from api.services.knowledge import Checked, KnowledgeService
+from api.services.knowledge import CheckResult, KnowledgeService
 from rag.schema import Language
 from rag.translate import translate
-from ui.components.job_view import attempt, say_refusal
-from ui.components.page_views import draw_heading, two_panes
-from ui.components.text_cards import Card, Note, draw_cards
+from ui.components.content import Card, Note, draw_cards, draw_heading, two_panes
+from ui.components.job_view import attempt, draw_button, say_refusal
 from ui.formats import markdown_word
 from ui.session import PageContext
 from ui.views.knowledge.articles import source_names
@@ -68,23 +68,17 @@ def _draw_waiting(context: PageContext, desk: KnowledgeService, job: Job | None)
         empty=translate("ui.kb_waiting_none", language),
     )
     if waiting:
-        st.button(
-            translate("ui.kb_discard", language),
-            key="kb_discard",
-            type="tertiary",
-            disabled=busy,
-            on_click=_discard,
-            args=(desk,),
-        )
+        label = translate("ui.kb_discard", language)
+        st.button(label, key="kb_discard", type="tertiary", disabled=busy, on_click=attempt, args=(desk.discard,))
     roots, prune = _sources(desk, language, busy=busy)
-    again = job is not None and isinstance(job.result, Checked)
-    st.button(
-        translate("ui.kb_check_again" if again else "ui.kb_check", language),
-        key="kb_check",
-        type="secondary" if again else "primary",
+    again = job is not None and isinstance(job.result, CheckResult)
+    draw_button(
+        "kb_check",
+        language,
+        partial(desk.check, roots, prune=prune),
+        words="ui.kb_check_again" if again else "ui.kb_check",
+        primary=not again,
         disabled=busy or not (waiting or roots),
-        on_click=_check,
-        args=(desk, roots, prune),
     )
     st.caption(translate("ui.kb_check_why", language))
 
@@ -121,11 +115,3 @@ def _keep(desk: KnowledgeService) -> None:
 def _uploader_key() -> str:
     """Return the uploader's key: a new one after each round, because what was handed in is on the disk by then."""
     return f"kb_upload_{st.session_state.get('kb_upload_round', 0)}"
-
-
-def _discard(desk: KnowledgeService) -> None:
-    attempt(desk.discard)
-
-
-def _check(desk: KnowledgeService, roots: list[str], prune: bool) -> None:
-    attempt(lambda: desk.check(roots, prune=prune))

@@ -1,29 +1,42 @@
-"""Calibrating: which quantization, how many slots, which context serve this team best on this machine."""
+"""Calibration: which quantization, how many slots and which context suit this team best on this machine.
+
+Below it stands what tuning a model gained: the table of ``python -m eval train``, which the page only shows.
+"""
 
 from functools import partial
 
 import streamlit as st
 
 from api.services.jobs import Job
-from api.services.model_registry import CalibrationRun
-from api.services.models import ModelService
+from api.services.models import CalibrationRun, ModelService
 from eval.calibrate_model.background import CalibrationProgress
 from eval.calibrate_model.knobs import LEAST_AGREEMENT, ROUNDS, Trial
 from eval.calibrate_model.report import TRIAL_HEADS, Findings, label, plots, trial_cells
 from eval.calibrate_model.results import Row as Figures
+from eval.train.findings import HEADS, Arm, cells, remarks
+from eval.train.findings import Findings as Tuned
 from rag.schema import Language
 from rag.translate import translate
-from ui.components.job_view import attempt, draw_failure, draw_progress, draw_running
-from ui.components.page_views import draw_heading, two_panes
-from ui.components.plain_table import Cell, Column, Row, chosen_row, columns_of, draw_table
-from ui.components.run_plots import draw_plots
-from ui.formats import as_markdown, format_clock, format_gigabytes
+from ui.components.content import (
+    Cell,
+    Column,
+    Row,
+    chosen_row,
+    columns_of,
+    draw_heading,
+    draw_plots,
+    draw_table,
+    two_panes,
+)
+from ui.components.job_view import draw_button, draw_failure, draw_progress, draw_running
+from ui.formats import as_markdown, format_gigabytes
 from ui.session import PageContext
 from ui.views.models.jobs import draw_goes_before, failure_words
 
 _SLOTS, _CONTEXTS = (1, 2, 4, 8), (2048, 4096, 8192)
 _QUESTIONS, _MINUTES = (12, 24, 50), (15, 30, 60, 120, 240)
 _USUAL_QUESTIONS, _USUAL_MINUTES = 24, 60
+_MOST_SHOWN = 3
 
 
 def draw_calibration(context: PageContext, desk: ModelService) -> None:
@@ -74,28 +87,20 @@ def _draw_start(context: PageContext, desk: ModelService, job: Job | None) -> No
         st.selectbox(
             translate("ui.m_minutes", language), _MINUTES, index=_MINUTES.index(_USUAL_MINUTES), key="m_minutes"
         )
-    st.button(
-        translate("ui.m_calibrate", language),
-        key="m_calibrate",
-        type="primary",
-        disabled=not slots or not contexts or (job is not None and job.running),
-        on_click=_start,
-        args=(desk,),
-    )
+    is_ready = slots and contexts and not (job is not None and job.running)
+    draw_button("m_calibrate", language, partial(_start, desk), primary=True, disabled=not is_ready)
 
 
 def _start(desk: ModelService) -> None:
     """Begin with what the boxes hold by then, which is more than when the page was drawn."""
     st.query_params.pop("run", None)
     held = st.session_state
-    attempt(
-        lambda: desk.calibrate(
-            str(held["m_subject"]),
-            tuple(held["m_try_slots"]),
-            tuple(held["m_try_contexts"]),
-            limit=int(held["m_limit"]),
-            minutes=float(held["m_minutes"]),
-        )
+    desk.calibrate(
+        str(held["m_subject"]),
+        tuple(held["m_try_slots"]),
+        tuple(held["m_try_contexts"]),
+        limit=int(held["m_limit"]),
+        minutes=float(held["m_minutes"]),
     )
 
 
@@ -111,7 +116,7 @@ def _draw_list(context: PageContext, runs: list[CalibrationRun]) -> None:
 
 
 def _run_row(run: CalibrationRun, context: PageContext) -> Row:
-    at = format_clock(run.began_at.astimezone(context.reading.zone), context.reading.now, context.language)
+    at = context.reading.clock(run.began_at)
     best = run.findings.best if run.findings is not None else None
     result = (
         Cell(label(best), names=True) if best else Cell(translate("ui.q_unfinished", context.language), tone="quiet")
@@ -186,15 +191,7 @@ def _draw_findings(desk: ModelService, run: CalibrationRun, found: Findings, lan
     if found.trials:
         _draw_trials(found, language)
     if found.best is not None:
-        call = partial(desk.choose_winner, run.name)
-        st.button(
-            translate("ui.m_choose_winner", language),
-            key="m_choose_winner",
-            type="primary",
-            disabled=busy,
-            on_click=attempt,
-            args=(call,),
-        )
+        draw_button("m_choose_winner", language, partial(desk.choose_winner, run.name), primary=True, disabled=busy)
     draw_plots("m_plots", "".join(plots(found, language)), label=translate("ui.m_figures", language))
 
 
@@ -223,3 +220,32 @@ def _figures(row: Figures, found: Findings, language: Language) -> Row:
     p99 = "–" if row.p99_ms is None else f"{row.p99_ms / 1000:.1f}"
     figures = (accuracy, f"{row.load_rate:.1f}", format_gigabytes(row.memory_bytes, language), p99, str(row.agents))
     return Row("", (Cell(label(row), note=best, names=not best), *map(Cell, figures)))
+
+
+def draw_tunings(context: PageContext, desk: ModelService) -> None:
+    """Draw a card for each of the newest trainings; nothing where there is none."""
+    for number, found in enumerate(desk.tunings()[:_MOST_SHOWN]):
+        with st.container(border=True, key=f"m_tuning_{number}"):
+            _draw_tuning(number, found, context.language)
+
+
+def _draw_tuning(number: int, found: Tuned, language: Language) -> None:
+    draw_heading("ui.m_tuned", language)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.text(found.tuned)
+        if found.stand_in:
+            st.badge(translate("ui.stand_in", language), color="orange")
+    first, *others = [translate(f"eval_train.{head}", language) for head in HEADS]
+    draw_table(
+        f"m_tuning_table_{number}",
+        [Column(first, "wide"), *(Column(head, "figure") for head in others)],
+        [_arm_row(arm, language) for arm in found.arms],
+        words=(translate("ui.m_tuned", language), translate("ui.m_tuned", language)),
+    )
+    for remark in remarks(found, language):
+        st.caption(as_markdown(remark))
+
+
+def _arm_row(arm: Arm, language: Language) -> Row:
+    name, *figures = cells(arm, language)
+    return Row("", (Cell(name), *map(Cell, figures)))

@@ -1,6 +1,5 @@
-"""Getting and making models: from the registry, from files on the server, by quantizing."""
+"""Gets and makes models: from the registry, from files on the server, by quantizing."""
 
-from collections.abc import Callable
 from functools import partial
 
 import streamlit as st
@@ -10,8 +9,8 @@ from rag.ollama.model_creation import KINDS, OWN_KINDS
 from rag.ollama.templates import FORMATS
 from rag.schema import Language
 from rag.translate import translate
-from ui.components.job_view import attempt
-from ui.components.page_views import draw_heading, two_panes
+from ui.components.content import draw_heading, two_panes
+from ui.components.job_view import draw_button
 from ui.session import PageContext
 from ui.views.models.jobs import draw_job
 
@@ -47,7 +46,7 @@ def _draw_pull(desk: ModelService, language: Language, *, busy: bool) -> None:
         autocomplete="off",
         live=True,
     )
-    _start("m_pull", language, partial(_pull, desk), disabled=busy or not (name or "").strip())
+    draw_button("m_pull", language, partial(_pull, desk), primary=True, disabled=busy or not (name or "").strip())
 
 
 def _draw_import(desk: ModelService, language: Language, *, busy: bool) -> None:
@@ -70,12 +69,8 @@ def _draw_import(desk: ModelService, language: Language, *, busy: bool) -> None:
             key="m_format",
         )
         _draw_kind("m_import_kind", language, unchanged=True)
-    _start(
-        "m_import",
-        language,
-        partial(_import, desk),
-        disabled=busy or not (path or "").strip() or not (name or "").strip(),
-    )
+    is_named = bool((path or "").strip() and (name or "").strip())
+    draw_button("m_import", language, partial(_import, desk), primary=True, disabled=busy or not is_named)
 
 
 def _draw_quantize(desk: ModelService, language: Language, *, busy: bool) -> None:
@@ -95,7 +90,7 @@ def _draw_quantize(desk: ModelService, language: Language, *, busy: bool) -> Non
         autocomplete="off",
         live=True,
     )
-    _start("m_quantize", language, partial(_quantize, desk), disabled=busy)
+    draw_button("m_quantize", language, partial(_quantize, desk), primary=True, disabled=busy)
 
 
 def _draw_kind(key: str, language: Language, *, unchanged: bool) -> None:
@@ -107,12 +102,6 @@ def _draw_kind(key: str, language: Language, *, unchanged: bool) -> None:
         accept_new_options=True,
         placeholder=translate("ui.m_kind_choose", language),
         key=key,
-    )
-
-
-def _start(key: str, language: Language, call: Callable[[], object], *, disabled: bool) -> None:
-    st.button(
-        translate(f"ui.{key}", language), key=key, type="primary", disabled=disabled, on_click=attempt, args=(call,)
     )
 
 

@@ -1,4 +1,4 @@
-"""A job of the Models page: while it runs, with bytes and seconds, and what became of it."""
+"""A job of the Models page: its progress in bytes and seconds, and its outcome."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -11,8 +11,8 @@ from api.services.models import Outcome, Step
 from rag.schema import Language
 from rag.translate import translate
 from rag.turns import Failure
+from ui.components.content import draw_heading
 from ui.components.job_view import draw_failure, draw_running
-from ui.components.page_views import draw_heading
 from ui.formats import as_markdown, format_gigabytes, markdown_word
 from ui.session import PageContext
 from ui.turn_data import failure_sentence
@@ -21,6 +21,7 @@ _DONE = "m_did"
 _GIGABYTE = 1e9
 _IN_THEIR_OWN_WORDS = ("ModelUnfit", "DownloadFailed")
 """Errors about what an admin has typed, which their sentences may name."""
+
 _HERE = {"ModelMissing": "m_missing", "OllamaRefused": "m_refused", "SettingsError": "m_not_kept"}
 
 

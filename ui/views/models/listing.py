@@ -1,23 +1,30 @@
-"""The installed models, and one of them: in and out of memory, chosen, deleted, and what it takes on this machine."""
+"""The installed models, and one of them: load, unload, choose, delete, and what it needs on this machine."""
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
 
 import streamlit as st
 
-from api.services.model_registry import ModelListing
-from api.services.models import ModelService
+from api.services.models import ModelListing, ModelService
 from rag.cli.model_size import arithmetic
 from rag.cli.models import ListedModel
 from rag.ollama.advice import Advice
 from rag.schema import Language
 from rag.text.characters import one_line
 from rag.translate import translate
-from ui.components.job_view import attempt, say_failure
-from ui.components.page_views import draw_heading, two_panes
-from ui.components.plain_table import Cell, Row, chosen_row, columns_of, draw_table
-from ui.components.text_cards import Card, TextLine, draw_cards
+from ui.components.content import (
+    Card,
+    Cell,
+    Row,
+    TextLine,
+    chosen_row,
+    columns_of,
+    draw_cards,
+    draw_heading,
+    draw_table,
+    two_panes,
+)
+from ui.components.job_view import draw_button, say_failure
 from ui.formats import as_markdown, format_clock, format_gigabytes, markdown_word
 from ui.session import PageContext
 from ui.views.models.jobs import draw_job, failure_words
@@ -129,9 +136,9 @@ def _draw_model(context: PageContext, desk: ModelService, listing: ModelListing,
             st.badge(translate("ui.stand_in", language), color="orange")
     loaded = bool(row.memory_bytes)
     with st.container(key="m_buttons", horizontal=True):
-        _button("m_load", language, partial(desk.load, row.name), disabled=busy or loaded)
-        _button("m_unload", language, partial(desk.unload, row.name), disabled=busy or not loaded)
-        _button("m_use", language, partial(desk.use, row.name), disabled=busy or not row.template)
+        draw_button("m_load", language, partial(desk.load, row.name), disabled=busy or loaded)
+        draw_button("m_unload", language, partial(desk.unload, row.name), disabled=busy or not loaded)
+        draw_button("m_use", language, partial(desk.use, row.name), disabled=busy or not row.template)
     others = tuple(name for name in listing.loaded if name != row.name)
     if loaded:
         st.caption(markdown_word("ui.m_unload_waits", language, count=listing.answers))
@@ -139,10 +146,6 @@ def _draw_model(context: PageContext, desk: ModelService, listing: ModelListing,
         st.caption(markdown_word("ui.m_load_waits", language, name=", ".join(others), count=listing.answers))
     _draw_advice(context, desk, row)
     _draw_delete(desk, row, language, busy=busy)
-
-
-def _button(key: str, language: Language, call: Callable[[], object], *, disabled: bool) -> None:
-    st.button(translate(f"ui.{key}", language), key=key, disabled=disabled, on_click=attempt, args=(call,))
 
 
 def _draw_delete(desk: ModelService, row: ListedModel, language: Language, *, busy: bool) -> None:
@@ -158,7 +161,7 @@ def _draw_delete(desk: ModelService, row: ListedModel, language: Language, *, bu
     def delete() -> None:
         desk.delete(row.name, str(st.session_state.get("m_typed") or ""))
 
-    _button("m_delete", language, delete, disabled=busy or not sure)
+    draw_button("m_delete", language, delete, disabled=busy or not sure)
 
 
 def _draw_advice(context: PageContext, desk: ModelService, row: ListedModel) -> None:

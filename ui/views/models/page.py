@@ -1,23 +1,76 @@
 """The Models page: which model answers, how small it is kept, how many answers are written at once."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Final
 
 import streamlit as st
 
-from api.services.model_registry import ModelListing
-from api.services.models import ModelService
+from api.services.models import ModelListing, ModelService
 from rag.errors import SettingsError
+from rag.schema import Language
+from rag.settings import PROFILES, ProfileName
 from rag.translate import translate
-from ui.components.job_view import say_failure, say_refusal
-from ui.components.page_views import choose_view
+from ui.components.content import Cell, Row, choose_view, columns_of, draw_heading, draw_table
+from ui.components.job_view import draw_button, say_failure, say_refusal
 from ui.session import PageContext
-from ui.views.models.calibration import draw_calibration
+from ui.views.models.calibration import draw_calibration, draw_tunings
 from ui.views.models.creation import draw_making
-from ui.views.models.jobs import failure_words, say_done
+from ui.views.models.jobs import failure_words, keep_done, say_done
 from ui.views.models.listing import draw_models
-from ui.views.models.profiles import draw_profiles
-from ui.views.models.tuning import draw_tunings
+
+_LOOK_SECONDS = 2.0
+
+
+def draw_profiles(context: PageContext, desk: ModelService) -> None:
+    """Draw the profiles with their numbers, and the choice for the next start."""
+    language, chosen = context.language, desk.profile()
+    with st.container(key="left"):
+        draw_heading("ui.m_profile_heading", language)
+        st.caption(translate("ui.m_profile_why", language))
+        draw_table(
+            "m_profiles",
+            columns_of(
+                language,
+                ("m_profile", "wide"),
+                ("m_temperature", "figure"),
+                ("m_top_p", "figure"),
+                ("m_penalty", "figure"),
+            ),
+            [_row(name, chosen.now, language) for name in desk.profiles()],
+            words=(translate("ui.m_profiles", language), ""),
+        )
+        st.session_state.setdefault("m_profile_chosen", chosen.next_start)
+        st.segmented_control(
+            translate("ui.m_profile_next", language),
+            list(desk.profiles()),
+            required=True,
+            format_func=lambda name: translate(f"ui.m_profile_{name}", language),
+            key="m_profile_chosen",
+        )
+        unchanged = st.session_state["m_profile_chosen"] == chosen.next_start
+        draw_button("m_profile_save", language, partial(_save, desk), primary=True, disabled=unchanged)
+
+
+def _row(name: ProfileName, now: str, language: Language) -> Row:
+    sampling = PROFILES[name]
+    top_p = translate("ui.m_top_p_own", language) if sampling.top_p is None else f"{sampling.top_p:g}"
+    note = translate("ui.m_profile_now", language) if name == now else ""
+    penalty = (
+        translate("ui.m_penalty_none", language) if sampling.repeat_penalty == 1 else f"{sampling.repeat_penalty:g}"
+    )
+    return Row(
+        "",
+        (
+            Cell(translate(f"ui.m_profile_{name}", language), note),
+            *map(Cell, (f"{sampling.temperature:g}", top_p, penalty)),
+        ),
+    )
+
+
+def _save(desk: ModelService) -> None:
+    name: ProfileName = st.session_state["m_profile_chosen"]
+    keep_done("m_profile_saved", desk.choose_profile(name))
 
 
 def _draw_measured(context: PageContext, desk: ModelService) -> None:
@@ -33,15 +86,10 @@ _VIEWS: Final[Mapping[str, Callable[[PageContext, ModelService], None]]] = {
     "profile": draw_profiles,
 }
 
-_LOOK_SECONDS = 2.0
-
 
 def render(context: PageContext) -> None:
     """Draw the part of the page that the address names."""
     desk, language = context.services.models, context.language
-    if desk is None:
-        st.info(translate("ui.m_none_kept", language))
-        return
     listing = desk.listing()  # where somebody is no admin (any more), nothing is drawn
     with st.container(key="m_top"):
         view = choose_view("m", list(_VIEWS), language)

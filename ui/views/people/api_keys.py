@@ -13,12 +13,13 @@ from rag.people.keys import LONGEST_NAME, RIGHTS, ApiKey, in_order
 from rag.schema import Audience, Language
 from rag.text.characters import one_line
 from rag.translate import translate
-from ui.formats import format_clock, format_date, markdown_word, plain_rows
+from ui.components.job_view import attempt_and_tell, draw_told
+from ui.formats import format_date, markdown_word, plain_rows
 from ui.session import PageContext
-from ui.views.people.said import attempt, draw_said
 
 _DAYS = (30, 90, 365, 0)
 """When a new key can expire; 0: never."""
+
 _USUAL_DAYS = 90
 _SECRET_SHOWN_SECONDS = 600.0
 _SECRET = "keys_secret"
@@ -29,7 +30,7 @@ def draw_keys(context: PageContext, administration: Administration, keys: KeyAdm
     language = context.language
     st.subheader(translate("ui.api_keys", language), anchor=False)
     st.caption(translate("ui.keys_why", language))
-    draw_said("keys")
+    draw_told("keys")
     _draw_secret(language)
     found = keys.list()
     if found:
@@ -96,7 +97,7 @@ def right_in_words(right: str, language: Language) -> str:
 def _at(value: datetime | None, context: PageContext) -> str:
     if value is None:
         return translate("ui.keys_never", context.language)
-    return format_clock(value.astimezone(context.reading.zone), context.reading.now, context.language)
+    return context.reading.clock(value)
 
 
 def _end(key: ApiKey, context: PageContext) -> str:
@@ -173,7 +174,7 @@ def _make(keys: KeyAdministration, language: Language) -> None:
         )
         _keep_secret(key.name, secret)
 
-    if attempt("keys", make, language, done=""):
+    if attempt_and_tell("keys", make, language, done=""):
         state["key_name"] = ""
 
 
@@ -200,12 +201,12 @@ def _button(name: str, sure: bool, language: Language, act: Callable[[], None]) 
 
 
 def _roll(keys: KeyAdministration, key: ApiKey, language: Language) -> None:
-    attempt("keys", lambda: _keep_secret(key.name, keys.roll(key.key_id)), language, done="")
+    attempt_and_tell("keys", lambda: _keep_secret(key.name, keys.roll(key.key_id)), language, done="")
     _forget_consent()
 
 
 def _revoke(keys: KeyAdministration, key: ApiKey, language: Language) -> None:
-    attempt("keys", partial(keys.revoke, key.key_id), language, done="ui.keys_done_revoke")
+    attempt_and_tell("keys", partial(keys.revoke, key.key_id), language, done="ui.keys_done_revoke")
     _forget_consent()
 
 

@@ -12,10 +12,10 @@ from rag.people.passwords import SHORTEST
 from rag.schema import Language
 from rag.storage.access import ROLES
 from rag.translate import translate
-from ui.formats import format_clock, format_gigabytes, markdown_word, plain_rows
+from ui.components.job_view import attempt_and_tell, draw_told
+from ui.formats import format_gigabytes, markdown_word, plain_rows
 from ui.session import PageContext
 from ui.views.people.api_keys import draw_keys, right_in_words
-from ui.views.people.said import attempt, draw_said
 
 _SHOWN_ENTRIES = 50
 
@@ -24,12 +24,9 @@ def render(context: PageContext) -> None:
     """Draw the page.  Raises ``NotPermitted`` through the services where somebody is no admin."""
     administration, language = context.services.administration, context.language
     st.header(translate("ui.people", language), anchor=False)
-    if administration is None:
-        st.info(translate("ui.people_none_kept", language))
-        return
     if not context.sign_in_required:
         st.info(translate("ui.people_not_required", language))
-    draw_said("people")
+    draw_told("people")
     everybody = administration.people()
     if everybody:
         st.table(plain_rows(_people_table(everybody, language)), hide_index=True, alt=translate("ui.people", language))
@@ -40,8 +37,7 @@ def render(context: PageContext) -> None:
         _draw_adding(administration, language)
     with changing, st.container(border=True):
         _draw_changing(administration, everybody, language)
-    if context.services.keys is not None:
-        draw_keys(context, administration, context.services.keys)
+    draw_keys(context, administration, context.services.keys)
     _draw_record(context, administration)
 
 
@@ -147,7 +143,7 @@ def _button(
 
 def _act(language: Language, what: Callable[[], object]) -> None:
     """Do it and keep what is to be said about it for the run that follows."""
-    if attempt("people", what, language):
+    if attempt_and_tell("people", what, language):
         _forget_choice()
 
 
@@ -207,13 +203,13 @@ def _draw_record(context: PageContext, administration: Administration) -> None:
 
 def _record_row(entry: Entry, context: PageContext) -> tuple[str, ...]:
     language = context.language
-    at = format_clock(entry.at.astimezone(context.reading.zone), context.reading.now, language)
+    at = context.reading.clock(entry.at)
     return (
         at,
         entry.who,
         translate(f"ui.change_{entry.what}", language),
         entry.about,
-        described(entry.details, language),
+        detail_words(entry.details, language),
     )
 
 
@@ -223,7 +219,7 @@ _COUNTED = (
 )  # fmt: skip
 
 
-def described(details: Mapping[str, Detail], language: Language) -> str:
+def detail_words(details: Mapping[str, Detail], language: Language) -> str:
     """Return what is recorded of a change in the reader's language."""
     return translate("ui.list_comma", language).join(_detail(key, value, language) for key, value in details.items())
 

@@ -1,4 +1,4 @@
-"""Two runs beside each other: which measures differ, whether that may be chance, and each question on both sides."""
+"""Two runs side by side: which measures differ, whether that may be chance, and each question on both sides."""
 
 import streamlit as st
 
@@ -9,11 +9,21 @@ from rag.errors import SettingsError
 from rag.schema import Language
 from rag.text.language import question_language
 from rag.translate import is_known, translate
+from ui.components.content import (
+    Card,
+    Cell,
+    Note,
+    Row,
+    TextLine,
+    chosen_row,
+    columns_of,
+    draw_cards,
+    draw_table,
+    lang_of,
+    two_panes,
+)
 from ui.components.job_view import word_of_kind
-from ui.components.page_views import two_panes
-from ui.components.plain_table import Cell, Row, chosen_row, columns_of, draw_table, lang_of
-from ui.components.text_cards import Card, Note, TextLine, draw_cards
-from ui.formats import format_clock, markdown_word
+from ui.formats import markdown_word
 from ui.session import PageContext
 from ui.views.quality.runs import figure_words
 
@@ -50,7 +60,7 @@ def draw_compare(context: PageContext, desk: QualityService) -> None:
 def _draw_choice(context: PageContext, runs: dict[str, RunInfo], after_these: list[str]) -> tuple[str, str]:
     def named(name: str) -> str:
         run = runs[name]
-        at = format_clock(run.began_at.astimezone(context.reading.zone), context.reading.now, context.language)
+        at = context.reading.clock(run.began_at)
         return f"{word_of_kind(run.kind, context.language)} · {at} · {figure_words(run, context.language)}"
 
     with st.container(key="q_pair", horizontal=True):

@@ -1,19 +1,37 @@
-"""Knowledge gaps: topics that are missing, the article that each calls for, and articles that mislead."""
+"""Knowledge gaps (missing topics, the article each calls for, articles that mislead) and the outcomes of answers.
 
+Outcomes are by topic and by team: never by person, and in no order of merit.
+"""
+
+from collections.abc import Sequence
 from functools import partial
 
 import streamlit as st
 
 from api.services.jobs import Job
 from api.services.quality import QualityService
+from eval.core.svg import Bar, bar_chart
 from eval.gaps.report import GapReport, Topic, draft_article, shortened
 from rag.schema import Language
+from rag.storage.turn_store import Grouping, OutcomeCounts
 from rag.text.language import question_language
 from rag.translate import translate
-from ui.components.job_view import attempt, begun_words, draw_failure, draw_progress, draw_running
-from ui.components.page_views import draw_heading, two_panes
-from ui.components.plain_table import Cell, Row, chosen_row, columns_of, draw_table, lang_of
-from ui.components.text_cards import Card, Note, TextLine, draw_cards
+from ui.components.content import (
+    Card,
+    Cell,
+    Note,
+    Row,
+    TextLine,
+    chosen_row,
+    columns_of,
+    draw_cards,
+    draw_heading,
+    draw_plots,
+    draw_table,
+    lang_of,
+    two_panes,
+)
+from ui.components.job_view import begun_words, draw_button, draw_failure, draw_progress, draw_running
 from ui.formats import as_markdown, format_date, markdown_word
 from ui.session import PageContext
 
@@ -21,6 +39,7 @@ DAYS = (7, 30, 90)
 _SHOWN_TOPICS = 100
 _SHOWN_QUESTIONS = 30
 _LONGEST_CHARACTERS = 300
+_MOST_BARS = 20
 
 
 def draw_gaps(context: PageContext, desk: QualityService) -> None:
@@ -31,13 +50,13 @@ def draw_gaps(context: PageContext, desk: QualityService) -> None:
     with left:
         with st.container(key="q_gaps_row", horizontal=True, vertical_alignment="bottom"):
             days = draw_days(language)
-            st.button(
-                translate("ui.q_find_gaps" if report is None else "ui.q_find_gaps_again", language),
-                key="q_find_gaps",
-                type="primary" if report is None else "secondary",
+            draw_button(
+                "q_find_gaps",
+                language,
+                partial(_find, desk, days),
+                words="ui.q_find_gaps" if report is None else "ui.q_find_gaps_again",
+                primary=report is None,
                 disabled=job is not None and job.running,
-                on_click=_find,
-                args=(desk, days),
             )
         if job is None:
             st.caption(translate("ui.q_gaps_why", language))
@@ -69,7 +88,7 @@ def draw_days(language: Language) -> int:
 
 def _find(desk: QualityService, days: int) -> None:
     st.query_params.pop("topic", None)
-    attempt(lambda: desk.find_gaps(days))
+    desk.find_gaps(days)
 
 
 def _draw_progress(language: Language, job: Job) -> None:
@@ -195,3 +214,54 @@ def _draw_draft(topic: Topic, language: Language) -> None:
     st.caption(translate("ui.q_draft", language))
     with st.container(key="q_draft"):
         st.code(draft_article(topic, written), language="markdown", wrap_lines=True, height=300)
+
+
+def draw_outcomes(context: PageContext, desk: QualityService) -> None:
+    """Draw topics, then teams, each as a table and a plot of the same numbers."""
+    language = context.language
+    with st.container(key="left"):
+        days = draw_days(language)
+        st.caption(translate("ui.q_outcomes_why", language))
+        _draw_outcomes("topic", "q_by_topic", desk.outcomes("topic", days), language)
+        _draw_outcomes("agent_group", "q_by_team", desk.outcomes("agent_group", days), language)
+
+
+def _draw_outcomes(grouping: Grouping, heading: str, found: Sequence[OutcomeCounts], language: Language) -> None:
+    name = "q_team" if grouping == "agent_group" else "q_topic"
+    unnamed = translate("ui.q_everybody" if grouping == "agent_group" else "ui.q_no_topic", language)
+    draw_table(
+        f"q_outcomes_{grouping}",
+        columns_of(
+            language,
+            (name, "wide"),
+            ("q_copied", "figure"),
+            ("q_edited", "figure"),
+            ("q_changed_share", "figure"),
+            ("q_discarded", "figure"),
+            ("q_handed_over", "figure"),
+            ("q_useful", "figure"),
+        ),
+        [_outcome_row(one, unnamed) for one in found],
+        words=(translate(f"ui.{heading}", language), translate("ui.q_outcomes_none", language)),
+    )
+    bars = [_outcome_bar(one, unnamed, language) for one in found if _outcome_count(one)]
+    if bars:
+        title = translate("ui.q_used_share", language)
+        draw_plots(f"q_outcome_plot_{grouping}", bar_chart(title, bars[:_MOST_BARS], 1.0), label=title)
+
+
+def _outcome_row(one: OutcomeCounts, unnamed: str) -> Row:
+    share = f"{one.changed_share:.0%}" if one.changed_share is not None else "–"
+    figures = (str(one.copied), str(one.edited), share, str(one.discarded), str(one.handed_over))
+    name = Cell(one.name, names=True) if one.name else Cell(unnamed, tone="quiet")
+    return Row("", (name, *map(Cell, figures), Cell(f"{one.useful} / {one.not_useful}")))
+
+
+def _outcome_bar(one: OutcomeCounts, unnamed: str, language: Language) -> Bar:
+    count = _outcome_count(one)
+    share = (one.copied + one.edited) / count
+    return Bar(one.name or unnamed, share, translate("ui.q_of", language, share=f"{share:.0%}", count=count))
+
+
+def _outcome_count(one: OutcomeCounts) -> int:
+    return one.copied + one.edited + one.discarded + one.handed_over

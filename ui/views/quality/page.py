@@ -7,12 +7,11 @@ import streamlit as st
 
 from api.services.quality import QualityService
 from rag.translate import translate
+from ui.components.content import choose_view
 from ui.components.job_view import say_refusal
-from ui.components.page_views import choose_view
 from ui.session import PageContext
 from ui.views.quality.compare import draw_compare
-from ui.views.quality.gaps import draw_gaps
-from ui.views.quality.outcomes import draw_outcomes
+from ui.views.quality.gaps import draw_gaps, draw_outcomes
 from ui.views.quality.review import draw_review
 from ui.views.quality.runs import draw_runs
 

@@ -1,5 +1,6 @@
-"""Corrections that colleagues wrote: accept, change or reject them; each action is taken down."""
+"""Review of colleagues' corrections: accept, edit or reject them; each action is recorded."""
 
+from functools import partial
 from typing import get_args
 
 import streamlit as st
@@ -8,11 +9,19 @@ from api.services.quality import QualityService
 from rag.schema import Language
 from rag.storage.curated import CuratedAnswer, CuratedState
 from rag.translate import translate
-from ui.components.job_view import attempt
-from ui.components.page_views import draw_heading, two_panes
-from ui.components.plain_table import Cell, Row, chosen_row, columns_of, draw_table, lang_of
-from ui.components.text_cards import Card, draw_cards
-from ui.formats import format_clock
+from ui.components.content import (
+    Card,
+    Cell,
+    Row,
+    chosen_row,
+    columns_of,
+    draw_cards,
+    draw_heading,
+    draw_table,
+    lang_of,
+    two_panes,
+)
+from ui.components.job_view import draw_button
 from ui.session import PageContext
 
 _STATES: tuple[CuratedState, ...] = ("waiting", "serving", "expired", "retired")
@@ -51,7 +60,7 @@ def draw_review(context: PageContext, desk: QualityService) -> None:
 
 
 def _row(one: CuratedAnswer, context: PageContext) -> Row:
-    at = format_clock(one.written_at.astimezone(context.reading.zone), context.reading.now, context.language)
+    at = context.reading.clock(one.written_at)
     cells = (
         Cell(one.kept.question, lang=lang_of(one.kept.language)),
         Cell(one.kept.author or "–", names=True),
@@ -103,43 +112,19 @@ def _draw_actions(
         reason = st.text_input(translate("ui.q_reason", language), key=f"q_reason_{number}", max_chars=200)
     with st.container(key="q_actions", horizontal=True):
         if changed is not None:
-            st.button(
-                translate("ui.q_save_edited", language),
-                key="q_save",
-                type="primary",
-                on_click=_edit,
-                args=(desk, number, *changed),
+            draw_button(
+                "q_save", language, partial(_edit, desk, number, *changed), words="ui.q_save_edited", primary=True
             )
         elif not serving:
-            st.button(
-                translate("ui.q_accept" if found.state == "waiting" else "ui.q_accept_again", language),
-                key="q_accept",
-                type="primary",
-                on_click=_accept,
-                args=(desk, number),
-            )
+            accept = "ui.q_accept" if found.state == "waiting" else "ui.q_accept_again"
+            draw_button("q_accept", language, partial(desk.accept, number), words=accept, primary=True)
         if found.state != "retired":
-            st.button(
-                translate("ui.q_reject" if found.state == "waiting" else "ui.q_retire", language),
-                key="q_reject",
-                on_click=_reject,
-                args=(desk, number, reason),
-            )
-
-
-def _accept(desk: QualityService, number: int) -> None:
-    attempt(lambda: desk.accept(number))
-
-
-def _reject(desk: QualityService, number: int, reason: str) -> None:
-    attempt(lambda: desk.reject(number, reason))
+            reject = "ui.q_reject" if found.state == "waiting" else "ui.q_retire"
+            draw_button("q_reject", language, partial(desk.reject, number, reason), words=reject)
 
 
 def _edit(desk: QualityService, number: int, question: str, answer: str, language: Language) -> None:
-    def work() -> None:
-        st.query_params["correction"] = str(desk.edit(number, question, answer, language).number)
-
-    attempt(work)
+    st.query_params["correction"] = str(desk.edit(number, question, answer, language).number)
 
 
 def _draw_history(context: PageContext, desk: QualityService, number: int) -> None:
@@ -148,7 +133,7 @@ def _draw_history(context: PageContext, desk: QualityService, number: int) -> No
         Row(
             "",
             (
-                Cell(format_clock(event.at.astimezone(context.reading.zone), context.reading.now, language)),
+                Cell(context.reading.clock(event.at)),
                 Cell(translate(f"ui.q_action_{event.what}", language)),
                 Cell(event.person or "–", names=True),
                 Cell(event.note, names=True),

@@ -1,4 +1,4 @@
-"""Runs: measure the knowledge base on its own questions, watch it, and look at what came of it."""
+"""Evaluation runs: start one on the knowledge base's own questions, watch it, and look at its result."""
 
 from functools import partial
 
@@ -11,11 +11,9 @@ from rag.errors import SettingsError
 from rag.schema import Language
 from rag.storage.calibration import ExpectedRefusals
 from rag.translate import translate
-from ui.components.job_view import attempt, draw_failure, draw_progress, draw_running, word_of_kind
-from ui.components.page_views import draw_heading, two_panes
-from ui.components.plain_table import Cell, Row, chosen_row, columns_of, draw_table
-from ui.components.run_plots import draw_plots
-from ui.formats import as_markdown, format_clock
+from ui.components.content import Cell, Row, chosen_row, columns_of, draw_heading, draw_plots, draw_table, two_panes
+from ui.components.job_view import draw_button, draw_failure, draw_progress, draw_running, word_of_kind
+from ui.formats import as_markdown
 from ui.session import PageContext
 
 _FEW, _MANY = 20, 50
@@ -61,14 +59,8 @@ def _draw_start(context: PageContext, desk: QualityService, job: Job | None) -> 
             ),
             key="q_limit",
         )
-        st.button(
-            translate("ui.q_start", language),
-            key="q_start",
-            type="primary",
-            disabled=job is not None and job.running,
-            on_click=_start,
-            args=(desk, kind, limit),
-        )
+        busy = job is not None and job.running
+        draw_button("q_start", language, partial(_start, desk, kind, limit), primary=True, disabled=busy)
 
 
 def expected_words(expected: ExpectedRefusals, language: Language) -> str:
@@ -88,7 +80,7 @@ def expected_words(expected: ExpectedRefusals, language: Language) -> str:
 
 def _start(desk: QualityService, kind: EvaluationKind, limit: int) -> None:
     st.query_params.pop("run", None)
-    attempt(lambda: desk.start(kind, limit))
+    desk.start(kind, limit)
 
 
 def _draw_list(context: PageContext, runs: list[RunInfo]) -> None:
@@ -104,7 +96,7 @@ def _draw_list(context: PageContext, runs: list[RunInfo]) -> None:
 
 def _row(run: RunInfo, context: PageContext) -> Row:
     language = context.language
-    at = format_clock(run.began_at.astimezone(context.reading.zone), context.reading.now, language)
+    at = context.reading.clock(run.began_at)
     result = figure_words(run, language)
     return Row(
         run.name if run.finished else "",

@@ -22,7 +22,7 @@ from rag.storage.store import KnowledgeStore
 from rag.testing import HashEmbedder, ScriptedGenerator
 from rag.turns import TurnService
 from tests.ingest.test_gate import question_file
-from tests.ui.views.quality.shelf import quality_of
+from tests.ui.views.quality.shelf import other_services, quality_of
 
 SAMPLE = Path(__file__).parents[4] / "data" / "knowledge"
 TAKEN = ("en/returns", "en/delivery", "en/internal", "zh/returns", "zh/membership", "zh/payment")
@@ -96,6 +96,8 @@ class Library:
             info = store.generation_info(generation)
             return KnowledgeState(generation, info.published_at, info.document_count, info.chunk_count)
 
+        others = other_services(self.settings.data_dir, self.pipeline())
+        others["quality"] = self.quality()
         return SharedServices(
             turns=turns,
             bases=KnowledgeBases(self.settings.knowledge_folder),
@@ -103,7 +105,7 @@ class Library:
             model=lambda: ModelState("ready", "stand-in:1.5b", stand_in=True),
             topics=lambda name, language: (Topic("VAT invoices", language),),
             shelf=self.shelf,
-            quality=self.quality(),
+            **others,
         )
 
     def quality(self) -> QualityRegistry:

@@ -7,7 +7,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from api.services.jobs import Jobs
-from api.services.knowledge import Checked, KnowledgeRegistry, KnowledgeService
+from api.services.knowledge import CheckResult, KnowledgeRegistry, KnowledgeService
 from ingest.lock import writer_lock
 from ingest.summary import IngestProgress
 from rag.errors import IngestRunning, NothingToIngest, NotPermitted, UploadsUsedUp
@@ -17,8 +17,7 @@ from rag.storage.access import LOCAL_USER, Role, User
 from rag.translate import translate
 from rag.turns import AnswerPipeline
 from tests.ui.views.knowledge.library import Library
-from ui.views.knowledge.change_cards import detail_cards
-from ui.views.knowledge.outcome import progress_words
+from ui.views.knowledge.outcome import detail_cards, progress_words
 
 NEW = b"# Christmas\n\nDecember's parcels can be sent back until 31 January."
 
@@ -140,11 +139,11 @@ def _no_pipeline() -> AnswerPipeline:
     raise AssertionError("uploading asks no pipeline")
 
 
-def checked(library: Library, desk: KnowledgeService) -> Checked:
+def checked(library: Library, desk: KnowledgeService) -> CheckResult:
     desk.keep([("christmas.md", NEW)])
     desk.check()
     result = done(library)
-    assert isinstance(result, Checked)
+    assert isinstance(result, CheckResult)
     return result
 
 
@@ -176,7 +175,7 @@ def test_new_addresses_are_listed_at_the_check_and_confirmed_by_a_lead(small: Li
     admin.keep([("fees.md", b"# Fees\n\nPay the fee at https://evil.example/pay.")])
     admin.check()
     found = done(small)
-    assert isinstance(found, Checked)
+    assert isinstance(found, CheckResult)
     assert [detail.detail for detail in found.summary.new_details] == ["host evil.example"]
     (card,) = detail_cards(found.summary.new_details, language)
     assert (card.title, card.mark) == ("evil.example", translate("ui.kb_detail_host", language))
@@ -211,7 +210,7 @@ def test_a_file_that_cannot_be_read_is_not_kept_and_what_it_replaced_is(small: L
     desk.keep([("christmas.md", b"\x00\x01\x02\xff\xfe\xfd" * 50), ("more.md", NEW + b" More.")])
     desk.check()
     found = done(small)
-    assert isinstance(found, Checked)
+    assert isinstance(found, CheckResult)
     assert [failure.details["reason"] for failure in found.summary.failures] != []
     desk.publish(found)
     done(small)

@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from api.services.guarded import recorder
-from api.services.model_registry import Calibrations, ModelRegistry
+from api.services.models import Calibrations, ModelRegistry
 from api.services.shared import SharedServices, open_people
 from rag.ollama.hardware import Machine
 from rag.queue.admission import Admission, Ticket

@@ -122,9 +122,3 @@ def test_a_damaged_file_of_choices_is_said(page: Page, language: Language, view:
     page.here.settings.data_dir.mkdir(exist_ok=True)
     (page.here.settings.data_dir / KEPT_NAME).write_text("{", encoding="utf-8")
     assert translate("ui.m_not_kept", language) in said(page.open(language, view))
-
-
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_a_page_without_models_says_so(page: Page, language: Language) -> None:
-    page.services = page.harness.services
-    assert translate("ui.m_none_kept", language) in said(page.open(language, "installed"))

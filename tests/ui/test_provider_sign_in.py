@@ -12,9 +12,9 @@ from api.services.shared import PeopleServices, open_people
 from rag.errors import PeopleError, PersonUnknown, ProxyWithoutSignIn, SignInNeeded
 from rag.settings import Settings
 from rag.storage.access import LOCAL_USER
-from ui import current_sign_in
-from ui.current_sign_in import sign_in_of
+from ui import sign_in
 from ui.session import _user
+from ui.sign_in import sign_in_of
 
 DESK = "https://desk.test"
 SECRET = "a secret of this test"
@@ -23,7 +23,7 @@ MEI = {"email": "mei@example.org", "email_verified": True, "is_logged_in": True,
 
 @pytest.fixture(autouse=True)
 def _secret(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(current_sign_in, "get_cookie_secret", lambda: SECRET)
+    monkeypatch.setattr(sign_in, "get_cookie_secret", lambda: SECRET)
 
 
 def opened(folder: Path, **settings: object) -> PeopleServices:
@@ -86,8 +86,9 @@ def test_an_unused_sign_in_of_a_provider_ends(tmp_path: Path) -> None:
     assert isinstance(SignInNeeded(), PeopleError)
 
 
-def test_the_page_itself_refuses_a_proxy_where_nobody_signs_in() -> None:
+def test_the_page_itself_refuses_a_proxy_where_nobody_signs_in(tmp_path: Path) -> None:
     """Also where it is served without the guard (``streamlit run ui/app.py``)."""
-    assert _user(None, "127.0.0.1", True, "", {}) == LOCAL_USER
+    nobody = open_people(Settings(data_dir=tmp_path, sign_in="off"))
+    assert _user(nobody, "127.0.0.1", True, "", {}) == LOCAL_USER
     with pytest.raises(ProxyWithoutSignIn):
-        _user(None, "127.0.0.1", False, "", {})
+        _user(nobody, "127.0.0.1", False, "", {})

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from api.stream_place import StreamPlace
+from api.streams import StreamPlace
 from rag.schema import Evidence
 from rag.turns.snapshot import TurnSnapshot
 

@@ -8,9 +8,9 @@ from rag.schema import Language
 from rag.storage.turn_times import EVIDENCE
 from rag.tracing import Percentiles
 from rag.translate import translate
-from ui.components.choice_list import Choice, draw_choices
+from ui.components.content import Choice, draw_choices
 from ui.components.job_view import say_failure
-from ui.formats import as_markdown, format_clock, format_duration, plain_rows
+from ui.formats import as_markdown, format_duration, plain_rows
 from ui.session import PageContext, want_turn, wants_turn
 
 _LIVE_SECONDS = 2.0
@@ -25,7 +25,7 @@ def render(context: PageContext) -> None:
     """Draw the choices, then the figures, which a live page draws again every two seconds."""
     language = context.language
     performance = context.services.performance
-    if performance is not None and st.session_state.get(_MADE_UP):
+    if st.session_state.get(_MADE_UP):
         _draw_made_up(context, performance)
         return
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -41,9 +41,8 @@ def render(context: PageContext) -> None:
         )
         live = st.toggle(translate("ui.performance_live", language), key="performance_live")
         st.button(translate("ui.made_up_show", language), key="made_up_show", on_click=_show_made_up, args=(True,))
-    if performance is not None:
-        looking = not live and _is_looking(performance)
-        st.fragment(_draw, run_every=_LIVE_SECONDS if live or looking else None)(context, performance, looking)
+    looking = not live and _is_looking(performance)
+    st.fragment(_draw, run_every=_LIVE_SECONDS if live or looking else None)(context, performance, looking)
 
 
 def _is_looking(performance: PersonalPerformance) -> bool:
@@ -144,7 +143,7 @@ def _about(report: Performance, window: str, context: PageContext) -> str:
         "ui.performance_of",
         language,
         window=translate(f"ui.window_{window}", language),
-        time=format_clock(report.until.astimezone(context.reading.zone), context.reading.now, language),
+        time=context.reading.clock(report.until),
         count=report.asked,
         states=states or "–",
         models=models or translate("ui.performance_no_model", language),
@@ -253,9 +252,7 @@ def _bucket_rows(report: Performance, stage: str, context: PageContext) -> list[
     language = context.language
     return [
         {
-            translate("ui.chart_time", language): format_clock(
-                bucket.at.astimezone(context.reading.zone), context.reading.now, language
-            ),
+            translate("ui.chart_time", language): context.reading.clock(bucket.at),
             translate("ui.stages_count", language): str(bucket.stages[stage].n),
             **{f"p{percent}": _time(bucket.stages[stage], percent, language) for percent in _PERCENTS},
         }

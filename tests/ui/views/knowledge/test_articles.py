@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from rag.storage.store import DocumentRow
 from rag.storage.turn_store import DocumentUse
 from rag.translate import translate
-from ui.views.knowledge.listing import AGE_BANDS, Filter, age_of, columns, counts, filtered, table_rows
+from ui.views.knowledge.articles import AGE_BANDS, Filter, age_of, columns, counts, filtered, table_rows
 
 TODAY = date(2026, 11, 25)
 ROW = DocumentRow("en/fees.md", "/kb/en/fees.md", "Delivery fees", "en", "", TODAY, "public", 100, 2, "/kb", "")

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from api.services.document_usage import UseCounts, Uses
-from api.services.knowledge import KnowledgeService
+from api.services.knowledge import KnowledgeService, UseCounts, Uses
 from rag.errors import AccessDenied, KnowledgeBaseMissing
 from rag.storage.access import User
 from rag.storage.turn_store import DocumentUse

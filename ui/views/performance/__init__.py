@@ -1,1 +1,0 @@
-"""The Performance page: latency by stage, and the machine."""
