@@ -14,7 +14,7 @@ from streamlit.delta_generator import DeltaGenerator
 from api.services.attachments import Attachments, ReadFile
 from api.services.jobs import Job
 from api.services.turn_feeds import Followed
-from ingest.customer_files import CUSTOMER_ENDINGS, is_mail
+from ingest.reader import CUSTOMER_ENDINGS, is_mail
 from rag.errors import OwnFilesWaiting, QuestionsTooFast, QuestionTooLong
 from rag.schema import Language
 from rag.translate import translate
