@@ -25,6 +25,12 @@ from rag.translate import translate
 
 STOPPED = 130
 _LINE_EVERY_SECONDS = 10.0
+_LOOK_SECONDS = 1.0
+"""How often an idle worker polls, besides the server's notifications."""
+_CLEAN_SECONDS = 10.0
+_AGAIN_SECONDS = 0.5
+_PATIENCE_SECONDS = 60.0
+"""How long vectors are kept while the server is away; after that another worker does the job."""
 
 _EXAMPLES = """\
 examples:
@@ -38,25 +44,6 @@ its part.
 
 exit codes: 2 no server is named; 3 the server is away, or an ingest found this machine's vectors broken;
   5 the embedder is missing; 130 stopped with Ctrl-C, after it gave back what it had"""
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m ingest.worker",
-        description="Embed passages for ingests of other machines.  为其他机器的导入计算向量",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--json", action="store_true", help="print what was done as JSON at the end  结束时输出 JSON")
-    return parser
-
-
-_LOOK_SECONDS = 1.0
-"""How often an idle worker polls, besides the server's notifications."""
-_CLEAN_SECONDS = 10.0
-_AGAIN_SECONDS = 0.5
-_PATIENCE_SECONDS = 60.0
-"""How long vectors are kept while the server is away; after that another worker does the job."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +143,17 @@ class EmbeddingWorker:
             self._jobs.retire(self.name)
         self._jobs.leave(self.name)
         self._jobs.close()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m ingest.worker",
+        description="Embed passages for ingests of other machines.  为其他机器的导入计算向量",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--json", action="store_true", help="print what was done as JSON at the end  结束时输出 JSON")
+    return parser
 
 
 class _Console:

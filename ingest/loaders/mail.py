@@ -16,8 +16,6 @@ from ingest.loaders.source import Found, Limits, Part, SourceFile
 from rag.errors import DocumentUnreadable
 from rag.schema import Document
 
-SUBJECT_AS_NAME_CHARACTERS = 80
-
 _FLOWED = re.compile(r"(?<![\n-]) \n(?!\n|>| )")  # RFC 3676: a blank at a line's end says that it goes on
 _BLANK_LINES = re.compile(r"\n[ \t\u00a0]*(?:\n[ \t\u00a0]*)+(?=\n|\S)")
 _WIDE_MARKS = (b"\xff\xfe", b"\xfe\xff")
@@ -66,7 +64,7 @@ def message_document(
 
 
 def part_name(written: str) -> str:
-    """Return an attachment's file name, or a subject as one, without slashes; empty for none."""
+    """Return an attachment's file name without slashes; empty for none."""
     return clean(written).replace("/", "_").strip()
 
 
@@ -158,9 +156,7 @@ def _name(leaf: EmailMessage, number: int) -> str:
     kind = leaf.get_content_type()
     if not name and kind == "message/rfc822" and leaf.is_multipart():
         inner = leaf.get_payload(0)
-        name = (
-            part_name(_header(inner, "subject"))[:SUBJECT_AS_NAME_CHARACTERS] if isinstance(inner, EmailMessage) else ""
-        )
+        name = _header(inner, "subject").replace("/", "_")[:80] if isinstance(inner, EmailMessage) else ""
     if not name:
         name = f"part-{number}"
     ending = _ENDINGS.get(kind, "")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from ingest.loaders.encoding import clean
 from ingest.loaders.html import fragment_text
-from ingest.loaders.mail import SUBJECT_AS_NAME_CHARACTERS, message_document, part_name
+from ingest.loaders.mail import message_document, part_name
 from ingest.loaders.source import Found, Limits, Part, SourceFile
 from ingest.loaders.text import rtf_text
 from rag.errors import DocumentUnreadable
@@ -74,7 +74,7 @@ def _attached_message(source: SourceFile, attachment: "Attachment", number: int,
     for storage in stored.storages:
         if storage.name == _ATTACHED_MESSAGE:
             inner = Message(storage)
-            name = part_name(inner.subject)[:SUBJECT_AS_NAME_CHARACTERS] or f"part-{number}"
+            name = clean(inner.subject).replace("/", "_")[:80] or f"part-{number}"
             try:
                 yield from _message(source.part(f"{name}.msg"), inner, depth)
             except DocumentUnreadable as error:
