@@ -1,4 +1,4 @@
-"""What one generation has that another has not, document by document and line by line."""
+"""The differences between two generations, document by document and line by line."""
 
 import difflib
 import sqlite3
@@ -13,9 +13,9 @@ from rag.storage.store import VISIBLE
 
 ChangeKind = Literal["added", "changed", "moved", "retired"]
 
-DOCUMENTS_TOLD = 200
-LINES_TOLD = 60
-"""Of a document; a line counts once where it came, and once where it is gone."""
+DOCUMENTS_LISTED = 200
+LINES_LISTED = 60
+"""Of a document; a replaced line counts twice."""
 
 _LINE_CHARACTERS = 300
 _LINES_COMPARED = 4000
@@ -25,7 +25,7 @@ _VISIBLE_NOW = VISIBLE.format("document").replace(":generation", ":later")
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line that came (``+``) or is gone (``-``), cut where it is very long."""
+    """An added (``+``) or removed (``-``) line, truncated where it is very long."""
 
     sign: Literal["+", "-"]
     text: str
@@ -33,7 +33,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class DocumentChange:
-    """What became of one document; ``former_id`` is set where it ``moved``.
+    """One document's change; ``former_id`` is set where it ``moved``.
 
     ``passages_before`` and ``passages_after`` count its chunks, 0 where it was or is not there.  ``lines_came`` and
     ``lines_gone`` count all, ``lines`` holds the first of them; of a document that is retired or has moved, none.
@@ -53,7 +53,7 @@ class DocumentChange:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """Counts of documents, and the first ``DOCUMENTS_TOLD`` of them: changed ones first, then added and retired."""
+    """Counts of documents, and the first ``DOCUMENTS_LISTED`` of them: changed ones first, then added and retired."""
 
     added: int = 0
     changed: int = 0
@@ -77,24 +77,24 @@ def changes_between(database: Database, earlier: int, later: int) -> Changes:
     another name, it has moved.
     """
     with database.reading() as connection:
-        gone = _only(connection, _VISIBLE_THEN, _VISIBLE_NOW, earlier, later)
-        came = _only(connection, _VISIBLE_NOW, _VISIBLE_THEN, earlier, later)
+        gone = _rows_only_in(connection, _VISIBLE_THEN, _VISIBLE_NOW, earlier, later)
+        came = _rows_only_in(connection, _VISIBLE_NOW, _VISIBLE_THEN, earlier, later)
         both = sorted(gone.keys() & came.keys())
         changed = [name for name in both if gone[name]["content_hash"] != came[name]["content_hash"]]
         added, retired = sorted(came.keys() - gone.keys()), sorted(gone.keys() - came.keys())
-        moved = dict(_moved(connection, gone, retired, came, added))
+        moved = dict(_find_moves(connection, gone, retired, came, added))
         added = [name for name in added if name not in moved]
         retired = [name for name in retired if name not in moved.values()]
-        told = [
-            *(_changed(connection, gone[name], came[name]) for name in changed[:DOCUMENTS_TOLD]),
-            *(_told(came[name], "moved", former_id=former) for name, former in moved.items()),
-            *(_added(connection, came[name]) for name in added[:DOCUMENTS_TOLD]),
-            *(_told(gone[name], "retired") for name in retired[:DOCUMENTS_TOLD]),
+        listed = [
+            *(_changed_document(connection, gone[name], came[name]) for name in changed[:DOCUMENTS_LISTED]),
+            *(_document_change(came[name], "moved", former_id=former) for name, former in moved.items()),
+            *(_added_document(connection, came[name]) for name in added[:DOCUMENTS_LISTED]),
+            *(_document_change(gone[name], "retired") for name in retired[:DOCUMENTS_LISTED]),
         ]
-    return Changes(len(added), len(changed), len(moved), len(retired), tuple(told[:DOCUMENTS_TOLD]))
+    return Changes(len(added), len(changed), len(moved), len(retired), tuple(listed[:DOCUMENTS_LISTED]))
 
 
-def _only(
+def _rows_only_in(
     connection: sqlite3.Connection, here: str, not_there: str, earlier: int, later: int
 ) -> dict[str, sqlite3.Row]:
     """Return the rows that are visible in one generation and not in the other, by document_id, without their texts."""
@@ -107,7 +107,7 @@ def _only(
     return {row["document_id"]: row for row in rows}
 
 
-def _moved(
+def _find_moves(
     connection: sqlite3.Connection,
     gone: dict[str, sqlite3.Row],
     retired: list[str],
@@ -127,19 +127,19 @@ def _moved(
                 break
 
 
-def _told(row: sqlite3.Row, kind: ChangeKind, former_id: str = "") -> DocumentChange:
+def _document_change(row: sqlite3.Row, kind: ChangeKind, former_id: str = "") -> DocumentChange:
     before, after = (row["passages"], 0) if kind == "retired" else (0, row["passages"])
     if kind == "moved":
         before = after
     return DocumentChange(row["document_id"], row["title"], row["language"], kind, before, after, former_id=former_id)
 
 
-def _added(connection: sqlite3.Connection, row: sqlite3.Row) -> DocumentChange:
+def _added_document(connection: sqlite3.Connection, row: sqlite3.Row) -> DocumentChange:
     lines = list(changed_lines("", _text(connection, row)))
-    return replace(_told(row, "added"), lines_came=len(lines), lines=tuple(lines[:LINES_TOLD]))
+    return replace(_document_change(row, "added"), lines_came=len(lines), lines=tuple(lines[:LINES_LISTED]))
 
 
-def _changed(connection: sqlite3.Connection, before: sqlite3.Row, after: sqlite3.Row) -> DocumentChange:
+def _changed_document(connection: sqlite3.Connection, before: sqlite3.Row, after: sqlite3.Row) -> DocumentChange:
     lines = list(changed_lines(_text(connection, before), _text(connection, after)))
     return DocumentChange(
         after["document_id"],
@@ -150,12 +150,12 @@ def _changed(connection: sqlite3.Connection, before: sqlite3.Row, after: sqlite3
         after["passages"],
         lines_came=sum(line.sign == "+" for line in lines),
         lines_gone=sum(line.sign == "-" for line in lines),
-        lines=tuple(lines[:LINES_TOLD]),
+        lines=tuple(lines[:LINES_LISTED]),
     )
 
 
 def changed_lines(before: str, after: str) -> Iterator[Line]:
-    r"""Yield the lines that are gone and those that came, in the order of the text; empty lines say nothing.
+    r"""Yield removed and added lines in the order of the text; blank lines are ignored.
 
     >>> [(line.sign, line.text) for line in changed_lines("Fees\n3 EUR\nAsk us", "Fees\n4 EUR\nAsk us")]
     [('-', '3 EUR'), ('+', '4 EUR')]

@@ -1,10 +1,10 @@
-"""Does everything of the current generation belong together?  Rows, postings, vectors and the index file, one by one.
+"""Checks that rows, postings, vectors and the index file of the current generation agree.
 
-Reads only, whoever serves or writes meanwhile.  What is found wrong is mended by ``rebuild``: the documents' texts are
-the truth, and all else is made from them.
+Reads only, also while others serve or write.  ``rebuild`` repairs what is wrong: everything is made from the texts of
+the documents.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -37,7 +37,7 @@ _CHUNKS_AT_ONCE = 1000
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What does not belong together: how many of it (at least 1), and one example for people."""
+    """One kind of disagreement: how often it occurs (at least 1), and an example for people."""
 
     problem: Problem
     count: int
@@ -55,7 +55,7 @@ class CheckReport:
 
 
 class _Findings:
-    """Counts what is wrong and keeps the first example of each kind."""
+    """Counts problems and keeps the first example of each kind."""
 
     def __init__(self) -> None:
         self._found: dict[Problem, tuple[int, str]] = {}
@@ -68,25 +68,20 @@ class _Findings:
         return tuple(Finding(problem, *found) for problem, found in self._found.items())
 
 
-def check(
-    folder: Path, progress: Callable[[int, int], None] | None = None, *, engine: VectorEngine | None = None
-) -> CheckReport:
+def check(folder: Path, *, engine: VectorEngine | None = None) -> CheckReport:
     """Compare everything of the current generation of the knowledge base in ``folder``.
 
-    ``engine`` is the settings' (``engine_of``), which may have its vectors.
-    ``progress`` is told how many chunks of how many are done.  Raises ``KnowledgeBaseMissing``, and ``IndexDamaged``
-    where not even the database's own tables can be read,
-    ``VectorEngineUnavailable`` and ``VectorEngineUnset`` where an engine has the vectors and cannot be asked.
+    ``engine`` is that of the settings (``engine_of``), which may hold the vectors.  Raises ``KnowledgeBaseMissing``,
+    ``IndexDamaged`` where the database itself cannot be read, and ``VectorEngineUnavailable`` or ``VectorEngineUnset``
+    where the engine with the vectors cannot be asked.
     """
     with KnowledgeStore(folder) as store:
         info = store.generation_info(store.require_generation())
         findings = _Findings()
         _check_database(store, findings)
         _check_counts(store, info, findings)
-        for done, batch in _batches(store, info.generation):
+        for batch in _batches(store, info.generation):
             _check_chunks(batch, findings)
-            if progress is not None:
-                progress(done, info.chunk_count)
         _check_figures(store, info, findings)
         _check_vectors(store, info, findings, engine)
         return CheckReport(info.generation, info.document_count, info.chunk_count, findings.all())
@@ -116,9 +111,9 @@ class _Row:
     terms: str
 
 
-def _batches(store: KnowledgeStore, generation: int) -> Iterator[tuple[int, list[_Row]]]:
-    """Yield the chunks with what is kept beside them, and how many have come so far."""
-    done, last = 0, 0
+def _batches(store: KnowledgeStore, generation: int) -> Iterator[list[_Row]]:
+    """Yield the chunks with the columns that are checked."""
+    last = 0
     while True:
         rows = store.rows(
             f"SELECT {CHUNK_COLUMNS}, chunk.embedding_hash, chunk.terms, "
@@ -129,8 +124,8 @@ def _batches(store: KnowledgeStore, generation: int) -> Iterator[tuple[int, list
         )
         if not rows:
             return
-        done, last = done + len(rows), rows[-1]["chunk_id"]
-        yield done, [_Row(chunk_from_row(row), row["stretch"], row["embedding_hash"], row["terms"]) for row in rows]
+        last = rows[-1]["chunk_id"]
+        yield [_Row(chunk_from_row(row), row["stretch"], row["embedding_hash"], row["terms"]) for row in rows]
 
 
 def _check_chunks(rows: list[_Row], findings: _Findings) -> None:
@@ -146,7 +141,7 @@ def _check_chunks(rows: list[_Row], findings: _Findings) -> None:
 
 
 def _check_figures(store: KnowledgeStore, info: GenerationInfo, findings: _Findings) -> None:
-    """Look whether each picture is there and is what its name says; reading its document again brings it back."""
+    """Check that each picture is there and has the content of its name; ``reread`` brings a missing one back."""
     folder = FigureFolder(store.folder)
     for row in store.rows(
         "SELECT digest, min(document_id) AS document_id FROM figure JOIN document USING (document_key) "
@@ -194,7 +189,7 @@ def _check_vectors(
 
 
 class _IndexComparison:
-    """Compares an index with the rows that it was made from, some at a time."""
+    """Compares an index with the rows it was built from, a batch at a time."""
 
     def __init__(self, index: GenerationIndex, findings: _Findings) -> None:
         self._findings = findings

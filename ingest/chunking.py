@@ -4,27 +4,38 @@ Where to cut is chosen for the document as a whole: the cheapest row of chunks, 
 size is from ``settings.chunk_tokens``, and a cut costing more the more it tears apart.
 """
 
+import re
 import time
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import pairwise
+from typing import Literal
 
-from ingest.structure import Unit, pieces, units
 from rag.errors import DocumentUnreadable
 from rag.protocols import Embedder
 from rag.schema import Chunk, Document
-from rag.text.markup import INTRODUCES, without_list_mark
+from rag.text.markup import (
+    INTRODUCES,
+    Line,
+    LineKind,
+    is_description,
+    is_row_rule,
+    read_lines,
+    row_cells,
+    without_list_mark,
+)
 from rag.text.parsed import ParsedText, parse_document
+from rag.text.sentences import split_sentences
 
 CountTokens = Callable[[str], int]
 CheckTime = Callable[[], None]
 """Raises ``DocumentUnreadable`` when the document's time is over."""
 
 _CHUNKER_VERSION = 4
-"""To be raised when the same text would be cut differently, or into other terms: known documents are cut again then."""
+"""Raise it when the same text would be cut differently, or into other terms: known documents are then cut again."""
 
 _WINDOW_TOKENS = 448  # of the embedder's 512; the rest is for the title and the headings in front of the passage
 _WHOLE_DOCUMENT = 1.5  # times chunk_tokens: short support pages are better whole (measured: see RETRIEVAL)
@@ -49,7 +60,7 @@ _PLAIN_FORMAT = "text"
 
 
 def chunker_version(chunk_tokens: int) -> str:
-    """Name the way in which documents are cut, for the store to know what has to be cut again."""
+    """Return the version of the chunker, by which the store knows which documents to cut again."""
     return f"{_CHUNKER_VERSION}/{chunk_tokens}"
 
 
@@ -59,9 +70,9 @@ def chunk_document(
     """Cut a document into chunks of about ``chunk_tokens`` of the embedder's tokens, in the order of the text.
 
     Every character that is not white space is in a chunk.  Sentences and table rows stay whole unless one alone is too
-    large.  A chunk that begins inside a paragraph repeats the sentence before it, if that is short: what "it" stands
-    for is often there.  A chunk that begins inside a table has the table's header in its ``heading_path``, and one that
-    begins below a list item which introduces it, ``- macOS:``, that item's words.
+    large.  A chunk that begins inside a paragraph repeats the sentence before it, if that is short: it often says what
+    "it" means.  A chunk that begins inside a table has the table's header in its ``heading_path``, and one below a list
+    item that introduces it, ``- macOS:``, has that item's words.
 
     Raises ``DocumentUnreadable`` where it takes longer than ``timeout_seconds``.
     """
@@ -84,6 +95,170 @@ def chunk_document(
     )
 
 
+UnitKind = Literal["heading", "sentence", "header_row", "row", "code"]
+
+_HEADING_LIMIT_CHARACTERS = 120
+_HEADER_LIMIT_CHARACTERS = 400
+
+_CLAUSE_END = re.compile(r"[；;，,：:、）)](?=\s|[^\x00-\x7f]|$)\s*")
+_STRETCH_END = re.compile(r"\n\s*\n|[。！？]\s*|[.!?]\s+(?=[A-Z])")
+_LONGEST_STRETCH_CHARACTERS = 20_000
+_BLANK = re.compile(r"\s+")
+_LINE_END = re.compile(r"\n+")
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A stretch ``text[start:end]`` of a document, without white space at its ends.
+
+    ``heading_path`` are the headings above it, its own included if it is one; ``header`` is the header row of the
+    table that a row belongs to.
+    """
+
+    start: int
+    end: int
+    kind: UnitKind
+    heading_path: tuple[str, ...] = ()
+    header: str = ""
+
+
+def units(text: str, *, structured: bool) -> Iterator[Unit]:
+    """Yield the units in their order; together they hold every character that is not white space.
+
+    ``structured`` False is for formats without marks, where ``#`` and ``|`` mean nothing.
+    """
+    headings: list[tuple[int, str]] = []
+    for block in _blocks(text) if structured else [_Block("text", 0, len(text))]:
+        if block.kind == "heading":
+            words = text[block.content : block.end].strip()[:_HEADING_LIMIT_CHARACTERS]
+            headings = [*(above for above in headings if above[0] < block.level), (block.level, words)]
+        path = tuple(words for _, words in headings)
+        for unit in _units_of_block(text, block):
+            yield Unit(unit.start, unit.end, unit.kind, path, unit.header)  # replace() takes three times as long
+
+
+def pieces(text: str, unit: Unit, count_tokens: Callable[[str], int], limit: float) -> list[Unit]:
+    """Cut a unit of more than ``limit`` tokens in halves until no piece has more.
+
+    A cut is made near the middle, at a line's end, else after a clause, else at a blank, else anywhere.  A picture's
+    description by a model, which is short, stays whole: its second half would look like the document's own words.
+    """
+    words = text[unit.start : unit.end]
+    if len(words) < 2 or count_tokens(words) <= limit or is_description(words):
+        return [unit]
+    cut = _cut(text, unit)
+    left, right = _trimmed(text, unit, unit.start, cut), _trimmed(text, unit, cut, unit.end)
+    return [piece for half in (left, right) if half is not None for piece in pieces(text, half, count_tokens, limit)]
+
+
+_BlockKind = Literal["heading", "text", "table", "code"]
+_BLOCK_KINDS: dict[LineKind, _BlockKind] = {
+    "heading": "heading",
+    "row": "table",
+    "rule": "table",
+    "fence": "code",
+    "code": "code",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """``level`` and ``content``, where its words begin, are a heading's."""
+
+    kind: _BlockKind
+    start: int
+    end: int
+    level: int = 0
+    content: int = 0
+
+
+def _blocks(text: str) -> Iterator[_Block]:
+    """Yield headings, tables, fenced code and the text between them; together they cover the document."""
+    first: Line | None = None
+    kind: _BlockKind = "text"
+    is_closed = False
+    for line in read_lines(text):
+        following = _BLOCK_KINDS.get(line.kind, "text")
+        opens_code = line.kind == "fence" and line.mark != ""
+        if first is not None and (is_closed or opens_code or following != kind):
+            yield _Block(kind, first.start, line.start, first.level, first.content)
+            first = None
+        first = first or line
+        kind = following
+        is_closed = kind == "heading" or (line.kind == "fence" and not opens_code)
+    if first is not None and first.start < len(text):
+        yield _Block(kind, first.start, len(text), first.level, first.content)
+
+
+def _units_of_block(text: str, block: _Block) -> Iterator[Unit]:
+    if block.kind == "text":
+        for start, end in _stretches(text, block):
+            for span in split_sentences(text[start:end]):
+                yield Unit(start + span.start, start + span.end, "sentence")
+    elif block.kind == "table":
+        yield from _rows(text, block)
+    else:
+        whole = Unit(block.start, block.end, "heading" if block.kind == "heading" else "code")
+        trimmed = _trimmed(text, whole, block.start, block.end)
+        if trimmed is not None:
+            yield trimmed
+
+
+def _stretches(text: str, block: _Block) -> Iterator[tuple[int, int]]:
+    """Split blocks longer than any real paragraph, so that splitting sentences takes linear time."""
+    start = block.start
+    while block.end - start > _LONGEST_STRETCH_CHARACTERS:
+        limit = start + _LONGEST_STRETCH_CHARACTERS
+        ends = [match.end() for match in _STRETCH_END.finditer(text, limit - _LONGEST_STRETCH_CHARACTERS // 4, limit)]
+        end = ends[-1] if ends else limit
+        line_start = text.rfind("\n", start, end) + 1
+        if line_start > start and is_description(text[line_start:end].lstrip()):
+            end = line_start
+        yield start, end
+        start = end
+    yield start, block.end
+
+
+def _rows(text: str, block: _Block) -> Iterator[Unit]:
+    """Yield a table's rows, the header with the rule below it as one."""
+    lines = text[block.start : block.end].splitlines(keepends=True)
+    has_header = len(lines) > 1 and is_row_rule(lines[1])
+    header = ""
+    position = block.start
+    if has_header:
+        header = " | ".join(lines[0][start:end] for start, end in row_cells(lines[0]))
+        header = header[:_HEADER_LIMIT_CHARACTERS]  # it stands in front of every passage, and must leave it room
+        lines = [lines[0] + lines[1], *lines[2:]]
+    for number, line in enumerate(lines):
+        is_header = has_header and number == 0
+        row = Unit(position, position, "header_row" if is_header else "row", header="" if is_header else header)
+        trimmed = _trimmed(text, row, position, position + len(line))
+        position += len(line)
+        if trimmed is not None:
+            yield trimmed
+
+
+def _trimmed(text: str, unit: Unit, start: int, end: int) -> Unit | None:
+    """Return the unit with the bounds ``[start, end)`` without white space at both; None where nothing is left."""
+    piece = text[start:end]
+    body = piece.strip()
+    if not body:
+        return None
+    start += len(piece) - len(piece.lstrip())
+    return replace(unit, start=start, end=start + len(body))
+
+
+def _cut(text: str, unit: Unit) -> int:
+    middle = (unit.start + unit.end) // 2
+    third = (unit.end - unit.start) // 3
+    for boundary in (_LINE_END, _CLAUSE_END, _BLANK):
+        places = [match.end() for match in boundary.finditer(text, middle - third // 2, middle + third)]
+        inner = [place for place in places if unit.start < place < unit.end]
+        if inner:
+            return min(inner, key=lambda place: abs(place - middle))
+    return middle
+
+
 @dataclass(frozen=True, slots=True)
 class _Part:
     """A unit with its size, and what it costs to begin a chunk with it."""
@@ -104,9 +279,9 @@ def _timer(path: str, timeout_seconds: float) -> CheckTime:
 
 
 def _sized(embedder: Embedder, check_time: CheckTime) -> CountTokens:
-    """Return the embedder's count, but a token for every 24 characters at the least; counting ends with the time.
+    """Return the embedder's count, at least a token for every 24 characters; it ends when the time is over.
 
-    A run of blanks has no token and a word of a megabyte one, so tokens alone do not bound a passage.
+    A run of blanks has no token and a word of a megabyte has one, so tokens alone do not bound a passage.
     """
 
     @cache  # a unit is counted when it is cut, and again when it is kept
@@ -147,7 +322,7 @@ def _cut_cost(text: str, before: Unit | None, unit: Unit) -> float:
 
 
 def _cheapest_groups(parts: Sequence[_Part], chunk_tokens: int, check_time: CheckTime) -> list[Sequence[_Part]]:
-    """Split the parts so that the sum of all costs is least: ``cost[end]`` is the cheapest way up to a part."""
+    """Split the parts at the least total cost; ``cost[end]`` is that of the best split of the parts before ``end``."""
     largest = min(_LARGEST * chunk_tokens, _WINDOW_TOKENS)
     cost = [0.0] * (len(parts) + 1)
     came_from = [0] * (len(parts) + 1)
@@ -175,7 +350,7 @@ def _cheapest_groups(parts: Sequence[_Part], chunk_tokens: int, check_time: Chec
 
 
 def _overlapping_start(text: str, before: Sequence[_Part], group: Sequence[_Part], chunk_tokens: int) -> int:
-    """Return where a chunk starts: at the last sentence of the one before, if both are of one paragraph."""
+    """Return where a chunk starts: at the last sentence of the one before, if both belong to one paragraph."""
     first, last = group[0].unit, before[-1].unit
     tokens = before[-1].tokens
     of_one_paragraph = first.kind == last.kind == "sentence" and "\n" not in text[last.end : first.start]
@@ -200,7 +375,7 @@ def _heading_path(group: Sequence[_Part]) -> tuple[str, ...]:
 
 
 def _labels(text: str, starts: Sequence[int]) -> list[tuple[str, ...]]:
-    """Return, for each start of a chunk, the words of the list items that introduce what stands there."""
+    """Return, for each start of a chunk, the words of the list items that introduce its text."""
     if not any(f"{colon}\n" in text for colon in INTRODUCES):
         return [()] * len(starts)
     parsed = parse_document(text)

@@ -1,26 +1,25 @@
-"""What ``python -m ingest`` does beside ingesting: tell what is there, what would change, what is wrong; go back."""
+"""``python -m ingest`` besides ingesting: list, compare, check, confirm, roll back; and all its reports in words."""
 
 import json
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Literal
 
-from ingest.boilerplate import RepeatedLine, find_boilerplate
-from ingest.check import CheckReport, check
+from ingest.check import check
 from ingest.console import ProgressConsole
 from ingest.difference import Difference, difference
-from ingest.duplicates import Duplicates, find_duplicates
+from ingest.duplicates import Duplicates, RepeatedLine, find_boilerplate, find_duplicates
 from ingest.gate import gate_of_current, register
-from ingest.gate_report import FOUND_WITHIN, GateReport, QuestionChange
-from ingest.history import history, oldest_restorable, rollback
 from ingest.langchain import NamedLoader, documents_difference
 from ingest.lock import publication, writer_lock
 from ingest.new_details import confirm_details
-from ingest.summary import IngestSummary
-from rag.errors import AccessUnsettled, KnowledgeError, SettingsError, printable
+from ingest.publish import history, oldest_restorable, rollback
+from ingest.summary import FOUND_WITHIN, GateReport, IngestSummary, QuestionChange, undescribed_sentence
+from rag.errors import AccessUnsettled, KnowledgeError, SettingsError, WorkerRefused, printable
 from rag.people.audit import AuditTrail, Detail, terminal_user
 from rag.protocols import Embedder
 from rag.retrieval.vector_engine import engine_of
@@ -36,6 +35,7 @@ from rag.translate import translate
 OK = 0
 SOMETHING_WRONG = 1
 _SHOWN = 20
+_KINDS_SHOWN = 8
 _SCOPE = r"([a-z0-9][a-z0-9_-]{0,63})?"
 _LINE_SHOWN = 80  # characters
 _QUESTION_SHOWN = 100  # characters
@@ -51,73 +51,118 @@ def print_json(value: object) -> None:
     print(text)
 
 
-def print_lines(lines: Iterable[str]) -> None:
-    """Print one line each, whatever the names in them hold."""
-    for line in lines:
-        print(printable(line))
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One run of the command: its settings, the language of its sentences, and whether it prints JSON."""
+
+    settings: Settings
+    language: Language
+    as_json: bool
+
+    def show(self, value: object, lines: Iterable[str]) -> None:
+        """Print a result: ``value`` as JSON, or the lines, whatever the names in them hold."""
+        if self.as_json:
+            print_json(value)
+            return
+        for line in lines:
+            print(printable(line))
 
 
-def show_documents(settings: Settings, language: Language, *, as_json: bool) -> int:
+def show_documents(command: Command) -> int:
     """Print every document of the current generation."""
-    with KnowledgeStore(settings.knowledge_dir) as store:
+    with KnowledgeStore(command.settings.knowledge_dir) as store:
         rows = store.documents(store.require_generation())
-    access = read_access(settings)
-    if as_json:
-        print_json([{**asdict(row), "updated_on": _date(row)} for row in rows])
-    elif access != Access():
-        print(_access_line(access, language))
-    for row in [] if as_json else rows:
-        print(printable(f"{row.chunk_count:5}  {row.language}  {_date(row) or '-':10}  {row.document_id}  {row.title}"))
+    lines = (
+        f"{row.chunk_count:5}  {row.language}  {_date(row) or '-':10}  {row.document_id}  {row.title}" for row in rows
+    )
+    values = [{**asdict(row), "updated_on": _date(row)} for row in rows]
+    command.show(values, [*_restriction(read_access(command.settings), command.language), *lines])
     return OK
 
 
-def show_difference(
-    paths: Sequence[Path],
-    settings: Settings,
-    language: Language,
-    *,
-    reread: bool,
-    as_json: bool,
-    loader: NamedLoader | None = None,
-) -> int:
+def show_difference(command: Command, paths: Sequence[Path], *, reread: bool, loader: NamedLoader | None = None) -> int:
     """Print what an ingest of the paths, or of a loader's documents, would change; 1 where some cannot be read."""
+    settings, language = command.settings, command.language
     with ProgressConsole(language, sys.stderr) as console:
         if loader is None:
             found = difference(paths, settings, reread=reread, progress=console)
         else:
             found = documents_difference(loader.documents(), settings, collection=loader.collection, progress=console)
-    if as_json:
-        print_json(report_json(found, language))
-    else:
-        print_lines(_difference_lines(found, language))
+    command.show(_report_json(found, language), _difference_lines(found, language))
     return SOMETHING_WRONG if found.failures else OK
 
 
-def report_fields(report: Difference | IngestSummary) -> dict[str, object]:
-    """Return the fields of a report by name."""
+def _fields(report: Difference | IngestSummary) -> dict[str, object]:
     return {field.name: getattr(report, field.name) for field in fields(report)}  # asdict would copy the errors
 
 
-def report_json(report: Difference | IngestSummary, language: Language) -> dict[str, object]:
+def _report_json(report: Difference | IngestSummary, language: Language) -> dict[str, object]:
     """Return the fields of a report for ``json.dumps``, with its failures in words."""
-    failures = [{**failure.details, "message": failure.text(language)} for failure in report.failures]
-    values = {
-        **report_fields(report),
-        "failures": failures,
+    return {
+        **_fields(report),
+        "failures": [{**failure.details, "message": failure.text(language)} for failure in report.failures],
         "links_out": [str(path) for path in report.links_out],
         "new_details": [asdict(detail) for detail in report.new_details],
     }
-    if isinstance(report, Difference):
-        return values
-    del values["changes"]  # of a rehearsal, which no command makes
-    missing = report.undescribed
-    undescribed = {"pictures": missing.pictures, "reason": missing.reason.get(language, "")}
-    return {
-        **values,
-        "gate": gate_json(report.gate),
-        "duplicates": duplicates_json(report.duplicates),
-        "undescribed": undescribed,
+
+
+def summary_json(summary: IngestSummary, language: Language) -> dict[str, object]:
+    """Return a summary for ``json.dumps``."""
+    missing = summary.undescribed
+    values = {
+        **_report_json(summary, language),
+        "gate": gate_json(summary.gate),
+        "duplicates": duplicates_json(summary.duplicates),
+        "undescribed": {"pictures": missing.pictures, "reason": missing.reason.get(language, "")},
+        "chunks_per_second": round(summary.chunks_per_second, 2),
+        "unsupported": [str(path) for path in summary.unsupported],
     }
+    del values["changes"]  # of a rehearsal, which no command makes
+    return values
+
+
+def summary_lines(summary: IngestSummary, name: str, language: Language, *, verbose: bool = False) -> list[str]:
+    """Return what an ingest of the knowledge base ``name`` prints."""
+    figures = {
+        **_fields(summary),
+        "name": name,
+        "failed": len(summary.failures),
+        "rate": summary.chunks_per_second,
+    }
+    keys = ["counts", "published" if summary.published else "not_published" if summary.shut_out else "unchanged"]
+    keys.append("speed" if summary.embedded else "no_embedding")
+    if summary.missing:
+        keys.append("missing")
+    lines = [translate(f"ingest.{key}", language, **figures) for key in keys]
+    lines += _worker_lines(summary, language)
+    if summary.gate is not None:
+        lines += gate_lines(summary.gate, language)
+    lines += summary_line(summary.duplicates, language)
+    lines += links_out_lines(summary.links_out, language, verbose=verbose)
+    lines += detail_lines(summary.new_details, language)
+    if summary.undescribed.pictures:
+        lines.append(undescribed_sentence(summary.undescribed, language))
+    if summary.unsupported:
+        lines.append(translate("ingest.unsupported", language, kinds=_kinds(summary.unsupported, language)))
+        if verbose:
+            lines += [f"  {path}" for path in summary.unsupported]
+    return lines
+
+
+def _worker_lines(summary: IngestSummary, language: Language) -> list[str]:
+    """Return how many passages workers embedded, and which were refused."""
+    reasons = {name: WorkerRefused(reason=key).reason_text(language) for name, key in summary.refused_workers.items()}
+    lines = [translate("ingest.worker_refused", language, name=name, reason=reasons[name]) for name in reasons]
+    if summary.workers:
+        counts = {"workers": len(summary.workers), "passages": sum(summary.workers.values())}
+        lines.insert(0, translate("ingest.by_workers", language, **counts))
+    return lines
+
+
+def _kinds(paths: Sequence[Path], language: Language) -> str:
+    counts = Counter(path.suffix.lower() or translate("ingest.no_ending", language) for path in paths).most_common()
+    shown = [f"{count} {kind}" for kind, count in counts[:_KINDS_SHOWN]]
+    return ", ".join([*shown, "..."] if len(counts) > _KINDS_SHOWN else shown)
 
 
 def _difference_lines(found: Difference, language: Language) -> list[str]:
@@ -136,7 +181,7 @@ def _difference_lines(found: Difference, language: Language) -> list[str]:
 
 
 def links_out_lines(links: Sequence[Path], language: Language, *, verbose: bool = False) -> list[str]:
-    """Return one sentence for the links that were left out, if there are any; with ``verbose`` all their names."""
+    """Return a sentence about the links left out, if any; with ``verbose`` all their names."""
     if not links:
         return []
     said = translate("ingest.links_out", language, count=len(links), example=links[0])
@@ -144,7 +189,7 @@ def links_out_lines(links: Sequence[Path], language: Language, *, verbose: bool 
 
 
 def detail_lines(details: Sequence[NewDetail], language: Language) -> list[str]:
-    """Return a line for each address that nobody has confirmed, and a document that names it; none without such."""
+    """Return a line for each unconfirmed address, with a document that names it; none without such."""
     if not details:
         return []
     lines = [
@@ -156,77 +201,64 @@ def detail_lines(details: Sequence[NewDetail], language: Language) -> list[str]:
     return [*lines, translate("ingest.new_details", language, count=len(details))]
 
 
-def confirm_new_details(settings: Settings, language: Language, *, as_json: bool) -> int:
+def confirm_new_details(command: Command) -> int:
     """Confirm the addresses of the current generation; 1 where that is not in the record of changes."""
+    settings = command.settings
     generation, count = confirm_details(settings.knowledge_dir, terminal_user(), share=KnowledgeShare.of(settings))
-    recorded = record_change("confirmed", settings, language, generation=generation, number=count)
-    if as_json:
-        print_json({"generation": generation, "confirmed": count})
-    else:
-        print(translate("ingest.details_confirmed", language, count=count, generation=generation))
+    recorded = record_change(command, "confirmed", generation=generation, number=count)
+    said = translate("ingest.details_confirmed", command.language, count=count, generation=generation)
+    command.show({"generation": generation, "confirmed": count}, [said])
     return OK if recorded else SOMETHING_WRONG
 
 
-def show_check(settings: Settings, language: Language, *, as_json: bool) -> tuple[int, CheckReport]:
-    """Compare all parts of the current generation and print what does not belong together; 1 where something is."""
-    report = check(settings.knowledge_dir, engine=engine_of(settings))
-    if as_json:
-        print_json(asdict(report))
-    else:
-        for finding in report.findings:
-            line = translate(f"ingest.wrong_{finding.problem}", language, count=finding.count, example=finding.example)
-            print(printable(line))
-        key = "check_failed" if report.findings else "check_passed"
-        print(
-            translate(
-                f"ingest.{key}",
-                language,
-                generation=report.generation,
-                documents=report.documents,
-                passages=report.chunks,
-            )
-        )
-    return (SOMETHING_WRONG if report.findings else OK), report
+def show_check(command: Command) -> int:
+    """Compare all parts of the current generation and print what disagrees; 1 where something does."""
+    report = check(command.settings.knowledge_dir, engine=engine_of(command.settings))
+    lines = [
+        translate(f"ingest.wrong_{finding.problem}", command.language, count=finding.count, example=finding.example)
+        for finding in report.findings
+    ]
+    counts = {"generation": report.generation, "documents": report.documents, "passages": report.chunks}
+    key = "ingest.check_failed" if report.findings else "ingest.check_passed"
+    command.show(asdict(report), [*lines, translate(key, command.language, **counts)])
+    return SOMETHING_WRONG if report.findings else OK
 
 
-def keep_questions(file: Path, settings: Settings, language: Language, *, as_json: bool) -> int:
-    """Register a file of regression questions, and say how many there are."""
-    count, left_out = register(file, settings)
-    out = sys.stderr if as_json else sys.stdout
-    print(translate("ingest.questions_kept", language, name=settings.knowledge_base, count=count), file=out)
+def keep_questions(command: Command, file: Path) -> None:
+    """Register a file of regression questions, and print how many there are."""
+    count, left_out = register(file, command.settings)
+    name, language = command.settings.knowledge_base, command.language
+    lines = [translate("ingest.questions_kept", language, name=name, count=count)]
     if left_out:
-        print(translate("ingest.questions_left_out", language, count=left_out), file=out)
-    return OK
+        lines.append(translate("ingest.questions_left_out", language, count=left_out))
+    print("\n".join(lines), file=sys.stderr if command.as_json else sys.stdout)
 
 
-def show_gate(settings: Settings, embedder: Embedder, language: Language, *, as_json: bool) -> int:
+def show_gate(command: Command, embedder: Embedder) -> int:
     """Print how the current generation does on the regression questions."""
-    report = gate_of_current(settings, embedder)
-    if as_json:
-        print_json(gate_json(report))
-    else:
-        print_lines(current_lines(report, settings.knowledge_base, language))
+    report = gate_of_current(command.settings, embedder)
+    command.show(gate_json(report), current_lines(report, command.settings.knowledge_base, command.language))
     return OK
 
 
-def show_duplicates(settings: Settings, language: Language, *, as_json: bool) -> int:
+def show_duplicates(command: Command) -> int:
     """Print which documents of the current generation say the same, and which lines stand on many pages."""
-    found, repeated = find_duplicates(settings.knowledge_dir), find_boilerplate(settings.knowledge_dir)
-    if as_json:
-        print_json({**duplicates_json(found), "boilerplate": boilerplate_json(repeated)})
-    else:
-        print_lines(duplicate_lines(found, repeated, language))
+    folder = command.settings.knowledge_dir
+    found, repeated = find_duplicates(folder), find_boilerplate(folder)
+    values = {**duplicates_json(found), "boilerplate": [asdict(line) for line in repeated]}
+    command.show(values, duplicate_lines(found, repeated, command.language))
     return OK
 
 
-def set_access(scope: str | None, audience: Audience | None, settings: Settings, language: Language) -> int:
-    """Keep who may read the knowledge base, and say it; what is None stays as it is.
+def set_access(command: Command, scope: str | None, audience: Audience | None) -> int:
+    """Keep who may read the knowledge base, and print it; what is None stays as it is.
 
     1 where that is not in the record of changes.  Raises ``SettingsError``, and ``AccessUnsettled`` for an audience
     alone where no scope is known.
     """
     if scope is not None and not re.fullmatch(_SCOPE, scope):
         raise SettingsError(reason=f"--scope {scope!r}: a-z, 0-9, - and _")
+    settings = command.settings
     now = read_access(settings)
     if scope is None and not now.settled:
         raise AccessUnsettled(name=settings.knowledge_base)
@@ -234,8 +266,8 @@ def set_access(scope: str | None, audience: Audience | None, settings: Settings,
     folder, share = settings.knowledge_dir, KnowledgeShare.of(settings)
     with writer_lock(folder, share), KnowledgeWriter(folder) as writer, publication(writer, share) as publisher:
         publisher.set_access(access)
-    recorded = record_change("setting", settings, language, scope=access.scope or "*", audience=access.audience)
-    print(_access_line(access, language), file=sys.stderr)
+    recorded = record_change(command, "setting", scope=access.scope or "*", audience=access.audience)
+    print(_access_line(access, command.language), file=sys.stderr)
     return OK if recorded else SOMETHING_WRONG
 
 
@@ -245,10 +277,15 @@ def read_access(settings: Settings) -> Access:
         return access_to(store)
 
 
-def tell_unsettled_access(settings: Settings, language: Language) -> None:
-    """Say on standard error where nobody knows any more who may read the knowledge base."""
-    if not read_access(settings).settled:
-        print(AccessUnsettled(name=settings.knowledge_base).text(language), file=sys.stderr)
+def warn_of_unsettled_access(command: Command) -> None:
+    """Say on standard error where it is not known any more who may read the knowledge base."""
+    if not read_access(command.settings).settled:
+        print(AccessUnsettled(name=command.settings.knowledge_base).text(command.language), file=sys.stderr)
+
+
+def _restriction(access: Access, language: Language) -> list[str]:
+    """Return a line that says who may read the knowledge base; none where everybody may."""
+    return [_access_line(access, language)] if access != Access() else []
 
 
 def _access_line(access: Access, language: Language) -> str:
@@ -260,43 +297,29 @@ def _access_line(access: Access, language: Language) -> str:
     )
 
 
-def show_history(settings: Settings, language: Language, *, as_json: bool) -> int:
+def show_history(command: Command) -> int:
     """Print every generation, the newest first, and whether a rollback can bring it back."""
-    generations = history(settings.knowledge_dir)
+    generations = history(command.settings.knowledge_dir)
     oldest = oldest_restorable(generations)
-    access = read_access(settings)
-    if as_json:
-        rows = [
-            {**_generation_json(info), "restorable": info.generation >= oldest, **asdict(access)}
-            for info in generations
-        ]
-        print_json(rows)
-    elif access != Access():
-        print(_access_line(access, language))
-    for info in [] if as_json else generations:
-        mark = "*" if info is generations[0] else " " if info.generation >= oldest else "x"
-        print(f"{mark} {_generation_line(info, language)}")
+    access = read_access(command.settings)
+    values = [
+        {**_generation_json(info), "restorable": info.generation >= oldest, **asdict(access)} for info in generations
+    ]
+    marks = ["*", *(" " if info.generation >= oldest else "x" for info in generations[1:])]
+    lines = (
+        f"{mark} {_generation_line(info, command.language)}" for mark, info in zip(marks, generations, strict=True)
+    )
+    command.show(values, [*_restriction(access, command.language), *lines])
     return OK
 
 
-def go_back(settings: Settings, target: int | None, language: Language, *, as_json: bool) -> int:
+def go_back(command: Command, target: int | None) -> int:
     """Publish an earlier generation again; 1 where that is not in the record of changes."""
-    info = rollback(settings.knowledge_dir, target, KnowledgeShare.of(settings))
+    info = rollback(command.settings.knowledge_dir, target, KnowledgeShare.of(command.settings))
     figures = {"generation": info.generation, "restored": info.change.restored}
-    recorded = record_change("rolled_back", settings, language, **figures)
-    if as_json:
-        print_json(_generation_json(info))
-    else:
-        print(
-            translate(
-                "ingest.rolled_back",
-                language,
-                generation=info.generation,
-                restored=info.change.restored,
-                documents=info.document_count,
-                passages=info.chunk_count,
-            )
-        )
+    recorded = record_change(command, "rolled_back", **figures)
+    counts = {"documents": info.document_count, "passages": info.chunk_count}
+    command.show(_generation_json(info), [translate("ingest.rolled_back", command.language, **figures, **counts)])
     return OK if recorded else SOMETHING_WRONG
 
 
@@ -325,17 +348,15 @@ def _date(row: DocumentRow) -> str | None:
 
 
 def record_change(
-    what: Literal["published", "rolled_back", "setting", "confirmed"],
-    settings: Settings,
-    language: Language,
-    **details: Detail,
+    command: Command, what: Literal["published", "rolled_back", "setting", "confirmed"], **details: Detail
 ) -> bool:
-    """Take down what the user of this terminal did to the knowledge base; say it and return False where that fails."""
-    trail = AuditTrail(settings.people_database)
+    """Record what the user of this terminal did to the knowledge base; print it and return False where that fails."""
+    trail = AuditTrail(command.settings.people_database)
     try:
-        trail.record(terminal_user(), what, settings.knowledge_base, **details)
+        trail.record(terminal_user(), what, command.settings.knowledge_base, **details)
     except KnowledgeError as error:
-        print(printable(translate("ingest.not_recorded", language, reason=error.text(language))), file=sys.stderr)
+        said = translate("ingest.not_recorded", command.language, reason=error.text(command.language))
+        print(printable(said), file=sys.stderr)
         return False
     finally:
         trail.close()
@@ -347,13 +368,8 @@ def duplicates_json(found: Duplicates) -> dict[str, object]:
     return {"same": [list(group) for group in found.same], "near": [asdict(pair) for pair in found.near]}
 
 
-def boilerplate_json(found: tuple[RepeatedLine, ...]) -> list[dict[str, object]]:
-    """Return repeated lines for ``json.dumps``."""
-    return [asdict(one) for one in found]
-
-
 def summary_line(found: Duplicates, language: Language) -> list[str]:
-    """Return what an ingest says of the duplicates among its documents: a line, or none."""
+    """Return a line about the duplicates among an ingest's documents, if any."""
     if not (found.same or found.near):
         return []
     return [translate("ingest.duplicates_new", language, same=len(found.same), near=len(found.near))]
@@ -384,7 +400,7 @@ def gate_json(report: GateReport | None) -> dict[str, object] | None:
 
 
 def gate_lines(report: GateReport, language: Language) -> list[str]:
-    """Return what to print after an ingest: the figures, then every question that lost or won its document."""
+    """Return the gate's lines after an ingest: the figures, then every question that lost or won its document."""
     figures = {name: getattr(report, name) for name in ("questions", "before", "after", "unknown", "new")}
     key = "gate_passed" if report.passed else "gate_forced" if report.forced else "gate_shut"
     lines = [translate(f"ingest.{key}", language, within=FOUND_WITHIN, margin=100 * report.margin, **figures)]
@@ -393,7 +409,7 @@ def gate_lines(report: GateReport, language: Language) -> list[str]:
     if report.retired:
         lines.append(translate("ingest.gate_retired", language, count=len(report.retired)))
         lines += _question_lines("x", report.retired, language)
-    return lines + _apart(report, language)
+    return lines + _uncompared_lines(report, language)
 
 
 def current_lines(report: GateReport, name: str, language: Language) -> list[str]:
@@ -401,10 +417,10 @@ def current_lines(report: GateReport, name: str, language: Language) -> list[str
     figures = translate(
         "ingest.gate_current", language, name=name, within=FOUND_WITHIN, questions=report.questions, found=report.after
     )
-    return [figures, *_question_lines("-", report.lost, language, alone=True), *_apart(report, language)]
+    return [figures, *_question_lines("-", report.lost, language, alone=True), *_uncompared_lines(report, language)]
 
 
-def _apart(report: GateReport, language: Language) -> list[str]:
+def _uncompared_lines(report: GateReport, language: Language) -> list[str]:
     counts = {"gate_unknown": report.unknown, "gate_new": report.new}
     return [translate(f"ingest.{key}", language, count=count) for key, count in counts.items() if count]
 
@@ -414,7 +430,7 @@ def _question_lines(
 ) -> list[str]:
     """Return a line a question; ``alone`` where only one generation was asked."""
     lines = [
-        f"{mark} {_shortened(one.question.splitlines()[-1])}  ({_where(one, language, alone=alone)})"
+        f"{mark} {_shortened(one.question.splitlines()[-1])}  ({_place_text(one, language, alone=alone)})"
         for one in questions[:_SHOWN]
     ]
     if len(questions) > _SHOWN:
@@ -426,7 +442,7 @@ def _shortened(question: str) -> str:
     return question if len(question) <= _QUESTION_SHOWN else f"{question[: _QUESTION_SHOWN - 1]}…"
 
 
-def _where(one: QuestionChange, language: Language, *, alone: bool) -> str:
+def _place_text(one: QuestionChange, language: Language, *, alone: bool) -> str:
     named = {"document": " / ".join(one.document_ids), "first": one.first or "-"}
     if one.after is None:
         return translate("ingest.document_not_found" if one.present else "ingest.document_gone", language, **named)

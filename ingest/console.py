@@ -15,9 +15,9 @@ _LINE_EVERY_SECONDS = 10.0
 
 
 class ProgressConsole:
-    """Shows ``IngestProgress`` values; call it with each.  A context manager, for the bar to be taken away.
+    """Shows ``IngestProgress`` values; call it with each.  A context manager that removes the bar at the end.
 
-    Failures are said at once, each on a line of its own.
+    Failures are printed at once, each on a line of its own.
     """
 
     def __init__(self, language: Language, out: TextIO) -> None:
@@ -47,7 +47,7 @@ class ProgressConsole:
             self._bar.stop()
 
     def __call__(self, progress: IngestProgress) -> None:
-        """Show how far it has come."""
+        """Show the progress."""
         if progress.failure is not None:
             self._say(progress.failure.text(self._language))
         now = time.monotonic()
@@ -69,8 +69,8 @@ class ProgressConsole:
     def _figures(self, progress: IngestProgress, now: float) -> tuple[str, str, int, int]:
         """Return what is counted, its figures in words, how much is done, and how much there is.
 
-        While files are read, embedding goes on: once there are passages they are what takes the time, and how many
-        there will be is told from the share of the files that were read.
+        Files are read and embedded at the same time: once there are passages they take the time, and their total is
+        estimated from the share of the files read.
         """
         files = {"files_done": progress.files_done, "files_total": progress.files_total}
         done, found = progress.passages_done, progress.passages_total

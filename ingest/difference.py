@@ -1,4 +1,4 @@
-"""What an ingest would change, told before it does: reads the files, writes nothing, needs no embedder."""
+"""A preview of an ingest: reads the files, writes nothing, needs no embedder."""
 
 from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
@@ -28,8 +28,8 @@ class Difference:
     """Documents by id, in alphabetical order; ``moved`` has the old and the new id of each.
 
     ``missing`` ones would be retired by an ingest with ``prune``; ``failures`` could not be read and would stay.
-    ``links_out`` are left out, for they lead out of the folders.
-    ``new_details`` are the addresses in added and changed documents that nobody has confirmed.
+    ``links_out`` are left out, for they lead out of the folders.  ``new_details`` are the unconfirmed addresses in
+    added and changed documents.
     """
 
     generation: int
@@ -59,7 +59,7 @@ def difference(
     """Compare the files under ``paths`` with the current generation.
 
     Raises ``SourceMissing``, ``NothingToIngest`` and ``IndexDamaged``.  Where there is no knowledge base yet, all is
-    added.  Files that nobody has written to are read only with ``reread``.  ``reader`` is for callers that compare
+    added.  Unmodified files are read only with ``reread``.  ``reader`` is for callers that compare
     often; it is left open.
     """
     discovery = discover(paths, follow_links=settings.follow_links)
@@ -97,7 +97,7 @@ def collection_difference(
 
 
 class _Comparison:
-    """Sorts what is read into new, changed and the same, as an ingest would."""
+    """Sorts documents into added, changed and unchanged, as an ingest would."""
 
     def __init__(self, store: KnowledgeStore, settings: Settings, *, reread: bool) -> None:
         self._store = store
@@ -122,7 +122,7 @@ class _Comparison:
         self._details: dict[str, list[str]] = {}
 
     def leave(self, source: SourceFile) -> bool:
-        """Tell whether a file is as it was, and need not be read."""
+        """Tell whether a file is unmodified and need not be read."""
         document_ids = self._files.unchanged(source)
         for document_id in document_ids:
             self._ids.keep(document_id)
@@ -138,7 +138,7 @@ class _Comparison:
         self._sort(match.of_text(self._described(match.document)) if found.figures and self._vision_model else match)
 
     def _described(self, document: Document) -> Document:
-        """Return a document with what is known of its pictures, and a mark that changes its text where nothing is."""
+        """Return a document with the known descriptions of its pictures, and a mark for each of the others."""
         known = known_descriptions(self._store, self._vision_model, document) if self._generation else {}
         return with_descriptions(document, {figure.digest: _TO_BE_DESCRIBED for figure in document.figures} | known)
 

@@ -1,4 +1,4 @@
-"""Which files are meant by the paths that were given."""
+"""Finds the files below the paths of an ingest."""
 
 import errno
 import os
@@ -19,8 +19,8 @@ _OWN_DATABASES = frozenset({DATABASE_NAME, "turns.db"})
 class Discovery:
     """``files`` in the order of their paths, each once.
 
-    ``unsupported`` are left out for their kind, ``links_out`` because they lead out of what was given.  ``scope`` are
-    the given folders and files, absolute: what is below them and was not found is gone.
+    ``unsupported`` files are left out for their kind, ``links_out`` because they lead out of the given paths.
+    ``scope`` holds the given folders and files, absolute: a known document below them that was not found is gone.
     """
 
     files: tuple[SourceFile, ...]
@@ -37,11 +37,10 @@ class Discovery:
 def discover(paths: Sequence[Path], *, follow_links: bool = False) -> Discovery:
     """Walk the folders and list the files.  Raises ``SourceMissing`` for a path that does not exist.
 
-    Names that begin with a point are passed over, and so are the folders in which the product keeps its own data.
-    Links are followed to what lies below the given paths, and anywhere with ``follow_links``: whoever may write into a
-    folder would else decide which files of this machine are read.  A second name of a file (a hard link) cannot be told
-    from the first.  A file that can be reached twice is listed under the place that is no link.  A file that is named
-    itself is listed whatever its kind is: it was meant.
+    Hidden names and the product's own data folders are skipped.  Links are followed only to places below the given
+    paths, unless ``follow_links`` is set: otherwise anyone who can write into a folder could choose which files of this
+    machine are read.  Hard links cannot be detected.  A file that is reached twice is listed under the place that is no
+    link.  A file given by name is listed whatever its kind.
     """
     found: dict[Path, SourceFile] = {}
     links_out: list[Path] = []
@@ -89,9 +88,9 @@ def _is_below(path: Path, places: Sequence[Path]) -> bool:
 
 
 def _walk(root: Path, within: Sequence[Path] | None) -> Iterator[SourceFile | DocumentUnreadable]:
-    """Yield the files below a folder; links come last, so that what they point at is met at its own place first.
+    """Yield the files below a folder; links come last, so that their targets are found at their own places first.
 
-    A link that leads out of all of ``within`` is yielded as it is, also if it is a folder's.
+    A link that leads out of all of ``within`` is yielded itself, even where it points to a folder.
     """
     links: list[Path] = []
     visited: set[Path] = set()
@@ -115,9 +114,9 @@ def _walk(root: Path, within: Sequence[Path] | None) -> Iterator[SourceFile | Do
 
 
 def _why_no_file(path: Path) -> str:
-    """Return why there is nothing to read at a path, a reason of ``DocumentUnreadable``; empty for a file.
+    """Return why a path is no readable file, a reason of ``DocumentUnreadable``; empty for a file.
 
-    Reading a pipe would wait for whoever writes to it, and reading a device would never end.
+    Reading a pipe would wait for its writer, and reading a device would never end.
     """
     try:
         str(path).encode()
@@ -142,7 +141,7 @@ def _leads_back(link: Path) -> bool:
 def _files_of(
     folder: Path, root: Path, folders: list[Path], links: list[Path]
 ) -> Iterator[SourceFile | DocumentUnreadable]:
-    """Yield one folder's files; its folders and links are put on the lists of what is to be visited."""
+    """Yield one folder's files; its folders and links are added to the lists of places to visit."""
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError as error:

@@ -1,14 +1,15 @@
-"""Which documents say the same, word for word or nearly so.
+"""Finds documents with the same or nearly the same text, and boilerplate: lines that stand on many pages of a folder.
 
-They are told and never dropped: the small difference may be the very rule that changed.
+Duplicates are reported and never dropped: the small difference may be the very rule that changed.
 
-Two texts are alike by the share of their runs of three terms that both have (Jaccard).  MinHash finds such pairs
-without comparing all with all: on 238 help pages every copy with a tenth of its sentences changed was a candidate, and
-one of 28,203 pairs of different pages; SimHash of the same runs found 10 % of those copies at distance 3.
+The similarity of two texts is the share of their runs of three terms that both have (Jaccard).  MinHash finds similar
+pairs without comparing all with all: on 238 help pages every copy with a tenth of its sentences changed was a
+candidate, and one of 28,203 pairs of different pages; SimHash of these runs found 10 % of those copies at distance 3.
 """
 
 import hashlib
 import zlib
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ from rag.storage.writer import KnowledgeWriter
 from rag.text.terms import terms
 
 NEARLY = 0.8
-"""The least similarity that is told."""
+"""The least similarity that is reported."""
 
 SKETCH_NUMBERS = 64
 BANDS = 16
@@ -44,10 +45,7 @@ _SKETCHES_AT_ONCE = 4096
 
 @dataclass(frozen=True, slots=True)
 class Sketch:
-    """What one document looks like.
-
-    ``body`` are 16 bytes that equal texts share; ``numbers``, uint32 [64], tell texts that share most of their words.
-    """
+    """One document's sketch: ``body``, 16 bytes that equal texts share, and its MinHash ``numbers``, uint32 [64]."""
 
     document_key: int
     body: bytes
@@ -64,7 +62,7 @@ class Sketches:
 
     @classmethod
     def of(cls, document_keys: Sequence[int], bodies: Sequence[bytes], numbers: Sequence[bytes]) -> Self:
-        """Take them as they are kept; ``numbers`` are little-endian."""
+        """Build them from stored rows; ``numbers`` are little-endian."""
         return cls(
             np.array(document_keys, dtype=np.int64),
             np.frombuffer(b"".join(bodies), dtype="<u8").reshape(-1, 2),
@@ -163,7 +161,7 @@ NO_DUPLICATES = Duplicates()
 
 
 def sketch(document_key: int, text: str) -> Sketch:
-    """Return what a document looks like; white space does not count."""
+    """Return a text's sketch; white space does not count."""
     body = hashlib.blake2b(" ".join(text.split()).encode("utf-8", "surrogatepass"), digest_size=16).digest()
     words = terms(text)
     windows: Iterable[Sequence[str]] = [words]
@@ -191,17 +189,13 @@ def sketch_new(writer: KnowledgeWriter, generation: int, between: Callable[[], N
     return []
 
 
-def duplicates_of(table: SketchTable, generation: int, new: Iterable[int] | None = None) -> Duplicates:
-    """Find the generation's duplicates among the sketches that are kept; only those with one of the ``new``, if given.
+def new_duplicates(writer: KnowledgeWriter, generation: int, sketched: Sequence[int]) -> Duplicates:
+    """Find the duplicates that came with a generation: those with one of the documents that ``sketch_new`` returned.
 
     Memory grows by 400 bytes a document, whatever the length of its text.
     """
-    return _found(table, table.all(generation), None if new is None else set(new))
-
-
-def new_duplicates(writer: KnowledgeWriter, generation: int, sketched: Sequence[int]) -> Duplicates:
-    """Find the duplicates that came with a generation, with the documents that ``sketch_new`` returned."""
-    return duplicates_of(SketchTable(writer.database), generation, sketched) if sketched else NO_DUPLICATES
+    table = SketchTable(writer.database)
+    return _duplicates_among(table, table.all(generation), set(sketched)) if sketched else NO_DUPLICATES
 
 
 def find_duplicates(folder: Path) -> Duplicates:
@@ -215,16 +209,16 @@ def find_duplicates(folder: Path) -> Duplicates:
             numbers = [one.numbers.astype("<u4").tobytes() for one in fresh]
             keys, bodies = [one.document_key for one in fresh], [one.body for one in fresh]
             kept = Sketches.joined([kept, Sketches.of(keys, bodies, numbers)])
-        return _found(table, kept, None)
+        return _duplicates_among(table, kept, None)
 
 
-def _found(table: SketchTable, sketches: Sketches, new: set[int] | None) -> Duplicates:
+def _duplicates_among(table: SketchTable, sketches: Sketches, new: set[int] | None) -> Duplicates:
     keys = sketches.document_keys
     if not len(keys):
         return NO_DUPLICATES
     is_new = np.ones(len(keys), np.bool_) if new is None else np.isin(keys, list(new))
     order = np.lexsort((sketches.bodies[:, 1], sketches.bodies[:, 0]))
-    starts, sizes = _crowds((sketches.bodies[order[1:]] != sketches.bodies[order[:-1]]).any(axis=1))
+    starts, sizes = _runs_of_equal_rows((sketches.bodies[order[1:]] != sketches.bodies[order[:-1]]).any(axis=1))
     groups = [order[start : start + size] for start, size in zip(starts, sizes, strict=True) if size > 1]
     same = [group.tolist() for group in groups if is_new[group].any()]
     firsts = np.sort(order[starts])  # one of each text is enough
@@ -247,7 +241,7 @@ def _in_order(first: str, second: str) -> tuple[str, str]:
     return (first, second) if first <= second else (second, first)
 
 
-def _crowds(differs: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _runs_of_equal_rows(differs: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return where equal rows begin and how many they are, of which ``differs`` from the one before, bool [n - 1]."""
     starts = np.concatenate([[0], np.flatnonzero(differs) + 1])
     return starts, np.diff(np.concatenate([starts, [len(differs) + 1]]))
@@ -283,9 +277,9 @@ def _similarities(numbers: NDArray[np.uint32], pairs: NDArray[np.int64]) -> NDAr
 def _candidates(order: NDArray[np.int64], mixed: NDArray[np.uint64]) -> Iterator[NDArray[np.int64]]:
     """Yield pairs of rows of the same value, int64 [m, 2] with the smaller one first, some thousands at a time."""
     waiting, count = list[NDArray[np.int64]](), 0
-    starts, sizes = _crowds(np.diff(mixed[order]) != 0)
+    starts, sizes = _runs_of_equal_rows(np.diff(mixed[order]) != 0)
     for crowd in np.flatnonzero(sizes > 1):
-        waiting.append(order[starts[crowd] : starts[crowd] + sizes[crowd]][_places(int(sizes[crowd]))])
+        waiting.append(order[starts[crowd] : starts[crowd] + sizes[crowd]][_pairs_of_group(int(sizes[crowd]))])
         count += len(waiting[-1])
         if count > _PAIRS_AT_ONCE:
             yield np.concatenate(waiting)
@@ -294,7 +288,7 @@ def _candidates(order: NDArray[np.int64], mixed: NDArray[np.uint64]) -> Iterator
         yield np.concatenate(waiting)
 
 
-def _places(size: int) -> NDArray[np.int64]:
+def _pairs_of_group(size: int) -> NDArray[np.int64]:
     """Return which members of a crowd are compared, int64 [m, 2]."""
     if size > _LARGEST_CROWD:
         return np.stack([np.arange(size - 1), np.arange(1, size)], axis=1)
@@ -304,3 +298,74 @@ def _places(size: int) -> NDArray[np.int64]:
 @cache
 def _all_pairs(size: int) -> NDArray[np.int64]:
     return np.stack(np.triu_indices(size, 1), axis=1)
+
+
+FEWEST_PAGES = 5
+SMALLEST_SHARE = 0.5
+"""A line on half of a folder's pages, and on five at least, is boilerplate."""
+
+_SHORTEST_LINE = 12  # characters: shorter ones are headings, cells and marks that many pages have of their own accord
+_COUNTERS = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class RepeatedLine:
+    """A line, and on how many of a folder's ``pages`` it stands."""
+
+    folder: str
+    text: str
+    on_pages: int
+    pages: int
+
+
+def find_boilerplate(folder: Path) -> tuple[RepeatedLine, ...]:
+    """Find the repeated lines of the current generation, the most frequent first; reads only.
+
+    The documents are read twice: first every line is counted in a table of fixed size by its hash, where lines may
+    collide and be counted too high; then the frequent ones are counted exactly.  Raises ``KnowledgeBaseMissing``.
+    """
+    with KnowledgeStore(folder) as store:
+        generation = store.require_generation()
+        counters = np.zeros(_COUNTERS, dtype=np.uint32)
+        pages: Counter[str] = Counter()
+        for place, lines in _pages(store, generation):
+            pages[place] += 1
+            counters[[_counter(place, line) for line in lines]] += 1
+        counted: dict[tuple[str, str], int] = defaultdict(int)
+        for place, lines in _pages(store, generation):
+            least = _least(pages[place])
+            for line in lines:
+                if counters[_counter(place, line)] >= least:
+                    counted[place, line] += 1
+    found = [
+        RepeatedLine(place, line, count, pages[place])
+        for (place, line), count in counted.items()
+        if count >= _least(pages[place])
+    ]
+    return tuple(sorted(found, key=lambda one: (-one.on_pages, one.folder, one.text)))
+
+
+def _least(pages: int) -> float:
+    return max(FEWEST_PAGES, SMALLEST_SHARE * pages)
+
+
+def _pages(store: KnowledgeStore, generation: int) -> Iterator[tuple[str, set[str]]]:
+    """Yield each document's folder and its distinct lines, with single blanks."""
+    last = 0
+    while True:
+        rows = store.rows(
+            f"SELECT document_key, path, text FROM document WHERE document_key > :last "
+            f"AND {VISIBLE.format('document')} ORDER BY document_key LIMIT 256",
+            {"generation": generation, "last": last},
+        )
+        if not rows:
+            return
+        last = rows[-1]["document_key"]
+        for row in rows:
+            lines = {" ".join(line.split()) for line in row["text"].splitlines()}
+            yield str(Path(row["path"]).parent), {line for line in lines if len(line) >= _SHORTEST_LINE}
+
+
+def _counter(place: str, line: str) -> int:
+    digest = hashlib.blake2b(f"{place}\0{line}".encode("utf-8", "surrogatepass"), digest_size=4).digest()
+    return int.from_bytes(digest, "little") % _COUNTERS

@@ -1,23 +1,21 @@
-"""Vectors for the passages that have none yet, made in threads of their own while files are read and cut.
+"""Embeds the passages that have no vector yet, in threads, while files are read and cut.
 
-Passages of one length are embedded together, which wastes least on padding: they are sorted within windows.  The first
-windows are small, so that the embedder has something to do soon.  Which passages share a batch depends on their order
-alone, never on who was quicker.
+Passages of similar length are embedded together, to waste little on padding: they are sorted within windows.  The first
+windows are small, so that the embedder starts soon.  Which passages share a batch depends only on their order, never on
+timing.
 """
 
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
-from dataclasses import dataclass, field
-from types import MappingProxyType, TracebackType
-from typing import Protocol, Self
+from collections.abc import Iterator, Mapping
+from types import TracebackType
+from typing import Self
 
-from rag.errors import EmbedderMismatch, IndexDamaged
-from rag.protocols import Embedder, PassageVectors
+from ingest.embedding_share import Backlog, Batch, EmbeddingShare
+from rag.errors import IndexDamaged
+from rag.protocols import Embedder
 from rag.storage.embeddings import EmbeddingTable, embedding_hash
-from rag.storage.store import KnowledgeStore
 
 FIRST_WINDOW = 128
 LARGEST_WINDOW = 2048
@@ -33,124 +31,12 @@ processes.  The interpreter aborts where OpenVINO is still at work."""
 _SWEPT_AT_ONCE = 20_000  # chunks read from the store
 
 
-def require_same_embedder(store: KnowledgeStore, embedder: Embedder) -> None:
-    """Raise ``EmbedderMismatch`` where the current generation was embedded by another one.  The store is closed."""
-    found = embedder_before(store)
-    if found is not None and found != (embedder.model_id, embedder.dimension):
-        raise EmbedderMismatch(found=f"{found[0]} [{found[1]}]", expected=f"{embedder.model_id} [{embedder.dimension}]")
-
-
-def embedder_before(store: KnowledgeStore) -> tuple[str, int] | None:
-    """Return the current generation's vector space and its dimension; None without one.  The store is closed."""
-    try:
-        current = store.current_generation()
-        if current == 0:
-            return None
-        found = store.generation_info(current)
-    finally:
-        store.close()
-    return found.embedder_model, found.dimension
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Batch:
-    """Passages that go through the embedder in one call: their hashes, their texts, and who waits for their vectors."""
-
-    hashes: Sequence[bytes]
-    texts: Sequence[str]
-    vectors: Future[PassageVectors] = field(default_factory=Future)
-
-
-class Backlog:
-    """The batches that nobody has begun.  Threads of this process take the oldest, others the newest."""
-
-    def __init__(self) -> None:
-        self._batches: deque[Batch] = deque()
-        self._changed = threading.Condition()
-        self._is_closed = False
-
-    def __len__(self) -> int:
-        return len(self._batches)
-
-    def put(self, batch: Batch) -> None:
-        """Add a batch."""
-        with self._changed:
-            self._batches.append(batch)
-            self._changed.notify()
-
-    def put_back(self, batches: Iterable[Batch]) -> None:
-        """Add batches that others had taken; they are waited for first."""
-        with self._changed:
-            self._batches.extendleft(reversed(list(batches)))
-            self._changed.notify_all()
-
-    def take(self) -> Batch | None:
-        """Wait for the oldest batch and take it; None once it is closed."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._batches or self._is_closed)
-            return None if self._is_closed else self._batches.popleft()
-
-    def take_newest(self, count: int) -> list[Batch]:
-        """Take up to so many of the newest batches, in their order."""
-        with self._changed:
-            taken = [self._batches.pop() for _ in range(min(count, len(self._batches)))]
-        return taken[::-1]
-
-    def close(self) -> None:
-        """Give nobody anything more."""
-        with self._changed:
-            self._is_closed = True
-            self._changed.notify_all()
-
-
-class Helpers(Protocol):
-    """Who embeds beside the threads of this process."""
-
-    @property
-    def count(self) -> int:
-        """How many there are now."""
-
-    @property
-    def passages(self) -> Mapping[str, int]:
-        """How many passages each of them has embedded, by its name."""
-
-    @property
-    def refused(self) -> Mapping[str, str]:
-        """Why some may help no more: keys of the reasons of ``WorkerRefused``, by their names."""
-
-    def begin(self, backlog: Backlog) -> None:
-        """Help with what is in the backlog, in a thread of its own."""
-
-    def require_sound(self) -> None:
-        """Raise what ended that thread, if anything."""
-
-    def close(self) -> None:
-        """Leave the rest alone."""
-
-
-class NoHelpers:
-    """Nobody."""
-
-    count = 0
-    passages: Mapping[str, int] = MappingProxyType({})
-    refused: Mapping[str, str] = MappingProxyType({})
-
-    def begin(self, backlog: Backlog) -> None:
-        """Leave all of it to the threads of this process."""
-
-    def require_sound(self) -> None:
-        """Nothing can go wrong."""
-
-    def close(self) -> None:
-        """Nothing is to be left."""
-
-
 class PassageEmbedding:
-    """Embeds what it is offered and keeps it in the table; a context manager, because it owns ``threads`` threads.
+    """Embeds passages and stores their vectors; a context manager, because it owns ``threads`` threads.
 
     Passages of the same text are embedded once.  All writing is done in the caller's thread, by ``collect``, and by
     ``offer`` and ``finish``, which call it.  With ``anew`` vectors of former runs count for nothing and are
-    replaced.  ``helpers`` are closed with it.
+    replaced.  ``helpers``, workers of other processes if there are any, are closed with it.
     """
 
     def __init__(
@@ -160,16 +46,17 @@ class PassageEmbedding:
         *,
         anew: bool = False,
         threads: int = 1,
-        helpers: Helpers | None = None,
+        helpers: EmbeddingShare | None = None,
     ) -> None:
         self._table = table
         self._embedder = embedder
         self._anew = anew
         self._backlog = Backlog()
-        self.helpers: Helpers = helpers or NoHelpers()
-        self.helpers.begin(self._backlog)
+        self.helpers = helpers
+        if helpers is not None:
+            helpers.begin(self._backlog)
         self._threads = [
-            threading.Thread(target=self._embed_given, name="embedding", daemon=True) for _ in range(threads)
+            threading.Thread(target=self._embed_batches, name="embedding", daemon=True) for _ in range(threads)
         ]
         for thread in self._threads:
             thread.start()
@@ -189,10 +76,16 @@ class PassageEmbedding:
         for batch in self._batches:
             batch.vectors.cancel()
         self._backlog.close()
-        self.helpers.close()
+        if self.helpers is not None:
+            self.helpers.close()
         latest = time.monotonic() + _LONGEST_WAIT_SECONDS
         for thread in self._threads:
             thread.join(max(0.0, latest - time.monotonic()))
+
+    @property
+    def helper_count(self) -> int:
+        """How many workers help now."""
+        return 0 if self.helpers is None else self.helpers.count
 
     def offer(self, passages: Mapping[bytes, str]) -> None:
         """Take passages' texts by their ``embedding_hash``; ``make_room`` is to be consumed after it."""
@@ -210,18 +103,18 @@ class PassageEmbedding:
 
     def make_room(self) -> Iterator[int]:
         """Wait while the embedder is far behind; yield ``done`` after each batch."""
-        while len(self._batches) > _MOST_BATCHES_WAITING + _MORE_FOR_A_HELPER * self.helpers.count:
+        while len(self._batches) > _MOST_BATCHES_WAITING + _MORE_FOR_A_HELPER * self.helper_count:
             self._write_next()
             yield self.done
 
     def collect(self) -> Iterator[int]:
-        """Write what has been embedded meanwhile; yield ``done`` after each batch."""
+        """Write the vectors that are ready; yield ``done`` after each batch."""
         while self._batches and self._batches[0].vectors.done():
             self._write_next()
             yield self.done
 
     def begin(self) -> None:
-        """Let all that was offered be embedded, without waiting for it."""
+        """Start embedding everything offered, without waiting for it."""
         if self._waiting:
             self._begin_window()
 
@@ -233,7 +126,7 @@ class PassageEmbedding:
             yield self.done
 
     def sweep(self, generation: int) -> Iterator[int]:
-        """Embed the generation's passages that nobody offered and that have no vector; yield ``done`` as they come.
+        """Embed the generation's passages that were not offered and have no vector; yield ``done`` as they come.
 
         Raises ``IndexDamaged`` where rows and their hashes disagree.
         """
@@ -257,19 +150,20 @@ class PassageEmbedding:
         self._waiting = {}
         self._window = min(2 * self._window, LARGEST_WINDOW)
 
-    def _embed_given(self) -> None:
-        """Run in an embedding thread: whatever happens here is handed to the thread that waits."""
+    def _embed_batches(self) -> None:
+        """Run in an embedding thread; errors are raised in the thread that waits."""
         while (batch := self._backlog.take()) is not None:
             if not batch.vectors.set_running_or_notify_cancel():
                 continue
             try:
                 batch.vectors.set_result(self._embedder.embed_passages(batch.texts))
-            except BaseException as error:  # noqa: BLE001 - raised again by whoever waits
+            except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits
                 batch.vectors.set_exception(error)
 
     def _write_next(self) -> None:
         batch = self._batches.popleft()
-        self.helpers.require_sound()
+        if self.helpers is not None:
+            self.helpers.require_sound()
         self._table.add(batch.hashes, batch.vectors.result(), replace=self._anew)
         self.done += len(batch.hashes)
         if not self._anew:

@@ -1,26 +1,26 @@
 """Shares an ingest's passages out to workers of other processes and machines, through the team's own database server.
 
-A job is up to eight batches.  Of what nobody has begun, workers are offered the newest end, and the ingest embeds from
-the oldest on; jobs become smaller towards the end, so that all are done at about the same time.  Each batch is either
-in the backlog or in one job, never in both:
+A job is up to eight batches.  Workers are offered the newest batches of the backlog, and the ingest embeds the oldest;
+jobs become smaller towards the end, so that all finish at about the same time.  Each batch is either in the backlog or
+in one job, never in both:
 
     backlog  ->  job        while there are workers, one job for each beside the one it has
     job      ->  vectors    delivered, whole and sound
     job      ->  backlog    no worker has it, or its worker has died, and there is no other or this process has nothing
                             else to do; it took too long; its vectors were broken; the server lost it, or is away
 
-So nobody waits for a worker that is not there, and without any the ingest goes on by itself.
+So the ingest never waits for a worker that is gone, and goes on alone without any.
 """
 
 import threading
 import time
-from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import rag
-from ingest.embedding import Backlog, Batch
 from rag.errors import DatabaseUnavailable, WorkerRefused
 from rag.protocols import Embedder, PassageVectors
 from rag.storage.embedding_jobs import Delivery, EmbeddingJobs, JobState, VectorSpace, member_name, shown_name, unpacked
@@ -30,16 +30,67 @@ BATCHES_A_JOB = 8
 
 _LOOK_SECONDS = 0.1
 _WORKERS_SECONDS = 1.0
-"""How often is looked who helps, which asks for a lock of each."""
+"""How often workers are counted, which asks for a lock of each."""
 _PATIENCE_SECONDS = 30.0
-"""A worker that lives, and has a job for so long while the ingest has nothing to do, hangs or is very slow."""
+"""A living worker that holds a job this long while the ingest is idle hangs or is very slow."""
 _AWAY_SECONDS = 3.0
-"""For so long the server may be away before jobs are taken back: a restart takes less."""
+"""How long the server may be away before jobs are taken back: a restart takes less."""
 _END_SECONDS = 10.0
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """Passages for one call of the embedder: their hashes, their texts, and the future of their vectors."""
+
+    hashes: Sequence[bytes]
+    texts: Sequence[str]
+    vectors: Future[PassageVectors] = field(default_factory=Future)
+
+
+class Backlog:
+    """The batches not begun yet.  Threads of this process take the oldest, workers elsewhere the newest."""
+
+    def __init__(self) -> None:
+        self._batches: deque[Batch] = deque()
+        self._changed = threading.Condition()
+        self._is_closed = False
+
+    def __len__(self) -> int:
+        return len(self._batches)
+
+    def put(self, batch: Batch) -> None:
+        """Add a batch."""
+        with self._changed:
+            self._batches.append(batch)
+            self._changed.notify()
+
+    def put_back(self, batches: Iterable[Batch]) -> None:
+        """Return batches that workers had taken; they come first."""
+        with self._changed:
+            self._batches.extendleft(reversed(list(batches)))
+            self._changed.notify_all()
+
+    def take(self) -> Batch | None:
+        """Wait for the oldest batch and take it; None once it is closed."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._batches or self._is_closed)
+            return None if self._is_closed else self._batches.popleft()
+
+    def take_newest(self, count: int) -> list[Batch]:
+        """Take up to ``count`` of the newest batches, in their order."""
+        with self._changed:
+            taken = [self._batches.pop() for _ in range(min(count, len(self._batches)))]
+        return taken[::-1]
+
+    def close(self) -> None:
+        """Give out no more batches."""
+        with self._changed:
+            self._is_closed = True
+            self._changed.notify_all()
+
+
 def space_of(embedder: Embedder) -> VectorSpace:
-    """Return what an embedder of this program has in common with workers that may help it."""
+    """Return the vector space of an embedder, which a worker must share."""
     return VectorSpace(embedder.model_id, embedder.dimension, rag.__version__)
 
 
@@ -56,7 +107,7 @@ class _Job:
 
 
 class EmbeddingShare:
-    """Who helps an ingest, see ``ingest.embedding.Helpers``.  ``threads`` is how many embed in this process.
+    """The workers that help an ingest.  ``threads`` is how many embed in this process.
 
     Raises ``DatabaseUnavailable`` where the server is away at the beginning; later it is waited for.
     """
@@ -84,12 +135,12 @@ class EmbeddingShare:
 
     @property
     def passages(self) -> Mapping[str, int]:
-        """How many passages each worker has embedded, by what people are told of it."""
+        """How many passages each worker has embedded, by its printable name."""
         return dict(self._passages)
 
     @property
     def refused(self) -> Mapping[str, str]:
-        """Why workers were refused, by what people are told of them: keys of the reasons of ``WorkerRefused``."""
+        """Why workers were refused, by their printable names: keys of the reasons of ``WorkerRefused``."""
         return dict(self._refused)
 
     def begin(self, backlog: Backlog) -> None:
@@ -110,11 +161,11 @@ class EmbeddingShare:
             raise self._failure
 
     def close(self) -> None:
-        """Take back what is not done, and leave nothing on the server."""
+        """Take back unfinished jobs, and leave nothing on the server."""
         self._ended.set()
         if self._thread is not None:
             self._thread.join(_END_SECONDS)
-        with suppress(DatabaseUnavailable):  # whoever comes next deletes it
+        with suppress(DatabaseUnavailable):  # the next one to come deletes it
             self._server.forget(self._run)
         self._server.leave(self._run)
         self._server.close()
@@ -123,7 +174,7 @@ class EmbeddingShare:
         try:
             while not self._ended.wait(_LOOK_SECONDS):
                 self._step(backlog)
-        except BaseException as error:  # noqa: BLE001 - raised again by whoever waits
+        except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits
             self._failure = error
             self._workers = ()
             in_jobs = (batch for job in self._jobs.values() for batch in job.batches)
@@ -197,7 +248,7 @@ class EmbeddingShare:
                 backlog.put_back(job.batches)
 
     def _offer(self, backlog: Backlog) -> None:
-        """Let one job wait for each worker beside the one that it has."""
+        """Keep one job waiting for each worker, besides the one it works on."""
         while len(self._jobs) < 2 * len(self._workers):
             size = self._size(len(backlog))
             batches = backlog.take_newest(size) if size else []
@@ -211,13 +262,13 @@ class EmbeddingShare:
             self._jobs[digest] = _Job(batches, time.monotonic())
 
     def _size(self, waiting: int) -> int:
-        """Return how many batches the next job has: fewer towards the end, and none of what this process begins now."""
+        """Return the next job's size in batches: smaller towards the end, and leaving a batch for each own thread."""
         if waiting <= self._threads:
             return 0
         return min(BATCHES_A_JOB, max(1, waiting // (2 * (len(self._workers) + 1))))
 
 
 def _deliver(batch: Batch, vectors: PassageVectors) -> None:
-    """Let whoever waits for a batch have its vectors, unless nobody does any more."""
+    """Set a batch's vectors, unless they were cancelled."""
     if batch.vectors.set_running_or_notify_cancel():
         batch.vectors.set_result(vectors)

@@ -1,12 +1,12 @@
-"""What a vision model says that the pictures of documents show, as lines of the documents' texts.
+"""A vision model's descriptions of documents' pictures, as lines of the documents' texts.
 
-The model is asked once for each picture in a document's language (``rag/storage/figures.py`` keeps what it says), after
-all files were read: reading goes on at full speed, and whoever waits sees how many pictures there are.  Where no vision
-model is set, none of this is used.
+The model is asked once for each picture and language (``rag/storage/figures.py`` stores the reply), after all files
+were read: reading is not slowed down, and the progress shows how many pictures there are.  Nothing of this is used
+where no vision model is set.
 """
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import cached_property
@@ -37,11 +37,10 @@ if TYPE_CHECKING:
     from rag.generation.picture_description import PictureDescriber
 
 _FAILURES_IN_A_ROW = 2
-"""Pictures that the model does not describe in time, one after the other, before the rest is left for the next ingest:
-each took minutes."""
+"""After so many failures in a row, each of which took minutes, the rest is left for the next ingest."""
 
 _OF_ONE_PICTURE = (DocumentUnreadable, ModelSaidNothing, ModelTimedOut, ModelTooSlow, OllamaRefused)
-"""What may go better with the next picture; other errors of the model server do not."""
+"""Errors that may not recur with the next picture; other errors of the model server do."""
 
 _GOES_ON_IN: dict[LineKind, frozenset[LineKind]] = {
     "text": frozenset({"text"}),
@@ -59,10 +58,10 @@ _REASONS: dict[type[AnswerdeskError], str] = {
     ModelSaidNothing: "picture_without_words",
     ModelTooSlow: "picture_too_slow",
 }
-"""Sentences of their own, where the error's speaks to somebody who waits for an answer."""
+"""Where the error's own sentence speaks to a person who waits for an answer."""
 
 Descriptions = dict[str, str]
-"""What is said of pictures, by their digests."""
+"""Descriptions of pictures, by their digests."""
 
 
 def with_descriptions(document: Document, descriptions: Descriptions) -> Document:
@@ -78,39 +77,33 @@ def with_descriptions(document: Document, descriptions: Descriptions) -> Documen
     bounds = [0, *(place for place, _ in insertions), len(text)]
     pieces = [text[start:end] for start, end in pairwise(bounds)]
     lines = [line for _, line in insertions]
-    shifted = _Shift(insertions)
     starts = document.metadata.get("page_starts")
     metadata = dict(document.metadata)
     if starts is not None:
-        metadata["page_starts"] = " ".join(str(shifted.start(int(start))) for start in starts.split())
+        metadata["page_starts"] = " ".join(str(_start_behind(insertions, int(start))) for start in starts.split())
     return replace(
         document,
         text="".join(part for pair in zip(pieces, [*lines, ""], strict=True) for part in pair),
         metadata=metadata,
         figures=tuple(
-            replace(figure, start=shifted.start(figure.start), end=shifted.end(figure.end))
+            replace(figure, start=_start_behind(insertions, figure.start), end=_end_before(insertions, figure.end))
             for figure in document.figures
         ),
     )
 
 
-class _Shift:
-    """Where offsets are after lines were put in."""
+def _start_behind(insertions: Sequence[tuple[int, str]], offset: int) -> int:
+    """Return where a span begins after the insertions: behind those at its beginning, as a page without words is."""
+    return offset + sum(len(line) for place, line in insertions if place <= offset)
 
-    def __init__(self, insertions: Iterable[tuple[int, str]]) -> None:
-        self._insertions = tuple((place, len(line)) for place, line in insertions)
 
-    def start(self, offset: int) -> int:
-        """Return where a stretch begins: behind what was put in at its beginning, as a page without words is."""
-        return offset + sum(length for place, length in self._insertions if place <= offset)
-
-    def end(self, offset: int) -> int:
-        """Return where a stretch ends: before what was put in at its end."""
-        return offset + sum(length for place, length in self._insertions if place < offset)
+def _end_before(insertions: Sequence[tuple[int, str]], offset: int) -> int:
+    """Return where a span ends after the insertions: before those at its end."""
+    return offset + sum(len(line) for place, line in insertions if place < offset)
 
 
 def _insertions(document: Document, descriptions: Descriptions) -> Iterator[tuple[int, str]]:
-    """Yield places in the text, ascending, and what is put in there."""
+    """Yield places in the text, ascending, with the lines to insert."""
     described = [figure for figure in document.figures if figure.digest in descriptions]
     lines = list(read_lines(document.text)) if described else []
     starts = [line.start for line in lines]
@@ -123,21 +116,21 @@ def _insertions(document: Document, descriptions: Descriptions) -> Iterator[tupl
 
 
 def _set_off(line: Line) -> str:
-    """Return what parts a description from the line with the picture: in a list item no blank line, but an indent."""
+    """Return the separator before a description: a blank line, or in a list item only an indent."""
     indent = line.level + _INDENT if line.kind == "item" else line.level if line.kind == "text" else 0
     return "\n" + " " * indent if indent else "\n\n"
 
 
 def known_descriptions(database: Database, model: str, document: Document) -> Descriptions:
-    """Return what the model has said of a document's pictures in its language."""
+    """Return the stored descriptions of a document's pictures in its language."""
     table = FigureDescriptionTable(database)
     return table.known([figure.digest for figure in document.figures], model, document.language)
 
 
 class FigureDescribing:
-    """Lets the vision model that is set describe pictures of one knowledge base.
+    """Has the vision model describe the pictures of one knowledge base.
 
-    Making one imports no model's code; ``undescribed`` says at the end which pictures were left without, and why.
+    Construction imports no model code; ``undescribed`` says at the end how many pictures have none, and why.
     """
 
     def __init__(self, settings: Settings, database: Database, folder: FigureFolder) -> None:
@@ -150,7 +143,7 @@ class FigureDescribing:
         self.undescribed = NONE_UNDESCRIBED
 
     def described(self, document: Document) -> Document:
-        """Return a document with all that is known of its pictures."""
+        """Return a document with the known descriptions of its pictures."""
         return with_descriptions(document, known_descriptions(self._database, self._settings.vision_model, document))
 
     def lacks_some(self, document: Document) -> bool:

@@ -1,18 +1,18 @@
-"""Asks a knowledge base's own questions before a generation is published: it must find what the one before it found.
+"""The regression gate: before a generation is published, it must find the documents that the current one found.
 
-Retrieval alone answers them, once in the generation that serves and once in the one that is built.  Both are opened
-here by their number and dropped again; nobody who asks the desk can come upon the one that is not published.
+The knowledge base's own questions are searched in both, by retrieval alone.  Both are opened here by their numbers and
+closed again, so no question of a user reaches the unpublished one.
 """
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ingest.gate_report import GateReport, Place, change, compared
 from ingest.golden import GoldenQuestion, load_questions
 from ingest.lock import writer_lock
+from ingest.summary import FOUND_WITHIN, GateReport, QuestionChange
 from rag.errors import (
     EmbedderMismatch,
     IndexDamaged,
@@ -36,6 +36,19 @@ from rag.storage.writer import KnowledgeWriter
 _EMBEDDED_AT_ONCE = 64
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a generation has a question's document: its rank, None where not found, and what comes first."""
+
+    rank: int | None
+    first: str
+
+    @property
+    def found(self) -> bool:
+        """Whether a reader would see it."""
+        return self.rank is not None and self.rank <= FOUND_WITHIN
+
+
 class Gate:
     """Asks one knowledge base's questions; the caller holds its lock."""
 
@@ -50,12 +63,12 @@ class Gate:
         self._renamed: Mapping[str, str] = {}
 
     def expect(self, retired: Collection[str], renamed: Mapping[str, str]) -> None:
-        """Be told which documents this run was asked to retire, and the new names of others by their old ones."""
+        """Take the documents that this run was asked to retire, and the new names of moved ones by their old ones."""
         self._retired, self._renamed = retired, renamed
 
     def judge(self, generation: int) -> GateReport | None:
         """Compare the built generation with the current one; None where no questions are kept."""
-        kept = [_expecting(question, self._renamed) for question in self._table.all()]
+        kept = [_with_new_names(question, self._renamed) for question in self._table.all()]
         if not kept:
             return None
         vectors = self._table.embedded(self._embedder, [question.asked.question for question in kept])
@@ -66,11 +79,11 @@ class Gate:
             names = [name for question in kept for name in question.asked.document_ids]
             present = _present(store, names, generation), _present(store, names, current)
         self._places = {question.number: place.rank for question, place in zip(kept, after, strict=True)}
-        report = compared(zip(kept, before, after, strict=True), present, self._retired, self._settings.gate_margin)
+        report = _compared(zip(kept, before, after, strict=True), present, self._retired, self._settings.gate_margin)
         return replace(report, forced=self._force and not report.passed)
 
     def settle(self, generation: int) -> None:
-        """Keep what was found, once the generation is published; a disk too full for that is no failure any more."""
+        """Store the places, once the generation is published; a full disk is no failure at this point."""
         if not self._places:
             return
         with suppress(StorageFull):
@@ -79,13 +92,54 @@ class Gate:
     def _places_before(
         self, store: KnowledgeStore, current: int, questions: Sequence[tuple[StoredQuestion, QueryVectors]]
     ) -> Sequence[Place | None]:
-        """Ask the current generation; where another embedder made it, or it is damaged, what was found at its time."""
+        """Search the current generation; where another embedder made it, or it is damaged, return the stored places."""
         if current == 0:
             return [None] * len(questions)
         try:
             return places(store, current, questions, self._embedder, self._settings)
         except (EmbedderMismatch, IndexDamaged, VectorsMissing, VectorEngineUnset):
             return [Place(kept.place, "") if kept.placed_in == current else None for kept, _ in questions]
+
+
+def _compared(
+    asked: Iterable[tuple[StoredQuestion, Place | None, Place]],
+    present: tuple[set[str], set[str]],
+    retired: Collection[str],
+    margin: float,
+) -> GateReport:
+    """Sort questions by outcome; each comes with its place before, None where that is not known, and after.
+
+    ``present`` are the expected documents that the new and the former generation have.
+    """
+    now, then = present
+    lost: list[QuestionChange] = []
+    won: list[QuestionChange] = []
+    gone: list[QuestionChange] = []
+    questions = found_before = found_after = unknown = new = 0
+    for question, before, after in asked:
+        names = set(question.asked.document_ids)
+        if before is None:
+            new += 1
+        elif not names & (now | then) and not after.found:
+            unknown += 1
+        elif names & then and not names & now and names & then <= set(retired) and not after.found:
+            gone.append(_change(question, before, after, now))
+        else:
+            questions += 1
+            found_before += before.found
+            found_after += after.found
+            if before.found != after.found:
+                (won if after.found else lost).append(_change(question, before, after, now))
+    return GateReport(
+        questions, found_before, found_after, margin, tuple(lost), tuple(won), tuple(gone), unknown=unknown, new=new
+    )
+
+
+def _change(kept: StoredQuestion, before: Place, after: Place, present: Collection[str]) -> QuestionChange:
+    """Return what became of one question; ``present`` are the documents that there are."""
+    names = kept.asked.document_ids
+    found = any(name in present for name in names)
+    return QuestionChange(kept.asked.question, names, before.rank, after.rank, after.first, present=found)
 
 
 def places(
@@ -110,7 +164,7 @@ def places(
 
 
 def gate_of_current(settings: Settings, embedder: Embedder) -> GateReport:
-    """Return how the current generation does by itself: both sides are the same, ``lost`` are those not found.
+    """Return how the current generation does alone: before and after are equal, ``lost`` are the questions not found.
 
     Raises ``KnowledgeBaseMissing``, ``NoRegressionQuestions``, ``EmbedderMismatch`` and ``IndexDamaged``.
     """
@@ -132,15 +186,15 @@ def gate_of_current(settings: Settings, embedder: Embedder) -> GateReport:
         for question, place in zip(kept, found, strict=True)
         if present & {*question.asked.document_ids}
     ]
-    missed = tuple(change(question, place, place, present) for question, place in known if not place.found)
+    missed = tuple(_change(question, place, place, present) for question, place in known if not place.found)
     count = len(known) - len(missed)
     return GateReport(len(known), count, count, settings.gate_margin, lost=missed, unknown=len(kept) - len(known))
 
 
 def register(file: Path, settings: Settings) -> tuple[int, int]:
-    """Keep a file's questions as the knowledge base's own, in the place of the file's before.
+    """Store a file's questions as the knowledge base's own, in place of the earlier file's.
 
-    Return how many name a document that holds the answer, and how many do not and so cannot be asked here.  Raises
+    Return how many name a document with the answer, and how many name none and so cannot be asked.  Raises
     ``SettingsError`` for a file that is none of questions, ``IngestRunning`` and ``StorageFull``.
     """
     golden = load_questions(file)
@@ -151,7 +205,7 @@ def register(file: Path, settings: Settings) -> tuple[int, int]:
 
 
 def register_questions(golden: Sequence[GoldenQuestion], settings: Settings) -> int:
-    """Keep those of the questions that name a document, and return how many; without any, nothing is changed.
+    """Store the questions that name a document, and return how many; without any, nothing is changed.
 
     Raises ``IngestRunning`` and ``StorageFull``.
     """
@@ -167,8 +221,8 @@ def register_questions(golden: Sequence[GoldenQuestion], settings: Settings) -> 
     return len(asked)
 
 
-def _expecting(kept: StoredQuestion, renamed: Mapping[str, str]) -> StoredQuestion:
-    """Let a question also expect its documents under the names that this run found them at."""
+def _with_new_names(kept: StoredQuestion, renamed: Mapping[str, str]) -> StoredQuestion:
+    """Return a question that also expects its documents under their new names."""
     names = kept.asked.document_ids
     new = [renamed[name] for name in names if name in renamed]
     return replace(kept, asked=replace(kept.asked, document_ids=tuple(dict.fromkeys([*names, *new])))) if new else kept
@@ -178,13 +232,13 @@ def _place(asked: RegressionQuestion, found: SearchResult) -> Place:
     ranked = list(dict.fromkeys(one.chunk.document_id for one in found.chunks))
     expected = set(asked.document_ids)
     if asked.quote:
-        quote = _spaced(asked.quote)
-        expected |= {one.chunk.document_id for one in found.chunks if quote in _spaced(one.chunk.text)}
+        quote = _single_spaced(asked.quote)
+        expected |= {one.chunk.document_id for one in found.chunks if quote in _single_spaced(one.chunk.text)}
     rank = next((rank for rank, name in enumerate(ranked, start=1) if name in expected), None)
     return Place(rank, ranked[0] if ranked else "")
 
 
-def _spaced(text: str) -> str:
+def _single_spaced(text: str) -> str:
     return " ".join(text.split())
 
 

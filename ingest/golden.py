@@ -1,4 +1,4 @@
-"""Questions with known answers: one JSON object a line, as teams, public sets and our own samples have them."""
+"""Questions with known answers: one JSON object a line, in the form of teams' own and of public sets."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -15,10 +15,10 @@ class GoldenQuestion:
 
     ``key_points`` is a conjunction of alternatives: every group must be hit by one of its strings.  ``answers`` are
     model answers in full words.  ``relevant`` are document ids, any of which holds the answer.  ``kind`` says what
-    makes the question hard (``typo``, ``two_part``, ``near_miss``, ...).  ``previous`` is the user's turn before, where
-    the question goes on from one.  ``quote`` is what the answer rests on, word for word, where that is known.
-    ``in_other_language`` are documents that hold the same answer in another language, ``without`` ones that are to be
-    taken as not there.
+    makes the question hard (``typo``, ``two_part``, ``near_miss``, ...).  ``previous`` is the user's turn before a
+    follow-up.  ``quote`` is the passage that holds the answer, word for word, where it is known.
+    ``in_other_language`` are documents with the same answer in another language; ``without`` are documents to leave out
+    of the search.
     """
 
     question_id: str

@@ -1,4 +1,4 @@
-"""Under which id a document is kept, and by what it is recognised as unchanged."""
+"""The ids of documents, and the hashes by which unchanged and moved ones are recognised."""
 
 import hashlib
 import json
@@ -19,7 +19,7 @@ _COUNTED = re.compile(r"#\d+$")
 
 
 def content_hash(document: Document) -> bytes:
-    """Return 32 bytes that change with anything a reader could see: text, title, date, audience, path..."""
+    """Return 32 bytes that change with anything a reader could see: text, title, date, audience, path and so on."""
     fields: dict[str, object] = {
         "document_id": document.document_id,
         "path": document.path,
@@ -37,13 +37,13 @@ def content_hash(document: Document) -> bytes:
 
 
 def body_hash(document: Document) -> bytes:
-    """Return 32 bytes by which a document is known again at another place: those of its title and text."""
+    """Return 32 bytes of a document's title and text, by which it is recognised at another place."""
     return hashlib.sha256(f"{document.title}\0{document.text}".encode()).digest()
 
 
 @dataclass(frozen=True, slots=True)
 class DocumentMatch:
-    """A document that was read, under its id: ``known`` is what the knowledge base has under that id, None for news."""
+    """A document under its id; ``known`` is the stored one of that id, None where there is none."""
 
     document: Document
     digest: bytes
@@ -55,7 +55,7 @@ class DocumentMatch:
 
     @property
     def kind(self) -> Literal["added", "changed", "unchanged"]:
-        """What an ingest makes of it."""
+        """How an ingest counts it."""
         if self.known is None:
             return "added"
         return "unchanged" if self.known.content_hash == self.digest else "changed"
@@ -63,7 +63,7 @@ class DocumentMatch:
 
 @dataclass(frozen=True, slots=True)
 class CollectionMember:
-    """What came under a name: a document, whose ``document_id`` is the name, a failure, or both."""
+    """A collection's entry: a document, whose ``document_id`` is the name, a failure, or both."""
 
     name: str
     document: Document | None = None
@@ -74,7 +74,7 @@ _COLLECTION = "collection:"
 
 
 def collection_root(name: str) -> str:
-    """Return what stands in ``StoredDocument.root`` for documents that no file holds: ``collection:NAME``."""
+    """Return the ``StoredDocument.root`` of documents without a file: ``collection:NAME``."""
     return f"{_COLLECTION}{name}"
 
 
@@ -120,13 +120,13 @@ class DocumentIds:
         return DocumentMatch(document, content_hash(document), self._live.get(chosen))
 
     def keep_member(self, name: str, root: str) -> None:
-        """Let a collection's document that cannot be read now be as it was, if it is known."""
+        """Keep a collection's known document that cannot be read now."""
         known = self._by_member.get((root, name))
         if known is not None:
             self._given.add(known)
 
     def missing_members(self, root: str) -> list[str]:
-        """Return the ids of the collection's known documents that were not met in this run."""
+        """Return the ids of the collection's known documents that this run did not find."""
         return [
             known.document_id
             for known in self._live.values()
@@ -134,7 +134,7 @@ class DocumentIds:
         ]
 
     def keep(self, document_id: str) -> None:
-        """Give a known document, whose file was not read again, the id that it has."""
+        """Keep the id of a known document whose file was not read again."""
         self._given.add(document_id)
 
     def was_given(self, document_id: str) -> bool:
@@ -170,9 +170,9 @@ class DocumentIds:
 def missing_documents(
     known: Mapping[str, StoredDocument], ids: DocumentIds, discovery: Discovery, failures: Iterable[DocumentUnreadable]
 ) -> list[str]:
-    """Return the ids of known documents under the discovered paths that were not met in this run.
+    """Return the ids of known documents under the discovered paths that this run did not find.
 
-    What could not be read is not missing: it stays as it was.
+    Unreadable documents are not missing: they stay as they were.
     """
     unread = {Path(str(failure.details["path"])) for failure in failures}
     return [
@@ -185,10 +185,7 @@ def missing_documents(
 
 
 def moves(missing: Iterable[Document], added: MutableMapping[bytes, str]) -> Iterator[tuple[str, str]]:
-    """Yield the old and the new id of documents whose words are among the ``added``, and take those out of it.
-
-    ``added`` has the new ids by ``body_hash``.
-    """
+    """Yield the old and the new id of moved documents, and remove them from ``added``, the new ids by ``body_hash``."""
     for document in missing:
         new_id = added.pop(body_hash(document), None)
         if new_id is not None:
@@ -196,12 +193,12 @@ def moves(missing: Iterable[Document], added: MutableMapping[bytes, str]) -> Ite
 
 
 def _was_whole_file(known: StoredDocument) -> bool:
-    """Tell a file's own document from that of a row, an attachment or a file in an archive."""
+    """Tell a whole file's document from that of a row, an attachment or a file in an archive."""
     return f"/{_COUNTED.sub('', known.document_id)}".endswith(f"/{known.relative_path}")
 
 
 def _is_row(document: Document, source: SourceFile) -> bool:
-    """Tell whether the document has an id of its own, that says nothing of its file."""
+    """Tell whether the document has an id of its own, independent of its file."""
     return document.document_id.split(INSIDE)[0] != source.document_id
 
 

@@ -1,4 +1,4 @@
-"""An ingest in a process of its own: a page that asked for it goes on, and can stop it.
+"""An ingest in a process of its own, which a page can start and stop.
 
     with JobProcess(settings) as process:
         summary = process.ingest(IngestJob(paths=(folder,), rehearsal=True), progress=print)
@@ -25,7 +25,7 @@ _TELL_EVERY_SECONDS = 0.2
 
 @dataclass(frozen=True, slots=True)
 class IngestJob:
-    """What is to be ingested, in the words of ``ingest.pipeline.ingest``."""
+    """Arguments for ``ingest.pipeline.ingest``."""
 
     paths: tuple[Path, ...]
     prune: bool = False
@@ -43,7 +43,7 @@ class JobProcess(WorkerProcess):
         super().__init__("ingest.job", settings)
 
     def ingest(self, job: IngestJob, progress: ReportProgress) -> IngestSummary:
-        """Run the job and return what became of it; ``progress`` is called in this thread.
+        """Run the job and return its summary; ``progress`` is called in this thread.
 
         Raises what ``ingest.pipeline.ingest`` raises, and ``IngestStopped`` where it was stopped or its process died.
         """
@@ -53,20 +53,18 @@ class JobProcess(WorkerProcess):
         return SUMMARIES.validate_python(summary)
 
 
-class _ThrottledProgress:
-    """Writes progress, but not more often than somebody can look; every failure, and every stage's beginning."""
+def _throttled(tell: Tell) -> ReportProgress:
+    """Tell progress five times a second at most; every failure, and the beginning of each stage."""
+    stage, due_at = "", 0.0
 
-    def __init__(self, tell: Tell) -> None:
-        self._tell = tell
-        self._stage = ""
-        self._due_at = 0.0
-
-    def progress(self, progress: IngestProgress) -> None:
+    def report(progress: IngestProgress) -> None:
+        nonlocal stage, due_at
         now = time.monotonic()
-        if progress.failure is None and progress.stage == self._stage and now < self._due_at:
-            return
-        self._stage, self._due_at = progress.stage, now + _TELL_EVERY_SECONDS
-        self._tell(PROGRESSES.dump_python(progress, mode="json"))
+        if progress.failure is not None or progress.stage != stage or now >= due_at:
+            stage, due_at = progress.stage, now + _TELL_EVERY_SECONDS
+            tell(PROGRESSES.dump_python(progress, mode="json"))
+
+    return report
 
 
 def work(settings: Settings, given: Any, tell: Tell) -> object:  # noqa: ANN401 - JSON
@@ -80,7 +78,7 @@ def work(settings: Settings, given: Any, tell: Tell) -> object:  # noqa: ANN401 
         settings,
         open_embedder(settings),
         IngestOptions(prune=job.prune, force=job.force, rehearsal=job.rehearsal),
-        progress=_ThrottledProgress(tell).progress,
+        progress=_throttled(tell),
     )
     return SUMMARIES.dump_python(summary, mode="json")
 

@@ -1,4 +1,4 @@
-"""Which files need not be read again: they are what they were, and so are their documents in the store."""
+"""Fingerprints of files, by which unmodified ones with unchanged documents are not read again."""
 
 import hashlib
 import json
@@ -27,43 +27,12 @@ _PARSERS = (
 )  # fmt: skip
 
 
-class SourceFileTable:
-    """The table ``source_file`` of a knowledge base: a fingerprint of 32 bytes a file, by its path."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    def is_empty(self) -> bool:
-        """Whether no file is known."""
-        return self._database.row("SELECT 1 FROM source_file LIMIT 1") is None
-
-    def fingerprint(self, path: str) -> bytes | None:
-        """Return what was kept of a file, None where nothing was."""
-        row = self._database.row("SELECT fingerprint FROM source_file WHERE path = ?", (path,))
-        return None if row is None else bytes(row[0])
-
-    def keep(self, fingerprints: Mapping[str, bytes]) -> None:
-        """Keep fingerprints by path, in one transaction."""
-        with self._database.transaction() as connection:
-            connection.executemany(
-                "INSERT INTO source_file VALUES (?, ?) ON CONFLICT DO UPDATE SET fingerprint = excluded.fingerprint",
-                fingerprints.items(),
-            )
-
-    def forget_without_documents(self) -> None:
-        """Delete what is kept of files of which no document is live any more."""
-        with self._database.transaction() as connection:
-            connection.execute(
-                "DELETE FROM source_file WHERE path NOT IN (SELECT path FROM document WHERE last_generation IS NULL)"
-            )
-
-
 @dataclass(frozen=True, slots=True)
 class FileState:
-    """What changes with every write: the time of the change of the inode cannot be set by any program.
+    """The part of a file's status that changes with every write: no program can set an inode's change time.
 
-    ``is_settled`` tells that all was older than the clocks are coarse when it was looked at: a later write shows.  It
-    takes no part in comparisons.
+    ``is_settled``, which is not compared, tells that all times were older than a clock tick when they were read, so
+    that a later write shows.
     """
 
     inode: int
@@ -74,7 +43,7 @@ class FileState:
 
     @classmethod
     def of(cls, path: Path) -> Self | None:
-        """Look at a file; None where it is gone or out of reach."""
+        """Return a file's state; None where it is gone or out of reach."""
         now = time.time_ns()
         try:
             found = path.stat()
@@ -86,8 +55,8 @@ class FileState:
     def fingerprint(self, source: SourceFile, reading: bytes, documents: Iterable[StoredDocument]) -> bytes:
         """Return 32 bytes that stay the same while reading the file again would give the same documents.
 
-        ``reading`` is ``reader_version``'s; ``documents`` are all that the file holds, as the store has them.  Whatever
-        takes a document out of the store or puts another one in its place, a rollback for one, shows as well.
+        ``reading`` comes from ``reader_version``; ``documents`` are the file's, as stored: if one is removed or
+        replaced, as by a rollback, the fingerprint changes, too.
         """
         seen = [self.inode, self.size_bytes, self.modified_ns, self.changed_ns]
         held = sorted([known.document_id, known.content_hash.hex(), known.chunker_version] for known in documents)
@@ -118,10 +87,10 @@ def _version(name: str) -> str:
 
 
 class KnownFiles:
-    """Files that were read without a failure, against ``live``, the documents of the store by their id.
+    """The files that were read without a failure; ``live`` are the stored documents by their id.
 
-    ``chunker_version`` is how documents are cut now: what was cut in another way is read again.  ``vision_model``
-    describes pictures, empty for none: files with pictures that another one described are read again.
+    Files whose documents another chunker cut are read again, and so are files with pictures that another
+    ``vision_model`` (empty for none) described.
     """
 
     def __init__(
@@ -134,12 +103,12 @@ class KnownFiles:
         reread: bool,
         vision_model: str = "",
     ) -> None:
-        self._table = SourceFileTable(database)
+        self._database = database
         self._live = live
         self._reading = reader_version(limits)
         self._chunker_version = chunker_version
         self._ids_by_path: dict[str, list[str]] = {}
-        for known in [] if reread or self._table.is_empty() else live.values():
+        for known in [] if reread else live.values():
             self._ids_by_path.setdefault(known.path, []).append(known.document_id)
         self._noted: dict[str, bytes] = {}
         self._reading_of_figures = self._reading
@@ -153,7 +122,7 @@ class KnownFiles:
         """Return the ids of a file's documents if reading it would give the same ones; else none."""
         path = str(source.path)
         ids = self._ids_by_path.get(path, [])
-        kept = self._table.fingerprint(path) if ids else None
+        kept = self._fingerprint(path) if ids else None
         state = FileState.of(source.path) if kept is not None else None
         documents = [self._live[document_id] for document_id in ids]
         if state is None or any(document.chunker_version != self._chunker_version for document in documents):
@@ -173,7 +142,7 @@ class KnownFiles:
 
         ``illustrated`` tells that a document of it has pictures, all of which are described where a model is set.
 
-        It is written to the store by and by, and by ``save``.
+        It is written to the table ``source_file`` by and by, and by ``save``.
         """
         path = str(source.path)
         if state is None or not documents or not _is_storable(path):
@@ -184,14 +153,22 @@ class KnownFiles:
             self.save()
 
     def forget_retired(self) -> None:
-        """Forget the files of which no document is live any more."""
-        self._table.forget_without_documents()
+        """Forget the files without a live document."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "DELETE FROM source_file WHERE path NOT IN (SELECT path FROM document WHERE last_generation IS NULL)"
+            )
 
     def save(self) -> None:
-        """Write what was noted."""
+        """Write the noted fingerprints."""
         if self._noted:
-            self._table.keep(self._noted)
+            with self._database.transaction() as connection:
+                connection.executemany("INSERT OR REPLACE INTO source_file VALUES (?, ?)", self._noted.items())
         self._noted = {}
+
+    def _fingerprint(self, path: str) -> bytes | None:
+        row = self._database.row("SELECT fingerprint FROM source_file WHERE path = ?", (path,))
+        return None if row is None else bytes(row[0])
 
 
 def _is_storable(path: str) -> bool:

@@ -14,7 +14,7 @@ import importlib
 import json
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from datetime import date
@@ -40,16 +40,8 @@ _ORIGINS = ("source", "file_path", "url", "link", "loc")
 _PLACES = ("sheet", "page_name", "page", "page_number", "row", "seq_num", "start_index", "chunk")
 _TITLES = ("title", "subject", "name", "question", "heading")
 _DATES = (
-    "updated",
-    "updated_on",
-    "last_updated",
-    "last_modified",
-    "updated_at",
-    "lastmod",
-    "moddate",
-    "modified",
-    "date",
-)
+    "updated", "updated_on", "last_updated", "last_modified", "updated_at", "lastmod", "moddate", "modified", "date",
+)  # fmt: skip
 _NAME_CHARACTERS = 200
 _REASON_CHARACTERS = 300
 _SPECIFICATION = re.compile(r"([A-Za-z_]\w*(?:\.\w+)*):([A-Za-z_]\w*)")
@@ -57,7 +49,7 @@ _COLLECTION_NAME = re.compile(r"[\w.-]{1,64}")
 
 
 class LoadedDocument(Protocol):
-    """What is needed of ``langchain_core.documents.Document``."""
+    """The part of ``langchain_core.documents.Document`` that is used."""
 
     @property
     def page_content(self) -> str:
@@ -65,7 +57,7 @@ class LoadedDocument(Protocol):
 
     @property
     def metadata(self) -> Mapping[str, Any]:
-        """What the loader knows of the text, by names that each loader chooses."""
+        """What the loader knows about the text, under names of its own choice."""
 
 
 def ingest_documents(
@@ -168,7 +160,7 @@ def _root(collection: str) -> str:
 
 
 def _reason(error: BaseException) -> str:
-    """Return an error and what caused it in one line: ``RuntimeError: Error loading x (FileNotFoundError: ...)``."""
+    """Return an error and its cause in one line: ``RuntimeError: Error loading x (FileNotFoundError: ...)``."""
     said = f"{type(error).__name__}: {' '.join(str(error).split())}".removesuffix(": ")
     if error.__cause__ is not None:
         said = f"{said[:_REASON_CHARACTERS]} ({_reason(error.__cause__)})"
@@ -178,7 +170,7 @@ def _reason(error: BaseException) -> str:
 def _members(documents: Iterable[LoadedDocument], root: str, limits: Limits) -> Iterator[CollectionMember]:
     """Yield the documents under names that no other one has: the second ``x`` is ``x#2``, in the loader's order."""
     names: set[str] = set()
-    for loaded in _loaded(documents, root):
+    for loaded in _checked_documents(documents, root):
         metadata = _plain_metadata(loaded.metadata)
         text = clean(loaded.page_content)
         wanted = _name(loaded, metadata, text)
@@ -188,7 +180,7 @@ def _members(documents: Iterable[LoadedDocument], root: str, limits: Limits) -> 
         yield _member(name, text, metadata, root, limits)
 
 
-def _loaded(documents: Iterable[LoadedDocument], root: str) -> Iterator[LoadedDocument]:
+def _checked_documents(documents: Iterable[LoadedDocument], root: str) -> Iterator[LoadedDocument]:
     """Yield the documents; whatever their loader raises becomes ``LoaderFailed``."""
     came = 0
     try:
@@ -206,7 +198,7 @@ def _loaded(documents: Iterable[LoadedDocument], root: str) -> Iterator[LoadedDo
 
 
 def _plain_metadata(metadata: Mapping[str, Any]) -> dict[str, str]:
-    """Return what can be written as a line, by lower-case name; values one level below as ``name.key``."""
+    """Return the metadata as strings under lower-case names; values one level below as ``name.key``."""
     plain: dict[str, str] = {}
     for name, value in metadata.items():
         if isinstance(value, Mapping):
@@ -227,7 +219,7 @@ def _as_text(value: object) -> str:
 
 
 def _name(loaded: LoadedDocument, metadata: Mapping[str, str], text: str) -> str:
-    """Return what a document is called in its collection: the same one in every run, whatever comes before it.
+    """Return a document's name in its collection, the same in every run, whatever comes before it.
 
     That is its own id, else its source, both with the row or page inside it; else its title; else a hash of its text.
     """
@@ -269,17 +261,22 @@ def _fields(name: str, text: str, metadata: Mapping[str, str]) -> dict[str, str]
     """Return the metadata under the names that ``make_document`` knows; a source that is no link becomes ``origin``."""
     fields = {key: value for key, value in metadata.items() if key not in (*_ORIGINS, *_IDS)}
     link = next(filter(None, (web_address(metadata.get(key, "")) for key in _ORIGINS)), "")
-    origin = next(filter(None, (metadata.get(key, "") for key in _ORIGINS)), "")
+    origin = _first_of(metadata, _ORIGINS)
     fields |= {"source": link, "title": _title(name, text, metadata)}
     if origin and not link:
         fields["origin"] = origin
-    if updated := next(filter(None, (metadata.get(key, "") for key in _DATES)), ""):
+    if updated := _first_of(metadata, _DATES):
         fields["updated"] = updated
     return fields
 
 
+def _first_of(metadata: Mapping[str, str], keys: Sequence[str]) -> str:
+    """Return the value of the first of the keys that has one; empty for none."""
+    return next(filter(None, (metadata.get(key, "") for key in keys)), "")
+
+
 def _title(name: str, text: str, metadata: Mapping[str, str]) -> str:
-    """Return the title that somebody wrote, else the first line of a whole document, else its source and place."""
+    """Return the title a person wrote, else the first line of a whole document, else its source and place."""
     written = (metadata.get(key, "") for key in _TITLES)
     if title := next(filter(is_written_by_a_person, written), ""):
         return title
@@ -287,6 +284,6 @@ def _title(name: str, text: str, metadata: Mapping[str, str]) -> str:
     line = "" if place else first_line(text)
     if line:
         return line
-    origin = next(filter(None, (metadata.get(key, "") for key in _ORIGINS)), name)
+    origin = _first_of(metadata, _ORIGINS) or name
     stem = re.sub(r"[\s_-]+", " ", PurePosixPath(origin.rstrip("/")).stem).strip() or name
     return f"{stem}, {place}" if place else stem

@@ -1,8 +1,8 @@
-"""What all reading processes of this machine may take together, and how much of it is taken.
+"""The memory budget that all reading processes of this machine share.
 
-The desk, the ingests that it starts and those of a terminal are programs of their own.  They count in one file of the
-cache folder, where what one has taken are bytes that it has locked.  These locks are the kernel's (fcntl(2), "open file
-description locks"): a program that ends, however it ends, gives its own back.
+The desk, the ingests it starts and those of a terminal are separate programs.  They count in one file of the cache
+folder: a program locks as many bytes of it as it has taken units of memory.  These are the kernel's "open file
+description locks" (fcntl(2)), so a program that ends in any way gives its share back.
 """
 
 import fcntl
@@ -22,12 +22,12 @@ from rag.settings import Settings
 logger = logging.getLogger(__name__)
 
 GivenUp = Callable[[], bool]
-"""Tells that nobody wants the memory any more."""
+"""Returns whether the memory is no longer wanted."""
 
 UNIT_BYTES = 10_000_000  # what one locked byte stands for
 _SHARE_OF_MACHINE = 2 / 3  # the model lies in memory beside it
 _LOOK_EVERY_SECONDS = 0.1
-_COUNTING = 1 << 40  # the byte that is locked while somebody counts: one that stands for no memory
+_COUNTING = 1 << 40  # the byte that is locked while a program counts; it stands for no memory
 _RECORD = "hhqqi0q"  # struct flock of 64-bit Linux: kind, whence, start, length, process
 
 
@@ -76,7 +76,7 @@ class MachineCount:
 
 
 def _lock(descriptor: int, kind: int, place: int) -> bool:
-    """Lock a byte or end its lock; False where somebody else has it."""
+    """Lock or unlock a byte; False where another program has it."""
     try:
         fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, _record(kind, place))
     except (BlockingIOError, PermissionError):  # EAGAIN or EACCES, by POSIX
@@ -94,12 +94,12 @@ class MemoryBudget:
     Address space is what the kernel can limit for a process (``RLIMIT_AS``); less is really in memory.  A reading
     process takes its share before it starts, and a larger one while it looks at a picture.
 
-    A reader that finds nothing taken in this program gets its share however small the budget is, and one picture is
-    always let through: readers keep memory while they wait for each other's documents, and must not wait for it in a
-    circle; nor does a customer's file wait for hours until another program's ingest has ended.
+    The first reader of this program gets its share however small the budget is, and one picture is always let through:
+    readers keep memory while they wait for each other's documents, and must not deadlock; nor should a customer's file
+    wait for hours until another program's ingest has ended.
 
-    With a ``machine`` all programs' readers are counted.  Where its file cannot be used, the log tells, and from then
-    on this program's alone are.
+    With a ``machine`` the readers of all programs are counted.  Where its file cannot be used, that is logged, and from
+    then on only this program's are.
     """
 
     def __init__(self, total_bytes: int, machine: MachineCount | None = None) -> None:
@@ -169,11 +169,5 @@ def budget_of(settings: Settings) -> MemoryBudget:
 
 
 @lru_cache
-def _budget(total_bytes: int, path: Path | None) -> MemoryBudget:
-    machine = None if path is None else MachineCount(path)
-    return MemoryBudget(total_bytes or int(memory_bytes() * _SHARE_OF_MACHINE), machine)
-
-
-def shared_budget() -> MemoryBudget:
-    """Return a budget of this program alone, of the size that a machine gets where none is set."""
-    return _budget(0, None)
+def _budget(total_bytes: int, path: Path) -> MemoryBudget:
+    return MemoryBudget(total_bytes or int(memory_bytes() * _SHARE_OF_MACHINE), MachineCount(path))

@@ -1,8 +1,8 @@
-"""Addresses that a generation brings, orders to the model among its sentences, and who confirms them.
+"""New contact details and instructions to the model in a generation, and their confirmation.
 
-The first publication of a knowledge base confirms what it holds: its owner chose the files.  Whatever comes later,
-by a watched folder above all, is marked until somebody confirms it.  An order supports nothing, confirmed or not; it
-is told so that somebody looks at the document.
+The first publication of a knowledge base confirms its content: the owner chose the files.  Later additions, above all
+from a watched folder, are marked until a person confirms them.  An instruction supports no answer, confirmed or not; it
+is reported so that a person looks at the document.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -19,10 +19,10 @@ from rag.storage.writer import KnowledgeWriter
 
 
 def note_details(database: Database, generation: int, between: Callable[[], None] = lambda: None) -> None:
-    """Look through the generation's documents that were not looked through yet, and keep their addresses.
+    """Find and store the addresses in the generation's documents that were not searched yet.
 
-    ``between`` is called after some hundreds.  Documents from before this was kept are among them, once.  Where nothing
-    was confirmed yet, what the generation before held is.
+    ``between`` is called every few hundred documents.  Where nothing was confirmed yet, the content of the generation
+    before is.
     """
     table = ContactDetailTable(database)
     if generation > 1 and table.latest() is None:
@@ -32,7 +32,7 @@ def note_details(database: Database, generation: int, between: Callable[[], None
 
 
 def confirm_first(database: Database, generation: int) -> None:
-    """Confirm what the first generation of a knowledge base holds; of a later one, see to ``confirmed.json``."""
+    """Confirm the content of a knowledge base's first generation; after a later one, write ``confirmed.json``."""
     table = ContactDetailTable(database)
     if table.latest() is None:
         table.confirm(generation, "")
@@ -41,12 +41,12 @@ def confirm_first(database: Database, generation: int) -> None:
 
 
 def new_details(database: Database, generation: int) -> tuple[NewDetail, ...]:
-    """Return the addresses of a generation that nobody has confirmed."""
+    """Return the unconfirmed addresses of a generation."""
     return ContactDetailTable(database).unconfirmed(generation)
 
 
 def new_details_of(found: Mapping[str, Sequence[str]], store: KnowledgeStore) -> tuple[NewDetail, ...]:
-    """Return those of the addresses of documents, by their keys, that nobody has confirmed."""
+    """Return the unconfirmed ones among addresses, given with the documents that name them."""
     new = ContactDetailTable(store).not_confirmed(list(found)) if found else ()
     return tuple(NewDetail(detail, tuple(sorted(set(found[detail])))) for detail in sorted(new))
 
@@ -56,8 +56,8 @@ def confirm_details(
 ) -> tuple[int, int]:
     """Confirm addresses of the current generation; return its number and how many were new.
 
-    ``details`` are those that somebody has read, as ``NewDetail.detail`` has them: what a watched folder has brought
-    since then stays unconfirmed.  None: all.  With ``share`` they are confirmed for all desks.  Raises
+    ``details`` are the ones that a person has seen (``NewDetail.detail``): later additions of a watched folder stay
+    unconfirmed.  None: all.  With ``share`` they are confirmed for all desks.  Raises
     ``KnowledgeBaseMissing``, ``IngestRunning`` and what ``publication`` raises.
     """
     with KnowledgeStore(folder) as store:
@@ -79,7 +79,7 @@ def keys_of(text: str, *, with_orders: bool) -> Sequence[str]:
 
 
 def _note(table: ContactDetailTable, generation: int, between: Callable[[], None]) -> None:
-    with_orders = table.latest() is not None  # else what is found is confirmed at once, and nobody reads it
+    with_orders = table.latest() is not None  # else all is confirmed at once, and no one reads it
     for batch in table.unread(generation):
         table.add({key: keys_of(text, with_orders=with_orders) for key, text in batch})
         between()

@@ -1,8 +1,7 @@
 """Files become a published generation of the knowledge base.
 
-Rows first, vectors next, the index last: what is written stays invisible until all of it is there.  A run that is
-killed leaves the former generation whole; the next one throws its rows away, which took seconds, and finds its vectors
-again, which took minutes.
+Rows first, vectors next, the index last; readers see nothing until all is there.  A killed run leaves the former
+generation intact; the next run discards its rows, which took seconds, and reuses its vectors, which took minutes.
 """
 
 import time
@@ -16,7 +15,7 @@ from pathlib import Path
 from ingest.chunking import chunk_document, chunker_version
 from ingest.discovery import Discovery, discover, nothing_in
 from ingest.duplicates import sketch_new
-from ingest.embedding import FIRST_WINDOW, Helpers, PassageEmbedding, embedder_before, require_same_embedder
+from ingest.embedding import FIRST_WINDOW, PassageEmbedding
 from ingest.embedding_share import EmbeddingShare, space_of
 from ingest.figure_descriptions import FigureDescribing
 from ingest.gate import Gate
@@ -37,7 +36,7 @@ from ingest.reader import FileReader
 from ingest.reading_ahead import ReadAhead, open_readers
 from ingest.self_calibration import calibrate_itself
 from ingest.summary import NONE_UNDESCRIBED, IngestProgress, IngestSummary, Publication, ReportProgress, Stage
-from rag.errors import DocumentUnreadable, IndexDamaged, KnowledgeBaseMissing, NothingToIngest
+from rag.errors import DocumentUnreadable, EmbedderMismatch, IndexDamaged, KnowledgeBaseMissing, NothingToIngest
 from rag.priority import usable_cores
 from rag.protocols import Embedder
 from rag.retrieval.index_builder import IndexLimits
@@ -66,7 +65,7 @@ class IngestOptions:
 
     ``prune`` retires the documents under the given paths, or of the given collection, that are gone.  ``rebuild`` cuts,
     embeds and indexes every document anew, those that are not read in this run from the text that the store holds; with
-    ``keep_vectors`` it embeds only what has no sound vector.  ``reread`` reads files that nobody has written to.
+    ``keep_vectors`` it embeds only what has no sound vector.  ``reread`` also reads unmodified files.
     ``force`` publishes a generation that the gate would hold back.  ``rehearsal`` publishes nothing and reports what
     would change.  ``leave_out`` are absolute paths of files that are not read.
     """
@@ -94,10 +93,10 @@ def ingest(
 ) -> IngestSummary:
     """Bring the knowledge base in ``settings.knowledge_dir`` up to date with the files under ``paths``.
 
-    Documents that are known and the same in text, metadata and way of cutting are skipped; files that nobody has
-    written to are not even read, unless ``reread`` or ``rebuild`` asks for it.  A generation that answers the
-    knowledge base's regression questions worse than the current one (``ingest.gate``) is built and not published,
-    unless ``force`` is given.  ``paths`` may be empty with ``rebuild``.
+    Known documents with the same text, metadata and chunker are skipped; unmodified files are not even read, unless
+    ``reread`` or ``rebuild`` is set.  A generation that answers the knowledge base's regression questions worse than
+    the current one (``ingest.gate``) is built and not published, unless ``force`` is set.  ``paths`` may be empty with
+    ``rebuild``.
 
     Files are read and passages embedded at the same time; documents are numbered and written in the order of their
     files, those with pictures that the vision model has yet to describe after all others.  ``progress`` is called in
@@ -115,7 +114,7 @@ def ingest(
         run.read(discovery, reader)
         if run.nothing_known:
             raise nothing_in(paths) if paths else KnowledgeBaseMissing(folder=settings.knowledge_dir)
-        run.cut_the_others_again()
+        run.recut_other_documents()
         run.retire_missing(run.missing_files(discovery))
         summary = run.finish(started_at)
     _calibrate(settings, embedder, summary)
@@ -131,7 +130,7 @@ def ingest_collection(
     *,
     progress: ReportProgress | None = None,
 ) -> IngestSummary:
-    """Bring the knowledge base up to date with a collection, whose documents come from a program and not from files.
+    """Bring the knowledge base up to date with a collection: documents of a program, not of files.
 
     ``root`` is ``identity.collection_root``'s.  ``prune`` retires the documents of this collection that did not come;
     files and other collections are left alone.  Whatever the iterator raises ends the ingest without a new generation.
@@ -141,7 +140,7 @@ def ingest_collection(
     with _open_run(settings, embedder, options, progress, reads_sources=True) as run:
         if run.read_members(root, members) == 0:
             raise NothingToIngest(path=root)
-        run.cut_the_others_again()
+        run.recut_other_documents()
         run.retire_missing(run.missing_members(root))
         summary = run.finish(started_at)
     _calibrate(settings, embedder, summary)
@@ -162,21 +161,21 @@ def _open_run(
     *,
     reads_sources: bool,
 ) -> Iterator["_Run"]:
-    """Take the writer's lock and give a run of the next generation; a damaged database is set aside to be rebuilt."""
+    """Take the writer's lock and give a run of the next generation; a rebuild sets a damaged database aside."""
     folder, share = settings.knowledge_dir, KnowledgeShare.of(settings)
     with writer_lock(folder, share):
         if options.rebuild and reads_sources:
             set_aside_if_damaged(folder)
-        if not options.rebuild:
-            require_same_embedder(KnowledgeStore(folder), embedder)
-        is_first_time = embedder_before(KnowledgeStore(folder)) != (embedder.model_id, embedder.dimension)
+        space, former = (embedder.model_id, embedder.dimension), _current_space(folder)
+        if not options.rebuild and former is not None and former != space:
+            raise EmbedderMismatch(found=f"{former[0]} [{former[1]}]", expected=f"{space[0]} [{space[1]}]")
         with KnowledgeWriter(folder) as writer:
             ContactDetailTable(writer.database).take_back()
-            table = EmbeddingTable(writer.database, embedder.model_id, embedder.dimension)
+            table = EmbeddingTable(writer.database, *space)
             if options.keep_vectors:
                 table.forget_damaged()
             # vectors of an embedder that never served are those of a rebuild that was killed: they are new enough
-            anew = options.rebuild and not options.keep_vectors and not is_first_time
+            anew = options.rebuild and not options.keep_vectors and former == space
             cores = settings.embedder_threads or usable_cores()
             helpers = _helpers(settings, embedder, cores)
             with PassageEmbedding(table, embedder, anew=anew, threads=cores, helpers=helpers) as embedding:
@@ -185,8 +184,18 @@ def _open_run(
                 yield run
 
 
-def _helpers(settings: Settings, embedder: Embedder, threads: int) -> Helpers | None:
-    """Return who embeds beside this process; None where the settings want nobody, or no server is shared."""
+def _current_space(folder: Path) -> tuple[str, int] | None:
+    """Return the current generation's vector space and its dimension; None where there is no generation."""
+    with KnowledgeStore(folder) as store:
+        current = store.current_generation()
+        if current == 0:
+            return None
+        info = store.generation_info(current)
+        return info.embedder_model, info.dimension
+
+
+def _helpers(settings: Settings, embedder: Embedder, threads: int) -> EmbeddingShare | None:
+    """Return the workers that embed beside this process; None where the settings want none, or no server is shared."""
     place = settings.embedding_database
     if place is None or not settings.ingest_workers:
         return None
@@ -227,7 +236,7 @@ class _Run:
             vision_model=settings.vision_model,
         )
         self._describing = FigureDescribing(settings, writer.database, self._figures) if settings.vision_model else None
-        self._undescribed: list[_FileTaken] = []
+        self._undescribed: list[_FileDocuments] = []
         self._pictures_done = self._pictures_total = 0
         self._gate = Gate(writer, embedder, settings, force=options.force)
         self._files_done = self._files_total = 0
@@ -257,7 +266,7 @@ class _Run:
             for self._files_done, source in enumerate(discovery.files):
                 self._report("reading")
                 if source in unchanged:
-                    self._leave(unchanged[source])
+                    self._keep_unchanged(unchanged[source])
                 else:
                     self._take_file(source, ahead)
         self._files_done = self._files_total
@@ -293,14 +302,14 @@ class _Run:
         self._report("reading")
         return documents
 
-    def _leave(self, document_ids: Sequence[str]) -> None:
-        """Let the documents of a file that nobody has written to be as they are."""
+    def _keep_unchanged(self, document_ids: Sequence[str]) -> None:
+        """Keep the documents of an unmodified file."""
         for document_id in document_ids:
             self._ids.keep(document_id)
         self._unchanged += len(document_ids)
 
     def _take_file(self, source: SourceFile, ahead: ReadAhead) -> None:
-        file = _FileTaken(source)
+        file = _FileDocuments(source)
         failures_before = len(self._failures)
         contents = ahead.next_file()
         while True:
@@ -318,8 +327,8 @@ class _Run:
             else:
                 self._take_from(file, self._ids.classify(found, source))
 
-    def _take_from(self, file: "_FileTaken", match: DocumentMatch) -> None:
-        """Take a document of a file, with what is known of its pictures; or later, where something is to be asked."""
+    def _take_from(self, file: "_FileDocuments", match: DocumentMatch) -> None:
+        """Take a document of a file; later, where the model has yet to describe some of its pictures."""
         if match.document.figures:
             file.illustrated = True
             if self._describing is not None and self._describing.lacks_some(match.document):
@@ -327,7 +336,7 @@ class _Run:
                 return
         self._take_described(file, match)
 
-    def _take_described(self, file: "_FileTaken", match: DocumentMatch) -> None:
+    def _take_described(self, file: "_FileDocuments", match: DocumentMatch) -> None:
         if match.document.figures and self._describing is not None:
             match = match.of_text(self._describing.described(match.document))
         try:
@@ -337,7 +346,7 @@ class _Run:
             self._fail(failure)
 
     def _describe_figures(self, describing: FigureDescribing, reader: FileReader | None) -> None:
-        """Let pictures be described, and take the documents that waited for it."""
+        """Have pictures described, and take the documents that waited for that."""
         waiting = [match for file in self._undescribed for match in file.undescribed]
         describing.ask([match.document for match in waiting], self._report_pictures, reader)
         for file in self._undescribed:
@@ -353,11 +362,11 @@ class _Run:
         self._report("describing")
         self._keep_arrived_vectors("describing")
 
-    def _note(self, file: "_FileTaken") -> None:
+    def _note(self, file: "_FileDocuments") -> None:
         self._files.note(file.source, file.state, file.documents, illustrated=file.illustrated)
 
-    def cut_the_others_again(self) -> None:
-        """Write the documents outside this run's files anew that were cut in another way, from the store's texts."""
+    def recut_other_documents(self) -> None:
+        """Rewrite the documents outside this run's files that another chunker cut, from the stored texts."""
         others = [
             known.document_id
             for known in self._live.values()
@@ -373,7 +382,7 @@ class _Run:
         self._writing.flush()
 
     def missing_files(self, discovery: Discovery) -> list[str]:
-        """Return the known documents under the given paths that were not found.  What could not be read is not gone."""
+        """Return the known documents under the given paths that were not found; unreadable ones are not missing."""
         return missing_documents(self._live, self._ids, discovery, self._failures)
 
     def missing_members(self, root: str) -> list[str]:
@@ -403,6 +412,7 @@ class _Run:
             publication, embedded = self._embed_and_publish(), self._embedding.done
         else:
             publication, embedded = as_before(self._writer, self._generation - 1), 0
+        helpers = self._embedding.helpers
         return IngestSummary(
             **{field.name: getattr(publication, field.name) for field in fields(publication)},
             added=self._added,
@@ -415,8 +425,8 @@ class _Run:
             embedded=embedded,
             seconds=time.monotonic() - started_at,
             undescribed=NONE_UNDESCRIBED if self._describing is None else self._describing.undescribed,
-            workers=dict(self._embedding.helpers.passages),
-            refused_workers=dict(self._embedding.helpers.refused),
+            workers={} if helpers is None else helpers.passages,
+            refused_workers={} if helpers is None else helpers.refused,
         )
 
     def _embed_and_publish(self) -> Publication:
@@ -441,7 +451,7 @@ class _Run:
     def _report(self, stage: Stage, failure: DocumentUnreadable | None = None) -> None:
         counts = self._files_done, self._files_total, self._embedding.done, self._embedding.found
         pictures = self._pictures_done, self._pictures_total
-        self._progress(IngestProgress(stage, *counts, failure, *pictures, self._embedding.helpers.count))
+        self._progress(IngestProgress(stage, *counts, failure, *pictures, self._embedding.helper_count))
 
     def _keep_arrived_vectors(self, stage: Stage = "reading") -> None:
         for _ in self._embedding.collect():
@@ -473,8 +483,8 @@ class _Run:
 
 
 @dataclass(slots=True)
-class _FileTaken:
-    """A file that was read: its documents, and those that wait for descriptions of their pictures."""
+class _FileDocuments:
+    """A file's documents, and those that wait for descriptions of their pictures."""
 
     source: SourceFile
     state: FileState | None = None
@@ -505,7 +515,7 @@ class DocumentWriting:
         self._waiting: list[NewDocument] = []
         self._waiting_chunks = 0
         self.written = 0
-        """How many documents are in the store, those that wait for their transaction left out."""
+        """How many documents are in the store, without those that wait for their transaction."""
 
     def write(self, document: Document, origin: StoredDocument) -> None:
         """Cut a document and write it, with others in one transaction.
@@ -523,7 +533,7 @@ class DocumentWriting:
             self.flush()
 
     def flush(self) -> None:
-        """Write what waits, and let its passages be embedded."""
+        """Write the waiting documents, and have their passages embedded."""
         if not self._waiting:
             return
         self._writer.replace(self._waiting, self._generation)
@@ -538,9 +548,8 @@ class DocumentWriting:
 def set_aside_if_damaged(folder: Path) -> bool:
     """Rename a damaged database to ``knowledge.db.damaged``, so that a new one is made from the files.
 
-    Who may read the new one is what ``access.json`` says, and which addresses are confirmed ``confirmed.json``; where
-    there is no such file yet, nobody may read, and none is confirmed.  The caller holds the writer's lock.  Return
-    whether that was necessary.
+    ``access.json`` says who may read the new one, ``confirmed.json`` which addresses are confirmed; without these files
+    no one may read it, and none is confirmed.  The caller holds the writer's lock.  Return whether it was damaged.
     """
     database = Database(folder / DATABASE_NAME, KNOWLEDGE_MIGRATIONS)
     if not database.exists():
@@ -553,9 +562,9 @@ def set_aside_if_damaged(folder: Path) -> bool:
         database.close()
     if not sound:
         if read_access_file(folder) is None:
-            write_access_file(folder, UNSETTLED)  # before the new database: ended in between, nobody reads either
+            write_access_file(folder, UNSETTLED)  # before the new database: killed in between, no one may read either
         if read_confirmed(folder) is None:
-            write_confirmed(folder, ())  # likewise: nobody knows what was confirmed, so all is marked as new
+            write_confirmed(folder, ())  # likewise: all is marked as new
         with storage_errors(folder):
             for suffix in _DATABASE_SUFFIXES:
                 path = folder / f"{DATABASE_NAME}{suffix}"

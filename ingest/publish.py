@@ -1,4 +1,8 @@
-"""A generation becomes the current one: index files first, whole and on the disk, then the pointer in one step."""
+"""A generation becomes the current one, or an earlier one does again: index files first, then the pointer in one step.
+
+A kill at any point leaves either the former generation or the new one, never half of it.  A rollback publishes the
+earlier generation under a new number, so readers see numbers that only rise, and it can be undone.
+"""
 
 import contextlib
 import os
@@ -10,38 +14,17 @@ from pathlib import Path
 from ingest.changes import changes_between
 from ingest.duplicates import new_duplicates
 from ingest.gate import Gate
-from ingest.gate_report import GateReport
-from ingest.lock import publication
-from ingest.new_details import confirm_first, new_details
-from ingest.summary import Publication
-from rag.errors import IndexDamaged, StorageFull, VectorEngineError
+from ingest.lock import publication, writer_lock
+from ingest.new_details import confirm_first, new_details, note_details
+from ingest.summary import GateReport, Publication
+from rag.errors import GenerationGone, IndexDamaged, StorageFull, VectorEngineError
 from rag.retrieval.index_builder import IndexLimits, drop_unused_collections, next_index
 from rag.settings import load_settings
 from rag.storage.connection import storage_errors
 from rag.storage.embeddings import EmbeddingTable
 from rag.storage.sharing import KnowledgeShare
 from rag.storage.store import GenerationChange, GenerationInfo, KnowledgeStore, generation_folder, visible_counts
-from rag.storage.writer import KnowledgeWriter
-
-
-def publish(
-    writer: KnowledgeWriter,
-    generation: int,
-    change: GenerationChange,
-    space: tuple[str, int],
-    share: KnowledgeShare | None = None,
-) -> GenerationInfo:
-    """Write the generation's index beside those of the former ones, then let readers have it.
-
-    A kill at any point leaves either the former generation or this one, never half of it.  ``space`` is that of
-    ``write_index``; with ``share`` all desks have it.  Raises ``StorageFull`` and what ``publication`` raises.
-    """
-    write_index(writer, generation, space)
-    with publication(writer, share) as publisher:
-        info = publisher.publish(generation, *space, change)
-        tidy_up(publisher, space)
-    drop_collections(writer, IndexLimits.of(load_settings()))
-    return info
+from rag.storage.writer import KEPT_GENERATIONS, KnowledgeWriter
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +46,8 @@ class Candidate:
     def publish_if_good(self, change: GenerationChange) -> Publication:
         """Publish the generation if the gate lets it pass.
 
-        Where it stays shut, the generation is undone: its rows would count in the word frequencies of those who search
-        the current one, and its vectors are kept by their texts anyway.
+        Where it stays shut, the generation is undone: its rows would count in the word frequencies of searches in the
+        current one, and its vectors are kept by their texts anyway.
         """
         report = self._judged()
         if report is not None and not (report.passed or report.forced):
@@ -93,7 +76,7 @@ class Candidate:
         )
 
     def rehearse(self) -> Publication:
-        """Do all that publishing does but the last step: say what the generation would hold, and undo it.
+        """Report what publishing the generation would change, and undo it.
 
         The vectors of its passages stay, so that publishing it afterwards takes seconds.
         """
@@ -119,21 +102,16 @@ class Candidate:
 
 
 def as_before(writer: KnowledgeWriter, generation: int, report: GateReport | None = None) -> Publication:
-    """Say that the generation serves on, and what it holds."""
+    """Report that the generation serves on."""
     with KnowledgeStore(writer.folder) as store:
         info = store.generation_info(generation)
     return Publication(generation, info.document_count, info.chunk_count, report)
 
 
-def write_index(
-    writer: KnowledgeWriter,
-    generation: int,
-    space: tuple[str, int],
-    limits: IndexLimits | None = None,
-) -> None:
+def write_index(writer: KnowledgeWriter, generation: int, space: tuple[str, int], limits: IndexLimits) -> None:
     """Write the index of a generation that no reader has yet, whole and on the disk.
 
-    ``space`` is the embedder's name for its vector space, and the dimension; ``limits`` None are the settings' own.
+    ``space`` is the embedder's name for its vector space, and the dimension.
 
     Raises ``StorageFull`` where there is no room, and ``VectorEngineError`` where an engine does not take its vectors;
     what was written of the index is removed then.  The folder stays whatever happens later: the pointer may have moved.
@@ -144,11 +122,10 @@ def write_index(
     folder = generation_folder(writer.folder, generation)
     unfinished = folder.with_name(f"{folder.name}.unfinished")
     former = generation_folder(writer.folder, generation - 1)
-    chosen = limits or IndexLimits.of(load_settings())
     try:
         with storage_errors(writer.folder):
             unfinished.mkdir(parents=True)
-            next_index(writer.database, generation, former, *space, chosen, unfinished).write(unfinished)
+            next_index(writer.database, generation, former, *space, limits, unfinished).write(unfinished)
             _sync_folder(unfinished)
             unfinished.rename(folder)
             _sync_folder(folder.parent)
@@ -158,9 +135,9 @@ def write_index(
 
 
 def tidy_up(writer: KnowledgeWriter, space: tuple[str, int]) -> None:
-    """Delete what no reader can need any more: old generations, and the vectors of other embedders than ``space``'s.
+    """Delete old generations, and the vectors of other embedders than ``space``'s.
 
-    The generation is published, so a disk that is too full even for this is no failure; the next ingest tries again.
+    The generation is published, so a disk too full even for this is no failure; the next ingest tries again.
     """
     with contextlib.suppress(StorageFull):
         writer.delete_older()
@@ -168,15 +145,62 @@ def tidy_up(writer: KnowledgeWriter, space: tuple[str, int]) -> None:
 
 
 def drop_collections(writer: KnowledgeWriter, limits: IndexLimits) -> None:
-    """Delete what an engine has of generations that are gone, as ``tidy_up`` does here."""
+    """Delete an engine's collections of generations that are gone."""
     with contextlib.suppress(VectorEngineError, IndexDamaged):
         drop_unused_collections(writer.folder, limits.engine)
 
 
 def _sync_folder(folder: Path) -> None:
-    """Let the names in a folder reach the disk; without that a power cut may undo a rename."""
+    """Flush a folder's names to the disk; otherwise a power cut may undo a rename."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def history(folder: Path) -> list[GenerationInfo]:
+    """Return every published generation, the newest first.  Raises ``KnowledgeBaseMissing``."""
+    with KnowledgeStore(folder) as store:
+        store.require_generation()
+        return store.generations()
+
+
+def oldest_restorable(generations: list[GenerationInfo]) -> int:
+    """Return the number of the oldest generation that ``rollback`` can bring back; the newest comes first."""
+    newest = generations[0]
+    kept = newest.generation - KEPT_GENERATIONS + 1
+    same_space = [
+        info.generation
+        for info in generations
+        if info.generation >= kept
+        and (info.embedder_model, info.dimension) == (newest.embedder_model, newest.dimension)
+    ]
+    return min(same_space)
+
+
+def rollback(folder: Path, target: int | None = None, share: KnowledgeShare | None = None) -> GenerationInfo:
+    """Publish the content of generation ``target``, or of the one before the current; no text is embedded again.
+
+    With ``share`` all desks go back.  Raises ``KnowledgeBaseMissing``, ``GenerationGone``, ``IngestRunning``,
+    ``StorageFull`` and ``DatabaseUnavailable``; whatever is raised, the current generation serves on.
+    """
+    history(folder)  # or the lock would make a folder for a knowledge base that is none
+    with writer_lock(folder, share):
+        generations = history(folder)  # who held the lock before may have published
+        with KnowledgeWriter(folder) as writer:
+            generation = writer.begin()
+            earlier = generation - 2 if target is None else target
+            oldest = oldest_restorable(generations)
+            if not oldest <= earlier < generation - 1:
+                raise GenerationGone(generation=earlier, oldest=oldest, newest=generation - 2)
+            back, gone = writer.restore(earlier, generation)
+            note_details(writer.database, generation)
+            space, limits = (generations[0].embedder_model, generations[0].dimension), IndexLimits.of(load_settings())
+            write_index(writer, generation, space, limits)
+            change = GenerationChange(added=back, retired=gone, restored=earlier)
+            with publication(writer, share) as publisher:
+                info = publisher.publish(generation, *space, change)
+                tidy_up(publisher, space)
+            drop_collections(writer, limits)
+            return info

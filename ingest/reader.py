@@ -3,8 +3,10 @@
 A PDF that sends its parser into an endless loop, a page that unpacks to gigabytes, a crash in native code: each ends
 the worker, is reported as the reason why this file is unreadable, and the next file gets a new worker.
 
-A file that takes its parser over finds nothing to take along.  The owner opens the file and hands over the descriptor;
-the worker has an empty environment and confines itself before it sees a byte (``loaders/confinement.py``).
+A file that takes over its parser finds nothing to steal.  The parent opens the file and passes the descriptor; the
+worker has an empty environment and confines itself before it reads a byte (``loaders/confinement.py``).
+
+Files of customers (mails, texts, screenshots) are read the same way, from memory, and written to no disk.
 """
 
 import base64
@@ -24,14 +26,14 @@ from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from hashlib import sha256
 from itertools import count
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import IO, Self
 
 from ingest.loaders.confinement import Confinement
-from ingest.loaders.opening import open_file
+from ingest.loaders.kinds import PICTURE_ENDINGS
 from ingest.loaders.registry import is_supported
-from ingest.loaders.source import IDLE_ENGINE_BYTES, FigureKept, Limits, SourceFile, StillReading
+from ingest.loaders.source import IDLE_ENGINE_BYTES, KeptFigure, Limits, SourceFile, StillReading, open_file
 from ingest.loaders.worker import (
     DOCUMENT,
     DOCUMENTS,
@@ -44,7 +46,7 @@ from ingest.loaders.worker import (
     READY,
     WORKING,
 )
-from ingest.memory_budget import MemoryBudget, budget_of, shared_budget
+from ingest.memory_budget import MemoryBudget, budget_of
 from rag.errors import DocumentUnreadable
 from rag.schema import Document
 from rag.settings import Settings
@@ -56,14 +58,20 @@ _START_TIMEOUT_SECONDS = 60.0  # a busy machine may take seconds to import the p
 _PYTHON_NEEDS = ("PYTHONPATH", "PYTHONHOME", "PYTHONDONTWRITEBYTECODE", "LD_LIBRARY_PATH")
 _SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
 
+MAIL_ENDINGS = frozenset({".eml", ".msg"})
+CUSTOMER_ENDINGS = tuple(sorted(MAIL_ENDINGS | PICTURE_ENDINGS | {".txt"}))
+"""Names of files that customers send, in lower case."""
+
+_NAME_FOR_WORKER = "attachment"
+
 KeepFigure = Callable[[bytes], object]
-"""Keeps a picture of a document; it is called in the thread that reads.  Raises ``ValueError`` for what is none."""
+"""Stores a picture of a document; called in the thread that reads.  Raises ``ValueError`` for anything else."""
 
 logger = logging.getLogger(__name__)
 
 
 def drop_figure(content: bytes) -> None:
-    """Keep no picture, where documents are read as for an ingest and nothing is written."""
+    """Store no picture, where documents are read as for an ingest and nothing is written."""
     del content
 
 
@@ -78,7 +86,8 @@ class _WorkerLostError(Exception):
 class FileReader:
     """Loads files one after the other; a context manager, because it owns a process while it is in use.
 
-    ``timeout_seconds`` is how long one document, or one scanned page of it, may take, at least 1.
+    ``timeout_seconds`` is how long one document, or one scanned page of it, may take, at least 1.  Without a ``budget``
+    the reader's memory is not counted with that of others.
     """
 
     def __init__(self, limits: Limits, *, timeout_seconds: float = 60.0, budget: MemoryBudget | None = None) -> None:
@@ -89,7 +98,7 @@ class FileReader:
         self._worker: subprocess.Popen[bytes] | None = None
         self._requests: socket.socket | None = None
         self._received = bytearray()
-        self._memory = _ReaderMemory(limits, budget or shared_budget())
+        self._memory = _ReaderMemory(limits, budget or MemoryBudget(limits.most_memory_bytes))
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
@@ -151,33 +160,34 @@ class FileReader:
             os.close(descriptor)
 
     def read_customer_file(self, name: str, content: bytes) -> Iterator[str | DocumentUnreadable]:
-        """Yield the words of a customer's file (``customer_words.py``), or why it or a part of it is unreadable.
+        """Yield the words of a customer's file (``loaders/customer_words.py``), or why it or a part is unreadable.
 
         The worker knows it by ``name``.  It lies in memory only, and is gone with this process whatever ends that.
         """
-        source = SourceFile(Path("/") / name, Path("/"))
-        if len(content) > self._limits.document_bytes:
-            yield source.unreadable("too_large", f"{len(content) / 1e6:.0f} MB")
-            return
-        with _in_memory(content) as descriptor:
-            limits = replace(self._limits, figures=0, passwords=())  # a stranger's file is given no secret of ours
-            for found in self._read(_Request("customer file", source, descriptor, limits, drop_figure)):
-                if not isinstance(found, Document):
-                    yield found
+        limits = replace(self._limits, figures=0, passwords=())  # a stranger's file is given no secret of ours
+        for found in self._read_content("customer file", name, content, limits, drop_figure):
+            if not isinstance(found, Document):
+                yield found
 
     def copy_picture(self, name: str, content: bytes, keep_picture: KeepFigure) -> None:
-        """Give ``keep_picture`` a customer's picture as a small PNG (``picture_copy.py``), and wait until it has it.
+        """Give ``keep_picture`` a customer's picture as a small PNG (``loaders/picture.py``), and wait until it has it.
 
         Raises ``DocumentUnreadable`` where there is none to be given.
         """
+        limits = replace(self._limits, passwords=())
+        for found in self._read_content("picture", name, content, limits, keep_picture):
+            if isinstance(found, DocumentUnreadable):
+                raise found
+
+    def _read_content(
+        self, kind: str, name: str, content: bytes, limits: Limits, keep_figure: KeepFigure
+    ) -> Iterator[Document | DocumentUnreadable | str]:
         source = SourceFile(Path("/") / name, Path("/"))
-        if len(content) > self._limits.document_bytes:
-            raise source.unreadable("too_large", f"{len(content) / 1e6:.0f} MB")
-        with _in_memory(content) as descriptor:
-            limits = replace(self._limits, passwords=())
-            for found in self._read(_Request("picture", source, descriptor, limits, keep_picture)):
-                if isinstance(found, DocumentUnreadable):
-                    raise found
+        if len(content) > limits.document_bytes:
+            yield source.unreadable("too_large", f"{len(content) / 1e6:.0f} MB")
+            return
+        with _memory_file(content) as descriptor:
+            yield from self._read(_Request(kind, source, descriptor, limits, keep_figure))
 
     def _read(self, request: "_Request") -> Iterator[Document | DocumentUnreadable | str]:
         source = request.source
@@ -223,20 +233,20 @@ class FileReader:
             while (line := self._line(replies.fileno(), self._timeout_seconds)) != END:
                 self._memory.picture_done()
                 if line == MEMORY:
-                    self._lend(requests)
+                    self._grant_memory(requests)
                     continue
-                found = _from_reply(line, request.source)
-                if isinstance(found, FigureKept):
-                    kept.add(_keep(found, request.keep_figure))
+                found = _parse_reply(line, request.source)
+                if isinstance(found, KeptFigure):
+                    kept.add(_keep_and_name(found, request.keep_figure))
                 elif isinstance(found, Document):
-                    yield _checked(found, kept)
+                    yield _require_own_figures(found, kept)
                 else:
                     yield found
         except (BrokenPipeError, ConnectionResetError) as error:
             raise _WorkerLostError("malformed") from error
         self._memory.picture_done()
 
-    def _lend(self, requests: socket.socket) -> None:
+    def _grant_memory(self, requests: socket.socket) -> None:
         """Let the worker look at a picture once there is memory for it."""
         if not self._memory.take_for_picture():
             raise _WorkerLostError("malformed")  # interrupted while it waited
@@ -248,9 +258,9 @@ class FileReader:
         if self._worker is None or self._requests is None or self._worker.stdout is None:
             if not self._memory.reserve():
                 raise _WorkerLostError("malformed")
-            self._worker, self._requests = _started()
+            self._worker, self._requests = _start_worker()
             replies = _replies_of(self._worker)
-            _say(self._line(replies.fileno(), _START_TIMEOUT_SECONDS))
+            _log_confinement(self._line(replies.fileno(), _START_TIMEOUT_SECONDS))
         return self._requests, _replies_of(self._worker)
 
     def _line(self, descriptor: int, timeout_seconds: float) -> bytes:
@@ -274,9 +284,45 @@ class FileReader:
         return line
 
 
+def is_mail(name: str) -> bool:
+    """Tell from a file's name whether it is a mail."""
+    return PurePosixPath(name.lower()).suffix in MAIL_ENDINGS
+
+
+def is_picture(name: str) -> bool:
+    """Tell from a file's name whether it is a picture."""
+    return PurePosixPath(name.lower()).suffix in PICTURE_ENDINGS
+
+
+def copy_picture_of_file(name: str, content: bytes, reader: FileReader, keep_picture: KeepFigure) -> None:
+    """Give ``keep_picture`` a picture as a model may be shown it.  Raises ``DocumentUnreadable`` with its name."""
+    if not is_picture(name):
+        raise DocumentUnreadable(path=name, reason="unsupported")
+    try:
+        reader.copy_picture(f"{_NAME_FOR_WORKER}{PurePosixPath(name.lower()).suffix}", content, keep_picture)
+    except DocumentUnreadable as error:
+        raise DocumentUnreadable(path=name, reason=str(error.details["reason"])) from error
+
+
+def question_of_file(name: str, content: bytes, reader: FileReader) -> str:
+    """Return a file's words as a question.
+
+    A mail that only carries a picture has the picture's words.  Raises ``DocumentUnreadable`` with the file's name.
+    """
+    ending = PurePosixPath(name.lower()).suffix
+    if ending not in CUSTOMER_ENDINGS:
+        raise DocumentUnreadable(path=name, reason="unsupported")
+    failure = ""
+    for found in reader.read_customer_file(f"{_NAME_FOR_WORKER}{ending}", content):
+        if isinstance(found, str):
+            return found
+        failure = failure or str(found.details["reason"])
+    raise DocumentUnreadable(path=name, reason=failure or "empty")
+
+
 @dataclass(frozen=True, slots=True)
 class _Request:
-    """What the worker is asked: a ``kind`` of reading, of a file that is open."""
+    """A request to the worker: a ``kind`` of reading, of an open file."""
 
     kind: str
     source: SourceFile
@@ -286,7 +332,7 @@ class _Request:
 
 
 class _ReaderMemory:
-    """What one reader has of the budget: a share while it is open, and more while its worker looks at a picture."""
+    """One reader's part of the budget: a share while it is open, and more while its worker reads a picture."""
 
     def __init__(self, limits: Limits, budget: MemoryBudget) -> None:
         self._share_bytes = limits.memory_bytes
@@ -306,7 +352,7 @@ class _ReaderMemory:
         self._given_up.set()
 
     def reserve(self) -> bool:
-        """Take the share, waiting for it; False where that was given up."""
+        """Wait for the share and take it; False where that was given up."""
         if self._taken_bytes == 0 and self._budget.take(self._share_bytes, self._given_up.is_set):
             self._taken_bytes = self._share_bytes
         return self._taken_bytes > 0
@@ -318,7 +364,7 @@ class _ReaderMemory:
         return self._taken_bytes > 0
 
     def take_for_picture(self) -> bool:
-        """Take all that the worker may need, waiting for it; False where that was given up."""
+        """Wait for all memory the worker may need, and take it; False where that was given up."""
         missing = self._most_bytes - self._taken_bytes
         if not self._budget.take_for_picture(missing, self._given_up.is_set):
             return False
@@ -327,7 +373,7 @@ class _ReaderMemory:
         return True
 
     def picture_done(self) -> None:
-        """Give back what no engine takes that waits for the next picture."""
+        """Give back all but the share of an engine that waits for the next picture."""
         if self._picture_bytes:
             self._give_back_to(self._idle_bytes)
 
@@ -344,7 +390,7 @@ class _ReaderMemory:
         self._taken_bytes, self._picture_bytes = kept_bytes, 0
 
 
-def _started() -> tuple[subprocess.Popen[bytes], socket.socket]:
+def _start_worker() -> tuple[subprocess.Popen[bytes], socket.socket]:
     """Start a worker with nothing in its environment but what Python needs."""
     environment = {name: os.environ[name] for name in _PYTHON_NEEDS if name in os.environ}
     search_path = os.pathsep.join([str(_PACKAGES), *filter(None, [environment.get("PYTHONPATH")])])
@@ -366,22 +412,22 @@ def _replies_of(worker: subprocess.Popen[bytes]) -> IO[bytes]:
     return worker.stdout
 
 
-def _say(line: bytes) -> None:
-    """Log what the worker cannot do, once in this process; where it can do more, as a warning, which programs show."""
+def _log_confinement(line: bytes) -> None:
+    """Log the worker's confinement once; as a warning, which programs show, where it is not complete."""
     if line[:1] != READY:
         raise _WorkerLostError("malformed")
     confinement = Confinement(json.loads(line[1:]))
-    _say_once(logging.WARNING if confinement.within_reach else logging.INFO, str(confinement))
+    _log_once(logging.WARNING if confinement.within_reach else logging.INFO, str(confinement))
 
 
 @lru_cache
-def _say_once(level: int, words: str) -> None:
+def _log_once(level: int, words: str) -> None:
     logger.log(level, "The reading process for files has %s.", words)
 
 
 @contextmanager
-def _in_memory(content: bytes) -> Iterator[int]:
-    """Give a descriptor of a file without a name, which nobody can write to any more."""
+def _memory_file(content: bytes) -> Iterator[int]:
+    """Give a descriptor of a file in memory, sealed against writing."""
     descriptor = os.memfd_create("attachment", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     try:
         view = memoryview(content)
@@ -393,7 +439,7 @@ def _in_memory(content: bytes) -> Iterator[int]:
         os.close(descriptor)
 
 
-def _keep(figure: FigureKept, keep_figure: KeepFigure) -> str:
+def _keep_and_name(figure: KeptFigure, keep_figure: KeepFigure) -> str:
     """Keep a picture and return its name.  A worker that sends something else was taken over."""
     try:
         keep_figure(figure.content)
@@ -402,8 +448,8 @@ def _keep(figure: FigureKept, keep_figure: KeepFigure) -> str:
     return sha256(figure.content).hexdigest()
 
 
-def _checked(document: Document, kept: Container[str]) -> Document:
-    """Return a document all of whose figures came before it: it must not name the pictures of others."""
+def _require_own_figures(document: Document, kept: Container[str]) -> Document:
+    """Return a document whose figures were all sent before it: it must not name those of other documents."""
     if any(
         figure.digest not in kept or not 0 <= figure.start <= figure.end <= len(document.text)
         for figure in document.figures
@@ -412,12 +458,12 @@ def _checked(document: Document, kept: Container[str]) -> Document:
     return document
 
 
-def _from_reply(line: bytes, source: SourceFile) -> Document | DocumentUnreadable | StillReading | str:
-    """Return what a line says.  A worker that speaks of another file was taken over by this one."""
+def _parse_reply(line: bytes, source: SourceFile) -> Document | DocumentUnreadable | StillReading | str:
+    """Parse a reply.  A worker that replies about another file was taken over by this one."""
     if line[:1] == WORKING:
         return StillReading(json.loads(line[1:]))
     if line[:1] == FIGURE:
-        return FigureKept(content=base64.b64decode(line[1:], validate=True))
+        return KeptFigure(content=base64.b64decode(line[1:], validate=True))
     if line[:1] == QUESTION:
         return str(json.loads(line[1:]))
     if line[:1] == DOCUMENT:

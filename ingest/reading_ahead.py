@@ -1,6 +1,6 @@
-"""Files are read while the ones before them are cut and embedded, by several workers, and come in their order.
+"""Reads files ahead with several workers, while earlier ones are cut and embedded; they come in their order.
 
-What is read too early waits in memory, so the readers stop where much is waiting.
+Documents wait in memory, so the readers pause while many are waiting.
 """
 
 import threading
@@ -28,15 +28,15 @@ _LOOK_EVERY_SECONDS = 0.2
 
 
 def worker_count(files: int) -> int:
-    """Return how many workers are to read so many files on this machine."""
+    """Return how many workers should read this number of files."""
     return max(1, min(_MOST_WORKERS, usable_cores(), files // _FILES_A_WORKER))
 
 
 @contextmanager
 def open_readers(settings: Settings, files: int, only: FileReader | None = None) -> Iterator[list[FileReader]]:
-    """Give readers for so many files and close them; or ``only`` that one, which stays open.
+    """Give readers for this number of files and close them; or ``only`` that one, which stays open.
 
-    There are fewer where the memory of all does not suffice: one that waited for it would hold its file's place.
+    There are fewer where memory is short: a reader that waits for it would hold up its file.
     """
     if only is not None:
         yield [only]
@@ -48,7 +48,7 @@ def open_readers(settings: Settings, files: int, only: FileReader | None = None)
 
 @dataclass(slots=True)
 class FileContents:
-    """One file's documents on their way.  ``state`` is set once all have come, where it can be trusted."""
+    """One file's documents so far.  ``state`` is set once all have come, where it can be trusted."""
 
     source: SourceFile
     waiting: deque[Document | DocumentUnreadable] = field(default_factory=deque)
@@ -154,7 +154,7 @@ class ReadAhead:
             return contents
 
     def _put(self, contents: FileContents, found: Document | DocumentUnreadable) -> bool:
-        """Add a document when there is room for it; False when nobody wants it any more."""
+        """Add a document when there is room; False once it is closed."""
         with self._changed:
             self._changed.wait_for(
                 lambda: (

@@ -1,10 +1,10 @@
-"""A knowledge base finds its own refusal threshold when it is published, without labelled questions.
+"""Calibrates a knowledge base's refusal threshold at publication, without labelled questions.
 
-How probable the search finds an answer is another in each knowledge base: the same share of questions about other
-trades stays below .66 in one and below .54 in another.  So each is asked a set of such questions, which it cannot
-answer, and its own headings, which it can.  The threshold refuses half of the first and hardly any of the second;
-labelled questions (``python -m eval calibrate refusal``) take its place.  How many near misses it refuses is measured
-with it: headings that are asked without the documents that answer them.
+The search's probabilities differ between knowledge bases: the same share of questions about other trades stays below
+.66 in one and below .54 in another.  So each is asked such questions, which it cannot answer, and its own headings,
+which it can.  The threshold refuses half of the former and hardly any of the latter; a calibration by labelled
+questions (``python -m eval calibrate refusal``) replaces it.  Its refusals of near misses are measured, too: headings
+asked without the documents that answer them.
 """
 
 import tomllib
@@ -38,7 +38,7 @@ concern), on product pages and on a help site: .50 costs .048, .008 and 0; .65 c
 threshold that was shipped for every knowledge base cost .029, .008 and .045.  The model's reading refuses more."""
 
 OWN_REFUSED = 0.03
-"""Share of the own headings that may be refused at the most."""
+"""Largest share of the own headings that may be refused."""
 
 _MOST_HEADINGS = 80
 _MOST_NEAR_MISSES = 16
@@ -55,10 +55,10 @@ _DIGITS = 4
 
 
 def calibrate_itself(settings: Settings, embedder: Embedder) -> bool:
-    """Find the threshold of the current generation and keep it; tell whether that was done.
+    """Find and store the threshold of the current generation; tell whether that was done.
 
-    For an embedding model of the settings it is that of the fit by words alone, which holds for any.  It is not for a
-    fake embedder, for a very small knowledge base, and where the last one was found with the same embedder and nearly
+    An embedding model of the settings gets the fit by words alone, which holds for any.  Nothing is done for a fake
+    embedder, for a very small knowledge base, and where the last threshold was found with the same embedder and nearly
     as many passages.  Raises what a search raises.
     """
     model_id = embedder.model_id
@@ -108,7 +108,7 @@ def _is_due(store: KnowledgeStore, model_id: str, chunks: int) -> bool:
 
 
 def _headings(store: KnowledgeStore) -> Iterator[tuple[str, Language]]:
-    """Yield headings and titles of chunks all over the knowledge base, as a customer would ask after them."""
+    """Yield headings with their titles from all over the knowledge base, as a customer would ask for them."""
     generation = store.require_generation()
     numbers = store.visible_chunk_ids(generation)
     chosen = store.chunks(numbers[:: max(1, len(numbers) // _MOST_HEADINGS)], generation).values()
@@ -128,7 +128,7 @@ def _probabilities(confidence: Confidence, found: Iterable[SearchResult]) -> NDA
 def _near_misses(
     retriever: Retriever, headings: Sequence[tuple[str, Language]], answered: Sequence[SearchResult]
 ) -> Iterator[SearchResult]:
-    """Ask some of the headings anew, without the documents that ``answered`` them."""
+    """Search some of the headings again, without the documents that ``answered`` them."""
     step = max(1, len(headings) // _MOST_NEAR_MISSES)
     for heading, answer in zip(headings[::step], answered[::step], strict=True):
         best = answer.chunks[:_LEFT_OUT_PASSAGES]

@@ -1,4 +1,4 @@
-"""What an ingest tells while it runs, and when it is done."""
+"""What an ingest reports: its progress, the outcome of the regression gate, and its summary."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -9,11 +9,15 @@ from pydantic import PlainSerializer, PlainValidator
 
 from ingest.changes import NO_CHANGES, Changes
 from ingest.duplicates import NO_DUPLICATES, Duplicates
-from ingest.gate_report import GateReport
 from rag.errors import DocumentUnreadable
 from rag.schema import Language
 from rag.storage.contact_details import NewDetail
 from rag.translate import translate
+
+FOUND_WITHIN = 5
+"""A document counts as found at this rank or better: readers are shown no more passages (``top_k``)."""
+
+_ROUNDING = 1e-9
 
 Stage = Literal["reading", "describing", "embedding", "publishing"]
 
@@ -27,7 +31,7 @@ Unreadable = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class IngestProgress:
-    """How far it has come.  Passages are those without a vector: embedded, and found so far; ``failure`` is news.
+    """How far an ingest is.  Passages are those without a vector: embedded, and found so far; ``failure`` is a new one.
 
     In the stage ``reading`` both files and passages are under way; in ``embedding`` all files are read, and
     ``passages_total`` is all there is to do.  In between, in ``describing``, a model is shown pictures.  ``workers``
@@ -46,7 +50,7 @@ class IngestProgress:
 
     @property
     def counts(self) -> tuple[int, int]:
-        """How many of what its stage counts are done, and how many there are; ``publishing`` counts files, all done."""
+        """The stage's items done, and their total; ``publishing`` counts files, all done."""
         if self.stage == "embedding":
             return self.passages_done, self.passages_total
         if self.stage == "describing":
@@ -59,7 +63,7 @@ ReportProgress = Callable[[IngestProgress], None]
 
 @dataclass(frozen=True, slots=True)
 class Undescribed:
-    """How many pictures the vision model that is set has not described, and the first reason in both languages."""
+    """How many pictures the vision model did not describe, and the first reason in both languages."""
 
     pictures: int = 0
     reason: Mapping[Language, str] = field(default_factory=dict)
@@ -69,7 +73,7 @@ NONE_UNDESCRIBED = Undescribed()
 
 
 def workers_sentence(workers: int, language: Language) -> str:
-    """Return how many workers help, to be said after a progress; empty where none does."""
+    """Return how many workers help, as a suffix to the progress; empty for none."""
     return translate("ingest.workers_help", language, workers=workers) if workers else ""
 
 
@@ -79,12 +83,56 @@ def undescribed_sentence(found: Undescribed, language: Language) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class QuestionChange:
+    """A question whose document came or went.
+
+    ``before`` and ``after`` are its ranks from 1, None where it was not among the passages that came back.  ``first``
+    is the document that now comes first, empty where none does.  ``present`` tells whether the generation that is
+    built has an expected document at all.
+    """
+
+    question: str
+    document_ids: tuple[str, ...]
+    before: int | None
+    after: int | None
+    first: str
+    present: bool
+
+
+@dataclass(frozen=True, slots=True)
+class GateReport:
+    """How the generation that was built does on the questions, against the one that serves.
+
+    ``questions`` were compared; ``before`` and ``after`` count those that found their document within
+    ``FOUND_WITHIN``.  Not compared are ``retired`` ones, whose document this run retired as asked, ``unknown`` ones,
+    whose documents neither generation has, and ``new`` ones, for which there is no earlier result.
+    ``margin`` in [0, 1] is how much recall may fall.
+    """
+
+    questions: int
+    before: int
+    after: int
+    margin: float
+    lost: tuple[QuestionChange, ...] = ()
+    won: tuple[QuestionChange, ...] = ()
+    retired: tuple[QuestionChange, ...] = ()
+    unknown: int = 0
+    new: int = 0
+    forced: bool = False
+
+    @property
+    def passed(self) -> bool:
+        """Whether recall fell by no more than the margin."""
+        return self.before - self.after <= self.margin * self.questions + _ROUNDING
+
+
+@dataclass(frozen=True, slots=True)
 class Publication:
-    """What serves after an ingest, and what it holds.
+    """The generation that serves after an ingest.
 
     ``documents`` and ``chunks`` count what the generation holds.  ``published`` is False when nothing had changed, or
     when ``gate``, which is None where no regression questions were asked, stayed shut.  ``duplicates`` are those of
-    documents that came with this generation, ``new_details`` the addresses in it that nobody has confirmed.
+    this generation's new documents, ``new_details`` its unconfirmed addresses.
 
     Of a rehearsal ``documents`` and ``chunks`` count what would be published, ``changes`` says what that changes, and
     ``generation`` is still the current one, 0 where there is none.
@@ -107,7 +155,7 @@ class Publication:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IngestSummary(Publication):
-    """What became of every document.
+    """The outcome of an ingest.
 
     ``added``, ``changed``, ``unchanged``, ``moved`` (same words, another name) and ``retired`` count documents;
     ``failures`` are files and rows that could not be read, and whose former content, if any, stays.  ``missing``

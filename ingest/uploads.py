@@ -1,4 +1,4 @@
-"""Files that people hand in through the page: kept on this machine, and published when somebody says so.
+"""Files uploaded through the page: kept on this machine until a person publishes them.
 
     uploads = Uploads(settings.uploads_dir)
     uploads.keep("returns.md", content)          # replaces an earlier upload of this name
@@ -39,14 +39,14 @@ class Upload:
 class Uploads:
     """The uploads of one knowledge base, in ``folder``, which is made when it is needed.
 
-    The caller sees to it that one thing is done at a time.
+    Not safe from several threads: the caller serializes.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def keep(self, name: str, content: bytes | memoryview) -> Path:
-        """Write a file down and let it wait.  Raises ``UploadUnusable`` and ``StorageFull``."""
+        """Store a file as waiting.  Raises ``UploadUnusable`` and ``StorageFull``."""
         path = self.folder / safe_name(name)
         waiting = self._waiting()
         with storage_errors(self.folder):
@@ -72,7 +72,7 @@ class Uploads:
         return tuple(self.folder / upload.name for upload in self.waiting())
 
     def settle(self, names: Iterable[str]) -> None:
-        """Let files wait no longer: they are published."""
+        """Mark files as published."""
         waiting = self._waiting()
         with storage_errors(self.folder):
             for name in names:
@@ -81,7 +81,7 @@ class Uploads:
             self._write(waiting)
 
     def discard(self, names: Iterable[str]) -> None:
-        """Take files back: what they replaced is as before, and the others are gone."""
+        """Remove files, and restore those they replaced."""
         waiting = self._waiting()
         with storage_errors(self.folder):
             for name in names:
@@ -106,7 +106,7 @@ class Uploads:
 
 
 def safe_name(name: str) -> str:
-    """Return a name that is one file's in any folder.  Raises ``UploadUnusable`` where nothing is left of it.
+    """Return a name that is safe in any folder.  Raises ``UploadUnusable`` where nothing is left of it.
 
     >>> safe_name("../../etc/passwd"), safe_name("退货 规则.md"), safe_name(".hidden.txt")
     ('passwd', '退货 规则.md', 'hidden.txt')

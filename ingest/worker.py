@@ -6,23 +6,31 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, suppress
+from dataclasses import dataclass
 
 from ingest.commands import print_json
 from ingest.embedding_share import space_of
-from ingest.embedding_worker import EmbeddingWorker, WorkerState
-from rag.errors import AnswerdeskError, SettingsError
+from rag.errors import AnswerdeskError, DatabaseUnavailable, SettingsError
 from rag.priority import run_as_batch_work, usable_cores
 from rag.private_files import keep_files_private
-from rag.protocols import Embedder
+from rag.protocols import Embedder, PassageVectors
 from rag.retrieval.embedder import open_embedder
 from rag.schema import Language
 from rag.settings import Settings, load_settings
-from rag.storage.embedding_jobs import EmbeddingJobs, shown_name
+from rag.storage.embedding_jobs import EmbeddingJobs, Job, joined, member_name, shown_name
 from rag.terminal import exit_code_of, fail, terminal_language
 from rag.translate import translate
 
 STOPPED = 130
 _LINE_EVERY_SECONDS = 10.0
+_LOOK_SECONDS = 1.0
+"""How often an idle worker polls, besides the server's notifications."""
+_CLEAN_SECONDS = 10.0
+_AGAIN_SECONDS = 0.5
+_PATIENCE_SECONDS = 60.0
+"""How long vectors are kept while the server is away; after that another worker does the job."""
 
 _EXAMPLES = """\
 examples:
@@ -38,6 +46,105 @@ exit codes: 2 no server is named; 3 the server is away, or an ingest found this 
   5 the embedder is missing; 130 stopped with Ctrl-C, after it gave back what it had"""
 
 
+@dataclass(frozen=True, slots=True)
+class WorkerState:
+    """A worker's passages so far, its seconds of embedding, and the problem that stops it, if any."""
+
+    passages: int = 0
+    busy_seconds: float = 0.0
+    problem: AnswerdeskError | None = None
+
+
+class EmbeddingWorker:
+    """One worker with ``threads`` threads; ``tell`` is called in the thread that runs it, whenever its state changes.
+
+    ``state`` may be read by any thread.
+    """
+
+    def __init__(
+        self, jobs: EmbeddingJobs, embedder: Embedder, *, threads: int, tell: Callable[[WorkerState], None]
+    ) -> None:
+        self.name = member_name()
+        self.state = WorkerState()
+        self._jobs = jobs
+        self._embedder = embedder
+        self._threads = threads
+        self._tell = tell
+        self._clean_due_at = 0.0
+
+    def run(self, ended: threading.Event) -> None:
+        """Embed until the event is set, or a ``KeyboardInterrupt``; then give back what is not done.
+
+        Raises ``DatabaseUnavailable`` where the server is away at the beginning; later it is waited for.  Raises
+        ``WorkerRefused`` where an ingest found the vectors broken.
+        """
+        with ExitStack() as stack:
+            self._jobs.join(self.name)
+            stack.callback(self._leave)
+            pool = ThreadPoolExecutor(self._threads, thread_name_prefix="embedding")
+            stack.callback(pool.shutdown, cancel_futures=True)
+            self._jobs.register(self.name)
+            while not ended.is_set():
+                try:
+                    self._serve(pool, ended)
+                except DatabaseUnavailable as error:
+                    self._jobs.suspect()
+                    self._report(problem=error)
+                    ended.wait(_AGAIN_SECONDS)
+
+    def _serve(self, pool: ThreadPoolExecutor, ended: threading.Event) -> None:
+        """Do jobs, and wait for new ones, until the server goes away."""
+        with closing(self._jobs.notices()) as notices:
+            while not ended.is_set():
+                self._jobs.register(self.name)
+                job = self._jobs.claim(self.name)
+                if job is not None:
+                    self._report()
+                    self._do(job, pool, ended)
+                    continue
+                if time.monotonic() >= self._clean_due_at:
+                    self._clean_due_at = time.monotonic() + _CLEAN_SECONDS
+                    self._jobs.forget_dead()
+                unfit = self._jobs.unfit()
+                self._report(problem=unfit[0] if unfit else None)
+                notices.wait(_LOOK_SECONDS)
+
+    def _do(self, job: Job, pool: ThreadPoolExecutor, ended: threading.Event) -> None:
+        began = time.monotonic()
+        vectors = joined(list(pool.map(self._embedder.embed_passages, job.batches)))
+        seconds = time.monotonic() - began
+        self._deliver(job, vectors, ended)
+        self._report(len(vectors.tokens), seconds)
+
+    def _deliver(self, job: Job, vectors: PassageVectors, ended: threading.Event) -> None:
+        """Send vectors to the server, and wait a while if it is restarting."""
+        patient_until = time.monotonic() + _PATIENCE_SECONDS
+        while True:
+            try:
+                self._jobs.deliver(self.name, job, vectors)
+                return
+            except DatabaseUnavailable as error:
+                if ended.is_set() or time.monotonic() > patient_until:
+                    raise
+                self._jobs.suspect()
+                self._report(problem=error)
+                ended.wait(_AGAIN_SECONDS)
+
+    def _report(self, passages: int = 0, seconds: float = 0.0, problem: AnswerdeskError | None = None) -> None:
+        """Tell what has changed."""
+        before = self.state
+        self.state = WorkerState(before.passages + passages, before.busy_seconds + seconds, problem)
+        if str(problem) != str(before.problem) or passages:
+            self._tell(self.state)
+
+    def _leave(self) -> None:
+        """Give back a job and leave; a server that is unreachable notices by itself."""
+        with suppress(DatabaseUnavailable):
+            self._jobs.retire(self.name)
+        self._jobs.leave(self.name)
+        self._jobs.close()
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m ingest.worker",
@@ -50,7 +157,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 class _Console:
-    """What a worker says on standard error: what is in its way at once, how far it has come now and then."""
+    """Prints on standard error: problems at once, progress every ten seconds."""
 
     def __init__(self, language: Language) -> None:
         self._language: Language = language
@@ -62,17 +169,17 @@ class _Console:
         problem = state.problem.text(self._language) if state.problem is not None else ""
         if problem != self._problem:
             self._problem = problem
-            self._say(problem or translate("ingest.worker_goes_on", self._language))
+            self._report(problem or translate("ingest.worker_goes_on", self._language))
         elif time.monotonic() - self._spoke_at >= _LINE_EVERY_SECONDS:
             self._spoke_at = time.monotonic()
-            self._say(self.figures(state))
+            self._report(self.figures(state))
 
     def figures(self, state: WorkerState) -> str:
         """Return how much was done."""
         rate = state.passages / state.busy_seconds if state.busy_seconds else 0.0
         return translate("ingest.worker_figures", self._language, passages=state.passages, rate=rate)
 
-    def _say(self, line: str) -> None:
+    def _report(self, line: str) -> None:
         print(line, file=sys.stderr, flush=True)
 
 

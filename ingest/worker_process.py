@@ -1,8 +1,8 @@
-"""A process of ours for one long piece of work, which another one of ours owns, talks to and can stop.
+"""A child process for one long job, which its parent talks to and can stop.
 
 The request, ``{"settings", "job"}``, is one line of JSON on the child's standard input.  Its replies are lines of JSON,
 ``[kind, value]``, on standard output: ``progress`` while it works, and at last ``summary`` or ``failure``.  It runs
-where nobody else wants the processor, and ends with its owner.
+at low priority and ends with its parent.
 """
 
 import contextlib
@@ -31,7 +31,7 @@ _PACKAGES = Path(__file__).resolve().parent.parent
 
 
 class WorkerProcess:
-    """One run of ``python -m MODULE``; a context manager, because it owns it.  ``stop`` may be called by any thread."""
+    """One run of ``python -m MODULE``; a context manager that ends it.  ``stop`` may be called by any thread."""
 
     def __init__(self, module: str, settings: Settings) -> None:
         self._module = module
@@ -46,11 +46,11 @@ class WorkerProcess:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         process = self._process
         if process is not None:
-            self._signal(process, signal.SIGKILL)  # it has ended, or nobody waits for it: a kill loses nothing
+            self._signal(process, signal.SIGKILL)  # it has ended, or is not waited for: a kill loses nothing
             process.communicate()
 
     def stop(self) -> None:
-        """End the work; whoever waits for its outcome gets ``IngestStopped``."""
+        """End the work; ``run`` raises ``IngestStopped``."""
         with self._lock:
             self._stopped = True
             if self._process is not None:
@@ -58,12 +58,12 @@ class WorkerProcess:
 
     @staticmethod
     def _signal(process: "subprocess.Popen[str]", number: signal.Signals) -> None:
-        """Send a signal to the child and to what it started: a helper that goes on would keep its output open."""
+        """Signal the child and its own children: one that goes on would keep its output open."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, number)
 
     def run(self, job: object, progress: Tell) -> Any:  # noqa: ANN401 - JSON, whose kind the caller knows
-        """Let the job be done and return its summary; ``progress`` is called in this thread.
+        """Do the job and return its summary; ``progress`` is called in this thread.
 
         Raises the error that ended the work, and ``IngestStopped`` where it was stopped or its process died.
         """
@@ -146,6 +146,6 @@ def serve_parent(work: Callable[[Settings, Any, Tell], object]) -> None:
 
 
 def _end_with_owner() -> None:
-    """Wait for the end of our input, then end: whatever was kept so far is whole."""
+    """End with the parent, which closes our input: everything written so far is consistent."""
     sys.stdin.read()
     os.kill(os.getpid(), signal.SIGTERM)

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from api.services.jobs import Job, JobControl, Jobs
-from ingest.customer_files import copy_picture_of_file, is_picture, question_of_file
-from ingest.reader import FileReader
+from ingest.reader import FileReader, copy_picture_of_file, is_picture, question_of_file
 from rag.errors import AnswerCancelled, DocumentUnreadable
 from rag.generation.picture_description import PictureDescriber, PictureDescription
 from rag.generation.queued_answer import Asker

@@ -332,7 +332,7 @@ class KnowledgeService(GuardedService[KnowledgeRegistry]):
 
     def history(self) -> History:
         """Return every generation that was published."""
-        from ingest.history import history, oldest_restorable  # brings the indexes' libraries
+        from ingest.publish import history, oldest_restorable  # brings the indexes' libraries
 
         self._colleague()
         try:
@@ -471,7 +471,7 @@ class KnowledgeService(GuardedService[KnowledgeRegistry]):
         user = self._permitted("admin")
 
         def work(_: JobControl) -> GenerationInfo:
-            from ingest.history import rollback
+            from ingest.publish import rollback
 
             info = rollback(self._settings.knowledge_dir, generation, KnowledgeShare.of(self._settings))
             figures = {"generation": info.generation, "restored": generation}

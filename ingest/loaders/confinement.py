@@ -1,8 +1,8 @@
-"""Takes from the reading process what a parser never needs: files, the network, other programs, other processes.
+"""Confines the reading process: no files, no network, no other programs, no other processes.
 
-A hole in a parser of native code is then worth what the process holds: the file that it was reading.  Each measure is
-tried by itself, for kernels and containers differ; ``confine`` says which ones hold.  Python has no functions for them,
-and the C library hardly any, so the kernel is asked by the numbers of its calls.
+A hole in a native parser then exposes nothing but the file that is read.  Each measure is tried by itself, because
+kernels and containers differ; ``confine`` returns which ones hold.  Python has no functions for them and the C library
+hardly any, so the system calls are made by number.
 
 - Landlock: nothing can be opened but Python's own packages and shared libraries, for reading; no TCP; no signal and no
   abstract socket out of here.  https://docs.kernel.org/userspace-api/landlock.html (Linux 5.13; TCP 6.7, scopes 6.12)
@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 MEASURES = ("files", "writing", "network", "programs", "processes")
-"""What can be held: reading files, writing them, the network, starting programs, reaching other processes."""
+"""Confined are: reading files, writing them, the network, starting programs, reaching other processes."""
 
 _IN_WORDS = {
     "files": "files", "writing": "writing", "network": "network", "programs": "programs",
@@ -42,18 +42,18 @@ _KINDS = (
     "/etc/apache2/mime.types", "/usr/local/etc/httpd/conf/mime.types", "/usr/local/lib/netscape/mime.types",
     "/usr/local/etc/mime.types",
 )  # fmt: skip
-"""What endings stand for; Python's ``mimetypes`` reads those that are there, and cannot be imported if it may not."""
+"""Tables of MIME types; Python's ``mimetypes`` reads the existing ones, and cannot be imported if it may not."""
 
 _MACHINE = (
     "/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/proc/sys/vm", "/sys/devices/system",
     "/sys/fs/cgroup", "/sys/kernel/mm", "/dev/null",
 )  # fmt: skip
-"""How much room is left, and by what OpenVINO and OpenBLAS choose their code and count their threads."""
+"""Memory and processor information, by which OpenVINO and OpenBLAS choose their code and count their threads."""
 
 
 @dataclass(frozen=True, slots=True)
 class Confinement:
-    """Which of ``MEASURES`` hold, each with the means by which it does: ``{"network": "seccomp, Landlock"}``."""
+    """The ``MEASURES`` that hold, each with its means: ``{"network": "seccomp, Landlock"}``."""
 
     held: dict[str, str]
 
@@ -70,10 +70,10 @@ class Confinement:
 
 
 def confine(packages: Path) -> Confinement:
-    """Confine this process for good and say what holds; ``packages`` is the folder that holds ours.
+    """Confine this process for good and return what holds; ``packages`` is the folder of our packages.
 
-    To be called while there is a single thread, after what lies elsewhere was imported.  Nothing is raised: a machine
-    that offers less reads files all the same.
+    Call it while there is a single thread, after importing anything from other places.  Nothing is raised: files are
+    read on machines that offer less, too.
     """
     held: dict[str, list[str]] = {}
     _set_limits()
@@ -91,9 +91,9 @@ def confine(packages: Path) -> Confinement:
 
 
 def readable_places(packages: Path) -> list[Path]:
-    """Return what stays readable: Python, its packages, ours, shared libraries, and what tells of the processor.
+    """Return what stays readable: Python, its packages, ours, shared libraries, and processor information.
 
-    A folder on Python's path that holds ours is left out, for it may hold the data as well.
+    A folder on Python's path that holds our packages is left out, because it may hold the data, too.
     """
     libraries = os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep)
     places = [Path(place) for place in (*_LIBRARIES, *_KINDS, *_MACHINE, *sys.path, *libraries) if place]
@@ -124,7 +124,7 @@ _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446  # the same on every 
 
 
 def _architecture() -> str:
-    """Return which table of numbers holds; empty for one that is not known, as 32-bit programs."""
+    """Return whose table of numbers applies; empty where it is unknown, as for 32-bit programs."""
     machine = os.uname().machine
     return machine if machine in _SECCOMP and sys.maxsize > 1 << 32 and sys.platform == "linux" else ""
 
@@ -160,7 +160,7 @@ _PATH_BENEATH = 1
 
 
 def _restrict_files(places: Iterable[Path]) -> tuple[str, ...]:
-    """Let nothing be opened but what lies below ``places``, for reading; return the measures that hold."""
+    """Allow opening only files below ``places``, for reading; return the measures that hold."""
     abi = _call(_CREATE_RULESET, 0, 0, _OF_VERSION)
     if abi < 1 or len(os.listdir("/proc/self/task")) != 1:  # noqa: PTH208 - it holds for the thread that calls
         return ()
@@ -238,7 +238,7 @@ _NUMBERS = {
     "lsetxattr": (189, 6), "fsetxattr": (190, 7), "removexattr": (197, 14), "lremovexattr": (198, 15),
     "fremovexattr": (199, 16),
 }  # fmt: skip
-"""System calls that are refused whatever they ask for, with their numbers on x86-64 and 64-bit ARM."""
+"""System calls that are refused whatever their arguments, with their numbers on x86-64 and 64-bit ARM."""
 
 _OPEN_TO_WRITE = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _CLONE_THREAD = 0x10000
@@ -265,7 +265,7 @@ def _filter_calls() -> bool:
 
 
 class _Program:
-    """The filter: for each call that is looked at, a comparison of its number and what follows from it."""
+    """The filter: for each listed call, a comparison of its number and the result."""
 
     def __init__(self, architecture: str) -> None:
         self._column = 0 if architecture == "x86_64" else 1

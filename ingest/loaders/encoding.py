@@ -1,4 +1,4 @@
-"""Bytes to text: marks, UTF-8, UTF-16, UTF-32, the encodings of East Asia, and what charset-normalizer can tell."""
+"""Decodes bytes: byte order marks, UTF-8, UTF-16, UTF-32, East Asian encodings, else charset-normalizer's guess."""
 
 import codecs
 import logging
@@ -71,9 +71,9 @@ def decode_as_written(raw: bytes) -> str | None:
 
 
 def decode_declared(raw: bytes, declared: str) -> str | None:
-    """Return the text in the encoding that it declares; where its bytes are none of that, as they look.
+    """Return the text in its declared encoding; where the bytes do not fit, in the detected one.
 
-    Whatever is UTF-8 beyond ASCII is hardly ever anything else, so that goes before a declared Western encoding.
+    Bytes that are valid UTF-8 beyond ASCII are hardly ever anything else, so UTF-8 goes before a declared Western one.
 
     >>> decode_declared("naïve".encode(), "iso-8859-1"), decode_declared("退货".encode("gbk"), "gb2312")
     ('naïve', '退货')
@@ -88,9 +88,9 @@ def decode_declared(raw: bytes, declared: str) -> str | None:
 
 
 def clean(text: str) -> str:
-    """End lines with a line feed alone; drop control characters, and halves of surrogate pairs: UTF-8 has none.
+    """Return the text with line feeds as line ends, without control characters and halves of surrogate pairs.
 
-    Of more than 200 blanks in a row so many are left, of more than 200 empty lines one.
+    A run of more than 200 blanks is cut to 200, and one of more than 200 empty lines to one.
     """
     return squeezed(_UNWANTED.sub("", _LINE_ENDS.sub("\n", text)))
 
@@ -120,7 +120,7 @@ def _isolated_share(raw: bytes) -> float:
 
 
 def _decode_neighbours(raw: bytes) -> str | None:
-    """Decode Japanese, which is told by its kana, and Korean, by nearly all being syllables and some very common."""
+    """Decode Japanese, recognised by its kana, and Korean, by its syllables, some of which are very common."""
     for encoding in ("euc_jp", "cp932"):
         foreign = _foreign(raw, encoding)
         kana, half_width = len(_KANA.findall(foreign)), len(_HALF_WIDTH_KANA.findall(foreign))
@@ -133,7 +133,7 @@ def _decode_neighbours(raw: bytes) -> str | None:
 
 
 def _foreign(raw: bytes, encoding: str) -> str:
-    """Return what is beyond ASCII at the beginning; nothing where it is not in the encoding."""
+    """Return the characters beyond ASCII at the beginning; none where the encoding does not fit."""
     try:
         text = codecs.getincrementaldecoder(encoding)().decode(raw[:_SAMPLE_BYTES])  # the last one may be cut
     except UnicodeDecodeError:
@@ -142,7 +142,7 @@ def _foreign(raw: bytes, encoding: str) -> str:
 
 
 def _decode_wide(raw: bytes) -> str | None:
-    """Decode UTF-16 or UTF-32 without a mark: the reading in which most characters are ordinary, if any is."""
+    """Decode UTF-16 or UTF-32 without a mark: the variant in which most characters are ordinary, if any."""
     best: tuple[float, str] = (0.0, "")
     for encoding in ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be"):
         try:
@@ -162,7 +162,7 @@ def _is_ordinary(character: str) -> bool:
 
 
 def _decode_chinese(raw: bytes) -> str | None:
-    """Tell GB18030 and Big5 apart by how many byte pairs are common characters of each: sure from ten on."""
+    """Tell GB18030 and Big5 apart by their shares of common characters: reliable from ten byte pairs on."""
     gb18030 = _pair_share(raw, lambda lead: 0xB0 <= lead <= 0xD7 or 0xA1 <= lead <= 0xA3)  # GB 2312's first level
     big5 = _pair_share(raw, lambda lead: 0xA4 <= lead <= 0xC6 or lead == 0xA1)  # Big5's first level
     readings = sorted([(gb18030, "gb18030"), (big5, "big5hkscs")], reverse=True)
@@ -190,7 +190,7 @@ def _pair_share(raw: bytes, is_common: Callable[[int], bool]) -> float:
 
 
 def _decode_western(raw: bytes) -> str | None:
-    """Read Windows' Western code page where few letters have accents: too few bytes for statistics to tell."""
+    """Decode Windows' Western code page where few letters have accents: too few for statistics."""
     sample = raw[:_SAMPLE_BYTES]
     if sum(byte >= 0x80 for byte in sample) > _ACCENTED_SHARE * len(sample.replace(b" ", b"")):
         return None

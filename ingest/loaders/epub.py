@@ -12,13 +12,13 @@ from urllib.parse import unquote
 from lxml import etree
 
 from ingest.loaders.fields import is_written_by_a_person, make_document
-from ingest.loaders.html import content_text, page_content
+from ingest.loaders.html import content_text, page_content, picture_addresses, write_picture_marks
 from ingest.loaders.package import Package, open_package, xml_tree
 from ingest.loaders.source import REPEATED, Limits, SourceFile, StillReading
 from rag.schema import Document
 
 if TYPE_CHECKING:
-    from ingest.loaders.page_pictures import PagePictures
+    from ingest.loaders.figures import FigureReader
 
 _PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp")
 _NEAR_CHARACTERS = 400
@@ -47,33 +47,32 @@ def load_epub(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Docume
         content = page_content(book.read(place))
         if pictures is not None:
             near = content.get_text()[:_NEAR_CHARACTERS]
-            yield from pictures.write_marks(content, partial(picture_of, place), near)
+            yield from write_picture_marks(content, pictures, partial(picture_of, place), near)
         chapters.append(content_text(content))
-    title = _said(package, "title")
+    title = _dublin_core(package, "title")
     fields = {
         "title": title if is_written_by_a_person(title) else "",
-        "author": _said(package, "creator"),
-        "language": _said(package, "language"),
-        "updated": _modified(package) or _said(package, "date"),
-        "publisher": _said(package, "publisher"),
+        "author": _dublin_core(package, "creator"),
+        "language": _dublin_core(package, "language"),
+        "updated": _modified(package) or _dublin_core(package, "date"),
+        "publisher": _dublin_core(package, "publisher"),
     }
     text = "\n\n".join(chapter for chapter in chapters if chapter)
-    fields = {name: value for name, value in fields.items() if value}
     document = make_document(source, text, fields, kind="epub")
     yield document if pictures is None else pictures.with_figures(document)
 
 
 def _pictures(
     book: Package, chapters: Sequence[str], limits: Limits
-) -> "tuple[PagePictures | None, Callable[[str, str], bytes]]":
-    """Return what reads a book's pictures, None where it has none, and what gives the one that a chapter names so.
+) -> "tuple[FigureReader | None, Callable[[str, str], bytes]]":
+    """Return a reader for a book's pictures, None for none, and a function from chapter and address to picture.
 
-    Ornaments of many chapters are none.
+    Ornaments of many chapters are left out.
     """
     names = {name for name in book.namelist() if name.lower().endswith(_PICTURE_ENDINGS)}
     if not names or limits.figures == 0:
         return None, lambda chapter, address: b""
-    from ingest.loaders.page_pictures import PagePictures, picture_addresses  # brings numpy
+    from ingest.loaders.figures import FigureReader  # brings numpy
 
     shown = ({_place(chapter, address) for address in picture_addresses(book.read(chapter))} for chapter in chapters)
     places = Counter(chain.from_iterable(shown))
@@ -87,7 +86,7 @@ def _pictures(
         except MemoryError:  # too large: the words around it are read
             return b""
 
-    return PagePictures(limits), picture_of
+    return FigureReader(limits), picture_of
 
 
 def _place(chapter: str, address: str) -> str:
@@ -105,7 +104,7 @@ def _all(package: etree._Element, parent: str, child: str) -> Iterator[etree._El
         yield from found.iterchildren(f"{{*}}{child}")
 
 
-def _said(package: etree._Element, name: str) -> str:
+def _dublin_core(package: etree._Element, name: str) -> str:
     """Return an entry of the package's Dublin Core metadata."""
     entries = (
         "".join(map(str, found.itertext())).strip()

@@ -14,10 +14,8 @@ from lxml import etree
 
 from ingest.loaders.encoding import clean
 from ingest.loaders.office_xml import Element, OfficePackage, attribute, child, descendants, local_name
-from ingest.loaders.package import open_package
 from ingest.loaders.plain_markup import link
-from ingest.loaders.separated import load_csv
-from ingest.loaders.sheet import Row, sheet_documents
+from ingest.loaders.sheet import Row, load_csv, sheet_documents
 from ingest.loaders.source import Limits, SourceFile
 from rag.errors import DocumentUnreadable
 from rag.schema import Document
@@ -31,14 +29,14 @@ _CALENDAR_FROM_1904 = ("1", "true")
 
 @dataclass(frozen=True, slots=True)
 class DateFormats:
-    """Which of a workbook's styles show a number as a date or a time, and from which year on its days are counted."""
+    """The styles of a workbook that show a number as a date or a time, and the epoch of its dates."""
 
     styles: frozenset[int]
     from_1904: bool
 
     @classmethod
     def of(cls, styles: Element | None, workbook: Element | None) -> Self:
-        """Read the cells' formats, whatever else is wrong with the styles."""
+        """Read the cells' formats, even from otherwise broken styles."""
         from openpyxl.styles.numbers import BUILTIN_FORMATS, is_date_format
 
         codes = {number: str(code) for number, code in BUILTIN_FORMATS.items()}
@@ -52,7 +50,7 @@ class DateFormats:
         return cls(frozenset(shown_as_dates), attribute(workbook, "date1904") in _CALENDAR_FROM_1904)
 
     def in_words(self, written: str, style: str) -> str:
-        """Return the date or time that a number stands for; empty where it is none."""
+        """Return the date or time for a number; empty where its style is no date's."""
         from openpyxl.utils.datetime import CALENDAR_MAC_1904, CALENDAR_WINDOWS_1900, from_excel
 
         if not style.isdigit() or int(style) not in self.styles:
@@ -72,7 +70,7 @@ def in_words(moment: datetime | date | time | timedelta | None) -> str:
 
 
 def number_in_words(written: str) -> str:
-    """Return a number without what the computer's arithmetic added to it.
+    """Return a number without rounding errors.
 
     >>> number_in_words("79.0"), number_in_words("0.30000000000000004"), number_in_words("n/a")
     ('79', '0.3', 'n/a')
@@ -98,12 +96,9 @@ _SHEETS = ("worksheet", "dialogsheet", "macrosheet")
 
 def load_xlsx(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Document | DocumentUnreadable]:
     """Yield the workbook as one document; a document a row where a sheet's header names question and answer."""
-    package = OfficePackage(open_package(source, raw, limits))
-    main = package.main_part()
-    workbook = package.tree(main)
+    package = OfficePackage(source, raw, limits)
+    main, workbook = package.document()
     relationships = package.relationships(main)
-    if workbook is None:
-        raise source.unreadable("malformed")
     book = _Workbook(
         package,
         list(_shared_strings(package, package.related(main, "sharedStrings"))),
@@ -118,7 +113,7 @@ def load_xlsx(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Docume
 
 
 def _relationship_id(entry: Element) -> str:
-    """Return the id by which a sheet's part is referred to: ``r:id``, not the sheet's own ``id``."""
+    """Return the id of the reference to a sheet's part: ``r:id``, not the sheet's own ``id``."""
     return next((str(value) for key, value in entry.attrib.items() if str(key).endswith("}id")), "")
 
 
@@ -128,7 +123,7 @@ def _shared_strings(package: OfficePackage, name: str) -> Iterator[str]:
 
 
 def _elements(content: bytes, *names: str) -> Iterator[Element]:
-    """Yield the elements of these names as they are read, each forgotten when the next one is asked for."""
+    """Yield the elements of these names while parsing, each freed before the next."""
     if not content.strip():
         return
     tags = [f"{{*}}{name}" for name in names]
@@ -140,7 +135,7 @@ def _elements(content: bytes, *names: str) -> Iterator[Element]:
 
 
 def _words(item: Element) -> str:
-    """Return a string with the words of all its formats, without the reading aids of East Asian names."""
+    """Return a string with all its formatted runs, without the phonetic guides of East Asian names."""
     aids = {found for aid in descendants(item, "rPh") for found in descendants(aid, "t")}
     return clean("".join(found.text or "" for found in descendants(item, "t") if found not in aids)).strip()
 
@@ -152,7 +147,7 @@ class _Workbook:
     dates: DateFormats
 
     def rows(self, name: str) -> list[Row]:
-        """Return a sheet's rows in words, with one blank row for any number of them, and its text boxes below."""
+        """Return a sheet's rows as text, with runs of blank rows as one, and its text boxes below."""
         content = self.package.content(name)
         links = self._links(name, content)
         rows: list[Row] = []

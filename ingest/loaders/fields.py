@@ -1,4 +1,4 @@
-"""What a file says about itself (title, language, date, audience, link) becomes the fields of a Document."""
+"""Builds a Document from a text and the file's own metadata: title, language, date, audience, link."""
 
 import calendar
 import re
@@ -41,9 +41,9 @@ _DAYS = {
         "expirydate", "expirationdate", "失效日期", "失效日", "失效时间", "有效期至", "到期日", "到期日期",
     ),
 }  # fmt: skip
-"""In the metadata: between which days a rule holds, as YYYY-MM-DD, and the names that people give them.
+"""The validity of a rule in the metadata, as YYYY-MM-DD, and the names that people give it.
 
-Names are compared as ``_plain`` makes them: "Valid until", "valid-until" and "validUntil" are one.
+Names are compared as ``_normalized`` makes them: "Valid until", "valid-until" and "validUntil" are one.
 """
 
 _MONTH_NUMBERS = {name[:3]: number for number, name in enumerate(MONTH_NAMES, start=1)}
@@ -76,8 +76,8 @@ def make_document(
     """Build the document of a file, or of a row with its own id.
 
     ``fields`` are the file's own words under lower-case names; those without a place in ``Document`` become metadata,
-    beside ``format``, which is ``kind``.  Invisible characters are dropped from all of it, and a source that is no
-    address of the web is none.  Raises ``DocumentUnreadable`` where the text is blank.
+    beside ``format``, which is ``kind``.  Blank ones and invisible characters are dropped, and a source that is no web
+    address.  Raises ``DocumentUnreadable`` where the text is blank.
     """
     body = without_invisible(text).strip()
     if not body:
@@ -85,42 +85,42 @@ def make_document(
     metadata = {
         one_line(name): without_invisible(value)[:_METADATA_LIMIT_CHARACTERS]
         for name, value in fields.items()
-        if _plain(name) not in _KNOWN
+        if value.strip() and _normalized(name) not in _KNOWN
     }
     for name, given in _DAYS.items():
-        if day := read_day(_first(fields, given), last=name == _LAST_DAY):
+        if day := read_day(_first_value(fields, given), last=name == _LAST_DAY):
             metadata[name] = day.isoformat()
-    title = _first(fields, _TITLE) or (_NAME_JOINTS.sub(" ", source.name.stem) if row_id is None else "")
+    title = _first_value(fields, _TITLE) or (_NAME_JOINTS.sub(" ", source.name.stem) if row_id is None else "")
     return Document(
         document_id=source.document_id if row_id is None else row_id,
         path=str(source.path),
         title=one_line(title)[:TITLE_LIMIT_CHARACTERS],
         text=body,
-        language=_language(_first(fields, _LANGUAGE)) or text_language(f"{title}\n{body}"),
-        source=web_address(_first(fields, _SOURCE)),
-        updated_on=read_day(_first(fields, _UPDATED)),
-        audience=_audience(_first(fields, _AUDIENCE)),
+        language=_language(_first_value(fields, _LANGUAGE)) or text_language(f"{title}\n{body}"),
+        source=web_address(_first_value(fields, _SOURCE)),
+        updated_on=read_day(_first_value(fields, _UPDATED)),
+        audience=_audience(_first_value(fields, _AUDIENCE)),
         metadata={**metadata, "format": kind},
     )
 
 
 def unread_days(document: Document) -> list[str]:
-    """Return what a document says of the days between which it holds and nobody can read: ``valid_until: soon``."""
+    """Return the dates of a document's validity that cannot be read: ``valid_until: soon``."""
     unread = []
     for name, given in _DAYS.items():
-        written = _first(document.metadata, given)
+        written = _first_value(document.metadata, given)
         if written and read_day(written, last=name == _LAST_DAY) is None and not is_endless(written):
             unread.append(f"{name}: {written}")
     return unread
 
 
 def is_written_by_a_person(title: str) -> bool:
-    """Tell a title from a file's name and from what programs put where none was given."""
+    """Tell a title from a file's name and from a program's placeholder."""
     return bool(title.strip()) and _MEANINGLESS_TITLE.fullmatch(title.strip()) is None
 
 
 def first_line(text: str) -> str:
-    """Return the first line that has words if it is short enough for a title, else an empty string."""
+    """Return the first line with words if it is short enough for a title, else an empty string."""
     line = next((line.strip() for line in text.splitlines() if _LETTER.search(line)), "")
     is_title = len(line) <= _FIRST_LINE_LIMIT_CHARACTERS and not line.startswith("|")  # a bar begins a table
     return line.lstrip("# ") if is_title else ""
@@ -136,17 +136,17 @@ def text_language(text: str) -> Language:
     return "zh" if len(ideographs(text)) > _CHINESE_SHARE * letters else "en"
 
 
-def _first(fields: Mapping[str, str], names: tuple[str, ...]) -> str:
-    by_name = {_plain(name): value.strip() for name, value in fields.items() if value.strip()}
+def _first_value(fields: Mapping[str, str], names: tuple[str, ...]) -> str:
+    by_name = {_normalized(name): value.strip() for name, value in fields.items() if value.strip()}
     return next((by_name[name] for name in names if name in by_name), "")
 
 
-def _plain(name: str) -> str:
+def _normalized(name: str) -> str:
     return _NAME_JOINTS.sub("", name).lower()
 
 
 def _language(declared: str) -> Language | None:
-    """Read ``zh-CN``, ``zh_Hans``, ``en-GB``...; another language is neither, and the text decides."""
+    """Read ``zh-CN``, ``zh_Hans``, ``en-GB`` and the like; for another language the text decides."""
     primary = re.split(r"[-_]", declared.lower())[0]
     if primary in ("zh", "chinese", "中文"):
         return "zh"
@@ -158,7 +158,7 @@ def _audience(declared: str) -> Audience:
 
 
 def read_day(written: str, *, last: bool = False) -> date | None:
-    """Return the day; of a month or a year its first one, or the ``last``; None where it is not certain which is meant.
+    """Return the day; of a month or a year the first, or the ``last``; None where the date is ambiguous.
 
     >>> read_day("Valid to 31 December 2026"), read_day("2026年2月", last=True), read_day("13/04/2026")
     (datetime.date(2026, 12, 31), datetime.date(2026, 2, 28), datetime.date(2026, 4, 13))
@@ -169,12 +169,12 @@ def read_day(written: str, *, last: bool = False) -> date | None:
     if match is None:
         return None
     named = match.groupdict()
-    days = [day for day in _meant(named, last=last) if day is not None]
+    days = [day for day in _possible_days(named, last=last) if day is not None]
     return days[0] if len(set(days)) == 1 else None
 
 
 def is_endless(written: str) -> bool:
-    """Tell whether somebody wrote in the place of a day that there is none.
+    """Tell whether a text in the place of a date means that there is none.
 
     >>> is_endless("never"), is_endless("长期有效"), is_endless("soon")
     (True, True, False)
@@ -182,8 +182,8 @@ def is_endless(written: str) -> bool:
     return _ENDLESS.fullmatch(written.strip().strip(".。")) is not None
 
 
-def _meant(named: dict[str, str | None], *, last: bool) -> Iterator[date | None]:
-    """Yield what may be meant: 03/04 is in March here and in April there."""
+def _possible_days(named: dict[str, str | None], *, last: bool) -> Iterator[date | None]:
+    """Yield the possible days: 03/04 may be in March or in April."""
     year = int(named["year"] or 0)
     if "one" in named:
         one, other = int(named["one"] or 0), int(named["other"] or 0)

@@ -1,8 +1,7 @@
-"""Figures: the pictures in a document that are worth showing beside its text, with what is said of them and in them.
+"""Figures: the pictures of a document worth showing beside its text, with their captions and the words in them.
 
-A picture is kept as a WebP that was drawn anew, so that nothing of the file goes along that is no pixel: no place where
-it was taken, no thumbnail of what was cut away, no program.  Icons, logos, rules, empty pictures and those that stand
-in a document again and again are left out.
+A picture is drawn again as a WebP, so that only its pixels are kept: no place where it was taken, no thumbnail of what
+was cropped, no program.  Icons, logos, rules, empty pictures and those repeated throughout a document are left out.
 """
 
 import hashlib
@@ -15,10 +14,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ingest.loaders.fields import is_written_by_a_person, text_language
-from ingest.loaders.layout import Line, page_blocks
+from ingest.loaders.layout import page_text
 from ingest.loaders.ocr import PictureReader, TooManyPixelsError, has_words, is_too_small_for_words, pictures_of
 from ingest.loaders.plain_markup import figure
-from ingest.loaders.source import REPEATED, FigureKept, Limits, PictureAhead, StillReading
+from ingest.loaders.source import REPEATED, KeptFigure, Limits, PictureAhead, StillReading
 from rag.schema import Document, Figure, Language
 from rag.storage.figures import LARGEST_FIGURE_BYTES
 from rag.text.characters import one_line, without_invisible
@@ -30,7 +29,7 @@ SMALLEST_SIDE_PIXELS = 64
 """Icons and rules are smaller."""
 
 LONGEST_SIDE_PIXELS = 1280
-"""What is kept is no larger: enough to read a screenshot of a whole screen."""
+"""The longest side of a kept picture: enough to read a screenshot of a whole screen."""
 
 _QUALITIES = (85, 60, 35)
 _LARGEST_DOCUMENT_BYTES = 20_000_000
@@ -54,10 +53,10 @@ _NAME_OF_A_PROGRAM = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a loader knows of a picture.
+    """What a loader knows about a picture.
 
-    ``places`` is how often the document shows it, ``near`` a text beside it.  ``inline`` tells that it stands in the
-    midst of a text and must be one line, or nothing.  The others are those of ``Figure``.
+    ``places`` is how often the document shows it, ``near`` a text beside it.  ``inline`` tells that it stands within a
+    text and must become one line, or nothing.  The others are those of ``Figure``.
     """
 
     alt: str = ""
@@ -81,21 +80,13 @@ def is_caption(line: str) -> bool:
     return _CAPTION.match(line) is not None and len(line) <= _SAID_LIMIT_CHARACTERS
 
 
-@dataclass(frozen=True, slots=True)
-class _Placed:
-    """A picture that is kept, without its place, and the text that stands for it."""
-
-    figure: Figure
-    block: str
-
-
 class FigureReader(PictureReader):
     """Reads the pictures in one document as ``PictureReader`` does, and keeps up to ``limits.figures`` of them."""
 
     def __init__(self, limits: Limits) -> None:
         super().__init__(limits)
         self._bytes_left = _LARGEST_DOCUMENT_BYTES
-        self._kept: list[_Placed] = []
+        self._kept: list[tuple[Figure, str]] = []  # without their places, each with the text that stands for it
 
     @property
     def keeps(self) -> bool:
@@ -103,7 +94,7 @@ class FigureReader(PictureReader):
         return len(self._kept) < self._limits.figures and self._bytes_left >= LARGEST_FIGURE_BYTES
 
     def read(self, content: bytes, name: str, around: Surroundings = _ALONE) -> Iterator[str | StillReading]:
-        """Yield the picture to be kept and what stands for it in the text; else the words in it, if it has any."""
+        """Yield the picture to keep and the text that stands for it; else the words in it, if any."""
         if not self.keeps:
             yield from super().read(content, name)
         elif around.places < REPEATED and self.is_new(content, name):
@@ -121,33 +112,33 @@ class FigureReader(PictureReader):
         yield StillReading()
 
     def keep(self, picture: "Image", around: Surroundings) -> Iterator[str | StillReading]:
-        """Yield what ``read`` does, of a picture in colour that is unpacked already; ``PictureAhead`` came before."""
+        """Do as ``read`` with a picture in colour that is unpacked already; ``PictureAhead`` came before."""
         lines = [] if is_too_small_for_words(picture) else self.lines(np.asarray(picture)) or []
-        text = "\n\n".join(page_blocks(lines, {}))
+        text = page_text(lines)
         if _is_figure(picture):
-            content, size = _encoded(picture)
-            yield FigureKept(content=content)
-            yield self._block(content, size, lines, around)
+            content, size = _encode_webp(picture)
+            yield KeptFigure(content=content)
+            yield self._block(content, size, text, around)
         else:
             yield StillReading()
             if has_words(text) and not around.inline:
                 yield text
 
     def with_figures(self, document: Document) -> Document:
-        """Return the document with the figures that its text has, in the order of the text."""
+        """Return the document with the figures in its text, in their order."""
         found: list[Figure] = []
         end = 0
-        for placed in self._kept:
-            start = document.text.find(placed.block, end)
+        for kept, block in self._kept:
+            start = document.text.find(block, end)
             if start >= 0:
-                end = start + len(placed.block)
-                found.append(replace(placed.figure, start=start, end=end))
+                end = start + len(block)
+                found.append(replace(kept, start=start, end=end))
         return replace(document, figures=tuple(found)) if found else document
 
-    def _block(self, content: bytes, size: tuple[int, int], lines: Sequence[Line], around: Surroundings) -> str:
+    def _block(self, content: bytes, size: tuple[int, int], read: str, around: Surroundings) -> str:
         self._bytes_left -= len(content)
-        alt, caption = _said(around.alt), _said(around.caption)
-        text = without_invisible("\n\n".join(page_blocks(lines, {}))).strip()
+        alt, caption = _description(around.alt), _description(around.caption)
+        text = without_invisible(read).strip()
         words = [_row_words(line) for line in text.splitlines() if _LETTER_OR_DIGIT.search(line)]
         language = _language([caption, alt, *words, around.near])
         if not around.inline and (len(text) > _WORDS_LIMIT_CHARACTERS or text.startswith("| ") or "\n| " in text):
@@ -166,7 +157,7 @@ class FigureReader(PictureReader):
             caption=caption,
             words=one_line("\n".join(words))[:_INLINE_LIMIT_CHARACTERS],
         )
-        self._kept.append(_Placed(kept, block))
+        self._kept.append((kept, block))
         return block
 
 
@@ -178,7 +169,7 @@ def _is_figure(picture: "Image") -> bool:
     return grey[0] != grey[1]  # of one colour: a space that something else fills
 
 
-def _encoded(picture: "Image") -> tuple[bytes, tuple[int, int]]:
+def _encode_webp(picture: "Image") -> tuple[bytes, tuple[int, int]]:
     """Return a WebP of at most ``LARGEST_FIGURE_BYTES`` and its size in pixels."""
     small = picture.copy()
     while True:
@@ -191,8 +182,8 @@ def _encoded(picture: "Image") -> tuple[bytes, tuple[int, int]]:
         small = small.reduce(2)
 
 
-def _said(words: str) -> str:
-    """Return what a person says of a picture; nothing for what programs write there."""
+def _description(words: str) -> str:
+    """Return a person's description of a picture; nothing for a program's placeholder."""
     line = one_line(words)[:_SAID_LIMIT_CHARACTERS]
     return line if is_written_by_a_person(line) and not _NAME_OF_A_PROGRAM.fullmatch(line) else ""
 
@@ -203,12 +194,12 @@ def _language(texts: Sequence[str]) -> Language:
 
 
 def _row_words(line: str) -> str:
-    """Return a line of a text, of a table's row its cells' words."""
+    """Return a line, or the words of a table row's cells."""
     return " ".join(line.replace("|", " ").split())
 
 
 def _within(words: Iterable[str]) -> Iterator[str]:
-    """Yield words until they are too many for one line."""
+    """Yield lines until they are too long for one line."""
     left = _INLINE_LIMIT_CHARACTERS
     for line in words:
         left -= len(line)

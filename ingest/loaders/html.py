@@ -1,16 +1,26 @@
-"""Web pages: the main content, with its structure in the plain form of ``plain_markup``."""
+"""Web pages, feeds and other XML: the main content, with its structure in the plain form of ``plain_markup``."""
 
+import base64
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+from urllib.parse import unquote_to_bytes
 
 from bs4 import BeautifulSoup
 from bs4.element import NavigableString, PageElement, PreformattedString, Tag
+from lxml import etree
 
-from ingest.loaders.encoding import decode, decode_declared, looks_binary
+from ingest.loaders.encoding import clean, decode, decode_declared, looks_binary
 from ingest.loaders.fields import make_document
+from ingest.loaders.package import xml_tree
 from ingest.loaders.plain_markup import bullet, code_block, heading, join_lines, link, table
-from ingest.loaders.source import Limits, SourceFile, StillReading
+from ingest.loaders.source import Found, Limits, Part, SourceFile, StillReading
+from ingest.loaders.text import decoded
 from rag.schema import Document
+
+if TYPE_CHECKING:
+    from ingest.loaders.figures import FigureReader
 
 _DECLARED = re.compile(
     rb"""<(?:meta|\?xml)[^<>]{0,200}?(?:charset|encoding)\s*+=\s*+["']?\s*+([\w-]{2,20})""", re.IGNORECASE
@@ -27,7 +37,7 @@ _BLOCKS = {
     "figure", "figcaption", "details", "summary", "address", "fieldset", "form", "header", "center", "li", "hr", "body",
 }  # fmt: skip
 _MAIN_SHARE = 0.3
-_XML_DECLARATION = re.compile(r"\A\s*<\?xml[^>]{0,200}\?>")
+_XML_DECLARATION = re.compile(r"\A\s*<\?xml[^>]*\?>")
 _SPACES = re.compile(r"\s+")
 _META_NAME = re.compile(r"[a-z][a-z0-9_-]{0,40}")
 _META_FOR_MACHINES = {
@@ -52,10 +62,10 @@ def load_html(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Docume
         raise source.unreadable("malformed") from error
     pictures = None
     if limits.figures and "data:image/" in content:
-        from ingest.loaders.page_pictures import PagePictures, embedded_picture  # brings numpy
+        from ingest.loaders.figures import FigureReader  # brings numpy
 
-        pictures = PagePictures(limits)
-        yield from pictures.write_marks(main, embedded_picture, fields.get("title", ""))
+        pictures = FigureReader(limits)
+        yield from write_picture_marks(main, pictures, _embedded_picture, fields.get("title", ""))
     try:
         text = content_text(main)
     except RecursionError as error:
@@ -65,7 +75,7 @@ def load_html(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Docume
 
 
 def page_content(raw: bytes) -> Tag:
-    """Return a page's main content, that is a chapter of something else.  Raises ``ValueError``."""
+    """Return the main content of a page that is a chapter of a book.  Raises ``ValueError``."""
     content = _decode_page(raw)
     if content is None:
         raise ValueError("no encoding fits")
@@ -107,11 +117,11 @@ def _fields(soup: BeautifulSoup) -> dict[str, str]:
     if isinstance(canonical, Tag) and str(canonical.get("href") or "").startswith(("http://", "https://")):
         fields["source"] = str(canonical["href"])
     fields["title"] = _title(soup)
-    return {name: value for name, value in fields.items() if value.strip()}
+    return fields
 
 
 def _title(soup: BeautifulSoup) -> str:
-    """Return the page's title; its only h1 where the title is that and the site's name, or where there is none."""
+    """Return the page's title; its only h1 where the title contains it or is missing."""
     title = " ".join(soup.title.get_text().split()) if soup.title is not None else ""
     headings = [" ".join(found.get_text().split()) for found in soup.find_all("h1")]
     if len(headings) == 1 and headings[0] and (not title or headings[0].lower() in title.lower()):
@@ -120,7 +130,7 @@ def _title(soup: BeautifulSoup) -> str:
 
 
 def _main_content(soup: BeautifulSoup) -> Tag:
-    """Return the part that holds the article, with what surrounds it taken out."""
+    """Return the part with the article, without navigation and the like."""
     _remove(soup, _NEVER_TEXT)
     for hidden in soup.select('[hidden], [aria-hidden="true"], [style*="display:none"], [style*="display: none"]'):
         hidden.decompose()
@@ -151,7 +161,7 @@ def _remove(parent: Tag, names: tuple[str, ...]) -> None:
 
 
 def _blocks(parent: Tag) -> Iterator[str]:
-    """Yield blocks of text; words that stand between blocks are a block of their own."""
+    """Yield blocks of text; words between blocks are blocks of their own."""
     loose: list[PageElement] = []
     for child in parent.children:
         if isinstance(child, Tag) and (child.name in _BLOCKS or child.find(list(_BLOCKS)) is not None):
@@ -186,7 +196,7 @@ def _block(tag: Tag) -> Iterator[str]:
 
 
 def _is_data_table(tag: Tag) -> bool:
-    """Tell a table of data from one that only lays the page out: that one holds tables, or has one column."""
+    """Tell a data table from a layout table, which contains tables or has one column."""
     rows = tag.find_all("tr")
     return tag.find("table") is None and any(len(row.find_all(["th", "td"])) > 1 for row in rows)
 
@@ -224,3 +234,100 @@ def _inline(node: PageElement) -> str:
     if node.name == "a":
         return link(words, str(node.get("href") or ""))
     return f" {words} " if node.name in _BLOCKS or node.name in ("td", "th") else words
+
+
+_DATA_ADDRESS = re.compile(r"data:image/(?:png|jpe?g|gif|webp|bmp)[^,]{0,100};base64,", re.IGNORECASE)
+_IMAGE = re.compile(rb"<img\b[^<>]*?\bsrc\s*=\s*[\"'](?P<address>[^\"'<>]++)", re.IGNORECASE)
+
+
+def write_picture_marks(
+    content: Tag, pictures: "FigureReader", picture_of: Callable[[str], bytes], near: str
+) -> Iterator[StillReading]:
+    """Replace each picture of a page that is kept by the text that stands for it.
+
+    ``picture_of`` returns the picture at an address, empty for none; ``near`` is some of the page's text.
+    """
+    from ingest.loaders.figures import Surroundings
+
+    images = [(image, str(image.get("src") or "")) for image in content.find_all("img")]
+    places = Counter(address for _, address in images)
+    for image, address in images:
+        picture = picture_of(address)
+        if not picture or not pictures.keeps:
+            continue
+        alt = str(image.get("alt") or "")
+        around = Surroundings(alt, _caption(image), places=places[address], near=near, inline=True)
+        for found in pictures.read(picture, "", around):
+            if isinstance(found, StillReading):
+                yield found
+            else:
+                block = BeautifulSoup("", "lxml").new_tag("div")
+                block.string = found
+                image.replace_with(block)
+
+
+def _embedded_picture(address: str) -> bytes:
+    """Return the picture in a ``data:`` address; empty for other addresses."""
+    found = _DATA_ADDRESS.match(address)
+    if found is None:
+        return b""
+    try:
+        return base64.b64decode(unquote_to_bytes(address[found.end() :]), validate=False)
+    except ValueError:
+        return b""
+
+
+def picture_addresses(raw: bytes) -> list[str]:
+    """Return the addresses of a page's pictures, each as often as it occurs, without parsing the page."""
+    return [found["address"].decode("utf-8", "replace") for found in _IMAGE.finditer(raw)]
+
+
+def _caption(image: Tag) -> str:
+    """Return the caption of the figure that an image is in; else its title."""
+    figure = image.find_parent("figure")
+    caption = figure.find("figcaption") if figure is not None else None
+    return " ".join(caption.get_text().split()) if caption is not None else str(image.get("title") or "")
+
+
+_WORDS_OF_ENTRY = ("encoded", "content", "description", "summary")
+_MARKUP = re.compile(r"<[a-zA-Z!/]")
+
+
+def load_xml(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Found | Part]:
+    """Yield the one document of an XML file; feeds (RSS, Atom) get a section for each entry, XHTML is read as a page.
+
+    Entities that the file defines are not resolved: they may expand to gigabytes.
+    """
+    content = _XML_DECLARATION.sub("", decoded(source, raw))  # decoded already, whatever encoding it declares
+    tree = xml_tree(content.encode())
+    kind = etree.QName(tree).localname.lower()
+    if kind == "html":
+        yield from load_html(source, raw, limits)
+        return
+    if kind in ("rss", "feed", "rdf"):
+        text, title = "\n\n".join(_entries(tree)), _child(tree.find("{*}channel") if kind == "rss" else tree, "title")
+    else:
+        text, title = "\n".join(_text_lines(tree)), _child(tree, "title")
+    yield make_document(source, clean(text), {"title": title}, kind="xml")
+
+
+def _entries(feed: etree._Element) -> Iterator[str]:
+    for entry in feed.iter("{*}item", "{*}entry"):
+        if title := _child(entry, "title"):
+            yield heading(2, title)
+        words = next(filter(None, (_child(entry, name) for name in _WORDS_OF_ENTRY)), "")
+        if words:
+            yield fragment_text(words) if _MARKUP.search(words) else words
+
+
+def _child(parent: etree._Element | None, name: str) -> str:
+    found = parent.find(f"{{*}}{name}") if parent is not None else None
+    return "".join(map(str, found.itertext())).strip() if found is not None else ""
+
+
+def _text_lines(element: etree._Element) -> Iterator[str]:
+    """Yield a line for each text within an innermost element."""
+    for part in element.itertext():
+        line = " ".join(str(part).split())
+        if line:
+            yield line

@@ -1,4 +1,4 @@
-"""What a file really is: its content tells more than its name, where its format has a mark.
+"""Recognises a file's format by its content, where the format has a mark, rather than by its name.
 
 Mail programs send spreadsheets without an ending, export buttons write web pages named ``.xls``, and people rename
 ``.docx`` to ``.doc``.
@@ -47,7 +47,7 @@ _MAILS = (b"mime-version:", b"received:", b"from:", b"return-path:", b"delivered
 
 
 def true_ending(name: PurePosixPath, raw: bytes) -> str:
-    r"""Return the ending that fits the content, in lower case; the name's own where the content has no mark.
+    r"""Return the ending that fits the content, in lower case; that of the name where the content has no mark.
 
     >>> true_ending(PurePosixPath("report.doc"), b"{\\rtf1 hello}")
     '.rtf'
@@ -72,7 +72,7 @@ def true_ending(name: PurePosixPath, raw: bytes) -> str:
 
 
 def _package(raw: bytes) -> str:
-    """Tell office documents, OpenDocument and EPUB from other ZIP archives; empty where it is damaged."""
+    """Tell office documents, OpenDocument and EPUB from other ZIP archives; empty for a damaged one."""
     try:
         with zipfile.ZipFile(io.BytesIO(raw)) as archive:
             names = archive.namelist()
@@ -90,7 +90,7 @@ def _package(raw: bytes) -> str:
 
 
 def _compound(raw: bytes) -> str:
-    """Tell what an OLE2 compound file holds; empty where it is damaged or none of ours."""
+    """Return the ending for an OLE2 compound file; empty where it is damaged or unknown."""
     try:
         with olefile.OleFileIO(raw) as compound:
             for stream, ending in _OLE_STREAMS:

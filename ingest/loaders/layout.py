@@ -1,7 +1,7 @@
-"""A page's lines, wherever they come from, become headings, tables and paragraphs.
+"""Turns the lines of a page, of PDF or from recognition, into headings, tables and paragraphs.
 
-A page has no headings and no tables, only words with a size and a place.  A line set clearly larger than the
-document's body is a heading; lines one below the other with gaps at the same places are rows.
+A page has only words with a size and a place.  A line clearly larger than the document's body is a heading;
+consecutive lines with gaps at the same places are rows of a table.
 """
 
 import re
@@ -64,7 +64,7 @@ class Line:
 
 
 def heading_levels(lines: Iterable[Line]) -> dict[float, int]:
-    """Return the level, from 1, of each size in which headings are set, given all lines of a document."""
+    """Return the heading level, from 1, of each font size, given all lines of a document."""
     lines = [line for line in lines if line.text.strip()]
     weights = Counter[float]()
     for line in lines:
@@ -85,7 +85,7 @@ def is_heading_like(line: Line) -> bool:
 
 
 def table_length(lines: Sequence[Line]) -> int:
-    """Return how many of the first lines are rows of one table; 0 when they are none."""
+    """Return how many of the first lines are rows of one table; 0 for none."""
     first = lines[0].cells
     length = 0
     for line in lines:
@@ -120,6 +120,11 @@ def page_blocks(lines: Sequence[Line], levels: Mapping[float, int]) -> Iterator[
     yield from _stretch(texts, full)
 
 
+def page_text(lines: Sequence[Line]) -> str:
+    """Return the text of a page without headings, as a picture's is."""
+    return "\n\n".join(page_blocks(lines, {}))
+
+
 def _stretch(lines: Sequence[str], full_width: float) -> Iterator[str]:
     joined = join_wrapped_lines(lines, full_width)
     if joined:
@@ -127,10 +132,10 @@ def _stretch(lines: Sequence[str], full_width: float) -> Iterator[str]:
 
 
 def join_wrapped_lines(lines: Iterable[str], full_width: float) -> str:
-    """Return the lines with those joined that are one sentence wrapped at the margin.
+    """Return the lines, wrapped ones joined.
 
-    A line goes on in the next one when it nearly fills the page's width and neither ends a sentence nor stands
-    before a list mark; short lines (titles, cells of a table) stay alone.
+    A line is joined with the next when it nearly fills the page's width and neither ends a sentence nor precedes a list
+    mark; short lines (titles, cells of a table) stay alone.
     """
     joined: list[str] = []
     previous = ""
@@ -148,16 +153,16 @@ def join_wrapped_lines(lines: Iterable[str], full_width: float) -> str:
 
 
 def plain_line(text: str) -> str:
-    """Return the words with single blanks, without hyphens at a line's end, with ideographs for their look-alikes."""
+    """Return a line with single blanks, without its end's hyphen, and with ideographs for their look-alikes."""
     for hyphen in _HYPHENS:
         text = text.replace(hyphen, "")
     return " ".join(with_ideographs(clean(text)).split())
 
 
 def _full_width(lines: Iterable[str]) -> float:
-    """Return how wide a line must be to count as one that fills its column, in columns of characters.
+    """Return the least width of a line that fills its column, in half-width characters.
 
-    Where most lines are about as wide as each other, that is the column; else the page's widest lines are.
+    Where most lines have about the same width, that is the column's; else it is that of the page's widest lines.
     """
     widths = sorted(_width(line) for line in lines if line)
     if not widths:
@@ -184,7 +189,7 @@ def _is_wide(character: str) -> bool:
 
 
 def with_ideographs(text: str) -> str:
-    """Return the text with the ideographs that its radicals stand for.
+    """Return the text with ideographs in place of look-alike radicals.
 
     >>> with_ideographs("⻛扇的⻔，⽤⼿打开")
     '风扇的门，用手打开'

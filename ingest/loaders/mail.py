@@ -1,4 +1,4 @@
-"""E-mail: the words with the history that they quote; what is attached becomes documents of its own."""
+"""E-mail: the message with its quoted history; attachments become documents of their own."""
 
 import email
 import email.errors
@@ -6,7 +6,7 @@ import email.header
 import email.policy
 import email.utils
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from email.message import EmailMessage, MIMEPart
 
 from ingest.loaders.encoding import clean, decode, decode_declared
@@ -14,6 +14,7 @@ from ingest.loaders.fields import make_document
 from ingest.loaders.html import fragment_text
 from ingest.loaders.source import Found, Limits, Part, SourceFile
 from rag.errors import DocumentUnreadable
+from rag.schema import Document
 
 _FLOWED = re.compile(r"(?<![\n-]) \n(?!\n|>| )")  # RFC 3676: a blank at a line's end says that it goes on
 _BLANK_LINES = re.compile(r"\n[ \t\u00a0]*(?:\n[ \t\u00a0]*)+(?=\n|\S)")
@@ -45,12 +46,26 @@ def load_eml(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Found |
         "updated": _date(message),
     }
     attachments = list(_attachments(message, body_part))
-    try:
-        yield make_document(source, body, {name: value for name, value in fields.items() if value}, kind="email")
-    except DocumentUnreadable:
-        if not attachments:  # a mail that only carries a file needs no words
-            raise
+    yield from message_document(source, body, fields, carries_files=bool(attachments))
     yield from attachments
+
+
+def message_document(
+    source: SourceFile, words: str, fields: Mapping[str, str], *, carries_files: bool
+) -> Iterator[Document]:
+    """Yield the document of a message; one that only carries files may be without words."""
+    try:
+        document = make_document(source, words, fields, kind="email")
+    except DocumentUnreadable:
+        if not carries_files:
+            raise
+    else:
+        yield document
+
+
+def part_name(written: str) -> str:
+    """Return an attachment's file name without slashes; empty for none."""
+    return clean(written).replace("/", "_").strip()
 
 
 def subject_of(raw: bytes) -> str:
@@ -69,7 +84,7 @@ def _parsed(source: SourceFile, raw: bytes) -> EmailMessage:
 
 
 def _body(message: EmailMessage) -> tuple[str, MIMEPart | None]:
-    """Return the message's words and the part that holds them: the plain form, or the web page where it is blank."""
+    """Return the message's words and their part: the plain text, or the web page where that is blank."""
     fallback: tuple[str, MIMEPart | None] = ("", None)
     for preference in ("plain", "html"):
         part = message.get_body(preferencelist=(preference,))
@@ -91,7 +106,7 @@ def _words(part: MIMEPart) -> str:
 
 
 def _decoded(part: MIMEPart) -> str:
-    """Decode by the declared character set; by the bytes' own looks where that is wrong or unknown."""
+    """Decode by the declared character set; by detection where that is wrong or unknown."""
     payload = part.get_payload(decode=True)
     if not isinstance(payload, bytes):
         return str(part.get_payload())
@@ -100,7 +115,7 @@ def _decoded(part: MIMEPart) -> str:
 
 
 def _attachments(message: EmailMessage, body: MIMEPart | None) -> Iterator[Part]:
-    """Yield the leaves of the message that are not its words, nor their other form, nor a signature."""
+    """Yield the message's leaves but its words, their other form and signatures."""
     number = 0
     for leaf, alternative in _leaves(message, within_alternative=False):
         kind = leaf.get_content_type()
@@ -137,7 +152,7 @@ def _content(leaf: EmailMessage) -> bytes:
 
 
 def _name(leaf: EmailMessage, number: int) -> str:
-    name = clean(str(leaf.get_filename() or "")).replace("/", "_").strip()
+    name = part_name(str(leaf.get_filename() or ""))
     kind = leaf.get_content_type()
     if not name and kind == "message/rfc822" and leaf.is_multipart():
         inner = leaf.get_payload(0)
@@ -149,7 +164,7 @@ def _name(leaf: EmailMessage, number: int) -> str:
 
 
 def _header(message: EmailMessage, name: str) -> str:
-    """Return a header's words; those that Python's parser stumbles over as they are written."""
+    """Return a header's words; as they are written where Python's parser fails."""
     try:
         value = message[name]
     except (email.errors.HeaderParseError, ValueError, IndexError, AttributeError, TypeError):

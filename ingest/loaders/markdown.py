@@ -1,10 +1,11 @@
 """Markdown with front matter in YAML or TOML.
 
-The text that is kept is Markdown's structure without its decoration: headings, lists, tables and code blocks stay as
-they are written; emphasis, comments, template tags and the targets of relative links go.  A list that the front matter
-holds and the page shows (Jekyll: ``{% include list.html items=page.do_list %}``) stands where it is shown.
+Structure is kept and decoration dropped: headings, lists, tables and code blocks stay as they are written; emphasis,
+comments, template tags and the targets of relative links go.  A list in the front matter that the page includes
+(Jekyll: ``{% include list.html items=page.do_list %}``) is written where it is included.
 """
 
+import json
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -72,6 +73,25 @@ def load_markdown(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Do
     if not fields.get("title"):
         fields = {**fields, "title": heading_words}
     yield make_document(source, text, fields, kind="markdown")
+
+
+def load_notebook(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Document]:
+    """Yield the one document of a notebook.  Its title is the first heading, else the file's name."""
+    del limits
+    notebook = json.loads(decoded(source, raw))
+    language = str(notebook.get("metadata", {}).get("kernelspec", {}).get("language", ""))
+    blocks: list[str] = []
+    title = ""
+    for cell in notebook["cells"]:
+        content = cell.get("source", "")
+        content = "".join(content) if isinstance(content, list) else str(content)
+        if cell.get("cell_type") == "markdown":
+            text, heading = markdown_text(content)
+            blocks.append(text)
+            title = title or heading
+        elif cell.get("cell_type") == "code":
+            blocks.append(code_block(content, language))
+    yield make_document(source, "\n\n".join(filter(None, blocks)), {"title": title}, kind="notebook")
 
 
 def markdown_text(body: str) -> tuple[str, str]:
@@ -179,14 +199,14 @@ def _blocks(parent: SyntaxTreeNode) -> Iterator[str]:
 
 
 def _html(markup: str) -> str:
-    """Return the text of HTML between paragraphs; a placeholder alone on its line is one as in a sentence."""
+    """Return the text of HTML between paragraphs; a placeholder alone on its line is kept."""
     placeholder = _PLACEHOLDER.fullmatch(markup.strip())
     is_unknown = placeholder is not None and placeholder["name"].lower() not in _HTML_NAMES
     return markup.strip() if is_unknown else fragment_text(markup)
 
 
 def _tag(node: SyntaxTreeNode) -> str:
-    """Return what is read of a tag in a sentence: ``<ip>`` is none of HTML, but stands for what a reader puts there."""
+    """Return the text for a tag in a sentence: ``<ip>`` is no HTML, but a placeholder for the reader's value."""
     if node.content.lower().startswith("<br"):
         return "\n"
     placeholder = _PLACEHOLDER.fullmatch(node.content)

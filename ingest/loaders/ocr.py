@@ -1,6 +1,6 @@
-"""Words in pictures: RapidOCR's Chinese and English models, which its wheel holds, on OpenVINO.  No network is needed.
+"""Optical character recognition: RapidOCR's Chinese and English models, from its wheel, on OpenVINO, without network.
 
-The engine is loaded for the first picture: that takes two seconds and a gigabyte.
+The engine is loaded for the first picture, which takes two seconds and a gigabyte.
 """
 
 import gc
@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ingest.loaders.encoding import clean
-from ingest.loaders.layout import CELL_GAP_EMS, Cell, Line, page_blocks
+from ingest.loaders.layout import CELL_GAP_EMS, Cell, Line, page_text
 from ingest.loaders.source import Limits, PictureAhead, SourceFile, StillReading
 from rag.errors import DocumentUnreadable
 
@@ -59,7 +59,7 @@ class TooManyPixelsError(Exception):
 
 def recognised_lines(image: NDArray[np.uint8]) -> list[Line]:
     """Return the lines of a picture [height, width, 3], from top to bottom, without sizes."""
-    result = _recognised(image)
+    result = _recognise(image)
     if result.boxes is None or result.txts is None:
         return []
     boxes = [
@@ -85,7 +85,7 @@ def pictures_of(content: bytes, limits: Limits, formats: tuple[str, ...] | None 
                 if frame.width * frame.height > limits.picture_pixels:
                     raise TooManyPixelsError(f"{frame.width} x {frame.height}")
                 frame.draft("RGB", (LONGEST_SIDE_PIXELS, LONGEST_SIDE_PIXELS))  # JPEG can be read at half its size
-                upright = _in_eight_bits(ImageOps.exif_transpose(frame)).convert("RGBA")
+                upright = _to_eight_bits(ImageOps.exif_transpose(frame)).convert("RGBA")
                 page = Image.new("RGB", upright.size, "white")
                 page.paste(upright, mask=upright.getchannel("A"))
                 yield page
@@ -93,8 +93,8 @@ def pictures_of(content: bytes, limits: Limits, formats: tuple[str, ...] | None 
         raise TooManyPixelsError(str(error)) from error
 
 
-def _in_eight_bits(picture: "Image") -> "Image":
-    """Return a picture of 16 bits a dot in 8: Pillow would make white of all that is not nearly black."""
+def _to_eight_bits(picture: "Image") -> "Image":
+    """Return a 16-bit picture in 8 bits: Pillow would turn all but nearly black pixels white."""
     from PIL import Image
 
     if not picture.mode.startswith("I;16"):
@@ -112,29 +112,36 @@ class PictureReader:
         self._left_out = 0
 
     def read(self, content: bytes, name: str) -> Iterator[str | StillReading]:
-        """Yield the words of a picture, if it has any; what is no picture is passed over, for it is decoration."""
+        """Yield the words of a picture, if any; other content is decoration and skipped."""
         if self._limits.ocr_pages == 0 or not self.is_new(content, name):
             return
-        pictures = pictures_of(content, self._limits)
         try:
-            while True:
-                yield PictureAhead()
-                picture = next(pictures, None)
-                if picture is None:
-                    break
-                if is_too_small_for_words(picture):
-                    continue
-                lines = self.lines(np.asarray(picture))
-                yield StillReading()
-                text = "\n\n".join(page_blocks(lines or [], {}))
-                if has_words(text):
-                    yield text
+            for found in self.pages(content, skip_small=True):
+                if isinstance(found, StillReading) or has_words(found):
+                    yield found
         except (TooManyPixelsError, OSError, ValueError, SyntaxError):
             pass  # Pillow knows no such format, or the picture is damaged: the document is read all the same
         yield StillReading()
 
+    def pages(self, content: bytes, *, skip_small: bool = False) -> Iterator[str | StillReading]:
+        """Yield the words of each of a file's pictures, blank where it has none.
+
+        With ``skip_small`` bullets, rules and icons are left out.  Raises ``TooManyPixelsError``, and Pillow's errors
+        where a picture is damaged.
+        """
+        pictures = pictures_of(content, self._limits)
+        while True:
+            yield PictureAhead()
+            picture = next(pictures, None)
+            if picture is None:
+                return
+            if not (skip_small and is_too_small_for_words(picture)):
+                lines = self.lines(np.asarray(picture))
+                yield StillReading()
+                yield page_text(lines or [])
+
     def is_new(self, content: bytes, name: str) -> bool:
-        """Tell whether a picture was not there before, and may be of a kind that can be read."""
+        """Tell whether a picture was not read before and may be of a readable kind."""
         digest = hashlib.sha256(content).digest()
         if not content or digest in self._seen or name.lower().endswith((".emf", ".wmf", ".svg")):
             return False
@@ -150,23 +157,23 @@ class PictureReader:
         return recognised_lines(image)
 
     def failures(self, source: SourceFile) -> Iterator[DocumentUnreadable]:
-        """Yield that pages were left out, if any was."""
+        """Yield an error about pages that were left out, if any."""
         if self._left_out:
             yield source.unreadable("too_many_pages", f"{self._limits.ocr_pages} + {self._left_out}")
 
 
 def has_words(text: str) -> bool:
-    """Tell whether what was read in a picture is more than a stray letter."""
+    """Tell whether a picture's text is more than a stray letter."""
     return len(_LETTER.findall(text)) > 1
 
 
 def is_too_small_for_words(picture: "Image") -> bool:
-    """Tell whether a picture is a bullet, a rule or an icon, of which no words need be read."""
+    """Tell whether a picture is a bullet, a rule or an icon, without words."""
     return picture.width < _SMALLEST_PIXELS[0] or picture.height < _SMALLEST_PIXELS[1]
 
 
-def _recognised(image: NDArray[np.uint8]) -> "RapidOCROutput":
-    """Read a picture with an engine that has room to: it keeps memory for every size of line that it ever met."""
+def _recognise(image: NDArray[np.uint8]) -> "RapidOCROutput":
+    """Recognise a picture; an engine without room is dropped first, because it keeps memory for each size of line."""
     import rag.retrieval.openvino_runtime  # noqa: F401  # RapidOCR's own import of OpenVINO would bring its telemetry
 
     # isort: split
@@ -221,7 +228,7 @@ def lines_of(boxes: Sequence[Box]) -> list[Line]:
 
 
 def _stretches(boxes: Sequence[Box]) -> Iterator[list[Box]]:
-    """Yield what is read one after the other: what spans the page, and between that, each column."""
+    """Yield the boxes in reading order: those that span the page, and between them each column."""
     gutter = _gutter(boxes)
     if gutter is None:
         yield list(boxes)
@@ -236,7 +243,7 @@ def _stretches(boxes: Sequence[Box]) -> Iterator[list[Box]]:
 
 
 def _gutter(boxes: Sequence[Box]) -> float | None:
-    """Return where the white stripe between two columns of running text is; None where there is none."""
+    """Return the place of the white stripe between two columns of text; None where there is none."""
     if not boxes:
         return None
     left, right = min(box.left for box in boxes), max(box.right for box in boxes)

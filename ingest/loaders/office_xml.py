@@ -1,8 +1,8 @@
-"""The package that Word, PowerPoint and Excel write: parts of XML, and which part refers to which.
+"""The packages of Word, PowerPoint and Excel: parts of XML and the relationships between them.
 
-Read with lxml and not with the libraries that can also write these files: those refuse a whole document for one
-broken reference to a picture.  Names are compared without their namespace, for there are two sets of them, the
-transitional and the strict one.  Source: ECMA-376.
+Read with lxml, because the libraries that can also write these files refuse a whole document for one broken reference
+to a picture.  Names are compared without their namespace, for there are two sets: transitional and strict.  Source:
+ECMA-376.
 """
 
 import posixpath
@@ -14,14 +14,15 @@ from urllib.parse import unquote
 from lxml import etree
 
 from ingest.loaders.fields import is_written_by_a_person
-from ingest.loaders.package import Package, xml_tree
+from ingest.loaders.package import open_package, xml_tree
+from ingest.loaders.source import Limits, SourceFile
 
 Element: TypeAlias = etree._Element
 
 
 @dataclass(frozen=True, slots=True)
 class Relationship:
-    """What a part refers to; ``target`` is another part's name, or an address where it is ``external``."""
+    """A reference of a part; ``target`` is another part's name, or an address where it is ``external``."""
 
     kind: str
     target: str
@@ -29,18 +30,19 @@ class Relationship:
 
 
 class OfficePackage:
-    """One office document.  Parts that are missing are as if they were never referred to."""
+    """One office document.  References to missing parts are ignored."""
 
-    def __init__(self, archive: Package) -> None:
-        self._archive = archive
-        self._names = {name.lower().replace("\\", "/"): name for name in archive.namelist()}
+    def __init__(self, source: SourceFile, raw: bytes, limits: Limits) -> None:
+        self._archive = open_package(source, raw, limits)
+        self._names = {name.lower().replace("\\", "/"): name for name in self._archive.namelist()}
 
-    def main_part(self) -> str:
-        """Return the name of the document itself.  Raises ``ValueError`` where there is none."""
-        for found in self.relationships("").values():
-            if found.kind == "officeDocument":
-                return found.target
-        raise ValueError("the package has no document")
+    def document(self) -> tuple[str, Element]:
+        """Return the name of the main part, and its XML.  Raises ``ValueError`` where there is none."""
+        name = self.related("", "officeDocument")
+        tree = self.tree(name) if name else None
+        if tree is None:
+            raise ValueError("the package has no document")
+        return name, tree
 
     def content(self, name: str) -> bytes:
         """Return a part's bytes; none where it is missing.  Raises ``MemoryError`` where it is too large."""
@@ -60,7 +62,7 @@ class OfficePackage:
         return xml_tree(content) if content.strip() else None
 
     def relationships(self, name: str) -> dict[str, Relationship]:
-        """Return what a part refers to, by the ids under which it does; the whole package's for no name."""
+        """Return a part's relationships by their ids; without a name, those of the package."""
         folder, file = posixpath.split(name)
         tree = self.tree(posixpath.join(folder, "_rels", f"{file}.rels"))
         found: dict[str, Relationship] = {}
@@ -74,23 +76,22 @@ class OfficePackage:
         return found
 
     def related(self, name: str, kind: str) -> str:
-        """Return the name of the first part of a kind that a part refers to; empty where there is none."""
+        """Return the name of the first related part of a kind; empty where there is none."""
         return next((found.target for found in self.relationships(name).values() if found.kind == kind), "")
 
     def properties(self) -> dict[str, str]:
-        """Return title, author, date and language as the document declares them."""
+        """Return title, author and date as the document declares them; blank where it does not."""
         core = self.tree(self.related("", "core-properties"))
         said = (
             {local_name(entry): (entry.text or "").strip() for entry in core if entry.text} if core is not None else {}
         )
-        fields = {
+        return {
             "title": said.get("title", "") if is_written_by_a_person(said.get("title", "")) else "",
             "author": said.get("creator", ""),
             "updated": said.get("modified", "") or said.get("created", ""),
             "subject": said.get("subject", ""),
             "keywords": said.get("keywords", ""),
         }
-        return {name: value for name, value in fields.items() if value}
 
 
 def local_name(element: Element) -> str:

@@ -42,18 +42,17 @@ def load_opendocument(source: SourceFile, raw: bytes, limits: Limits) -> Iterato
     else:
         text = "\n\n".join(_blocks(content))
     titled = next((" ".join(_words(found).split()) for found in descendants(content, "h")), "")
-    fields.setdefault("title", titled)
+    fields["title"] = fields.get("title") or titled
     yield make_document(source, text, fields, kind="odp" if kind == "presentation" else "odt")
 
 
 def _fields(meta: Element) -> dict[str, str]:
     said = {local_name(found): (found.text or "").strip() for found in meta.iter() if isinstance(found.tag, str)}
-    fields = {
+    return {
         "title": said.get("title", "") if is_written_by_a_person(said.get("title", "")) else "",
         "author": said.get("creator", "") or said.get("initial-creator", ""),
         "updated": said.get("date", "") or said.get("creation-date", ""),
     }
-    return {name: value for name, value in fields.items() if value}
 
 
 def _blocks(parent: Element) -> Iterator[str]:
@@ -103,7 +102,7 @@ def _repeated(element: Element, name: str) -> int:
 
 
 def _words(element: Element) -> str:
-    """Return the words below an element; boxes that float beside them are read on their own."""
+    """Return the words below an element; floating boxes are read separately."""
     parts = [_SPACES.sub(" ", element.text or "")]
     for part in element:
         name = local_name(part)

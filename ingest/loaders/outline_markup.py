@@ -1,4 +1,4 @@
-"""reStructuredText and Org: their headings and code become those of the plain form, the rest stays as it is written."""
+"""reStructuredText and Org: headings and code become plain markup, the rest stays as written."""
 
 import re
 from collections.abc import Iterator, Sequence

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, cast
 
 from ingest.loaders.encoding import clean
-from ingest.loaders.fields import make_document
 from ingest.loaders.html import fragment_text
-from ingest.loaders.rtf import rtf_text
+from ingest.loaders.mail import message_document, part_name
 from ingest.loaders.source import Found, Limits, Part, SourceFile
+from ingest.loaders.text import rtf_text
 from rag.errors import DocumentUnreadable
 
 if TYPE_CHECKING:
@@ -58,14 +58,9 @@ def _message(source: SourceFile, message: "Message", depth: int) -> Iterator[Fou
         "updated": sent.date().isoformat() if sent is not None else "",
     }
     attachments = message.attachments
-    try:
-        text = _body(message)
-        yield make_document(source, text, {name: value for name, value in fields.items() if value}, kind="email")
-    except DocumentUnreadable:
-        if not attachments:
-            raise
+    yield from message_document(source, _body(message), fields, carries_files=bool(attachments))
     for number, attachment in enumerate(attachments, start=1):
-        name = clean(attachment.file_name or "").replace("/", "_").strip() or f"part-{number}"
+        name = part_name(attachment.file_name or "") or f"part-{number}"
         if attachment.file_bytes is not None:
             yield Part(name, attachment.file_bytes, quiet=_is_inside_the_words(attachment))
         elif depth > 0:
@@ -75,7 +70,7 @@ def _message(source: SourceFile, message: "Message", depth: int) -> Iterator[Fou
 def _attached_message(source: SourceFile, attachment: "Attachment", number: int, depth: int) -> Iterator[Found | Part]:
     from oxmsg import Message
 
-    stored = cast("Storage", attachment._storage)  # the library has no public way to a message within a message
+    stored = cast("Storage", attachment._storage)  # the library has no public access to an attached message
     for storage in stored.storages:
         if storage.name == _ATTACHED_MESSAGE:
             inner = Message(storage)

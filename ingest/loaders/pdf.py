@@ -1,4 +1,4 @@
-"""PDF: headings, tables and paragraphs from the pages' geometry; scanned pages by looking at them."""
+"""PDF: headings, tables and paragraphs from the pages' geometry; scanned pages by recognition."""
 
 import ctypes
 import hashlib
@@ -20,7 +20,7 @@ from ingest.loaders.figures import SMALLEST_SIDE_PIXELS, FigureReader, Surroundi
 from ingest.loaders.layout import CELL_GAP_EMS, Cell, Line, heading_levels, page_blocks, plain_line
 from ingest.loaders.ocr import LONGEST_SIDE_PIXELS
 from ingest.loaders.plain_markup import join_pages
-from ingest.loaders.source import REPEATED, FigureKept, Found, Limits, Part, PictureAhead, SourceFile, StillReading
+from ingest.loaders.source import REPEATED, Found, KeptFigure, Limits, Part, PictureAhead, SourceFile, StillReading
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -59,7 +59,7 @@ def load_pdf(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Found |
     """
     pictures = FigureReader(limits)
     figures: dict[int, list[_PlacedBlock]] = {}
-    with _opened(source, raw, limits) as pdf:
+    with _open(source, raw, limits) as pdf:
         may_have_pictures = pictures.keeps and _PICTURE.search(raw) is not None
         pages = []
         for number in range(len(pdf)):
@@ -79,13 +79,12 @@ def load_pdf(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Found |
     text, fields = join_pages(texts)
     if not text and any(page.seen for page in pages):
         raise source.unreadable("picture")
-    described = {
+    fields |= {
         "title": _title(plain_line(properties.get("Title", "")), text),
         "author": plain_line(properties.get("Author", "")),
         "updated": _date(properties.get("ModDate", "") or properties.get("CreationDate", "")),
         "ocr_pages": " ".join(str(number) for number, page in enumerate(pages, start=1) if page.seen and page.lines),
     }
-    fields |= {name: value for name, value in described.items() if value}
     yield pictures.with_figures(make_document(source, text, fields, kind="pdf"))
     yield from (source.unreadable("malformed", f"page {number}") for number in broken)
     yield from pictures.failures(source)
@@ -131,7 +130,7 @@ class _Picture:
 
 @dataclass(frozen=True, slots=True)
 class _Page:
-    """``lines`` is None where the page is damaged; ``seen`` that it was looked at as a picture."""
+    """``lines`` is None where the page is damaged; ``seen`` tells that the page was recognised as a picture."""
 
     lines: list[Line] | None
     seen: bool = False
@@ -141,13 +140,13 @@ class _Page:
 
 @dataclass(frozen=True, slots=True)
 class _PlacedBlock:
-    """What stands for a picture, and before which of the page's lines."""
+    """The text that stands for a picture, and the number of the line it goes before."""
 
     line: int
     block: str
 
 
-def _opened(source: SourceFile, raw: bytes, limits: Limits) -> pypdfium2.PdfDocument:
+def _open(source: SourceFile, raw: bytes, limits: Limits) -> pypdfium2.PdfDocument:
     """Open the file without a password, else with the first one that fits."""
     for password in (None, *limits.passwords):
         try:
@@ -180,7 +179,7 @@ def _repaired(source: SourceFile, raw: bytes) -> pypdfium2.PdfDocument:
 
 
 def _page(pdf: pypdfium2.PdfDocument, number: int) -> pypdfium2.PdfPage:
-    """Load a page with what was filled in and noted on it as part of its content."""
+    """Load a page with its form entries and annotations as part of its content."""
     page = pdf[number]
     if pypdfium2.raw.FPDFPage_GetAnnotCount(page) > 0:
         flattened = pypdfium2.raw.FPDFPage_Flatten(page, pypdfium2.raw.FLAT_NORMALDISPLAY)
@@ -203,10 +202,10 @@ def _read_page(
         textpage.close()
         shown = _pictures_on(page) if may_have_pictures else ()
         has_figures = bool(shown) and _length(lines) > 0 and not _is_mostly_pictures(page, shown)
-        if has_figures or not _looks_scanned(page, lines):
+        if has_figures or not _is_scan(page, lines):
             return _Page(lines, pictures=shown)
         yield PictureAhead()
-        seen = pictures.lines(_drawn(page))
+        seen = pictures.lines(_render_page(page))
         if seen is None or _length(seen) <= _length(lines):
             return _Page(lines, seen=seen is not None)
         return _Page(seen, seen=True)
@@ -217,7 +216,7 @@ def _read_page(
 
 
 def _pictures_on(page: pypdfium2.PdfPage) -> tuple[_Picture, ...]:
-    """Return the pictures of a page that are no icons and not its background."""
+    """Return the pictures of a page, without its background."""
     found: list[_Picture] = []
     left, bottom, right, top = page.get_bbox()
     whole = _Picture(left, bottom, right, top)
@@ -237,13 +236,13 @@ def _pictures_on(page: pypdfium2.PdfPage) -> tuple[_Picture, ...]:
 
 
 def _is_mostly_pictures(page: pypdfium2.PdfPage, shown: Sequence[_Picture]) -> bool:
-    """Tell whether a page is a scan in pieces, on which somebody has written a line."""
+    """Tell whether a page is a scan in pieces with a line of text added."""
     width, height = page.get_size()
     return sum(picture.area for picture in shown) >= _SCAN_SHARE * float(width * height)
 
 
 def _regions(pages: Sequence[_Page]) -> dict[int, list[_Picture]]:
-    """Return by page where figures stand: pictures that are on few pages, with those that touch each other as one."""
+    """Return by page the places of figures: pictures on few pages, adjoining ones as one."""
     places = Counter(key for page in pages for key in {picture.key for picture in page.pictures})
     found: dict[int, list[_Picture]] = {}
     for number, page in enumerate(pages):
@@ -262,8 +261,8 @@ def _regions(pages: Sequence[_Page]) -> dict[int, list[_Picture]]:
 
 def _read_regions(
     pdf: pypdfium2.PdfDocument, number: int, page: _Page, regions: Sequence[_Picture], pictures: FigureReader
-) -> Generator[FigureKept | StillReading, None, list[_PlacedBlock]]:
-    """Keep what a page shows in some places, with the words that stand on a picture, and return what stands for it."""
+) -> Generator[KeptFigure | StillReading, None, list[_PlacedBlock]]:
+    """Keep the figures of a page, with the words in them, and return the text that stands for each."""
     blocks: list[_PlacedBlock] = []
     lines = page.lines or []
     opened = _page(pdf, number)
@@ -280,7 +279,7 @@ def _read_regions(
                 box=() if turned else _shares(region, opened),
                 near=" ".join(line.text for line in lines[:_LINES_NEAR]),
             )
-            for found in pictures.keep(_cut_out(opened, region, turned), around):
+            for found in pictures.keep(_render_region(opened, region, turned), around):
                 if isinstance(found, StillReading):
                     yield found
                 else:
@@ -292,7 +291,7 @@ def _read_regions(
     return blocks
 
 
-def _cut_out(page: pypdfium2.PdfPage, region: _Picture, turned: int) -> "Image":
+def _render_region(page: pypdfium2.PdfPage, region: _Picture, turned: int) -> "Image":
     left, bottom, right, top = page.get_bbox()
     crop = region.left - left, region.bottom - bottom, right - region.right, top - region.top
     longest = max(region.right - region.left, region.top - region.bottom, 1.0)
@@ -310,7 +309,7 @@ def _shares(region: _Picture, page: pypdfium2.PdfPage) -> tuple[float, ...]:
 
 
 def _caption(region: _Picture, lines: Sequence[Line]) -> str:
-    """Return the line that names a picture: below it, else above it, within some lines' height."""
+    """Return a picture's caption: a line closely below it, else above it."""
     captions = [line for line in lines if is_caption(plain_line(line.text)) and _is_beside(line, region)]
     below = [line for line in captions if 0 <= region.bottom - line.top + _JOINT_POINTS <= _CAPTION_POINTS]
     above = [line for line in captions if 0 <= line.bottom - region.top + _JOINT_POINTS <= _CAPTION_POINTS]
@@ -323,7 +322,7 @@ def _is_beside(line: Line, region: _Picture) -> bool:
 
 
 def _line_below(region: _Picture, lines: Sequence[Line]) -> int:
-    """Return the number of the first line, in the order of reading, that stands below a picture in its column."""
+    """Return the number of the first line, in reading order, below a picture in its column."""
     below = [number for number, line in enumerate(lines) if line.cells and line.top <= region.bottom + _JOINT_POINTS]
     return next((number for number in below if _is_beside(lines[number], region)), below[0] if below else len(lines))
 
@@ -338,8 +337,8 @@ def _blocks(page: _Page, levels: Mapping[float, int], figures: Sequence[_PlacedB
     yield from page_blocks(lines[start:], levels)
 
 
-def _looks_scanned(page: pypdfium2.PdfPage, lines: list[Line]) -> bool:
-    """Tell whether a page with little text has pictures, or letters that are drawn."""
+def _is_scan(page: pypdfium2.PdfPage, lines: list[Line]) -> bool:
+    """Tell whether a page with little text has pictures, or letters drawn as shapes."""
     length = _length(lines)
     if length >= _FEW_CHARACTERS:
         return False
@@ -356,7 +355,7 @@ def _looks_scanned(page: pypdfium2.PdfPage, lines: list[Line]) -> bool:
     return length == 0 and shapes >= _OUTLINES
 
 
-def _drawn(page: pypdfium2.PdfPage) -> "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]":
+def _render_page(page: pypdfium2.PdfPage) -> "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]":
     longest = max(*page.get_size(), 1.0)
     scale = min(_SCAN_DOTS_PER_POINT, LONGEST_SIDE_PIXELS / longest)
     scale = max(scale, 1 / min(*page.get_size(), math.inf)) if min(page.get_size()) > 0 else 1.0
@@ -382,7 +381,7 @@ def _date(written: str) -> str:
 
 
 def page_lines(textpage: pypdfium2.PdfTextPage) -> list[Line]:
-    """Return the page's lines in the order in which PDFium reads them."""
+    """Return the page's lines in PDFium's order."""
     characters = list(_characters(textpage))
     runs = groupby(characters, key=lambda character: character.text in _LINE_ENDS)
     return [_line(list(run)) for is_end, run in runs if not is_end]

@@ -1,9 +1,9 @@
-"""The one form in which structure is kept in a document's text, whatever format it came from.
+"""The plain markup that keeps structure in a document's text, whatever its format.
 
 Headings are ``## words``, lists ``- item`` and ``1. item`` with deeper levels indented, tables ``| cell | cell |``
 with a rule below the header, code stands between fences, a picture is ``[Figure: caption; words in it]`` or, in
-Chinese, ``[图：说明；文字]``.  Blocks are separated by a blank line.  The chunker reads
-this form; people read it as it is.  Of text that comes in pages the places are kept at which they begin.
+Chinese, ``[图：说明；文字]``.  Blocks are separated by a blank line.  The chunker reads this form; people read it as it
+is.  For text in pages, the places where they begin are kept.
 """
 
 import re
@@ -50,7 +50,7 @@ def table(rows: Sequence[Sequence[str]]) -> str:
 
 
 def link(words: str, target: str) -> str:
-    """Return a link's words, with the target where it leads out of the site and the words do not say it already."""
+    """Return a link's words, with the target where it leads out of the site and the words do not contain it."""
     if not target.startswith(("http://", "https://", "mailto:")):
         return words
     address = target.removeprefix("mailto:")
@@ -58,7 +58,7 @@ def link(words: str, target: str) -> str:
 
 
 def figure(sayings: Sequence[str], language: Language) -> str:
-    """Return what stands for a picture: one line of all that is said of it and in it, each once.
+    """Return the line that stands for a picture: its captions and the words in it, each once.
 
     >>> figure(["Fig. 2: Status page", "", "Error E-42"], "en"), figure([], "zh")
     ('[Figure: Fig. 2: Status page; Error E-42]', '[图]')

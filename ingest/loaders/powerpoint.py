@@ -7,7 +7,6 @@ from ingest.loaders.encoding import clean
 from ingest.loaders.fields import make_document
 from ingest.loaders.figures import FigureReader, Surroundings, is_caption
 from ingest.loaders.office_xml import Element, OfficePackage, attribute, child, descendants, local_name
-from ingest.loaders.package import open_package
 from ingest.loaders.plain_markup import heading, join_lines, join_pages, link, table
 from ingest.loaders.source import Found, Limits, Part, SourceFile, StillReading
 
@@ -17,11 +16,8 @@ _FURNITURE = ("sldNum", "dt", "ftr", "hdr", "sldImg")
 
 def load_pptx(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Found | Part]:
     """Yield the presentation as one document.  Its title is the declared one, else the first slide's."""
-    package = OfficePackage(open_package(source, raw, limits))
-    main = package.main_part()
-    presentation = package.tree(main)
-    if presentation is None:
-        raise source.unreadable("malformed")
+    package = OfficePackage(source, raw, limits)
+    main, presentation = package.document()
     relationships = package.relationships(main)
     pictures = FigureReader(limits)
     slides = []
@@ -42,14 +38,14 @@ def load_pptx(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Found 
         slides.append("\n\n".join(blocks))
         titles.append(slide.title)
     text, fields = join_pages(slides)
-    properties = package.properties()
-    properties.setdefault("title", next(filter(None, titles), ""))
-    yield pictures.with_figures(make_document(source, text, {**properties, **fields}, kind="pptx"))
+    fields |= package.properties()
+    fields["title"] = fields["title"] or next(filter(None, titles), "")
+    yield pictures.with_figures(make_document(source, text, fields, kind="pptx"))
     yield from pictures.failures(source)
 
 
 class _Show:
-    """What the slides share.  ``size`` is a slide's, in the units of places on it; 0 where that is not known."""
+    """What the slides share.  ``size`` is a slide's, in the units of positions; 0 where it is unknown."""
 
     def __init__(self, package: OfficePackage, names: Sequence[str], size: tuple[int, int]) -> None:
         self.package = package
@@ -61,7 +57,7 @@ class _Show:
 
 
 class _Slide:
-    """Reads one slide; ``title`` is known once its blocks were."""
+    """Reads one slide; ``title`` is set once its blocks are read."""
 
     def __init__(self, show: _Show, name: str, number: int, pictures: FigureReader) -> None:
         self._show = show
@@ -107,10 +103,8 @@ class _Slide:
     def _frame(self, frame: Element) -> Iterator[str]:
         """Yield a table, or the words of a chart or a diagram."""
         for found in descendants(frame, "tbl"):
-            rows = (
-                [" ".join(self._paragraphs(cell)) for cell in descendants(row, "tc")] for row in found if _is_row(row)
-            )
-            yield table(list(rows))
+            rows = [row for row in found if local_name(row) == "tr"]
+            yield table([[" ".join(self._paragraphs(cell)) for cell in descendants(row, "tc")] for row in rows])
         for reference in descendants(frame, "chart", "relIds"):
             relationship = self._relationships.get(attribute(reference, "dm") or attribute(reference, "id"))
             tree = self._package.tree(relationship.target) if relationship is not None else None
@@ -168,7 +162,7 @@ def _size(presentation: Element) -> tuple[int, int]:
 
 
 def _box(shape: Element, size: tuple[int, int]) -> tuple[float, ...]:
-    """Return where a shape stands, as shares of the slide; nothing in a group, whose places are its own."""
+    """Return a shape's box as shares of the slide; empty in a group, which has its own coordinates."""
     frame = child(shape, "spPr", "xfrm")
     place, extent = child(frame, "off"), child(frame, "ext")
     parent = shape.getparent()
@@ -181,10 +175,6 @@ def _box(shape: Element, size: tuple[int, int]) -> tuple[float, ...]:
 
 def _number(written: str) -> int:
     return int(written) if written.lstrip("-").isdigit() and written.isascii() else 0
-
-
-def _is_row(element: Element) -> bool:
-    return local_name(element) == "tr"
 
 
 def _chart_labels(chart: Element) -> Iterator[str]:

@@ -44,7 +44,7 @@ class _Record:
 
 
 def _slides(stream: bytes) -> Iterator[list[str]]:
-    """Yield each slide's words in the order of the show: those of its outline, then those of the boxes on it."""
+    """Yield each slide's words in presentation order: those of its outline, then those of its boxes."""
     places = _places(stream)
     slides: list[tuple[int, list[str]]] = []
     for record in _records(stream, 0, len(stream), ()):
@@ -62,7 +62,7 @@ def _slides(stream: bytes) -> Iterator[list[str]]:
 
 
 def _places(stream: bytes) -> dict[int, int]:
-    """Return where objects lie in the stream, by their numbers; what was saved later replaces what was before."""
+    """Return the offsets of objects in the stream, by their numbers; later saves replace earlier ones."""
     places: dict[int, int] = {}
     for record in _records(stream, 0, len(stream), ()):
         if record.kind != _PLACES or record.path:
@@ -78,7 +78,7 @@ def _places(stream: bytes) -> dict[int, int]:
 
 
 def _one(stream: bytes, start: int) -> Iterator[_Record]:
-    """Yield the records of the slide that begins there; nothing where something else does."""
+    """Yield the records of the slide at an offset; none where there is no slide."""
     if start + 8 <= len(stream):
         _, kind, length = struct.unpack_from("<HHI", stream, start)
         if kind == _SLIDE:

@@ -1,14 +1,16 @@
-"""Rows of exports: question and answer, title and text, or whatever fields they have.
+"""Records of exports: question and answer, title and text, or any fields; and JSON, which mostly holds such.
 
 A question-answer pair becomes a document whose title is the question and whose text is the answer: it is found by the
 question, and quoted with the answer.
 """
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from ingest.loaders.encoding import clean
 from ingest.loaders.fields import make_document
-from ingest.loaders.source import SourceFile
+from ingest.loaders.source import Limits, SourceFile
+from ingest.loaders.text import decoded
 from rag.errors import DocumentUnreadable
 from rag.schema import Document
 
@@ -25,22 +27,12 @@ _TITLE = ("title", "name", "subject", "headline", "标题", "名称", "主题", 
 _ID = ("id", "_id", "uuid", "编号")
 _NAME_LIMIT_CHARACTERS = 80
 _DEEPEST = 20
-
-
-def record_documents(
-    source: SourceFile, records: Iterable[tuple[int, object]], *, kind: str, where: str
-) -> Iterator[Document | DocumentUnreadable]:
-    """Yield a document a record; ``where`` and the number before it say which one is told of.
-
-    A record with an id of its own is that document; another one is named in the file by its title or number.
-    """
-    names = RecordNames()
-    for number, record in records:
-        yield names.document(source, record, kind=kind, number=number, where=f"{where} {number}")
+_DEEPEST_EXPORT = 5
+_ALIKE_SHARE = 0.5
 
 
 class RecordNames:
-    """Gives the records of one file their documents, each under a name that no other one has."""
+    """Makes documents of the records of one file, each under a unique name."""
 
     def __init__(self) -> None:
         self._ids: set[str] = set()
@@ -67,12 +59,107 @@ class RecordNames:
             return source.unreadable("empty", where)
 
     def _name(self, title: str, number: int) -> str:
-        """Name a record by its title, so that it keeps its name when others come before it."""
+        """Name a record by its title, so that it keeps its name when others are inserted before it."""
         name = " ".join(clean(title).split())[:_NAME_LIMIT_CHARACTERS].strip() or str(number)
         if name in self._names:
             name = f"{name} #{number}"
         self._names.add(name)
         return name
+
+
+def load_jsonl(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Document | DocumentUnreadable]:
+    """Yield a document for each row, or an error with its line; the other rows are still read.
+
+    Further keys with plain values become metadata; those of one level below are named ``meta.key``.
+    """
+    content = decoded(source, raw)
+    if not content.strip():
+        raise source.unreadable("empty")
+    names = RecordNames()
+    rows = 0
+    for number, line in enumerate(content.split("\n"), start=1):
+        if line.strip():
+            rows += 1
+            if rows > limits.parts:
+                raise source.unreadable("too_many", f"line {number}")
+            yield _row(source, line, number, names)
+
+
+def _row(source: SourceFile, line: str, number: int, names: RecordNames) -> Document | DocumentUnreadable:
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError):
+        return source.unreadable("row", f"line {number}")
+    return names.document(source, record, kind="jsonl", number=number, where=f"line {number}")
+
+
+def load_json(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Document | DocumentUnreadable]:
+    """Yield the records of an export, wherever in the file its lists are, or the whole file as one document."""
+    content = decoded(source, raw)
+    if not content.strip():
+        raise source.unreadable("empty")
+    try:
+        value = json.loads(content)
+    except RecursionError as error:
+        raise source.unreadable("malformed") from error
+    except ValueError as error:
+        if _is_row(content.lstrip().split("\n", 1)[0]):  # JSONL with the wrong ending
+            yield from load_jsonl(source, raw, limits)
+            return
+        raise source.unreadable("malformed", str(error)) from error
+    records = list(_records(value, _DEEPEST_EXPORT))
+    if len(records) > limits.parts:
+        raise source.unreadable("too_many")
+    if records:
+        yield from record_documents(source, enumerate(records, start=1), kind="json", where="record")
+    else:
+        yield make_document(source, clean(as_text(value)), _fields(value), kind="json")
+
+
+def _records(value: object, depth: int) -> Iterator[object]:
+    """Yield the members of every list, or mapping by id, of mostly questions with answers or articles."""
+    if depth == 0:
+        return
+    if is_question_and_answer(value):
+        yield value
+        return
+    members = _members(value)
+    alike = sum(is_question_and_answer(member) or is_article(member) for member in members)
+    if alike and alike >= _ALIKE_SHARE * sum(isinstance(member, Mapping) for member in members):
+        yield from members
+    else:
+        for member in members:
+            yield from _records(member, depth - 1)
+
+
+def _members(value: object) -> Sequence[object]:
+    if isinstance(value, Mapping):
+        return [member for member in value.values() if isinstance(member, list | Mapping)]
+    return value if isinstance(value, list) else []
+
+
+def _is_row(line: str) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except ValueError:
+        return False
+
+
+def _fields(value: object) -> dict[str, str]:
+    title = value.get("title") if isinstance(value, Mapping) else None
+    return {"title": clean(title)} if isinstance(title, str) else {}
+
+
+def record_documents(
+    source: SourceFile, records: Iterable[tuple[int, object]], *, kind: str, where: str
+) -> Iterator[Document | DocumentUnreadable]:
+    """Yield a document for each record, or an error that names it by ``where`` and its number.
+
+    A record's own id is the document's; one without gets a name in the file by its title or number.
+    """
+    names = RecordNames()
+    for number, record in records:
+        yield names.document(source, record, kind=kind, number=number, where=f"{where} {number}")
 
 
 def is_question_and_answer(record: object) -> bool:
@@ -90,10 +177,10 @@ def is_article(record: object) -> bool:
 
 
 def title_and_text(fields: Mapping[str, object]) -> tuple[str, str, set[str]]:
-    """Return a record's title, its text, and the names of the fields in which they were."""
+    """Return a record's title, its text, and the names of their fields."""
     asked, question = _pick(fields, QUESTION)
     answered, answer = _pick(fields, ANSWER)
-    if asked and (answered or _has(fields, ANSWER)):  # a question that nobody has answered has no text
+    if asked and (answered or _has(fields, ANSWER)):  # an unanswered question has no text
         first, *others = _as_list(question)
         text = "\n\n".join(filter(None, ["\n".join(others), as_text(answer)]))
         return first, text, {asked, answered}
@@ -124,7 +211,7 @@ def _named(name: str, text: str) -> str:
 
 
 def _pick(fields: Mapping[str, object], names: Sequence[str]) -> tuple[str, object]:
-    """Return the field that has one of the names, in the names' order, and a value; else two times nothing."""
+    """Return the name and value of the first of the fields that has a value; both empty for none."""
     by_name = {str(name).strip().lower(): str(name) for name, value in fields.items() if value not in (None, "", [])}
     found = next((by_name[name] for name in names if name in by_name), "")
     return found, fields.get(found, "")

@@ -1,4 +1,4 @@
-"""Which loader reads which file, and the one function that reads a file with all that it holds."""
+"""Chooses the loader for a file, and reads the file with all its parts."""
 
 import os
 import struct
@@ -10,14 +10,13 @@ from pathlib import Path
 
 from ingest.loaders.fields import unread_days
 from ingest.loaders.kinds import LOCKED, PICTURE_ENDINGS, true_ending
-from ingest.loaders.opening import open_file, read_file
-from ingest.loaders.source import INSIDE, Found, Limits, Loader, Part, SourceFile, StillReading
+from ingest.loaders.source import INSIDE, Found, Limits, Loader, Part, SourceFile, StillReading, open_file, read_file
 from rag.errors import DocumentUnreadable
 from rag.schema import Document
 
 
 def _later(module: str, name: str) -> Loader:
-    """Return a loader whose module is imported with the first such file: all together they take half a second."""
+    """Return a loader whose module is imported with the first file of its kind: all of them take half a second."""
 
     def load_first(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Found | Part]:
         loader: Loader = getattr(import_module(f"ingest.loaders.{module}"), name)
@@ -26,58 +25,42 @@ def _later(module: str, name: str) -> Loader:
     return load_first
 
 
-LOADERS: dict[str, Loader] = {
-    ".md": _later("markdown", "load_markdown"),
-    ".markdown": _later("markdown", "load_markdown"),
-    ".mdx": _later("markdown", "load_markdown"),
-    ".html": _later("html", "load_html"),
-    ".htm": _later("html", "load_html"),
-    ".xhtml": _later("html", "load_html"),
-    ".xml": _later("xml_page", "load_xml"),
-    ".txt": _later("text", "load_text"),
-    ".text": _later("text", "load_text"),
-    ".log": _later("text", "load_text"),
-    ".rst": _later("outline_markup", "load_rst"),
-    ".org": _later("outline_markup", "load_org"),
-    ".pdf": _later("pdf", "load_pdf"),
-    ".docx": _later("word", "load_docx"),
-    ".docm": _later("word", "load_docx"),
-    ".dotx": _later("word", "load_docx"),
-    ".doc": _later("word_binary", "load_doc"),
-    ".rtf": _later("rtf", "load_rtf"),
-    ".pptx": _later("powerpoint", "load_pptx"),
-    ".pptm": _later("powerpoint", "load_pptx"),
-    ".ppsx": _later("powerpoint", "load_pptx"),
-    ".ppt": _later("powerpoint_binary", "load_ppt"),
-    ".xlsx": _later("excel", "load_xlsx"),
-    ".xlsm": _later("excel", "load_xlsx"),
-    ".xls": _later("excel", "load_xls"),
-    ".odt": _later("opendocument", "load_opendocument"),
-    ".ods": _later("opendocument", "load_opendocument"),
-    ".odp": _later("opendocument", "load_opendocument"),
-    ".epub": _later("epub", "load_epub"),
-    ".csv": _later("separated", "load_csv"),
-    ".tsv": _later("separated", "load_csv"),
-    ".tab": _later("separated", "load_csv"),
-    ".json": _later("json_export", "load_json"),
-    ".jsonl": _later("json_export", "load_jsonl"),
-    ".ndjson": _later("json_export", "load_jsonl"),
-    ".ipynb": _later("notebook", "load_notebook"),
-    ".eml": _later("mail", "load_eml"),
-    ".mht": _later("mail", "load_eml"),
-    ".mhtml": _later("mail", "load_eml"),
-    ".p7s": _later("mail", "load_eml"),
-    ".msg": _later("outlook", "load_msg"),
-    ".zip": _later("zip_archive", "load_zip"),
-    **dict.fromkeys(PICTURE_ENDINGS, _later("picture", "load_picture")),
+_ENDINGS = {
+    ("markdown", "load_markdown"): (".md", ".markdown", ".mdx"),
+    ("markdown", "load_notebook"): (".ipynb",),
+    ("html", "load_html"): (".html", ".htm", ".xhtml"),
+    ("html", "load_xml"): (".xml",),
+    ("text", "load_text"): (".txt", ".text", ".log"),
+    ("text", "load_rtf"): (".rtf",),
+    ("outline_markup", "load_rst"): (".rst",),
+    ("outline_markup", "load_org"): (".org",),
+    ("pdf", "load_pdf"): (".pdf",),
+    ("word", "load_docx"): (".docx", ".docm", ".dotx"),
+    ("word_binary", "load_doc"): (".doc",),
+    ("powerpoint", "load_pptx"): (".pptx", ".pptm", ".ppsx"),
+    ("powerpoint_binary", "load_ppt"): (".ppt",),
+    ("excel", "load_xlsx"): (".xlsx", ".xlsm"),
+    ("excel", "load_xls"): (".xls",),
+    ("opendocument", "load_opendocument"): (".odt", ".ods", ".odp"),
+    ("epub", "load_epub"): (".epub",),
+    ("sheet", "load_csv"): (".csv", ".tsv", ".tab"),
+    ("records", "load_json"): (".json",),
+    ("records", "load_jsonl"): (".jsonl", ".ndjson"),
+    ("mail", "load_eml"): (".eml", ".mht", ".mhtml", ".p7s"),
+    ("outlook", "load_msg"): (".msg",),
+    ("package", "load_zip"): (".zip",),
+    ("picture", "load_picture"): tuple(PICTURE_ENDINGS),
 }
-"""By the file name's ending, in lower case."""
+"""Of each loader: its module, its name, and the endings of its files in lower case."""
+
+LOADERS = {ending: _later(*loader) for loader, endings in _ENDINGS.items() for ending in endings}
+"""By the file name's ending."""
 
 _FOREIGN_ERRORS = (
     ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, NotImplementedError, OSError,
     RuntimeError, SyntaxError, TypeError, ValueError, struct.error, zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
-"""What libraries raise about files that are not as they should be; lxml's errors are ``SyntaxError``."""
+"""What libraries raise for malformed files; lxml's errors are ``SyntaxError``."""
 
 
 def is_supported(path: Path) -> bool:
@@ -88,8 +71,8 @@ def is_supported(path: Path) -> bool:
 def load(path: Path, root: Path, limits: Limits, *, skip: int = 0) -> Iterator[Found]:
     """Yield the documents of a file below ``root``, and an error for the file or each part that cannot be read.
 
-    ``document_id`` is the path below the root, or a row's own id.  Nothing is raised for a bad file.  ``skip`` is how
-    many of the file's parts were read before: they and its own document are left out.
+    ``document_id`` is the path below the root, or a row's own id.  Nothing is raised for a bad file.  With ``skip`` the
+    file's own document and its first parts are left out.
     """
     source = SourceFile(path, root)
     try:
@@ -106,7 +89,7 @@ def load(path: Path, root: Path, limits: Limits, *, skip: int = 0) -> Iterator[F
 
 
 def load_open_file(source: SourceFile, descriptor: int, limits: Limits, *, skip: int = 0) -> Iterator[Found]:
-    """Yield what ``load`` does, of a file that is open; nothing is opened, and ``source`` only gives the names."""
+    """Do as ``load`` with an open file; ``source`` only gives the names."""
     try:
         raw = read_file(source, descriptor, limits)
     except DocumentUnreadable as error:
@@ -121,7 +104,7 @@ def load_open_file(source: SourceFile, descriptor: int, limits: Limits, *, skip:
 
 
 class _Unpacking:
-    """One file on its way to documents, with the count of what came out of it so far."""
+    """Reads one file, and counts its parts and their bytes against the limits."""
 
     def __init__(self, limits: Limits, skip: int) -> None:
         self._limits = limits
@@ -131,7 +114,7 @@ class _Unpacking:
         self._bytes = 0
 
     def load(self, source: SourceFile, raw: bytes) -> Iterator[Found]:
-        """Yield what the content holds, and what the parts of it hold."""
+        """Yield the documents of the content and of its parts."""
         try:
             ending = true_ending(source.name, raw)
             if ending == LOCKED:
@@ -177,12 +160,12 @@ class _Unpacking:
 
 
 def _lacks_memory(error: Exception) -> bool:
-    """Tell whether lxml means that it got no memory when it says that the XML is wrong."""
+    """Tell whether lxml's error about malformed XML is really a lack of memory."""
     return any(entry.type_name == "ERR_NO_MEMORY" for entry in getattr(error, "error_log", None) or ())
 
 
 def _unread_days(source: SourceFile, found: Found) -> Iterator[DocumentUnreadable]:
-    """Yield what is said of a document that is read, but for the day on which its rule begins or ends."""
+    """Yield an error for each date in a document's validity that cannot be read; the document itself is kept."""
     if isinstance(found, Document):
         row = found.document_id.removeprefix(source.document_id).removeprefix(INSIDE)
         for day in unread_days(found):

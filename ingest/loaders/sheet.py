@@ -1,5 +1,8 @@
-"""Rows of cells, as spreadsheets and separated values have them, in the plain form of ``plain_markup``."""
+"""Rows of cells, of spreadsheets and of separated values (CSV, TSV), in the plain form of ``plain_markup``."""
 
+import csv
+import io
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
@@ -7,6 +10,7 @@ from ingest.loaders.fields import make_document
 from ingest.loaders.plain_markup import heading, table
 from ingest.loaders.records import ANSWER, QUESTION, record_documents
 from ingest.loaders.source import Limits, SourceFile
+from ingest.loaders.text import decoded
 from rag.errors import DocumentUnreadable
 from rag.schema import Document
 
@@ -15,10 +19,16 @@ Row = Sequence[str]
 _WIDE_HEADER_CHARACTERS = 400  # about as many tokens as a passage has
 
 
+_SEPARATORS = (",", "\t", ";", "|")
+_NO_SEPARATOR = "\x1f"  # which no text has: control characters are dropped
+_EVEN = 0.5
+_SAMPLE_ROWS = 100
+
+
 def sheet_documents(
     source: SourceFile, sheets: Sequence[tuple[str, Sequence[Row]]], fields: dict[str, str], limits: Limits, kind: str
 ) -> Iterator[Document | DocumentUnreadable]:
-    """Yield the questions of every sheet that holds some, and the other sheets together as one document."""
+    """Yield the questions of sheets that hold such, and the other sheets together as one document."""
     texts = []
     asked = 0
     for name, rows in sheets:
@@ -54,7 +64,7 @@ def question_records(rows: Sequence[Row]) -> list[tuple[int, dict[str, str]]]:
 
 
 def _islands(rows: Sequence[Row]) -> Iterator[list[Row]]:
-    """Yield stretches of rows without a blank one, without the columns that are blank in all of them."""
+    """Yield the runs of rows between blank ones, without the columns that are blank in the whole run."""
     for is_filled, group in groupby(rows, key=lambda row: any(cell.strip() for cell in row)):
         if not is_filled:
             continue
@@ -79,6 +89,44 @@ def _blocks(island: Sequence[Row]) -> Iterator[str]:
 
 
 def _record(header: Row, row: Row) -> str:
-    """Return a row of a table so wide that nobody can match its cells with a header above."""
+    """Return a row as ``name: value`` pairs, for tables too wide to match cells with the header above."""
     pairs = [(name.strip(), cell.strip()) for name, cell in zip(header, row, strict=False)]
     return "; ".join(f"{name}: {cell}" if name else cell for name, cell in pairs if cell)
+
+
+def load_csv(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Document | DocumentUnreadable]:
+    """Yield the table as one document; a document a row where its header names question and answer."""
+    content, separator = _separator(decoded(source, raw))
+    csv.field_size_limit(limits.document_bytes)
+    rows = list(_rows(content, separator))
+    kind = "tsv" if source.name.suffix.lower() == ".tsv" else "csv"
+    records = question_records(rows)
+    if len(records) > limits.parts:
+        raise source.unreadable("too_many")
+    if records:
+        yield from record_documents(source, records, kind=kind, where="row")
+    else:
+        yield make_document(source, sheet_text(rows), {}, kind=kind)
+
+
+def _rows(content: str, separator: str) -> Iterator[list[str]]:
+    return csv.reader(io.StringIO(content), delimiter=separator, skipinitialspace=True)
+
+
+def _separator(content: str) -> tuple[str, str]:
+    """Return the content, and the separator that gives most rows the same number of cells, at least two."""
+    said, _, rest = content.partition("\n")
+    if said.lower().startswith("sep=") and len(said) == 5:  # Excel's own hint, which is no row
+        return rest, said[4]
+    best = max(_SEPARATORS, key=lambda separator: _evenness(content, separator))
+    return content, best if _evenness(content, best) >= _EVEN else _NO_SEPARATOR
+
+
+def _evenness(content: str, separator: str) -> float:
+    sample = "\n".join(content.split("\n", _SAMPLE_ROWS)[:_SAMPLE_ROWS])
+    widths = Counter(len(row) for row in _rows(sample, separator) if row)
+    wide = {width: count for width, count in widths.items() if width > 1}
+    if not wide:
+        return 0.0
+    width, count = max(wide.items(), key=lambda item: (item[1], item[0]))
+    return count / sum(widths.values()) + min(width, 50) / 1000

@@ -1,12 +1,12 @@
-"""The Markdown of documentation generators as plain Markdown: what a reader of the site sees, without its marks.
+"""Turns the Markdown of documentation generators into plain Markdown: what a reader of the site sees.
 
 Docusaurus, VitePress, MkDocs Material, Mintlify, Nextra, Starlight, Hugo, GitBook and GitHub each add to Markdown:
 ``:::note``, ``!!! note``, ``=== "Windows"``, ``<TabItem label="macOS">``, ``{{< tab "Windows" >}}``, ``> [!NOTE]``.
 CommonMark takes these for words, for HTML, or for code.  Here they go, and what they hold is read as Markdown again.
 
-A tab, a step or what folds out says for whom or for what its content is.  It becomes a list item, ``- macOS:``, with
-its content indented below: such an item restricts all that stands in it and nothing behind it
-(``rag/text/parsed.py``).  A box's title becomes a paragraph, ``Limitations:``, unless it only repeats the box's kind.
+A tab, a step or a collapsible says to whom its content applies.  It becomes a list item, ``- macOS:``, with its content
+indented below: such an item restricts its own content and nothing behind it (``rag/text/parsed.py``).  A box's title
+becomes a paragraph, ``Limitations:``, unless it only repeats the box's kind.
 
 Own code, for no library reads them all: mdit-py-plugins knows colon blocks, ``!!!`` boxes and GitHub's alerts, each as
 a plug-in that must be told every kind, and knows no ``===`` tabs, components or shortcodes; pymdown-extensions belong
@@ -14,14 +14,14 @@ to Python-Markdown, which is another parser; MDX and Hugo have none in Python.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from ingest.loaders.site_tags import Mark, TabLabels, closed_names, read_mark, without_inline_marks
 from rag.text.characters import ideographs
 
 _DEEPEST = 16
-"""Blocks in blocks; what is deeper loses its marks and keeps its place, so that a page takes time in proportion."""
+"""Blocks in blocks; deeper ones lose their marks and keep their place, so that a page takes linear time."""
 
 _MOST_TAG_LINES = 100
 _MOST_CODE_LINES = 100
@@ -147,11 +147,11 @@ class _Fence:
 
 def _plain_lines(lines: Sequence[str], paired: frozenset[str], depth: int) -> list[str]:
     reader = _Reader(lines, paired, depth)
-    return list(_written(reader.page()))
+    return list(_render(reader.page()))
 
 
 class _Reader:
-    """Reads lines into blocks, each line once; only a quotation's lines are read again, without their mark."""
+    """Reads lines into blocks, each once; only a quotation's lines are read again, without their marks."""
 
     def __init__(self, lines: Sequence[str], paired: frozenset[str], depth: int) -> None:
         self._lines = lines
@@ -236,7 +236,7 @@ class _Reader:
         self._add(line)
 
     def _is_indented_code(self, indent: int) -> bool:
-        """Tell whether CommonMark reads a line as code; MDX knows no indented code."""
+        """Tell whether CommonMark reads a line as code; MDX has no indented code."""
         base = self._columns[-1] if self._columns else 0
         base = max(base, *(one.indent + 4 if one.kind == "indented" else 0 for one in self._stack))
         is_in_component = any(one.kind in ("tag", "code") for one in self._stack)
@@ -262,7 +262,7 @@ class _Reader:
     # Blocks -----------------------------------------------------------------------------------------------------------
 
     def _block(self, words: str, indent: int) -> bool:
-        """Read a line that opens or closes a block; False where it is a line of text."""
+        """Read a line that opens or closes a block; False for a line of text."""
         if _NOT_SHOWN.match(words) is not None:
             return True
         if words.startswith((":::", "///")):
@@ -285,11 +285,9 @@ class _Reader:
         colons, given = match["colons"], match["given"].strip()
         kind = "colon" if colons.startswith(":") else "slash"
         if not given:
-            opened = (one for one in reversed(self._stack) if one.kind == kind and one.level <= len(colons))
-            found = next(opened, None)
-            if found is not None:
-                self._close(found)
-            return found is not None
+            return self._close_first(
+                one for one in reversed(self._stack) if one.kind == kind and one.level <= len(colons)
+            )
         if kind == "slash":
             return self._slashes(given, indent, len(colons))
         block = _COLON_BLOCK.match(given)
@@ -303,7 +301,7 @@ class _Reader:
         if name in ("raw", "v-pre"):
             title = ""
         is_item = _ITEMS.search(name) is not None
-        self._open(_Block("colon", name, indent, indent, _said(title, name), is_item, level=len(colons)))
+        self._open(_Block("colon", name, indent, indent, _own_title(title, name), is_item, level=len(colons)))
         return True
 
     def _slashes(self, given: str, indent: int, level: int) -> bool:
@@ -313,7 +311,7 @@ class _Reader:
             return False
         name, title = block["kind"], (block["title"] or "").strip()
         is_item = _ITEMS.search(name) is not None
-        self._open(_Block("slash", name, indent, indent, _said(title, name), is_item, level=level))
+        self._open(_Block("slash", name, indent, indent, _own_title(title, name), is_item, level=level))
         return True
 
     def _tab_line(self, words: str, indent: int) -> bool:
@@ -326,15 +324,15 @@ class _Reader:
         return True
 
     def _indented(self, words: str, indent: int) -> bool:
-        """Read MkDocs' boxes and tabs: what is indented by four more is theirs."""
+        """Read MkDocs' boxes and tabs: their content is indented by four more."""
         box, tab = _BOX.match(words), _INDENTED_TAB.match(words)
         if tab is None and (box is None or not self._is_followed_by_content(indent)):
             return False
         if tab is not None:
-            block = _Block("indented", "tab", indent, indent + 4, _quoted(tab["title"]), True, True)
+            block = _Block("indented", "tab", indent, indent + 4, _unescaped(tab["title"]), True, True)
         else:
             assert box is not None
-            title = _said(_quoted(box["title"] or ""), box["kind"] or "")
+            title = _own_title(_unescaped(box["title"] or ""), box["kind"] or "")
             block = _Block("indented", "box", indent, indent + 4, title, box["folds"] is not None, True)
         self._open(block)
         return True
@@ -344,10 +342,7 @@ class _Reader:
         return _columns_before(following) >= indent + 4
 
     def _leave_indented(self, indent: int) -> None:
-        left = (one for one in self._stack if one.kind == "indented" and indent < one.indent + 4)
-        found = next(left, None)
-        if found is not None:
-            self._close(found)
+        self._close_first(one for one in self._stack if one.kind == "indented" and indent < one.indent + 4)
 
     def _section(self, words: str, indent: int) -> bool:
         """Read a heading in a tab: it ends with the tab, so it is an item there; elsewhere it is a heading."""
@@ -357,10 +352,7 @@ class _Reader:
         if heading is None or place == 0 or len(self._stack) > _DEEPEST:
             return False
         level = len(heading["signs"])
-        above = (one for one in self._stack[place:] if one.kind == "section" and one.level >= level)
-        found = next(above, None)
-        if found is not None:
-            self._close(found)
+        self._close_first(one for one in self._stack[place:] if one.kind == "section" and one.level >= level)
         title = _HEADING_END.sub("", heading["words"]).strip()
         self._open(_Block("section", "", indent, indent, title, True, ends_with_parent=True, level=level))
         return True
@@ -374,8 +366,8 @@ class _Reader:
         inner = [one.strip()[1:].removeprefix(" ") for one in quoted]
         alert = _ALERT.match(inner[0].strip())
         if alert is not None:
-            title = _said(alert["title"].strip(), alert["kind"])
-            inner = [_introducing(title), "", *inner[1:]] if title else inner[1:]
+            title = _own_title(alert["title"].strip(), alert["kind"])
+            inner = [_with_colon(title), "", *inner[1:]] if title else inner[1:]
         read = _plain_lines(inner, self._paired, self._depth + 1) if self._depth < _DEEPEST else inner
         if alert is None and read == inner:
             self._stack[-1].parts += quoted
@@ -456,20 +448,17 @@ class _Reader:
 
     def _mark(self, mark: Mark, indent: int) -> None:
         if mark.closes:
-            opened = (one for one in reversed(self._stack) if one.kind == "tag" and one.name == mark.name)
-            found = next(opened, None)
-            if found is not None:
-                self._close(found)
+            self._close_first(one for one in reversed(self._stack) if one.kind == "tag" and one.name == mark.name)
         elif mark.is_empty or mark.name not in self._paired:
             self._stack[-1].parts += ["", *(f"{' ' * indent}{line}" for line in self._alone(mark)), ""]
         else:
             self._open(self._component(mark, indent))
 
     def _alone(self, mark: Mark) -> list[str]:
-        """Return what is seen of a mark without content."""
+        """Return the lines shown for a mark without content."""
         title, more = self._title(mark), mark.description
         if title and _ITEMS.search(mark.name):
-            return [f"- {_introducing(title)} {more}" if more else f"- {title}"]
+            return [f"- {_with_colon(title)} {more}" if more else f"- {title}"]
         return [title, "", more] if title and more else [title or more]
 
     def _component(self, mark: Mark, indent: int) -> _Block:
@@ -477,7 +466,7 @@ class _Reader:
         title = self._title(mark)
         is_item = bool(title) and _ITEMS.search(name) is not None
         if not is_item:
-            title = _said(title, name)
+            title = _own_title(title, name)
         block = _Block("tag", name, indent, None, title, is_item, mark=mark, labels=mark.tab_labels)
         parent = self._stack[-1]
         if parent.name == "tabpane" and parent.mark is not None:  # of Docsy: code, unless it says that it is text
@@ -488,7 +477,7 @@ class _Reader:
         return block
 
     def _title(self, mark: Mark) -> str:
-        """Return what a mark's title says; a tab's may stand in the tag of its group."""
+        """Return a mark's title; a tab's may be in the tag of its group."""
         if not mark.is_tab:
             return mark.title
         parents = (one for one in reversed(self._stack) if one.mark is not None and not one.mark.is_tab)
@@ -514,7 +503,7 @@ class _Reader:
         return True
 
     def _program(self, words: str) -> bool:
-        """Leave out MDX's imports and exports: they begin a block, and end where their brackets do."""
+        """Skip MDX's imports and exports: they begin a block, and end with their brackets."""
         if not self._is_after_blank and self._program_end != self._at - 1:
             return False
         if _IMPORT.match(words) is None and not self._skip_brackets(words):
@@ -580,8 +569,15 @@ class _Reader:
         if len(self._stack) <= _DEEPEST:
             self._stack.append(block)
 
+    def _close_first(self, blocks: Iterable[_Block]) -> bool:
+        """Close the first of the blocks; False where there is none."""
+        block = next(iter(blocks), None)
+        if block is not None:
+            self._close(block)
+        return block is not None
+
     def _close(self, block: _Block) -> None:
-        """Close a block; one inside it that was never closed is none of its own: it keeps its title as a paragraph."""
+        """Close a block; an inner one that was never closed is dissolved, and its title becomes a paragraph."""
         self._close_above(block)
         if len(self._stack) > 1:
             self._stack.pop()
@@ -594,11 +590,11 @@ class _Reader:
         self._fence = None
 
 
-def _written(block: _Block) -> Iterator[str]:
+def _render(block: _Block) -> Iterator[str]:
     """Yield a block's lines, its content indented below its title."""
     if block.mark is not None and block.mark.is_for_machines:
         return
-    lines = [line for part in block.parts for line in ([part] if isinstance(part, str) else _written(part))]
+    lines = [line for part in block.parts for line in ([part] if isinstance(part, str) else _render(part))]
     if block.kind == "page":
         yield from lines
         return
@@ -608,17 +604,17 @@ def _written(block: _Block) -> Iterator[str]:
     if block.is_item and block.title:
         mark = f"{block.number}. " if block.number else "- "
         has_content = any(line.strip() for line in lines)
-        yield f"{blanks}{mark}{_introducing(block.title) if has_content else block.title}"
+        yield f"{blanks}{mark}{_with_colon(block.title) if has_content else block.title}"
         yield ""
     elif block.title:
         is_sentence = _SENTENCE_END.search(block.title) is not None
-        yield f"{blanks}{block.title if is_sentence else _introducing(block.title)}"
+        yield f"{blanks}{block.title if is_sentence else _with_colon(block.title)}"
         yield ""
-    yield from _moved(_as_code(lines, block), block, block.indent + len(mark))
+    yield from _reindented(_as_code(lines, block), block, block.indent + len(mark))
     yield ""
 
 
-def _moved(lines: Sequence[str], block: _Block, target: int) -> Iterator[str]:
+def _reindented(lines: Sequence[str], block: _Block, target: int) -> Iterator[str]:
     """Yield the lines so that the block's content begins at the column ``target``."""
     first = block.content_indent
     if first is None:
@@ -633,7 +629,7 @@ def _moved(lines: Sequence[str], block: _Block, target: int) -> Iterator[str]:
 
 
 def _as_code(lines: list[str], block: _Block) -> list[str]:
-    """Return the lines between fences where a shortcode says that they are code."""
+    """Return the lines, between fences where a shortcode says that they are code."""
     if block.mark is None or not (block.is_code or block.mark.is_code or block.name in _PLAIN_CODE):
         return lines
     if any("```" in line for line in lines):
@@ -647,25 +643,25 @@ def _columns_before(line: str) -> int:
     return len(blanks.expandtabs(4)) if "\t" in blanks else len(blanks)
 
 
-def _said(title: str, kind: str) -> str:
-    """Return a title that says more than the kind of its box; else nothing."""
+def _own_title(title: str, kind: str) -> str:
+    """Return a title that adds to the kind of its box; else nothing."""
     plain = title.strip("*_ ").rstrip(_SAID_END).lower()
     return "" if plain in _KINDS or plain == kind.lower() else title
 
 
-def _introducing(title: str) -> str:
-    """Return a title that introduces what is below it, with a colon of its script."""
+def _with_colon(title: str) -> str:
+    """Return a title with a colon of its script."""
     if ideographs(title):
         return f"{title.rstrip(_SAID_END)}："
     return f"{title.rstrip(_LATIN_END)}:"
 
 
-def _quoted(title: str) -> str:
+def _unescaped(title: str) -> str:
     return title.replace('\\"', '"').strip()
 
 
 def _code_label(info: str) -> str:
-    """Return what a fence in a group of codes is called: ``sh [npm]``, ``bash npm``, ``js title="x.js"``."""
+    """Return the label of a fence in a code group: ``sh [npm]``, ``bash npm``, ``js title="x.js"``."""
     if (label := _TAB_LABEL.search(info)) is not None:
         return label["label"].strip()
     if (title := _CODE_TITLE.search(info)) is not None:

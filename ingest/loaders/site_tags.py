@@ -1,4 +1,4 @@
-"""Tags of components and shortcodes: one that begins a text is read with its attributes, those in a line become words.
+"""Parses tags of components and shortcodes: one that begins a text with its attributes, those in a line as words.
 
 ``<TabItem value="mac" label="macOS">`` (MDX, Vue), ``{{< tab "Windows" >}}`` and ``{{% tab name="Windows" %}}`` (Hugo),
 ``{% tab title="Windows" %}`` (GitBook).  Pure functions; each looks at a character once.
@@ -50,7 +50,7 @@ _NO_TITLES = ("", "true", "false")
 _SHOWN_INLINE = ("text", "label", "title")
 
 TabLabels = tuple[dict[str, str], tuple[str, ...]]
-"""What tabs are called: by their values, and by their places."""
+"""Labels of tabs, by their values and by their places."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +71,12 @@ class Mark:
 
     @property
     def is_placeholder(self) -> bool:
-        """Whether it may be what a reader is to replace, as in ``ping <Server>``."""
+        """Whether it may be a placeholder for the reader to replace, as in ``ping <Server>``."""
         return self.syntax == "<" and bool(self.name) and not (self.closes or self.is_empty or self.attributes)
 
     @property
     def is_tab(self) -> bool:
-        """Whether its group may say what it is called."""
+        """Whether its group may give its label."""
         return _TAB.match(self.name) is not None
 
     @property
@@ -106,7 +106,7 @@ class Mark:
 
     @property
     def title(self) -> str:
-        """What is seen above its content; with a parameter's type."""
+        """The title shown above its content; with a parameter's type."""
         given = (self.attributes.get(name, "") for name in _TITLES)
         found = next((value for value in given if value not in _NO_TITLES), "")
         if not found and _NAMED.search(self.name):
@@ -120,17 +120,17 @@ class Mark:
 
     @property
     def description(self) -> str:
-        """What is seen below the title of a mark without content."""
+        """The text shown below the title of a mark without content."""
         return " ".join(self.attributes.get("description", "").split())
 
     @property
     def value(self) -> str:
-        """By what a tab's group knows it."""
+        """The value that identifies a tab in its group."""
         return self.attributes.get("value", "")
 
     @property
     def tab_labels(self) -> TabLabels | None:
-        """What a group of tabs calls them; None where it says nothing."""
+        """The labels that a group gives its tabs; None without such."""
         written = self.attributes.get("values") or self.attributes.get("items") or ""
         objects = [dict(_properties(match[0])) for match in _OBJECT.finditer(written)]
         if objects:
@@ -180,10 +180,10 @@ def without_inline_marks(line: str) -> str:
     >>> without_inline_marks('A {{< glossary_tooltip text="Pod" term_id="pod" >}} runs {{< param "x" >}}`{{< y >}}`.')
     'A Pod runs `{{< y >}}`.'
     """
-    return _INLINE.sub(_shown, line)
+    return _INLINE.sub(_inline_words, line)
 
 
-def _shown(match: re.Match[str]) -> str:
+def _inline_words(match: re.Match[str]) -> str:
     written = match[0]
     if written.startswith("`"):
         return written
@@ -252,7 +252,7 @@ class _Attributes:
 
 
 def _literal(code: str) -> str:
-    """Return the words that an expression in braces shows: a string's, a number, or those between tags."""
+    """Return the words shown by an expression in braces: a string, a number, or the text between tags."""
     code = code.strip()
     string = _STRING.fullmatch(code)
     if string is not None:
@@ -263,8 +263,8 @@ def _literal(code: str) -> str:
 
 
 def _properties(written: str) -> list[tuple[str, str]]:
-    return [(match["name"], _first_group(match, "one", "other", "third")) for match in _PROPERTY.finditer(written)]
+    return [(match["name"], _first_group(match)) for match in _PROPERTY.finditer(written)]
 
 
-def _first_group(match: re.Match[str], *names: str) -> str:
-    return next((match[name] for name in names or ("one", "other", "third") if match[name] is not None), "")
+def _first_group(match: re.Match[str]) -> str:
+    return next((match[name] for name in ("one", "other", "third") if match[name] is not None), "")

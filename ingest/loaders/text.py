@@ -1,11 +1,15 @@
-"""Plain text in whatever encoding it comes."""
+"""Plain text in whatever encoding it comes, and Rich Text Format."""
 
+import re
 from collections.abc import Iterator
 
-from ingest.loaders.encoding import decode, looks_binary
+from ingest.loaders.encoding import clean, decode, looks_binary
 from ingest.loaders.fields import first_line, make_document
 from ingest.loaders.source import Limits, SourceFile
 from rag.schema import Document
+
+_RTF_TITLE = re.compile(rb"\{\\title ([^{}\\]{1,200})\}")
+_BLANK_LINES = re.compile(r"\n[ \t]*(?:\n[ \t]*)+")
 
 
 def load_text(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Document]:
@@ -23,3 +27,23 @@ def decoded(source: SourceFile, raw: bytes) -> str:
     if content is None:
         raise source.unreadable("encoding")
     return content
+
+
+def load_rtf(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Document]:
+    """Yield the one document of the file.  Its title is the declared one, else the first line."""
+    del limits  # it has no packed parts that would be read
+    if not raw.lstrip().startswith(b"{\\rtf"):
+        raise source.unreadable("malformed")
+    text = rtf_text(raw)
+    declared = _RTF_TITLE.search(raw)
+    title = declared[1].decode("ascii", "replace") if declared is not None else first_line(text)
+    yield make_document(source, text, {"title": title}, kind="rtf")
+
+
+def rtf_text(raw: bytes) -> str:
+    """Return the words; paragraphs are lines, cells of a table are separated by bars."""
+    from striprtf.striprtf import rtf_to_text
+
+    # RTF is ASCII with escapes; Latin-1 keeps stray bytes one to one, and the code page decodes the escapes
+    text = clean(rtf_to_text(raw.decode("latin-1"), errors="replace"))
+    return _BLANK_LINES.sub("\n\n", text).strip()

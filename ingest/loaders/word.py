@@ -9,7 +9,6 @@ from ingest.loaders.encoding import clean
 from ingest.loaders.fields import make_document
 from ingest.loaders.figures import FigureReader, Surroundings, is_caption
 from ingest.loaders.office_xml import Element, OfficePackage, attribute, child, descendants, local_name
-from ingest.loaders.package import open_package
 from ingest.loaders.plain_markup import bullet, heading, join_lines, join_pages, link, table
 from ingest.loaders.source import Found, Limits, Part, SourceFile, StillReading
 
@@ -25,7 +24,7 @@ _BASED_ON_LIMIT = 16
 
 @dataclass(frozen=True, slots=True)
 class ListPlace:
-    """Where an item stands: how deep from 0, and its number in an ordered list."""
+    """An item's depth, from 0, and its number in an ordered list."""
 
     depth: int
     number: int | None
@@ -41,7 +40,7 @@ class _Style:
 
 
 class WordStyles:
-    """The styles and lists of one document; it counts the numbered items that it is asked about."""
+    """The styles and lists of one document; it counts the numbered items."""
 
     def __init__(self, package: OfficePackage, main: str) -> None:
         styles = package.tree(package.related(main, "styles"))
@@ -74,7 +73,7 @@ class WordStyles:
         return any(name.lower() in _CAPTION_NAMES for name in names)
 
     def list_place(self, paragraph: Element) -> ListPlace | None:
-        """Return where the paragraph stands in a list, if in any; each call is for the next item."""
+        """Return the paragraph's place in a list, if any; each call counts the next item."""
         list_id = attribute(child(paragraph, "pPr", "numPr", "numId"), "val")
         level = attribute(child(paragraph, "pPr", "numPr", "ilvl"), "val")
         if not list_id:
@@ -104,14 +103,14 @@ def load_docx(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Found 
 
     Pages are those that Word broke when it last saved the file, else those that its writer broke.
     """
-    package = OfficePackage(open_package(source, raw, limits))
-    main = package.main_part()
-    tree = package.tree(main)
+    package = OfficePackage(source, raw, limits)
+    main, tree = package.document()
     body = child(tree, "body")
     if body is None:
         raise source.unreadable("malformed")
     pictures = FigureReader(limits)
-    word = _Word(package, main, pictures, "lastRenderedPageBreak" if _breaks_are_rendered(body) else "br")
+    breaks_are_rendered = next(descendants(body, "lastRenderedPageBreak"), None) is not None
+    word = _Word(package, main, pictures, "lastRenderedPageBreak" if breaks_are_rendered else "br")
     word.count_pictures(body)
     pages: list[list[str]] = [[]]
     for found in _joined_lists(word.blocks(body)):
@@ -125,14 +124,10 @@ def load_docx(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Found 
     if not any(pages):
         pages = [list(word.margins())]  # a letterhead alone
     text, fields = join_pages(["\n\n".join(page) for page in pages])
-    properties = package.properties()
-    properties.setdefault("title", word.first_heading)
-    yield pictures.with_figures(make_document(source, text, {**properties, **fields}, kind="docx"))
+    fields |= package.properties()
+    fields["title"] = fields["title"] or word.first_heading
+    yield pictures.with_figures(make_document(source, text, fields, kind="docx"))
     yield from pictures.failures(source)
-
-
-def _breaks_are_rendered(body: Element) -> bool:
-    return next(descendants(body, "lastRenderedPageBreak"), None) is not None
 
 
 def _joined_lists(blocks: "Iterator[_Item | str | StillReading]") -> Iterator[str | StillReading]:
@@ -160,17 +155,17 @@ class _Item:
 
 @dataclass
 class _Paragraph:
-    """What was found in one paragraph: its words, and what floats beside them."""
+    """The content of one paragraph: its words, floating boxes and pictures."""
 
     words: list[str] = field(default_factory=list)
     boxes: list[Element] = field(default_factory=list)
     pictures: list[tuple[str, str]] = field(default_factory=list)
-    """Each with what its author says of it."""
+    """Each with its alternative text."""
     alt: str = ""
 
 
 class _Word:
-    """Walks one document.  ``page_breaks`` counts those that were passed."""
+    """Walks one document.  ``page_breaks`` counts the page breaks so far."""
 
     def __init__(self, package: OfficePackage, main: str, pictures: FigureReader, page_break: str) -> None:
         self._package = package
@@ -185,7 +180,7 @@ class _Word:
         self.first_heading = ""
 
     def count_pictures(self, body: Element) -> None:
-        """Find how often the document shows each picture; many stand there twice, for new programs and for old ones."""
+        """Count how often the document shows each picture; many are stored twice, for new programs and for old ones."""
         ways = [Counter(map(self._target, descendants(body, name))) for name in ("blip", "imagedata")]
         self._places = ways[0] | ways[1]
 
@@ -232,7 +227,7 @@ class _Word:
         self._last_words = words or self._last_words
 
     def _surroundings(self, paragraph: Element, picture: str, alt: str) -> Surroundings:
-        """Return what stands around a picture: its caption is below it, else above it, else in its own paragraph."""
+        """Return a picture's surroundings: its caption is below it, else above it, else in its own paragraph."""
         beside = [one for one in (paragraph.getnext(), paragraph.getprevious(), paragraph) if one is not None]
         captions = (self._plain(one) for one in beside if local_name(one) == "p" and self._is_caption(one))
         return Surroundings(
@@ -265,7 +260,7 @@ class _Word:
                     yield from self.blocks(cell)
 
     def _cells(self, row: Element) -> Iterator[Element | None]:
-        """Yield a row's cells; None for a place that a cell above or to the left covers."""
+        """Yield a row's cells; None for a place covered by a cell above or to the left."""
         for element in row:
             name = local_name(element)
             if name in ("sdt", "sdtContent"):
@@ -286,7 +281,7 @@ class _Word:
         return join_lines(clean("".join(found.words))).strip()
 
     def _collect(self, element: Element, found: _Paragraph) -> None:
-        """Gather the words below an element, what floats beside them, and the page breaks."""
+        """Collect the words below an element, floating boxes and pictures, and page breaks."""
         for part in element:
             name = local_name(part)
             if name in _UNSEEN:
@@ -321,7 +316,7 @@ class _Word:
             found.pictures.append((target, found.alt))
 
     def _target(self, element: Element) -> str:
-        """Return the name of the picture that an element shows; empty where it is not in the package."""
+        """Return the name of an element's picture; empty where it is not in the package."""
         relationship = self._relationships.get(attribute(element, "embed") or attribute(element, "id"))
         return relationship.target if relationship is not None and not relationship.external else ""
 

@@ -48,7 +48,7 @@ def load_doc(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Documen
             raise source.unreadable("malformed")
         fields = _fields(compound)
     text = "\n\n".join(block for block in _blocks(written) if block)
-    fields.setdefault("title", first_line(text))
+    fields["title"] = fields["title"] or first_line(text)
     yield make_document(source, text, fields, kind="doc")
 
 
@@ -74,7 +74,7 @@ def _pieces(stream: bytes, tables: bytes) -> Iterator[str]:
 
 
 def _stories(stream: bytes, text: str) -> str:
-    """Return the body, notes and text boxes without headers and comments, which stand between them."""
+    """Return the body, notes and text boxes, without the headers and comments between them."""
     lengths = struct.unpack_from("<7I", stream, _TEXT_LENGTHS)
     kept = []
     start = 0
@@ -104,7 +104,7 @@ def _blocks(text: str) -> Iterator[str]:
 
 
 def _rows(cells: Sequence[str]) -> list[Sequence[str]]:
-    """Return the cells in rows: the narrowest width at which every row is closed by one more, empty cell."""
+    """Return the cells in rows, of the least width at which every row ends with an extra empty cell."""
     for width in range(1, len(cells)):
         if len(cells) % (width + 1) == 0 and not any(cells[width :: width + 1]):
             return [cells[start : start + width] for start in range(0, len(cells), width + 1)]
@@ -122,9 +122,8 @@ def _fields(compound: olefile.OleFileIO) -> dict[str, str]:
             return ""
 
     saved = meta.last_saved_time
-    fields = {
+    return {
         "title": words(meta.title) if is_written_by_a_person(words(meta.title)) else "",
         "author": words(meta.author),
         "updated": saved.date().isoformat() if saved is not None else "",
     }
-    return {name: value for name, value in fields.items() if value}

@@ -2,13 +2,13 @@
 
 Standard input is a Unix socket.  A request is the length of a line of JSON in four bytes, which carry the descriptor of
 the open file, and the line: ``{"kind", "path", "root", "limits", "skip", "cpu_seconds"}``.  ``path`` and ``root`` are
-names only; this process opens nothing of the user's, and cannot (``confinement.py``).
+names only; this process cannot open the user's files (``confinement.py``).
 
-The replies are lines that begin with a letter: ``f`` and a picture to be kept, before the document that shows it, ``d``
-and a document, ``q`` and the words of a customer's file, ``u``
-and why the file or a part of it is unreadable, ``w`` for still at work, with the name of the part that is begun, ``e``
-at the end of the file, and once before the first one ``r`` and what this process cannot do.  ``m`` asks for the memory
-that looking at a picture takes; it is granted with a byte, and given back with the next line.
+The replies are lines that begin with a letter.  Once, before the first file, comes ``r`` with the confinement.  Then:
+``f`` and a picture to keep, before its document; ``d`` and a document; ``q`` and the words of a customer's file; ``u``
+and why the file or a part of it is unreadable; ``w`` for still at work, with the name of the part that begins; ``e`` at
+the end of the file.  ``m`` asks for the memory to recognise a picture, which is granted with a byte and given back with
+the next line.
 """
 
 import base64
@@ -31,8 +31,8 @@ from ingest.loaders.confinement import Confinement, confine
 from ingest.loaders.registry import load_open_file
 from ingest.loaders.source import (
     IDLE_ENGINE_BYTES,
-    FigureKept,
     Found,
+    KeptFigure,
     Limits,
     PictureAhead,
     SourceFile,
@@ -52,7 +52,7 @@ _PACKAGES = Path(__file__).resolve().parent.parent.parent
 
 
 def serve(requests: socket.socket, replies: BinaryIO, confinement: Confinement) -> None:
-    """Say that the parsers are loaded, then answer requests until their stream ends."""
+    """Report that the parsers are loaded, then answer requests until their stream ends."""
     replies.write(READY + json.dumps(confinement.held).encode() + b"\n")
     replies.flush()
     while (received := _receive(requests)) is not None:
@@ -62,7 +62,7 @@ def serve(requests: socket.socket, replies: BinaryIO, confinement: Confinement) 
         source = SourceFile(Path(request["path"]), Path(request["root"]))
         memory = _Memory(limits, requests, replies)
         try:
-            for found in _found(request["kind"], source, descriptor, limits, request["skip"]):
+            for found in _loaded(request["kind"], source, descriptor, limits, request["skip"]):
                 if isinstance(found, PictureAhead):
                     memory.raise_for_picture()
                 else:
@@ -78,7 +78,7 @@ def serve(requests: socket.socket, replies: BinaryIO, confinement: Confinement) 
 
 
 def _receive(requests: socket.socket) -> tuple[dict[str, Any], int] | None:
-    """Return the next request and the file that came with it; None at the end."""
+    """Return the next request and the descriptor of its file; None at the end."""
     header, descriptors, _, _ = socket.recv_fds(requests, LENGTH_BYTES, 1)
     if not header:
         return None
@@ -86,11 +86,11 @@ def _receive(requests: socket.socket) -> tuple[dict[str, Any], int] | None:
     return json.loads(line), descriptors[0]
 
 
-def _found(kind: str, source: SourceFile, descriptor: int, limits: Limits, skip: int) -> Iterator[Found | str]:
+def _loaded(kind: str, source: SourceFile, descriptor: int, limits: Limits, skip: int) -> Iterator[Found | str]:
     if kind == "documents":
         return load_open_file(source, descriptor, limits, skip=skip)
     if kind == "picture":
-        from ingest.loaders.picture_copy import copy_of_picture
+        from ingest.loaders.picture import copy_of_picture
 
         return copy_of_picture(source, descriptor, limits)
     from ingest.loaders.customer_words import words_of_customer  # the rules of mail take a while to compile
@@ -101,7 +101,7 @@ def _found(kind: str, source: SourceFile, descriptor: int, limits: Limits, skip:
 def _reply(replies: BinaryIO, found: Found | str) -> None:
     if isinstance(found, DocumentUnreadable):
         replies.write(UNREADABLE + json.dumps(found.details).encode() + b"\n")
-    elif isinstance(found, FigureKept):
+    elif isinstance(found, KeptFigure):
         replies.write(FIGURE + base64.b64encode(found.content) + b"\n")
     elif isinstance(found, StillReading):
         replies.write(WORKING + json.dumps(found.part).encode() + b"\n")
@@ -113,9 +113,9 @@ def _reply(replies: BinaryIO, found: Found | str) -> None:
 
 
 class _Memory:
-    """The limit of this process's address space for one file: higher while a picture is looked at.
+    """The limit of this process's address space for one file: higher while a picture is recognised.
 
-    The hard limit stands above both, for a limit that was lowered for good could not be raised for the next picture.
+    The hard limit is above both: once lowered, it could not be raised for the next picture.
     """
 
     def __init__(self, limits: Limits, requests: socket.socket, replies: BinaryIO) -> None:
@@ -126,18 +126,18 @@ class _Memory:
         self._set()
 
     def raise_for_picture(self) -> None:
-        """Ask the owner for more and wait for it, unless the limit is raised already."""
+        """Ask the parent for more and wait for it, unless the limit is raised already."""
         if self._is_raised or self._limits.most_memory_bytes <= self._limits.memory_bytes:
             return
         self._replies.write(MEMORY + b"\n")
         self._replies.flush()
         if self._requests.recv(1) != GRANT:
-            raise SystemExit  # the owner is gone
+            raise SystemExit  # the parent is gone
         self._is_raised = True
         self._set()
 
     def lower(self) -> None:
-        """Set the limit back; an engine that leaves no room below it is given up."""
+        """Reset the limit; an engine that leaves no room below it is dropped."""
         if not self._is_raised:
             return
         self._is_raised = False
@@ -154,7 +154,7 @@ class _Memory:
 
 
 def _engine_bytes() -> int:
-    """Return what an engine for pictures takes that waits for the next one; 0 where there is none."""
+    """Return the memory of a waiting recognition engine; 0 where there is none."""
     module = sys.modules.get("ingest.loaders.ocr")
     if module is None or not module.engine_is_loaded():
         return 0
@@ -162,14 +162,14 @@ def _engine_bytes() -> int:
 
 
 def _allow_cpu_seconds(seconds: int) -> None:
-    """Let the next file take so much processor time: the end of a process whose owner died while it was at work."""
+    """Limit the processor time of the next file, which ends a working process whose parent died."""
     usage = resource.getrusage(resource.RUSAGE_SELF)
     used = int(usage.ru_utime + usage.ru_stime) + 1
     resource.setrlimit(resource.RLIMIT_CPU, (used + seconds, resource.RLIM_INFINITY))
 
 
 def _compile_ours() -> None:
-    """Compile what is imported later, as Python does at an import; from now on nothing can be written.
+    """Compile the modules imported later, as Python does at an import; afterwards nothing can be written.
 
     Packages are compiled when they are installed (``rag.setup.environment``).
     """
@@ -184,7 +184,7 @@ def _compile_ours() -> None:
 
 def main() -> None:
     """Serve standard input, with standard output out of reach of libraries that print."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the owner, who closes our input
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which closes our input
     with os.fdopen(os.dup(1), "wb") as replies, socket.socket(fileno=os.dup(0)) as requests:
         os.dup2(2, 1)
         _compile_ours()

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.changes import NO_CHANGES, changed_lines, changes_between
-from ingest.history import rollback
+from ingest.publish import rollback
 from tests.ingest.conftest import Desk
 
 

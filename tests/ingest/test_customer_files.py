@@ -9,12 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from ingest.customer_files import CUSTOMER_ENDINGS, is_mail, question_of_file
 from ingest.loaders.source import Limits
-from ingest.reader import FileReader
+from ingest.reader import CUSTOMER_ENDINGS, FileReader, is_mail, question_of_file
 from rag.errors import DocumentUnreadable
+from tests.ingest.loaders.test_package_zip import LOCKED
 from tests.ingest.loaders.test_picture import drawn
-from tests.ingest.loaders.test_zip_archive import LOCKED
 from tests.support.stalls import LONGEST_STALL_SECONDS, watched
 
 BODY = "Can I return it within 30 days?\n\n-- \nAnn\n\nOn 1 Aug 2026, Desk <help@shop.example> wrote:\n> Hello Ann"
@@ -103,11 +102,11 @@ def test_nothing_of_it_stays_on_the_disk(reader: FileReader, tmp_path: Path, mon
 
 
 _ENDLESS = """
-import ingest.loaders.mail_text as mail_text
+import ingest.loaders.customer_words as customer_words
 def endless(body):
     while True:
         pass
-mail_text.newest_words = endless
+customer_words.newest_words = endless
 """
 
 
@@ -140,7 +139,7 @@ def test_no_long_file_holds_up_the_process_that_asked(name: str, body: str) -> N
 
 _KILLED = """
 import sys, pathlib
-from ingest.customer_files import question_of_file
+from ingest.reader import question_of_file
 from ingest.loaders.source import Limits
 from ingest.reader import FileReader
 with FileReader(Limits(), timeout_seconds=30) as reader:

@@ -4,9 +4,17 @@ import json
 
 import pytest
 
-from ingest.boilerplate import RepeatedLine, find_boilerplate
 from ingest.commands import duplicate_lines, summary_line
-from ingest.duplicates import Duplicates, NearPair, SketchTable, duplicates_of, find_duplicates, sketch, sketch_new
+from ingest.duplicates import (
+    Duplicates,
+    NearPair,
+    RepeatedLine,
+    find_boilerplate,
+    find_duplicates,
+    new_duplicates,
+    sketch,
+    sketch_new,
+)
 from rag.errors import KnowledgeBaseMissing
 from rag.storage.writer import KnowledgeWriter
 from tests.ingest.conftest import Desk
@@ -110,16 +118,14 @@ def test_in_words() -> None:
 def test_sketches_are_made_once(twice: Desk) -> None:
     twice.ingest()
     writer = KnowledgeWriter(twice.settings.knowledge_dir)
-    table = SketchTable(writer.database)
     assert sketch_new(writer, 1, lambda: None) == []
-    assert duplicates_of(table, 1, []) == Duplicates()
-    assert len(duplicates_of(table, 1).same) == 1
+    assert new_duplicates(writer, 1, []) == Duplicates()
     writer.close()
 
 
 def test_json(twice: Desk) -> None:
-    from ingest.commands import report_json
+    from ingest.commands import summary_json
 
-    report = json.loads(json.dumps(report_json(twice.ingest(), "en"), default=str))
+    report = json.loads(json.dumps(summary_json(twice.ingest(), "en")))
     assert report["duplicates"]["same"] == [["a/steps.md", "b/copy.md"]]
     assert report["duplicates"]["near"][0]["first"] == "a/steps.md"

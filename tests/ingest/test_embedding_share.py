@@ -9,8 +9,8 @@ from typing import cast
 import pytest
 
 from ingest import embedding_share as module
-from ingest.embedding import Backlog, Batch, PassageEmbedding
-from ingest.embedding_share import EmbeddingShare
+from ingest.embedding import PassageEmbedding
+from ingest.embedding_share import Backlog, Batch, EmbeddingShare
 from rag.errors import DatabaseUnavailable
 from rag.storage.connection import Database
 from rag.storage.embedding_jobs import Batches, Delivery, EmbeddingJobs, JobState, joined, packed, shown_name

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from ingest.check import check
-from ingest.history import rollback
+from ingest.publish import rollback
 from rag.errors import VectorEngineUnavailable
 from rag.retrieval.generation_index import collections_of
 from rag.retrieval.retriever import Retriever

@@ -11,12 +11,12 @@ import pytest
 from ingest import known_files
 from ingest.__main__ import summary_json, summary_lines
 from ingest.check import check
+from ingest.chunking import pieces, units
 from ingest.difference import difference
 from ingest.figure_descriptions import with_descriptions
 from ingest.identity import content_hash
 from ingest.job import PROGRESSES, SUMMARIES
 from ingest.reader import FileReader
-from ingest.structure import pieces, units
 from rag.errors import AnswerdeskError, ModelSaidNothing, ModelTooSlow, NotAVisionModel, OllamaUnavailable
 from rag.generation.gateway import ModelGateway
 from rag.generation.picture_description import PictureDescriber

@@ -9,7 +9,7 @@ import pytest
 from ingest.check import check
 from ingest.difference import difference
 from ingest.pipeline import IngestOptions, ingest
-from ingest.reader import FileReader, _checked, _WorkerLostError
+from ingest.reader import FileReader, _require_own_figures, _WorkerLostError
 from rag.schema import Document, Figure
 from rag.storage.figures import FigureFolder
 from tests.ingest.conftest import Desk
@@ -68,10 +68,10 @@ def test_a_missing_picture_is_found_and_comes_back(illustrated: Desk) -> None:
 def test_a_worker_that_names_a_picture_of_another_document_was_taken_over() -> None:
     own = Figure("a" * 64, 0, 3, 100, 100)
     document = Document("a.md", "/a.md", "A", "One", "en", figures=(own,))
-    assert _checked(document, {own.digest}) is document
+    assert _require_own_figures(document, {own.digest}) is document
     for wrong in (replace(own, digest="b" * 64), replace(own, end=4), replace(own, start=-1)):
         with pytest.raises(_WorkerLostError, match="malformed"):
-            _checked(replace(document, figures=(wrong,)), {own.digest})
+            _require_own_figures(replace(document, figures=(wrong,)), {own.digest})
 
 
 def test_a_customers_file_has_no_figures(tmp_path: Path, reader_of_figures: FileReader) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from ingest.check import check
 from ingest.gate import gate_of_current, register
-from ingest.history import history, rollback
+from ingest.publish import history, rollback
 from rag.errors import IndexDamaged, NoRegressionQuestions, SettingsError
 from rag.protocols import QueryVectors
 from rag.retrieval.retriever import Retriever

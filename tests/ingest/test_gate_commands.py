@@ -8,7 +8,7 @@ import ingest.__main__
 from ingest import console
 from ingest.__main__ import SHUT_OUT, main
 from ingest.commands import current_lines, gate_lines
-from ingest.gate_report import GateReport, QuestionChange
+from ingest.summary import GateReport, QuestionChange
 from rag.settings import load_settings
 from rag.storage.access import Access, access_to
 from tests.ingest.conftest import Desk

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from ingest.check import check
-from ingest.history import history, rollback
 from ingest.lock import writer_lock
+from ingest.publish import history, rollback
 from rag.errors import GenerationGone, IngestRunning, KnowledgeBaseMissing
 from rag.storage.sharing import KnowledgeShare
 from rag.storage.store import GenerationChange
@@ -100,7 +100,7 @@ def test_a_generation_published_while_waiting_for_the_lock_counts(
         with writer_lock(folder, share):
             yield
 
-    monkeypatch.setattr("ingest.history.writer_lock", lock_after_another_ingest)
+    monkeypatch.setattr("ingest.publish.writer_lock", lock_after_another_ingest)
     info = rollback(changed.settings.knowledge_dir, 2)
     assert (info.generation, info.change.restored) == (4, 2)
     assert changed.documents()["new.md"].endswith("Something new.")

@@ -8,10 +8,9 @@ import pytest
 
 from ingest.changes import Changes, DocumentChange, Line
 from ingest.duplicates import Duplicates, NearPair
-from ingest.gate_report import GateReport, QuestionChange
 from ingest.job import PROGRESSES, SUMMARIES, IngestJob, JobProcess
 from ingest.lock import writer_lock
-from ingest.summary import IngestProgress, IngestSummary
+from ingest.summary import GateReport, IngestProgress, IngestSummary, QuestionChange
 from ingest.worker_process import error_from, failure_of
 from rag.errors import AnswerdeskError, DocumentUnreadable, IngestRunning, IngestStopped, SourceMissing, StorageFull
 from rag.settings import Settings

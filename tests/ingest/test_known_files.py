@@ -8,9 +8,9 @@ import pytest
 
 from ingest import known_files
 from ingest.difference import difference
-from ingest.history import rollback
-from ingest.known_files import FileState, SourceFileTable, reader_version
+from ingest.known_files import FileState, reader_version
 from ingest.loaders.source import Limits, SourceFile
+from ingest.publish import rollback
 from ingest.reader import FileReader, KeepFigure
 from rag.storage.store import StoredDocument
 from tests.ingest.conftest import Desk
@@ -126,7 +126,7 @@ def test_a_retired_document_comes_back_with_its_file(desk: Desk, read_names: lis
     assert "运费.txt" in desk.documents()
     hidden = path.rename(desk.manual.parent / "away.txt")
     desk.ingest(prune=True)
-    assert SourceFileTable(desk.store).fingerprint(str(path)) is None
+    assert desk.store.rows("SELECT path FROM source_file WHERE path = ?", (str(path),)) == []
 
 
 def test_a_fingerprint_changes_with_everything_it_stands_for(tmp_path: Path) -> None:

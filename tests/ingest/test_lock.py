@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from ingest.lock import LOCK_NAME, writer_lock
+from ingest.lock import writer_lock
 from rag.errors import IngestRunning
+from rag.storage.writer import LOCK_NAME
 
 _HOLD = """
 import sys

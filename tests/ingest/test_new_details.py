@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from ingest.difference import difference
-from ingest.history import rollback
 from ingest.new_details import confirm_details
+from ingest.publish import rollback
 from rag.errors import KnowledgeBaseMissing
 from rag.storage.contact_details import CONFIRMED_NAME, ContactDetailTable, NewDetail, read_confirmed
 from rag.storage.store import DATABASE_NAME

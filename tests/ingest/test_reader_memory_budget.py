@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ingest.loaders.source import Limits, SourceFile
-from ingest.memory_budget import UNIT_BYTES, MachineCount, MemoryBudget, budget_of, shared_budget
+from ingest.memory_budget import UNIT_BYTES, MachineCount, MemoryBudget, budget_of
 from ingest.reader import FileReader
 from ingest.reading_ahead import open_readers
 from ingest.worker_process import WorkerProcess
@@ -54,7 +54,7 @@ def test_the_first_reader_and_one_picture_always_go_on() -> None:
 
 
 def test_the_default_is_two_thirds_of_the_machine_and_one_for_all(tmp_path: Path) -> None:
-    assert shared_budget()._total_bytes == pytest.approx(memory_bytes() * 2 / 3, abs=1)
+    assert budget_of(Settings(cache_dir=tmp_path))._total_bytes == pytest.approx(memory_bytes() * 2 / 3, abs=1)
     settings = Settings(readers_memory_megabytes=3000, cache_dir=tmp_path)
     assert budget_of(settings) is budget_of(settings)
     assert [budget_of(settings).take_now(size) for size in (2 * GIGABYTE, 2 * GIGABYTE)] == [True, False]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.watch import watch
+from ingest.__main__ import watch
 
 pytestmark = pytest.mark.slow
 

@@ -3,8 +3,7 @@
 import pytest
 
 import ingest.worker
-from ingest.embedding_worker import WorkerState
-from ingest.worker import main
+from ingest.worker import WorkerState, main
 from rag.errors import WorkerRefused
 from rag.settings import load_settings
 

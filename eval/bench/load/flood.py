@@ -15,8 +15,7 @@ from email.message import EmailMessage
 from functools import partial
 
 from eval.bench.load.records import LoadRecord
-from ingest.customer_files import question_of_file
-from ingest.reader import FileReader
+from ingest.reader import FileReader, question_of_file
 from rag.errors import AnswerdeskError
 from rag.settings import Settings
 from rag.tracing import Percentiles

@@ -21,8 +21,8 @@ from pathlib import Path
 import numpy as np
 
 from eval.bench.ingest.child_processes import GeneratedVectors
-from ingest.history import rollback
 from ingest.pipeline import IngestOptions, ingest
+from ingest.publish import rollback
 from rag.errors import DatabaseNotEmpty
 from rag.settings import ServerDatabase, Settings
 from rag.storage.shared_pieces import SharedKnowledge

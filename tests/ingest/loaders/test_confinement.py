@@ -139,7 +139,7 @@ _ALWAYS = ("memory file", "longer files")
 def test_nothing_is_within_reach_of_a_parser(
     thief: FileReader, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    reader_module._say_once.cache_clear()
+    reader_module._log_once.cache_clear()
     with socket.create_server(("127.0.0.1", 0)) as server, caplog.at_level(logging.INFO):
         answer = told(thief, tmp_path, server.getsockname()[1])
         server.setblocking(False)
@@ -161,7 +161,7 @@ def test_nothing_is_within_reach_of_a_parser(
 
 @pytest.mark.slow
 def test_what_holds_is_said_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    reader_module._say_once.cache_clear()
+    reader_module._log_once.cache_clear()
     (tmp_path / "a.txt").write_text("text")
     with caplog.at_level(logging.INFO):
         for _ in range(2):
@@ -174,9 +174,9 @@ def test_what_holds_is_said_once(tmp_path: Path, caplog: pytest.LogCaptureFixtur
     ("held", "level"), [(MEASURES, "INFO"), (MEASURES[1:], "WARNING"), (MEASURES[:-1], "WARNING"), ((), "WARNING")]
 )
 def test_what_is_within_reach_is_a_warning(held: tuple[str, ...], level: str, caplog: pytest.LogCaptureFixture) -> None:
-    reader_module._say_once.cache_clear()
+    reader_module._log_once.cache_clear()
     with caplog.at_level(logging.INFO):
-        reader_module._say(READY + json.dumps(dict.fromkeys(held, "seccomp")).encode())
+        reader_module._log_confinement(READY + json.dumps(dict.fromkeys(held, "seccomp")).encode())
     assert [record.levelname for record in caplog.records] == [level]
 
 
@@ -185,7 +185,7 @@ import importlib, sys
 importlib.import_module(sys.argv[1])
 from ingest import reader
 from ingest.loaders.worker import READY
-reader._say(READY + b'{"files": "Landlock"}')
+reader._log_confinement(READY + b'{"files": "Landlock"}')
 """
 
 

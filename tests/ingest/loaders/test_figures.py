@@ -15,7 +15,7 @@ from pptx.util import Inches
 
 from ingest.loaders.figures import is_caption
 from ingest.loaders.registry import load
-from ingest.loaders.source import FigureKept, Limits
+from ingest.loaders.source import KeptFigure, Limits
 from rag.schema import Document
 from rag.storage.figures import LARGEST_FIGURE_BYTES
 from tests.ingest.loaders.pdf_pictures import Shown, pdf_with_pictures
@@ -43,7 +43,7 @@ def read(folder: Path, name: str, content: bytes, limits: Limits = LIMITS) -> tu
     path.write_bytes(content)
     found = list(load(path, folder, limits))
     (document,) = [one for one in found if isinstance(one, Document)]
-    kept = [one.content for one in found if isinstance(one, FigureKept)]
+    kept = [one.content for one in found if isinstance(one, KeptFigure)]
     assert {figure.digest for figure in document.figures} <= {sha256(content).hexdigest() for content in kept}
     return document, kept
 

@@ -1,7 +1,7 @@
 """Outlook's messages; whole files are walked in ``test_fixtures.py``."""
 
 from ingest.loaders.outlook import decompressed
-from ingest.loaders.rtf import rtf_text
+from ingest.loaders.text import rtf_text
 
 # [MS-OXRTFCP] 4.1.1 and 4.1.2
 SIMPLE = bytes.fromhex(

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 import pytest
 from PIL import Image
 
-from ingest.customer_files import copy_picture_of_file
 from ingest.loaders.source import Limits
-from ingest.reader import FileReader
+from ingest.reader import FileReader, copy_picture_of_file
 from rag.errors import DocumentUnreadable
 from rag.pictures import LONGEST_SIDE_PIXELS, Picture
 from tests.support.pictures import FORMATS, SECRET, as_file, drawn, photo_with_metadata

@@ -18,7 +18,7 @@ from PIL import Image, ImageDraw, PngImagePlugin
 from ingest.loaders import ocr
 from ingest.loaders.figures import FigureReader
 from ingest.loaders.layout import Cell, Line
-from ingest.loaders.source import FigureKept, Limits
+from ingest.loaders.source import KeptFigure, Limits
 from rag.schema import Document
 from rag.storage.figures import LARGEST_FIGURE_BYTES
 from rag.translate import translate
@@ -193,7 +193,7 @@ def test_each_is_read_or_refused_in_a_sentence(tmp_path: Path, case: Case) -> No
 def test_in_a_document_each_is_kept_drawn_anew_or_left_out(case: Case) -> None:
     content = case.content()
     reader = FigureReader(LIMITS)
-    kept = [one.content for one in reader.read(content, case.name) if isinstance(one, FigureKept)]
+    kept = [one.content for one in reader.read(content, case.name) if isinstance(one, KeptFigure)]
     assert len(kept) <= 1
     for picture in kept:
         assert len(picture) <= LARGEST_FIGURE_BYTES

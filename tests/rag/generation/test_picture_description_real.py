@@ -16,9 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from ingest.customer_files import copy_picture_of_file
 from ingest.pipeline import ingest
-from ingest.reader import FileReader
+from ingest.reader import FileReader, copy_picture_of_file
 from ingest.summary import IngestSummary
 from rag.errors import AnswerCancelled, DocumentUnreadable, NotAVisionModel, OllamaRefused
 from rag.factory import build_gateway, picture_describer

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from ingest.check import check
-from ingest.history import rollback
 from ingest.lock import publication, writer_lock
+from ingest.publish import rollback
 from rag.errors import AccessDenied, DatabaseUnavailable, IndexDamaged
 from rag.storage.access import Access, KnowledgeBases, User
 from rag.storage.following import KnowledgeFollower

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from ingest.check import check
-from ingest.history import rollback
 from ingest.loaders.source import Limits
 from ingest.lock import publication, writer_lock
+from ingest.publish import rollback
 from ingest.reader import FileReader
 from rag.erasure import Erasure
 from rag.errors import IndexDamaged, IngestRunning, KnowledgeBaseNewer

@@ -18,7 +18,7 @@ from streamlit.delta_generator import DeltaGenerator
 from api.services.attachments import Attachments, ReadFile
 from api.services.jobs import Job
 from api.services.turn_feeds import FollowedTurn
-from ingest.customer_files import CUSTOMER_ENDINGS, is_mail
+from ingest.reader import CUSTOMER_ENDINGS, is_mail
 from rag.errors import (
     AnswerdeskError,
     DatabaseUnavailable,

@@ -8,10 +8,17 @@ import streamlit as st
 
 from api.services.jobs import Job
 from api.services.knowledge import CheckResult, KnowledgeService
-from ingest.changes import LINES_TOLD, Changes, DocumentChange
+from ingest.changes import LINES_LISTED, Changes, DocumentChange
 from ingest.duplicates import Duplicates
-from ingest.gate_report import FOUND_WITHIN, GateReport, QuestionChange
-from ingest.summary import IngestProgress, IngestSummary, undescribed_sentence, workers_sentence
+from ingest.summary import (
+    FOUND_WITHIN,
+    GateReport,
+    IngestProgress,
+    IngestSummary,
+    QuestionChange,
+    undescribed_sentence,
+    workers_sentence,
+)
 from rag.errors import AnswerdeskError, DocumentUnreadable
 from rag.schema import Language
 from rag.storage.contact_details import NewDetail
@@ -64,7 +71,7 @@ def _change_card(change: DocumentChange, language: Language) -> Card:
     lines = [TextLine(line.text, line.sign) for line in change.lines]
     if change.lines:
         notes.append(Note(translate("ui.kb_lines", language, came=change.lines_came, gone=change.lines_gone)))
-        left = change.lines_came + change.lines_gone - LINES_TOLD
+        left = change.lines_came + change.lines_gone - LINES_LISTED
         if left > 0:
             lines.append(TextLine(translate("ui.kb_more_lines", language, count=left), quiet=True))
     elif change.kind == "changed":

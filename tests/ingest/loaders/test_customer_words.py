@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from ingest.loaders.mail_text import newest_words, plain_subject
+from ingest.loaders.customer_words import newest_words, plain_subject
 
 ASKED = "Hello,\n\nmy order 1234 arrived with a scratch. Can I return it within 30 days?"
 ASKED_ZH = "你好，\n\n订单 1234 收到时有划痕。\n注意：已经拆封。30 天内可以退吗？"

@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from ingest.discovery import discover
-from ingest.loaders.opening import open_file, read_file
-from ingest.loaders.source import Limits, SourceFile
+from ingest.loaders.source import Limits, SourceFile, open_file, read_file
 from rag.errors import DocumentUnreadable
 
 LIMITS = Limits(100)
