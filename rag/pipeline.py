@@ -281,10 +281,11 @@ class Pipeline:
         question: str,
         *,
         earlier: Sequence[str] = (),
+        audience: Audience = "internal",
         filters: Filters = EVERYTHING,
     ) -> tuple[AnswerRequest, Retrieval]:
         """Return all that is known before a model is asked; arguments and errors as for ``stream``."""
-        options = AskOptions(earlier=earlier, filters=filters)
+        options = AskOptions(earlier=earlier, audience=audience, filters=filters)
         return self._prepare(self._cleaned(question), Trace(), options)
 
     def judge_answerable(self, question: str, *, earlier: Sequence[str] = ()) -> AnswerabilitySample:
