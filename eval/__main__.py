@@ -19,7 +19,7 @@ from eval.commands import refusal as refusal_command
 from eval.commands import report as report_command
 from eval.commands import retrieval as retrieval_command
 from eval.commands import train as train_command
-from eval.commands.question_options import question_parser
+from eval.commands.shared import question_parser
 from rag.errors import BenchmarkMissing
 from rag.private_files import keep_files_private
 from rag.terminal import exit_code_of, fail

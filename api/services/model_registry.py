@@ -10,9 +10,9 @@ from types import MappingProxyType
 from api.services.guarded import Record
 from api.services.jobs import Job, JobControl, Jobs, Work
 from api.services.watch import Watch
+from eval.background import Evaluation, chosen_questions
 from eval.calibrate_model.background import CalibrationProcess, Order
 from eval.calibrate_model.report import Findings, findings_of
-from eval.core.background import Evaluation, chosen_questions
 from eval.core.runs import Run
 from rag.cli.models import ListedModel, listed
 from rag.errors import ModelUnfit, NoRegressionQuestions, ServingError, SettingsError

@@ -5,10 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-from eval.answers.conditions import ARMS, Arm
+from eval.answers.asking import ARMS, NO_PASSAGE, Arm, Record
 from eval.answers.metrics import best_rouge_l, best_token_f1, has_numbers_of, holds_gold, is_right_reply
-from eval.answers.runner import NO_PASSAGE, Record
-from eval.core.bootstrap import mean_interval, ratio_interval
+from eval.core.statistics import mean_interval, ratio_interval
 from eval.retrieval.rankings import recall_at, reciprocal_rank_at
 from ingest.golden import GoldenQuestion
 from rag.percentiles import Percentiles

@@ -13,11 +13,23 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from eval.answers.conditions import MeteredGenerator, WatchedRetriever
-from eval.answers.runner import RECORDS, Instruments, Record, ask
-from eval.calibrate_model.knobs import LEAST_GAIN, ROUNDS, Pace, Trial, compared, judged, turned
+from eval.answers.asking import RECORDS, Instruments, MeteredGenerator, Record, WatchedRetriever, ask
 from eval.calibrate_model.report import Findings, as_json, page
-from eval.calibrate_model.results import Configuration, Served, Target, configurations, rows_of, winner
+from eval.calibrate_model.results import (
+    LEAST_GAIN,
+    ROUNDS,
+    Configuration,
+    Pace,
+    Served,
+    Target,
+    Trial,
+    compared,
+    configurations,
+    judged,
+    rows_of,
+    turned,
+    winner,
+)
 from eval.calibrate_model.sandbox_ollama import AS_IS, Subject, Workshop, choose, made_name, subject
 from eval.core.knowledge import knowledge_folder
 from eval.core.progress import SILENT, Progress

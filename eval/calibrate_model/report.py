@@ -6,8 +6,7 @@ from html import escape
 
 from pydantic import TypeAdapter, ValidationError
 
-from eval.calibrate_model.knobs import LEAST_AGREEMENT, ROUNDS, Trial
-from eval.calibrate_model.results import MARGIN, Row, Target
+from eval.calibrate_model.results import LEAST_AGREEMENT, MARGIN, ROUNDS, Row, Target, Trial
 from eval.compare.report_page import document
 from eval.core.runs import Run
 from eval.core.svg import Bar, bar_chart

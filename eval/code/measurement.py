@@ -12,10 +12,9 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Literal
 
-from eval.code.figures import summarise
 from eval.code.judging import Verdict, judge
 from eval.code.problems import Problem
-from eval.code.records import ATTEMPTS, JUDGED, VERDICTS_NAME, Attempt, Judged
+from eval.code.records import ATTEMPTS, JUDGED, VERDICTS_NAME, Attempt, Judged, summarise
 from eval.code.sandbox import Sandbox
 from eval.core.progress import SILENT, Progress, counted
 from eval.core.runs import Run, keep_asking

@@ -13,8 +13,7 @@ from datetime import date
 
 from rich.console import Console
 
-from eval.commands.progress_bar import progress_in
-from eval.commands.question_options import chosen_settings, finish, one_set, print_line, question_parser, write_json
+from eval.commands.shared import chosen_settings, finish, one_set, print_line, progress_in, question_parser, write_json
 from eval.core.knowledge import open_parts
 from eval.core.runs import Run
 from eval.refusal.calibration import calibrate_search, fit_answerability, read_questions, save, searched
@@ -84,4 +83,4 @@ def main(argv: Sequence[str]) -> int:
                 share.publish_file(path.name)
             print_line(console, translate("eval.calibrated", terminal_language(), path=path))
 
-    return finish(arguments, console, work)
+    return finish(arguments, work)

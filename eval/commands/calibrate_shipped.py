@@ -19,7 +19,8 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
-from eval.core.logistic import (
+from eval.core.question_sets import GOLDEN_DIR, KNOWLEDGE_DIR
+from eval.core.statistics import (
     FALSE_REFUSALS,
     FOLDS,
     REPEATS,
@@ -31,7 +32,6 @@ from eval.core.logistic import (
     fit_logistic,
     probabilities_of,
 )
-from eval.core.question_sets import GOLDEN_DIR, KNOWLEDGE_DIR
 from ingest.golden import GoldenQuestion, load_questions
 from ingest.pipeline import ingest
 from rag.errors import AnswerdeskError

@@ -11,11 +11,11 @@ from collections.abc import Iterator, Sequence
 from rich.console import Console
 
 from eval.answers.metrics import gold_kind, is_right_reply
-from eval.commands.progress_bar import progress_in
-from eval.commands.question_options import (
+from eval.commands.shared import (
     chosen_settings,
     finish,
     one_set,
+    progress_in,
     question_parser,
     write_json,
 )
@@ -80,7 +80,7 @@ def main(argv: Sequence[str]) -> int:
         console.print_json(data=figures)
         write_json(arguments.json, figures)
 
-    return finish(arguments, console, work)
+    return finish(arguments, work)
 
 
 if __name__ == "__main__":

@@ -10,13 +10,22 @@ from functools import partial
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
 from eval.benches import benchmark_main
 from eval.commands import code as code_command
 from eval.commands.answers import add_answer_options
-from eval.commands.progress_bar import progress_in, question_bar
-from eval.commands.question_options import EXIT_CODES, add_run_options, finish, print_line, write_json
+from eval.commands.shared import (
+    add_run_options,
+    chosen_settings,
+    command_parser,
+    finish,
+    headed_table,
+    is_agreed,
+    print_line,
+    progress_in,
+    question_bar,
+    write_json,
+)
 from eval.core.question_sets import GOLDEN_DIR, KNOWLEDGE_DIR
 from eval.core.runs import Run
 from eval.core.tables import part_of
@@ -28,7 +37,7 @@ from eval.train.tuning import Prepared, Source, Tuning, TuningOptions, open_tuni
 from rag.errors import SettingsError
 from rag.progress import Update, progress
 from rag.schema import Language
-from rag.settings import Settings, load_settings
+from rag.settings import Settings
 from rag.terminal import terminal_language
 from rag.translate import translate
 
@@ -49,12 +58,11 @@ _TABLE_COLUMNS = 130  # narrower, figures would be cut to nothing
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m eval train",
-        description="Tune a model on your own answers with LoRA, merge it, and measure it on documents that it has not "
+    parser = command_parser(
+        "train",
+        "Tune a model on your own answers with LoRA, merge it, and measure it on documents that it has not "
         "seen; it is kept only if it measurably wins.  用自己的答案微调模型",
-        epilog=f"{EXAMPLES}\n{EXIT_CODES}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        EXAMPLES,
     )
     parser.add_argument(
         "--questions", type=Path, action="append", default=[], metavar="FILE", help="with answers  带答案的问题文件"
@@ -123,8 +131,7 @@ def main(argv: Sequence[str]) -> int:
             raise _unusable("no_name")
         if arguments.attacks:
             benchmark_main("attacks")  # told before hours of training where it is not installed
-        changes = {"model": arguments.model, "knowledge_base": arguments.kb}
-        settings = load_settings().changed(**{key: value for key, value in changes.items() if value})
+        settings = chosen_settings(arguments)
         lora = LoraOptions(epochs=arguments.epochs, rank=arguments.rank, seed=arguments.seed)
         options = TuningOptions(
             arguments.tuned, arguments.held_out, arguments.measure, arguments.seed, arguments.adapter, lora
@@ -137,7 +144,7 @@ def main(argv: Sequence[str]) -> int:
             tuning = open_tuning(options, settings, sources_of(arguments, settings), run, shown)
             prepared = tuning.prepare(shown)
         _tell(tuning, prepared, console, language)
-        if not (arguments.yes or read_state(tuning.folder).step or _agrees(language)):
+        if not (arguments.yes or read_state(tuning.folder).step or is_agreed(translate("eval_train.ask", language))):
             print_line(console, translate("eval_train.not_begun", language))
             return
         found = _found(tuning, arguments, console, language)
@@ -146,7 +153,7 @@ def main(argv: Sequence[str]) -> int:
         print_line(console, translate("eval.records", language, records=tuning.kept.folder))
         write_json(arguments.json, tuning.kept.figures())
 
-    return finish(arguments, console, work)
+    return finish(arguments, work)
 
 
 def _tell(tuning: Tuning, prepared: Prepared, console: Console, language: Language) -> None:
@@ -159,10 +166,6 @@ def _tell(tuning: Tuning, prepared: Prepared, console: Console, language: Langua
         comma = translate("ui.list_comma", language)
         reasons = [translate(f"eval_train.left_{name}", language, n=n) for name, n in prepared.left_out.items()]
         print_line(console, translate("eval_train.left_out", language, said=comma.join(reasons)))
-
-
-def _agrees(language: Language) -> bool:
-    return sys.stdin.isatty() and input(translate("eval_train.ask", language)).strip().lower() in {"y", "yes", "是"}
 
 
 def _found(tuning: Tuning, arguments: argparse.Namespace, console: Console, language: Language) -> Findings:
@@ -223,17 +226,9 @@ def _others(made: Mapping[ArmName, str], arguments: argparse.Namespace) -> dict[
         for arm in (arm for arm in made if arm in ("base", "merged")):
             with tempfile.TemporaryDirectory() as folder:
                 file = Path(folder) / "figures.json"
-                given = [
-                    "--model",
-                    made[arm],
-                    "--limit",
-                    str(count),
-                    "--seed",
-                    str(arguments.seed),
-                    "--json",
-                    str(file),
-                ]
-                if command([*given, *(["--arms", "own"] if what == "attacks" else [])]):
+                given = {"--model": made[arm], "--limit": count, "--seed": arguments.seed, "--json": file}
+                given |= {"--arms": "own"} if what == "attacks" else {}
+                if command([str(word) for option in given.items() for word in option]):
                     continue
                 figures = json.loads(file.read_text(encoding="utf-8"))
             own = part_of(figures, "own")
@@ -244,8 +239,8 @@ def _others(made: Mapping[ArmName, str], arguments: argparse.Namespace) -> dict[
 
 def print_findings(findings: Findings, console: Console, language: Language) -> None:
     """Print the table of models, the verdict, and what must be said beside it."""
-    heads = [translate(f"eval_train.{name}", language) for name in HEADS]
-    table = Table(*heads, title=translate("eval_train.title", language, name=findings.model))
+    table = headed_table((f"eval_train.{name}" for name in HEADS), "", language)
+    table.title = translate("eval_train.title", language, name=findings.model)
     for arm in findings.arms:
         table.add_row(*cells(arm, language), style="bold" if arm.name == "merged" and findings.kept else "")
     Console(width=max(console.width, _TABLE_COLUMNS)).print(table)

@@ -6,8 +6,8 @@ from html import escape
 from pathlib import Path
 from typing import Literal
 
+from eval.answers.asking import RECORDS
 from eval.answers.metrics import wanted_words
-from eval.answers.runner import RECORDS
 from eval.answers.scores import wrong
 from eval.benches import benchmark_module
 from eval.code.report import failed_attempts, overview

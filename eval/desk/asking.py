@@ -1,13 +1,15 @@
-"""Asks cases: as the desk does, and the model alone with the same evidence."""
+"""Asks cases: as the desk does, and the model alone with the same evidence; and what is kept of each."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Generator as GeneratorObject
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from pydantic import TypeAdapter
 
 from eval.desk.cases import DeskCase
-from eval.desk.records import GuardTrace, Passages, Record, Seconds
 from rag.errors import ModelSaidNothing, ModelStoppedHalfway, ModelTimedOut, OllamaRefused, QuestionError
 from rag.evidence.quotation import quoted_lines
 from rag.generation.answer import generate_answer
@@ -20,6 +22,11 @@ from rag.protocols import GeneratedText, Generator, Message
 from rag.retrieval.question import question_before, visible
 from rag.schema import Answer, AnswerDelta, Completed, Event, Evidence, Language, Retrieved
 from rag.text.language import THIRD_LANGUAGES, prompt_language
+
+Arm = Literal["own", "ceiling", "langchain"]
+"""The product; the model alone with the very passages that the product sent it; LangChain's tutorial."""
+
+ARMS: tuple[Arm, ...] = ("own", "ceiling", "langchain")
 
 # These end one case; anything else (no knowledge base, no model server) ends the run, which can be resumed.
 _ONE_CASE_ONLY = (QuestionError, ModelSaidNothing, ModelStoppedHalfway, ModelTimedOut, OllamaRefused)
@@ -35,6 +42,69 @@ _PLAIN_PROMPT: dict[Language, str] = {
     "把回答问题所需的数字、条件和步骤都照原文写出来。\n"
     "用简体中文回答。",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Passages:
+    """What of the documents reached one place: the paths of the documents, their text, and the embedder's tokens."""
+
+    documents: tuple[str, ...] = ()
+    text: str = ""
+    tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Seconds:
+    """Since the question was asked; None where it never came."""
+
+    evidence: float | None = None
+    first_word: float | None = None
+    whole: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GuardTrace:
+    """What the guards did.
+
+    ``stopped_by`` is the guard because of which the answer is not the model's ``draft``.  Where one decided before the
+    model wrote, the draft was asked for without it; it is empty where that was not wished, or not possible.
+    ``without_thought`` is the draft without a thought, where the model thought; ``withheld`` are the sentences shown
+    that were taken for orders to the model, and ``cuts_question`` tells that the question lost some.
+    """
+
+    stopped_by: str = ""
+    draft: str = ""
+    without_thought: str = ""
+    withheld: tuple[str, ...] = ()
+    cuts_question: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One case in one arm.
+
+    ``shown`` is what the agent sees, ``sent`` what the model reads, ``best`` the best match box, and ``quoted`` what a
+    quotation could take from all passages.  ``answerable`` False: the search alone decided to refuse.  ``prompt`` are
+    the passages and the question as the model reads them.  ``answer`` is None where no model was asked, or an error
+    came, whose class is ``error``.
+    """
+
+    case_id: str
+    arm: Arm
+    shown: Passages = Passages()
+    sent: Passages = Passages()
+    best: Passages = Passages()
+    quoted: Passages = Passages()
+    answerable: bool = True
+    probability: float = 0.0
+    prompt: str = ""
+    answer: Answer | None = None
+    guards: GuardTrace = GuardTrace()
+    error: str = ""
+    seconds: Seconds = Seconds()
+
+
+RECORDS = TypeAdapter(Record)
 
 
 @dataclass(frozen=True, slots=True)

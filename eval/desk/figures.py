@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from statistics import mean, median
 from typing import get_args
 
-from eval.core.bootstrap import share_interval
+from eval.core.statistics import share_interval
+from eval.desk.asking import Arm, Record
 from eval.desk.cases import FALSE_PREMISE, FAR, DeskCase
 from eval.desk.judging import Reply, Verdict, has_gold, holds_facts, judge
-from eval.desk.records import Arm, Record
 from rag.schema import Guard
 
 STAGES = ("right_document_shown", "facts_shown", "facts_sent", "best_match", "quoted")

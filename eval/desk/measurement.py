@@ -7,11 +7,10 @@ from pathlib import Path
 from eval.core.knowledge import knowledge_of
 from eval.core.progress import SILENT, Progress, counted
 from eval.core.runs import Run, keep_asking, knowledge_name
-from eval.desk.asking import Desk, ModelAlone
+from eval.desk.asking import ARMS, RECORDS, Arm, Desk, ModelAlone, Record
 from eval.desk.cases import DeskCase
 from eval.desk.figures import outcomes_of, summarise
 from eval.desk.languages import language_figures
-from eval.desk.records import ARMS, RECORDS, Arm, Record
 from rag.errors import SourceMissing
 from rag.factory import build_parts
 from rag.pipeline import Pipeline, PipelineParts

@@ -3,14 +3,14 @@
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from eval.core.bootstrap import share_interval
 from eval.core.runs import Run
+from eval.core.statistics import share_interval
 from eval.core.svg import Bar, bar_chart
 from eval.core.tables import part_of
+from eval.desk.asking import RECORDS
 from eval.desk.cases import CASES
 from eval.desk.figures import GUARDS, STAGES, Outcome, outcomes_of
 from eval.desk.languages import LANGUAGE_COLUMNS, language_rows
-from eval.desk.records import RECORDS
 from rag.schema import Language
 from rag.translate import translate
 

@@ -8,15 +8,15 @@ from typing import Literal
 import numpy as np
 from pydantic import TypeAdapter
 
-from eval.core.bootstrap import mean_interval
-from eval.core.logistic import (
-    auroc,
-    calibration_error,
-    threshold_at,
-)
 from eval.core.progress import SILENT, Progress, counted
 from eval.core.question_sets import QuestionSet
 from eval.core.runs import Run, keep_asking, knowledge_name
+from eval.core.statistics import (
+    auroc,
+    calibration_error,
+    mean_interval,
+    threshold_at,
+)
 from eval.refusal.calibration import LEAST_QUESTIONS, LEAST_UNANSWERABLE, SearchedQuestion, calibrate_search
 from ingest.golden import GoldenQuestion
 from rag.errors import SettingsError

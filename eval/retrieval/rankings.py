@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from pydantic import TypeAdapter
 
-from eval.core.bootstrap import mean_interval
+from eval.core.statistics import mean_interval
 from rag.percentiles import Percentiles
 
 

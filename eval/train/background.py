@@ -3,18 +3,23 @@
     with TrainingProcess(settings) as process:
         state = process.train(Job(Path("base.gguf"), folder, LoraOptions()), progress=print)
 
-It runs where nobody else wants the processor, on one thread less than there are cores.
+The process is ``python -m eval.train.background``.  It runs where nobody else wants the processor, on one thread less
+than there are cores.
 """
 
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import TypeAdapter
 
-from eval.train.lora import LoraOptions, TokenExample, TrainingProgress, TrainingState
-from ingest.worker_process import WorkerProcess
+from eval.train.lora import LoraOptions, TokenExample, TrainingProgress, TrainingState, train
+from eval.train.weights import load_model
+from ingest.worker_process import Tell, WorkerProcess, serve_parent
+from rag.ollama.gguf import read_header
+from rag.priority import usable_cores
 from rag.settings import Settings
 
 EXAMPLES_NAME = "examples.json"
@@ -30,8 +35,14 @@ class Job:
 
 
 JOBS = TypeAdapter(Job)
+
+
 PROGRESSES = TypeAdapter(TrainingProgress)
+
+
 STATES = TypeAdapter(TrainingState)
+
+
 _EXAMPLES = TypeAdapter(tuple[tuple[TokenExample, ...], tuple[TokenExample, ...]])
 
 
@@ -50,7 +61,7 @@ class TrainingProcess(WorkerProcess):
     """One process for one training."""
 
     def __init__(self, settings: Settings) -> None:
-        super().__init__("eval.commands.train_process", settings)
+        super().__init__("eval.train.background", settings)
 
     def train(self, job: Job, progress: Callable[[TrainingProgress], None]) -> TrainingState:
         """Train, or go on; ``progress`` is called in this thread.
@@ -59,3 +70,27 @@ class TrainingProcess(WorkerProcess):
         """
         told = self.run(JOBS.dump_python(job, mode="json"), lambda value: progress(PROGRESSES.validate_python(value)))
         return STATES.validate_python(told)
+
+
+def work(settings: Settings, given: Any, tell: Tell) -> object:  # noqa: ANN401 - JSON
+    """Do what is ordered."""
+    import torch
+
+    del settings
+    torch.set_num_threads(max(1, usable_cores() - 1))
+    job = JOBS.validate_python(given)
+    training, checks = read_examples(job.folder)
+    model = load_model(read_header(job.file))
+    state = train(
+        model,
+        training,
+        checks,
+        job.folder,
+        job.options,
+        lambda progress: tell(PROGRESSES.dump_python(progress, mode="json")),
+    )
+    return STATES.dump_python(state, mode="json")
+
+
+if __name__ == "__main__":
+    serve_parent(work)

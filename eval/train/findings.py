@@ -13,8 +13,8 @@ from typing import Literal
 
 from pydantic import TypeAdapter, ValidationError
 
-from eval.core.bootstrap import Interval, mean_interval, share_interval
 from eval.core.runs import Run
+from eval.core.statistics import Interval, mean_interval, share_interval
 from eval.desk.figures import Outcome
 from rag.errors import SettingsError
 from rag.schema import Language

@@ -9,20 +9,17 @@ from contextlib import AbstractContextManager, contextmanager
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from eval.bench.load import flood_command, gpu_command, idle_command, kills_command, neighbours_command
-from eval.bench.load.arrivals import Plan
+from eval.bench.load import flood, gpu_timed_server, idle, kills, neighbours
 from eval.bench.load.desk_client import DeskArm, desk_arm
-from eval.bench.load.desk_process import desk_process
 from eval.bench.load.options import require_positive, sessions_parser
-from eval.bench.load.page_client import PageArm, page_arm
-from eval.bench.load.prompts import own_prompts, plain_prompts
-from eval.bench.load.raw_clients import RawArm, RawModel
+from eval.bench.load.page_client import PageArm, desk_process, page_arm
+from eval.bench.load.raw_clients import RawArm, RawModel, own_prompts, plain_prompts
 from eval.bench.load.records import LINES, Block, LoadRecord, RecordFile
 from eval.bench.load.report import figures, print_figures
-from eval.bench.load.rounds import Arm, Watch, run_rounds
-from eval.commands.progress_bar import SHOWN_INGEST
-from eval.commands.question_options import (
+from eval.bench.load.rounds import Arm, Plan, Watch, run_rounds
+from eval.commands.shared import (
     INTERRUPTED,
+    SHOWN_INGEST,
     chosen_settings,
     one_set,
     print_line,
@@ -212,11 +209,11 @@ def _run(
 def main(argv: Sequence[str]) -> int:
     """Run the command; return its exit code."""
     commands = {
-        "gpu-timed-server": gpu_command.main,
-        "kills": kills_command.main,
-        "idle": idle_command.main,
-        "flood": flood_command.main,
-        "neighbours": neighbours_command.main,
+        "gpu-timed-server": gpu_timed_server.main,
+        "kills": kills.main,
+        "idle": idle.main,
+        "flood": flood.main,
+        "neighbours": neighbours.main,
     }
     if argv and argv[0] in commands:
         return commands[argv[0]](argv[1:])

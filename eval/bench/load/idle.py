@@ -1,5 +1,9 @@
-"""The product's own time without load: everything but the model, and a new process until its first passage."""
+"""``python -m eval load idle``: what the product itself takes, on a machine that does nothing else.
 
+Everything but the model, one question at a time, and a new process until its first passage.
+"""
+
+import argparse
 import os
 import signal
 import subprocess
@@ -10,20 +14,42 @@ from collections.abc import Generator as GeneratorObject
 from dataclasses import replace
 from pathlib import Path
 
+from rich.console import Console
+from rich.table import Table
+
 from eval.bench.load.gpu_timing import answer_pieces
+from eval.commands.shared import (
+    INTERRUPTED,
+    SHOWN_INGEST,
+    chosen_settings,
+    one_set,
+    print_line,
+    question_bar,
+    question_parser,
+    write_json,
+)
+from eval.core.knowledge import open_parts
 from ingest.golden import GoldenQuestion
-from rag.errors import SettingsError
+from rag.errors import AnswerdeskError, SettingsError
 from rag.percentiles import Percentiles
 from rag.pipeline import Pipeline, PipelineParts
 from rag.protocols import GeneratedText, GenerationFinished, GenerationPart, Message
-from rag.schema import Answer
+from rag.schema import Answer, Language
+from rag.terminal import fail, terminal_language
 from rag.tracing import STAGES
+from rag.translate import translate
 
 P50_MS, P99_MS, START_SECONDS = 15.0, 30.0, 2.5
 _WARM_QUESTIONS = 20
 _ANSWER_TOKENS = 60
 _START_LIMIT_SECONDS = 300.0
 _CHECKOUT = Path(__file__).resolve().parents[3]
+
+EXAMPLES = """\
+examples:
+  python -m eval load idle                        the sample questions, and five new processes
+  python -m eval load idle --kb shop --starts 0
+"""
 
 
 class NoModel:
@@ -120,3 +146,67 @@ def idle_figures(times: Sequence[tuple[float, Answer]], starts: Sequence[float])
 def _row(values: Sequence[float]) -> Mapping[str, float | int | None]:
     found = Percentiles.of(values)
     return {"n": found.n, "p50": found.p50, "p95": found.p95, "p99": found.p99}
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = question_parser(
+        "load idle",
+        "Time everything but the model, one question at a time, and a new process until its first passage.  空闲耗时",
+        EXAMPLES,
+        sets=False,
+    )
+    parser.add_argument("--starts", type=int, default=6, metavar="N", help="new processes (default: 6)  新进程数")
+    return parser
+
+
+def _print(figures: Mapping[str, object], console: Console, language: Language) -> None:
+    names = ("n", "p50", "p95", "p99")
+    table = Table(translate("eval.stage", language), *names, title=translate("eval.latency", language))
+    whole, stages = figures["all_ms"], figures["stages"]
+    assert isinstance(whole, Mapping) and isinstance(stages, Mapping)
+    for name, row in {translate("bench_load.idle_all", language): whole, **stages}.items():
+        table.add_row(name, *(str(row[key]) for key in names))
+    console.print(table)
+    wanted = [
+        ("bar_idle_p50", whole["p50"], P50_MS, "ms"),
+        ("bar_idle_p99", whole["p99"], P99_MS, "ms"),
+        ("bar_start", figures["start_seconds"], START_SECONDS, "s"),
+    ]
+    bars = Table(
+        *(translate(f"bench_load.{key}", language) for key in ("what", "measured", "bar", "met")),
+        title=translate("bench_load.bars", language),
+    )
+    for name, value, bar, unit in wanted:
+        if isinstance(value, float | int):
+            met = translate("bench_load.yes" if value <= bar else "bench_load.no", language)
+            bars.add_row(translate(f"bench_load.{name}", language), f"{value:g} {unit}", f"<= {bar:g} {unit}", met)
+    console.print(bars)
+    load, cores = figures["load_average"], figures["cores"]
+    print_line(console, translate("bench_load.machine", language, load=load, cores=cores))
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the command; return its exit code."""
+    arguments = _parser().parse_args(argv)
+    console, language = Console(), terminal_language()
+    load = round(os.getloadavg()[0], 2)
+    try:
+        if arguments.starts < 0:
+            raise SettingsError(
+                reason=translate("bench_load.positive", language, option="starts", value=arguments.starts)
+            )
+        one = one_set(arguments)
+        parts = open_parts(one, chosen_settings(arguments), SHOWN_INGEST)
+        questions = [question for question in one.questions if not question.previous]
+        with question_bar(console, disable=not console.is_terminal) as bar:
+            task = bar.add_task(one.name, total=len(questions))
+            times = everything_but_the_model(parts, questions, lambda: bar.advance(task))
+        starts = [first_evidence_seconds(parts.store.folder, questions[0].question) for _ in range(arguments.starts)]
+        figures = idle_figures(times, starts) | {"load_average": load, "cores": os.cpu_count()}
+        _print(figures, console, language)
+        write_json(arguments.json, figures)
+    except AnswerdeskError as error:
+        return fail(error)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return 0

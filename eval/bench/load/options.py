@@ -2,7 +2,7 @@
 
 import argparse
 
-from eval.commands.question_options import question_parser
+from eval.commands.shared import question_parser
 from rag.errors import SettingsError
 from rag.terminal import terminal_language
 from rag.translate import translate

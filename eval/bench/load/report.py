@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from eval.bench.load.records import PRODUCT_ARMS, Block, LoadRecord
-from eval.commands.question_options import print_line
+from eval.commands.shared import print_line
 from eval.core.svg import Bar as Stripe
 from eval.core.svg import bar_chart
 from eval.core.tables import part_of

@@ -5,13 +5,11 @@ from dataclasses import asdict, dataclass
 from html import escape
 
 from rich.console import Console
-from rich.table import Table
 
 from eval.bench.simulate.against import Comparison
-from eval.bench.simulate.day import Hour
-from eval.bench.simulate.inputs import Inputs, origins
+from eval.bench.simulate.day import Hour, Inputs, origins
 from eval.bench.simulate.sizing import INDEX_LIMIT, Plan, Room
-from eval.commands.question_options import print_line
+from eval.commands.shared import headed_table, print_line
 from eval.compare.report_page import document
 from eval.core.svg import Bar, bar_chart
 from rag.schema import Language
@@ -46,9 +44,8 @@ def words(key: str, language: Language, **values: object) -> str:
 
 def print_inputs(inputs: Inputs, console: Console, language: Language) -> None:
     """Print every figure that the day is made of, and where it comes from."""
-    table = Table(
-        *(words(key, language) for key in ("input", "value", "unit", "kind", "source")), title=words("inputs", language)
-    )
+    heads = (f"bench_simulate.{key}" for key in ("input", "value", "unit", "kind", "source"))
+    table = headed_table(heads, "bench_simulate.inputs", language)
     for name, origin in origins().items():
         kind = words(f"kind_{origin.kind}", language)
         table.add_row(name, f"{getattr(inputs, name):g}", origin.unit, kind, origin.source)
@@ -59,13 +56,13 @@ def print_plan(plan: Plan, inputs: Inputs, prices: Prices, console: Console, lan
     """Print what is enough, what is used up first, and the day hour by hour."""
     for line in plan_lines(plan, inputs, prices, language):
         print_line(console, line)
-    uses = Table(*(words(key, language) for key in ("resource", "at_most", "used")))
+    uses = headed_table((f"bench_simulate.{key}" for key in ("resource", "at_most", "used")), "", language)
     for use in plan.uses:
         name = words(f"resource_{use.resource}", language)
         uses.add_row(name, f"{use.questions_per_second:,.1f}", f"{100 * use.share:.1f} %")
     console.print(uses)
     keys = ("hour", "questions", "refused", "evidence", "wait", "longest_wait", "queue")
-    table = Table(*(words(key, language) for key in keys))
+    table = headed_table((f"bench_simulate.{key}" for key in keys), "", language)
     for hour in plan.hours:
         if hour.questions:
             table.add_row(*_cells(hour))
@@ -125,10 +122,8 @@ def print_room(room: Room, console: Console, language: Language) -> None:
 
 def print_comparison(rows: Sequence[Comparison], console: Console, language: Language) -> None:
     """Print what was measured beside what the simulation expects."""
-    table = Table(
-        *(words(key, language) for key in ("wait_figure", "measured", "simulated", "range", "inside")),
-        title=words("against", language),
-    )
+    heads = (f"bench_simulate.{key}" for key in ("wait_figure", "measured", "simulated", "range", "inside"))
+    table = headed_table(heads, "bench_simulate.against", language)
     for row in rows:
         inside = words("yes" if row.is_inside else "no", language)
         table.add_row(

@@ -1,6 +1,6 @@
 """Questions and records of a calibration, made by hand."""
 
-from eval.answers.runner import Record, TokenCounts
+from eval.answers.asking import Record, TokenCounts
 from eval.calibrate_model.results import Configuration, Served
 from ingest.golden import GoldenQuestion
 from rag.schema import Answer

@@ -5,9 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from eval.calibrate_model.knobs import Trial
 from eval.calibrate_model.report import TRIAL_HEADS, Findings, as_json, label, page, remarks, trial_cells
-from eval.calibrate_model.results import Target, Tuning, rows_of, winner
+from eval.calibrate_model.results import Target, Trial, Tuning, rows_of, winner
 from rag.schema import Language
 from tests.eval.calibrate_model.records import SERVED, configuration, question, record
 

@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from eval import __main__ as command
-from eval.answers.runner import RECORDS
+from eval.answers.asking import RECORDS
 from eval.calibrate_model import sandbox_ollama as workshop_module
 from eval.calibrate_model.calibration import Calibration, CalibrationOptions
 from eval.calibrate_model.report import Findings

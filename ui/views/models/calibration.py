@@ -8,8 +8,8 @@ from api.services.jobs import Job
 from api.services.model_registry import CalibrationRun
 from api.services.models import ModelService
 from eval.calibrate_model.background import CalibrationProgress
-from eval.calibrate_model.knobs import LEAST_AGREEMENT, ROUNDS, Trial
 from eval.calibrate_model.report import TRIAL_HEADS, Findings, label, plots, trial_cells
+from eval.calibrate_model.results import LEAST_AGREEMENT, ROUNDS, Trial
 from eval.calibrate_model.results import Row as Figures
 from rag.schema import Language
 from rag.translate import translate

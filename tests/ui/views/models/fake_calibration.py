@@ -6,12 +6,10 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Self, cast
 
-from eval.answers.runner import Record
-from eval.calibrate_model.background import CalibrationProcess, CalibrationProgress, Order
-from eval.calibrate_model.knobs import Trial
+from eval.answers.asking import Record
+from eval.calibrate_model.background import CalibrationProcess, CalibrationProgress, Order, use_winner
 from eval.calibrate_model.report import Findings, as_json
-from eval.calibrate_model.results import Configuration, Served, Target, Tuning, configurations, rows_of, winner
-from eval.commands.calibrate_model_process import use_winner
+from eval.calibrate_model.results import Configuration, Served, Target, Trial, Tuning, configurations, rows_of, winner
 from eval.core.runs import Run
 from ingest.golden import GoldenQuestion
 from rag.errors import IngestStopped
