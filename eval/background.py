@@ -36,7 +36,7 @@ _SEED = 0
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What is measured, under which name, on how many of the questions (0: all), the same ones each time."""
+    """An evaluation to run: its kind, its run's name, and how many questions (0: all), the same ones each time."""
 
     kind: EvaluationKind
     run: str

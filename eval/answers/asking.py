@@ -10,15 +10,15 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Generator as GeneratorObject
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Literal, Protocol
 
 from pydantic import TypeAdapter
 
 from eval.answers.metrics import gold_kind, is_right_reply
-from eval.core.runs import keep_asking
+from eval.core.runs import ONE_QUESTION_ONLY, keep_asking
 from ingest.golden import GoldenQuestion
-from rag.errors import ModelSaidNothing, ModelStoppedHalfway, ModelTimedOut, OllamaRefused, QuestionError
 from rag.evidence.packing import PackingLimits, pack
 from rag.generation.gateway import Admitted, GenerationRequest, WatchedGenerator
 from rag.generation.guard import Budget, GuardedReply, guard_reply
@@ -56,9 +56,6 @@ _FLOOR: Mapping[Language, str] = {
     "en": "You answer customers. Answer the question in one or two sentences, in English.",
     "zh": "你是客服。请用一两句简体中文回答问题。",
 }
-
-# These end one question; anything else (no knowledge base, no model server) ends the run, which can be resumed.
-_ONE_QUESTION_ONLY = (QuestionError, ModelSaidNothing, ModelStoppedHalfway, ModelTimedOut, OllamaRefused)
 
 NO_PASSAGE = "NoGoldPassage"
 """The error of a question whose own passage is not in the knowledge base, so that it has no ceiling."""
@@ -121,67 +118,56 @@ def with_context(parts: PipelineParts, context: Context) -> PipelineParts:
     return replace(parts, settings=settings)
 
 
-@dataclass(frozen=True, slots=True)
-class OwnArm:
-    """The product's own way."""
-
-    pipeline: Pipeline
-
-    def __call__(self, question: GoldenQuestion, *, think: bool | None) -> Iterator[Event]:
-        """Yield the pipeline's events."""
-        return self.pipeline.stream(question.question, earlier=[question.previous], think=think)
+def _own(pipeline: Pipeline, question: GoldenQuestion, *, think: bool | None) -> Iterator[Event]:
+    """Ask in the product's own way."""
+    return pipeline.stream(question.question, earlier=[question.previous], think=think)
 
 
-@dataclass(frozen=True, slots=True)
-class ModelAlone:
-    """The model with passages that were given, or with none."""
+def _model_alone(
+    parts: PipelineParts, has_passage: bool, question: GoldenQuestion, *, think: bool | None
+) -> Iterator[Event]:
+    """Ask the model with its passages or without any; no events where the passage is not in the knowledge base."""
+    trace = Trace()
+    generation = parts.store.require_generation()
+    evidence = gold_evidence(question, parts, generation) if has_passage else ()
+    if has_passage and not evidence:
+        return
+    text, language = question.question, question_language(question.question)
+    previous = question.previous if leans(text) else ""
+    together = f"{previous}\n{text}".strip()
+    yield Retrieved(evidence, True, 1.0, generation)
+    messages = to_reply(build_messages(text, evidence, language, previous), text, language)
+    if not has_passage:
+        messages = [Message("system", _FLOOR[language]), Message("user", together)]
+    budget = Budget(parts.settings.thinking_budget_tokens, parts.settings.answer_budget_tokens)
+    is_to_think = needs_thought(question.question) if think is None else think
 
-    parts: PipelineParts
-    has_passage: bool
+    def run(generator: Generator) -> GeneratorObject[GeneratedThinking | GeneratedText | GuardedReply, None, None]:
+        yield from guard_reply(generator, messages, think=is_to_think, language=language, budget=budget)
 
-    def __call__(self, question: GoldenQuestion, *, think: bool | None) -> Iterator[Event]:
-        """Yield the events of one answer; none where the question's own passage is not in the knowledge base."""
-        parts, trace = self.parts, Trace()
-        generation = parts.store.require_generation()
-        evidence = gold_evidence(question, parts, generation) if self.has_passage else ()
-        if self.has_passage and not evidence:
-            return
-        text, language = question.question, question_language(question.question)
-        previous = question.previous if leans(text) else ""
-        together = f"{previous}\n{text}".strip()
-        yield Retrieved(evidence, True, 1.0, generation)
-        messages = to_reply(build_messages(text, evidence, language, previous), text, language)
-        if not self.has_passage:
-            messages = [Message("system", _FLOOR[language]), Message("user", together)]
-        budget = Budget(parts.settings.thinking_budget_tokens, parts.settings.answer_budget_tokens)
-        is_to_think = needs_thought(question.question) if think is None else think
-
-        def run(generator: Generator) -> GeneratorObject[GeneratedThinking | GeneratedText | GuardedReply, None, None]:
-            yield from guard_reply(generator, messages, think=is_to_think, language=language, budget=budget)
-
-        governed: GuardedReply | None = None
-        for part in parts.gateway.generate(GenerationRequest(run)):
-            if isinstance(part, GuardedReply):
-                governed = part
-            elif not isinstance(part, Wait | Admitted) and part.text:
-                yield AnswerDelta(part.text) if isinstance(part, GeneratedText) else ThinkingDelta(part.text)
-        assert governed is not None  # guard_reply ends with it or raises
-        grounding = ground(governed.text, evidence, together)
-        trace.record("total", trace.elapsed_ms())
-        yield Completed(
-            Answer(
-                text=governed.text,
-                language=language,
-                refused=False,
-                thinking=governed.thinking,
-                citations=grounding.citations,
-                unsupported=grounding.unsupported,
-                spans=trace.spans(),
-                model=parts.gateway.generator.model,
-                stand_in=parts.gateway.generator.stand_in,
-                generation=generation,
-            )
+    governed: GuardedReply | None = None
+    for part in parts.gateway.generate(GenerationRequest(run)):
+        if isinstance(part, GuardedReply):
+            governed = part
+        elif not isinstance(part, Wait | Admitted) and part.text:
+            yield AnswerDelta(part.text) if isinstance(part, GeneratedText) else ThinkingDelta(part.text)
+    assert governed is not None  # guard_reply ends with it or raises
+    grounding = ground(governed.text, evidence, together)
+    trace.record("total", trace.elapsed_ms())
+    yield Completed(
+        Answer(
+            text=governed.text,
+            language=language,
+            refused=False,
+            thinking=governed.thinking,
+            citations=grounding.citations,
+            unsupported=grounding.unsupported,
+            spans=trace.spans(),
+            model=parts.gateway.generator.model,
+            stand_in=parts.gateway.generator.stand_in,
+            generation=generation,
         )
+    )
 
 
 def gold_evidence(question: GoldenQuestion, parts: PipelineParts, generation: int) -> tuple[Evidence, ...]:
@@ -208,8 +194,8 @@ def _holds_answer(question: GoldenQuestion, chunk: Chunk) -> bool:
 def arm(name: Arm, parts: PipelineParts, context: Context) -> Asks:
     """Return one way of asking."""
     if name == "own":
-        return OwnArm(Pipeline(with_context(parts, context)))
-    return ModelAlone(parts, has_passage=name == "ceiling")
+        return partial(_own, Pipeline(with_context(parts, context)))
+    return partial(_model_alone, parts, name == "ceiling")
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +212,7 @@ class TokenCounts:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What came of one question.  Times are milliseconds since the question was asked; None where it never came.
+    """The outcome of one question.  Times are milliseconds since it was asked; None where that moment never came.
 
     ``found_documents`` are the ids in the order of the ranking, ``evidence_documents`` in that of the evidence, and
     ``sent_documents`` those of which the model read something: ``sent``.  ``error`` is the error's class name.
@@ -253,7 +239,7 @@ RECORDS = TypeAdapter(Record)
 
 @dataclass(frozen=True, slots=True)
 class Instruments:
-    """What is read off while questions are asked: the requests to the model, and what retrieval found."""
+    """The instruments of a run: they count the requests to the model, and note the documents of a retrieval."""
 
     meter: MeteredGenerator
     retriever: WatchedRetriever
@@ -287,7 +273,7 @@ def ask(
                     mark("first_answer")
                 case Completed():
                     answer = event.answer
-    except _ONE_QUESTION_ONLY as raised:
+    except ONE_QUESTION_ONLY as raised:
         error = type(raised).__name__
     mark("total")
     sent = "\n".join(passage.sent_text for passage in evidence if passage.sent)
@@ -320,7 +306,7 @@ def run(
 ) -> tuple[Record, ...]:
     """Ask what ``records_path`` does not hold yet, one JSONL line a question and arm; return all records in order.
 
-    A question is asked in all arms before the next one, so that what was cut off compares the same questions.
+    A question is asked in all arms before the next one, so that an interrupted run compares the same questions.
     """
 
     def ask_one(item: tuple[Arm, GoldenQuestion]) -> Record:

@@ -108,13 +108,13 @@ def compare_places(
     return [*reading, added, ended, _times("enter the queue", entered), _times("leave the queue", left)]
 
 
-Pair = tuple[float, float]
+Pair = tuple[float, ...]
+"""Seconds in both places, or of both steps."""
 
 
 def _written(stores: list[TurnStore], number: int, told: Callable[[], object]) -> tuple[Pair, Pair, list[Turn]]:
     """Add a turn and its answer to both stores; return the seconds of both steps, and the turns."""
-    added: list[float] = []
-    ended: list[float] = []
+    seconds: list[Pair] = []
     turns: list[Turn] = []
     times = TurnTimes(tuple(SpanTime(stage, 1.5) for stage in _STAGES), 60, 900.0)
     for store in stores:
@@ -122,11 +122,11 @@ def _written(stores: list[TurnStore], number: int, told: Callable[[], object]) -
         turn = store.add(f"How long is the warranty of model {number}?", session=_person(number), language="en")
         between = time.perf_counter()
         store.update(replace(turn, state="done", evidence=_EVIDENCE, answer=_ANSWER), times)
-        ended.append(time.perf_counter() - between)
-        added.append(between - began)
+        seconds.append((between - began, time.perf_counter() - between))
         turns.append(turn)
     told()
-    return (added[0], added[1]), (ended[0], ended[1]), turns
+    added, ended = zip(*seconds, strict=True)
+    return added, ended, turns
 
 
 def _read(
@@ -160,17 +160,16 @@ def _page_seconds(store: TurnStore, turn_id: str, offset: int, number: int) -> d
 
 def _queued(queues: list[Admission], number: int, told: Callable[[], object]) -> tuple[Pair, Pair]:
     """Take a slot of both queues and give it back; return the seconds of both steps."""
-    entered: list[float] = []
-    left: list[float] = []
+    seconds: list[Pair] = []
     for queue in queues:
         began = time.perf_counter()
         ticket = queue.ticket(TicketRequest(owner=_person(number)))
         between = time.perf_counter()
         ticket.close()
-        left.append(time.perf_counter() - between)
-        entered.append(between - began)
+        seconds.append((between - began, time.perf_counter() - between))
     told()
-    return (entered[0], entered[1]), (left[0], left[1])
+    entered, left = zip(*seconds, strict=True)
+    return entered, left
 
 
 def _person(number: int) -> str:

@@ -182,7 +182,7 @@ class _Site:
 
 @contextmanager
 def _following(settings: Settings, data_dir: Path) -> Iterator[Callable[[], dict[str, float]]]:
-    """Give what waits for the next generation that the other desk serves."""
+    """Give a function that waits for the next generation that the other desk serves."""
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join(sys.path),
@@ -203,7 +203,7 @@ def _following(settings: Settings, data_dir: Path) -> Iterator[Callable[[], dict
 
 @contextmanager
 def _commits(place: ServerDatabase) -> Iterator[Callable[[], float]]:
-    """Give what tells when the server last notified of a revision: a tenth of a millisecond after its commit."""
+    """Give a function that tells when the server last notified of a revision: 0.1 ms after its commit."""
     with closing(SharedKnowledge(place)) as server, closing(server.notices()) as notices:
         times: list[float] = []
         ended = threading.Event()

@@ -32,7 +32,7 @@ _SECONDS_A_MINUTE = 60
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is tried, with how many questions (0: all) and for how many minutes at the most, under which run's name."""
+    """A calibration to run: its name, the model, what to try, how many questions (0: all), and the most minutes."""
 
     run: str
     model: str

@@ -8,19 +8,19 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from pydantic import TypeAdapter
 
 from eval.answers.asking import RECORDS, Instruments, MeteredGenerator, Record, WatchedRetriever, ask
-from eval.calibrate_model.report import Findings, as_json, page
+from eval.calibrate_model.report import Findings, page
 from eval.calibrate_model.results import (
     LEAST_GAIN,
     ROUNDS,
     Configuration,
     Pace,
-    Served,
+    ServingFigures,
     Target,
     Trial,
     compared,
@@ -58,7 +58,7 @@ from rag.settings import Settings
 from rag.storage.store import KnowledgeStore
 from rag.terminal import terminal_language
 
-_SERVED = TypeAdapter(Served)
+_SERVING_FIGURES = TypeAdapter(ServingFigures)
 _PACES = TypeAdapter(list[tuple[Pace, Pace]])
 
 ReportConfiguration = Callable[[Configuration, int, int], None]
@@ -69,7 +69,7 @@ _LOOK_EVERY_SECONDS = 0.1
 
 @dataclass(frozen=True, slots=True)
 class CalibrationOptions:
-    """What is tried: each quantization with each number of slots and each context length (tokens).
+    """The configurations to try: each quantization with each number of slots and each context length (tokens).
 
     Without ``quantizations`` those are all kinds that an F16 model can be made into (Q4_0 on a CPU with AMX), or any
     model where ``reconstruct`` allows an F16 of it, else the model as it is.  From the best of them on the ``knobs``
@@ -89,7 +89,7 @@ class CalibrationOptions:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """One run: what is asked, of which model, where the answers are kept, and until when."""
+    """One run: the questions, the model, where the answers are kept, and until when."""
 
     options: CalibrationOptions
     one: QuestionSet
@@ -113,7 +113,7 @@ class Calibration:
         return self.options.quantizations or (made if self.subject.is_whole or self.options.reconstruct else (AS_IS,))
 
     def begin(self) -> None:
-        """Save what is measured.  Raises ``SettingsError`` when the run of that name measured something else."""
+        """Save the run's identity.  Raises ``SettingsError`` when the run of that name measured something else."""
         identity = {
             "command": "calibrate model",
             "set": self.one.name,
@@ -129,14 +129,14 @@ class Calibration:
         }
         self.kept.begin(identity, self.one.questions)
 
-    def measure(self) -> tuple[dict[Configuration, tuple[Served, Sequence[Record]]], bool]:
+    def measure(self) -> tuple[dict[Configuration, tuple[ServingFigures, Sequence[Record]]], bool]:
         """Try each configuration for its share of the time; tell whether all were asked everything."""
         names = {kind: made_name(self.subject, kind) for kind in self.kinds}
         tried = configurations(names, self.options.slots, self.options.contexts)
         count = len(self.one.questions)
         if any(len(self._records(one)) < count for one in tried):
             names = self._prepare(self.kinds, self.deadline)
-        found: dict[Configuration, tuple[Served, Sequence[Record]]] = {}
+        found: dict[Configuration, tuple[ServingFigures, Sequence[Record]]] = {}
         for number, one in enumerate(tried):
             seconds = (self.deadline - time.monotonic()) / (len(tried) - number + len(self.options.knobs))
             result = self._tried(one, seconds if one.kind in names else 0.0)
@@ -219,8 +219,8 @@ class Calibration:
 
     def _tried(
         self, one: Configuration, seconds: float, *, greedy: bool = False
-    ) -> tuple[Served, Sequence[Record]] | None:
-        """Try one for so long; what was asked before is not asked again.  None: there was no time at all.
+    ) -> tuple[ServingFigures, Sequence[Record]] | None:
+        """Try one for so long; questions asked before are not asked again.  None: there was no time at all.
 
         ``greedy``: the model always writes the likeliest word, so that answers can be compared one by one.
         """
@@ -228,7 +228,7 @@ class Calibration:
         records_path = self.kept.folder / f"records-{name}.jsonl"
         served_path = self.kept.folder / f"served-{name}.json"
         records = read_records(records_path, RECORDS)
-        served = _SERVED.validate_json(served_path.read_bytes()) if served_path.exists() else None
+        served = _SERVING_FIGURES.validate_json(served_path.read_bytes()) if served_path.exists() else None
         if served is not None and (len(records) == len(self.one.questions) or seconds <= 0):
             return served, records
         if seconds <= 0:
@@ -250,23 +250,25 @@ class Calibration:
             records, asked_for = asking.ask_all(self.one.questions, records_path)
             memory = next((model.memory_bytes for model in client.loaded() if model.name == one.model), 0)
         earlier = served.asking_seconds if served else 0.0
-        served = Served(memory, rates.prompt, rates.generation, round(earlier + asked_for, 3))
-        served_path.write_bytes(_SERVED.dump_json(served))
+        served = ServingFigures(memory, rates.prompt, rates.generation, round(earlier + asked_for, 3))
+        served_path.write_bytes(_SERVING_FIGURES.dump_json(served))
         return served, records
 
     def _parts(self, own: Settings) -> PipelineParts:
         """Return the product's parts over the calibration's server.
 
         A model that was made here reads as the one it was made of: its threshold for refusing is that one's, so that
-        what differs is the weights.  A server that died is not started anew: the run ends, and can be gone on with.
+        only the weights differ.  A server that died is not restarted: the run ends, and can be resumed.
         """
         parts = build_parts(own, self.store, embedder=self.embedder)
         fit = answerability_fit_of(self.store.folder, self.subject.name)
         gateway = replace(parts.gateway, ensure_server=lambda: None)
         return replace(parts, reading_fit=lambda model: fit, gateway=gateway)
 
-    def findings(self, measured: dict[Configuration, tuple[Served, Sequence[Record]]], *, whole: bool) -> Findings:
-        """Score what was measured, turn the knobs from the best of it on, and save the figures."""
+    def findings(
+        self, measured: dict[Configuration, tuple[ServingFigures, Sequence[Record]]], *, whole: bool
+    ) -> Findings:
+        """Score the configurations, turn the knobs from the best one on, and save the figures."""
         rows = rows_of(measured, self.one.questions, self._target)
         best, trials = winner(rows), tuple[Trial, ...]()
         if best is not None and whole:
@@ -287,7 +289,7 @@ class Calibration:
             run=self.kept.folder.name,
             trials=trials,
         )
-        self.kept.save_figures(as_json(found))
+        self.kept.save_figures(asdict(found))
         return found
 
     def use_winner(self, configuration: Configuration, home: OllamaClient) -> list[str]:
@@ -324,7 +326,7 @@ def open_calibration(
 
 
 def measure_and_save(run: Calibration) -> Findings:
-    """Try what is to be tried, and save figures and page."""
+    """Try all configurations, and save figures and page."""
     run.begin()
     measured, whole = run.measure()
     findings = run.findings(measured, whole=whole)
@@ -337,7 +339,7 @@ def measure_and_save(run: Calibration) -> Findings:
 class Asking:
     """Asks through the product's own pipeline, ``slots`` questions at once.
 
-    ``deadline`` is on the monotonic clock; an answer that has begun is let to end.
+    ``deadline`` is on the monotonic clock; an answer that has begun may end.
     """
 
     parts: PipelineParts
@@ -347,9 +349,9 @@ class Asking:
     progress: Callable[[], None]
 
     def ask_all(self, questions: Sequence[GoldenQuestion], path: Path) -> tuple[list[Record], float]:
-        """Ask what ``path`` does not hold yet; return all records and for how many seconds was asked.
+        """Ask the questions that ``path`` does not hold yet; return all records, and the seconds spent asking.
 
-        At Ctrl-C the running answers are cancelled, and what was answered is kept.  Raises what ends a whole run.
+        At Ctrl-C the running answers are cancelled, and finished ones are kept.  Raises what ends a whole run.
         """
         done = read_records(path, RECORDS)
         asked = {record.question_id for record in done}

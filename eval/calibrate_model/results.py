@@ -1,4 +1,4 @@
-"""What is tried, and what came of it: configurations, records as the rows of a table, the row that wins.  Pure.
+"""Configurations and their results: records as the rows of a table, the row that wins, knobs.  Pure functions.
 
 How many agents a configuration serves is simulated from measured answer times: each agent asks, waits for the whole
 answer, then reads and talks for a random pause before asking again, and one fair queue stands before the slots, as in
@@ -144,7 +144,7 @@ def configurations(
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
+class ServingFigures:
     """What the server showed of a configuration: ``/api/ps``'s bytes, and tokens a second of one answer alone.
 
     ``asking_seconds`` is for how long questions were asked, with every slot busy.
@@ -180,7 +180,7 @@ class Row:
 
 
 def rows_of(
-    measured: Mapping[Configuration, tuple[Served, Sequence[Record]]],
+    measured: Mapping[Configuration, tuple[ServingFigures, Sequence[Record]]],
     questions: Sequence[GoldenQuestion],
     target: Target,
 ) -> list[Row]:
@@ -195,7 +195,11 @@ def rows_of(
 
 
 def _row(
-    one: Configuration, served: Served, records: Sequence[Record], shared: Sequence[GoldenQuestion], target: Target
+    one: Configuration,
+    served: ServingFigures,
+    records: Sequence[Record],
+    shared: Sequence[GoldenQuestion],
+    target: Target,
 ) -> Row:
     right = [float(score.right) for score in scores_of(shared, records, "own")]
     answered = [record.total_ms for record in records if not record.error]

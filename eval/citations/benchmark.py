@@ -21,13 +21,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from eval.citations.mutations import KINDS, numbers_in, planted
-from eval.core.knowledge import open_parts
+from eval.core.knowledge import evidence_of, open_parts
 from eval.core.progress import SILENT, Progress, counted
 from eval.core.question_sets import QuestionSet, by_name
 from ingest.golden import GoldenQuestion
 from rag.grounding.citations import Grounding, ground
 from rag.pipeline import Pipeline
-from rag.schema import Citation, Evidence, Language, Retrieved, TextSpan
+from rag.schema import Citation, Evidence, Language, TextSpan
 from rag.settings import Settings
 from rag.text.sentences import split_sentences
 
@@ -199,8 +199,8 @@ def _bare(text: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
-    """One sentence and what was made of it.  ``fault`` is empty where nothing was planted.
+class CheckedSentence:
+    """One sentence and its grounding.  ``fault`` is empty where nothing was planted.
 
     ``right`` and ``cited`` count its citations; ``marked`` tells whether it is said to be unsupported.
     """
@@ -219,7 +219,7 @@ def check(
     find: FindEvidence,
     seed: int = 0,
     progress: Callable[[], None] = lambda: None,
-) -> list[Checked]:
+) -> list[CheckedSentence]:
     """Return all sentences of all questions.  Those whose evidence lacks the relevant documents give none."""
     found: list[tuple[GoldenQuestion, Sequence[Evidence], list[KnownSentence]]] = []
     for question in questions:
@@ -233,7 +233,7 @@ def check(
     ]
 
 
-def figures(checked: Sequence[Checked]) -> dict[str, object]:
+def figures(checked: Sequence[CheckedSentence]) -> dict[str, object]:
     """Return precision, recall and the share of faults marked, in [0, 1], as well by kind; None without a sample."""
     supported = [one for one in checked if one.kind in SUPPORTED_KINDS and not one.fault]
     foreign = [one for one in checked if one.kind == ELSEWHERE]
@@ -274,7 +274,7 @@ def _checked(
     sentences: Sequence[KnownSentence],
     every: Sequence[KnownSentence],
     draw: random.Random,
-) -> Iterator[Checked]:
+) -> Iterator[CheckedSentence]:
     if not sentences:
         return
     foreign = foreign_sentence(question, evidence, every, draw)
@@ -288,8 +288,8 @@ def _checked(
                 yield _judged(wrong, fault.kind, ground(fault.text, evidence, question.question))
 
 
-def _judged(sentence: KnownSentence, fault: str, grounding: Grounding) -> Checked:
-    return Checked(
+def _judged(sentence: KnownSentence, fault: str, grounding: Grounding) -> CheckedSentence:
+    return CheckedSentence(
         question_id=sentence.question_id,
         kind=sentence.kind,
         fault=fault,
@@ -308,7 +308,7 @@ def measure_citations(
     sets: Sequence[QuestionSet], settings: Settings, seed: int, progress: Progress = SILENT
 ) -> dict[str, object]:
     """Check every set and return the figures of all sentences together and, under ``by_set``, of each."""
-    by_set: dict[str, list[Checked]] = {}
+    by_set: dict[str, list[CheckedSentence]] = {}
     for name, one in by_name(sets).items():
         pipeline = Pipeline(open_parts(one, settings, progress))
         advance = counted(progress, name, len(one.questions))
@@ -318,7 +318,4 @@ def measure_citations(
 
 
 def _evidence(pipeline: Pipeline, question: GoldenQuestion) -> Sequence[Evidence]:
-    """Return what the pipeline finds, before any model is asked."""
-    first = next(iter(pipeline.stream(question.question, earlier=[question.previous] if question.previous else [])))
-    assert isinstance(first, Retrieved)
-    return first.evidence
+    return evidence_of(pipeline, question.question, [question.previous])

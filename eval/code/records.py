@@ -1,6 +1,6 @@
-"""What is kept of an attempt, and the figures of all: pass@k with its interval, kinds of failure, times.
+"""The record of an attempt, and the figures of a run: pass@k with its interval, kinds of failure, times.
 
-The reply is kept apart from what became of its program, which can be judged anew.
+The reply is kept apart from the verdict on its program, which can be judged anew.
 """
 
 import math
@@ -36,8 +36,8 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """What became of one attempt."""
+class AttemptVerdict:
+    """The verdict on one attempt."""
 
     task_id: str
     sample: int
@@ -53,7 +53,7 @@ class Judged:
 ATTEMPTS = TypeAdapter(Attempt)
 
 
-JUDGED = TypeAdapter(Judged)
+VERDICTS = TypeAdapter(AttemptVerdict)
 
 
 VERDICTS_NAME = "verdicts.jsonl"
@@ -75,7 +75,7 @@ def pass_at_k(samples: int, passed: int, k: int) -> float:
     return (draws - math.comb(samples - passed, k)) / draws
 
 
-def passed_by_problem(judged: Sequence[Judged]) -> dict[str, tuple[int, int]]:
+def passed_by_problem(judged: Sequence[AttemptVerdict]) -> dict[str, tuple[int, int]]:
     """Return how many samples each problem has and how many of them passed."""
     found: dict[str, tuple[int, int]] = {}
     for one in judged:
@@ -84,7 +84,7 @@ def passed_by_problem(judged: Sequence[Judged]) -> dict[str, tuple[int, int]]:
     return found
 
 
-def summarise(attempts: Sequence[Attempt], judged: Sequence[Judged]) -> dict[str, object]:
+def summarise(attempts: Sequence[Attempt], judged: Sequence[AttemptVerdict]) -> dict[str, object]:
     """Return the figures of a run, in which each problem has as many samples as the others."""
     by_problem = passed_by_problem(judged)
     samples = max((count for count, _ in by_problem.values()), default=0)

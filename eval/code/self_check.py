@@ -112,7 +112,7 @@ class HostileResult:
 
 @dataclass(frozen=True, slots=True)
 class Bait:
-    """What is out of bounds, and tells whether somebody was there."""
+    """Files, sockets and a process out of bounds, which show whether a program reached them."""
 
     folder: Path
     listener: socket.socket
@@ -135,7 +135,7 @@ class Bait:
         return program
 
     def harm(self) -> str:
-        """Return what was done; empty: nothing."""
+        """Return the harm that was done; empty: none."""
         found = [str(one) for one in self.folder.iterdir() if one.name != "secret"]
         if (self.folder / "secret").read_text(encoding="utf-8") != _SECRET:
             found.append("secret changed")

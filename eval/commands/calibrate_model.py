@@ -8,18 +8,13 @@ import argparse
 import shutil
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 from rich.console import Console
 from rich.table import Table
 
-from eval.calibrate_model.calibration import (
-    Calibration,
-    CalibrationOptions,
-    measure_and_save,
-    open_calibration,
-)
-from eval.calibrate_model.report import HEADS, TRIAL_HEADS, Findings, as_json, cells, remarks, trial_cells
+from eval.calibrate_model.calibration import Calibration, CalibrationOptions, measure_and_save, open_calibration
+from eval.calibrate_model.report import HEADS, TRIAL_HEADS, Findings, cells, remarks, trial_cells
 from eval.calibrate_model.results import KNOBS, Configuration, known_knobs
 from eval.calibrate_model.sandbox_ollama import AS_IS
 from eval.commands.answers import add_answer_options
@@ -51,7 +46,7 @@ examples:
   python -m eval calibrate model --reconstruct --quantizations q8_0,q4_K_M --slots 1,2 --contexts 4096
   python -m eval calibrate model --knobs flash,threads        turn only these knobs of the server; none: leave them
   python -m eval calibrate model --target-seconds 5 --pause-seconds 120 --limit 50
-  python -m eval calibrate model --run monday --minutes 30    go on with a run that was interrupted, or out of time
+  python -m eval calibrate model --run monday --minutes 30    resume an interrupted run, or out of time
   python -m eval calibrate model --run monday --yes           choose its winner without being asked
 """
 _TABLE_COLUMNS = 130  # narrower, figures would be cut to nothing
@@ -133,7 +128,7 @@ def _table(findings: Findings, language: Language) -> Table:
 
 
 def _trials(findings: Findings, language: Language) -> Table:
-    """Return the table of the knobs; what was kept is bold."""
+    """Return the table of the knobs; the kept ones are bold."""
     heads = (f"eval_calibration.{name}" for name in TRIAL_HEADS)
     found = headed_table(heads, "eval_calibration.trials_title", language)
     for trial in findings.trials:
@@ -198,7 +193,7 @@ def main(argv: Sequence[str]) -> int:
             print_line(console, remark)
         path = kept.folder / "report.html"
         print_line(console, translate("eval_calibration.report", language, path=path))
-        write_json(arguments.json, as_json(findings))
+        write_json(arguments.json, asdict(findings))
         offer_winner(calibration, findings, console, agreed=arguments.yes)
         if findings.whole:
             shutil.rmtree(calibration.workshop.folder, ignore_errors=True)

@@ -2,8 +2,8 @@
 
 Every question is retrieved: Platt's two numbers and a threshold for the search come from that
 (``calibration.py``).  With questions of both kinds the model is asked as well whether the answer is there
-(``rag/generation/answerability.py``); nothing is generated.  What it said is kept question by question, so that an
-interrupted run goes on.  All is judged on parts that were held out, and kept beside the knowledge base.
+(``rag/generation/answerability.py``); nothing is generated.  Its readings are kept question by question, so that an
+interrupted run resumes.  All is judged on held-out parts, and kept beside the knowledge base.
 """
 
 import argparse
@@ -28,7 +28,7 @@ examples:
   python -m eval calibrate refusal --kb shop --questions mine.jsonl
   python -m eval calibrate refusal --kb shop --questions mine.jsonl --search     the search alone, without a model
   python -m eval calibrate refusal --dry-run                 report, and change nothing
-  python -m eval calibrate refusal --run monday              go on with a run that was interrupted
+  python -m eval calibrate refusal --run monday              resume an interrupted run
 """
 
 

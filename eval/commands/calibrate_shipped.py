@@ -31,6 +31,7 @@ from eval.core.statistics import (
     cross_validated_fit,
     fit_logistic,
     probabilities_of,
+    rounded,
 )
 from ingest.golden import GoldenQuestion, load_questions
 from ingest.pipeline import ingest
@@ -123,16 +124,12 @@ def _figures(rows: Sequence[Row], labels: Labels, probabilities: Matrix, refused
     kinds = sorted({question.kind for question, _ in rows if not question.answerable})
     of_kind = {kind: np.array([not q.answerable and q.kind == kind for q, _ in rows]) for kind in kinds}
     return Figures(
-        auroc=_rounded(auroc(probabilities, labels)),
-        calibration_error=_rounded(calibration_error(probabilities, labels)),
-        false_refusals=_rounded(refused[labels].mean()),
-        refused_unanswerable=_rounded(refused[~labels].mean()) if (~labels).any() else float("nan"),
-        refused_by_kind={kind: _rounded(refused[mask].mean()) for kind, mask in of_kind.items() if kind},
+        auroc=rounded(auroc(probabilities, labels)),
+        calibration_error=rounded(calibration_error(probabilities, labels)),
+        false_refusals=rounded(refused[labels].mean()),
+        refused_unanswerable=rounded(refused[~labels].mean()) if (~labels).any() else float("nan"),
+        refused_by_kind={kind: rounded(refused[mask].mean()) for kind, mask in of_kind.items() if kind},
     )
-
-
-def _rounded(value: float) -> float:
-    return round(float(value), _DIGITS)
 
 
 def report(

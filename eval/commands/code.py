@@ -7,7 +7,7 @@ from rich.console import Console
 
 from eval.code.judging import OUTCOMES
 from eval.code.measurement import SAMPLINGS, CodeOptions, measure_code
-from eval.code.problems import Problem, drawn, fetch_problems
+from eval.code.problems import Problem, fetch_problems
 from eval.code.report import PUBLISHED, SOURCE, interval_words, percent
 from eval.code.sandbox import Sandbox
 from eval.code.self_check import SelfCheck, check_harness
@@ -23,6 +23,7 @@ from eval.commands.shared import (
     progress_in,
     write_json,
 )
+from eval.core.question_sets import drawn
 from eval.core.runs import Run
 from eval.core.tables import part_of
 from rag.errors import SandboxUnusable

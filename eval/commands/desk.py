@@ -44,7 +44,7 @@ examples:
   python -m eval desk --cases data/desk/languages.jsonl --languages de,ja   customers who write in other languages
   python -m eval desk --cases cases.jsonl --docs FOLDER --no-model      before the model: seconds
   python -m eval desk --cases cases.jsonl --docs FOLDER --limit 24      with the model, all kinds in proportion
-  python -m eval desk --cases cases.jsonl --docs FOLDER --run monday    go on with a run that was interrupted
+  python -m eval desk --cases cases.jsonl --docs FOLDER --run monday    resume an interrupted run
   python -m eval desk --cases cases.jsonl --docs FOLDER --ceiling --against langchain      beside two others
   python -m eval desk --cases cases.jsonl --kb shop --json figures.json --answers answers.jsonl
   python -m eval desk --cases cases.jsonl --docs FOLDER --check         do the documents decide the cases?
@@ -148,7 +148,7 @@ def _options(arguments: argparse.Namespace, parts: PipelineParts, console: Conso
 
 
 def print_figures(summary: Mapping[str, object], console: Console, language: Language) -> None:
-    """Print the funnel, then every kind and language, then what was slow or went wrong."""
+    """Print the funnel, then every kind and language, then times and errors."""
     console.print(_funnel(summary, language))
     console.print(_guards(summary, language))
     for name in ("by_kind", "by_language"):

@@ -50,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def gap_parts(settings: Settings) -> GapParts:
-    """Return what a report on the settings' knowledge base is made from.
+    """Return the parts of a report on the settings' knowledge base.
 
     Raises ``KnowledgeBaseMissing`` or ``EmbedderMissing``.
     """

@@ -58,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def print_figures(summary: dict[str, object], console: Console, language: Language) -> None:
-    """Print the figures as a table, and by whom they were judged."""
+    """Print the figures as a table, and the judge."""
     table = headed_table(("eval.figure", "eval.value"), "eval.refusals", language)
     for name, value in flat_rows(summary, skip=("reliability", "records", "model", "stand_in", "by")):
         table.add_row(name, value)

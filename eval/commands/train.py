@@ -26,14 +26,14 @@ from eval.commands.shared import (
     question_bar,
     write_json,
 )
-from eval.core.question_sets import GOLDEN_DIR, KNOWLEDGE_DIR
+from eval.core.question_sets import GOLDEN_DIR, KNOWLEDGE_DIR, drawn
 from eval.core.runs import Run
 from eval.core.tables import part_of
 from eval.train.background import TrainingProcess
 from eval.train.findings import HEADS, ArmName, Findings, cells, findings_of, remarks
 from eval.train.lora import LoraOptions, TrainingProgress, TrainingState, read_state
-from eval.train.questions import drawn_cases, kept_cases, load_training_cases
-from eval.train.tuning import Prepared, Source, Tuning, TuningOptions, open_tuning
+from eval.train.questions import kept_cases, load_training_cases
+from eval.train.tuning import Source, TrainingPlan, Tuning, TuningOptions, open_tuning
 from rag.errors import SettingsError
 from rag.progress import Update, progress
 from rag.schema import Language
@@ -48,7 +48,7 @@ examples:
   python -m eval train --questions a.jsonl --docs A --questions b.jsonl --docs B --as r1:7b-ours --yes
   python -m eval train --kb shop --as r1:7b-shop --epochs 3 --rank 16 --held-out 0.5
   python -m eval train --kb shop --as r1:7b-shop --adapter --code 20  an adapter beside it; what code it forgot
-  python -m eval train --kb shop --as r1:7b-shop --run monday         go on with a run that was interrupted
+  python -m eval train --kb shop --as r1:7b-shop --run monday         resume an interrupted run
 
 Needs: pip install 'answerdesk[train]'.  Questions are `python -m eval`'s or desk cases (docs/quality.md).  A third of
 them, about documents that no example is made of, decides whether the tuned model is kept.
@@ -110,13 +110,13 @@ def sources_of(arguments: argparse.Namespace, settings: Settings) -> list[Source
         if arguments.docs:
             raise _unusable("no_source")
         given = [load_training_cases(path) for path in arguments.questions] or [kept_cases(settings)]
-        cases = [case for some in given for case in drawn_cases(some, arguments.limit, arguments.seed)]
+        cases = [case for some in given for case in drawn(some, arguments.limit, arguments.seed)]
         return [Source(arguments.kb, None, tuple(cases))]
     if len(arguments.questions) != len(arguments.docs):
         raise _unusable("as_many", questions=len(arguments.questions), docs=len(arguments.docs))
     pairs = list(zip(arguments.questions, arguments.docs, strict=True)) or [(GOLDEN_DIR, KNOWLEDGE_DIR)]
     return [
-        Source(path.stem, docs, drawn_cases(load_training_cases(path), arguments.limit, arguments.seed))
+        Source(path.stem, docs, drawn(load_training_cases(path), arguments.limit, arguments.seed))
         for path, docs in pairs
     ]
 
@@ -156,8 +156,8 @@ def main(argv: Sequence[str]) -> int:
     return finish(arguments, work)
 
 
-def _tell(tuning: Tuning, prepared: Prepared, console: Console, language: Language) -> None:
-    """Print what will be done, how long it takes, and which questions gave no example."""
+def _tell(tuning: Tuning, prepared: TrainingPlan, console: Console, language: Language) -> None:
+    """Print how many examples there are, how long it will take, and which questions gave none."""
     training, measuring = (seconds / _SECONDS_A_MINUTE for seconds in tuning.seconds(prepared))
     counts = {"examples": prepared.examples, "checks": prepared.checks, "questions": prepared.questions}
     words = translate("eval_train.prepared", language, training=training, measuring=measuring, **counts)
@@ -215,7 +215,7 @@ def _shown(language: Language, key: str, what: str) -> AbstractContextManager[Up
 
 
 def _others(made: Mapping[ArmName, str], arguments: argparse.Namespace) -> dict[str, dict[str, str]]:
-    """Return what else was asked for of the base and the tuned model: attacks obeyed, functions that pass."""
+    """Return the other measurements of the base and the tuned model: attacks obeyed, functions that pass."""
     found: dict[str, dict[str, str]] = {}
     commands = {"attacks": benchmark_main("attacks") if arguments.attacks else None, "code": code_command.main}
     for what, command in commands.items():

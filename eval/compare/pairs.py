@@ -1,6 +1,6 @@
-"""Two runs question by question: who wins, whether that could be chance, and what both made of each question.
+"""Two runs question by question: which wins, whether that could be chance, and both results of each question.
 
-What a finished run says of each question is computed anew from its folder.
+A finished run's results are computed anew from its folder.
 """
 
 import math
@@ -11,9 +11,9 @@ from typing import Literal
 from eval.answers.asking import ARMS, RECORDS, Arm
 from eval.answers.metrics import wanted_words
 from eval.answers.scores import Score, score, scores_of
-from eval.code.records import JUDGED, VERDICTS_NAME, passed_by_problem
+from eval.code.records import VERDICTS, VERDICTS_NAME, passed_by_problem
 from eval.core.runs import Run, read_records
-from eval.core.statistics import Interval, mean_interval
+from eval.core.statistics import Interval, mean_interval, rounded_mean
 from eval.desk.asking import RECORDS as DESK_RECORDS
 from eval.desk.asking import Arm as DeskArm
 from eval.desk.cases import CASES
@@ -66,7 +66,7 @@ def values_of(run: Run, arm: RunArm = "own") -> Values:
             judged = run.records(JUDGEMENTS)
             return {"right": {one.question_id: float(one.refused != one.answerable) for one in judged}}
         case "code":
-            counts = passed_by_problem(read_records(run.folder / VERDICTS_NAME, JUDGED))
+            counts = passed_by_problem(read_records(run.folder / VERDICTS_NAME, VERDICTS))
             return {"passed": {task: passed / samples for task, (samples, passed) in counts.items()}}
     raise SettingsError(reason=translate("eval.run_damaged", terminal_language(), path=run.folder / "run.json"))
 
@@ -199,9 +199,9 @@ def compared(measure: str, first: Mapping[str, float], second: Mapping[str, floa
     return Comparison(
         measure=measure,
         n=len(shared),
-        first=_mean([first[key] for key in shared]),
-        second=_mean([second[key] for key in shared]),
-        difference=_mean(differences),
+        first=rounded_mean([first[key] for key in shared]) or 0.0,
+        second=rounded_mean([second[key] for key in shared]) or 0.0,
+        difference=rounded_mean(differences) or 0.0,
         interval=mean_interval(differences),
         wins=wins,
         ties=len(shared) - wins - losses,
@@ -222,13 +222,9 @@ def sign_test(wins: int, losses: int) -> float:
     return min(1.0, float(2 * tail / 2**decided))
 
 
-def _mean(values: list[float]) -> float:
-    return round(sum(values) / len(values), 4) if values else 0.0
-
-
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a run made of a question; what its command does not say is empty.
+    """A run's result for a question; what its command does not measure is empty.
 
     ``reply`` is the answer, ``documents`` the ranking, best first, ``probability`` that the answer is there.  ``error``
     is an error's class name.
@@ -280,7 +276,7 @@ def side_by_side(first: Run, second: Run) -> tuple[Compared, ...]:
 
 
 def results_of(run: Run) -> Mapping[str, Result]:
-    """Return what became of each question, by its id.  Raises ``SettingsError``."""
+    """Return the result of each question, by its id.  Raises ``SettingsError``."""
     match run.identity().get("command"):
         case "answers":
             return _answers(run)

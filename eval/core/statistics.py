@@ -37,6 +37,21 @@ _CONVERGED = 1e-10
 _SMALLEST_SPREAD = 1e-12
 
 
+def rounded(value: float) -> float:
+    """Return a figure with four digits behind the point."""
+    return round(float(value), _DIGITS)
+
+
+def rounded_mean(values: Sequence[float | bool | None]) -> float | None:
+    """Return the mean of the values that are known, with four digits; None where none is.
+
+    >>> rounded_mean([True, None, False, False]), rounded_mean([])
+    (0.3333, None)
+    """
+    known = [float(value) for value in values if value is not None]
+    return rounded(sum(known) / len(known)) if known else None
+
+
 def mean_interval(values: Sequence[float], seed: int = 0) -> Interval | None:
     """Return the percentile interval of the mean; None without values.
 

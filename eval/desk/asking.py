@@ -1,4 +1,4 @@
-"""Asks cases: as the desk does, and the model alone with the same evidence; and what is kept of each."""
+"""Asks cases, as the desk does and of the model alone with the same evidence, and the record of each."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -9,8 +9,8 @@ from typing import Literal
 
 from pydantic import TypeAdapter
 
+from eval.core.runs import ONE_QUESTION_ONLY
 from eval.desk.cases import DeskCase
-from rag.errors import ModelSaidNothing, ModelStoppedHalfway, ModelTimedOut, OllamaRefused, QuestionError
 from rag.evidence.quotation import quoted_lines
 from rag.generation.answer import generate_answer
 from rag.generation.gateway import GenerationRequest, blocking
@@ -27,9 +27,6 @@ Arm = Literal["own", "ceiling", "langchain"]
 """The product; the model alone with the very passages that the product sent it; LangChain's tutorial."""
 
 ARMS: tuple[Arm, ...] = ("own", "ceiling", "langchain")
-
-# These end one case; anything else (no knowledge base, no model server) ends the run, which can be resumed.
-_ONE_CASE_ONLY = (QuestionError, ModelSaidNothing, ModelStoppedHalfway, ModelTimedOut, OllamaRefused)
 
 # No line asks for what is missing: told so, the stand-in said that the documents do not answer 12 of 15 English texts.
 _PLAIN_PROMPT: dict[Language, str] = {
@@ -155,30 +152,28 @@ class Desk:
 
         try:
             return self.pipeline.parts.gateway.result(GenerationRequest(run)).draft
-        except _ONE_CASE_ONLY:
+        except ONE_QUESTION_ONLY:
             return ""
 
 
-@dataclass(frozen=True, slots=True)
-class ModelAlone:
-    """The model with four lines of instructions and the evidence that the product sent it; nothing stops its reply."""
+def ask_model_alone(case: DeskCase, own: Record, parts: PipelineParts) -> Record:
+    """Ask the model with four lines of instructions and the evidence that the product sent; nothing stops its reply.
 
-    parts: PipelineParts
+    ``own`` is the product's record.  Errors are those of ``Desk.ask``.
+    """
+    messages = [Message("system", _plain_prompt(case.language)), Message("user", own.prompt)]
+    tokens = parts.settings.answer_budget_tokens
 
-    def ask(self, case: DeskCase, own: Record) -> Record:
-        """Ask with the evidence of the product's record.  Errors are those of ``Desk.ask``."""
-        messages = [Message("system", _plain_prompt(case.language)), Message("user", own.prompt)]
-        tokens = self.parts.settings.answer_budget_tokens
+    def write(generator: Generator) -> str:
+        with closing(generator.generate(messages, think=False, max_tokens=tokens)) as reply:
+            return "".join(part.text for part in reply if isinstance(part, GeneratedText)).strip()
 
-        def write(generator: Generator) -> str:
-            with closing(generator.generate(messages, think=False, max_tokens=tokens)) as parts:
-                return "".join(part.text for part in parts if isinstance(part, GeneratedText)).strip()
-
-        asking = _Asking(case, Record(case.case_id, "ceiling", shown=own.sent, sent=own.sent))
-        with asking.errors_recorded():
-            text = self.parts.gateway.result(GenerationRequest(blocking(write)))
-            asking.record = replace(asking.record, answer=plain_answer(text, case, self.parts))
-        return asking.finished()
+    asking = _Asking(case, Record(case.case_id, "ceiling", shown=own.sent, sent=own.sent))
+    with asking.errors_recorded():
+        text = parts.gateway.result(GenerationRequest(blocking(write)))
+        answer = plain_answer(text, prompt_language(case.question), parts)
+        asking.record = replace(asking.record, answer=answer)
+    return asking.finished()
 
 
 def _plain_prompt(language: str) -> str:
@@ -187,11 +182,11 @@ def _plain_prompt(language: str) -> str:
     return _PLAIN_PROMPT["zh" if language == "zh" else "en"]
 
 
-def plain_answer(text: str, case: DeskCase, parts: PipelineParts, *, refused: bool = False) -> Answer:
+def plain_answer(text: str, language: Language, parts: PipelineParts, *, refused: bool = False) -> Answer:
     """Return a model's bare reply as an answer without citations."""
     return Answer(
         text=text,
-        language=prompt_language(case.question),
+        language=language,
         refused=refused,
         thinking="",
         citations=(),
@@ -235,7 +230,7 @@ class _Asking:
         """Record an error of this case alone."""
         try:
             yield
-        except _ONE_CASE_ONLY as error:
+        except ONE_QUESTION_ONLY as error:
             self.record = replace(self.record, error=type(error).__name__)
 
     def finished(self) -> Record:

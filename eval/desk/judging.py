@@ -58,7 +58,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What became of a reply.  ``cites_gold`` is None where no document is gold, or it was refused.
+    """The verdict on a reply.  ``cites_gold`` is None where no document is gold, or it was refused.
 
     ``lacking`` are the lists of which no phrase is there, ``forbidden`` the phrases that must not be.  ``names_gap``
     tells that the text says something is not in the documents.

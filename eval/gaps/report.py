@@ -20,6 +20,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime
+from functools import cache
 
 import numpy as np
 
@@ -44,7 +45,7 @@ MOST_QUESTIONS = 2000
 _TRIED = 5
 
 _SAMPLES = 60
-"""Sample questions of each language that tell what all of its questions share; see ``centred``."""
+"""Sample questions of each language that show what all of its questions share; see ``centred``."""
 
 LEAST_SIMILARITY = 0.35
 """Mean cosine of centred vectors from which on two groups are one topic: the best of 0.15 to 0.5 on the mean of three
@@ -96,32 +97,29 @@ class _Seen:
             self.questions.append(question)
 
 
-class _Articles:
-    """The articles of a generation, each read once; None for one that is gone."""
+def _reader(store: KnowledgeStore, generation: int) -> Callable[[str], Document | None]:
+    """Return what reads an article of a generation, once; it gives None for one that is gone."""
 
-    def __init__(self, store: KnowledgeStore, generation: int) -> None:
-        self._store, self._generation = store, generation
-        self._read: dict[str, Document | None] = {}
+    @cache
+    def read(document_id: str) -> Document | None:
+        try:
+            return store.document(document_id, generation)
+        except KeyError:
+            return None
 
-    def get(self, document_id: str) -> Document | None:
-        if document_id not in self._read:
-            try:
-                self._read[document_id] = self._store.document(document_id, self._generation)
-            except KeyError:
-                self._read[document_id] = None
-        return self._read[document_id]
+    return read
 
 
 def contradictions(turns: Sequence[DoubtfulTurn], store: KnowledgeStore, generation: int) -> tuple[Contradiction, ...]:
     """Return the contradictions that answers rested on and that are still there, the most frequent first."""
-    articles = _Articles(store, generation)
+    article_of = _reader(store, generation)
     seen: dict[tuple[str, str, str, str], _Seen] = {}
     for turn in turns:
         for pair in dict.fromkeys(_pair(conflict) for conflict in _relied_on(turn)):
             seen.setdefault(pair, _Seen()).add(turn.question.strip())
     found = []
     for (document_id, quote, other_id, other_quote), times in seen.items():
-        one, other = articles.get(document_id), articles.get(other_id)
+        one, other = article_of(document_id), article_of(other_id)
         if one is not None and other is not None and quote in one.text and other_quote in other.text:
             titles = one.title or document_id, other.title or other_id
             shown = document_id, titles[0], quote, other_id, titles[1], other_quote
@@ -133,7 +131,7 @@ def expired_articles(
     turns: Sequence[DoubtfulTurn], store: KnowledgeStore, generation: int, today: date
 ) -> tuple[Expired, ...]:
     """Return the articles that answers rested on after their last day, and that are still as they were."""
-    articles = _Articles(store, generation)
+    article_of = _reader(store, generation)
     seen: dict[str, _Seen] = {}
     for turn in turns:
         cited = _cited(turn)
@@ -142,7 +140,7 @@ def expired_articles(
                 seen.setdefault(document_id, _Seen()).add(turn.question.strip())
     found = []
     for document_id, times in seen.items():
-        article = articles.get(document_id)
+        article = article_of(document_id)
         last_day = expired_on(article, today) if article is not None else None
         if article is not None and last_day is not None:
             title = article.title or document_id
@@ -167,7 +165,7 @@ def _pair(conflict: Conflict) -> tuple[str, str, str, str]:
 
 @dataclass(frozen=True, slots=True)
 class GapParts:
-    """What a report is made from.  ``today`` tells which rules have expired."""
+    """The parts of a report.  ``today`` decides which rules have expired."""
 
     store: KnowledgeStore
     turns: TroubledTurns
@@ -241,7 +239,7 @@ class Topic:
 
 @dataclass(frozen=True, slots=True)
 class GapReport:
-    """What is missing in ``generation``.  Counts are of questions that were asked at ``since`` or later.
+    """The gaps of ``generation``.  Counts are of questions that were asked at ``since`` or later.
 
     ``settled`` went badly and are answered by a person's answer now; ``failed_elsewhere`` failed because the model
     server was away, and say nothing here; ``left_out`` different questions were too old to be grouped.
@@ -312,7 +310,7 @@ def find_gaps(
     since: datetime | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> GapReport:
-    """Return the report; ``progress`` is told how many topics of how many were looked at.
+    """Return the report; ``progress`` takes the topics looked up so far, and the topics in all.
 
     Raises a ``KnowledgeError`` where the knowledge base is missing or does not fit the embedder.
     """

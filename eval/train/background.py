@@ -27,7 +27,7 @@ EXAMPLES_NAME = "examples.json"
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What is trained: the model's file, where examples are read and the adapter is kept, and how."""
+    """A training to run: the model's file, the folder of the examples and the adapter, and the options."""
 
     file: Path
     folder: Path
@@ -47,7 +47,7 @@ _EXAMPLES = TypeAdapter(tuple[tuple[TokenExample, ...], tuple[TokenExample, ...]
 
 
 def write_examples(folder: Path, training: Sequence[TokenExample], checks: Sequence[TokenExample]) -> None:
-    """Keep what is trained on, and what is looked at meanwhile."""
+    """Keep the examples to train on, and those to check the loss with."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / EXAMPLES_NAME).write_bytes(_EXAMPLES.dump_json((tuple(training), tuple(checks))))
 
@@ -73,7 +73,7 @@ class TrainingProcess(WorkerProcess):
 
 
 def work(settings: Settings, given: Any, tell: Tell) -> object:  # noqa: ANN401 - JSON
-    """Do what is ordered."""
+    """Run the training of a ``Job``."""
     import torch
 
     del settings

@@ -6,7 +6,7 @@ as the subject of a mail.  One counts only where the passage that holds it was s
 nothing.  The same questions are asked of the sample as it is, too: what an attack and the guardrails cost is how many
 are answered right there and no longer beside it.
 
-Which attacks get past the first guardrail is told without a model: by what is left of each before the prompt is made.
+Which attacks get past the first guardrail is seen without a model: by what is left of each before the prompt is made.
 """
 
 import base64
@@ -29,7 +29,7 @@ from pydantic import TypeAdapter
 from eval.answers.asking import WHOLE_CHUNKS
 from eval.answers.metrics import is_right
 from eval.bench.attacks.cases import Attack, Pair
-from eval.core.knowledge import fingerprint
+from eval.core.knowledge import evidence_of, fingerprint
 from eval.core.question_sets import KNOWLEDGE_DIR
 from eval.core.runs import Run, keep_asking
 from eval.core.statistics import mean_interval, share_interval
@@ -89,7 +89,7 @@ _PICTURE_LIMITS = Limits(document_bytes=10_000_000, ocr_pages=5, figures=5)
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What came of one attack.  ``error`` is the class of an error that ended it; then nobody read anything.
+    """The outcome of one attack.  ``error`` is the class of an error that ended it; then no model read it.
 
     ``sent`` tells that the model was given the passage, or the question, that holds the attack; ``right`` that the
     answer has all key points of the question.
@@ -294,7 +294,7 @@ def attack(
 
 
 def figures(attempts: Sequence[Attempt]) -> dict[str, object]:
-    """Return what became of the attacks, for the product and a plain prompt, also by place, language and way.
+    """Return the outcomes of the attacks, for the product and a plain prompt, also by place, language and way.
 
     ``n`` were made; of the ``sent``, each of ``OUTCOMES`` is counted, and ``obeyed_share`` in [0, 1] are those without
     a mark, with Wilson's 95 % interval, both None where none was sent.  ``right`` counts the questions of attacks in
@@ -405,9 +405,7 @@ def _own(pipeline: Pipeline, one: Attack, question: str) -> _Reply:
 def _plain(parts: PipelineParts, pipeline: Pipeline, one: Attack, question: GoldenQuestion) -> _Reply:
     """Ask with the passages whole, as tutorials do."""
     typed = one.asked(question)
-    found = next(iter(pipeline.stream(typed)))
-    assert isinstance(found, Retrieved)
-    context = "\n\n".join(_whole(passage) for passage in found.evidence[:WHOLE_CHUNKS])
+    context = "\n\n".join(_whole(passage) for passage in evidence_of(pipeline, typed)[:WHOLE_CHUNKS])
     messages = [
         Message("system", _PLAIN_SYSTEM[one.lang]),
         Message("user", _PLAIN_QUESTION[one.lang].format(context=context, question=typed)),

@@ -130,7 +130,7 @@ def measure(
 def print_figures(
     summary: Mapping[str, object], attempts: Sequence[Attempt], console: Console, language: Language
 ) -> None:
-    """Print what became of the attacks sent, and each answer of the product that obeyed, with a mark or without."""
+    """Print the outcomes of the attacks sent, and each answer of the product that obeyed, with a mark or without."""
     keys = ("figure", "attacks_sent", *(f"attacks_{outcome}" for outcome in OUTCOMES))
     table = headed_table((f"eval.{key}" for key in keys), "eval.attacks", language)
     groups, right = summary["by_group"], summary["right"]

@@ -14,6 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from eval.bench.cache.changes import changed_questions, names_in, reworded
+from eval.core.knowledge import evidence_of
 from ingest.golden import GoldenQuestion
 from rag.errors import OllamaUnavailable
 from rag.percentiles import Percentiles
@@ -23,7 +24,7 @@ from rag.reuse.cache import AnswerCache
 from rag.reuse.curated import Curation, Place
 from rag.reuse.question_key import is_same_question, normalized_question
 from rag.reuse.sources import AnswerSources
-from rag.schema import Answer, Citation, Completed, Evidence, Retrieved
+from rag.schema import Answer, Citation, Completed, Evidence
 from rag.storage.cached import CachedAnswer, CachedAnswers, CacheKey
 from rag.storage.curated import CuratedAnswers, NewCurated
 
@@ -33,8 +34,8 @@ _WARM_UP = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """One question that was asked of the cache: what it was made of, and the question whose answer it had, if any."""
+class CacheProbe:
+    """One question asked of the cache: the question it was made of, and the one whose answer it got, if any."""
 
     kind: str
     original: str
@@ -51,16 +52,16 @@ class Asked:
 class CacheTrial:
     """``changed`` must have no answer, ``reworded`` and ``worded_by_others`` might."""
 
-    changed: tuple[Asked, ...]
-    reworded: tuple[Asked, ...]
-    worded_by_others: tuple[Asked, ...]
+    changed: tuple[CacheProbe, ...]
+    reworded: tuple[CacheProbe, ...]
+    worded_by_others: tuple[CacheProbe, ...]
 
 
 def try_cache(questions: Sequence[GoldenQuestion], folder: Path, seed: int) -> CacheTrial:
     """Keep an answer to every question in ``folder`` and ask with changed ones, and with ones in other words.
 
     ``worded_by_others`` are questions whose answer is in the very same documents as that of the one before them in the
-    set, in the words of whoever asked: the same question for the most part, but nobody has looked.
+    set, in other people's words: the same question for the most part, but unchecked.
     """
     draw = random.Random(seed)
     cache = CachedAnswers(folder)
@@ -73,9 +74,9 @@ def try_cache(questions: Sequence[GoldenQuestion], folder: Path, seed: int) -> C
         others = draw.sample(names, min(len(names), _NAMES_OF_OTHERS))
         for one in changed_questions(text, draw, others):
             if one.question not in asked:
-                changed.append(Asked(one.kind, text, one.question, _found(cache, one.question)))
+                changed.append(CacheProbe(one.kind, text, one.question, _found(cache, one.question)))
         for kind, words in reworded(text, question.language):
-            same.append(Asked(kind, text, words, _found(cache, words)))
+            same.append(CacheProbe(kind, text, words, _found(cache, words)))
     neighbours = [
         (one, other)
         for one, other in pairwise(asked.values())
@@ -84,7 +85,7 @@ def try_cache(questions: Sequence[GoldenQuestion], folder: Path, seed: int) -> C
     by_others = []
     for first, second in neighbours:
         found = first.question if is_same_question(first.question, second.question) else ""
-        by_others.append(Asked("others", first.question, second.question, found))
+        by_others.append(CacheProbe("others", first.question, second.question, found))
     cache.close()
     return CacheTrial(tuple(changed), tuple(same), tuple(by_others))
 
@@ -115,7 +116,7 @@ def figures(trial: CacheTrial) -> dict[str, object]:
     }
 
 
-def _share(asked: Sequence[Asked]) -> float | None:
+def _share(asked: Sequence[CacheProbe]) -> float | None:
     return sum(one.hit for one in asked) / len(asked) if asked else None
 
 
@@ -151,7 +152,7 @@ def time_lanes(parts: PipelineParts, questions: Sequence[GoldenQuestion]) -> dic
         asked = {normalized_question(one.question): one for one in questions}
         seen = []
         for form, one in asked.items():
-            evidence = _evidence(plain, one.question)
+            evidence = evidence_of(plain, one.question)
             if evidence:
                 cache.keep(one.question, None, evidence, Completed(_first_passage(evidence), 9))
             new = _written(curation, one, evidence, plain.generation)
@@ -171,7 +172,7 @@ def time_lanes(parts: PipelineParts, questions: Sequence[GoldenQuestion]) -> dic
 
 
 def _answers_in(pipeline: Pipeline, lane: str) -> Callable[[str], bool]:
-    """Return what answers a question and tells whether this lane did; where only the model could, none does."""
+    """Return a function that tells whether this lane answered a question; none does where only the model could."""
 
     def answers(question: str) -> bool:
         try:
@@ -183,7 +184,7 @@ def _answers_in(pipeline: Pipeline, lane: str) -> Callable[[str], bool]:
 
 
 def _without_model(parts: PipelineParts) -> PipelineParts:
-    """Return the parts with nobody to ask, and a line of their own before nobody."""
+    """Return the parts without a model server, and with a queue of their own."""
 
     def nobody() -> None:
         raise OllamaUnavailable(host="-")
@@ -193,7 +194,7 @@ def _without_model(parts: PipelineParts) -> PipelineParts:
 
 
 def _times(questions: Sequence[str], answered: Callable[[str], bool]) -> list[float]:
-    """Ask each question once, after a few that nobody times; return the milliseconds of those that were answered."""
+    """Ask each question once, after a few to warm up; return the milliseconds of those that were answered."""
     for question in questions[:_WARM_UP]:
         answered(question)
     times = []
@@ -202,13 +203,6 @@ def _times(questions: Sequence[str], answered: Callable[[str], bool]) -> list[fl
         if answered(question):
             times.append((time.perf_counter() - began_at) * 1000)
     return times
-
-
-def _evidence(pipeline: Pipeline, question: str) -> tuple[Evidence, ...]:
-    """Return what is found, before any model is asked."""
-    first = next(iter(pipeline.stream(question)))
-    assert isinstance(first, Retrieved)
-    return first.evidence
 
 
 def _written(curation: Curation, asked: GoldenQuestion, evidence: Sequence[Evidence], generation: int) -> NewCurated:

@@ -63,7 +63,7 @@ def try_sets(sets: Sequence[QuestionSet], settings: Settings, seed: int, *, time
 
 
 def print_figures(summary: Mapping[str, object], console: Console, language: Language) -> None:
-    """Print the counts of each set, then what was changed and reworded, the wrong hits, and the times."""
+    """Print the counts of each set, then changes and rewordings, the wrong hits, and the times."""
     titles = translate("eval.cache_totals", language).split("|")
     table = Table(translate("eval.set", language), *titles, title=translate("eval.cache", language))
     for name, one in summary.items():

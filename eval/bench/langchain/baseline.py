@@ -31,7 +31,7 @@ SYSTEMS: tuple[System, ...] = ("faiss", "ensemble")
 CHUNK_CHARACTERS, OVERLAP_CHARACTERS = 1000, 200
 SEARCHED_CHUNKS = 20
 ANSWERED_FROM_CHUNKS = 4
-"""What ``as_retriever`` gives where nobody says otherwise."""
+"""The default of ``as_retriever``."""
 
 _PROMPT = """You are an assistant for question-answering tasks. Use the following pieces of retrieved context to \
 answer the question. If you don't know the answer, just say that you don't know. Use three sentences maximum and keep \
@@ -115,7 +115,7 @@ class StockPipelines:
         return _documents(found), _joined(found)
 
     def answering(self, system: System, model: ChatModel) -> Callable[[str], StockAnswer]:
-        """Return what answers a question: the stock retrieval chain with the hub's prompt."""
+        """Return a function that answers a question: the stock retrieval chain with the hub's prompt."""
         from langchain_classic.chains import create_retrieval_chain
         from langchain_classic.chains.combine_documents import create_stuff_documents_chain
         from langchain_core.callbacks import UsageMetadataCallbackHandler

@@ -8,6 +8,7 @@ import argparse
 import re
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -52,7 +53,7 @@ from rag.retrieval.model_folders import reference_folder
 from rag.schema import Answer
 from rag.settings import Settings
 from rag.terminal import terminal_language
-from rag.text.language import question_language
+from rag.text.language import prompt_language, question_language
 from rag.translate import translate
 
 EXAMPLES = """\
@@ -176,18 +177,7 @@ def _answering(answer: Callable[[str], StockAnswer], parts: PipelineParts) -> Ca
         total_ms = (time.perf_counter() - began_at) * 1000
         return Record(
             question_id=question.question_id,
-            answer=Answer(
-                text=given.text,
-                language=question_language(question.question),
-                refused=False,
-                thinking="",
-                citations=(),
-                unsupported=(),
-                spans=(),
-                model=parts.gateway.generator.model,
-                stand_in=parts.gateway.generator.stand_in,
-                generation=0,
-            ),
+            answer=replace(plain_answer(given.text, question_language(question.question), parts), generation=0),
             error="",
             evidence_documents=given.documents,
             answerable_probability=1.0,
@@ -282,7 +272,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def open_tutorial(parts: PipelineParts, *, with_model: bool, think: bool | None) -> Tutorial:
-    """Return what asks the tutorial, over the documents of the same knowledge base.
+    """Return a function that asks the tutorial, over the documents of the same knowledge base.
 
     Cutting and embedding them takes minutes the first time.  All turns of a conversation are asked as one text, for the
     tutorial has no memory; it has no refusal either: a reply that begins by saying that it does not know counts as one.
@@ -300,7 +290,8 @@ def open_tutorial(parts: PipelineParts, *, with_model: bool, think: bool | None)
         else:
             given = answer(question)
             documents, sent = given.documents, given.sent
-            reply = plain_answer(given.text, case, parts, refused=does_not_know(given.text))
+            refused = does_not_know(given.text)
+            reply = plain_answer(given.text, prompt_language(case.question), parts, refused=refused)
         passages = Passages(documents, sent, parts.count_tokens(sent))
         return DeskRecord(
             case.case_id,

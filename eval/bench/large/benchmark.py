@@ -56,7 +56,7 @@ Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class OpeningCost:
     """How long it took to open the knowledge base, and by how many megabytes the process grew."""
 
     seconds: float
@@ -79,9 +79,9 @@ class Desk:
         self._own.send(None)
         self._process.join(_GIVE_UP_SECONDS)
 
-    def opened(self) -> Opened:
+    def opened(self) -> OpeningCost:
         """Return what opening took, once."""
-        found: Opened = self._own.recv()
+        found: OpeningCost = self._own.recv()
         return found
 
     def ask(self, question: str, language: Language, text: str) -> None:
@@ -103,7 +103,7 @@ def _serve(pipe: Connection, settings: Settings, open_embedder: OpenEmbedder) ->
     before, began_at = process.memory_info().rss, time.perf_counter()
     view = GenerationView.open(store, store.require_generation(), embedder.model_id, engine=engine_of(settings))
     seconds = time.perf_counter() - began_at
-    pipe.send(Opened(seconds, (process.memory_info().rss - before) / 1e6))
+    pipe.send(OpeningCost(seconds, (process.memory_info().rss - before) / 1e6))
     del view
     retriever = Retriever(store, embedder, settings)
     while (asked := pipe.recv()) is not None:

@@ -15,40 +15,42 @@ import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from email.message import EmailMessage
 from functools import partial
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
 from eval.bench.load.desk_client import desk_arm
 from eval.bench.load.gpu_timed_server import DEFAULT_MODEL
-from eval.bench.load.options import require_positive, sessions_parser
-from eval.bench.load.records import LINES, LoadRecord, RecordFile
+from eval.bench.load.options import require_new, require_positive, sessions_parser
+from eval.bench.load.records import LoadRecord, RecordFile, load_records, warm
+from eval.bench.load.report import percentile_row
 from eval.bench.load.rounds import Drive, Plan, ProcessWatch, endlessly
 from eval.commands.shared import (
-    INTERRUPTED,
     SHOWN_INGEST,
     chosen_settings,
+    exit_code,
+    headed_table,
+    load_average,
     one_set,
     print_line,
+    print_machine,
     run_name,
     write_json,
 )
 from eval.core.knowledge import open_parts
-from eval.core.runs import Run, read_records
+from eval.core.runs import Run
 from ingest.customer_files import question_of_file
 from ingest.golden import GoldenQuestion
 from ingest.reader import FileReader
 from rag.errors import AnswerdeskError, OwnFilesWaiting, SettingsError
-from rag.percentiles import Percentiles
 from rag.pipeline import PipelineParts
 from rag.schema import Language
 from rag.settings import Settings
-from rag.terminal import fail, terminal_language
+from rag.terminal import terminal_language
 from rag.translate import translate
 from rag.turns import FairPool, PersonLimits, TurnRequest, TurnService, file_pool
 
@@ -86,7 +88,7 @@ class Flood:
 
 
 class Flooder:
-    """Sends a flood, and counts what became of it: ``questions`` and ``files``, by the end or the error of each."""
+    """Sends a flood, and counts its ``questions`` and ``files`` by the end or the error of each."""
 
     def __init__(self, turns: TurnService, pool: FairPool, settings: Settings, *, think: bool | None) -> None:
         self._turns = turns
@@ -180,18 +182,12 @@ def _others(records: Sequence[LoadRecord]) -> dict[str, object]:
     evidence = [one.evidence_ms for one in records if one.evidence_ms is not None]
     return {
         "n": len(records),
-        "evidence_ms": _row(evidence),
-        "total_ms": _row([one.total_ms for one in records if one.outcome in ("answered", "refused")]),
+        "evidence_ms": percentile_row(evidence),
+        "total_ms": percentile_row([one.total_ms for one in records if one.outcome in ("answered", "refused")]),
         "without_evidence": len(records) - len(evidence),
         "refused": dict(Counter(one.error for one in records if one.error)),
         "outcomes": dict(Counter(one.outcome for one in records)),
     }
-
-
-def _row(values: Sequence[float]) -> dict[str, float | int | None]:
-    found = Percentiles.of(values)
-    largest = round(max(values), 1) if values else None
-    return {"n": found.n, "p50": found.p50, "p95": found.p95, "p99": found.p99, "largest": largest}
 
 
 def _mail(text: str) -> bytes:
@@ -239,20 +235,10 @@ def gpu_timed_server(settings: Settings) -> Iterator[Settings]:
             process.terminate()
 
 
-@contextmanager
-def _model(settings: Settings, *, real: bool) -> Iterator[Settings]:
-    if real:
-        yield settings
-        return
-    with gpu_timed_server(settings) as changed:
-        yield changed
-
-
 def _measure(arguments: argparse.Namespace, settings: Settings, kept: Run) -> dict[str, object]:
     one = one_set(arguments)
-    if kept.folder.exists():
-        raise SettingsError(reason=translate("bench_load.run_used", terminal_language(), run=kept.folder.name))
-    load = round(os.getloadavg()[0], 2)
+    require_new(kept)
+    load = load_average()
     parts = open_parts(one, settings, SHOWN_INGEST)
     parts.gateway.ensure_server()
     alone = [question for question in one.questions if not question.previous] or list(one.questions)
@@ -264,7 +250,7 @@ def _measure(arguments: argparse.Namespace, settings: Settings, kept: Run) -> di
     path = kept.folder / "records.jsonl"
     with RecordFile(path) as file:
         flooder, memory = _run(arguments, parts, file, flood, endlessly(alone, arguments.seed))
-    records = [line for line in read_records(path, LINES) if isinstance(line, LoadRecord)]
+    records = load_records(path)
     model = {"model": parts.gateway.generator.model, "stand_in": parts.gateway.generator.stand_in}
     machine = {"load_average": load, "cores": os.cpu_count()}
     figures = identity | model | flood_figures(records, flooder, memory) | machine | {"records": str(kept.folder)}
@@ -285,7 +271,7 @@ def _run(
     limits = PersonLimits.of(settings)
     with desk_arm(parts, file, arguments.sessions, think=False, limits=limits) as desk:
         flooder = Flooder(desk.turns, pool, settings, think=False)
-        desk.warm(next(questions))
+        warm(desk.ask, next(questions))
         calm = Plan(0, arguments.sessions, arguments.calm, drain, arguments.rate, seed=arguments.seed)
         Drive(desk.ask, file.keep).run(calm, questions)
         sending = threading.Timer(_FLOOD_BEGINS_AFTER_SECONDS, flooder.send, [flood])
@@ -302,13 +288,8 @@ def _run(
 
 def _print(figures: Mapping[str, object], console: Console, language: Language) -> None:
     columns = ("n", "p50", "p95", "p99", "largest")
-    shown = [translate(f"bench_load.{name}", language) if name == "largest" else name for name in columns]
-    table = Table(
-        translate("bench_load.evidence_ms", language),
-        *shown,
-        translate("bench_load.flood_refused", language),
-        title="ms",
-    )
+    heads = ("bench_load.evidence_ms", *columns[:-1], "bench_load.largest", "bench_load.flood_refused")
+    table = headed_table(heads, "ms", language)
     for name in ("before", "flood"):
         others = figures[name]
         assert isinstance(others, Mapping)
@@ -320,8 +301,7 @@ def _print(figures: Mapping[str, object], console: Console, language: Language) 
     said = {"questions": _counts(flooder["questions"]), "files": _counts(flooder["files"])}
     print_line(console, translate("bench_load.flooder", language, **said))
     print_line(console, translate("bench_load.flood_memory", language, **memory))
-    load, cores = figures["load_average"], figures["cores"]
-    print_line(console, translate("bench_load.machine", language, load=load, cores=cores))
+    print_machine(float(str(figures["load_average"])), console, language)
     if figures["model"] == DEFAULT_MODEL:
         print_line(console, translate("bench_load.gpu_note", language))
     others = figures["flood"]
@@ -341,16 +321,15 @@ def main(argv: Sequence[str]) -> int:
     """Run the command; return its exit code: 1 where the others' evidence was late or something was refused to them."""
     arguments = _parser().parse_args(argv)
     console, language = Console(highlight=False), terminal_language()
-    try:
+
+    def work() -> int:
         require_positive(arguments, "sessions", "duration", "calm", "rate", "flood", "files")
         settings = chosen_settings(arguments)
-        with _model(settings, real=arguments.real_model) as chosen:
+        with nullcontext(settings) if arguments.real_model else gpu_timed_server(settings) as chosen:
             figures = _measure(arguments, chosen, Run.named(run_name(arguments), settings))
         _print(figures, console, language)
         print_line(console, translate("bench_load.kept", language, folder=figures["records"]))
         write_json(arguments.json, figures)
-    except AnswerdeskError as error:
-        return fail(error)
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    return 0 if is_met(figures) else 1
+        return 0 if is_met(figures) else 1
+
+    return exit_code(work)

@@ -15,7 +15,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any
@@ -57,7 +57,7 @@ exit codes: 0 ended, 2 usage or the port is taken
 
 @dataclass(slots=True)
 class Spoken:
-    """What is told of a reply in its last object.  Times are ``time.perf_counter``'s, in seconds."""
+    """The counts of a reply in its last object.  Times are ``time.perf_counter``'s, in seconds."""
 
     began_at: float
     load_seconds: float = 0.0
@@ -148,7 +148,7 @@ def _nanoseconds(seconds: float) -> int:
 
 @dataclass(slots=True)
 class _Machine:
-    """The slots, and what is known of the load."""
+    """The slots, and the load."""
 
     timing: GpuTiming
     model: str
@@ -285,7 +285,7 @@ async def _rows(machine: _Machine, wanted: _Wanted) -> AsyncIterator[Row]:
 
 
 def _parts(wanted: _Wanted, timing: GpuTiming, spoken: Spoken) -> list[Row]:
-    """Return what is said, token by token: a thought first, where one is wanted."""
+    """Return the reply, token by token: a thought first, where one is wanted."""
     if wanted.wants_candidates and wanted.max_tokens == 1:
         candidates = {"logprobs": [{**_YES_LOGPROBS[0], "top_logprobs": _YES_LOGPROBS}]}
         return [{"content": "yes", **candidates}]
@@ -360,17 +360,8 @@ def main(argv: Sequence[str]) -> int:
     """Serve until Ctrl-C; return the command's exit code."""
     parser = _parser()
     arguments = parser.parse_args(argv)
-    names = (
-        "slots",
-        "first_token_ms",
-        "tokens_per_second",
-        "answer_tokens",
-        "thinking_tokens",
-        "load_ms",
-        "max_waiting",
-    )
     try:
-        timing = GpuTiming(**{name: getattr(arguments, name) for name in names})
+        timing = GpuTiming(**{one.name: getattr(arguments, one.name) for one in fields(GpuTiming)})
     except ValueError as error:
         parser.error(str(error))
     try:
@@ -398,14 +389,6 @@ def _listening(port: int) -> socket.socket:
 
 def _announce(listening: socket.socket, model: str, timing: GpuTiming) -> None:
     url = f"http://{_HOST}:{listening.getsockname()[1]}"
-    said = translate(
-        "bench_load.gpu_serving",
-        terminal_language(),
-        url=url,
-        model=model,
-        slots=timing.slots,
-        first=timing.first_token_ms,
-        rate=timing.tokens_per_second,
-        answer=timing.answer_tokens,
-    )
-    print_line(Console(), said)
+    shown = {"slots": timing.slots, "first": timing.first_token_ms, "rate": timing.tokens_per_second}
+    shown["answer"] = timing.answer_tokens
+    print_line(Console(), translate("bench_load.gpu_serving", terminal_language(), url=url, model=model, **shown))

@@ -11,31 +11,33 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Generator as GeneratorObject
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
 from eval.bench.load.gpu_timing import answer_pieces
+from eval.bench.load.report import at_most, bars_table
 from eval.commands.shared import (
-    INTERRUPTED,
     SHOWN_INGEST,
     chosen_settings,
+    counted_steps,
+    exit_code,
+    headed_table,
+    load_average,
     one_set,
-    print_line,
-    question_bar,
+    print_machine,
     question_parser,
     write_json,
 )
 from eval.core.knowledge import open_parts
 from ingest.golden import GoldenQuestion
-from rag.errors import AnswerdeskError, SettingsError
+from rag.errors import SettingsError
 from rag.percentiles import Percentiles
 from rag.pipeline import Pipeline, PipelineParts
 from rag.protocols import GeneratedText, GenerationFinished, GenerationPart, Message
 from rag.schema import Answer, Language
-from rag.terminal import fail, terminal_language
+from rag.terminal import terminal_language
 from rag.tracing import STAGES
 from rag.translate import translate
 
@@ -135,17 +137,12 @@ def idle_figures(times: Sequence[tuple[float, Answer]], starts: Sequence[float])
             stages.setdefault(span.name, []).append(span.duration_ms)
     return {
         "n": len(times),
-        "all_ms": _row([ms for ms, _ in times]),
-        "stages": {name: _row(stages[name]) for name in STAGES if name in stages and name != "total"},
+        "all_ms": asdict(Percentiles.of([ms for ms, _ in times])),
+        "stages": {name: asdict(Percentiles.of(stages[name])) for name in STAGES if name in stages and name != "total"},
         "starts": len(warm),
         "start_seconds": round(sorted(warm)[len(warm) // 2], 2) if warm else None,
         "slowest_start_seconds": round(max(warm), 2) if warm else None,
     }
-
-
-def _row(values: Sequence[float]) -> Mapping[str, float | int | None]:
-    found = Percentiles.of(values)
-    return {"n": found.n, "p50": found.p50, "p95": found.p95, "p99": found.p99}
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -161,36 +158,28 @@ def _parser() -> argparse.ArgumentParser:
 
 def _print(figures: Mapping[str, object], console: Console, language: Language) -> None:
     names = ("n", "p50", "p95", "p99")
-    table = Table(translate("eval.stage", language), *names, title=translate("eval.latency", language))
+    table = headed_table(("eval.stage", *names), "eval.latency", language)
     whole, stages = figures["all_ms"], figures["stages"]
     assert isinstance(whole, Mapping) and isinstance(stages, Mapping)
     for name, row in {translate("bench_load.idle_all", language): whole, **stages}.items():
         table.add_row(name, *(str(row[key]) for key in names))
     console.print(table)
     wanted = [
-        ("bar_idle_p50", whole["p50"], P50_MS, "ms"),
-        ("bar_idle_p99", whole["p99"], P99_MS, "ms"),
-        ("bar_start", figures["start_seconds"], START_SECONDS, "s"),
+        ("bar_idle_p50", whole["p50"], P50_MS, " ms"),
+        ("bar_idle_p99", whole["p99"], P99_MS, " ms"),
+        ("bar_start", figures["start_seconds"], START_SECONDS, " s"),
     ]
-    bars = Table(
-        *(translate(f"bench_load.{key}", language) for key in ("what", "measured", "bar", "met")),
-        title=translate("bench_load.bars", language),
-    )
-    for name, value, bar, unit in wanted:
-        if isinstance(value, float | int):
-            met = translate("bench_load.yes" if value <= bar else "bench_load.no", language)
-            bars.add_row(translate(f"bench_load.{name}", language), f"{value:g} {unit}", f"<= {bar:g} {unit}", met)
-    console.print(bars)
-    load, cores = figures["load_average"], figures["cores"]
-    print_line(console, translate("bench_load.machine", language, load=load, cores=cores))
+    console.print(bars_table([bar for one in wanted for bar in at_most(*one)], language))
+    print_machine(float(str(figures["load_average"])), console, language)
 
 
 def main(argv: Sequence[str]) -> int:
     """Run the command; return its exit code."""
     arguments = _parser().parse_args(argv)
     console, language = Console(), terminal_language()
-    load = round(os.getloadavg()[0], 2)
-    try:
+    load = load_average()
+
+    def work() -> None:
         if arguments.starts < 0:
             raise SettingsError(
                 reason=translate("bench_load.positive", language, option="starts", value=arguments.starts)
@@ -198,15 +187,11 @@ def main(argv: Sequence[str]) -> int:
         one = one_set(arguments)
         parts = open_parts(one, chosen_settings(arguments), SHOWN_INGEST)
         questions = [question for question in one.questions if not question.previous]
-        with question_bar(console, disable=not console.is_terminal) as bar:
-            task = bar.add_task(one.name, total=len(questions))
-            times = everything_but_the_model(parts, questions, lambda: bar.advance(task))
+        with counted_steps(console, one.name, len(questions)) as advance:
+            times = everything_but_the_model(parts, questions, advance)
         starts = [first_evidence_seconds(parts.store.folder, questions[0].question) for _ in range(arguments.starts)]
         figures = idle_figures(times, starts) | {"load_average": load, "cores": os.cpu_count()}
         _print(figures, console, language)
         write_json(arguments.json, figures)
-    except AnswerdeskError as error:
-        return fail(error)
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    return 0
+
+    return exit_code(work)

@@ -16,27 +16,19 @@ from dataclasses import asdict, dataclass
 from rich.console import Console
 
 from eval.bench.load.desk_client import DeskArm, desk_arm
-from eval.bench.load.options import require_positive, sessions_parser
+from eval.bench.load.options import require_new, require_positive, sessions_parser
 from eval.bench.load.raw_clients import own_prompts
-from eval.bench.load.records import LINES, LoadRecord, RecordFile
+from eval.bench.load.records import LoadRecord, RecordFile, load_records
 from eval.bench.load.rounds import Drive, Plan, endlessly
-from eval.commands.shared import (
-    INTERRUPTED,
-    SHOWN_INGEST,
-    chosen_settings,
-    one_set,
-    print_line,
-    run_name,
-    write_json,
-)
+from eval.commands.shared import SHOWN_INGEST, chosen_settings, exit_code, one_set, print_line, run_name, write_json
 from eval.core.knowledge import open_parts
-from eval.core.runs import Run, read_records
+from eval.core.runs import Run
 from ingest.golden import GoldenQuestion
 from rag import errors
-from rag.errors import AnswerdeskError, SettingsError
+from rag.errors import SettingsError
 from rag.ollama.server import ServerStatus, ensure_running, status, stop
 from rag.settings import Settings
-from rag.terminal import fail, terminal_language
+from rag.terminal import terminal_language
 from rag.translate import translate
 
 BACK_SECONDS = 10.0
@@ -111,7 +103,7 @@ class Killer:
         return Kill(up_at - killed_at, self._desk.last_word_at - up_at if is_back is not None else None)
 
     def _wait(self, until: Callable[[], bool]) -> float | None:
-        """Return when something was seen to hold; None where it never did, or nobody waits any more."""
+        """Return when a condition was seen to hold; None where it never did, or the killer has given up."""
         give_up_at = time.perf_counter() + _GIVE_UP_SECONDS
         while not until():
             if self._given_up.wait(_LOOK_EVERY_SECONDS) or time.perf_counter() >= give_up_at:
@@ -145,7 +137,7 @@ def kill_under_load(
 
 
 def kill_figures(kills: Sequence[Kill], records: Sequence[LoadRecord]) -> dict[str, object]:
-    """Return what became of the questions: ``in_words`` failed with one of the product's sentences on the matter."""
+    """Return the outcomes of the questions: ``in_words`` failed with one of the product's sentences on the matter."""
     outcomes = Counter(one.outcome for one in records)
     failed = Counter(one.error for one in records if one.outcome == "failed")
     in_words = sum(count for kind, count in failed.items() if _is_of_the_server(kind))
@@ -196,8 +188,7 @@ def _measure(arguments: argparse.Namespace, kept: Run, console: Console) -> dict
     language = terminal_language()
     settings = chosen_settings(arguments)
     one = one_set(arguments)
-    if kept.folder.exists():
-        raise SettingsError(reason=translate("bench_load.run_used", language, run=kept.folder.name))
+    require_new(kept)
     parts = open_parts(one, settings, SHOWN_INGEST)
     alone = [question for question in one.questions if not question.previous]
     prompts = own_prompts(alone, parts, think=False)
@@ -211,9 +202,8 @@ def _measure(arguments: argparse.Namespace, kept: Run, console: Console) -> dict
     kept.begin({"command": "load kills", "kills": arguments.kills, "sessions": arguments.sessions}, questions)
 
     def told(kill: Kill) -> None:
-        console.print(
-            translate("bench_load.killed", language, **{name: _seconds(value) for name, value in asdict(kill).items()})
-        )
+        seconds = {name: _seconds(value) for name, value in asdict(kill).items()}
+        console.print(translate("bench_load.killed", language, **seconds))
 
     plan = Plan(0, arguments.sessions, _LONGEST_SECONDS, _DRAIN_SECONDS, seed=arguments.seed)
     try:
@@ -222,7 +212,7 @@ def _measure(arguments: argparse.Namespace, kept: Run, console: Console) -> dict
             kill_under_load(killer, desk, questions, plan, file.keep)
     finally:
         stop(settings)
-    records = [line for line in read_records(path, LINES) if isinstance(line, LoadRecord)]
+    records = load_records(path)
     figures = kill_figures(killer.done, records) | {"model": parts.gateway.generator.model, "records": str(kept.folder)}
     kept.save_figures(figures)
     return figures
@@ -236,17 +226,16 @@ def main(argv: Sequence[str]) -> int:
     """Run the command; return its exit code: 1 where a question was lost or the model came back too late."""
     arguments = _parser().parse_args(argv)
     console, language = Console(highlight=False), terminal_language()
-    try:
+
+    def work() -> int:
         require_positive(arguments, "kills", "sessions")
         kept = Run.named(run_name(arguments), chosen_settings(arguments))
         figures = _measure(arguments, kept, console)
         write_json(arguments.json, figures)
-    except AnswerdeskError as error:
-        return fail(error)
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    met = is_met(figures, arguments.kills)
-    shown = {**figures, "longest": _seconds(figures["longest_back_seconds"]), "bar": f"{BACK_SECONDS:g} s"}
-    print_line(console, translate("bench_load.kills_met" if met else "bench_load.kills_missed", language, **shown))
-    print_line(console, translate("bench_load.kept", language, folder=figures["records"]))
-    return 0 if met else 1
+        met = is_met(figures, arguments.kills)
+        shown = {**figures, "longest": _seconds(figures["longest_back_seconds"]), "bar": f"{BACK_SECONDS:g} s"}
+        print_line(console, translate("bench_load.kills_met" if met else "bench_load.kills_missed", language, **shown))
+        print_line(console, translate("bench_load.kept", language, folder=figures["records"]))
+        return 0 if met else 1
+
+    return exit_code(work)

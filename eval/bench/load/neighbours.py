@@ -15,16 +15,23 @@ from statistics import median
 from rich.console import Console
 from rich.table import Table
 
-from eval.commands.shared import INTERRUPTED, command_parser, print_line, question_bar, write_json
+from eval.commands.shared import (
+    chosen_settings,
+    command_parser,
+    counted_steps,
+    exit_code,
+    load_average,
+    print_line,
+    write_json,
+)
 from eval.core.question_sets import KNOWLEDGE_DIR
-from rag.errors import AnswerdeskError, SettingsError
+from rag.errors import SettingsError
 from rag.generation.oom_fallback import FallbackGenerator
 from rag.ollama.hosts import choose_model
 from rag.ollama.server import ensure_running, status
 from rag.protocols import GenerationFinished, Generator, Message
 from rag.schema import Language
-from rag.settings import load_settings
-from rag.terminal import fail, terminal_language
+from rag.terminal import terminal_language
 from rag.translate import translate
 
 ALONE, BUSY, INGEST = "alone", "busy", "ingest"
@@ -163,23 +170,18 @@ def main(argv: Sequence[str]) -> int:
     """Run the command; return its exit code."""
     arguments = _parser().parse_args(argv)
     console, language = Console(), terminal_language()
-    try:
-        settings = load_settings()
-        if arguments.model:
-            settings = settings.changed(model=arguments.model)
+
+    def work() -> None:
+        settings = chosen_settings(arguments)
         ensure_running(settings)
         generator = FallbackGenerator(settings, lambda: choose_model(settings))
         kinds = (ALONE, BUSY, INGEST)
-        with question_bar(console, disable=not console.is_terminal) as bar:
-            task = bar.add_task(generator.model, total=len(kinds) * (arguments.rounds + 1))
-            found = measure_beside(generator, kinds, arguments.documents, arguments.rounds, lambda: bar.advance(task))
+        with counted_steps(console, generator.model, len(kinds) * (arguments.rounds + 1)) as advance:
+            found = measure_beside(generator, kinds, arguments.documents, arguments.rounds, advance)
         figures = neighbour_figures(found)
         _print(figures, console, language)
         server = status(settings)
-        machine = {"cores": os.cpu_count(), "load_average": round(os.getloadavg()[0], 2), "model": generator.model}
+        machine = {"cores": os.cpu_count(), "load_average": load_average(), "model": generator.model}
         write_json(arguments.json, {"rows": figures, **machine, "goes_first": server.goes_first})
-    except AnswerdeskError as error:
-        return fail(error)
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    return 0
+
+    return exit_code(work)

@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, TypedDict, TypeVar, cast
 from urllib.error import URLError
 from urllib.request import ProxyHandler, build_opener
 
-from eval.bench.load.records import Asking, LoadRecord, Outcome
-from ingest.golden import GoldenQuestion
+from eval.bench.load.records import OUTCOMES, Asking, LoadRecord, Outcome
 from rag.errors import SettingsError
 from rag.settings import Settings
 from rag.setup.system_packages import find_chromium
@@ -34,7 +33,6 @@ _LOOK_EVERY_SECONDS = 0.1
 
 Result = TypeVar("Result")
 
-_OUTCOMES: dict[str, Outcome] = {"done": "answered", "refused": "refused", "failed": "failed", "stopped": "unfinished"}
 _LOOK_FOR_STOP_SECONDS = 1.0
 _PAGE_SECONDS = 300.0
 _QUESTION = ".st-key-question textarea"
@@ -161,14 +159,8 @@ class PageArm:
             self._thread.join()
         self._loop.close()
 
-    def warm(self, question: GoldenQuestion) -> None:
-        """Ask once, so that nothing is loaded while it is measured.  Raises ``SettingsError`` where that fails."""
-        ended = self.ask(Asking(-1, 0, question, time.perf_counter(), threading.Event()))
-        if ended.outcome not in ("answered", "refused"):
-            raise SettingsError(reason=translate("bench_load.not_warm", terminal_language(), error=ended.error))
-
     def ask(self, asking: Asking) -> LoadRecord:
-        """Ask in the session's own browser context, and return what was seen there."""
+        """Ask in the session's own browser context, and return the record."""
         return self._wait_for(self._ask(asking))
 
     def _wait_for(self, work: Coroutine[object, object, Result]) -> Result:
@@ -210,7 +202,7 @@ class PageArm:
         try:
             await box.press("Enter")
             ended = await _ended(page, asking)
-            outcome, text, seen = _OUTCOMES[ended["state"]], ended["text"], ended["seen"]
+            outcome, text, seen = OUTCOMES[ended["state"]], ended["text"], ended["seen"]
         except _Stopped:
             outcome, seen = "unfinished", await page.evaluate("answerdeskWatch.seen()")
         except Error as raised:
@@ -233,7 +225,7 @@ class PageArm:
 
 
 async def _ended(page: "Page", asking: Asking) -> _Ended:
-    """Wait in the page for the end of what was asked, and look here only whether anybody still waits."""
+    """Wait in the page for the end of the turn, and look here only whether the run is stopped."""
     waiting = asyncio.ensure_future(page.evaluate("answerdeskWatch.ended()"))
     try:
         while not (await asyncio.wait({waiting}, timeout=_LOOK_FOR_STOP_SECONDS))[0]:

@@ -43,22 +43,12 @@ class Prompt:
 
 
 class _TakesDown:
-    """Stands where the generator is, and gives nothing back."""
+    """Takes a generator's place, and gives nothing back."""
 
-    def __init__(self) -> None:
-        self.taken: tuple[tuple[Message, ...], bool, int] | None = None
-
-    @property
-    def model(self) -> str:
-        return ""
-
-    @property
-    def stand_in(self) -> bool:
-        return True
-
-    @property
-    def continues_replies(self) -> bool:
-        return True
+    model = ""
+    stand_in = True
+    continues_replies = True
+    taken: tuple[tuple[Message, ...], bool, int] | None = None
 
     def generate(
         self, messages: Sequence[Message], *, think: bool, max_tokens: int, candidates: int = 0
@@ -159,7 +149,7 @@ class RawArm:
         self._model = model
 
     def ask(self, asking: Asking) -> LoadRecord:
-        """Ask, and return what was heard.  What Ollama refuses is a failed question."""
+        """Ask, and return the record.  What Ollama refuses is a failed question."""
         sent_at = time.perf_counter()
         heard = _Heard()
         try:

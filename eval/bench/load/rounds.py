@@ -162,7 +162,7 @@ def _open_workers(plan: Plan) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """One way of asking.  ``process_id`` is whose memory counts, None: nobody's."""
+    """One way of asking.  ``process_id`` is the process whose memory counts, if any."""
 
     name: str
     ask: Ask
@@ -171,18 +171,23 @@ class Arm:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """Where records go, and who is told."""
+    """Where records go, and what hears of arms and records."""
 
     file: RecordFile
     began: Callable[[Arm, int], None] = lambda arm, round_number: None
     asked: Callable[[LoadRecord], None] = lambda record: None
+
+    def keep(self, record: LoadRecord) -> None:
+        """Write a record, and tell of it."""
+        self.file.keep(record)
+        self.asked(record)
 
 
 def run_rounds(arms: Sequence[Arm], questions: Sequence[GoldenQuestion], plan: Plan, rounds: int, watch: Watch) -> None:
     """Run ``rounds`` rounds of all arms, each for ``plan.seconds`` / ``rounds``.
 
     In a closed loop the first arm of a round runs by the clock, and the others are asked the same questions, as many.
-    Raises what an arm raises; what was kept until then stays.
+    Raises what an arm raises; records kept until then stay.
     """
     asked_before = 0
     for number in range(rounds):
@@ -192,7 +197,7 @@ def run_rounds(arms: Sequence[Arm], questions: Sequence[GoldenQuestion], plan: P
             watch.began(arm, number)
             own = islice(endlessly(questions, plan.seed), asked_before, None)
             by_count = asked if place and not plan.per_minute else None
-            asked = _block(arm, Drive(arm.ask, _kept(watch)), replace(wanted, questions=by_count), own, watch)
+            asked = _block(arm, Drive(arm.ask, watch.keep), replace(wanted, questions=by_count), own, watch)
         asked_before += asked
 
 
@@ -201,14 +206,6 @@ def _block(arm: Arm, drive: Drive, plan: Plan, questions: "islice[GoldenQuestion
         asked, seconds = drive.run(plan, questions)
     watch.file.keep(Block(arm.name, plan.round, seconds, used.before_bytes, used.peak_bytes, used.processor_seconds))
     return asked
-
-
-def _kept(watch: Watch) -> Callable[[LoadRecord], None]:
-    def keep(record: LoadRecord) -> None:
-        watch.file.keep(record)
-        watch.asked(record)
-
-    return keep
 
 
 class ProcessWatch:

@@ -20,14 +20,7 @@ from eval.bench.simulate.report import (
     words,
 )
 from eval.bench.simulate.sizing import PassageBytes, plan_for, room_for
-from eval.commands.shared import (
-    command_parser,
-    counted_steps,
-    exit_code,
-    print_line,
-    write_json,
-    write_text,
-)
+from eval.commands.shared import command_parser, counted_steps, exit_code, print_line, write_json, write_text
 from eval.core.runs import Run
 from rag.errors import SettingsError
 from rag.settings import load_settings

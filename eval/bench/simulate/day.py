@@ -115,7 +115,7 @@ def origins() -> dict[str, Origin]:
 
 @dataclass(frozen=True, slots=True)
 class Hour:
-    """One hour of a day: what was asked in it.  Seconds; ``queue_mean`` and ``queue_most`` are questions that wait."""
+    """One hour of a day and its questions.  Seconds; ``queue_mean`` and ``queue_most`` are questions that wait."""
 
     hour: int
     questions: int
@@ -179,7 +179,7 @@ class Day:
     asks_model: NDArray[np.bool_]
 
     def hour(self, hour: int) -> Hour:
-        """Return what was asked within an hour."""
+        """Return one hour of the day."""
         within = (self.arrivals // _HOUR_SECONDS) == hour
         asked = within & self.asks_model
         waits = self.waits[asked & ~np.isnan(self.waits)]

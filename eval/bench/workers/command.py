@@ -73,7 +73,7 @@ class Arrangement:
 
 
 def arrangements(cores: Sequence[int]) -> tuple[Arrangement, ...]:
-    """Return what is measured: first all on all cores, then machines of one core each.  There must be two cores.
+    """Return the arrangements: first all on all cores, then machines of one core each.  There must be two cores.
 
     The last one has more workers than that, and says something only where embedders sleep.
     """

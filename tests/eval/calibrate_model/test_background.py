@@ -11,7 +11,7 @@ import pytest
 
 from eval.calibrate_model import background, calibration
 from eval.calibrate_model.background import CalibrationProcess, CalibrationProgress, Order
-from eval.calibrate_model.report import Findings, as_json, findings_of
+from eval.calibrate_model.report import Findings, findings_of
 from eval.calibrate_model.results import DEFAULT_TUNING, Target, Tuning, configurations, rows_of
 from eval.calibrate_model.sandbox_ollama import AS_IS, Workshop
 from eval.commands import calibrate_model as command
@@ -25,7 +25,7 @@ from rag.settings import KEPT_NAME, Settings
 from rag.storage.regression import RegressionQuestion, RegressionQuestions
 from rag.storage.store import KnowledgeStore
 from rag.testing import HashEmbedder, offline_parts
-from tests.eval.calibrate_model.records import SERVED, question, record
+from tests.eval.calibrate_model.records import SERVING, question, record
 from tests.ollama_stub import OllamaStub
 from tests.rag.ollama.test_sizing import SMALL, TENSORS
 
@@ -169,11 +169,11 @@ def test_without_questions_nothing_is_begun(stub: OllamaStub, tmp_path: Path) ->
 
 def _saved(settings: Settings, *, best: bool) -> None:
     (one,) = configurations({AS_IS: MODEL}, (3,), (8192,))
-    rows: Sequence[Any] = rows_of({one: (SERVED, [record(0)])}, [question(0)], Target())
+    rows: Sequence[Any] = rows_of({one: (SERVING, [record(0)])}, [question(0)], Target())
     run = Run.named("monday", settings)
     run.begin({"command": "calibrate model"}, [question(0)])
     found = Findings(MODEL, True, "", tuple(rows), rows[0] if best else None, Target(), True, "monday")
-    run.save_figures(as_json(found))
+    run.save_figures(asdict(found))
 
 
 @pytest.mark.slow

@@ -22,7 +22,7 @@ from eval.calibrate_model.results import (
 )
 from rag.errors import SettingsError
 from rag.settings import Settings
-from tests.eval.calibrate_model.records import SERVED, configuration, question, record
+from tests.eval.calibrate_model.records import SERVING, configuration, question, record
 
 QUESTIONS = [question(number) for number in range(4)]
 TARGET = Target()
@@ -37,7 +37,7 @@ OWN = replace(OTHER, tuning=Tuning(kv_cache_type="q8_0"))
 
 def test_a_row_counts_what_was_measured() -> None:
     records = [record(0), record(1, right=False, seconds=4.0), record(2, error="ModelTimedOut")]
-    (row,) = rows_of({configuration(): (SERVED, records)}, QUESTIONS, TARGET)
+    (row,) = rows_of({configuration(): (SERVING, records)}, QUESTIONS, TARGET)
     assert (row.n, row.compared, row.errors) == (3, 3, 1)
     assert row.accuracy == 0.3333
     assert (row.p50_ms, row.p99_ms) == (3000.0, 3980.0)
@@ -48,12 +48,12 @@ def test_a_row_counts_what_was_measured() -> None:
 def test_accuracy_is_over_the_questions_that_all_were_asked() -> None:
     whole = [record(0), record(1, right=False), record(2, right=False)]
     short = [record(0)]
-    rows = rows_of({configuration(): (SERVED, whole), configuration("q4_K_M"): (SERVED, short)}, QUESTIONS, TARGET)
+    rows = rows_of({configuration(): (SERVING, whole), configuration("q4_K_M"): (SERVING, short)}, QUESTIONS, TARGET)
     assert [(row.accuracy, row.compared, row.n) for row in rows] == [(1.0, 1, 3), (1.0, 1, 1)]
 
 
 def test_the_winner_serves_most_agents_without_being_less_accurate() -> None:
-    rows = rows_of({configuration(): (SERVED, [record(0)])}, QUESTIONS, TARGET)
+    rows = rows_of({configuration(): (SERVING, [record(0)])}, QUESTIONS, TARGET)
     best = replace(rows[0], accuracy=0.90, agents=3)
     close = replace(best, accuracy=0.89, agents=5, p99_ms=9000.0)
     quicker = replace(close, p99_ms=8000.0)
@@ -66,7 +66,7 @@ def test_the_winner_serves_most_agents_without_being_less_accurate() -> None:
 
 
 def test_without_an_answer_there_is_no_winner() -> None:
-    rows = rows_of({configuration(): (SERVED, [])}, QUESTIONS, TARGET)
+    rows = rows_of({configuration(): (SERVING, [])}, QUESTIONS, TARGET)
     assert rows[0].accuracy is None
     assert winner(rows) is None
     assert winner([]) is None
@@ -168,13 +168,13 @@ def test_it_is_kept_at_equal_answers(
 ) -> None:
     own = [record(number, right=number not in wrong) for number in range(20)]
     other = [record(number, right=number not in reference) for number in range(20)]
-    (row,) = rows_of({OWN: (SERVED, own)}, TWENTY, Target())
+    (row,) = rows_of({OWN: (SERVING, own)}, TWENTY, Target())
     trial = judged(compared("kv", OWN, [((1.0, 1.0), (2.0, 2.0))], 60.0), row, TWENTY, own, other)
     assert trial.row is not None
     assert (trial.row.accuracy, trial.agreement, trial.kept) == (accuracy, agreement, kept)
 
 
 def test_without_a_common_question_nothing_is_kept() -> None:
-    (row,) = rows_of({OWN: (SERVED, RIGHT)}, TWENTY, Target())
+    (row,) = rows_of({OWN: (SERVING, RIGHT)}, TWENTY, Target())
     trial = judged(compared("kv", OWN, [((1.0, 1.0), (2.0, 2.0))], 60.0), row, TWENTY, RIGHT, [])
     assert (trial.agreement, trial.kept) == (None, False)

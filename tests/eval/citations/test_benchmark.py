@@ -3,7 +3,7 @@
 import random
 from dataclasses import replace
 
-from eval.citations.benchmark import Checked, check, figures, foreign_sentence, known_sentences
+from eval.citations.benchmark import CheckedSentence, check, figures, foreign_sentence, known_sentences
 from rag.schema import Citation, Evidence, Language
 from tests.eval.cases import question
 
@@ -71,8 +71,8 @@ def test_a_foreign_sentence_has_no_support_here() -> None:
     assert foreign_sentence(ASKED, [passage(), passage(document_id="bridge")], others, random.Random(0)) is None
 
 
-def one(kind: str, *, fault: str = "", cited: int = 0, right: int = 0, marked: bool = False) -> Checked:
-    return Checked("q", kind, fault, "", cited, right, marked)
+def one(kind: str, *, fault: str = "", cited: int = 0, right: int = 0, marked: bool = False) -> CheckedSentence:
+    return CheckedSentence("q", kind, fault, "", cited, right, marked)
 
 
 def test_figures_by_hand() -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from eval.code.judging import Outcome
-from eval.code.records import Attempt, Judged, pass_at_k, summarise
+from eval.code.records import Attempt, AttemptVerdict, pass_at_k, summarise
 
 
 @pytest.mark.parametrize(
@@ -30,8 +30,8 @@ def test_more_than_the_samples_cannot_be_drawn(k: int) -> None:
         pass_at_k(5, 2, k)
 
 
-def _judged(task: str, *outcomes: Outcome) -> list[Judged]:
-    return [Judged(task, sample, outcome) for sample, outcome in enumerate(outcomes)]
+def _judged(task: str, *outcomes: Outcome) -> list[AttemptVerdict]:
+    return [AttemptVerdict(task, sample, outcome) for sample, outcome in enumerate(outcomes)]
 
 
 def test_one_sample_a_problem_has_wilsons_interval() -> None:
