@@ -3,23 +3,12 @@
 import argparse
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from importlib import import_module
 
 from eval.benches import BENCHMARKS, benchmark_main
 from eval.commands import answers as answers_command
-from eval.commands import calibrate_model as calibrate_model_command
-from eval.commands import calibrate_refusal as calibrate_reader
-from eval.commands import chunk_size as chunk_size_command
-from eval.commands import citations as citations_command
-from eval.commands import code as code_command
-from eval.commands import compare as compare_command
-from eval.commands import desk as desk_command
-from eval.commands import gaps as gaps_command
-from eval.commands import refusal as refusal_command
-from eval.commands import report as report_command
-from eval.commands import retrieval as retrieval_command
-from eval.commands import train as train_command
-from eval.commands.question_options import question_parser
+from eval.commands.shared import question_parser
 from rag.errors import BenchmarkMissing
 from rag.private_files import keep_files_private
 from rag.terminal import exit_code_of, fail
@@ -29,7 +18,7 @@ examples:
   python -m eval                              the sample questions, as the desk would answer them
   python -m eval --limit 20 --seed 7          a random twenty of them
   python -m eval --questions mine.jsonl --json result.json
-  python -m eval --run monday                 go on with a run that was interrupted
+  python -m eval --run monday                 resume an interrupted run
   python -m eval answers --help               answers beside the same model's ceiling and floor
   python -m eval retrieval --help             the search alone, without a model
   python -m eval refusal --help               are questions without an answer refused, and only those?
@@ -51,6 +40,11 @@ examples:
   python -m eval ingest --help                the ingest: speed, memory, and what a kill leaves behind
   python -m eval workers --help               how much faster an ingest is with workers beside it
 """
+COMMANDS = (
+    "answers", "retrieval", "refusal", "compare", "report", "citations", "code", "desk", "gaps", "chunk-size", "train",
+    "calibrate refusal", "calibrate model",
+)  # fmt: skip
+"""The commands, each a module of ``eval.commands`` of that name with ``_`` between its words."""
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -76,28 +70,13 @@ def _run_benchmark(name: str, argv: Sequence[str]) -> int:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code."""
     given = list(sys.argv[1:] if argv is None else argv)
-    commands: dict[str, Callable[[Sequence[str]], int]] = {
-        "answers": answers_command.main,
-        "retrieval": retrieval_command.main,
-        "refusal": refusal_command.main,
-        "compare": compare_command.main,
-        "report": report_command.main,
-        "citations": citations_command.main,
-        "code": code_command.main,
-        "desk": desk_command.main,
-        "gaps": gaps_command.main,
-        "chunk-size": chunk_size_command.main,
-        "train": train_command.main,
-    }
-    for name in BENCHMARKS:
-        if given[: len(words := name.split())] == words:
+    for name in (*BENCHMARKS, *COMMANDS):  # `compare langchain` before `compare`
+        if given[: len(words := name.split())] != words:
+            continue
+        if name in BENCHMARKS:
             return _run_benchmark(name, given[len(words) :])
-    if given and given[0] in commands:
-        return commands[given[0]](given[1:])
-    if given[:2] == ["calibrate", "refusal"]:
-        return calibrate_reader.main(given[2:])
-    if given[:2] == ["calibrate", "model"]:
-        return calibrate_model_command.main(given[2:])
+        module = import_module(f"eval.commands.{'_'.join(words).replace('-', '_')}")
+        return int(module.main(given[len(words) :]))
     return answers_command.run_command(_parser(), given, all_questions=True)
 
 

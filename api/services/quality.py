@@ -12,10 +12,9 @@ from typing import TypeVar
 from api.services.guarded import GuardedService
 from api.services.jobs import Job, JobControl, Jobs
 from api.services.knowledge import PipelineOf, real_pipeline
-from eval.compare.pairs import Comparison, compare_runs
+from eval.background import Evaluation, EvaluationKind, EvaluationProcess, chosen_questions
+from eval.compare.pairs import Compared, Comparison, compare_runs, side_by_side
 from eval.compare.report_page import run_plots
-from eval.compare.side_by_side import Compared, side_by_side
-from eval.core.background import Evaluation, EvaluationKind, EvaluationProcess, chosen_questions
 from eval.core.runs import Run, new_run_name
 from eval.gaps.report import GapParts, GapReport, find_gaps
 from rag.errors import CalibrationDamaged, NoRegressionQuestions, SettingsError

@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from eval.answers.conditions import Arm, Context, MeteredGenerator, WatchedRetriever, arm
-from eval.answers.runner import Instruments, Record, run
+from eval.answers.asking import Arm, Context, Instruments, MeteredGenerator, Record, WatchedRetriever, arm, run
 from eval.answers.scores import summarise
 from eval.core.progress import SILENT, Progress, counted
 from eval.core.question_sets import QuestionSet

@@ -1,6 +1,6 @@
 """Is an answer right?  Deterministic, the same for both languages, no model as judge.
 
-What a right reply must hold depends on what is known.  Our own questions name key points, and each must be there.
+What a right reply must hold depends on the reference.  Our own questions name key points, and each must be there.
 Public sets give answers only.  A short answer is a span and must occur in whole words.  A longer one is an entry (of a
 FAQ or a forum), which no reply repeats word for word: a reply is right when half of its pairs of words come from the
 entry, or it holds four tenths of the entry's, and it gives no number that neither the entry nor the question has.  That
@@ -105,7 +105,7 @@ def token_f1(text: str, reference: str) -> float:
 def pair_overlap(text: str, reference: str) -> tuple[float, float]:
     """Return in [0, 1] how many of the text's pairs of tokens are in the reference, and the other way round.
 
-    Pairs tell what is said; single words are shared by whatever speaks about the same.
+    Pairs show what a text says; single words are shared by any text about the same subject.
     """
     found, wanted = tokens(text), tokens(reference)
     return _overlap(list(pairwise(found)), list(pairwise(wanted)))
@@ -195,7 +195,7 @@ def is_right_reply(question: GoldenQuestion, text: str) -> bool:
 
 
 def holds_gold(question: GoldenQuestion, text: str, documents: tuple[str, ...]) -> bool:
-    """Tell whether what the model read holds the answer: ``text``, which came from ``documents``.
+    """Tell whether the text that the model read, from ``documents``, holds the answer.
 
     Of an entry that cannot be told sentence by sentence, so there its document counts.
     """

@@ -5,10 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-from eval.answers.conditions import ARMS, Arm
+from eval.answers.asking import ARMS, NO_PASSAGE, Arm, Record
 from eval.answers.metrics import best_rouge_l, best_token_f1, has_numbers_of, holds_gold, is_right_reply
-from eval.answers.runner import NO_PASSAGE, Record
-from eval.core.bootstrap import mean_interval, ratio_interval
+from eval.core.statistics import mean_interval, ratio_interval, rounded_mean
 from eval.retrieval.rankings import recall_at, reciprocal_rank_at
 from ingest.golden import GoldenQuestion
 from rag.text.language import question_language
@@ -107,7 +106,7 @@ def summarise(questions: Sequence[GoldenQuestion], records: Sequence[Record]) ->
         **_quality(own),
         "intervals": _intervals(own, arms["ceiling"]),
         **_citations(own),
-        "language_match": _mean([item.language_match for item in own]),
+        "language_match": rounded_mean([item.language_match for item in own]),
         "tokens": _tokens([record for record in records if record.arm == "own"]),
         **{name: _of_arm(scores, records, name) for name, scores in arms.items() if scores},
         "share_of_ceiling": _share(own, arms["ceiling"]),
@@ -115,7 +114,7 @@ def summarise(questions: Sequence[GoldenQuestion], records: Sequence[Record]) ->
         **_parts(own),
         "errors": sorted(f"{item.question_id}: {item.error}" for item in own if item.error),
         "latency_ms": _latency([record for record in records if record.arm == "own"]),
-        "quoted": _mean([answer.quoted for answer in replies if not answer.refused]),
+        "quoted": rounded_mean([answer.quoted for answer in replies if not answer.refused]),
         "model": ", ".join(sorted({answer.model for answer in written})),
         "stand_in": any(answer.stand_in for answer in written),
     }
@@ -135,18 +134,18 @@ def scores_of(questions: Sequence[GoldenQuestion], records: Sequence[Record], ar
 def _quality(scores: Sequence[Score]) -> dict[str, object]:
     return {
         "n": len(scores),
-        "accuracy": _mean([item.right for item in scores]),
-        "token_f1": _mean([item.token_f1 for item in scores]),
-        "rouge_l": _mean([item.rouge_l for item in scores]),
-        "numbers_right": _mean([item.numbers_right for item in scores]),
+        "accuracy": rounded_mean([item.right for item in scores]),
+        "token_f1": rounded_mean([item.token_f1 for item in scores]),
+        "rouge_l": rounded_mean([item.rouge_l for item in scores]),
+        "numbers_right": rounded_mean([item.numbers_right for item in scores]),
     }
 
 
 def _citations(scores: Sequence[Score]) -> dict[str, object]:
     return {
-        "supported_sentences": _mean([item.supported_share for item in scores]),
-        "citation_precision": _mean([item.gold_citations for item in scores]),
-        "citation_recall": _mean([item.gold_cited for item in scores]),
+        "supported_sentences": rounded_mean([item.supported_share for item in scores]),
+        "citation_precision": rounded_mean([item.gold_citations for item in scores]),
+        "citation_recall": rounded_mean([item.gold_cited for item in scores]),
     }
 
 
@@ -186,25 +185,25 @@ def _parts(scores: Sequence[Score]) -> dict[str, object]:
     return {
         "answers": {
             "n": len(answerable),
-            "accuracy": _mean([item.right for item in answerable]),
-            "gold_cited": _mean([item.gold_cited for item in answerable]),
+            "accuracy": rounded_mean([item.right for item in answerable]),
+            "gold_cited": rounded_mean([item.gold_cited for item in answerable]),
         },
         "retrieval": {
             "n": len([item for item in answerable if item.recall_at_1 is not None]),
-            "recall_at_1": _mean([item.recall_at_1 for item in answerable]),
-            "recall_at_5": _mean([item.recall_at_5 for item in answerable]),
-            "mrr_at_10": _mean([item.reciprocal_rank for item in answerable]),
+            "recall_at_1": rounded_mean([item.recall_at_1 for item in answerable]),
+            "recall_at_5": rounded_mean([item.recall_at_5 for item in answerable]),
+            "mrr_at_10": rounded_mean([item.reciprocal_rank for item in answerable]),
         },
         "refusal": {
-            "refused_unanswerable": _mean([item.refused for item in unanswerable]),
-            "refused_answerable": _mean([item.refused for item in answerable]),
+            "refused_unanswerable": rounded_mean([item.refused for item in unanswerable]),
+            "refused_answerable": rounded_mean([item.refused for item in answerable]),
         },
         "by_language": {
-            language: _mean([item.right for item in scores if item.language == language])
+            language: rounded_mean([item.right for item in scores if item.language == language])
             for language in sorted({item.language for item in scores})
         },
         "by_kind": {
-            kind: {"n": kinds[kind], "accuracy": _mean([item.right for item in scores if item.kind == kind])}
+            kind: {"n": kinds[kind], "accuracy": rounded_mean([item.right for item in scores if item.kind == kind])}
             for kind in sorted(kinds)
         },
     }
@@ -214,9 +213,9 @@ def _tokens(records: Sequence[Record]) -> dict[str, float | None]:
     """Return mean tokens a question that the model was asked."""
     asked = [record.tokens for record in records if record.tokens.prompt]
     return {
-        "prompt": _mean([tokens.prompt for tokens in asked]),
-        "generated": _mean([tokens.generated for tokens in asked]),
-        "evidence": _mean([tokens.evidence for tokens in asked]),
+        "prompt": rounded_mean([tokens.prompt for tokens in asked]),
+        "generated": rounded_mean([tokens.generated for tokens in asked]),
+        "evidence": rounded_mean([tokens.evidence for tokens in asked]),
     }
 
 
@@ -233,8 +232,3 @@ def _latency(records: Sequence[Record]) -> Mapping[str, Mapping[str, object]]:
         ),
     }
     return {name: asdict(value) for name, value in (until | stages).items() if value.n}
-
-
-def _mean(values: Sequence[float | bool | None]) -> float | None:
-    counted = [float(value) for value in values if value is not None]
-    return round(sum(counted) / len(counted), 4) if counted else None

@@ -8,16 +8,28 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from eval.answers.conditions import MeteredGenerator, WatchedRetriever
-from eval.answers.runner import RECORDS, Instruments, Record, ask
-from eval.calibrate_model.knobs import LEAST_GAIN, ROUNDS, Pace, Trial, compared, judged, turned
-from eval.calibrate_model.report import Findings, as_json, page
-from eval.calibrate_model.results import Configuration, Served, Target, configurations, rows_of, winner
+from eval.answers.asking import RECORDS, Instruments, MeteredGenerator, Record, WatchedRetriever, ask
+from eval.calibrate_model.report import Findings, page
+from eval.calibrate_model.results import (
+    LEAST_GAIN,
+    ROUNDS,
+    Configuration,
+    Pace,
+    ServingFigures,
+    Target,
+    Trial,
+    compared,
+    configurations,
+    judged,
+    rows_of,
+    turned,
+    winner,
+)
 from eval.calibrate_model.sandbox_ollama import AS_IS, Subject, Workshop, choose, made_name, subject
 from eval.core.knowledge import knowledge_folder
 from eval.core.progress import SILENT, Progress
@@ -45,7 +57,7 @@ from rag.settings import Settings
 from rag.storage.store import KnowledgeStore
 from rag.terminal import terminal_language
 
-_SERVED = TypeAdapter(Served)
+_SERVING_FIGURES = TypeAdapter(ServingFigures)
 _PACES = TypeAdapter(list[tuple[Pace, Pace]])
 
 ReportConfiguration = Callable[[Configuration, int, int], None]
@@ -56,7 +68,7 @@ _LOOK_EVERY_SECONDS = 0.1
 
 @dataclass(frozen=True, slots=True)
 class CalibrationOptions:
-    """What is tried: each quantization with each number of slots and each context length (tokens).
+    """The configurations to try: each quantization with each number of slots and each context length (tokens).
 
     Without ``quantizations`` those are all kinds that an F16 model can be made into (Q4_0 on a CPU with AMX), or any
     model where ``reconstruct`` allows an F16 of it, else the model as it is.  From the best of them on the ``knobs``
@@ -76,7 +88,7 @@ class CalibrationOptions:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """One run: what is asked, of which model, where the answers are kept, and until when."""
+    """One run: the questions, the model, where the answers are kept, and until when."""
 
     options: CalibrationOptions
     one: QuestionSet
@@ -100,7 +112,7 @@ class Calibration:
         return self.options.quantizations or (made if self.subject.is_whole or self.options.reconstruct else (AS_IS,))
 
     def begin(self) -> None:
-        """Save what is measured.  Raises ``SettingsError`` when the run of that name measured something else."""
+        """Save the run's identity.  Raises ``SettingsError`` when the run of that name measured something else."""
         identity = {
             "command": "calibrate model",
             "set": self.one.name,
@@ -116,14 +128,14 @@ class Calibration:
         }
         self.kept.begin(identity, self.one.questions)
 
-    def measure(self) -> tuple[dict[Configuration, tuple[Served, Sequence[Record]]], bool]:
+    def measure(self) -> tuple[dict[Configuration, tuple[ServingFigures, Sequence[Record]]], bool]:
         """Try each configuration for its share of the time; tell whether all were asked everything."""
         names = {kind: made_name(self.subject, kind) for kind in self.kinds}
         tried = configurations(names, self.options.slots, self.options.contexts)
         count = len(self.one.questions)
         if any(len(self._records(one)) < count for one in tried):
             names = self._prepare(self.kinds, self.deadline)
-        found: dict[Configuration, tuple[Served, Sequence[Record]]] = {}
+        found: dict[Configuration, tuple[ServingFigures, Sequence[Record]]] = {}
         for number, one in enumerate(tried):
             seconds = (self.deadline - time.monotonic()) / (len(tried) - number + len(self.options.knobs))
             result = self._tried(one, seconds if one.kind in names else 0.0)
@@ -206,8 +218,8 @@ class Calibration:
 
     def _tried(
         self, one: Configuration, seconds: float, *, greedy: bool = False
-    ) -> tuple[Served, Sequence[Record]] | None:
-        """Try one for so long; what was asked before is not asked again.  None: there was no time at all.
+    ) -> tuple[ServingFigures, Sequence[Record]] | None:
+        """Try one for so long; questions asked before are not asked again.  None: there was no time at all.
 
         ``greedy``: the model always writes the likeliest word, so that answers can be compared one by one.
         """
@@ -215,7 +227,7 @@ class Calibration:
         records_path = self.kept.folder / f"records-{name}.jsonl"
         served_path = self.kept.folder / f"served-{name}.json"
         records = read_records(records_path, RECORDS)
-        served = _SERVED.validate_json(served_path.read_bytes()) if served_path.exists() else None
+        served = _SERVING_FIGURES.validate_json(served_path.read_bytes()) if served_path.exists() else None
         if served is not None and (len(records) == len(self.one.questions) or seconds <= 0):
             return served, records
         if seconds <= 0:
@@ -237,23 +249,25 @@ class Calibration:
             records, asked_for = asking.ask_all(self.one.questions, records_path)
             memory = next((model.memory_bytes for model in client.loaded() if model.name == one.model), 0)
         earlier = served.asking_seconds if served else 0.0
-        served = Served(memory, rates.prompt, rates.generation, round(earlier + asked_for, 3))
-        served_path.write_bytes(_SERVED.dump_json(served))
+        served = ServingFigures(memory, rates.prompt, rates.generation, round(earlier + asked_for, 3))
+        served_path.write_bytes(_SERVING_FIGURES.dump_json(served))
         return served, records
 
     def _parts(self, own: Settings) -> PipelineParts:
         """Return the product's parts over the calibration's server.
 
         A model that was made here reads as the one it was made of: its threshold for refusing is that one's, so that
-        what differs is the weights.  A server that died is not started anew: the run ends, and can be gone on with.
+        only the weights differ.  A server that died is not restarted: the run ends, and can be resumed.
         """
         parts = build_parts(own, self.store, embedder=self.embedder)
         fit = answerability_fit_of(self.store.folder, self.subject.name)
         gateway = replace(parts.gateway, ensure_server=lambda: None)
         return replace(parts, reading_fit=lambda model: fit, gateway=gateway)
 
-    def findings(self, measured: dict[Configuration, tuple[Served, Sequence[Record]]], *, whole: bool) -> Findings:
-        """Score what was measured, turn the knobs from the best of it on, and save the figures."""
+    def findings(
+        self, measured: dict[Configuration, tuple[ServingFigures, Sequence[Record]]], *, whole: bool
+    ) -> Findings:
+        """Score the configurations, turn the knobs from the best one on, and save the figures."""
         rows = rows_of(measured, self.one.questions, self._target)
         best, trials = winner(rows), tuple[Trial, ...]()
         if best is not None and whole:
@@ -274,7 +288,7 @@ class Calibration:
             run=self.kept.folder.name,
             trials=trials,
         )
-        self.kept.save_figures(as_json(found))
+        self.kept.save_figures(asdict(found))
         return found
 
     def use_winner(self, configuration: Configuration, home: OllamaClient) -> list[str]:
@@ -311,7 +325,7 @@ def open_calibration(
 
 
 def measure_and_save(run: Calibration) -> Findings:
-    """Try what is to be tried, and save figures and page."""
+    """Try all configurations, and save figures and page."""
     run.begin()
     measured, whole = run.measure()
     findings = run.findings(measured, whole=whole)
@@ -324,7 +338,7 @@ def measure_and_save(run: Calibration) -> Findings:
 class Asking:
     """Asks through the product's own pipeline, ``slots`` questions at once.
 
-    ``deadline`` is on the monotonic clock; an answer that has begun is let to end.
+    ``deadline`` is on the monotonic clock; an answer that has begun may end.
     """
 
     parts: PipelineParts
@@ -334,9 +348,9 @@ class Asking:
     progress: Callable[[], None]
 
     def ask_all(self, questions: Sequence[GoldenQuestion], path: Path) -> tuple[list[Record], float]:
-        """Ask what ``path`` does not hold yet; return all records and for how many seconds was asked.
+        """Ask the questions that ``path`` does not hold yet; return all records, and the seconds spent asking.
 
-        At Ctrl-C the running answers are cancelled, and what was answered is kept.  Raises what ends a whole run.
+        At Ctrl-C the running answers are cancelled, and finished ones are kept.  Raises what ends a whole run.
         """
         done = read_records(path, RECORDS)
         asked = {record.question_id for record in done}

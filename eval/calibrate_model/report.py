@@ -1,16 +1,16 @@
 """The findings of a calibration: the cells of its table, remarks, and a page with plots."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from html import escape
 
 from pydantic import TypeAdapter, ValidationError
 
-from eval.calibrate_model.knobs import LEAST_AGREEMENT, ROUNDS, Trial
-from eval.calibrate_model.results import MARGIN, Row, Target
+from eval.calibrate_model.results import LEAST_AGREEMENT, MARGIN, ROUNDS, Row, Target, Trial
 from eval.compare.report_page import document
 from eval.core.runs import Run
 from eval.core.svg import Bar, bar_chart
+from eval.core.tables import html_table
 from rag.errors import SettingsError
 from rag.schema import Language
 from rag.translate import translate
@@ -35,11 +35,6 @@ class Findings:
 
 
 _FINDINGS = TypeAdapter(Findings)
-
-
-def as_json(findings: Findings) -> dict[str, object]:
-    """Return the figures for programs."""
-    return asdict(findings)
 
 
 def findings_of(run: Run) -> Findings:
@@ -129,26 +124,21 @@ def remarks(findings: Findings, language: Language) -> list[str]:
 
 def page(findings: Findings, language: Language) -> str:
     """Return a page that needs nothing but itself."""
-    heads = "".join(f"<th>{escape(translate('eval_calibration.' + name, language))}</th>" for name in HEADS)
-    rows = "".join(
-        "<tr>" + "".join(f'<td class="n">{escape(cell)}</td>' for cell in cells(row)) + "</tr>" for row in findings.rows
-    )
+    heads = [translate(f"eval_calibration.{name}", language) for name in HEADS]
+    rows = html_table(heads, map(cells, findings.rows), lambda cell: True)
     notes = "".join(f"<p>{escape(remark)}</p>" for remark in remarks(findings, language))
     drawn = "".join(plots(findings, language))
-    table = f"{notes}<table><tr>{heads}</tr>{rows}</table>{_trials(findings, language)}{drawn}"
-    return document(translate("eval_calibration.title", language, name=findings.model), table, language)
+    body = f"{notes}{rows}{_trials(findings, language)}{drawn}"
+    return document(translate("eval_calibration.title", language, name=findings.model), body, language)
 
 
 def _trials(findings: Findings, language: Language) -> str:
     if not findings.trials:
         return ""
-    heads = "".join(f"<th>{escape(translate('eval_calibration.' + name, language))}</th>" for name in TRIAL_HEADS)
-    rows = "".join(
-        "<tr>" + "".join(f'<td class="n">{escape(cell)}</td>' for cell in trial_cells(trial, language)) + "</tr>"
-        for trial in findings.trials
-    )
+    heads = [translate(f"eval_calibration.{name}", language) for name in TRIAL_HEADS]
+    rows = [trial_cells(trial, language) for trial in findings.trials]
     title = escape(translate("eval_calibration.trials_title", language))
-    return f"<h2>{title}</h2><table><tr>{heads}</tr>{rows}</table>"
+    return f"<h2>{title}</h2>{html_table(heads, rows, lambda cell: True)}"
 
 
 def plots(findings: Findings, language: Language) -> list[str]:

@@ -169,7 +169,7 @@ def bring_home(workshop: Workshop, one: Subject, name: str, home: OllamaClient) 
 
 @contextmanager
 def _environment(changes: Mapping[str, str]) -> Iterator[None]:
-    """Set variables for what is started in the block; those that would overrule a configuration are not there."""
+    """Set variables for processes started in the block; those that would overrule a configuration are removed."""
     before = dict(os.environ)
     for name in _TUNED_BY_US:
         os.environ.pop(name, None)

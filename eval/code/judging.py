@@ -21,7 +21,7 @@ Outcome = Literal["passed", "no_reply", "truncated", "no_code", "syntax", "wrong
 OUTCOMES: tuple[Outcome, ...] = (
     "passed", "no_reply", "truncated", "no_code", "syntax", "wrong", "error", "time", "resources",
 )  # fmt: skip
-"""What became of an attempt.
+"""The outcome of an attempt.
 
 The model gave an error; its reply was cut off; it holds no such function; it is no Python; a test does not hold; it
 raises or ends; it takes too long; it wants too much memory or prints too much.

@@ -12,10 +12,9 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Literal
 
-from eval.code.figures import summarise
 from eval.code.judging import Verdict, judge
 from eval.code.problems import Problem
-from eval.code.records import ATTEMPTS, JUDGED, VERDICTS_NAME, Attempt, Judged
+from eval.code.records import ATTEMPTS, VERDICTS, VERDICTS_NAME, Attempt, AttemptVerdict, summarise
 from eval.code.sandbox import Sandbox
 from eval.core.progress import SILENT, Progress, counted
 from eval.core.runs import Run, keep_asking
@@ -55,11 +54,11 @@ class CodeOptions:
 
 @dataclass(frozen=True, slots=True)
 class CodeResult:
-    """The figures of a run, with its attempts and what became of them, in the same order."""
+    """The figures of a run, with its attempts and their verdicts, in the same order."""
 
     summary: dict[str, object]
     attempts: tuple[Attempt, ...]
-    judged: tuple[Judged, ...]
+    judged: tuple[AttemptVerdict, ...]
 
 
 def measure_code(
@@ -96,13 +95,13 @@ def measure_code(
     )
     by_id = {one.task_id: one for one in problems}
 
-    def run(attempt: Attempt) -> Judged:
+    def run(attempt: Attempt) -> AttemptVerdict:
         verdict = judge_attempt(attempt, by_id[attempt.task_id], sandbox)
-        return Judged(attempt.task_id, attempt.sample, verdict.outcome, verdict.detail)
+        return AttemptVerdict(attempt.task_id, attempt.sample, verdict.outcome, verdict.detail)
 
     written = [(_key(one), one) for one in attempts]
     judged = keep_asking(
-        kept.folder / VERDICTS_NAME, JUDGED, written, run, _key, counted(progress, f"{SET_NAME}: ✓", len(written))
+        kept.folder / VERDICTS_NAME, VERDICTS, written, run, _key, counted(progress, f"{SET_NAME}: ✓", len(written))
     )
     how = {"sampling": options.sampling, "think": options.think, "model": model, "stand_in": stand_in}
     summary = summarise(attempts, judged) | how
@@ -111,7 +110,7 @@ def measure_code(
 
 
 def judge_attempt(attempt: Attempt, problem: Problem, sandbox: Sandbox) -> Verdict:
-    """Return what becomes of an attempt; what was cut off has failed, whatever was there by then."""
+    """Return the verdict on an attempt; a reply that was cut off has failed, whatever it holds."""
     if attempt.error:
         return Verdict("no_reply", attempt.error)
     if attempt.truncated:
@@ -125,7 +124,7 @@ def messages_of(problem: Problem) -> list[Message]:
     return [Message("user", _ASK.format(prompt=problem.prompt.strip()))]
 
 
-def _key(record: Attempt | Judged) -> tuple[str, int]:
+def _key(record: Attempt | AttemptVerdict) -> tuple[str, int]:
     return record.task_id, record.sample
 
 

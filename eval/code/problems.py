@@ -4,8 +4,6 @@ M. Chen et al., Evaluating Large Language Models Trained on Code, 2021, https://
 """
 
 import gzip
-import random
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,11 +49,3 @@ def read_problems(path: Path) -> tuple[Problem, ...]:
     """Read problems, one JSON object a line of a gzip file."""
     lines = gzip.decompress(path.read_bytes()).decode("utf-8").splitlines()
     return tuple(PROBLEMS.validate_json(line) for line in lines if line)
-
-
-def drawn(problems: Sequence[Problem], limit: int, seed: int) -> tuple[Problem, ...]:
-    """Return ``limit`` of them, drawn by ``seed`` and in their order; all where ``limit`` is 0 or none are left out."""
-    if not 0 < limit < len(problems):
-        return tuple(problems)
-    chosen = set(random.Random(seed).sample(range(len(problems)), limit))
-    return tuple(problem for number, problem in enumerate(problems) if number in chosen)

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from html import escape
 
 from eval.code.judging import OUTCOMES
-from eval.code.records import ATTEMPTS, JUDGED, VERDICTS_NAME, Attempt
+from eval.code.records import ATTEMPTS, VERDICTS, VERDICTS_NAME, Attempt
 from eval.core.runs import Run, read_records
 from eval.core.svg import Bar, bar_chart
-from eval.core.tables import part_of
+from eval.core.tables import html_table, part_of
 from rag.schema import Language
 from rag.translate import translate
 
@@ -109,13 +109,13 @@ def overview(runs: Sequence[Run], language: Language) -> str:
     rows = overview_rows([(run.folder.name, run.figures()) for run in runs], language)
     titles = [translate(f"eval_code.{name}", language) for name in OVERVIEW_COLUMNS]
     note = f'<p class="note">{escape(translate("eval_code.published_note", language, source=SOURCE))}</p>'
-    return f"<h2>{escape(translate('eval_code.overview', language))}</h2>{_table(titles, rows)}{note}"
+    return f"<h2>{escape(translate('eval_code.overview', language))}</h2>{html_table(titles, rows)}{note}"
 
 
 def failed_attempts(run: Run, language: Language) -> str:
     """Return the attempts that did not pass as HTML: how each failed, and the model's reply."""
     attempts: dict[tuple[str, int], Attempt] = {(one.task_id, one.sample): one for one in run.records(ATTEMPTS)}
-    failed = [one for one in read_records(run.folder / VERDICTS_NAME, JUDGED) if not one.passed]
+    failed = [one for one in read_records(run.folder / VERDICTS_NAME, VERDICTS) if not one.passed]
     if not failed:
         return ""
     titles = [translate(f"eval_code.{name}", language) for name in ("problem", "outcome", "detail", "reply")]
@@ -129,15 +129,9 @@ def failed_attempts(run: Run, language: Language) -> str:
         for one in failed[:_FAILED_SHOWN]
     ]
     summary = escape(translate("eval_code.failed", language, n=len(failed)))
-    return f"<details><summary>{summary}</summary>{_table(titles, rows)}</details>"
+    return f"<details><summary>{summary}</summary>{html_table(titles, rows)}</details>"
 
 
 def _interval(figures: Figures) -> tuple[float, float] | None:
     known = part_of(figures, "intervals").get("pass_at_1")
     return (float(known[0]), float(known[1])) if isinstance(known, list | tuple) else None
-
-
-def _table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    head = "".join(f"<th>{escape(title)}</th>" for title in titles)
-    cells = ("".join(f"<td>{escape(cell)}</td>" for cell in row) for row in rows)
-    return f"<table><tr>{head}</tr>{''.join(f'<tr>{row}</tr>' for row in cells)}</table>"

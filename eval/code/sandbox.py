@@ -27,14 +27,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Literal, Self
 
-from eval.code.plain_values import NotPlain, decode, encode
+from eval.code.worker import NotPlain, decode, encode
 from ingest.loaders import confinement
 from rag.errors import SandboxUnusable
 
 Fault = Literal["syntax", "error", "time", "resources"]
 """How a program fails by itself: no Python; raises or ends; takes too long; wants too much memory or output."""
 
-_SHIPPED = ("eval/code/worker.py", "eval/code/plain_values.py", "ingest/loaders/confinement.py")
+_SHIPPED = ("eval/code/worker.py", "ingest/loaders/confinement.py")
 _WORKER, _INSIDE = "eval.code.worker", "/program"
 _PLACES = ("/usr", "/lib", "/lib32", "/lib64", "/nix/store", "/gnu/store")
 _PIECE_BYTES = 1 << 16

@@ -1,12 +1,13 @@
 """``python -m eval.code.worker``: runs one program and calls its function, in a process that may be lost.
 
-It stands in a folder with nothing but this module and two others (``sandbox.py``).  Requests and replies are lines of
-JSON.  The first request is ``{"program", "entry_point", "definitions_only", "memory_bytes", "cpu_seconds"}``, each
-other one ``{"arguments"}``.  Replies: ``{"ready"}`` with what this process cannot do any more, ``{"value"}``,
-``{"no_value"}`` with the type of what was returned and is no plain data, or ``{"raised", "words"}``.
+It stands in a folder with nothing but this module and ``ingest/loaders/confinement.py``.  Requests and replies are
+lines of JSON.  The first request is ``{"program", "entry_point", "definitions_only", "memory_bytes",
+"cpu_seconds"}``, each other one ``{"arguments"}``.  Replies: ``{"ready"}`` with what this process cannot do any more,
+``{"value"}``, ``{"no_value"}`` with the type of what was returned and is no plain data, or ``{"raised", "words"}``.
 
 Nothing in here knows what value is right, and no reply says that a test passed: a program that takes this process over
-can only give other values.
+can only give other values.  They leave as plain data, so that no object of a program gets out: it could say that it
+equals everything.  A value of a subclass of a plain type is passed on as that type's.
 """
 
 import ast
@@ -15,15 +16,89 @@ import os
 import resource
 import sys
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 from typing import IO, Any
 
-from eval.code.plain_values import NotPlain, decode, encode
 from ingest.loaders.confinement import confine
+
+Json = None | bool | int | float | str | list["Json"]
+
+_DEPTH = 100
+_SEQUENCES: dict[str, type[list[object] | tuple[object, ...] | set[object] | frozenset[object]]] = {
+    "list": list,
+    "tuple": tuple,
+    "set": set,
+    "frozenset": frozenset,
+}
+
+_SIMPLE: tuple[tuple[type, Callable[[Any], Json]], ...] = (
+    (type(None), lambda value: None),
+    (bool, lambda value: value),
+    (int, int),
+    (float, float),
+    (str, str.__str__),
+    (complex, lambda value: ["complex", value.real, value.imag]),
+    (Fraction, lambda value: ["fraction", value.numerator, value.denominator]),
+    (bytes, lambda value: ["bytes", value.hex()]),
+)
 
 _WORDS = 200
 _PROCESSES = 64  # for machines whose kernel takes no filter; threads count as well
 _ONLY_ACTS = (ast.Expr, ast.Assert, ast.For, ast.While, ast.With)
+
+
+class NotPlain(ValueError):
+    """A value, or a part of it, is no plain data, or is nested too deeply."""
+
+
+def encode(value: object, depth: int = _DEPTH) -> Json:
+    """Return a value as JSON: containers are lists that begin with their type's name.
+
+    >>> encode((1, {"a": None}))
+    ['tuple', 1, ['dict', 'a', None]]
+
+    Raises ``NotPlain``.
+    """
+    for kind, write in _SIMPLE:
+        if isinstance(value, kind):
+            return write(value)
+    if depth == 0:
+        raise NotPlain(type(value).__name__)
+    if isinstance(value, dict):
+        return ["dict", *(encode(one, depth - 1) for pair in value.items() for one in pair)]
+    for name, sequence in _SEQUENCES.items():
+        if isinstance(value, sequence):
+            return [name, *(encode(one, depth - 1) for one in value)]
+    raise NotPlain(type(value).__name__)
+
+
+def decode(value: object) -> object:
+    """Return the value that ``encode`` was given.  Raises ``NotPlain`` for anything that ``encode`` does not write.
+
+    >>> decode(["tuple", 1, ["dict", "a", None]])
+    (1, {'a': None})
+    """
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if not isinstance(value, list) or not value or not isinstance(value[0], str):
+        raise NotPlain(type(value).__name__)
+    name, parts = value[0], value[1:]
+    try:
+        if name in _SEQUENCES:
+            return _SEQUENCES[name](decode(one) for one in parts)
+        if name == "dict":
+            decoded = [decode(one) for one in parts]
+            return dict(zip(decoded[::2], decoded[1::2], strict=True))
+        if name == "complex":
+            return complex(*parts)
+        if name == "fraction":
+            return Fraction(*parts)
+        if name == "bytes":
+            return bytes.fromhex(*parts)
+    except (TypeError, ValueError, ZeroDivisionError, OverflowError, RecursionError) as error:
+        raise NotPlain(name) from error
+    raise NotPlain(name)
 
 
 def serve(requests: IO[str], replies: IO[str]) -> None:

@@ -10,16 +10,18 @@ from collections.abc import Mapping, Sequence
 from rich.console import Console
 from rich.table import Table
 
-from eval.answers.conditions import ARMS, Arm
+from eval.answers.asking import ARMS, Arm
 from eval.answers.measurement import AnswersOptions, measure_answers
 from eval.answers.scores import Score, wrong
-from eval.commands.progress_bar import progress_in
-from eval.commands.question_options import (
+from eval.commands.shared import (
     chosen_sets,
     chosen_settings,
     finish,
+    headed_table,
+    model_line,
     only_set,
     print_line,
+    progress_in,
     question_parser,
     write_json,
 )
@@ -96,16 +98,14 @@ def print_report(summary: Mapping[str, object], wrong: Sequence[Score], console:
         if not item.error
     ]
     model = summary["model"] or translate("eval.no_model", language)
-    lines.append(translate("eval.stand_in" if summary["stand_in"] else "eval.model", language, model=model))
+    lines.append(model_line({**summary, "model": model}, language))
     lines.append(translate("eval.records", language, records=summary["records"]))
     for line in lines:
         print_line(console, line)
 
 
 def _figures(summary: Mapping[str, object], language: Language) -> Table:
-    table = Table(
-        translate("eval.figure", language), translate("eval.value", language), title=translate("eval.answers", language)
-    )
+    table = headed_table(("eval.figure", "eval.value"), "eval.answers", language)
     for name, value in flat_rows(summary, skip=_OTHER_ROWS):
         table.add_row(name, value)
     kinds = summary["by_kind"]
@@ -118,8 +118,7 @@ def _figures(summary: Mapping[str, object], language: Language) -> Table:
 
 
 def _latency(summary: Mapping[str, object], language: Language) -> Table:
-    titles = (translate("eval.stage", language), translate("eval.count", language), "p50", "p95", "p99")
-    table = Table(*titles, title=translate("eval.latency", language))
+    table = headed_table(("eval.stage", "eval.count", "p50", "p95", "p99"), "eval.latency", language)
     stages = summary["latency_ms"]
     assert isinstance(stages, dict)
     for stage, values in stages.items():
@@ -148,7 +147,7 @@ def run_command(parser: argparse.ArgumentParser, argv: Sequence[str], *, all_que
         print_report(measured.summary, not_right, console, terminal_language())
         write_json(arguments.json, measured.summary)
 
-    return finish(arguments, console, work)
+    return finish(arguments, work)
 
 
 def _chosen_set(arguments: argparse.Namespace, *, all_questions: bool) -> QuestionSet:

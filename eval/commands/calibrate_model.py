@@ -6,27 +6,30 @@ Each combination is run by an Ollama of its own, asked the team's own questions 
 
 import argparse
 import shutil
-import sys
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 from rich.console import Console
 from rich.table import Table
 
-from eval.calibrate_model.calibration import (
-    Calibration,
-    CalibrationOptions,
-    measure_and_save,
-    open_calibration,
-)
-from eval.calibrate_model.knobs import KNOBS, known_knobs
-from eval.calibrate_model.report import HEADS, TRIAL_HEADS, Findings, as_json, cells, remarks, trial_cells
-from eval.calibrate_model.results import Configuration
+from eval.calibrate_model.calibration import Calibration, CalibrationOptions, measure_and_save, open_calibration
+from eval.calibrate_model.report import HEADS, TRIAL_HEADS, Findings, cells, remarks, trial_cells
+from eval.calibrate_model.results import KNOBS, Configuration, known_knobs
 from eval.calibrate_model.sandbox_ollama import AS_IS
 from eval.commands.answers import add_answer_options
-from eval.commands.progress_bar import SHOWN_INGEST, progress_in
-from eval.commands.question_options import chosen_settings, finish, one_set, print_line, question_parser, write_json
+from eval.commands.shared import (
+    SHOWN_INGEST,
+    chosen_settings,
+    finish,
+    headed_table,
+    is_agreed,
+    one_set,
+    print_line,
+    progress_in,
+    question_parser,
+    write_json,
+)
 from eval.core.runs import Run
 from rag.errors import AnswerdeskError
 from rag.ollama.client import OllamaClient
@@ -43,7 +46,7 @@ examples:
   python -m eval calibrate model --reconstruct --quantizations q8_0,q4_K_M --slots 1,2 --contexts 4096
   python -m eval calibrate model --knobs flash,threads        turn only these knobs of the server; none: leave them
   python -m eval calibrate model --target-seconds 5 --pause-seconds 120 --limit 50
-  python -m eval calibrate model --run monday --minutes 30    go on with a run that was interrupted, or out of time
+  python -m eval calibrate model --run monday --minutes 30    resume an interrupted run, or out of time
   python -m eval calibrate model --run monday --yes           choose its winner without being asked
 """
 _TABLE_COLUMNS = 130  # narrower, figures would be cut to nothing
@@ -117,17 +120,17 @@ def options_of(arguments: argparse.Namespace) -> CalibrationOptions:
 
 def _table(findings: Findings, language: Language) -> Table:
     """Return the table; the winner's row is bold."""
-    heads = [translate(f"eval_calibration.{name}", language) for name in HEADS]
-    found = Table(*heads, title=translate("eval_calibration.title", language, name=findings.model))
+    found = headed_table((f"eval_calibration.{name}" for name in HEADS), "", language)
+    found.title = translate("eval_calibration.title", language, name=findings.model)
     for row in findings.rows:
         found.add_row(*cells(row), style="bold" if row == findings.best else "")
     return found
 
 
 def _trials(findings: Findings, language: Language) -> Table:
-    """Return the table of the knobs; what was kept is bold."""
-    heads = [translate(f"eval_calibration.{name}", language) for name in TRIAL_HEADS]
-    found = Table(*heads, title=translate("eval_calibration.trials_title", language))
+    """Return the table of the knobs; the kept ones are bold."""
+    heads = (f"eval_calibration.{name}" for name in TRIAL_HEADS)
+    found = headed_table(heads, "eval_calibration.trials_title", language)
     for trial in findings.trials:
         found.add_row(*trial_cells(trial, language), style="bold" if trial.kept else "")
     return found
@@ -156,7 +159,7 @@ def offer_winner(calibration: Calibration, findings: Findings, console: Console,
 
     if findings.best is None:
         return
-    if not (agreed or _agrees(calibration.workshop.language)):
+    if not (agreed or is_agreed(translate("eval_calibration.ask", calibration.workshop.language))):
         say("not_applied", run=findings.run)
         return
     settings, one = calibration.workshop.settings, findings.best.configuration
@@ -167,14 +170,6 @@ def offer_winner(calibration: Calibration, findings: Findings, console: Console,
         say("tuned", tuning=one.tuning.key)
     if variables:
         say("goes_before", variables=", ".join(variables))
-
-
-def _agrees(language: Language) -> bool:
-    return sys.stdin.isatty() and input(translate("eval_calibration.ask", language)).strip().lower() in {
-        "y",
-        "yes",
-        "是",
-    }
 
 
 def main(argv: Sequence[str]) -> int:
@@ -198,9 +193,9 @@ def main(argv: Sequence[str]) -> int:
             print_line(console, remark)
         path = kept.folder / "report.html"
         print_line(console, translate("eval_calibration.report", language, path=path))
-        write_json(arguments.json, as_json(findings))
+        write_json(arguments.json, asdict(findings))
         offer_winner(calibration, findings, console, agreed=arguments.yes)
         if findings.whole:
             shutil.rmtree(calibration.workshop.folder, ignore_errors=True)
 
-    return finish(arguments, console, work)
+    return finish(arguments, work)

@@ -2,8 +2,8 @@
 
 Every question is retrieved: Platt's two numbers and a threshold for the search come from that
 (``calibration.py``).  With questions of both kinds the model is asked as well whether the answer is there
-(``rag/generation/answerability.py``); nothing is generated.  What it said is kept question by question, so that an
-interrupted run goes on.  All is judged on parts that were held out, and kept beside the knowledge base.
+(``rag/generation/answerability.py``); nothing is generated.  Its readings are kept question by question, so that an
+interrupted run resumes.  All is judged on held-out parts, and kept beside the knowledge base.
 """
 
 import argparse
@@ -13,8 +13,7 @@ from datetime import date
 
 from rich.console import Console
 
-from eval.commands.progress_bar import progress_in
-from eval.commands.question_options import chosen_settings, finish, one_set, print_line, question_parser, write_json
+from eval.commands.shared import chosen_settings, finish, one_set, print_line, progress_in, question_parser, write_json
 from eval.core.knowledge import open_parts
 from eval.core.runs import Run
 from eval.refusal.calibration import calibrate_search, fit_answerability, read_questions, save, searched
@@ -29,7 +28,7 @@ examples:
   python -m eval calibrate refusal --kb shop --questions mine.jsonl
   python -m eval calibrate refusal --kb shop --questions mine.jsonl --search     the search alone, without a model
   python -m eval calibrate refusal --dry-run                 report, and change nothing
-  python -m eval calibrate refusal --run monday              go on with a run that was interrupted
+  python -m eval calibrate refusal --run monday              resume an interrupted run
 """
 
 
@@ -84,4 +83,4 @@ def main(argv: Sequence[str]) -> int:
                 share.publish_file(path.name)
             print_line(console, translate("eval.calibrated", terminal_language(), path=path))
 
-    return finish(arguments, console, work)
+    return finish(arguments, work)

@@ -19,7 +19,8 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
-from eval.core.logistic import (
+from eval.core.question_sets import GOLDEN_DIR, KNOWLEDGE_DIR
+from eval.core.statistics import (
     FALSE_REFUSALS,
     FOLDS,
     REPEATS,
@@ -30,8 +31,8 @@ from eval.core.logistic import (
     cross_validated_fit,
     fit_logistic,
     probabilities_of,
+    rounded,
 )
-from eval.core.question_sets import GOLDEN_DIR, KNOWLEDGE_DIR
 from ingest.golden import GoldenQuestion, load_questions
 from ingest.pipeline import ingest
 from rag.errors import AnswerdeskError
@@ -123,16 +124,12 @@ def _figures(rows: Sequence[Row], labels: Labels, probabilities: Matrix, refused
     kinds = sorted({question.kind for question, _ in rows if not question.answerable})
     of_kind = {kind: np.array([not q.answerable and q.kind == kind for q, _ in rows]) for kind in kinds}
     return Figures(
-        auroc=_rounded(auroc(probabilities, labels)),
-        calibration_error=_rounded(calibration_error(probabilities, labels)),
-        false_refusals=_rounded(refused[labels].mean()),
-        refused_unanswerable=_rounded(refused[~labels].mean()) if (~labels).any() else float("nan"),
-        refused_by_kind={kind: _rounded(refused[mask].mean()) for kind, mask in of_kind.items() if kind},
+        auroc=rounded(auroc(probabilities, labels)),
+        calibration_error=rounded(calibration_error(probabilities, labels)),
+        false_refusals=rounded(refused[labels].mean()),
+        refused_unanswerable=rounded(refused[~labels].mean()) if (~labels).any() else float("nan"),
+        refused_by_kind={kind: rounded(refused[mask].mean()) for kind, mask in of_kind.items() if kind},
     )
-
-
-def _rounded(value: float) -> float:
-    return round(float(value), _DIGITS)
 
 
 def report(

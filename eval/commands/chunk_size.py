@@ -6,10 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
-from eval.commands.progress_bar import progress_in
-from eval.commands.question_options import measure, print_line, write_json
+from eval.commands.shared import command_parser, headed_table, measure, print_line, progress_in, write_json
 from eval.core.question_sets import sets_in
 from eval.retrieval.benchmark import measure_chunk_sizes, smaller_corpus
 from rag.retrieval.embedder import open_embedder
@@ -31,11 +29,10 @@ _SMALLEST, _LARGEST = 32, 400  # what the setting allows
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m eval chunk-size",
-        description="Cut, embed and search question sets with several chunk sizes; all else is as the desk does it.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = command_parser(
+        "chunk-size",
+        "Cut, embed and search question sets with several chunk sizes; all else is as the desk does it.",
+        EXAMPLES,
     )
     parser.add_argument("--sets", type=Path, required=True, metavar="FOLDER", help="question sets, a subfolder each")
     parser.add_argument("--sizes", type=_size, nargs="+", default=list(SIZES), metavar="TOKENS")
@@ -58,12 +55,8 @@ def _size(value: str) -> int:
 def print_figures(figures: Mapping[int, Mapping[str, object]], now: int, console: Console, language: Language) -> None:
     """Print a table a measure: a row a set and one for their mean, a column a size."""
     for key, name in _MEASURES.items():
-        table = Table(
-            translate("eval.set", language),
-            "n",
-            *map(str, figures),
-            title=f"{name}, {translate('eval.chunk_sizes', language)}",
-        )
+        table = headed_table(("eval.set", "n", *map(str, figures)), "", language)
+        table.title = f"{name}, {translate('eval.chunk_sizes', language)}"
         by_set = {size: dict(one["by_set"]) for size, one in figures.items()}  # type: ignore[call-overload]
         for one in next(iter(by_set.values())):
             values = [by_set[size][one] for size in figures]
@@ -98,4 +91,4 @@ def main(argv: Sequence[str] | None = None) -> int:
         print_figures(figures, settings.chunk_tokens, console, language)
         write_json(arguments.json, {str(size): one for size, one in figures.items()})
 
-    return measure(console, work)
+    return measure(work)

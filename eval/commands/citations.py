@@ -4,21 +4,20 @@ import argparse
 from collections.abc import Mapping, Sequence
 
 from rich.console import Console
-from rich.table import Table
 
 from eval.citations.benchmark import measure_citations
-from eval.commands.progress_bar import progress_in
-from eval.commands.question_options import (
+from eval.commands.shared import (
     chosen_sets,
     chosen_settings,
+    headed_table,
     measure,
+    progress_in,
     question_parser,
     write_json,
 )
 from eval.core.tables import shown_figure
 from rag.schema import Language
 from rag.terminal import terminal_language
-from rag.translate import translate
 
 EXAMPLES = """\
 examples:
@@ -41,20 +40,14 @@ def _parser() -> argparse.ArgumentParser:
 
 def print_figures(summary: Mapping[str, object], console: Console, language: Language) -> None:
     """Print the figures, then recall by kind of sentence and the share marked by kind of fault."""
-    table = Table(
-        translate("eval.figure", language),
-        translate("eval.value", language),
-        title=translate("eval.citations", language),
-    )
+    table = headed_table(("eval.figure", "eval.value"), "eval.citations", language)
     for name in ("n", "citation_precision", "citation_recall", "faults", "faults_marked"):
         table.add_row(name, shown_figure(summary[name]))
     console.print(table)
     for title, key in (("known_sentences", "by_kind"), ("planted_faults", "by_fault")):
         kinds = summary[key]
         assert isinstance(kinds, Mapping)
-        rows = Table(
-            translate(f"eval.{title}", language), translate("eval.count", language), translate("eval.value", language)
-        )
+        rows = headed_table((f"eval.{title}", "eval.count", "eval.value"), "", language)
         for kind, values in kinds.items():
             count, value = values.values()
             rows.add_row(kind, str(count), shown_figure(value))
@@ -73,4 +66,4 @@ def main(argv: Sequence[str] | None = None) -> int:
         print_figures(summary, console, language)
         write_json(arguments.json, summary)
 
-    return measure(console, work)
+    return measure(work)

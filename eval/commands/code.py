@@ -4,17 +4,26 @@ import argparse
 from collections.abc import Callable, Mapping, Sequence
 
 from rich.console import Console
-from rich.table import Table
 
 from eval.code.judging import OUTCOMES
 from eval.code.measurement import SAMPLINGS, CodeOptions, measure_code
-from eval.code.problems import Problem, drawn, fetch_problems
+from eval.code.problems import Problem, fetch_problems
 from eval.code.report import PUBLISHED, SOURCE, interval_words, percent
 from eval.code.sandbox import Sandbox
 from eval.code.self_check import SelfCheck, check_harness
 from eval.commands.answers import add_answer_options
-from eval.commands.progress_bar import progress_in
-from eval.commands.question_options import EXIT_CODES, add_run_options, finish, print_line, write_json
+from eval.commands.shared import (
+    add_run_options,
+    chosen_settings,
+    command_parser,
+    finish,
+    headed_table,
+    model_line,
+    print_line,
+    progress_in,
+    write_json,
+)
+from eval.core.question_sets import drawn
 from eval.core.runs import Run
 from eval.core.tables import part_of
 from rag.errors import SandboxUnusable
@@ -42,12 +51,11 @@ _LEAST_TOKENS, _MOST_TOKENS = 64, 32768
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m eval code",
-        description="Let the model complete the 164 functions of HumanEval and run its programs against their tests; "
+    parser = command_parser(
+        "code",
+        "Let the model complete the 164 functions of HumanEval and run its programs against their tests; "
         "report pass@k with its interval, and how programs fail.  代码评测（HumanEval）",
-        epilog=f"{EXAMPLES}\n{EXIT_CODES}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        EXAMPLES,
     )
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--check", action="store_true", help="prove the harness, without a model  自检，不调用模型")
@@ -87,8 +95,7 @@ def main(argv: Sequence[str]) -> int:
                 _check(arguments, problems, sandbox, console)
                 return
             options = CodeOptions(arguments.sampling, arguments.samples, bool(arguments.think), arguments.tokens)
-            chosen = settings.changed(model=arguments.model) if arguments.model else settings
-            gateway, kept = build_gateway(options.settings(chosen)), Run.named(name, settings)
+            gateway, kept = build_gateway(options.settings(chosen_settings(arguments))), Run.named(name, settings)
             problems = drawn(problems, arguments.limit, arguments.seed)
             with progress_in(console) as progress:
                 result = measure_code(problems, gateway, sandbox, kept, options, progress)
@@ -96,7 +103,7 @@ def main(argv: Sequence[str]) -> int:
         print_line(console, translate("eval.records", language, records=kept.folder))
         write_json(arguments.json, result.summary)
 
-    return finish(arguments, console, work)
+    return finish(arguments, work)
 
 
 def _check(arguments: argparse.Namespace, problems: Sequence[Problem], sandbox: Sandbox, console: Console) -> None:
@@ -120,8 +127,7 @@ def print_check(found: SelfCheck, console: Console, language: Language) -> None:
         ("impostors", len(found.impostors_passed)),
     ):
         print_line(console, translate(f"eval_code.check_{name}", language, passed=passed, n=found.n))
-    titles = [translate(f"eval_code.{name}", language) for name in ("hostile", "outcome", "harm")]
-    table = Table(*titles)
+    table = headed_table((f"eval_code.{name}" for name in ("hostile", "outcome", "harm")), "", language)
     for one in found.hostile:
         harm = one.harm or translate("eval_code.no_harm", language)
         table.add_row(one.name, translate(f"eval_code.{one.outcome}", language), harm)
@@ -132,10 +138,8 @@ def print_check(found: SelfCheck, console: Console, language: Language) -> None:
 
 def print_figures(summary: Mapping[str, object], console: Console, language: Language) -> None:
     """Print pass@k, the makers' figure, how programs failed, and times."""
-    table = Table(
-        *(translate(f"eval.{name}", language) for name in ("figure", "value", "interval")),
-        title=translate("eval_code.title", language, n=summary["n"]),
-    )
+    table = headed_table((f"eval.{name}" for name in ("figure", "value", "interval")), "", language)
+    table.title = translate("eval_code.title", language, n=summary["n"])
     for k, value in part_of(summary, "pass_at_k").items():
         table.add_row(f"pass@{k}, %", percent(value), interval_words(summary) if k == "1" else "")
     outcomes = part_of(summary, "outcomes")
@@ -154,8 +158,7 @@ def print_figures(summary: Mapping[str, object], console: Console, language: Lan
         figure = percent(published.pass_at_1)
         print_line(console, translate("eval_code.makers", language, model=published.model, figure=figure))
         print_line(console, translate("eval_code.published_note", language, source=SOURCE))
-    key = "eval.stand_in" if summary["stand_in"] else "eval.model"
-    print_line(console, translate(key, language, model=summary["model"]))
+    print_line(console, model_line(summary, language))
 
 
 def _within(least: int, most: int) -> Callable[[str], int]:

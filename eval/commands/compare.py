@@ -8,12 +8,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from eval.commands.question_options import EXIT_CODES, print_line, write_json
+from eval.commands.shared import command_parser, exit_code, print_line, write_json
 from eval.compare.pairs import Comparison, compare_runs
-from rag.errors import AnswerdeskError
 from rag.schema import Language
 from rag.settings import load_settings
-from rag.terminal import fail, terminal_language
+from rag.terminal import terminal_language
 from rag.translate import translate
 
 EXAMPLES = """\
@@ -27,11 +26,10 @@ _SHOWN = 20
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m eval compare",
-        description="Compare two runs on the questions that both have, with an exact sign test.  逐题比较两次运行",
-        epilog=f"{EXAMPLES}\n{EXIT_CODES}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = command_parser(
+        "compare",
+        "Compare two runs on the questions that both have, with an exact sign test.  逐题比较两次运行",
+        EXAMPLES,
     )
     parser.add_argument("first", metavar="RUN_A", help="name or folder of a run; RUN:ceiling for another arm  运行甲")
     parser.add_argument("second", metavar="RUN_B", help="the run that wins or loses  运行乙")
@@ -43,9 +41,8 @@ def print_comparison(measures: Sequence[Comparison], first: str, second: str, co
     """Print a row a measure."""
     language = terminal_language()
     titles = [translate(f"eval.{key}", language) for key in ("figure", "count")]
-    more = [
-        translate(f"eval.{key}", language) for key in ("difference", "interval", "wins", "ties", "losses", "p_value")
-    ]
+    keys = ("difference", "interval", "wins", "ties", "losses", "p_value")
+    more = [translate(f"eval.{key}", language) for key in keys]
     table = Table(*titles, first, second, *more, title=translate("eval.compared", language))
     for one in measures:
         low, high = one.interval or (0.0, 0.0)
@@ -78,14 +75,13 @@ def main(argv: Sequence[str]) -> int:
     """Run the command and return its exit code."""
     arguments = _parser().parse_args(argv)
     console, language = Console(), terminal_language()
-    try:
+
+    def work() -> None:
         found = compare_runs(arguments.first, arguments.second, load_settings())
         print_comparison(found.measures, arguments.first, arguments.second, console)
         _print_questions(found.outcomes, console, language)
         if found.evidence_tokens is not None:
-            said = translate("eval.evidence_tokens", language, **asdict(found.evidence_tokens))
-            print_line(console, said)
+            print_line(console, translate("eval.evidence_tokens", language, **asdict(found.evidence_tokens)))
         write_json(arguments.json, found.to_json())
-    except AnswerdeskError as error:
-        return fail(error)
-    return 0
+
+    return exit_code(work)

@@ -2,7 +2,7 @@
 
 import argparse
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -10,22 +10,31 @@ from rich.table import Table
 
 from eval.benches import benchmark_module
 from eval.commands.answers import add_answer_options
-from eval.commands.progress_bar import progress_in
-from eval.commands.question_options import EXIT_CODES, add_run_options, finish, print_line, write_json
-from eval.core.bootstrap import share_interval
+from eval.commands.shared import (
+    add_run_options,
+    chosen_settings,
+    command_parser,
+    finish,
+    headed_table,
+    model_line,
+    print_line,
+    progress_in,
+    write_json,
+    write_text,
+)
 from eval.core.question_sets import DESK_CASES, KNOWLEDGE_DIR, LANGUAGE_CASES
 from eval.core.runs import Run
+from eval.core.statistics import share_interval
 from eval.core.tables import part_of
+from eval.desk.asking import Record
 from eval.desk.cases import DeskCase, drawn_by_kind, in_languages, load_cases
-from eval.desk.checking import check_cases, texts_of
+from eval.desk.judging import check_cases, texts_of
 from eval.desk.languages import LANGUAGE_COLUMNS, language_rows
 from eval.desk.measurement import DeskOptions, files_about, measure_desk, open_desk_parts
-from eval.desk.records import Record
 from eval.desk.report import GUARD_COLUMNS, funnel_rows, known_columns, shown_guards
 from rag.errors import SettingsError
 from rag.pipeline import PipelineParts
 from rag.schema import Language
-from rag.settings import Settings, load_settings
 from rag.terminal import terminal_language
 from rag.translate import translate
 
@@ -35,7 +44,7 @@ examples:
   python -m eval desk --cases data/desk/languages.jsonl --languages de,ja   customers who write in other languages
   python -m eval desk --cases cases.jsonl --docs FOLDER --no-model      before the model: seconds
   python -m eval desk --cases cases.jsonl --docs FOLDER --limit 24      with the model, all kinds in proportion
-  python -m eval desk --cases cases.jsonl --docs FOLDER --run monday    go on with a run that was interrupted
+  python -m eval desk --cases cases.jsonl --docs FOLDER --run monday    resume an interrupted run
   python -m eval desk --cases cases.jsonl --docs FOLDER --ceiling --against langchain      beside two others
   python -m eval desk --cases cases.jsonl --kb shop --json figures.json --answers answers.jsonl
   python -m eval desk --cases cases.jsonl --docs FOLDER --check         do the documents decide the cases?
@@ -46,12 +55,11 @@ _BEGINS_A_SECTION = ("refused_answerable", "langchain_right_document_shown", "re
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m eval desk",
-        description="Ask what customers wrote, whole mails and follow-ups, and report at which stage right answers are "
+    parser = command_parser(
+        "desk",
+        "Ask what customers wrote, whole mails and follow-ups, and report at which stage right answers are "
         "lost: document shown, facts shown, facts sent, refused, right, cited.  客服用例：正确回答丢在哪一步",
-        epilog=f"{EXAMPLES}\n{EXIT_CODES}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        EXAMPLES,
     )
     parser.add_argument(
         "--cases", type=Path, default=DESK_CASES, metavar="FILE", help="one a line (default: the sample's)  用例文件"
@@ -84,11 +92,6 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _settings(arguments: argparse.Namespace) -> Settings:
-    changes = {"model": arguments.model, "knowledge_base": arguments.kb}
-    return load_settings().changed(**{name: value for name, value in changes.items() if value})
-
-
 def main(argv: Sequence[str]) -> int:
     """Run the command and return its exit code."""
     arguments = _parser().parse_args(argv)
@@ -102,7 +105,7 @@ def main(argv: Sequence[str]) -> int:
         cases = drawn_by_kind(wanted, arguments.limit, arguments.seed)
         if arguments.docs is None and not arguments.kb and arguments.cases in (DESK_CASES, LANGUAGE_CASES):
             arguments.docs = KNOWLEDGE_DIR
-        settings = _settings(arguments)
+        settings = chosen_settings(arguments)
         kept = Run.named(name, settings)
         left_out = files_about(arguments.docs) if arguments.docs else []
         if left_out:
@@ -120,7 +123,7 @@ def main(argv: Sequence[str]) -> int:
         write_json(arguments.json, result.summary)
         write_answers(arguments.answers, result.cases, result.records)
 
-    return finish(arguments, console, work)
+    return finish(arguments, work)
 
 
 def check(cases: Sequence[DeskCase], parts: PipelineParts, path: Path, console: Console, language: Language) -> None:
@@ -138,14 +141,14 @@ def _options(arguments: argparse.Namespace, parts: PipelineParts, console: Conso
     with_model = not arguments.no_model
     langchain: Callable[[DeskCase], Record] | None = None
     if arguments.against:
-        open_tutorial = benchmark_module("langchain.desk").open_tutorial
+        open_tutorial = benchmark_module("langchain.command").open_tutorial
         print_line(console, translate("eval_desk.tutorial", language))
         langchain = open_tutorial(parts, with_model=with_model, think=arguments.think)
     return DeskOptions(with_model, arguments.think, not arguments.no_guards, arguments.ceiling, langchain)
 
 
 def print_figures(summary: Mapping[str, object], console: Console, language: Language) -> None:
-    """Print the funnel, then every kind and language, then what was slow or went wrong."""
+    """Print the funnel, then every kind and language, then times and errors."""
     console.print(_funnel(summary, language))
     console.print(_guards(summary, language))
     for name in ("by_kind", "by_language"):
@@ -159,19 +162,13 @@ def print_figures(summary: Mapping[str, object], console: Console, language: Lan
     assert isinstance(errors, list)
     for what in errors:
         print_line(console, translate("eval.error", language, what=what))
-    if summary["model"]:
-        key = "eval.stand_in" if summary["stand_in"] else "eval.model"
-        print_line(console, translate(key, language, model=summary["model"]))
-    else:
-        print_line(console, translate("eval.no_model", language))
+    print_line(console, model_line(summary, language) if summary["model"] else translate("eval.no_model", language))
 
 
 def _funnel(summary: Mapping[str, object], language: Language) -> Table:
     titles = ("stage", "count", "share", "interval", "tokens")
-    table = Table(
-        *(translate(f"eval_desk.{title}", language) for title in titles),
-        title=translate("eval_desk.title", language, n=summary["n"]),
-    )
+    table = headed_table((f"eval_desk.{title}" for title in titles), "", language)
+    table.title = translate("eval_desk.title", language, n=summary["n"])
     for name, hits, count, tokens in funnel_rows(summary):
         low, high = share_interval(hits, count) or (0.0, 1.0)
         if name in _BEGINS_A_SECTION:
@@ -186,13 +183,20 @@ def _funnel(summary: Mapping[str, object], language: Language) -> Table:
     return table
 
 
+def _numbers_table(first: str, columns: Iterable[str], language: Language) -> Table:
+    """Return a table whose first column is not wrapped, and whose others are numbers; heads are keys."""
+    table = Table()
+    table.add_column(translate(first, language), no_wrap=True)
+    for column in columns:
+        table.add_column(translate(column, language), justify="right")
+    return table
+
+
 def _guards(summary: Mapping[str, object], language: Language) -> Table:
     """Return a row a guard: how often it stopped something, and what that was."""
     guards = part_of(summary, "guards")
-    table = Table(title=translate("eval_desk.guards", language))
-    table.add_column(translate("eval_desk.guard", language), no_wrap=True)
-    for column in GUARD_COLUMNS:
-        table.add_column(translate(f"eval_desk.guard_{column}", language), justify="right")
+    table = _numbers_table("eval_desk.guard", (f"eval_desk.guard_{column}" for column in GUARD_COLUMNS), language)
+    table.title = translate("eval_desk.guards", language)
     for name in shown_guards(summary):
         values = part_of(guards, name)
         table.add_row(
@@ -204,10 +208,7 @@ def _guards(summary: Mapping[str, object], language: Language) -> Table:
 def _groups(summary: Mapping[str, object], name: str, language: Language) -> Table:
     groups = part_of(summary, name)
     known = known_columns(groups)
-    table = Table()
-    table.add_column(translate(f"eval_desk.{name}", language), no_wrap=True)
-    for column in known:
-        table.add_column(translate(f"eval_desk.short_{column}", language), justify="right")
+    table = _numbers_table(f"eval_desk.{name}", (f"eval_desk.short_{column}" for column in known), language)
     for group in sorted(groups):
         values = part_of(groups, group)
         table.add_row(group, *("-" if values[column] is None else str(values[column]) for column in known))
@@ -216,10 +217,9 @@ def _groups(summary: Mapping[str, object], name: str, language: Language) -> Tab
 
 def _languages(figures: Mapping[str, object], language: Language) -> Table:
     """Return a row a language: how many replies are in it, and how many are right."""
-    table = Table(title=translate("eval_desk.languages", language))
-    table.add_column(translate("eval_desk.by_language", language), no_wrap=True)
-    for column in LANGUAGE_COLUMNS:
-        table.add_column(translate(f"eval_desk.languages_{column}", language), justify="right")
+    columns = (f"eval_desk.languages_{column}" for column in LANGUAGE_COLUMNS)
+    table = _numbers_table("eval_desk.by_language", columns, language)
+    table.title = translate("eval_desk.languages", language)
     for name, cells in language_rows({name: part_of(figures, name) for name in figures}):
         table.add_row(translate("eval_desk.languages_all", language) if name == "all" else name, *cells)
     return table
@@ -231,21 +231,17 @@ def write_answers(path: Path | None, cases: Sequence[DeskCase], records: Sequenc
         return
     by_case = {one.case_id: one for one in records if one.arm == "own"}
     lines = [json.dumps(_answer_line(by_case[one.case_id]), ensure_ascii=False) + "\n" for one in cases]
-    try:
-        path.write_text("".join(lines), encoding="utf-8")
-    except OSError as error:
-        raise SettingsError(reason=f"{path}: {error.strerror}") from error
+    write_text(path, "".join(lines))
 
 
 def _answer_line(record: Record) -> dict[str, object]:
     answer = record.answer
     return {
         "id": record.case_id,
-        "text": answer.text if answer is not None else "",
-        "refused": answer.refused if answer is not None else False,
-        "partial": answer is not None and bool(answer.left_open),
+        "text": answer.text if answer else "",
+        "refused": answer.refused if answer else False,
+        "partial": bool(answer and answer.left_open),
         "citations": [
-            {"document_path": one.document_path, "quote": one.quote}
-            for one in (answer.citations if answer is not None else ())
+            {"document_path": one.document_path, "quote": one.quote} for one in (answer.citations if answer else ())
         ],
     }

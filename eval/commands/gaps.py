@@ -6,20 +6,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
-from eval.commands.question_options import print_line, write_json
+from eval.commands.shared import chosen_settings, command_parser, exit_code, headed_table, print_line, write_json
 from eval.gaps.report import GapParts, GapReport, draft_article, find_gaps, shortened
-from rag.errors import AnswerdeskError, SettingsError
+from rag.errors import SettingsError
 from rag.performance import since_of
 from rag.retrieval.embedder import open_embedder
 from rag.retrieval.retriever import Retriever
 from rag.reuse.curated import Curation
 from rag.schema import Language
-from rag.settings import Settings, load_settings
+from rag.settings import Settings
 from rag.storage.store import KnowledgeStore
 from rag.storage.troubled_turns import TroubledTurns
-from rag.terminal import fail, terminal_language
+from rag.terminal import terminal_language
 from rag.translate import translate
 
 EXAMPLES = """\
@@ -34,12 +33,11 @@ _SHOWN = 60
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m eval gaps",
-        description="Group the questions that were refused, left unanswered or open, or disliked; name the articles "
+    parser = command_parser(
+        "gaps",
+        "Group the questions that were refused, left unanswered or open, or disliked; name the articles "
         "to write, and those that contradict each other or expired.  知识缺口",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        EXAMPLES,
     )
     parser.add_argument("--kb", default="", metavar="NAME", help="name of the knowledge base  知识库名称")
     parser.add_argument(
@@ -52,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def gap_parts(settings: Settings) -> GapParts:
-    """Return what a report on the settings' knowledge base is made from.
+    """Return the parts of a report on the settings' knowledge base.
 
     Raises ``KnowledgeBaseMissing`` or ``EmbedderMissing``.
     """
@@ -70,16 +68,10 @@ def print_gaps(report: GapReport, console: Console, language: Language) -> None:
         print_line(console, translate(f"eval_gaps.{key}", language, **values))
 
     if report.topics:
-        titles = ("topic", "asked", "how", "languages", "nearest")
-        table = Table(
-            "",
-            *(translate(f"eval_gaps.{key}", language) for key in titles),
-            title=translate("eval_gaps.topics", language),
-        )
+        titles = (f"eval_gaps.{key}" for key in ("topic", "asked", "how", "languages", "nearest"))
+        table = headed_table(("", *titles), "eval_gaps.topics", language)
         for topic in report.topics:
-            how = ", ".join(
-                translate(f"eval_gaps.{name}_count", language, n=count) for name, count in topic.troubles.items()
-            )
+            how = topic.troubles_words(language)
             spoken = ", ".join(
                 translate(f"eval_gaps.{name}", language, n=count) for name, count in topic.languages.items()
             )
@@ -99,15 +91,15 @@ def print_gaps(report: GapReport, console: Console, language: Language) -> None:
 
 def _print_doubts(report: GapReport, console: Console, language: Language) -> None:
     if report.contradictions:
-        columns = [translate(f"eval_gaps.{key}", language) for key in ("article", "says", "but", "says", "answers")]
-        table = Table(*columns, title=translate("eval_gaps.contradictions", language))
+        columns = (f"eval_gaps.{key}" for key in ("article", "says", "but", "says", "answers"))
+        table = headed_table(columns, "eval_gaps.contradictions", language)
         for pair in report.contradictions:
             cells = pair.document_id, pair.quote, pair.other_document_id, pair.other_quote, str(pair.count)
             table.add_row(*map(_plain, cells))
         console.print(table)
     if report.expired:
-        columns = [translate(f"eval_gaps.{key}", language) for key in ("article", "since_then", "answers")]
-        table = Table(*columns, title=translate("eval_gaps.expired", language))
+        columns = (f"eval_gaps.{key}" for key in ("article", "since_then", "answers"))
+        table = headed_table(columns, "eval_gaps.expired", language)
         for one in report.expired:
             table.add_row(*map(_plain, (one.document_id, one.expired_on.isoformat(), str(one.count))))
         console.print(table)
@@ -128,17 +120,15 @@ def main(argv: Sequence[str]) -> int:
     """Run the command and return its exit code."""
     arguments = _parser().parse_args(argv)
     console, language = Console(), terminal_language()
-    try:
-        settings = load_settings()
-        settings = settings.changed(knowledge_base=arguments.kb) if arguments.kb else settings
+
+    def work() -> None:
+        settings = chosen_settings(arguments)
         since = since_of(arguments.since, datetime.now(UTC), language)
         report = find_gaps(gap_parts(settings), settings.knowledge_base, since)
         if arguments.draft is not None:
-            text = _draft(report, arguments.draft, arguments.language or language)
-            console.file.write(text)
+            console.file.write(_draft(report, arguments.draft, arguments.language or language))
         else:
             print_gaps(report, console, language)
         write_json(arguments.json, report.to_json())
-    except AnswerdeskError as error:
-        return fail(error)
-    return 0
+
+    return exit_code(work)

@@ -11,23 +11,13 @@ from collections.abc import Iterator, Sequence
 from rich.console import Console
 
 from eval.answers.metrics import gold_kind, is_right_reply
-from eval.commands.progress_bar import progress_in
-from eval.commands.question_options import (
-    chosen_settings,
-    finish,
-    one_set,
-    question_parser,
-    write_json,
-)
-from eval.core.knowledge import open_parts
+from eval.commands.shared import chosen_settings, finish, one_set, progress_in, question_parser, write_json
+from eval.core.knowledge import open_parts, search
 from ingest.golden import GoldenQuestion
 from rag.pipeline import PipelineParts
 from rag.private_files import keep_files_private
-from rag.retrieval.filters import SearchOptions
 from rag.terminal import exit_code_of
-from rag.text.language import question_language
 from rag.text.sentences import split_sentences
-from rag.tracing import Trace
 
 EXAMPLES = """\
 examples:
@@ -48,9 +38,8 @@ def controls(questions: Sequence[GoldenQuestion], parts: PipelineParts) -> Itera
     for question in questions:
         if not question.answerable or gold_kind(question) != "entry":
             continue
-        language = question_language(question.question)
-        found = parts.retriever.retrieve(question.question, language, Trace(), SearchOptions([question.previous]))
-        wrong = [one.chunk.document_id for one in found.chunks if one.chunk.document_id not in question.relevant]
+        found = [one.chunk.document_id for one in search(parts, question).chunks]
+        wrong = [document_id for document_id in found if document_id not in question.relevant]
         if wrong:
             text = parts.store.document(wrong[0], generation).text
             yield {
@@ -80,7 +69,7 @@ def main(argv: Sequence[str]) -> int:
         console.print_json(data=figures)
         write_json(arguments.json, figures)
 
-    return finish(arguments, console, work)
+    return finish(arguments, work)
 
 
 if __name__ == "__main__":

@@ -10,10 +10,18 @@ from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
-from eval.commands.progress_bar import progress_in
-from eval.commands.question_options import chosen_settings, finish, one_set, print_line, question_parser, write_json
+from eval.commands.shared import (
+    chosen_settings,
+    finish,
+    headed_table,
+    model_line,
+    one_set,
+    print_line,
+    progress_in,
+    question_parser,
+    write_json,
+)
 from eval.core.knowledge import open_parts
 from eval.core.question_sets import QuestionSet
 from eval.core.runs import Run
@@ -50,20 +58,14 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def print_figures(summary: dict[str, object], console: Console, language: Language) -> None:
-    """Print the figures as a table, and by whom they were judged."""
-    table = Table(
-        translate("eval.figure", language),
-        translate("eval.value", language),
-        title=translate("eval.refusals", language),
-    )
+    """Print the figures as a table, and the judge."""
+    table = headed_table(("eval.figure", "eval.value"), "eval.refusals", language)
     for name, value in flat_rows(summary, skip=("reliability", "records", "model", "stand_in", "by")):
         table.add_row(name, value)
     console.print(table)
     lines = [translate("eval.records", language, records=summary["records"])]
     if summary["by"] == "reader":
-        lines.insert(
-            0, translate("eval.stand_in" if summary["stand_in"] else "eval.model", language, model=summary["model"])
-        )
+        lines.insert(0, model_line(summary, language))
     if summary["auroc"] is None:
         lines.insert(0, translate("eval.one_kind", language))
     for line in lines:
@@ -94,4 +96,4 @@ def main(argv: Sequence[str]) -> int:
         print_figures(summary, console, terminal_language())
         write_json(arguments.json, summary)
 
-    return finish(arguments, console, work)
+    return finish(arguments, work)

@@ -7,13 +7,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from eval.commands.question_options import EXIT_CODES, print_line
+from eval.commands.shared import command_parser, exit_code, print_line, write_text
 from eval.compare.pairs import Comparison, compare_runs
 from eval.compare.report_page import page
 from eval.core.runs import Run
-from rag.errors import AnswerdeskError, SettingsError
 from rag.settings import Settings, load_settings
-from rag.terminal import fail, terminal_language
+from rag.terminal import terminal_language
 from rag.translate import translate
 
 EXAMPLES = """\
@@ -24,11 +23,10 @@ examples:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m eval report",
-        description="Write runs of answers, retrieval, refusal and load as one HTML page with plots.  生成 HTML 报告",
-        epilog=f"{EXAMPLES}\n{EXIT_CODES}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = command_parser(
+        "report",
+        "Write runs of answers, retrieval, refusal and load as one HTML page with plots.  生成 HTML 报告",
+        EXAMPLES,
     )
     parser.add_argument("runs", nargs="+", metavar="RUN", help="names or folders of finished runs  运行名称")
     parser.add_argument("--html", type=Path, required=True, metavar="FILE", help="the page  报告文件")
@@ -50,15 +48,11 @@ def main(argv: Sequence[str]) -> int:
     """Run the command and return its exit code."""
     arguments = _parser().parse_args(argv)
     language = arguments.language or terminal_language()
-    try:
+
+    def work() -> None:
         settings = load_settings()
         runs = [Run.find(name, settings) for name in arguments.runs]
-        text = page(runs, _comparisons(arguments.runs, settings), language)
-        try:
-            arguments.html.write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise SettingsError(reason=f"{arguments.html}: {error.strerror}") from error
-    except AnswerdeskError as error:
-        return fail(error)
-    print_line(Console(), translate("eval.written", terminal_language(), path=arguments.html))
-    return 0
+        write_text(arguments.html, page(runs, _comparisons(arguments.runs, settings), language))
+        print_line(Console(), translate("eval.written", terminal_language(), path=arguments.html))
+
+    return exit_code(work)

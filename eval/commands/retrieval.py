@@ -4,14 +4,14 @@ import argparse
 from collections.abc import Mapping, Sequence
 
 from rich.console import Console
-from rich.table import Table
 
-from eval.commands.progress_bar import progress_in
-from eval.commands.question_options import (
+from eval.commands.shared import (
     chosen_sets,
     chosen_settings,
     finish,
+    headed_table,
     print_line,
+    progress_in,
     question_parser,
     write_json,
 )
@@ -59,15 +59,11 @@ def print_figures(summary: Mapping[str, object], console: Console, language: Lan
     by_set, times = summary["by_set"], summary["latency_ms"]
     assert isinstance(by_set, dict) and isinstance(times, dict)
     if len(by_set) > 1:
-        sets = Table(translate("eval.set", language), "n", *MEASURES.values())
+        sets = headed_table(("eval.set", "n", *MEASURES.values()), "", language)
         for name, values in by_set.items():
             sets.add_row(name, str(values["n"]), *(f"{values[key]:.3f}" for key in MEASURES))
         console.print(sets)
-    table = Table(
-        translate("eval.figure_of_sets", language),
-        translate("eval.value", language),
-        title=translate("eval.found", language),
-    )
+    table = headed_table(("eval.figure_of_sets", "eval.value"), "eval.found", language)
     table.add_row("n", str(summary["n"]))
     for key in MEASURES:
         table.add_row(key, f"{summary[key]:.3f}")
@@ -93,4 +89,4 @@ def main(argv: Sequence[str] | None = None) -> int:
         print_line(console, translate("eval.records", language, records=kept.folder))
         write_json(arguments.json, summary)
 
-    return finish(arguments, console, work)
+    return finish(arguments, work)

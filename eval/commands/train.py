@@ -10,24 +10,33 @@ from functools import partial
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
 from eval.benches import benchmark_main
 from eval.commands import code as code_command
 from eval.commands.answers import add_answer_options
-from eval.commands.progress_bar import progress_in, question_bar
-from eval.commands.question_options import EXIT_CODES, add_run_options, finish, print_line, write_json
-from eval.core.question_sets import GOLDEN_DIR, KNOWLEDGE_DIR
+from eval.commands.shared import (
+    add_run_options,
+    chosen_settings,
+    command_parser,
+    finish,
+    headed_table,
+    is_agreed,
+    print_line,
+    progress_in,
+    question_bar,
+    write_json,
+)
+from eval.core.question_sets import GOLDEN_DIR, KNOWLEDGE_DIR, drawn
 from eval.core.runs import Run
 from eval.core.tables import part_of
 from eval.train.background import TrainingProcess
 from eval.train.findings import HEADS, ArmName, Findings, cells, findings_of, remarks
 from eval.train.lora import LoraOptions, TrainingProgress, TrainingState, read_state
-from eval.train.questions import drawn_cases, kept_cases, load_training_cases
-from eval.train.tuning import Prepared, Source, Tuning, TuningOptions, open_tuning
+from eval.train.questions import kept_cases, load_training_cases
+from eval.train.tuning import Source, TrainingPlan, Tuning, TuningOptions, open_tuning
 from rag.errors import SettingsError
 from rag.schema import Language
-from rag.settings import Settings, load_settings
+from rag.settings import Settings
 from rag.terminal import Update, progress, terminal_language
 from rag.translate import translate
 
@@ -38,7 +47,7 @@ examples:
   python -m eval train --questions a.jsonl --docs A --questions b.jsonl --docs B --as r1:7b-ours --yes
   python -m eval train --kb shop --as r1:7b-shop --epochs 3 --rank 16 --held-out 0.5
   python -m eval train --kb shop --as r1:7b-shop --adapter --code 20  an adapter beside it; what code it forgot
-  python -m eval train --kb shop --as r1:7b-shop --run monday         go on with a run that was interrupted
+  python -m eval train --kb shop --as r1:7b-shop --run monday         resume an interrupted run
 
 Needs: pip install 'answerdesk[train]'.  Questions are `python -m eval`'s or desk cases (docs/quality.md).  A third of
 them, about documents that no example is made of, decides whether the tuned model is kept.
@@ -48,12 +57,11 @@ _TABLE_COLUMNS = 130  # narrower, figures would be cut to nothing
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m eval train",
-        description="Tune a model on your own answers with LoRA, merge it, and measure it on documents that it has not "
+    parser = command_parser(
+        "train",
+        "Tune a model on your own answers with LoRA, merge it, and measure it on documents that it has not "
         "seen; it is kept only if it measurably wins.  用自己的答案微调模型",
-        epilog=f"{EXAMPLES}\n{EXIT_CODES}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        EXAMPLES,
     )
     parser.add_argument(
         "--questions", type=Path, action="append", default=[], metavar="FILE", help="with answers  带答案的问题文件"
@@ -101,13 +109,13 @@ def sources_of(arguments: argparse.Namespace, settings: Settings) -> list[Source
         if arguments.docs:
             raise _unusable("no_source")
         given = [load_training_cases(path) for path in arguments.questions] or [kept_cases(settings)]
-        cases = [case for some in given for case in drawn_cases(some, arguments.limit, arguments.seed)]
+        cases = [case for some in given for case in drawn(some, arguments.limit, arguments.seed)]
         return [Source(arguments.kb, None, tuple(cases))]
     if len(arguments.questions) != len(arguments.docs):
         raise _unusable("as_many", questions=len(arguments.questions), docs=len(arguments.docs))
     pairs = list(zip(arguments.questions, arguments.docs, strict=True)) or [(GOLDEN_DIR, KNOWLEDGE_DIR)]
     return [
-        Source(path.stem, docs, drawn_cases(load_training_cases(path), arguments.limit, arguments.seed))
+        Source(path.stem, docs, drawn(load_training_cases(path), arguments.limit, arguments.seed))
         for path, docs in pairs
     ]
 
@@ -122,8 +130,7 @@ def main(argv: Sequence[str]) -> int:
             raise _unusable("no_name")
         if arguments.attacks:
             benchmark_main("attacks")  # told before hours of training where it is not installed
-        changes = {"model": arguments.model, "knowledge_base": arguments.kb}
-        settings = load_settings().changed(**{key: value for key, value in changes.items() if value})
+        settings = chosen_settings(arguments)
         lora = LoraOptions(epochs=arguments.epochs, rank=arguments.rank, seed=arguments.seed)
         options = TuningOptions(
             arguments.tuned, arguments.held_out, arguments.measure, arguments.seed, arguments.adapter, lora
@@ -136,7 +143,7 @@ def main(argv: Sequence[str]) -> int:
             tuning = open_tuning(options, settings, sources_of(arguments, settings), run, shown)
             prepared = tuning.prepare(shown)
         _tell(tuning, prepared, console, language)
-        if not (arguments.yes or read_state(tuning.folder).step or _agrees(language)):
+        if not (arguments.yes or read_state(tuning.folder).step or is_agreed(translate("eval_train.ask", language))):
             print_line(console, translate("eval_train.not_begun", language))
             return
         found = _found(tuning, arguments, console, language)
@@ -145,11 +152,11 @@ def main(argv: Sequence[str]) -> int:
         print_line(console, translate("eval.records", language, records=tuning.kept.folder))
         write_json(arguments.json, tuning.kept.figures())
 
-    return finish(arguments, console, work)
+    return finish(arguments, work)
 
 
-def _tell(tuning: Tuning, prepared: Prepared, console: Console, language: Language) -> None:
-    """Print what will be done, how long it takes, and which questions gave no example."""
+def _tell(tuning: Tuning, prepared: TrainingPlan, console: Console, language: Language) -> None:
+    """Print how many examples there are, how long it will take, and which questions gave none."""
     training, measuring = (seconds / _SECONDS_A_MINUTE for seconds in tuning.seconds(prepared))
     counts = {"examples": prepared.examples, "checks": prepared.checks, "questions": prepared.questions}
     words = translate("eval_train.prepared", language, training=training, measuring=measuring, **counts)
@@ -158,10 +165,6 @@ def _tell(tuning: Tuning, prepared: Prepared, console: Console, language: Langua
         comma = translate("ui.list_comma", language)
         reasons = [translate(f"eval_train.left_{name}", language, n=n) for name, n in prepared.left_out.items()]
         print_line(console, translate("eval_train.left_out", language, said=comma.join(reasons)))
-
-
-def _agrees(language: Language) -> bool:
-    return sys.stdin.isatty() and input(translate("eval_train.ask", language)).strip().lower() in {"y", "yes", "是"}
 
 
 def _found(tuning: Tuning, arguments: argparse.Namespace, console: Console, language: Language) -> Findings:
@@ -211,7 +214,7 @@ def _shown(language: Language, key: str, what: str) -> AbstractContextManager[Up
 
 
 def _others(made: Mapping[ArmName, str], arguments: argparse.Namespace) -> dict[str, dict[str, str]]:
-    """Return what else was asked for of the base and the tuned model: attacks obeyed, functions that pass."""
+    """Return the other measurements of the base and the tuned model: attacks obeyed, functions that pass."""
     found: dict[str, dict[str, str]] = {}
     commands = {"attacks": benchmark_main("attacks") if arguments.attacks else None, "code": code_command.main}
     for what, command in commands.items():
@@ -222,17 +225,9 @@ def _others(made: Mapping[ArmName, str], arguments: argparse.Namespace) -> dict[
         for arm in (arm for arm in made if arm in ("base", "merged")):
             with tempfile.TemporaryDirectory() as folder:
                 file = Path(folder) / "figures.json"
-                given = [
-                    "--model",
-                    made[arm],
-                    "--limit",
-                    str(count),
-                    "--seed",
-                    str(arguments.seed),
-                    "--json",
-                    str(file),
-                ]
-                if command([*given, *(["--arms", "own"] if what == "attacks" else [])]):
+                given = {"--model": made[arm], "--limit": count, "--seed": arguments.seed, "--json": file}
+                given |= {"--arms": "own"} if what == "attacks" else {}
+                if command([str(word) for option in given.items() for word in option]):
                     continue
                 figures = json.loads(file.read_text(encoding="utf-8"))
             own = part_of(figures, "own")
@@ -243,8 +238,8 @@ def _others(made: Mapping[ArmName, str], arguments: argparse.Namespace) -> dict[
 
 def print_findings(findings: Findings, console: Console, language: Language) -> None:
     """Print the table of models, the verdict, and what must be said beside it."""
-    heads = [translate(f"eval_train.{name}", language) for name in HEADS]
-    table = Table(*heads, title=translate("eval_train.title", language, name=findings.model))
+    table = headed_table((f"eval_train.{name}" for name in HEADS), "", language)
+    table.title = translate("eval_train.title", language, name=findings.model)
     for arm in findings.arms:
         table.add_row(*cells(arm, language), style="bold" if arm.name == "merged" and findings.kept else "")
     Console(width=max(console.width, _TABLE_COLUMNS)).print(table)

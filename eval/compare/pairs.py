@@ -1,6 +1,6 @@
-"""Two runs question by question: who wins, and whether that could be chance.
+"""Two runs question by question: which wins, whether that could be chance, and both results of each question.
 
-What a finished run says of each question is computed anew from its folder.
+A finished run's results are computed anew from its folder.
 """
 
 import math
@@ -8,20 +8,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-from eval.answers.conditions import ARMS, Arm
-from eval.answers.runner import RECORDS
-from eval.answers.scores import Score, scores_of
-from eval.code.figures import passed_by_problem
-from eval.code.records import JUDGED, VERDICTS_NAME
-from eval.core.bootstrap import Interval, mean_interval
+from eval.answers.asking import ARMS, RECORDS, Arm
+from eval.answers.metrics import wanted_words
+from eval.answers.scores import Score, score, scores_of
+from eval.code.records import VERDICTS, VERDICTS_NAME, passed_by_problem
 from eval.core.runs import Run, read_records
+from eval.core.statistics import Interval, mean_interval, rounded_mean
+from eval.desk.asking import RECORDS as DESK_RECORDS
+from eval.desk.asking import Arm as DeskArm
 from eval.desk.cases import CASES
 from eval.desk.figures import MEASURES as DESK_MEASURES
 from eval.desk.figures import outcomes_of, values_by_case
-from eval.desk.records import RECORDS as DESK_RECORDS
-from eval.desk.records import Arm as DeskArm
 from eval.refusal.benchmark import JUDGEMENTS
 from eval.retrieval.rankings import METRICS, RANKINGS
+from ingest.golden import GoldenQuestion
 from rag.errors import SettingsError
 from rag.settings import Settings
 from rag.terminal import terminal_language
@@ -66,7 +66,7 @@ def values_of(run: Run, arm: RunArm = "own") -> Values:
             judged = run.records(JUDGEMENTS)
             return {"right": {one.question_id: float(one.refused != one.answerable) for one in judged}}
         case "code":
-            counts = passed_by_problem(read_records(run.folder / VERDICTS_NAME, JUDGED))
+            counts = passed_by_problem(read_records(run.folder / VERDICTS_NAME, VERDICTS))
             return {"passed": {task: passed / samples for task, (samples, passed) in counts.items()}}
     raise SettingsError(reason=translate("eval.run_damaged", terminal_language(), path=run.folder / "run.json"))
 
@@ -199,9 +199,9 @@ def compared(measure: str, first: Mapping[str, float], second: Mapping[str, floa
     return Comparison(
         measure=measure,
         n=len(shared),
-        first=_mean([first[key] for key in shared]),
-        second=_mean([second[key] for key in shared]),
-        difference=_mean(differences),
+        first=rounded_mean([first[key] for key in shared]) or 0.0,
+        second=rounded_mean([second[key] for key in shared]) or 0.0,
+        difference=rounded_mean(differences) or 0.0,
         interval=mean_interval(differences),
         wins=wins,
         ties=len(shared) - wins - losses,
@@ -222,5 +222,89 @@ def sign_test(wins: int, losses: int) -> float:
     return min(1.0, float(2 * tail / 2**decided))
 
 
-def _mean(values: list[float]) -> float:
-    return round(sum(values) / len(values), 4) if values else 0.0
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A run's result for a question; what its command does not measure is empty.
+
+    ``reply`` is the answer, ``documents`` the ranking, best first, ``probability`` that the answer is there.  ``error``
+    is an error's class name.
+    """
+
+    right: bool
+    refused: bool = False
+    reply: str = ""
+    documents: tuple[str, ...] = ()
+    probability: float | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One question of both runs; ``outcome`` is the second's by the main measure."""
+
+    question: GoldenQuestion
+    outcome: Outcome
+    first: Result
+    second: Result
+
+    @property
+    def wanted(self) -> str:
+        """The known answer, or the documents that hold it."""
+        return wanted_words(self.question) or ", ".join(self.question.relevant)
+
+
+def side_by_side(first: Run, second: Run) -> tuple[Compared, ...]:
+    """Return the questions that both runs have: lost ones first, then won ones, then the others, in the run's order.
+
+    Raises ``SettingsError`` where a run is damaged, or of a kind that keeps no records of questions.
+    """
+    kinds = [str(run.identity().get("command")) for run in (first, second)]
+    one, other = (values_of(run) for run in (first, second))
+    if kinds[0] != kinds[1]:
+        shown = {"first": first.folder.name, "second": second.folder.name}
+        raise SettingsError(reason=translate("eval.nothing_shared", terminal_language(), **shown))
+    main = MAIN_MEASURES[kinds[0]]
+    before, after = one[main], other[main]
+    results, others = results_of(first), results_of(second)
+    found = [
+        Compared(question, outcome_of(after[key] - before[key]), results[key], others[key])
+        for question in second.questions()
+        if (key := question.question_id) in before and key in after
+    ]
+    order = {"loss": 0, "win": 1, "tie": 2}
+    return tuple(sorted(found, key=lambda compared: order[compared.outcome]))
+
+
+def results_of(run: Run) -> Mapping[str, Result]:
+    """Return the result of each question, by its id.  Raises ``SettingsError``."""
+    match run.identity().get("command"):
+        case "answers":
+            return _answers(run)
+        case "retrieval":
+            return {
+                one.question_id: Result(bool({*one.documents[:1]} & {*one.relevant}), documents=one.documents)
+                for one in run.records(RANKINGS)
+            }
+        case "refusal":
+            return {
+                one.question_id: Result(one.refused != one.answerable, one.refused, probability=one.probability)
+                for one in run.records(JUDGEMENTS)
+            }
+    raise SettingsError(reason=translate("eval.run_damaged", terminal_language(), path=run.folder / "run.json"))
+
+
+def _answers(run: Run) -> dict[str, Result]:
+    asked = {question.question_id: question for question in run.questions()}
+    found: dict[str, Result] = {}
+    for record in run.records(RECORDS):
+        if record.arm != "own" or record.question_id not in asked:
+            continue
+        judged, answer = score(asked[record.question_id], record), record.answer
+        found[record.question_id] = Result(
+            judged.right,
+            judged.refused,
+            answer.text if answer is not None else "",
+            record.evidence_documents,
+            error=record.error,
+        )
+    return found

@@ -6,8 +6,8 @@ from html import escape
 from pathlib import Path
 from typing import Literal
 
+from eval.answers.asking import RECORDS
 from eval.answers.metrics import wanted_words
-from eval.answers.runner import RECORDS
 from eval.answers.scores import wrong
 from eval.benches import benchmark_module
 from eval.code.report import failed_attempts, overview
@@ -15,6 +15,7 @@ from eval.code.report import page_section as code_section
 from eval.compare.pairs import Comparison
 from eval.core.runs import Run
 from eval.core.svg import Bar, Point, bar_chart, reliability_chart
+from eval.core.tables import html_table, part_of
 from eval.desk.report import lost_cases
 from eval.desk.report import page_section as desk_section
 from rag.errors import SettingsError
@@ -110,21 +111,15 @@ def _answers(figures: Figures, language: Language) -> str:
     bars: list[Bar] = []
     for name in _QUALITY:
         for group, arm in enumerate(("own", "ceiling", "floor")):
-            of_arm = figures if arm == "own" else figures.get(arm)
-            if isinstance(of_arm, Mapping):
-                label = f"{translate('eval_report.' + name, language)}, {translate('eval_report.' + arm, language)}"
-                bars += _bars([(label, of_arm.get(name))], of_arm.get("intervals"), name, group)
-    counts = _numbers(figures, "lost_in")
+            of_arm = figures if arm == "own" else part_of(figures, arm)
+            bars += _bars(of_arm, (name,), language, translate(f"eval_report.{arm}", language), group)
     lost = [
-        Bar(translate(f"eval_report.lost_{name}", language), count, f"{count:.0f}") for name, count in counts.items()
+        Bar(translate(f"eval_report.lost_{name}", language), count, f"{count:.0f}")
+        for name, count in _numbers(figures, "lost_in").items()
     ]
     parts = [
         bar_chart(translate("eval_report.quality", language), bars, 1.0),
-        bar_chart(
-            translate("eval_report.citations", language),
-            _bars([(translate(f"eval_report.{k}", language), figures.get(k)) for k in _SHARES]),
-            1.0,
-        ),
+        bar_chart(translate("eval_report.citations", language), _bars(figures, _SHARES, language), 1.0),
         bar_chart(translate("eval_report.lost_in", language), lost),
         _tokens(figures, language),
         _latency(figures, language),
@@ -135,84 +130,65 @@ def _answers(figures: Figures, language: Language) -> str:
 def _tokens(figures: Figures, language: Language) -> str:
     bars = []
     for group, arm in enumerate(("own", "ceiling", "floor")):
-        of_arm = figures if arm == "own" else figures.get(arm)
-        for name, value in _numbers(of_arm, "tokens").items() if isinstance(of_arm, Mapping) else ():
+        of_arm = figures if arm == "own" else part_of(figures, arm)
+        for name, value in _numbers(of_arm, "tokens").items():
             label = f"{translate(f'eval_report.tokens_{name}', language)}, {translate('eval_report.' + arm, language)}"
             bars.append(Bar(label, value, f"{value:.0f}", group=group))
     return bar_chart(translate("eval_report.tokens", language), bars)
 
 
 def _retrieval(figures: Figures, language: Language) -> str:
-    bars: list[Bar] = []
-    for name in _RETRIEVAL:
-        bars += _bars([(translate(f"eval_report.{name}", language), figures.get(name))], figures.get("intervals"), name)
     times = [Bar(name, value, f"{value:.1f} ms") for name, value in _numbers(figures, "latency_ms").items()]
-    return bar_chart(translate("eval_report.found", language), bars, 1.0) + bar_chart(
-        translate("eval_report.latency", language), times
-    )
+    found = bar_chart(translate("eval_report.found", language), _bars(figures, _RETRIEVAL, language), 1.0)
+    return found + bar_chart(translate("eval_report.latency", language), times)
 
 
 def _citations(figures: Figures, language: Language) -> str:
-    shares = [
-        (translate(f"eval_report.{name}", language), figures.get(name))
-        for name in ("citation_precision", "citation_recall")
-    ]
-    bars = _bars([*shares, (translate("eval_report.faults_marked", language), figures.get("faults_marked"))])
-    kinds = figures.get("by_fault")
-    marked = [
-        (translate(f"eval_report.fault_{kind}", language), found.get("marked"))
-        for kind, found in (kinds.items() if isinstance(kinds, Mapping) else ())
-    ]
+    bars = _bars(figures, ("citation_precision", "citation_recall", "faults_marked"), language)
+    marked = {f"fault_{kind}": part_of(one).get("marked") for kind, one in part_of(figures, "by_fault").items()}
     return bar_chart(translate("eval_report.citations", language), bars, 1.0) + bar_chart(
-        translate("eval_report.faults", language), _bars(marked), 1.0
+        translate("eval_report.faults", language), _bars(marked, tuple(marked), language), 1.0
     )
 
 
 def _refusal(figures: Figures, language: Language) -> str:
-    bars: list[Bar] = []
-    for name in _REFUSAL:
-        bars += _bars([(translate(f"eval_report.{name}", language), figures.get(name))], figures.get("intervals"), name)
     found = figures.get("reliability")
     rows = found if isinstance(found, list) else []
     total = max(sum(row["n"] for row in rows), 1)
     points = [Point(row["said"], row["true"], row["n"] / total, f"n = {row['n']}") for row in rows]
-    return bar_chart(translate("eval_report.refusals", language), bars, 1.0) + reliability_chart(
-        translate("eval_report.reliability", language),
-        translate("eval_report.said", language),
-        translate("eval_report.true", language),
-        points,
-    )
+    title, across, upward = (translate(f"eval_report.{key}", language) for key in ("reliability", "said", "true"))
+    bars = bar_chart(translate("eval_report.refusals", language), _bars(figures, _REFUSAL, language), 1.0)
+    return bars + reliability_chart(title, across, upward, points)
 
 
-def _bars(values: Sequence[tuple[str, object]], intervals: object = None, name: str = "", group: int = 0) -> list[Bar]:
-    known = intervals.get(name) if isinstance(intervals, Mapping) else None
-    interval = (float(known[0]), float(known[1])) if isinstance(known, (list, tuple)) else None
-    return [
-        Bar(label, float(value), f"{value:.3f}", interval, group)
-        for label, value in values
-        if isinstance(value, (int, float))
-    ]
+def _bars(figures: Figures, names: Sequence[str], language: Language, arm: str = "", group: int = 0) -> list[Bar]:
+    """Return a bar for each figure that is known, with its interval where there is one."""
+    bars = []
+    for name in names:
+        value, known = figures.get(name), part_of(figures, "intervals").get(name)
+        interval = (float(known[0]), float(known[1])) if isinstance(known, (list, tuple)) else None
+        label = ", ".join(filter(None, (translate(f"eval_report.{name}", language), arm)))
+        if isinstance(value, (int, float)):
+            bars.append(Bar(label, float(value), f"{value:.3f}", interval, group))
+    return bars
 
 
 def _numbers(figures: Figures, name: str) -> dict[str, float]:
-    found = figures.get(name)
-    values = found if isinstance(found, Mapping) else {}
-    return {key: float(value) for key, value in values.items() if isinstance(value, (int, float))}
+    return {key: float(value) for key, value in part_of(figures, name).items() if isinstance(value, (int, float))}
 
 
 def _latency(figures: Figures, language: Language) -> str:
-    stages = figures.get("latency_ms")
-    rows = []
-    for stage, values in stages.items() if isinstance(stages, Mapping) else ():
-        cells = "".join(f'<td class="n">{escape(str(values[key]))}</td>' for key in ("n", "p50", "p95", "p99"))
-        rows.append(f"<tr><td>{escape(stage_words(stage, language))}</td>{cells}</tr>")
-    head = "".join(
-        f"<th>{escape(text)}</th>" for text in (translate("eval_report.stage", language), "n", "p50", "p95", "p99")
-    )
-    return (
-        f"<figure><figcaption>{escape(translate('eval_report.latency', language))}</figcaption>"
-        f"<table><tr>{head}</tr>{''.join(rows)}</table></figure>"
-    )
+    names = ("n", "p50", "p95", "p99")
+    rows = [
+        [stage_words(stage, language), *(str(part_of(values)[name]) for name in names)]
+        for stage, values in part_of(figures, "latency_ms").items()
+    ]
+    table = html_table((translate("eval_report.stage", language), *names), rows, _is_number)
+    return f"<figure><figcaption>{escape(translate('eval_report.latency', language))}</figcaption>{table}</figure>"
+
+
+def _is_number(cell: str) -> bool:
+    return cell.replace(".", "", 1).isdigit()
 
 
 def _wrong(run: Run, language: Language) -> str:
@@ -223,38 +199,23 @@ def _wrong(run: Run, language: Language) -> str:
     for score in wrong(questions, records)[:_WRONG_SHOWN]:
         question = asked[score.question_id]
         where = translate(f"eval_report.lost_{score.lost_in}", language) if score.lost_in else ""
-        cells = (
-            score.question_id,
-            question.question,
-            wanted_words(question),
-            replies.get(score.question_id, ""),
-            where,
-        )
-        rows.append("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>")
+        reply = replies.get(score.question_id, "")
+        rows.append((score.question_id, question.question, wanted_words(question), reply, where))
     if not rows:
         return ""
     titles = ("id", *(translate(f"eval_report.{key}", language) for key in ("question", "wanted", "reply", "where")))
-    head = "".join(f"<th>{escape(text)}</th>" for text in titles)
-    return (
-        f"<details><summary>{escape(translate('eval_report.wrong', language, n=len(rows)))}</summary>"
-        f"<table><tr>{head}</tr>{''.join(rows)}</table></details>"
-    )
+    summary = escape(translate("eval_report.wrong", language, n=len(rows)))
+    return f"<details><summary>{summary}</summary>{html_table(titles, rows)}</details>"
 
 
 def _comparison(first: str, second: str, measures: Sequence[Comparison], language: Language) -> str:
     rows = []
     for one in measures:
         low, high = one.interval or (0.0, 0.0)
-        cells = (
-            one.measure,
-            str(one.n),
-            f"{one.first:.3f}",
-            f"{one.second:.3f}",
-            f"{one.difference:+.3f} ({low:+.3f} – {high:+.3f})",
-            f"{one.wins} / {one.ties} / {one.losses}",
-            f"{one.p_value:.3f}",
-        )
-        rows.append("<tr>" + "".join(f'<td class="n">{escape(cell)}</td>' for cell in cells) + "</tr>")
+        difference = f"{one.difference:+.3f} ({low:+.3f} – {high:+.3f})"
+        counts = f"{one.wins} / {one.ties} / {one.losses}"
+        figures = (f"{one.first:.3f}", f"{one.second:.3f}", difference, counts, f"{one.p_value:.3f}")
+        rows.append((one.measure, str(one.n), *figures))
     titles = (
         translate("eval_report.figure", language),
         "n",
@@ -262,5 +223,4 @@ def _comparison(first: str, second: str, measures: Sequence[Comparison], languag
         second,
         *(translate(f"eval_report.{k}", language) for k in ("difference", "wins", "p")),
     )
-    head = "".join(f"<th>{escape(text)}</th>" for text in titles)
-    return f"<h2>{escape(first)} → {escape(second)}</h2><table><tr>{head}</tr>{''.join(rows)}</table>"
+    return f"<h2>{escape(first)} → {escape(second)}</h2>{html_table(titles, rows, lambda cell: True)}"

@@ -10,31 +10,23 @@ from ingest.summary import IngestProgress
 IngestReport = Callable[[IngestProgress], None]
 
 
-def _no_questions(name: str, done: int, total: int) -> None:
-    """Report nothing."""
-
-
-def _no_ingest() -> AbstractContextManager[IngestReport]:
-    return nullcontext(lambda progress: None)
-
-
 @dataclass(frozen=True, slots=True)
 class Progress:
     """Where progress is reported; by default nowhere.
 
     ``questions`` takes the name of a question set, the questions done (0: the set begins) and its questions in all.
-    ``ingest`` is entered for each corpus that has to be ingested first, and gives what takes that ingest's progress.
+    ``ingest`` is entered for each corpus that has to be ingested first, and gives the function that takes its progress.
     """
 
-    questions: Callable[[str, int, int], None] = _no_questions
-    ingest: Callable[[], AbstractContextManager[IngestReport]] = _no_ingest
+    questions: Callable[[str, int, int], None] = lambda name, done, total: None
+    ingest: Callable[[], AbstractContextManager[IngestReport]] = lambda: nullcontext(lambda progress: None)
 
 
 SILENT = Progress()
 
 
 def counted(progress: Progress, name: str, total: int) -> Callable[[object], None]:
-    """Report that a set begins, and return what reports one more question each time it is called."""
+    """Report that a set begins, and return a function that reports one more question at each call."""
     progress.questions(name, 0, total)
     numbers = itertools.count(1)
 

@@ -1,4 +1,4 @@
-"""Questions together with what they are asked of: a corpus, or a knowledge base that is there already."""
+"""Questions and their documents: a corpus, or a knowledge base that exists."""
 
 import random
 from collections.abc import Sequence
@@ -48,9 +48,7 @@ class QuestionSet:
     def with_relevant(self) -> "QuestionSet":
         """Return the questions that say which documents answer them.  Raises ``SettingsError`` when none does."""
         usable = tuple(one for one in self.questions if one.answerable and one.relevant)
-        if not usable:
-            raise SettingsError(reason=translate("eval.no_relevant", terminal_language(), questions=self.name))
-        return replace(self, questions=usable)
+        return self._with(usable, "eval.no_relevant")
 
     def for_other_language(self) -> "QuestionSet":
         """Return the questions whose answer is in two languages, without the documents of the question's own.
@@ -62,15 +60,16 @@ class QuestionSet:
             for one in self.questions
             if one.answerable and one.in_other_language
         )
-        if not usable:
-            raise SettingsError(reason=translate("eval.no_other_language", terminal_language(), questions=self.name))
-        return replace(self, questions=usable)
+        return self._with(usable, "eval.no_other_language")
 
     def answerable(self) -> "QuestionSet":
         """Return the questions whose answer is known.  Raises ``SettingsError`` when none is."""
         usable = tuple(one for one in self.questions if one.answerable and (one.key_points or one.answers))
+        return self._with(usable, "eval.no_answerable")
+
+    def _with(self, usable: tuple[GoldenQuestion, ...], missing: str) -> "QuestionSet":
         if not usable:
-            raise SettingsError(reason=translate("eval.no_answerable", terminal_language(), questions=self.name))
+            raise SettingsError(reason=translate(missing, terminal_language(), questions=self.name))
         return replace(self, questions=usable)
 
     def drawn(self, limit: int, seed: int) -> "QuestionSet":
@@ -91,7 +90,7 @@ def sets_in(folder: Path) -> list[QuestionSet]:
 
 
 def kept_questions(settings: Settings) -> tuple[GoldenQuestion, ...]:
-    """Return the regression questions that a knowledge base keeps; what their answer rests on counts as the answer.
+    """Return the regression questions that a knowledge base keeps; the quote of their answer counts as the answer.
 
     Raises ``KnowledgeBaseMissing``.
     """

@@ -1,8 +1,8 @@
-"""A run on disk: what was measured, the questions with their known answers, and one record a question.
+"""A run on disk: its identity, the questions with their known answers, and one record a question.
 
     runs/NAME/run.json  questions.jsonl  records.jsonl  figures.json
 
-A record is written before it is scored, so whatever is known of a run can be computed anew from its folder alone.
+A record is written before it is scored, so all figures can be computed anew from the folder alone.
 """
 
 import contextlib
@@ -18,7 +18,15 @@ from typing import TYPE_CHECKING, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from ingest.golden import GoldenQuestion
-from rag.errors import SettingsError, printable
+from rag.errors import (
+    ModelSaidNothing,
+    ModelStoppedHalfway,
+    ModelTimedOut,
+    OllamaRefused,
+    QuestionError,
+    SettingsError,
+    printable,
+)
 from rag.settings import Settings
 from rag.terminal import terminal_language
 from rag.translate import translate
@@ -29,6 +37,9 @@ if TYPE_CHECKING:
 _LONGEST_NAME = 100
 _NAME = re.compile(rf"[\w+-][\w.+-]{{0,{_LONGEST_NAME - 1}}}")
 """A run's name is one folder's: letters in any script, digits and ``. _ + -``, and no dot in front."""
+
+ONE_QUESTION_ONLY = (QuestionError, ModelSaidNothing, ModelStoppedHalfway, ModelTimedOut, OllamaRefused)
+"""Errors that end one question; any other (no knowledge base, no model server) ends the run, which can be resumed."""
 
 _QUESTIONS = TypeAdapter(GoldenQuestion)
 RecordType = TypeVar("RecordType")
@@ -60,7 +71,7 @@ class Run:
         raise SettingsError(reason=translate("eval.run_missing", terminal_language(), run=shown, folder=runs))
 
     def begin(self, identity: Mapping[str, object], questions: "Sequence[DataclassInstance]") -> None:
-        """Save what is measured beside a new run.  The questions may be of any kind; ``questions_as`` reads them.
+        """Save the identity and the questions of a new run.  These may be of any kind; ``questions_as`` reads them.
 
         Raises ``SettingsError`` naming what differs when the run of that name measured something else.
         """
@@ -85,7 +96,7 @@ class Run:
             (self.folder / name).write_text(wanted[name], encoding="utf-8")
 
     def identity(self) -> dict[str, object]:
-        """Return what was measured.  Raises ``SettingsError`` where the file is none of ours."""
+        """Return what the run measures.  Raises ``SettingsError`` where the file is damaged."""
         try:
             found = json.loads((self.folder / "run.json").read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
@@ -168,9 +179,9 @@ def keep_asking(
     key_of: Callable[[RecordType], Hashable],
     progress: Callable[[RecordType], None] = lambda record: None,
 ) -> list[RecordType]:
-    """Ask what ``path`` does not hold yet, one JSONL line a record, and return all in the order of ``items``.
+    """Ask the items that ``path`` does not hold yet, one JSONL line a record, and return all records in their order.
 
-    ``items`` are pairs of a key and what ``ask`` is given.  A run that was interrupted, even in mid-line, goes on.
+    ``items`` are pairs of a key and an argument of ``ask``.  An interrupted run, even in mid-line, resumes.
     """
     done = {key_of(record): record for record in read_records(path, adapter)}
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -191,5 +202,5 @@ def _line(value: Mapping[str, object]) -> str:
 
 
 def knowledge_name(folder: Path) -> str:
-    """Return what tells a knowledge base from others in a run's identity: its name, or its corpus's fingerprint."""
+    """Return the name of a knowledge base in a run's identity: its own, or its corpus's fingerprint."""
     return folder.parent.parent.name if folder.parent.parent.parent.name == "knowledge" else folder.name

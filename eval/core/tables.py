@@ -1,6 +1,7 @@
-"""The figures of a run as the cells of a table."""
+"""The figures of a run as the cells of a table, and as HTML."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from html import escape
 
 
 def flat_rows(values: Mapping[str, object], skip: Sequence[str], prefix: str = "") -> list[tuple[str, str]]:
@@ -36,3 +37,21 @@ def shown_figure(value: object) -> str:
     if isinstance(value, (tuple, list)):
         return " – ".join(shown_figure(one) for one in value)
     return "-" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def html_table(
+    titles: Sequence[str], rows: Iterable[Sequence[str]], is_number: Callable[[str], bool] = lambda cell: False
+) -> str:
+    """Return a table as HTML; cells that are numbers get the class ``n``.  Without titles there is no head.
+
+    >>> html_table(["a", "b"], [["x", "1"]], str.isdigit)
+    '<table><tr><th>a</th><th>b</th></tr><tr><td>x</td><td class="n">1</td></tr></table>'
+    """
+    head = "".join(f"<th>{escape(title)}</th>" for title in titles)
+    body = "".join(f"<tr>{''.join(_html_cell(cell, is_number) for cell in row)}</tr>" for row in rows)
+    return f"<table>{f'<tr>{head}</tr>' if head else ''}{body}</table>"
+
+
+def _html_cell(cell: str, is_number: Callable[[str], bool]) -> str:
+    mark = ' class="n"' if is_number(cell) else ""
+    return f"<td{mark}>{escape(cell)}</td>"

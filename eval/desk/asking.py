@@ -1,14 +1,16 @@
-"""Asks cases: as the desk does, and the model alone with the same evidence."""
+"""Asks cases, as the desk does and of the model alone with the same evidence, and the record of each."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Generator as GeneratorObject
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
+from pydantic import TypeAdapter
+
+from eval.core.runs import ONE_QUESTION_ONLY
 from eval.desk.cases import DeskCase
-from eval.desk.records import GuardTrace, Passages, Record, Seconds
-from rag.errors import ModelSaidNothing, ModelStoppedHalfway, ModelTimedOut, OllamaRefused, QuestionError
 from rag.evidence.quotation import quoted_lines
 from rag.generation.answer import generate_answer
 from rag.generation.gateway import GenerationRequest, blocking
@@ -21,8 +23,10 @@ from rag.retrieval.question import question_before, visible
 from rag.schema import Answer, AnswerDelta, Completed, Event, Evidence, Language, Retrieved
 from rag.text.language import THIRD_LANGUAGES, prompt_language
 
-# These end one case; anything else (no knowledge base, no model server) ends the run, which can be resumed.
-_ONE_CASE_ONLY = (QuestionError, ModelSaidNothing, ModelStoppedHalfway, ModelTimedOut, OllamaRefused)
+Arm = Literal["own", "ceiling", "langchain"]
+"""The product; the model alone with the very passages that the product sent it; LangChain's tutorial."""
+
+ARMS: tuple[Arm, ...] = ("own", "ceiling", "langchain")
 
 # No line asks for what is missing: told so, the stand-in said that the documents do not answer 12 of 15 English texts.
 _PLAIN_PROMPT: dict[Language, str] = {
@@ -35,6 +39,69 @@ _PLAIN_PROMPT: dict[Language, str] = {
     "把回答问题所需的数字、条件和步骤都照原文写出来。\n"
     "用简体中文回答。",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Passages:
+    """What of the documents reached one place: the paths of the documents, their text, and the embedder's tokens."""
+
+    documents: tuple[str, ...] = ()
+    text: str = ""
+    tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Seconds:
+    """Since the question was asked; None where it never came."""
+
+    evidence: float | None = None
+    first_word: float | None = None
+    whole: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GuardTrace:
+    """What the guards did.
+
+    ``stopped_by`` is the guard because of which the answer is not the model's ``draft``.  Where one decided before the
+    model wrote, the draft was asked for without it; it is empty where that was not wished, or not possible.
+    ``without_thought`` is the draft without a thought, where the model thought; ``withheld`` are the sentences shown
+    that were taken for orders to the model, and ``cuts_question`` tells that the question lost some.
+    """
+
+    stopped_by: str = ""
+    draft: str = ""
+    without_thought: str = ""
+    withheld: tuple[str, ...] = ()
+    cuts_question: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One case in one arm.
+
+    ``shown`` is what the agent sees, ``sent`` what the model reads, ``best`` the best match box, and ``quoted`` what a
+    quotation could take from all passages.  ``answerable`` False: the search alone decided to refuse.  ``prompt`` are
+    the passages and the question as the model reads them.  ``answer`` is None where no model was asked, or an error
+    came, whose class is ``error``.
+    """
+
+    case_id: str
+    arm: Arm
+    shown: Passages = Passages()
+    sent: Passages = Passages()
+    best: Passages = Passages()
+    quoted: Passages = Passages()
+    answerable: bool = True
+    probability: float = 0.0
+    prompt: str = ""
+    answer: Answer | None = None
+    guards: GuardTrace = GuardTrace()
+    error: str = ""
+    seconds: Seconds = Seconds()
+
+
+RECORDS = TypeAdapter(Record)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,30 +152,28 @@ class Desk:
 
         try:
             return self.pipeline.parts.gateway.result(GenerationRequest(run)).draft
-        except _ONE_CASE_ONLY:
+        except ONE_QUESTION_ONLY:
             return ""
 
 
-@dataclass(frozen=True, slots=True)
-class ModelAlone:
-    """The model with four lines of instructions and the evidence that the product sent it; nothing stops its reply."""
+def ask_model_alone(case: DeskCase, own: Record, parts: PipelineParts) -> Record:
+    """Ask the model with four lines of instructions and the evidence that the product sent; nothing stops its reply.
 
-    parts: PipelineParts
+    ``own`` is the product's record.  Errors are those of ``Desk.ask``.
+    """
+    messages = [Message("system", _plain_prompt(case.language)), Message("user", own.prompt)]
+    tokens = parts.settings.answer_budget_tokens
 
-    def ask(self, case: DeskCase, own: Record) -> Record:
-        """Ask with the evidence of the product's record.  Errors are those of ``Desk.ask``."""
-        messages = [Message("system", _plain_prompt(case.language)), Message("user", own.prompt)]
-        tokens = self.parts.settings.answer_budget_tokens
+    def write(generator: Generator) -> str:
+        with closing(generator.generate(messages, think=False, max_tokens=tokens)) as reply:
+            return "".join(part.text for part in reply if isinstance(part, GeneratedText)).strip()
 
-        def write(generator: Generator) -> str:
-            with closing(generator.generate(messages, think=False, max_tokens=tokens)) as parts:
-                return "".join(part.text for part in parts if isinstance(part, GeneratedText)).strip()
-
-        asking = _Asking(case, Record(case.case_id, "ceiling", shown=own.sent, sent=own.sent))
-        with asking.errors_recorded():
-            text = self.parts.gateway.result(GenerationRequest(blocking(write)))
-            asking.record = replace(asking.record, answer=plain_answer(text, case, self.parts))
-        return asking.finished()
+    asking = _Asking(case, Record(case.case_id, "ceiling", shown=own.sent, sent=own.sent))
+    with asking.errors_recorded():
+        text = parts.gateway.result(GenerationRequest(blocking(write)))
+        answer = plain_answer(text, prompt_language(case.question), parts)
+        asking.record = replace(asking.record, answer=answer)
+    return asking.finished()
 
 
 def _plain_prompt(language: str) -> str:
@@ -117,11 +182,11 @@ def _plain_prompt(language: str) -> str:
     return _PLAIN_PROMPT["zh" if language == "zh" else "en"]
 
 
-def plain_answer(text: str, case: DeskCase, parts: PipelineParts, *, refused: bool = False) -> Answer:
+def plain_answer(text: str, language: Language, parts: PipelineParts, *, refused: bool = False) -> Answer:
     """Return a model's bare reply as an answer without citations."""
     return Answer(
         text=text,
-        language=prompt_language(case.question),
+        language=language,
         refused=refused,
         thinking="",
         citations=(),
@@ -165,7 +230,7 @@ class _Asking:
         """Record an error of this case alone."""
         try:
             yield
-        except _ONE_CASE_ONLY as error:
+        except ONE_QUESTION_ONLY as error:
             self.record = replace(self.record, error=type(error).__name__)
 
     def finished(self) -> Record:

@@ -108,7 +108,7 @@ def drawn_by_kind(cases: Sequence[DeskCase], limit: int, seed: int) -> tuple[Des
 
 
 def absence_pattern(pattern: str) -> re.Pattern[str]:
-    """Return what finds the text that a case says is absent.  Raises ``re.error``."""
+    """Return the pattern of a text that a case says is absent.  Raises ``re.error``."""
     return re.compile(pattern, re.IGNORECASE)
 
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from statistics import mean, median
 from typing import get_args
 
-from eval.core.bootstrap import share_interval
+from eval.core.statistics import share_interval
+from eval.desk.asking import Arm, Passages, Record
 from eval.desk.cases import FALSE_PREMISE, FAR, DeskCase
 from eval.desk.judging import Reply, Verdict, has_gold, holds_facts, judge
-from eval.desk.records import Arm, Record
 from rag.schema import Guard
 
 STAGES = ("right_document_shown", "facts_shown", "facts_sent", "best_match", "quoted")
@@ -36,7 +36,7 @@ guard stopped the right draft; the model did not write what it had read."""
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one case.
+    """The outcome of one case.
 
     Stages are None where the documents hold nothing to find; ``verdict`` is None where no model was asked and the
     search did not refuse either.
@@ -55,7 +55,7 @@ class Outcome:
 
     @property
     def refused(self) -> bool:
-        """Whether it was refused, by whomever."""
+        """Whether it was refused, by any guard or the model."""
         return not self.record.answerable if self.verdict is None else self.verdict.refused
 
     @property
@@ -90,7 +90,7 @@ class Outcome:
 
 
 def outcomes_of(cases: Sequence[DeskCase], records: Sequence[Record], arm: Arm = "own") -> tuple[Outcome, ...]:
-    """Return what became of each case that was asked in an arm, in the order of the cases."""
+    """Return the outcome of each case that was asked in an arm, in the order of the cases."""
     by_arm = {(one.arm, one.case_id): one for one in records}
     asked = [(case, by_arm[arm, case.case_id]) for case in cases if (arm, case.case_id) in by_arm]
     is_with_model = any(one.answer is not None and one.answer.model for _, one in asked)
@@ -115,18 +115,17 @@ def verdict_of(case: DeskCase, record: Record) -> Verdict | None:
 def _outcome(
     case: DeskCase, record: Record, by_arm: Mapping[tuple[Arm, str], Record], *, is_with_model: bool
 ) -> Outcome:
-    def stage(holds: Callable[[], bool], *, is_known: bool) -> bool | None:
-        return holds() if is_known else None
+    def holds(passages: Passages) -> bool | None:
+        return holds_facts(case, passages.text) if case.has_facts else None
 
-    facts, gold = case.has_facts, bool(case.gold_docs)
     return Outcome(
         case=case,
         record=record,
-        right_document_shown=stage(lambda: has_gold(record.shown.documents, case.gold_docs), is_known=gold),
-        facts_shown=stage(lambda: holds_facts(case, record.shown.text), is_known=facts),
-        facts_sent=stage(lambda: holds_facts(case, record.sent.text), is_known=facts),
-        best_match=stage(lambda: holds_facts(case, record.best.text), is_known=facts),
-        quoted=stage(lambda: holds_facts(case, record.quoted.text), is_known=facts),
+        right_document_shown=has_gold(record.shown.documents, case.gold_docs) if case.gold_docs else None,
+        facts_shown=holds(record.shown),
+        facts_sent=holds(record.sent),
+        best_match=holds(record.best),
+        quoted=holds(record.quoted),
         verdict=verdict_of(case, record) if is_with_model else None,
         ceiling=_is_right(case, by_arm.get(("ceiling", case.case_id))),
         langchain=_is_right(case, by_arm.get(("langchain", case.case_id))),

@@ -1,4 +1,4 @@
-"""Is an answer to a desk case right?  By its words alone: no model judges, and the same text is always judged alike.
+"""Is an answer to a desk case right, and do the documents decide the case?  No model judges: the words alone.
 
 Phrases are compared after width, case, dashes, Markdown marks, thousands separators and spaces are made equal.  Numbers
 and Latin words match whole: "5" is not in "15" or "5.5".  A Chinese phrase does not match behind 不 or 未.
@@ -6,11 +6,12 @@ and Latin words match whole: "5" is not in "15" or "5.5".  A Chinese phrase does
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from eval.desk.cases import FALSE_PREMISE, DeskCase
+from eval.desk.cases import FALSE_PREMISE, DeskCase, absence_pattern
+from rag.storage.store import KnowledgeStore
 
 _IDEOGRAPHS = r"\u2e80-\u9fff\uf900-\ufaff"
 _DASHES = re.compile(r"[\u2010-\u2015\u2212]")
@@ -38,6 +39,9 @@ _NAMES_A_GAP = re.compile(
     re.IGNORECASE,
 )
 
+DERIVED = "derived:"
+"""In a case's note: its facts are worked out from the quotes, so that they need not stand there."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:
@@ -54,7 +58,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What became of a reply.  ``cites_gold`` is None where no document is gold, or it was refused.
+    """The verdict on a reply.  ``cites_gold`` is None where no document is gold, or it was refused.
 
     ``lacking`` are the lists of which no phrase is there, ``forbidden`` the phrases that must not be.  ``names_gap``
     tells that the text says something is not in the documents.
@@ -161,3 +165,51 @@ def _pattern(phrase: str) -> re.Pattern[str] | None:
 
 def _plain_path(path: str) -> str:
     return re.sub(r"^(\./|/)+", "", unicodedata.normalize("NFC", path.replace("\\", "/")))
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """What is wrong with a case: ``key`` names the sentence of the catalogue, ``what`` the words that it is about."""
+
+    case_id: str
+    key: str
+    what: str
+
+
+def check_cases(cases: Sequence[DeskCase], documents: Mapping[str, str]) -> list[Complaint]:
+    """Return what is wrong with the cases; ``documents`` are texts by path.
+
+    Gold documents must be there and hold the quotes; one phrase of each list must stand in the quotes, and nothing that
+    is forbidden; the customer's own words may not pass as an answer; what is said to be absent must be so.
+    """
+    return [complaint for case in cases for complaint in _complaints(case, documents)]
+
+
+def texts_of(store: KnowledgeStore) -> dict[str, str]:
+    """Return the texts of the published documents by their paths."""
+    generation = store.require_generation()
+    documents = [store.document(name, generation) for name in store.origins(generation)]
+    return {one.path: "\n".join((one.title, one.text)) for one in documents}
+
+
+def _complaints(case: DeskCase, documents: Mapping[str, str]) -> Iterator[Complaint]:
+    gold = {name: [text for path, text in documents.items() if has_gold([path], [name])] for name in case.gold_docs}
+    yield from (Complaint(case.case_id, "no_document", name) for name, texts in gold.items() if not texts)
+    gold_text = normalise("\n".join(text for texts in gold.values() for text in texts))
+    quotes = [one for one in (case.gold_quote, *case.more_quotes) if one]
+    yield from (Complaint(case.case_id, "no_quote", one) for one in quotes if normalise(one) not in gold_text)
+    quoted = normalise(" \n ".join(quotes))
+    if quotes and DERIVED not in case.note:
+        for group in case.must_contain_any:
+            if not any(holds_phrase(quoted, phrase) for phrase in group):
+                yield Complaint(case.case_id, "not_quoted", " / ".join(group))
+    for phrase in case.must_not_contain:
+        if holds_phrase(quoted, phrase):
+            yield Complaint(case.case_id, "forbidden_quoted", phrase)
+    if case.has_facts and holds_facts(case, "\n".join(case.turns)):
+        yield Complaint(case.case_id, "echo", case.question)
+    for pattern in case.absent:
+        found = absence_pattern(pattern)
+        path = next((path for path, text in documents.items() if found.search(text)), None)
+        if path is not None:
+            yield Complaint(case.case_id, "not_absent", f"{pattern} ({path})")

@@ -7,11 +7,10 @@ from pathlib import Path
 from eval.core.knowledge import knowledge_of
 from eval.core.progress import SILENT, Progress, counted
 from eval.core.runs import Run, keep_asking, knowledge_name
-from eval.desk.asking import Desk, ModelAlone
+from eval.desk.asking import ARMS, RECORDS, Arm, Desk, Record, ask_model_alone
 from eval.desk.cases import DeskCase
 from eval.desk.figures import outcomes_of, summarise
 from eval.desk.languages import language_figures
-from eval.desk.records import ARMS, RECORDS, Arm, Record
 from rag.errors import SourceMissing
 from rag.factory import build_parts
 from rag.pipeline import Pipeline, PipelineParts
@@ -54,7 +53,7 @@ class DeskResult:
 
 
 def open_desk_parts(documents: Path | None, settings: Settings, progress: Progress = SILENT) -> PipelineParts:
-    """Return what answers over a folder of documents, or over the knowledge base of the settings where it is None.
+    """Return the parts that answer from a folder of documents, or from the settings' knowledge base where it is None.
 
     The folder is ingested once, without ``files_about``.  Raises ``SourceMissing``, a ``KnowledgeError``, or
     ``EmbedderMissing``.
@@ -111,40 +110,28 @@ def measure_desk(
         for arm in options.arms
         if arm != "ceiling" or case.has_facts  # without facts there is nothing that the model alone could say rightly
     ]
-    asking = _Arms(parts, options)
+    desk = Desk(Pipeline(parts), options.with_model, options.think, options.trace_guards)
+    own: dict[str, Record] = {}
     report = counted(progress, name, len(items))
 
+    def ask(item: tuple[Arm, DeskCase]) -> Record:
+        arm, case = item
+        if arm == "ceiling":
+            return ask_model_alone(case, own[case.case_id], parts)
+        if arm == "langchain" and options.langchain is not None:
+            return options.langchain(case)
+        return desk.ask(case)
+
     def advance(record: Record) -> None:
-        asking.note(record)
+        if record.arm == "own":
+            own[record.case_id] = record
         report(record)
 
     records = keep_asking(
-        kept.folder / "records.jsonl", RECORDS, items, asking.ask, lambda record: (record.arm, record.case_id), advance
+        kept.folder / "records.jsonl", RECORDS, items, ask, lambda record: (record.arm, record.case_id), advance
     )
     summary = summarise(cases, records)
     if options.with_model:
         summary["languages"] = language_figures(outcomes_of(cases, records))
     kept.save_figures(summary)
     return DeskResult(summary, tuple(cases), tuple(records))
-
-
-class _Arms:
-    """Asks a case in one arm after the other; the ceiling needs what the product sent."""
-
-    def __init__(self, parts: PipelineParts, options: DeskOptions) -> None:
-        self._desk = Desk(Pipeline(parts), options.with_model, options.think, options.trace_guards)
-        self._model = ModelAlone(parts)
-        self._langchain = options.langchain
-        self._own: dict[str, Record] = {}
-
-    def ask(self, item: tuple[Arm, DeskCase]) -> Record:
-        arm, case = item
-        if arm == "ceiling":
-            return self._model.ask(case, self._own[case.case_id])
-        if arm == "langchain" and self._langchain is not None:
-            return self._langchain(case)
-        return self._desk.ask(case)
-
-    def note(self, record: Record) -> None:
-        if record.arm == "own":
-            self._own[record.case_id] = record

@@ -1,16 +1,16 @@
 """A desk run's part of the report page: the funnel, every guard, every kind, and the cases that were lost."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
-from eval.core.bootstrap import share_interval
 from eval.core.runs import Run
+from eval.core.statistics import share_interval
 from eval.core.svg import Bar, bar_chart
-from eval.core.tables import part_of
+from eval.core.tables import html_table, part_of
+from eval.desk.asking import RECORDS
 from eval.desk.cases import CASES
 from eval.desk.figures import GUARDS, STAGES, Outcome, outcomes_of
 from eval.desk.languages import LANGUAGE_COLUMNS, language_rows
-from eval.desk.records import RECORDS
 from rag.schema import Language
 from rag.translate import translate
 
@@ -88,7 +88,7 @@ def lost_cases(run: Run, language: Language) -> str:
     if not lost:
         return ""
     titles = ("id", *(translate(f"eval_report.{key}", language) for key in ("question", "wanted", "reply", "where")))
-    rows = [_cells(_lost_cells(one, language)) for one in lost[:_LOST_SHOWN]]
+    rows = [_lost_cells(one, language) for one in lost[:_LOST_SHOWN]]
     summary = escape(translate("eval_report.wrong", language, n=len(lost)))
     return f"<details><summary>{summary}</summary>{_table(titles, rows)}</details>"
 
@@ -113,7 +113,7 @@ def _guard_table(figures: Figures, language: Language) -> str:
     guards = part_of(figures, "guards")
     titles = [translate(f"eval_desk.{key}", language) for key in ("guard", *(f"guard_{one}" for one in GUARD_COLUMNS))]
     rows = [
-        _cells([translate(f"eval_desk.guard_{name}", language), *_values(part_of(guards, name), GUARD_COLUMNS)])
+        [translate(f"eval_desk.guard_{name}", language), *_values(part_of(guards, name), GUARD_COLUMNS)]
         for name in shown_guards(figures)
     ]
     return _figure(translate("eval_desk.guards", language), _table(titles, rows))
@@ -123,7 +123,7 @@ def _group_table(figures: Figures, name: str, language: Language) -> str:
     groups = part_of(figures, name)
     columns, title = known_columns(groups), translate(f"eval_desk.{name}", language)
     titles = [title, *(translate(f"eval_desk.short_{column}", language) for column in columns)]
-    rows = [_cells([group, *_values(part_of(groups, group), columns)]) for group in sorted(groups)]
+    rows = [[group, *_values(part_of(groups, group), columns)] for group in sorted(groups)]
     return _figure(title, _table(titles, rows))
 
 
@@ -132,7 +132,7 @@ def _language_table(figures: Figures, language: Language) -> str:
         return ""
     titles = [translate("eval_desk.by_language", language)]
     titles += [translate(f"eval_desk.languages_{column}", language) for column in LANGUAGE_COLUMNS]
-    rows = [_cells([name, *cells]) for name, cells in language_rows({name: part_of(figures, name) for name in figures})]
+    rows = [[name, *cells] for name, cells in language_rows({name: part_of(figures, name) for name in figures})]
     return _figure(translate("eval_desk.languages", language), _table(titles, rows))
 
 
@@ -140,14 +140,8 @@ def _values(values: Figures, columns: Sequence[str]) -> list[str]:
     return ["-" if values.get(column) is None else str(values[column]) for column in columns]
 
 
-def _cells(texts: Sequence[str]) -> str:
-    numeric = [' class="n"' if text.isdigit() or text == "-" else "" for text in texts]
-    return "".join(f"<td{mark}>{escape(text)}</td>" for text, mark in zip(texts, numeric, strict=True))
-
-
-def _table(titles: Sequence[str], rows: Sequence[str]) -> str:
-    head = "".join(f"<th>{escape(title)}</th>" for title in titles)
-    return f"<table><tr>{head}</tr>{''.join(f'<tr>{row}</tr>' for row in rows)}</table>"
+def _table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    return html_table(titles, rows, lambda cell: cell.isdigit() or cell == "-")
 
 
 def _figure(title: str, content: str) -> str:

@@ -17,24 +17,27 @@ has to be guessed, one odd question does not chain topics together, and the same
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime
+from functools import cache
 
 import numpy as np
 
 from eval.core.question_sets import GOLDEN_DIR
-from eval.gaps.stale_answers import Contradiction, Expired, contradictions, expired_articles
 from ingest.golden import load_questions
+from rag.evidence.packing import expired_on
 from rag.pipeline import Retrieves
 from rag.protocols import Embedder, FloatMatrix
 from rag.reuse.curated import Curation
 from rag.reuse.question_key import normalized_question
-from rag.schema import Language
+from rag.schema import Conflict, Document, Language
 from rag.storage.store import KnowledgeStore
-from rag.storage.troubled_turns import Trouble, TroubledTurns, UnmetQuestion
+from rag.storage.troubled_turns import DoubtfulTurn, Trouble, TroubledTurns, UnmetQuestion
 from rag.tracing import Trace
 from rag.translate import translate
+
+_EXAMPLES = 5
 
 MOST_QUESTIONS = 2000
 """Different questions that are grouped, the newest ones: their likeness to each other grows with the square."""
@@ -42,7 +45,7 @@ MOST_QUESTIONS = 2000
 _TRIED = 5
 
 _SAMPLES = 60
-"""Sample questions of each language that tell what all of its questions share; see ``centred``."""
+"""Sample questions of each language that show what all of its questions share; see ``centred``."""
 
 LEAST_SIMILARITY = 0.35
 """Mean cosine of centred vectors from which on two groups are one topic: the best of 0.15 to 0.5 on the mean of three
@@ -56,8 +59,113 @@ _MOST_QUESTIONS = 20
 
 
 @dataclass(frozen=True, slots=True)
+class Contradiction:
+    """Two articles that say the same but for a figure, a date or a "not"; the one that rather holds is first.
+
+    ``count`` answers rested on either; ``questions`` are some of theirs, the newest first.
+    """
+
+    document_id: str
+    title: str
+    quote: str
+    other_document_id: str
+    other_title: str
+    other_quote: str
+    count: int
+    questions: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """An article whose last day is past; ``count`` answers rested on it all the same."""
+
+    document_id: str
+    title: str
+    expired_on: date
+    count: int
+    questions: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class _Seen:
+    count: int = 0
+    questions: list[str] = field(default_factory=list)
+
+    def add(self, question: str) -> None:
+        self.count += 1
+        if question not in self.questions and len(self.questions) < _EXAMPLES:
+            self.questions.append(question)
+
+
+def _reader(store: KnowledgeStore, generation: int) -> Callable[[str], Document | None]:
+    """Return what reads an article of a generation, once; it gives None for one that is gone."""
+
+    @cache
+    def read(document_id: str) -> Document | None:
+        try:
+            return store.document(document_id, generation)
+        except KeyError:
+            return None
+
+    return read
+
+
+def contradictions(turns: Sequence[DoubtfulTurn], store: KnowledgeStore, generation: int) -> tuple[Contradiction, ...]:
+    """Return the contradictions that answers rested on and that are still there, the most frequent first."""
+    article_of = _reader(store, generation)
+    seen: dict[tuple[str, str, str, str], _Seen] = {}
+    for turn in turns:
+        for pair in dict.fromkeys(_pair(conflict) for conflict in _relied_on(turn)):
+            seen.setdefault(pair, _Seen()).add(turn.question.strip())
+    found = []
+    for (document_id, quote, other_id, other_quote), times in seen.items():
+        one, other = article_of(document_id), article_of(other_id)
+        if one is not None and other is not None and quote in one.text and other_quote in other.text:
+            titles = one.title or document_id, other.title or other_id
+            shown = document_id, titles[0], quote, other_id, titles[1], other_quote
+            found.append(Contradiction(*shown, times.count, tuple(times.questions)))
+    return tuple(sorted(found, key=lambda one: (-one.count, one.document_id, one.quote)))
+
+
+def expired_articles(
+    turns: Sequence[DoubtfulTurn], store: KnowledgeStore, generation: int, today: date
+) -> tuple[Expired, ...]:
+    """Return the articles that answers rested on after their last day, and that are still as they were."""
+    article_of = _reader(store, generation)
+    seen: dict[str, _Seen] = {}
+    for turn in turns:
+        cited = _cited(turn)
+        for document_id in dict.fromkeys(one.document_id for one in turn.evidence if one.expired_on is not None):
+            if document_id in cited:
+                seen.setdefault(document_id, _Seen()).add(turn.question.strip())
+    found = []
+    for document_id, times in seen.items():
+        article = article_of(document_id)
+        last_day = expired_on(article, today) if article is not None else None
+        if article is not None and last_day is not None:
+            title = article.title or document_id
+            found.append(Expired(document_id, title, last_day, times.count, tuple(times.questions)))
+    return tuple(sorted(found, key=lambda one: (-one.count, one.document_id)))
+
+
+def _relied_on(turn: DoubtfulTurn) -> Iterator[Conflict]:
+    cited = _cited(turn)
+    for conflict in turn.answer.conflicts:
+        if conflict.document_id in cited or conflict.other_document_id in cited:
+            yield conflict
+
+
+def _cited(turn: DoubtfulTurn) -> set[str]:
+    return {citation.document_id for citation in turn.answer.citations}
+
+
+def _pair(conflict: Conflict) -> tuple[str, str, str, str]:
+    return conflict.document_id, conflict.quote, conflict.other_document_id, conflict.other_quote
+
+
+@dataclass(frozen=True, slots=True)
 class GapParts:
-    """What a report is made from.  ``today`` tells which rules have expired."""
+    """The parts of a report.  ``today`` decides which rules have expired."""
 
     store: KnowledgeStore
     turns: TroubledTurns
@@ -112,6 +220,10 @@ class Topic:
         """How often which trouble occurred."""
         return dict(sum((Counter(dict(question.troubles)) for question in self.questions), Counter()))
 
+    def troubles_words(self, language: Language) -> str:
+        """Return in words how often which trouble occurred."""
+        return ", ".join(translate(f"eval_gaps.{name}_count", language, n=n) for name, n in self.troubles.items())
+
     @property
     def languages(self) -> dict[Language, int]:
         """How often a question was asked in which language."""
@@ -127,7 +239,7 @@ class Topic:
 
 @dataclass(frozen=True, slots=True)
 class GapReport:
-    """What is missing in ``generation``.  Counts are of questions that were asked at ``since`` or later.
+    """The gaps of ``generation``.  Counts are of questions that were asked at ``since`` or later.
 
     ``settled`` went badly and are answered by a person's answer now; ``failed_elsewhere`` failed because the model
     server was away, and say nothing here; ``left_out`` different questions were too old to be grouped.
@@ -198,7 +310,7 @@ def find_gaps(
     since: datetime | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> GapReport:
-    """Return the report; ``progress`` is told how many topics of how many were looked at.
+    """Return the report; ``progress`` takes the topics looked up so far, and the topics in all.
 
     Raises a ``KnowledgeError`` where the knowledge base is missing or does not fit the embedder.
     """
@@ -333,10 +445,7 @@ def draft_article(topic: Topic, language: Language) -> str:
     """
     title = shortened(topic.title(language), _LONGEST_TITLE_CHARACTERS)
     asked = sorted(topic.questions, key=lambda one: one.language != language)[:_MOST_QUESTIONS]
-    times = ", ".join(
-        translate(f"eval_gaps.{trouble}_count", language, n=count) for trouble, count in topic.troubles.items()
-    )
-    notes = [translate("eval_gaps.draft_asked", language, n=topic.count, how=times)]
+    notes = [translate("eval_gaps.draft_asked", language, n=topic.count, how=topic.troubles_words(language))]
     if topic.nearest is not None:
         where = topic.nearest
         notes.append(translate("eval_gaps.draft_nearest", language, title=where.title, article=where.document_id))

@@ -1,4 +1,4 @@
-"""How well questions whose answer is there are told from others: by the search alone, or with the model as reader."""
+"""How well answerable questions are told from others: by the search alone, or with the model as reader."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -8,35 +8,28 @@ from typing import Literal
 import numpy as np
 from pydantic import TypeAdapter
 
-from eval.core.bootstrap import mean_interval
-from eval.core.logistic import (
-    auroc,
-    calibration_error,
-    threshold_at,
-)
+from eval.core.knowledge import search
 from eval.core.progress import SILENT, Progress, counted
 from eval.core.question_sets import QuestionSet
 from eval.core.runs import Run, keep_asking, knowledge_name
+from eval.core.statistics import auroc, calibration_error, mean_interval, rounded, rounded_mean, threshold_at
 from eval.refusal.calibration import LEAST_QUESTIONS, LEAST_UNANSWERABLE, SearchedQuestion, calibrate_search
 from ingest.golden import GoldenQuestion
 from rag.errors import SettingsError
 from rag.generation.answerability import AnswerabilityFit
 from rag.pipeline import Pipeline, PipelineParts
-from rag.retrieval.filters import SearchOptions
 from rag.terminal import terminal_language
-from rag.text.language import question_language
-from rag.tracing import Percentiles, Trace
+from rag.tracing import Percentiles
 from rag.translate import translate
 
 By = Literal["retrieval", "reader"]
 
 ALLOWED_FALSE_REFUSALS = 0.05
-_DIGITS = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What came of one question: how probable its answer is, in [0, 1], and whether it is refused for that.
+    """The judgement on one question: how probable its answer is, in [0, 1], and whether it is refused for that.
 
     ``retrieval`` is what the search alone says.  ``yes`` is the reader's, None where it was not asked, or said neither.
     """
@@ -88,13 +81,13 @@ def figures(judgements: Sequence[Judgement]) -> dict[str, object]:
     return {
         "n": len(judgements),
         "n_unanswerable": int((~labels).sum()),
-        "auroc": _rounded(auroc(scores, labels)) if both else None,
-        "refused_unanswerable": _mean(refused[~labels].tolist()),
-        "refused_answerable": _mean(refused[labels].tolist()),
-        "ece": _rounded(calibration_error(scores, labels)) if len(judgements) else None,
-        "refused_unanswerable_at_5": _mean((scores < threshold)[~labels].tolist()) if labels.any() else None,
-        "threshold_at_5": _rounded(threshold) if labels.any() else None,
-        "auroc_of_retrieval": _rounded(auroc(searched, labels)) if both else None,
+        "auroc": rounded(auroc(scores, labels)) if both else None,
+        "refused_unanswerable": rounded_mean(refused[~labels].tolist()),
+        "refused_answerable": rounded_mean(refused[labels].tolist()),
+        "ece": rounded(calibration_error(scores, labels)) if len(judgements) else None,
+        "refused_unanswerable_at_5": rounded_mean((scores < threshold)[~labels].tolist()) if labels.any() else None,
+        "threshold_at_5": rounded(threshold) if labels.any() else None,
+        "auroc_of_retrieval": rounded(auroc(searched, labels)) if both else None,
         "intervals": {
             "refused_unanswerable": mean_interval(refused[~labels].tolist()),
             "refused_answerable": mean_interval(refused[labels].tolist()),
@@ -102,7 +95,7 @@ def figures(judgements: Sequence[Judgement]) -> dict[str, object]:
         "by_kind": {
             kind: {
                 "n": sum(not one.answerable and one.kind == kind for one in judgements),
-                "refused": _mean([one.refused for one in judgements if not one.answerable and one.kind == kind]),
+                "refused": rounded_mean([one.refused for one in judgements if not one.answerable and one.kind == kind]),
             }
             for kind in kinds
         },
@@ -120,7 +113,7 @@ def reliability(judgements: Sequence[Judgement], bins: int = 10) -> list[dict[st
         if inside:
             said = sum(one.probability for one in inside) / len(inside)
             true = sum(one.answerable for one in inside) / len(inside)
-            found.append({"n": len(inside), "said": _rounded(said), "true": _rounded(true)})
+            found.append({"n": len(inside), "said": rounded(said), "true": rounded(true)})
     return found
 
 
@@ -133,21 +126,12 @@ def _own_fit(judgements: Sequence[Judgement]) -> dict[str, float] | None:
     return {**figures, "slope": calibration.slope, "intercept": calibration.intercept}
 
 
-def _mean(values: Sequence[float | bool]) -> float | None:
-    return _rounded(sum(values) / len(values)) if values else None
-
-
-def _rounded(value: float) -> float:
-    return round(float(value), _DIGITS)
-
-
 def by_retrieval(parts: PipelineParts) -> Judge:
-    """Return what judges a question by the search alone."""
+    """Return a judge by the search alone."""
 
     def judge(question: GoldenQuestion) -> Judgement:
         began_at = time.perf_counter()
-        language = question_language(question.question)
-        found = parts.retriever.retrieve(question.question, language, Trace(), SearchOptions([question.previous]))
+        found = search(parts, question)
         return Judgement(
             question_id=question.question_id,
             kind=question.kind,
@@ -163,7 +147,7 @@ def by_retrieval(parts: PipelineParts) -> Judge:
 
 
 def by_reader(parts: PipelineParts, fit: AnswerabilityFit) -> Judge:
-    """Return what judges a question as the desk does: by the search, and where that does not refuse by the model."""
+    """Return a judge as the desk has it: the search, and where that does not refuse the model."""
     searched, pipeline = by_retrieval(parts), Pipeline(parts)
 
     def judge(question: GoldenQuestion) -> Judgement:

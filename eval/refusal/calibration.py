@@ -16,10 +16,11 @@ from pathlib import Path
 import numpy as np
 from pydantic import TypeAdapter
 
-from eval.core.logistic import FALSE_REFUSALS, FOLDS, auroc, cross_validated_fit, probabilities_of, threshold_at
+from eval.core.knowledge import search
 from eval.core.progress import SILENT, Progress, counted
 from eval.core.question_sets import QuestionSet
 from eval.core.runs import Run, keep_asking, knowledge_name
+from eval.core.statistics import FALSE_REFUSALS, FOLDS, auroc, cross_validated_fit, probabilities_of, threshold_at
 from ingest.golden import GoldenQuestion
 from rag.errors import SettingsError
 from rag.generation.answerability import (
@@ -30,11 +31,8 @@ from rag.generation.answerability import (
 )
 from rag.pipeline import Pipeline, PipelineParts
 from rag.retrieval.confidence import OwnCalibration
-from rag.retrieval.filters import SearchOptions
 from rag.storage.calibration import logistic, logit_of
 from rag.terminal import terminal_language
-from rag.text.language import question_language
-from rag.tracing import Trace
 from rag.translate import translate
 
 LEAST_QUESTIONS = 20
@@ -61,13 +59,7 @@ class SearchedQuestion:
 
 def searched(questions: Sequence[GoldenQuestion], parts: PipelineParts) -> list[SearchedQuestion]:
     """Search every question; no model is asked."""
-    found = []
-    for question in questions:
-        earlier = [question.previous] if question.previous else []
-        language = question_language(question.question)
-        retrieval = parts.retriever.retrieve(question.question, language, Trace(), SearchOptions(earlier))
-        found.append(SearchedQuestion(question.answerable, retrieval.base_probability))
-    return found
+    return [SearchedQuestion(one.answerable, search(parts, one).base_probability) for one in questions]
 
 
 def calibrate_search(found: Sequence[SearchedQuestion]) -> tuple[OwnCalibration, dict[str, float]]:
@@ -100,8 +92,8 @@ def _rounded(slope: float, intercept: float, threshold_logit: float) -> OwnCalib
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """One question, whether it has an answer in the knowledge base, and what was read."""
+class AnswerabilityRecord:
+    """One question, whether it has an answer in the knowledge base, and the model's reading."""
 
     question_id: str
     answerable: bool
@@ -112,18 +104,20 @@ def read_all(
     read: Callable[[GoldenQuestion], AnswerabilitySample],
     questions: Sequence[GoldenQuestion],
     path: Path,
-    progress: Callable[[Judged], None] = lambda judged: None,
-) -> list[Judged]:
+    progress: Callable[[AnswerabilityRecord], None] = lambda judged: None,
+) -> list[AnswerabilityRecord]:
     """Ask what ``path`` does not hold yet, one JSONL line a question, and return all."""
 
-    def judge(question: GoldenQuestion) -> Judged:
-        return Judged(question.question_id, question.answerable, read(question))
+    def judge(question: GoldenQuestion) -> AnswerabilityRecord:
+        return AnswerabilityRecord(question.question_id, question.answerable, read(question))
 
     items = [(question.question_id, question) for question in questions]
-    return keep_asking(path, TypeAdapter(Judged), items, judge, lambda judged: judged.question_id, progress)
+    return keep_asking(
+        path, TypeAdapter(AnswerabilityRecord), items, judge, lambda judged: judged.question_id, progress
+    )
 
 
-def fit_answerability(judged: Sequence[Judged]) -> tuple[AnswerabilityFit, dict[str, float]]:
+def fit_answerability(judged: Sequence[AnswerabilityRecord]) -> tuple[AnswerabilityFit, dict[str, float]]:
     """Return the fit on all questions, and how well such a fit does on held-out ones.
 
     Raises ``SettingsError`` where one kind of question is missing.
@@ -171,7 +165,9 @@ def save(
     path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
-def read_questions(one: QuestionSet, parts: PipelineParts, kept: Run, progress: Progress = SILENT) -> list[Judged]:
+def read_questions(
+    one: QuestionSet, parts: PipelineParts, kept: Run, progress: Progress = SILENT
+) -> list[AnswerabilityRecord]:
     """Read what the run does not hold yet.  Raises ``SettingsError`` when it measured something else."""
     identity = {
         "command": "calibrate refusal",

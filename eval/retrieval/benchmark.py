@@ -92,7 +92,7 @@ def ask(
 def asking(
     store: KnowledgeStore, questions: Sequence[GoldenQuestion], settings: Settings, embedder: Embedder
 ) -> Callable[[GoldenQuestion], Ranking]:
-    """Return what asks one question.  The first one is asked beforehand, for it opens the index."""
+    """Return a function that asks one question.  The first one is asked beforehand, for it opens the index."""
     retriever = Retriever(store, embedder, settings)
     for first in questions[:1]:
         retriever.retrieve(first.question, first.language, Trace())

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from pydantic import TypeAdapter
 
-from eval.core.bootstrap import mean_interval
+from eval.core.statistics import mean_interval, rounded_mean
 from rag.tracing import Percentiles
 
 
@@ -48,7 +48,7 @@ def _check(relevant: Collection[str], k: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """What came of one question: the documents found, best first, and how long that took in milliseconds."""
+    """The result of one question: the documents found, best first, and how long that took in milliseconds."""
 
     question_id: str
     relevant: tuple[str, ...]
@@ -74,7 +74,7 @@ def figures(rankings: Sequence[Ranking]) -> dict[str, object]:
     }
     return {
         "n": len(rankings),
-        **{name: _mean(values) for name, values in measured.items()},
+        **{name: rounded_mean(values) for name, values in measured.items()},
         "intervals": {name: mean_interval(values) for name, values in measured.items()},
         "latency_ms": {"p50": times.p50, "p95": times.p95, "p99": times.p99},
     }
@@ -84,11 +84,7 @@ def summarise(by_set: dict[str, Sequence[Ranking]]) -> dict[str, object]:
     """Return the means over the sets, each counting alike, and under ``by_set`` the figures of each."""
     every = {name: figures(rankings) for name, rankings in by_set.items()}
     together = figures([ranking for rankings in by_set.values() for ranking in rankings])
-    means = {name: _mean([float(str(one[name])) for one in every.values()]) for name in METRICS}
+    means = {name: rounded_mean([float(str(one[name])) for one in every.values()]) for name in METRICS}
     if len(every) > 1:
         del together["intervals"]  # those of the questions thrown together are not those of the sets' mean
     return {**together, **means, "by_set": every}
-
-
-def _mean(values: Sequence[float]) -> float:
-    return round(sum(values) / len(values), 4)

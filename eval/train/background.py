@@ -3,18 +3,23 @@
     with TrainingProcess(settings) as process:
         state = process.train(Job(Path("base.gguf"), folder, LoraOptions()), progress=print)
 
-It runs where nobody else wants the processor, on one thread less than there are cores.
+The process is ``python -m eval.train.background``.  It runs where nobody else wants the processor, on one thread less
+than there are cores.
 """
 
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import TypeAdapter
 
-from eval.train.lora import LoraOptions, TokenExample, TrainingProgress, TrainingState
-from ingest.worker_process import WorkerProcess
+from eval.train.lora import LoraOptions, TokenExample, TrainingProgress, TrainingState, train
+from eval.train.weights import load_model
+from ingest.worker_process import Tell, WorkerProcess, serve_parent
+from rag.ollama.gguf import read_header
+from rag.priority import usable_cores
 from rag.settings import Settings
 
 EXAMPLES_NAME = "examples.json"
@@ -22,7 +27,7 @@ EXAMPLES_NAME = "examples.json"
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What is trained: the model's file, where examples are read and the adapter is kept, and how."""
+    """A training to run: the model's file, the folder of the examples and the adapter, and the options."""
 
     file: Path
     folder: Path
@@ -30,13 +35,19 @@ class Job:
 
 
 JOBS = TypeAdapter(Job)
+
+
 PROGRESSES = TypeAdapter(TrainingProgress)
+
+
 STATES = TypeAdapter(TrainingState)
+
+
 _EXAMPLES = TypeAdapter(tuple[tuple[TokenExample, ...], tuple[TokenExample, ...]])
 
 
 def write_examples(folder: Path, training: Sequence[TokenExample], checks: Sequence[TokenExample]) -> None:
-    """Keep what is trained on, and what is looked at meanwhile."""
+    """Keep the examples to train on, and those to check the loss with."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / EXAMPLES_NAME).write_bytes(_EXAMPLES.dump_json((tuple(training), tuple(checks))))
 
@@ -50,7 +61,7 @@ class TrainingProcess(WorkerProcess):
     """One process for one training."""
 
     def __init__(self, settings: Settings) -> None:
-        super().__init__("eval.commands.train_process", settings)
+        super().__init__("eval.train.background", settings)
 
     def train(self, job: Job, progress: Callable[[TrainingProgress], None]) -> TrainingState:
         """Train, or go on; ``progress`` is called in this thread.
@@ -59,3 +70,27 @@ class TrainingProcess(WorkerProcess):
         """
         told = self.run(JOBS.dump_python(job, mode="json"), lambda value: progress(PROGRESSES.validate_python(value)))
         return STATES.validate_python(told)
+
+
+def work(settings: Settings, given: Any, tell: Tell) -> object:  # noqa: ANN401 - JSON
+    """Run the training of a ``Job``."""
+    import torch
+
+    del settings
+    torch.set_num_threads(max(1, usable_cores() - 1))
+    job = JOBS.validate_python(given)
+    training, checks = read_examples(job.folder)
+    model = load_model(read_header(job.file))
+    state = train(
+        model,
+        training,
+        checks,
+        job.folder,
+        job.options,
+        lambda progress: tell(PROGRESSES.dump_python(progress, mode="json")),
+    )
+    return STATES.dump_python(state, mode="json")
+
+
+if __name__ == "__main__":
+    serve_parent(work)

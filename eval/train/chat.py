@@ -1,6 +1,6 @@
 """The text and the tokens that Ollama feeds a model: its chat format and its tokenizer, from the model's own file.
 
-What is trained on must be what is asked later, token for token: ``tests/eval/train`` compares both with Ollama's.
+Training and later requests must agree token for token: ``tests/eval/train`` compares both with Ollama's.
 """
 
 from collections.abc import Mapping, Sequence

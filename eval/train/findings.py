@@ -13,8 +13,8 @@ from typing import Literal
 
 from pydantic import TypeAdapter, ValidationError
 
-from eval.core.bootstrap import Interval, mean_interval, share_interval
 from eval.core.runs import Run
+from eval.core.statistics import Interval, mean_interval, share_interval
 from eval.desk.figures import Outcome
 from rag.errors import SettingsError
 from rag.schema import Language
@@ -82,7 +82,7 @@ class Arm:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What a training found: the models' figures, and what became of the tuned one.
+    """The findings of a training: the models' figures, and whether the tuned one stays.
 
     ``difference`` is the rise in right answers of the tuned model over the base, in [-1, 1]; ``reasons`` say why it was
     not kept.  ``examples`` it was trained on, ``questions`` are those of other documents that all models were asked.

@@ -3,8 +3,8 @@
     W x  ->  W x + alpha / rank * B (A x)        E. Hu and others, LoRA, 2021
 
 Loss is on the reply alone: the prompt is read, not learnt.  Only the reply's last hidden states meet the vocabulary,
-whose matrix is a third of a small model.  What is trained is kept every few steps with the optimizer's state, so a run
-that was interrupted goes on from there as if nothing had been; the order of examples follows from the seed.
+whose matrix is a third of a small model.  The adapter is kept every few steps with the optimizer's state, so an
+interrupted run resumes as if nothing had happened; the order of examples follows from the seed.
 """
 
 import json

@@ -1,6 +1,6 @@
 """Questions to train on and questions to measure with, which share no document.
 
-What is measured must be answers from documents that the model has never seen in training.  Questions that name the same
+The measured answers must come from documents that the model has never seen in training.  Questions that name the same
 document belong together, and so do those of a document and its translation: they are trained on together, or held out.
 """
 
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from eval.core.question_sets import drawn, kept_questions
+from eval.core.question_sets import kept_questions
 from eval.desk.cases import FAR, DeskCase, load_cases
 from ingest.golden import GoldenQuestion, load_questions
 from rag.errors import SettingsError
@@ -26,7 +26,7 @@ _LANGUAGE_OF_PATH = re.compile(r"(?<![a-z])(?:cn\.|intl\.|www\.)?(?:zh|en|cn)(?:
 
 @dataclass(frozen=True, slots=True)
 class TrainingCase:
-    """A question with what is known of its answer.
+    """A question and its reference.
 
     ``case`` says what a right answer holds.  ``answer`` is a reference answer, an agent's, or empty.  ``documents`` are
     paths that hold the answer, in any language; empty where none does.  ``trusted``: a person of the team wrote the
@@ -86,11 +86,6 @@ def kept_cases(settings: Settings) -> tuple[TrainingCase, ...]:
     ]
     store.close()
     return (*curated, *map(_of_golden, kept_questions(settings)))
-
-
-def drawn_cases(cases: Sequence[TrainingCase], limit: int, seed: int) -> tuple[TrainingCase, ...]:
-    """Return ``limit`` cases in their order, drawn by the seed; all where it is not positive."""
-    return drawn(cases, limit, seed)
 
 
 def split_by_document(cases: Sequence[TrainingCase], held_out: float, seed: int) -> Split:

@@ -1,6 +1,6 @@
 """One tuning from beginning to end: examples, training, the models that are made, and what they are worth.
 
-Every stage keeps what it did in the run's folder, so that a run which was interrupted goes on:
+Every stage keeps its result in the run's folder, so that an interrupted run resumes:
 
     runs/NAME/training/examples.json  adapter, optimizer and state (``lora.py``)  adapter.gguf
     runs/NAME/made.json               the models that were made, by arm
@@ -20,6 +20,7 @@ import psutil
 
 from eval.calibrate_model.sandbox_ollama import Subject, subject
 from eval.core.progress import SILENT, Progress, counted
+from eval.core.question_sets import drawn
 from eval.core.runs import Run, knowledge_name
 from eval.desk.figures import Outcome, outcomes_of
 from eval.desk.measurement import DeskOptions, measure_desk, open_desk_parts
@@ -28,7 +29,7 @@ from eval.train.chat import ChatStyle, ChatText, ModelTokenizer
 from eval.train.examples import Example, ExampleMaker
 from eval.train.findings import COMMAND, Arm, ArmName, Findings, arm_of, as_json, reasons_against, rise_in_right
 from eval.train.lora import BEST, LoraOptions, TokenExample, TrainingState, parameters_in
-from eval.train.questions import Split, TrainingCase, drawn_cases, split_by_document
+from eval.train.questions import Split, TrainingCase, split_by_document
 from eval.train.weights import low_rank_factors, require_architecture, training_memory_bytes
 from rag.errors import ExtraMissing, ModelUnfit, OllamaRefused, SettingsError
 from rag.generation.answerability import answerability_fit_of
@@ -97,8 +98,8 @@ class _Set:
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
-    """What training begins with: how many examples, tokens of all epochs, and why cases gave none."""
+class TrainingPlan:
+    """The training to come: how many examples, tokens of all epochs, and why cases gave none."""
 
     examples: int
     checks: int
@@ -135,7 +136,7 @@ class Tuning:
         """What ``TrainingProcess`` is to do."""
         return Job(self.base.file, self.folder, self.options.lora)
 
-    def prepare(self, progress: Progress = SILENT) -> Prepared:
+    def prepare(self, progress: Progress = SILENT) -> TrainingPlan:
         """Make the examples, unless the run has them.  Raises ``SettingsError`` where they are too few."""
         left_out: Counter[str] = Counter()
         if not (self.folder / EXAMPLES_NAME).exists():
@@ -155,9 +156,9 @@ class Tuning:
         tokens_an_epoch = sum(one.tokens for one in trained)
         questions = sum(len(one.measured) for one in self.sets)
         all_tokens = self.options.lora.epochs * tokens_an_epoch
-        return Prepared(len(trained), len(looked_at), all_tokens, questions, dict(left_out))
+        return TrainingPlan(len(trained), len(looked_at), all_tokens, questions, dict(left_out))
 
-    def seconds(self, prepared: Prepared) -> tuple[float, float]:
+    def seconds(self, prepared: TrainingPlan) -> tuple[float, float]:
         """Estimate how long training takes, and measuring, in seconds."""
         size = sum(tensor.elements for tensor in self.header.tensors) / _MEASURED_WEIGHTS
         training = prepared.tokens * size / _TOKENS_A_SECOND / max(1, usable_cores() - 1)
@@ -172,7 +173,7 @@ class Tuning:
     def make_models(self, shown: Shown) -> dict[ArmName, str]:
         """Make the models that are measured, unless the run has made them; return their names by arm."""
         maker = ModelMaker(OllamaClient(self.settings.ollama_url), shown)
-        made = self._made()
+        made = made_by(self.kept)
         factors = low_rank_factors(self.header, parameters_in(self.folder / BEST))
         lora, base = self.options.lora, self.base
 
@@ -200,7 +201,7 @@ class Tuning:
         return made
 
     def measure(self, made: Mapping[ArmName, str], progress: Progress = SILENT) -> dict[ArmName, tuple[Outcome, ...]]:
-        """Ask each model the questions that were held out, greedily, and return what became of them."""
+        """Ask each model the held-out questions, greedily, and return the outcomes."""
         found: dict[ArmName, tuple[Outcome, ...]] = {}
         for arm in (one for one in self.arms if one in made):
             outcomes: list[Outcome] = []
@@ -260,7 +261,7 @@ class Tuning:
 
     def tidy(self, found: Findings) -> None:
         """Delete the models that were made to be measured, and the tuned one unless it is kept."""
-        client, made = OllamaClient(self.settings.ollama_url), self._made()
+        client, made = OllamaClient(self.settings.ollama_url), made_by(self.kept)
         for arm in [arm for arm in made if arm != "base" and not (arm == "merged" and found.kept)]:
             if find_installed(client.models(), made[arm]) is not None:
                 client.delete(made[arm])
@@ -295,9 +296,6 @@ class Tuning:
             return self.base.name
         return self.options.tuned if arm == "merged" else f"{self.options.tuned}-{arm}"
 
-    def _made(self) -> dict[ArmName, str]:
-        return made_by(self.kept)
-
     def _note(self, made: Mapping[ArmName, str]) -> None:
         (self.kept.folder / _MADE).write_text(json.dumps(made), encoding="utf-8")
 
@@ -328,7 +326,7 @@ def quantized_as(quantization: str) -> str:
 def open_tuning(
     options: TuningOptions, settings: Settings, sources: Sequence[Source], kept: Run, progress: Progress = SILENT
 ) -> Tuning:
-    """Look at the model, the questions and the documents; save what is measured.
+    """Look at the model, the questions and the documents; save the run's identity.
 
     Raises ``ExtraMissing``, ``ModelUnfit`` (architecture, chat format, tokenizer, a name that is taken),
     ``ModelMissing`` and ``OllamaUnavailable``, a ``KnowledgeError``, and ``SettingsError`` where nothing can be held
@@ -348,7 +346,7 @@ def open_tuning(
     for source in sources:
         parts = open_desk_parts(source.documents, settings.changed(model=base.name), progress)
         split = split_by_document(source.cases, options.held_out, options.seed)
-        measured = drawn_cases(split.held_out, options.measured, options.seed)
+        measured = drawn(split.held_out, options.measured, options.seed)
         sets.append(_Set(source, parts, split, measured))
     identity: dict[str, object] = {
         "command": COMMAND,

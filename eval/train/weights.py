@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from rag.errors import ModelUnfit
 from rag.ollama.gguf import GgufHeader, Tensor
 from rag.ollama.reconstruct import dequantized_rows
-from rag.terminal import Update
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -59,8 +58,8 @@ def training_memory_bytes(header: GgufHeader) -> int:
     return 2 * weights + 4 * largest + 2_500_000_000
 
 
-def load_model(header: GgufHeader, update: Update = lambda done, total: None) -> "PreTrainedModel":
-    """Return the model in bfloat16; ``update`` hears how many tensors are read.
+def load_model(header: GgufHeader) -> "PreTrainedModel":
+    """Return the model in bfloat16.
 
     Raises ``ModelUnfit`` where the architecture or one of its tensors is not known.
     """
@@ -76,7 +75,7 @@ def load_model(header: GgufHeader, update: Update = lambda done, total: None) ->
     state: dict[str, torch.Tensor] = {}
     factors = None
     with header.path.open("rb") as file:
-        for number, tensor in enumerate(header.tensors):
+        for tensor in header.tensors:
             file.seek(header.data_start + tensor.offset)
             values = np.concatenate(list(dequantized_rows(tensor, file)))
             values = values.reshape(tensor.shape[::-1])
@@ -87,7 +86,6 @@ def load_model(header: GgufHeader, update: Update = lambda done, total: None) ->
                 values = in_halves(values, heads[part])
             if name:
                 state[name] = torch.from_numpy(np.ascontiguousarray(values)).to(torch.bfloat16)
-            update(number + 1, len(header.tensors))
     if "lm_head.weight" not in state:
         state["lm_head.weight"] = state["model.embed_tokens.weight"]
     model.load_state_dict(state, assign=True)

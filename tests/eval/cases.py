@@ -1,6 +1,6 @@
 """Small questions and records that the evaluation's tests share."""
 
-from eval.answers.runner import Record
+from eval.answers.asking import Record
 from ingest.golden import GoldenQuestion
 from rag.schema import Answer
 

@@ -25,11 +25,11 @@ STARTED_BY_OTHERS = {
     "ingest/job.py": "a child of the desk",
     "ingest/loaders/worker.py": "a child of an ingest",
     "eval/code/worker.py": "a child of an evaluation, which may write nothing",
-    "eval/commands/background_process.py": "a child of the desk",
-    "eval/commands/calibrate_model_process.py": "a child of the desk",
-    "eval/commands/train_process.py": "a child of python -m eval train",
+    "eval/background.py": "a child of the desk",
+    "eval/calibrate_model/background.py": "a child of the desk",
+    "eval/train/background.py": "a child of python -m eval train",
     "eval/bench/ingest/child_processes.py": "a child of python -m eval ingest",
-    "eval/bench/langchain/ingest.py": "a child of python -m eval ingest",
+    "eval/bench/langchain/baseline.py": "a child of python -m eval ingest",
 }
 
 

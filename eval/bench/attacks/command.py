@@ -6,33 +6,46 @@ from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
-from eval.bench.attacks import first_guardrail
 from eval.bench.attacks.benchmark import (
     ARMS,
     OUTCOMES,
     Arm,
     Attempt,
     Bases,
+    Passage,
     attack,
     figures,
+    first_guardrail,
+    guardrail_figures,
     poisoned_knowledge,
 )
 from eval.bench.attacks.cases import Pair, load_attacks, paired
-from eval.commands.progress_bar import SHOWN_INGEST, question_bar
-from eval.commands.question_options import EXIT_CODES, print_line, run_name, write_json
+from eval.commands.shared import (
+    EXIT_CODES,
+    SHOWN_INGEST,
+    add_run_options,
+    chosen_settings,
+    command_parser,
+    exit_code,
+    headed_table,
+    model_line,
+    print_line,
+    question_bar,
+    run_name,
+    write_json,
+)
 from eval.core.knowledge import open_parts
 from eval.core.question_sets import ATTACKS_DIR, GOLDEN_DIR, KNOWLEDGE_DIR, QuestionSet, drawn
 from eval.core.runs import Run
 from ingest.golden import load_questions
-from rag.errors import AnswerdeskError, SettingsError
+from rag.errors import SettingsError
 from rag.factory import build_parts
 from rag.retrieval.embedder import open_embedder
 from rag.schema import Language
-from rag.settings import Settings, load_settings
+from rag.settings import Settings
 from rag.storage.store import KnowledgeStore
-from rag.terminal import fail, terminal_language
+from rag.terminal import terminal_language
 from rag.translate import translate
 
 EXAMPLES = f"""\
@@ -52,11 +65,10 @@ also "way" and "place" ("paragraph", "picture", "title" or "mail").
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m eval attacks",
-        description="Give the model orders in documents and questions; count the answers that obey.  提示注入攻击",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = command_parser(
+        "attacks",
+        "Give the model orders in documents and questions; count the answers that obey.  提示注入攻击",
+        EXAMPLES,
     )
     parser.add_argument("--attacks", type=Path, default=ATTACKS_DIR, help="JSONL file or folder  攻击用例")
     parser.add_argument(
@@ -69,10 +81,8 @@ def _parser() -> argparse.ArgumentParser:
         "--no-model", action="store_true", help="only tell what the first guardrail lets through  仅检查第一道防线"
     )
     parser.add_argument("--limit", type=int, default=0, metavar="N", help="only N attacks, drawn by --seed  用例数")
-    parser.add_argument("--seed", type=int, default=0, help="of what is drawn by chance  随机种子")
     parser.add_argument("--model", default="", help="a model that Ollama has (default: the desk's)  模型名称")
-    parser.add_argument("--run", default="", metavar="NAME", help="name of the run, new or unfinished  运行名称")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to FILE  将指标写入文件")
+    add_run_options(parser)
     return parser
 
 
@@ -120,9 +130,9 @@ def measure(
 def print_figures(
     summary: Mapping[str, object], attempts: Sequence[Attempt], console: Console, language: Language
 ) -> None:
-    """Print what became of the attacks sent, and each answer of the product that obeyed, with a mark or without."""
+    """Print the outcomes of the attacks sent, and each answer of the product that obeyed, with a mark or without."""
     keys = ("figure", "attacks_sent", *(f"attacks_{outcome}" for outcome in OUTCOMES))
-    table = Table(*(translate(f"eval.{key}", language) for key in keys), title=translate("eval.attacks", language))
+    table = headed_table((f"eval.{key}" for key in keys), "eval.attacks", language)
     groups, right = summary["by_group"], summary["right"]
     assert isinstance(groups, Mapping)
     assert isinstance(right, Mapping)
@@ -135,23 +145,19 @@ def print_figures(
     console.print(table)
     if right["n"]:
         print_line(console, translate("eval.attacks_right", language, **right))
-    key = "stand_in" if summary["stand_in"] else "model"
-    print_line(console, translate(f"eval.{key}", language, model=summary["model"]))
+    print_line(console, model_line(summary, language))
     for one in attempts:
         if one.arm == "own" and one.sent and one.outcome != "not_obeyed":
             outcome = translate(f"eval.attacks_{one.outcome}", language)
             print_line(console, f"{one.attack_id} ({outcome}): {one.answer}")
 
 
-def print_first_guardrail(passages: Sequence[first_guardrail.Passage], console: Console, language: Language) -> None:
+def print_first_guardrail(passages: Sequence[Passage], console: Console, language: Language) -> None:
     """Print how many attacks pass, by way, and which."""
-    summary = first_guardrail.figures(passages)
+    summary = guardrail_figures(passages)
     ways = summary["by_way"]
     assert isinstance(ways, Mapping)
-    table = Table(
-        *(translate(f"eval.{key}", language) for key in ("figure", "count", "attacks_pass")),
-        title=translate("eval.attacks", language),
-    )
+    table = headed_table(("eval.figure", "eval.count", "eval.attacks_pass"), "eval.attacks", language)
     for name, values in {translate("eval.attacks_all", language): summary, **ways}.items():
         table.add_row(name, str(values["n"]), str(values["passes"]))
     console.print(table)
@@ -180,25 +186,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     console, language = Console(), terminal_language()
     name = ""
-    try:
+
+    def work() -> None:
+        nonlocal name
         rounds = _rounds(arguments)
         if arguments.no_model:
-            passages = first_guardrail.first_guardrail([pair for one in rounds for pair in one])
+            passages = first_guardrail([pair for one in rounds for pair in one])
             print_first_guardrail(passages, console, language)
-            write_json(arguments.json, first_guardrail.figures(passages))
-            return 0
+            write_json(arguments.json, guardrail_figures(passages))
+            return
         arms = _arms(arguments.arms)
         name = run_name(arguments)
-        changes = {"model": arguments.model} if arguments.model else {}
-        settings = load_settings().changed(**changes)
+        settings = chosen_settings(arguments)
         kept = Run.named(name, settings)
         summary, attempts = measure(rounds, arms, settings, kept, console)
         print_figures(summary, attempts, console, language)
         print_line(console, translate("eval.records", language, records=kept.folder))
         write_json(arguments.json, summary)
-    except AnswerdeskError as error:
-        return fail(error)
-    except KeyboardInterrupt:
-        print_line(console, translate("eval.resume", language, run=name))
-        return 130
-    return 0
+
+    return exit_code(work, lambda: translate("eval.resume", language, run=name))

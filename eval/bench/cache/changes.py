@@ -1,11 +1,11 @@
 """Makes of a question one that asks for something else, by a single change, or one that asks for the same.
 
 An answer to the first would be wrong.  The second greets, shortens, or writes in another hand: the ways that
-``rag/reuse/question_key.py`` was made for, so their share says that it works; how many of all wordings it knows is what
-the questions tell that others have worded (``benchmark.py``).
+``rag/reuse/question_key.py`` was made for, so their share says that it works; the questions that others have worded
+(``benchmark.py``) show how many of all wordings it knows.
 
 Pure functions that draw from a given generator.  They read text by patterns of their own, not by those of
-``rag/grounding``: what is measured must not decide what it is measured on.
+``rag/grounding``: the code under test must not choose its own test.
 """
 
 import random

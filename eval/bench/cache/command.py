@@ -8,12 +8,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from eval.bench.cache.benchmark import figures, try_cache
-from eval.bench.cache.timing import time_lanes
-from eval.commands.progress_bar import SHOWN_INGEST
-from eval.commands.question_options import (
+from eval.bench.cache.benchmark import figures, time_lanes, try_cache
+from eval.commands.shared import (
+    SHOWN_INGEST,
     chosen_sets,
     chosen_settings,
+    headed_table,
     measure,
     print_line,
     question_parser,
@@ -63,7 +63,7 @@ def try_sets(sets: Sequence[QuestionSet], settings: Settings, seed: int, *, time
 
 
 def print_figures(summary: Mapping[str, object], console: Console, language: Language) -> None:
-    """Print the counts of each set, then what was changed and reworded, the wrong hits, and the times."""
+    """Print the counts of each set, then changes and rewordings, the wrong hits, and the times."""
     titles = translate("eval.cache_totals", language).split("|")
     table = Table(translate("eval.set", language), *titles, title=translate("eval.cache", language))
     for name, one in summary.items():
@@ -73,12 +73,8 @@ def print_figures(summary: Mapping[str, object], console: Console, language: Lan
     for name, one in summary.items():
         values = part_of(one)
         for title, key in (("cache_changed", "by_change"), ("cache_reworded", "by_rewording")):
-            rows = Table(
-                translate(f"eval.{title}", language),
-                translate("eval.count", language),
-                translate("eval.value", language),
-                title=name,
-            )
+            rows = headed_table((f"eval.{title}", "eval.count", "eval.value"), "", language)
+            rows.title = name
             for kind, counts in part_of(values[key]).items():
                 rows.add_row(kind, *(shown_figure(value) for value in part_of(counts).values()))
             console.print(rows)
@@ -91,8 +87,7 @@ def print_figures(summary: Mapping[str, object], console: Console, language: Lan
 
 
 def _print_times(times: Mapping[str, object], console: Console, language: Language) -> None:
-    titles = (translate("eval.lane", language), translate("eval.count", language), "p50", "p95", "p99")
-    table = Table(*titles, title=translate("eval.cache_times", language))
+    table = headed_table(("eval.lane", "eval.count", "p50", "p95", "p99"), "eval.cache_times", language)
     for lane, one in times.items():
         values = part_of(one)
         table.add_row(lane, *(shown_figure(values[key]) for key in ("n", "p50", "p95", "p99")))
@@ -110,4 +105,4 @@ def main(argv: Sequence[str] | None = None) -> int:
         print_figures(summary, console, language)
         write_json(arguments.json, summary)
 
-    return measure(console, work)
+    return measure(work)

@@ -1,7 +1,6 @@
 """``python -m eval ingest``: how fast and lean the ingest is, and how hard to break, against its bars."""
 
 import argparse
-import json
 import os
 import tempfile
 from collections.abc import Callable, Sequence
@@ -10,18 +9,24 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.progress import Progress
-from rich.table import Table
 
-from eval.bench.ingest.endurance import measure_kills, measure_memory, measure_unchanged
-from eval.bench.ingest.speed import measure_encoder, measure_langchain
-from eval.bench.ingest.targets import PARTS, PartName, Result, Sizes
-from eval.commands.progress_bar import question_bar
-from eval.commands.question_options import print_line
-from rag.errors import AnswerdeskError
+from eval.bench.ingest.benchmark import (
+    PARTS,
+    PartName,
+    Result,
+    Sizes,
+    measure_encoder,
+    measure_kills,
+    measure_langchain,
+    measure_memory,
+    measure_unchanged,
+)
+from eval.commands import shared
+from eval.commands.shared import command_parser, headed_table, print_line, question_bar, write_json
 from rag.retrieval.embedder import open_embedder
 from rag.schema import Language
 from rag.settings import Settings, load_settings
-from rag.terminal import fail, terminal_language
+from rag.terminal import terminal_language
 from rag.translate import translate
 
 EXAMPLES = """\
@@ -39,15 +44,11 @@ examples:
 
 exit codes: 0 measured, every bar met; 1 a bar missed; 2 usage; 5 the embedder is missing; 130 interrupted
 """
-_STOPPED = 130
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m eval ingest",
-        description="Measure the ingest against its bars, on documents made from the sample knowledge base.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = command_parser(
+        "ingest", "Measure the ingest against its bars, on documents made from the sample knowledge base.", EXAMPLES
     )
     parser.add_argument("--part", nargs="+", choices=PARTS, default=list(PARTS), metavar="NAME", help="only these")
     parser.add_argument("--scale", type=_scale, default=1.0, help="0.05 measures with a twentieth of everything")
@@ -71,9 +72,6 @@ def measure(part: PartName, sizes: Sizes, seed: int, settings: Settings, bar: Pr
         names = [translate(f"bench_ingest.{key}", language) for key in (part, stage)]
         bar.update(task, description=": ".join(names))
 
-    def advance() -> None:
-        bar.advance(task)
-
     with tempfile.TemporaryDirectory(prefix="answerdesk-ingest-") as name:
         folder = Path(name)
         measuring: dict[PartName, Callable[[], Result]] = {
@@ -81,7 +79,7 @@ def measure(part: PartName, sizes: Sizes, seed: int, settings: Settings, bar: Pr
             "langchain": lambda: measure_langchain(folder, sizes.chunks, seed, settings, open_embedder(settings), say),
             "unchanged": lambda: measure_unchanged(folder, sizes.unchanged_documents, seed, say),
             "memory": lambda: measure_memory(folder, sizes.memory_chunks, seed, say),
-            "kills": lambda: measure_kills(folder, sizes.kills, seed, say, advance),
+            "kills": lambda: measure_kills(folder, sizes.kills, seed, say, lambda: bar.advance(task)),
         }
         result = measuring[part]()
     bar.remove_task(task)
@@ -90,18 +88,11 @@ def measure(part: PartName, sizes: Sizes, seed: int, settings: Settings, bar: Pr
 
 def print_results(results: Sequence[Result], console: Console, language: Language) -> None:
     """Print a row a part: what came out, the bar, and whether it is met."""
-    table = Table(
-        *(translate(f"bench_ingest.{key}", language) for key in ("what", "measured", "bar", "met")),
-        title=translate("bench_ingest.title", language),
-    )
+    heads = (f"bench_ingest.{key}" for key in ("what", "measured", "bar", "met"))
+    table = headed_table(heads, "bench_ingest.title", language)
     for result in results:
-        row = (
-            translate(f"bench_ingest.{result.part}", language),
-            result.shown,
-            result.bar,
-            translate("bench_ingest.yes" if result.met else "bench_ingest.no", language),
-        )
-        table.add_row(*row)
+        met = translate("bench_ingest.yes" if result.met else "bench_ingest.no", language)
+        table.add_row(translate(f"bench_ingest.{result.part}", language), result.shown, result.bar, met)
     console.print(table)
 
 
@@ -110,7 +101,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     console, language = Console(), terminal_language()
     before = os.getloadavg()
-    try:
+
+    def work() -> int:
         settings = load_settings()
         results = []
         with question_bar(console, disable=not console.is_terminal) as bar:
@@ -122,16 +114,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         print_results(results, console, language)
         for key in ("seed", "load", "generated"):
             print_line(console, translate(f"bench_ingest.{key}", language, seed=arguments.seed, **loads))
-        if arguments.json:
-            figures = {"seed": arguments.seed, "scale": arguments.scale, "load": loads}
-            parts = {result.part: asdict(result) for result in results}
-            arguments.json.write_text(json.dumps({**figures, "parts": parts}, ensure_ascii=False, indent=2) + "\n")
-    except AnswerdeskError as error:
-        return fail(error)
-    except KeyboardInterrupt:
-        print_line(console, translate("eval.nothing_measured", language))
-        return _STOPPED
-    return 0 if all(result.met for result in results) else 1
+        parts = {result.part: asdict(result) for result in results}
+        write_json(arguments.json, {"seed": arguments.seed, "scale": arguments.scale, "load": loads, "parts": parts})
+        return 0 if all(result.met for result in results) else 1
+
+    return shared.measure(work)
 
 
 def _load_text(load: tuple[float, float, float]) -> str:

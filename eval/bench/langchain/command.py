@@ -1,8 +1,14 @@
-"""``python -m eval compare langchain``: this product beside LangChain's stock pipelines, on the same questions."""
+"""``python -m eval compare langchain``: this product beside LangChain's stock pipelines, on the same questions.
+
+``open_tutorial`` asks LangChain's tutorial the cases of ``python -m eval desk``: four passages of 1,000 characters, the
+hub's prompt.
+"""
 
 import argparse
+import re
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -10,37 +16,44 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from eval.answers.asking import RECORDS, Record, TokenCounts
 from eval.answers.measurement import measure_answers
-from eval.answers.runner import RECORDS, Record, TokenCounts
 from eval.answers.scores import summarise
 from eval.bench.langchain.baseline import SYSTEMS, ChatModel, StockAnswer, StockPipelines, System
 from eval.commands import answers as answers_command
-from eval.commands.progress_bar import SHOWN_INGEST, progress_in, question_bar
-from eval.commands.question_options import (
+from eval.commands.retrieval import MEASURES
+from eval.commands.shared import (
+    SHOWN_INGEST,
     chosen_settings,
     finish,
+    headed_table,
     one_set,
     print_line,
+    progress_in,
+    question_bar,
     question_parser,
     write_json,
 )
-from eval.commands.retrieval import MEASURES
 from eval.core.knowledge import open_parts
 from eval.core.progress import Progress
 from eval.core.question_sets import QuestionSet
 from eval.core.runs import Run, keep_asking
+from eval.desk.asking import Passages, Seconds, plain_answer
+from eval.desk.asking import Record as DeskRecord
+from eval.desk.cases import DeskCase
 from eval.retrieval import benchmark
 from eval.retrieval.rankings import RANKINGS, Ranking
 from eval.retrieval.rankings import figures as figures_of
 from ingest.golden import GoldenQuestion
 from rag.errors import SettingsError
+from rag.grounding.answered_parts import says_not_found
 from rag.pipeline import PipelineParts
 from rag.retrieval.embedder import open_embedder
 from rag.retrieval.model_folders import reference_folder
 from rag.schema import Answer
 from rag.settings import Settings
 from rag.terminal import terminal_language
-from rag.text.language import question_language
+from rag.text.language import prompt_language, question_language
 from rag.translate import translate
 
 EXAMPLES = """\
@@ -52,6 +65,14 @@ Needs the extra: pip install 'answerdesk[compare]'.  LangChain's parts are its t
 docs/quality.md for what that means.  Every system's run can be compared and reported by its name, RUN/SYSTEM.
 """
 _NEEDED = ("langchain_classic", "langchain_community", "langchain_ollama", "rank_bm25")
+
+Tutorial = Callable[[DeskCase], DeskRecord]
+
+_DOES_NOT_KNOW = re.compile(
+    r"\W*(?:i['’]?m sorry\W+|i am sorry\W+|sorry\W+)?(?:but )?i (?:do not|don['’]t) (?:actually )?know\b"
+    r"|\W*(?:(?:对不起|很?抱歉)\W*)?我?(?:不知道|不清楚|无法回答)",
+    re.IGNORECASE,
+)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -156,18 +177,7 @@ def _answering(answer: Callable[[str], StockAnswer], parts: PipelineParts) -> Ca
         total_ms = (time.perf_counter() - began_at) * 1000
         return Record(
             question_id=question.question_id,
-            answer=Answer(
-                text=given.text,
-                language=question_language(question.question),
-                refused=False,
-                thinking="",
-                citations=(),
-                unsupported=(),
-                spans=(),
-                model=parts.gateway.generator.model,
-                stand_in=parts.gateway.generator.stand_in,
-                generation=0,
-            ),
+            answer=replace(plain_answer(given.text, question_language(question.question), parts), generation=0),
             error="",
             evidence_documents=given.documents,
             answerable_probability=1.0,
@@ -206,14 +216,8 @@ def _in_one(question: GoldenQuestion) -> str:
 def print_figures(figures: dict[str, dict[str, object]], console: Console) -> None:
     """Print a row a system, of what it found and, where it was asked, of what it answered."""
     language = terminal_language()
-    table = Table(
-        translate("eval.system", language),
-        "n",
-        *MEASURES.values(),
-        "p50 ms",
-        "p99 ms",
-        title=translate("eval.found", language),
-    )
+    heads = ("eval.system", "n", *MEASURES.values(), "p50 ms", "p99 ms")
+    table = headed_table(heads, "eval.found", language)
     for name, one in figures["retrieval"].items():
         assert isinstance(one, dict)
         values = [f"{one[key]:.3f}" for key in MEASURES]
@@ -264,4 +268,47 @@ def main(argv: Sequence[str]) -> int:
         print_line(console, translate("eval.records", language, records=kept.folder))
         write_json(arguments.json, figures)
 
-    return finish(arguments, console, work)
+    return finish(arguments, work)
+
+
+def open_tutorial(parts: PipelineParts, *, with_model: bool, think: bool | None) -> Tutorial:
+    """Return a function that asks the tutorial, over the documents of the same knowledge base.
+
+    Cutting and embedding them takes minutes the first time.  All turns of a conversation are asked as one text, for the
+    tutorial has no memory; it has no refusal either: a reply that begins by saying that it does not know counts as one.
+    Raises ``SettingsError`` where the extra is not installed.
+    """
+    require_extra()
+    stock = stock_pipelines(parts, parts.settings.data_dir / "runs" / "knowledge" / "langchain")
+    answer = stock.answering("faiss", chat_model(parts, think)) if with_model else None
+
+    def ask(case: DeskCase) -> DeskRecord:
+        question, began_at = "\n".join(case.turns), time.perf_counter()
+        reply: Answer | None = None
+        if answer is None:
+            documents, sent = stock.context("faiss", question)
+        else:
+            given = answer(question)
+            documents, sent = given.documents, given.sent
+            refused = does_not_know(given.text)
+            reply = plain_answer(given.text, prompt_language(case.question), parts, refused=refused)
+        passages = Passages(documents, sent, parts.count_tokens(sent))
+        return DeskRecord(
+            case.case_id,
+            "langchain",
+            shown=passages,
+            sent=passages,
+            answer=reply,
+            seconds=Seconds(whole=round(time.perf_counter() - began_at, 4)),
+        )
+
+    return ask
+
+
+def does_not_know(text: str) -> bool:
+    """Tell whether a reply begins by saying that it does not know.
+
+    >>> does_not_know("I don't know."), does_not_know("抱歉，我不知道。"), does_not_know("In 30 days.")
+    (True, True, False)
+    """
+    return _DOES_NOT_KNOW.match(text) is not None or says_not_found(text)

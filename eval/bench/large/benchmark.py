@@ -1,20 +1,25 @@
 """How a large knowledge base behaves: recall, latency, how soon a change is served, opening and memory.
 
 The knowledge base is generated (``generated_knowledge.py``) and written by the product's own writer; it is searched as
-the desk searches it, except that the questions were embedded before.  Where the settings name an engine for vectors, it
-has them, and forgets them at the end.
+the desk searches it, except that the questions were embedded before.  A desk in a process of its own shows how soon it
+answers from what is published here.  Where the settings name an engine for vectors, it has them, and forgets them at
+the end.
 """
 
+import multiprocessing
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 from urllib.parse import urlsplit
 
 import numpy as np
+import psutil
 
-from eval.bench.large.desk import Desk, OpenEmbedder
 from eval.bench.large.generated_knowledge import Sample, generated_question, write_generated
 from ingest.chunking import chunker_version
 from ingest.golden import GoldenQuestion
@@ -25,14 +30,19 @@ from rag.protocols import Embedder, FloatMatrix, QueryVectors
 from rag.retrieval.generation_view import GenerationView
 from rag.retrieval.index_builder import IndexLimits
 from rag.retrieval.query import Query
-from rag.retrieval.retriever import find_in
+from rag.retrieval.retriever import Retriever, find_in
 from rag.retrieval.vector_engine import engine_of
 from rag.schema import Language
 from rag.settings import Settings
 from rag.storage.embeddings import EmbeddingTable
 from rag.storage.store import DATABASE_NAME, KnowledgeStore, engine_owner
 from rag.storage.writer import KnowledgeWriter
-from rag.tracing import Percentiles
+from rag.tracing import Percentiles, Trace
+
+_ASKED_EVERY_SECONDS = 0.02
+_GIVE_UP_SECONDS = 120.0
+
+OpenEmbedder = Callable[[Settings], Embedder]
 
 NEIGHBOURS = 10
 _CHANGES = 5
@@ -41,6 +51,68 @@ _COMPARED_AT_ONCE = 50_000
 _SAMPLE_NAME = "large-sample"
 
 Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class OpeningCost:
+    """How long it took to open the knowledge base, and by how many megabytes the process grew."""
+
+    seconds: float
+    megabytes: float
+
+
+class Desk:
+    """Asks the same question again and again until a text is in the first passage.  A context manager."""
+
+    def __init__(self, settings: Settings, open_embedder: OpenEmbedder) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._own, other = context.Pipe()
+        self._process = context.Process(target=_serve, args=(other, settings, open_embedder), daemon=True)
+
+    def __enter__(self) -> Self:
+        self._process.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._own.send(None)
+        self._process.join(_GIVE_UP_SECONDS)
+
+    def opened(self) -> OpeningCost:
+        """Return what opening took, once."""
+        found: OpeningCost = self._own.recv()
+        return found
+
+    def ask(self, question: str, language: Language, text: str) -> None:
+        """Let it ask from now on, until ``text`` is in the first passage."""
+        self._own.send((question, language, text))
+
+    def answered_at(self) -> float:
+        """Return when that was, in seconds of ``time.time``.  Raises ``TimeoutError`` after two minutes."""
+        if not self._own.poll(_GIVE_UP_SECONDS):
+            raise TimeoutError("the desk has not seen the change")
+        at: float = self._own.recv()
+        return at
+
+
+def _serve(pipe: Connection, settings: Settings, open_embedder: OpenEmbedder) -> None:
+    embedder = open_embedder(settings)
+    store = KnowledgeStore(settings.knowledge_dir)
+    process = psutil.Process()
+    before, began_at = process.memory_info().rss, time.perf_counter()
+    view = GenerationView.open(store, store.require_generation(), embedder.model_id, engine=engine_of(settings))
+    seconds = time.perf_counter() - began_at
+    pipe.send(OpeningCost(seconds, (process.memory_info().rss - before) / 1e6))
+    del view
+    retriever = Retriever(store, embedder, settings)
+    while (asked := pipe.recv()) is not None:
+        question, language, text = asked
+        while True:
+            chunks = retriever.retrieve(question, language, Trace()).chunks
+            if chunks and text in chunks[0].chunk.text:
+                break
+            time.sleep(_ASKED_EVERY_SECONDS)
+        pipe.send(time.time())
+    store.close()
 
 
 @dataclass(frozen=True, slots=True)

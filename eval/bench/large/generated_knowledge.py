@@ -105,7 +105,7 @@ def write_generated(
 ) -> Iterator[int]:
     """Write documents of ``CHUNKS_OF_DOCUMENT`` chunks, languages alike; yield how many chunks are written.
 
-    ``chunker_version`` is what the next ingest must find lest it cuts them again.
+    ``chunker_version`` is the version by which the next ingest knows that it need not cut them again.
     """
     source = _Source(samples, chunker_version, random.Random(seed), np.random.default_rng(seed))
     documents = -(-chunks // CHUNKS_OF_DOCUMENT)

@@ -9,21 +9,20 @@ from contextlib import AbstractContextManager, contextmanager
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from eval.bench.load import flood_command, gpu_command, idle_command, kills_command, neighbours_command
-from eval.bench.load.arrivals import Plan
+from eval.bench.load import flood, gpu_timed_server, idle, kills, neighbours
 from eval.bench.load.desk_client import DeskArm, desk_arm
-from eval.bench.load.desk_process import desk_process
-from eval.bench.load.options import require_positive, sessions_parser
-from eval.bench.load.page_client import PageArm, page_arm
-from eval.bench.load.prompts import own_prompts, plain_prompts
-from eval.bench.load.raw_clients import RawArm, RawModel
-from eval.bench.load.records import LINES, Block, LoadRecord, RecordFile
+from eval.bench.load.options import require_new, require_positive, sessions_parser
+from eval.bench.load.page_client import PageArm, desk_process, page_arm
+from eval.bench.load.raw_clients import RawArm, RawModel, own_prompts, plain_prompts
+from eval.bench.load.records import LINES, Block, LoadRecord, RecordFile, warm
 from eval.bench.load.report import figures, print_figures
-from eval.bench.load.rounds import Arm, Watch, run_rounds
-from eval.commands.progress_bar import SHOWN_INGEST
-from eval.commands.question_options import (
+from eval.bench.load.rounds import Arm, Plan, Watch, run_rounds
+from eval.commands.shared import (
     INTERRUPTED,
+    SHOWN_INGEST,
     chosen_settings,
+    exit_code,
+    load_average,
     one_set,
     print_line,
     run_name,
@@ -33,10 +32,10 @@ from eval.core.knowledge import open_parts
 from eval.core.question_sets import QuestionSet
 from eval.core.runs import Run, knowledge_name, read_records
 from ingest.golden import GoldenQuestion
-from rag.errors import AnswerdeskError, SettingsError
+from rag.errors import SettingsError
 from rag.pipeline import PipelineParts
 from rag.private_files import keep_files_private
-from rag.terminal import fail, terminal_language
+from rag.terminal import terminal_language
 from rag.translate import translate
 
 _LEAST_DRAIN_SECONDS = 120.0
@@ -100,8 +99,7 @@ def measure(arguments: argparse.Namespace, kept: Run, console: Console) -> tuple
     parts = open_parts(one, settings, SHOWN_INGEST)
     parts.gateway.ensure_server()
     identity = _identity(arguments, one, parts)
-    if kept.folder.exists():
-        raise SettingsError(reason=translate("bench_load.run_used", terminal_language(), run=kept.folder.name))
+    require_new(kept)
     kept.begin(identity, one.questions)
     records_path = kept.folder / "records.jsonl"
     interrupted = False
@@ -137,7 +135,7 @@ def _identity(arguments: argparse.Namespace, one: QuestionSet, parts: PipelinePa
         "seed": arguments.seed,
         "slots": parts.settings.parallel_slots,
         "cores": os.cpu_count(),
-        "load_average": round(os.getloadavg()[0], 2),
+        "load_average": load_average(),
     }
 
 
@@ -160,7 +158,7 @@ def _arms(
         else desk_arm(parts, file, arguments.sessions, think=arguments.think)
     )
     with opened as arm:
-        arm.warm(questions[0])
+        warm(arm.ask, questions[0])
         yield [Arm(arm.name, arm.ask, arm.process_id), *arms], questions
 
 
@@ -198,12 +196,8 @@ def _run(
 
         def began(arm: Arm, number: int) -> None:
             name = translate(f"bench_load.arm_{arm.name}", language)
-            bar.update(
-                task,
-                description=translate(
-                    "bench_load.round", language, arm=name, number=number + 1, rounds=arguments.rounds
-                ),
-            )
+            shown = {"arm": name, "number": number + 1, "rounds": arguments.rounds}
+            bar.update(task, description=translate("bench_load.round", language, **shown))
 
         watch = Watch(file, began, lambda record: bar.advance(task))
         run_rounds(arms, questions, plan, arguments.rounds, watch)
@@ -212,17 +206,18 @@ def _run(
 def main(argv: Sequence[str]) -> int:
     """Run the command; return its exit code."""
     commands = {
-        "gpu-timed-server": gpu_command.main,
-        "kills": kills_command.main,
-        "idle": idle_command.main,
-        "flood": flood_command.main,
-        "neighbours": neighbours_command.main,
+        "gpu-timed-server": gpu_timed_server.main,
+        "kills": kills.main,
+        "idle": idle.main,
+        "flood": flood.main,
+        "neighbours": neighbours.main,
     }
     if argv and argv[0] in commands:
         return commands[argv[0]](argv[1:])
     arguments = _parser().parse_args(argv)
     console, language = Console(), terminal_language()
-    try:
+
+    def work() -> int:
         require_positive(arguments, "sessions", "duration", "rounds", "rate")
         settings = chosen_settings(arguments)
         summary, interrupted = measure(arguments, Run.named(run_name(arguments), settings), console)
@@ -231,11 +226,9 @@ def main(argv: Sequence[str]) -> int:
         print_figures(summary, console, language)
         print_line(console, translate("bench_load.kept", language, folder=summary["records"]))
         write_json(arguments.json, summary)
-    except AnswerdeskError as error:
-        return fail(error)
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    return INTERRUPTED if interrupted else 0
+        return INTERRUPTED if interrupted else 0
+
+    return exit_code(work)
 
 
 if __name__ == "__main__":

@@ -2,29 +2,24 @@
 
 import os
 import secrets
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 
-from eval.bench.load.records import Asking, LoadRecord, Outcome, RecordFile, Told
-from ingest.golden import GoldenQuestion
-from rag.errors import SettingsError
+from eval.bench.load.records import OUTCOMES, Asking, LoadRecord, RecordFile, WaitEstimate
 from rag.pipeline import Pipeline, PipelineParts
 from rag.storage.turn_store import TurnStore
-from rag.terminal import terminal_language
-from rag.translate import translate
 from rag.turns import NO_LIMITS, PersonLimits, TurnRequest, TurnService, TurnSnapshot
 
 _READ_AGAIN_AFTER_SECONDS = 1.0
 _MORE_WORKERS_THAN_THE_LINE = 4  # as api/services/shared.py has it
-_OUTCOMES: dict[str, Outcome] = {"done": "answered", "refused": "refused", "failed": "failed", "stopped": "unfinished"}
 
 
 @dataclass(slots=True)
 class _Seen:
-    """When what was first seen, in seconds of ``time.perf_counter``."""
+    """When things were first seen, in seconds of ``time.perf_counter``."""
 
     evidence_at: float | None = None
     first_word_at: float | None = None
@@ -44,17 +39,17 @@ class _Seen:
         ):
             self.left_queue_at = now
 
-    def told_and_real(self) -> tuple[Told, ...]:
+    def told_and_real(self) -> tuple[WaitEstimate, ...]:
         if self.left_queue_at is None:  # it never came to the model, so nobody knows how long it would have been
             return ()
-        return tuple(Told(seconds, self.left_queue_at - at) for at, seconds in self.told)
+        return tuple(WaitEstimate(seconds, self.left_queue_at - at) for at, seconds in self.told)
 
 
 @contextmanager
 def desk_arm(
     parts: PipelineParts, file: RecordFile, sessions: int, *, think: bool | None, limits: PersonLimits = NO_LIMITS
 ) -> Iterator["DeskArm"]:
-    """Serve turns from a store beside ``file``, and note at the end in ``file`` what was lost.
+    """Serve turns from a store beside ``file``, and note lost questions at the end in ``file``.
 
     There are as many workers as the desk's, and at least one a session.  Without ``limits`` a session may ask more
     often than any person would.
@@ -88,14 +83,8 @@ class DeskArm:
         self._asked: list[tuple[str, LoadRecord]] = []
         self.last_word_at = 0.0
 
-    def warm(self, question: GoldenQuestion) -> None:
-        """Ask once, so that nothing is loaded while it is measured.  Raises ``SettingsError`` where that fails."""
-        ended = self.ask(Asking(-1, 0, question, time.perf_counter(), threading.Event()))
-        if ended.outcome not in ("answered", "refused"):
-            raise SettingsError(reason=translate("bench_load.not_warm", terminal_language(), error=ended.error))
-
     def ask(self, asking: Asking) -> LoadRecord:
-        """Ask, and return what was seen."""
+        """Ask, and return the record."""
         sent_at = time.perf_counter()
         owner = f"load {asking.session}"
         turn_id = self.turns.submit(
@@ -107,7 +96,8 @@ class DeskArm:
         while not snapshot.final:
             if asking.stop.is_set():
                 self.turns.cancel(turn_id)
-            snapshot = self.turns.wait(turn_id, _news_after(snapshot), timeout_seconds=_READ_AGAIN_AFTER_SECONDS)
+            news = partial(_is_news, _seen_of(snapshot))
+            snapshot = self.turns.wait(turn_id, news, timeout_seconds=_READ_AGAIN_AFTER_SECONDS)
             seen.look(snapshot)
             self.last_word_at = max(self.last_word_at, seen.first_word_at or 0.0)
         record = self._record(asking, snapshot, seen, sent_at)
@@ -121,7 +111,7 @@ class DeskArm:
     def _record(self, asking: Asking, snapshot: TurnSnapshot, seen: _Seen, sent_at: float) -> LoadRecord:
         answer = snapshot.answer
         return replace(
-            asking.record(self.name, sent_at, _OUTCOMES[snapshot.state]),
+            asking.record(self.name, sent_at, OUTCOMES[snapshot.state]),
             evidence_ms=_ms(seen.evidence_at, asking.due_at),
             first_word_ms=_ms(seen.first_word_at, asking.due_at),
             error=_error(snapshot),
@@ -147,23 +137,13 @@ def _is_kept(store: TurnStore, turn_id: str) -> bool:
     return not turn.running and (turn.answer is not None or bool(turn.error_class))
 
 
-def _news_after(last: TurnSnapshot) -> "_News":
-    return _News(last.state, bool(last.evidence), bool(last.text or last.thinking), last.wait_seconds)
+def _seen_of(snapshot: TurnSnapshot) -> tuple[str, bool, bool, float | None]:
+    """Return what a reader of the page would notice; not every single token."""
+    return snapshot.state, bool(snapshot.evidence), bool(snapshot.text or snapshot.thinking), snapshot.wait_seconds
 
 
-@dataclass(frozen=True, slots=True)
-class _News:
-    """Tells whether a snapshot shows what a reader of the page would notice; not every single token."""
-
-    state: str
-    has_evidence: bool
-    has_words: bool
-    wait_seconds: float | None
-
-    def __call__(self, snapshot: TurnSnapshot) -> bool:
-        """Compare."""
-        now = _news_after(snapshot)
-        return now != self
+def _is_news(last: tuple[str, bool, bool, float | None], snapshot: TurnSnapshot) -> bool:
+    return _seen_of(snapshot) != last
 
 
 def _ms(at: float | None, since: float) -> float | None:

@@ -1,19 +1,27 @@
-"""A stand-in for a GPU: speaks Ollama's protocol and answers when one would have, with words that no model wrote.
+"""``python -m eval load gpu-timed-server``: a stand-in for a GPU that speaks Ollama's protocol.
+
+It answers when a GPU would have, with words that no model wrote, so that the product's own share of an answer's time is
+seen where there is no GPU.  What it does as Ollama 0.24 does: slots and a queue before them, HTTP 503 when that is
+full, one JSON object a token, ``think``, ``num_predict``, candidates for the first token, durations in the last object,
+and a connection that is closed frees its slot.
 
     server = uvicorn.Server(uvicorn.Config(gpu_timed_application(GpuTiming()), port=11500))
-
-So the product's own share of an answer's time is seen where there is no GPU.  What it does as Ollama 0.24 does: slots
-and a queue before them, HTTP 503 when that is full, one JSON object a token, ``think``, ``num_predict``, candidates for
-the first token, durations in the last object, and a connection that is closed frees its slot.
 """
 
+import argparse
 import asyncio
 import json
+import socket
 import time
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
+from typing import Any
 
+import uvicorn
+from rich.console import Console
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -21,27 +29,126 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from eval.bench.load.gpu_timing import GpuTiming, answer_pieces, thought_pieces, token_count
-from eval.bench.load.ollama_rows import (
-    Row,
-    Spoken,
-    installed_row,
-    joined,
-    last_row,
-    line,
-    loaded_row,
-    said_row,
-    shown_row,
-)
+from eval.commands.shared import command_parser, print_line
+from rag.errors import AnswerdeskError, SettingsError
+from rag.terminal import fail, terminal_language
+from rag.translate import translate
+
+Row = dict[str, Any]
+
+_MEMORY_BYTES = 5_000_000_000
+_CONTEXT_TOKENS = 4096
 
 DEFAULT_MODEL = "stand-in:gpu-timed"
 VERSION = "0.24.0-gpu-timed-stand-in"
 _BUSY = "server busy, please try again.  maximum pending requests exceeded"
 _YES_LOGPROBS = [{"token": "yes", "logprob": -0.05}, {"token": "no", "logprob": -3.0}]
 
+_HOST = "127.0.0.1"
+_EPILOG = """\
+examples:
+  python -m eval load gpu-timed-server
+  OLLAMA_HOST=127.0.0.1:11500 ANSWERDESK_MODEL=stand-in:gpu-timed ANSWERDESK_PARALLEL_SLOTS=10 python -m eval load
+
+What it says is taken from the prompt's own documents, and says that no model wrote it.
+exit codes: 0 ended, 2 usage or the port is taken
+"""
+
+
+@dataclass(slots=True)
+class Spoken:
+    """The counts of a reply in its last object.  Times are ``time.perf_counter``'s, in seconds."""
+
+    began_at: float
+    load_seconds: float = 0.0
+    admitted_at: float = 0.0
+    first_at: float = 0.0
+    prompt_tokens: int = 0
+    tokens: int = 0
+    was_cut: bool = False
+
+
+def said_row(model: str, part: Mapping[str, Any], *, is_chat: bool) -> Row:
+    """Return the object of one token: ``part`` has ``content`` or ``thinking``, and maybe ``logprobs``."""
+    content = str(part.get("content", ""))
+    thinking = {"thinking": part["thinking"]} if "thinking" in part else {}
+    said: Row = (
+        {"message": {"role": "assistant", "content": content, **thinking}}
+        if is_chat
+        else {"response": content, **thinking}
+    )
+    logprobs = {"logprobs": part["logprobs"]} if "logprobs" in part else {}
+    return {"model": model, "created_at": _now(), **said, **logprobs, "done": False}
+
+
+def last_row(model: str, spoken: Spoken, ended_at: float, *, is_chat: bool) -> Row:
+    """Return the object that ends a reply, with its counts and its durations in nanoseconds."""
+    return {
+        **said_row(model, {}, is_chat=is_chat),
+        "done": True,
+        "done_reason": "length" if spoken.was_cut else "stop",
+        "total_duration": _nanoseconds(ended_at - spoken.began_at),
+        "load_duration": _nanoseconds(spoken.load_seconds),
+        "prompt_eval_count": spoken.prompt_tokens,
+        "prompt_eval_duration": _nanoseconds(spoken.first_at - spoken.admitted_at),
+        "eval_count": spoken.tokens,
+        "eval_duration": _nanoseconds(ended_at - spoken.first_at),
+    }
+
+
+def joined(rows: Sequence[Row]) -> Row:
+    """Return one object for all rows, for a client that does not stream.
+
+    >>> joined([{"response": "a", "done": False}, {"response": "b", "done": False}, {"response": "", "done": True}])
+    {'response': 'ab', 'done': True}
+    """
+    last = rows[-1]
+    if "message" not in last:
+        return {**last, "response": "".join(row["response"] for row in rows)}
+    texts = {key: "".join(row["message"].get(key, "") for row in rows) for key in ("content", "thinking")}
+    message = {key: text for key, text in texts.items() if text or key == "content"}
+    return {**last, "message": {"role": "assistant", **message}}
+
+
+def installed_row(model: str) -> Row:
+    """Return the model as a list of installed ones has it."""
+    details = {"format": "none", "family": "stand-in", "parameter_size": "0", "quantization_level": "none"}
+    return {"name": model, "model": model, "modified_at": _now(), "size": 1, "details": details}
+
+
+def loaded_row(model: str) -> Row:
+    """Return the model as ``/api/ps`` has it: all of it in the memory of the GPU that is stood in for."""
+    expires_at = (datetime.now(UTC) + timedelta(minutes=30)).isoformat()
+    memory = {"size": _MEMORY_BYTES, "size_vram": _MEMORY_BYTES, "context_length": _CONTEXT_TOKENS}
+    return {**installed_row(model), **memory, "expires_at": expires_at}
+
+
+def shown_row(model: str) -> Row:
+    """Return what ``/api/show`` tells."""
+    return {
+        "details": installed_row(model)["details"],
+        "template": "{{ .Thinking }}",
+        "model_info": {"general.architecture": "stand-in", "stand-in.context_length": _CONTEXT_TOKENS},
+        "capabilities": ["completion", "thinking"],
+    }
+
+
+def line(row: Row) -> bytes:
+    """Return a row as it is sent."""
+    return json.dumps(row, ensure_ascii=False).encode() + b"\n"
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat()
+
+
+def _nanoseconds(seconds: float) -> int:
+    return round(seconds * 1e9)
+
 
 @dataclass(slots=True)
 class _Machine:
-    """The slots, and what is known of the load."""
+    """The slots, and the load."""
 
     timing: GpuTiming
     model: str
@@ -178,7 +285,7 @@ async def _rows(machine: _Machine, wanted: _Wanted) -> AsyncIterator[Row]:
 
 
 def _parts(wanted: _Wanted, timing: GpuTiming, spoken: Spoken) -> list[Row]:
-    """Return what is said, token by token: a thought first, where one is wanted."""
+    """Return the reply, token by token: a thought first, where one is wanted."""
     if wanted.wants_candidates and wanted.max_tokens == 1:
         candidates = {"logprobs": [{**_YES_LOGPROBS[0], "top_logprobs": _YES_LOGPROBS}]}
         return [{"content": "yes", **candidates}]
@@ -224,3 +331,64 @@ def _counts(machine: _Machine) -> Row:
     """Return what the tests and the load command want to know, and no Ollama tells."""
     names = ("running", "waiting", "served", "cancelled")
     return {name: getattr(machine, name) for name in names}
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = command_parser(
+        "load gpu-timed-server",
+        "Stand in for a GPU: Ollama's protocol, a GPU's timing, no model.  GPU 计时替身",
+        _EPILOG,
+    )
+    timing = GpuTiming()
+    numbers: tuple[tuple[str, type, float, str], ...] = (
+        ("slots", int, timing.slots, "answers at once  并行槽"),
+        ("first-token-ms", float, timing.first_token_ms, "until the first token  首词元毫秒"),
+        ("tokens-per-second", float, timing.tokens_per_second, "of one slot  每槽词元/秒"),
+        ("answer-tokens", int, timing.answer_tokens, "of one answer  回答词元数"),
+        ("thinking-tokens", int, timing.thinking_tokens, "of a thought, where one is wanted  思考词元数"),
+        ("load-ms", float, timing.load_ms, "the first request takes longer by  首次加载毫秒"),
+        ("max-waiting", int, timing.max_waiting, "requests beyond are refused with HTTP 503  排队上限"),
+    )
+    for name, kind, default, what in numbers:
+        parser.add_argument(f"--{name}", type=kind, default=default, metavar="N", help=f"{what} (default: {default:g})")
+    parser.add_argument("--port", type=int, default=11500, metavar="N", help="default: 11500  端口")
+    parser.add_argument("--model", default=DEFAULT_MODEL, help=f"its name (default: {DEFAULT_MODEL})  模型名称")
+    return parser
+
+
+def main(argv: Sequence[str]) -> int:
+    """Serve until Ctrl-C; return the command's exit code."""
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    try:
+        timing = GpuTiming(**{one.name: getattr(arguments, one.name) for one in fields(GpuTiming)})
+    except ValueError as error:
+        parser.error(str(error))
+    try:
+        listening = _listening(arguments.port)
+    except AnswerdeskError as error:
+        return fail(error)
+    with closing(listening), suppress(KeyboardInterrupt):  # uvicorn raises it again when all has ended
+        _announce(listening, arguments.model, timing)
+        config = uvicorn.Config(gpu_timed_application(timing, arguments.model), log_level="error", access_log=False)
+        uvicorn.Server(config).run(sockets=[listening])
+    return 0
+
+
+def _listening(port: int) -> socket.socket:
+    listening = socket.socket()
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((_HOST, port))
+    except (OSError, OverflowError) as error:
+        listening.close()
+        raise SettingsError(reason=translate("bench_load.gpu_port", terminal_language(), port=port)) from error
+    listening.listen(1024)
+    return listening
+
+
+def _announce(listening: socket.socket, model: str, timing: GpuTiming) -> None:
+    url = f"http://{_HOST}:{listening.getsockname()[1]}"
+    shown = {"slots": timing.slots, "first": timing.first_token_ms, "rate": timing.tokens_per_second}
+    shown["answer"] = timing.answer_tokens
+    print_line(Console(), translate("bench_load.gpu_serving", terminal_language(), url=url, model=model, **shown))

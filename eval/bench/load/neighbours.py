@@ -1,18 +1,36 @@
-"""How fast the model is beside other programs: one that computes without a pause, and our own ingest."""
+"""``python -m eval load neighbours``: the model's speed beside a busy program and beside our own ingest."""
 
+import argparse
 import os
 import secrets
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from statistics import median
 
+from rich.console import Console
+from rich.table import Table
+
+from eval.commands.shared import (
+    chosen_settings,
+    command_parser,
+    counted_steps,
+    exit_code,
+    load_average,
+    print_line,
+    write_json,
+)
+from eval.core.question_sets import KNOWLEDGE_DIR
 from rag.errors import SettingsError
+from rag.generation.oom_fallback import FallbackGenerator
+from rag.ollama.hosts import choose_model
+from rag.ollama.server import ensure_running, status
 from rag.protocols import GenerationFinished, Generator, Message
+from rag.schema import Language
 from rag.terminal import terminal_language
 from rag.translate import translate
 
@@ -32,6 +50,16 @@ while True:
         subprocess.run([sys.executable, "-m", "ingest", *sys.argv[1:]], env=own, check=True)
 """
 _CHECKOUT = Path(__file__).resolve().parents[3]
+
+EXAMPLES = """\
+examples:
+  python -m eval load neighbours                                 the model alone, beside a process, beside an ingest
+  python -m eval load neighbours --documents FOLDER --rounds 5 --json figures.json
+
+The model is asked with prompts that no cache knows.  The other programs are started and ended here; the ingest has a
+data folder of its own, which goes with it.  Each answer begins 8 s or more after the other program did.
+"""
+_COLUMNS = ("n", "prompt_tokens_per_second", "generated_tokens_per_second", "generated_share", "answer_seconds")
 
 
 @contextmanager
@@ -107,3 +135,53 @@ def _row(answers: Sequence[GenerationFinished]) -> dict[str, float]:
         ),
         "answer_seconds": round(median((one.load_ms + one.prompt_ms + one.generation_ms) / 1000 for one in answers), 2),
     }
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = command_parser(
+        "load neighbours",
+        "How fast is the model while other programs want the processor?  其他程序占用处理器时的模型速度",
+        EXAMPLES,
+    )
+    parser.add_argument("--rounds", type=int, default=3, metavar="N", help="answers counted beside each  每组回答数")
+    parser.add_argument("--documents", type=Path, nargs="+", default=[KNOWLEDGE_DIR], help="to ingest  待导入的文档")
+    parser.add_argument("--model", help="a model that Ollama has (default: the desk's)  模型名称")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to FILE  将指标写入文件")
+    return parser
+
+
+def _print(figures: Mapping[str, Mapping[str, float]], console: Console, language: Language) -> None:
+    titles = translate("bench_load.neighbour_columns", language).split("|")
+    table = Table(*titles, title=translate("bench_load.neighbours", language))
+    for kind, row in figures.items():
+        table.add_row(translate(f"bench_load.neighbour_{kind}", language), *(f"{row[name]:g}" for name in _COLUMNS))
+    console.print(table)
+    share, times = figures[BUSY]["generated_share"], figures[INGEST]["answer_times"]
+    bars = (
+        ("bar_busy", share, f">= {LEAST_BUSY_SHARE:g}", share >= LEAST_BUSY_SHARE),
+        ("bar_ingest", times, f"<= {MOST_INGEST_TIMES:g}", times <= MOST_INGEST_TIMES),
+    )
+    for name, value, bar, is_met in bars:
+        met = translate("bench_load.yes" if is_met else "bench_load.no", language)
+        print_line(console, f"{translate(f'bench_load.{name}', language)}: {value:g} ({bar}): {met}")
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the command; return its exit code."""
+    arguments = _parser().parse_args(argv)
+    console, language = Console(), terminal_language()
+
+    def work() -> None:
+        settings = chosen_settings(arguments)
+        ensure_running(settings)
+        generator = FallbackGenerator(settings, lambda: choose_model(settings))
+        kinds = (ALONE, BUSY, INGEST)
+        with counted_steps(console, generator.model, len(kinds) * (arguments.rounds + 1)) as advance:
+            found = measure_beside(generator, kinds, arguments.documents, arguments.rounds, advance)
+        figures = neighbour_figures(found)
+        _print(figures, console, language)
+        server = status(settings)
+        machine = {"cores": os.cpu_count(), "load_average": load_average(), "model": generator.model}
+        write_json(arguments.json, {"rows": figures, **machine, "goes_first": server.goes_first})
+
+    return exit_code(work)

@@ -1,8 +1,9 @@
-"""The options that the load tests have in common."""
+"""What the load tests have in common: options, and the run that they write."""
 
 import argparse
 
-from eval.commands.question_options import question_parser
+from eval.commands.shared import question_parser
+from eval.core.runs import Run
 from rag.errors import SettingsError
 from rag.terminal import terminal_language
 from rag.translate import translate
@@ -22,3 +23,9 @@ def require_positive(arguments: argparse.Namespace, *names: str) -> None:
         value = getattr(arguments, name)
         if value is not None and value <= 0:
             raise SettingsError(reason=translate("bench_load.positive", terminal_language(), option=name, value=value))
+
+
+def require_new(kept: Run) -> None:
+    """Raise ``SettingsError`` where a run of that name exists: a load test is not resumed."""
+    if kept.folder.exists():
+        raise SettingsError(reason=translate("bench_load.run_used", terminal_language(), run=kept.folder.name))

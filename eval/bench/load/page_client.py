@@ -1,18 +1,24 @@
-"""The product as an agent sees it: the real page in Chromium, a browser context a session."""
+"""The product as an agent sees it: a desk of its own, and its page in Chromium, a browser context a session."""
 
 import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, TypeVar, cast
+from urllib.error import URLError
+from urllib.request import ProxyHandler, build_opener
 
-from eval.bench.load.desk_process import DeskProcess
-from eval.bench.load.records import Asking, LoadRecord, Outcome
-from ingest.golden import GoldenQuestion
+from eval.bench.load.records import OUTCOMES, Asking, LoadRecord, Outcome
 from rag.errors import SettingsError
+from rag.settings import Settings
 from rag.setup.system_packages import find_chromium
 from rag.terminal import terminal_language
 from rag.translate import translate
@@ -20,10 +26,13 @@ from rag.translate import translate
 if TYPE_CHECKING:  # a test's tool, which not everybody has installed
     from playwright.async_api import Page
 
+_CHECKOUT = Path(__file__).resolve().parents[3]
+_READY_SECONDS = 300.0
+_END_SECONDS = 30.0
+_LOOK_EVERY_SECONDS = 0.1
 
 Result = TypeVar("Result")
 
-_OUTCOMES: dict[str, Outcome] = {"done": "answered", "refused": "refused", "failed": "failed", "stopped": "unfinished"}
 _LOOK_FOR_STOP_SECONDS = 1.0
 _PAGE_SECONDS = 300.0
 _QUESTION = ".st-key-question textarea"
@@ -31,6 +40,73 @@ _LOCALES = {"en": "en-GB", "zh": "zh-CN"}
 _PAGE_ERROR = "[data-testid=stException], [data-testid=stAlertContentError]"
 
 PAGE_WATCH = Path(__file__).with_name("page_watch.js")
+
+
+@dataclass(frozen=True, slots=True)
+class DeskProcess:
+    """Where the desk is, and the process that serves it."""
+
+    address: str
+    process_id: int
+
+
+@contextmanager
+def desk_process(folder: Path, knowledge: Path, settings: Settings, *, think: bool | None) -> Iterator[DeskProcess]:
+    """Serve a desk over the knowledge base in ``knowledge`` until the block is left; ``folder`` is its data folder.
+
+    Raises ``SettingsError`` naming its log where it does not come up.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "knowledge").symlink_to(knowledge.parent, target_is_directory=True)
+    port, log = _free_port(), folder / "desk.log"
+    thinking = {None: settings.thinking, True: "on", False: "off"}[think]
+    environment = {
+        **os.environ,
+        "ANSWERDESK_DATA_DIR": str(folder),
+        "ANSWERDESK_KNOWLEDGE_BASE": knowledge.name,
+        "ANSWERDESK_OLLAMA_HOSTS": settings.ollama_host,
+        "ANSWERDESK_MODEL": settings.model,
+        "ANSWERDESK_THINKING": thinking,
+    }
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "ui", "--port", str(port), "--no-browser"],
+            cwd=_CHECKOUT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # Ctrl-C is for us: the questions under way are ended first
+        )
+    try:
+        address = f"http://127.0.0.1:{port}"
+        _wait_until_up(address, process, log)
+        yield DeskProcess(address, process.pid)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(timeout=_END_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _wait_until_up(address: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    opener = build_opener(ProxyHandler({}))
+    until = time.monotonic() + _READY_SECONDS
+    while time.monotonic() < until and process.poll() is None:
+        try:
+            with opener.open(f"{address}/_stcore/health", timeout=_READY_SECONDS):
+                return
+        except (URLError, OSError):
+            time.sleep(_LOOK_EVERY_SECONDS)  # it does not listen yet
+    raise SettingsError(reason=translate("bench_load.no_desk", terminal_language(), log=log))
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 class _Stopped(Exception):
@@ -83,14 +159,8 @@ class PageArm:
             self._thread.join()
         self._loop.close()
 
-    def warm(self, question: GoldenQuestion) -> None:
-        """Ask once, so that nothing is loaded while it is measured.  Raises ``SettingsError`` where that fails."""
-        ended = self.ask(Asking(-1, 0, question, time.perf_counter(), threading.Event()))
-        if ended.outcome not in ("answered", "refused"):
-            raise SettingsError(reason=translate("bench_load.not_warm", terminal_language(), error=ended.error))
-
     def ask(self, asking: Asking) -> LoadRecord:
-        """Ask in the session's own browser context, and return what was seen there."""
+        """Ask in the session's own browser context, and return the record."""
         return self._wait_for(self._ask(asking))
 
     def _wait_for(self, work: Coroutine[object, object, Result]) -> Result:
@@ -132,7 +202,7 @@ class PageArm:
         try:
             await box.press("Enter")
             ended = await _ended(page, asking)
-            outcome, text, seen = _OUTCOMES[ended["state"]], ended["text"], ended["seen"]
+            outcome, text, seen = OUTCOMES[ended["state"]], ended["text"], ended["seen"]
         except _Stopped:
             outcome, seen = "unfinished", await page.evaluate("answerdeskWatch.seen()")
         except Error as raised:
@@ -155,7 +225,7 @@ class PageArm:
 
 
 async def _ended(page: "Page", asking: Asking) -> _Ended:
-    """Wait in the page for the end of what was asked, and look here only whether anybody still waits."""
+    """Wait in the page for the end of the turn, and look here only whether the run is stopped."""
     waiting = asyncio.ensure_future(page.evaluate("answerdeskWatch.ended()"))
     try:
         while not (await asyncio.wait({waiting}, timeout=_LOOK_FOR_STOP_SECONDS))[0]:

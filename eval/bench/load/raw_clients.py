@@ -1,19 +1,97 @@
-"""The same model without the product: a plain client of Ollama's chat, with the standard library alone."""
+"""The same model without the product: its own requests, or plain ones, by a plain client of Ollama's chat.
+
+The product's requests are taken down without asking the model.
+"""
 
 import http.client
 import json
 import socket
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Generator as GeneratorObject
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
-from eval.bench.load.prompts import Prompt
 from eval.bench.load.records import Asking, LoadRecord, Outcome
+from ingest.golden import GoldenQuestion
+from rag.errors import AnswerCancelled, QuestionError
+from rag.pipeline import Pipeline, PipelineParts
+from rag.protocols import GenerationPart, Message
+from rag.schema import Language
 from rag.settings import Settings
+from rag.text.language import question_language
+from rag.tracing import Trace
+
+PLAIN_CHUNKS = 5
+_PLAIN_SYSTEM: Mapping[Language, str] = {
+    "en": "Answer the customer's question from the passages. Answer in English.",
+    "zh": "请根据资料用中文回答顾客的问题。",
+}
 
 _LOOK_EVERY_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """One request to the model."""
+
+    question: GoldenQuestion
+    messages: tuple[Message, ...]
+    think: bool
+    max_tokens: int
+
+
+class _TakesDown:
+    """Takes a generator's place, and gives nothing back."""
+
+    model = ""
+    stand_in = True
+    continues_replies = True
+    taken: tuple[tuple[Message, ...], bool, int] | None = None
+
+    def generate(
+        self, messages: Sequence[Message], *, think: bool, max_tokens: int, candidates: int = 0
+    ) -> GeneratorObject[GenerationPart, None, None]:
+        self.taken = (tuple(messages), think, max_tokens)
+        raise AnswerCancelled
+
+
+def own_prompts(questions: Sequence[GoldenQuestion], parts: PipelineParts, *, think: bool | None) -> dict[str, Prompt]:
+    """Return by question id what the product would send for the answer.
+
+    Questions that it refuses without a model, or cannot ask, have none.  No model is asked.
+
+    Raises a ``KnowledgeError``.
+    """
+    prompts: dict[str, Prompt] = {}
+    for question in questions:
+        taker = _TakesDown()
+        gateway = replace(parts.gateway.with_generator(taker), ensure_server=lambda: None)
+        quiet = replace(parts, gateway=gateway, reading_fit=lambda model: None)
+        try:
+            for _ in Pipeline(quiet).stream(question.question, think=think):
+                pass
+        except QuestionError:
+            continue  # too long to be asked at all
+        except AnswerCancelled:
+            assert taker.taken is not None  # nobody else cancels
+            prompts[question.question_id] = Prompt(question, *taker.taken)
+    return prompts
+
+
+def plain_prompts(prompts: Mapping[str, Prompt], parts: PipelineParts) -> dict[str, Prompt]:
+    """Return what a plain program sends for the same questions: five whole chunks, and no examples."""
+    return {question_id: _plain(prompt, parts) for question_id, prompt in prompts.items()}
+
+
+def _plain(prompt: Prompt, parts: PipelineParts) -> Prompt:
+    asked = prompt.question.question
+    language = question_language(asked)
+    found = parts.retriever.retrieve(asked, language, Trace())
+    passages = "\n\n".join(one.chunk.embedded_text for one in found.chunks[:PLAIN_CHUNKS])
+    messages = (Message("system", _PLAIN_SYSTEM[language]), Message("user", f"{passages}\n\n{asked}"))
+    return replace(prompt, messages=messages)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +149,7 @@ class RawArm:
         self._model = model
 
     def ask(self, asking: Asking) -> LoadRecord:
-        """Ask, and return what was heard.  What Ollama refuses is a failed question."""
+        """Ask, and return the record.  What Ollama refuses is a failed question."""
         sent_at = time.perf_counter()
         heard = _Heard()
         try:

@@ -1,4 +1,4 @@
-"""What is written down of every question, at once and before anything is computed."""
+"""The record of every question, written at once and before anything is computed."""
 
 import threading
 import time
@@ -11,8 +11,12 @@ from typing import Literal, Self
 from pydantic import TypeAdapter
 
 from eval.answers.metrics import is_right_reply
+from eval.core.runs import read_records
 from ingest.golden import GoldenQuestion
+from rag.errors import SettingsError
 from rag.schema import SpanTime
+from rag.terminal import terminal_language
+from rag.translate import translate
 
 Outcome = Literal["answered", "refused", "failed", "unfinished", "lost"]
 """``failed`` was said in words; ``unfinished`` was stopped by us when time was up; ``lost`` has no end at all."""
@@ -23,7 +27,7 @@ PRODUCT_ARMS = ("desk", "page")
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class WaitEstimate:
     """A remaining wait as it was told, and as it came."""
 
     told_seconds: float
@@ -55,7 +59,7 @@ class LoadRecord:
     generated_tokens: int = 0
     prompt_tokens: int = 0
     spans: tuple[SpanTime, ...] = ()
-    told: tuple[Told, ...] = ()
+    told: tuple[WaitEstimate, ...] = ()
 
     @property
     def around_model_ms(self) -> float | None:
@@ -84,8 +88,8 @@ class Block:
 class Asking:
     """One question that is due.
 
-    ``due_at`` is in seconds of ``time.perf_counter``; ``stop`` is set when nobody waits for the answer any more.
-    ``planned`` tells that the moment was drawn beforehand, so that what the question is sent late counts, too.
+    ``due_at`` is in seconds of ``time.perf_counter``; ``stop`` is set when the run no longer waits for the answer.
+    ``planned`` tells that the moment was drawn beforehand, so that a late start counts, too.
     """
 
     round: int
@@ -117,7 +121,23 @@ class Asking:
 
 
 Ask = Callable[[Asking], LoadRecord]
+OUTCOMES: dict[str, Outcome] = {"done": "answered", "refused": "refused", "failed": "failed", "stopped": "unfinished"}
+"""The outcomes by the states of a turn that has ended."""
+
+
+def warm(ask: Ask, question: GoldenQuestion) -> None:
+    """Ask once, so that nothing is loaded while it is measured.  Raises ``SettingsError`` where that fails."""
+    ended = ask(Asking(-1, 0, question, time.perf_counter(), threading.Event()))
+    if ended.outcome not in ("answered", "refused"):
+        raise SettingsError(reason=translate("bench_load.not_warm", terminal_language(), error=ended.error))
+
+
 LINES: TypeAdapter[LoadRecord | Block] = TypeAdapter(LoadRecord | Block)
+
+
+def load_records(path: Path) -> list[LoadRecord]:
+    """Return a file's records, without its blocks."""
+    return [line for line in read_records(path, LINES) if isinstance(line, LoadRecord)]
 
 
 class RecordFile:

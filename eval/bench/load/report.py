@@ -10,10 +10,10 @@ from rich.console import Console
 from rich.table import Table
 
 from eval.bench.load.records import PRODUCT_ARMS, Block, LoadRecord
-from eval.commands.question_options import print_line
+from eval.commands.shared import headed_table, model_line, print_line
 from eval.core.svg import Bar as Stripe
 from eval.core.svg import bar_chart
-from eval.core.tables import part_of
+from eval.core.tables import html_table, part_of
 from rag.schema import Language
 from rag.tracing import STAGES, Percentiles
 from rag.translate import translate
@@ -45,46 +45,28 @@ def print_figures(figures: Figures, console: Console, language: Language) -> Non
     console.print(_arms_table(figures, language))
     for table in _times_tables(figures, language):
         console.print(table)
-    console.print(_bars_table(figures, language))
+    console.print(bars_table(bars(figures, gpu_timed=is_gpu_timed(figures)), language))
     for line in notes(figures, language):
         print_line(console, line)
 
 
 def notes(figures: Figures, language: Language) -> list[str]:
     """Return in words whose figures these are, how the arms compare, and how busy the machine was with other things."""
-    model = str(figures.get("model", ""))
-    lines = [
-        translate("bench_load.gpu_note", language)
-        if is_gpu_timed(figures)
-        else translate("eval.stand_in" if figures.get("stand_in") else "eval.model", language, model=model)
-    ]
+    model = {"model": str(figures.get("model", "")), "stand_in": figures.get("stand_in")}
+    lines = [translate("bench_load.gpu_note", language) if is_gpu_timed(figures) else model_line(model, language)]
     for arm, compared in part_of(figures, "product_against").items():
         ratio, rounds = part_of(compared).get("ratio"), part_of(compared).get("rounds")
         if ratio is not None:
             shown = ", ".join(str(one) for one in rounds) if isinstance(rounds, list) else ""
-            lines.append(
-                translate(
-                    "bench_load.against",
-                    language,
-                    arm=translate(f"bench_load.arm_{arm}", language),
-                    ratio=ratio,
-                    rounds=shown,
-                )
-            )
-    lines.append(
-        translate(
-            "bench_load.machine", language, load=figures.get("load_average", "?"), cores=figures.get("cores", "?")
-        )
-    )
-    return lines
+            name = translate(f"bench_load.arm_{arm}", language)
+            lines.append(translate("bench_load.against", language, arm=name, ratio=ratio, rounds=shown))
+    load, cores = figures.get("load_average", "?"), figures.get("cores", "?")
+    return [*lines, translate("bench_load.machine", language, load=load, cores=cores)]
 
 
 def _arms_table(figures: Figures, language: Language) -> Table:
-    titles = [
-        translate(f"bench_load.{key}", language)
-        for key in ("arm", "asked", "a_minute", "outcomes", "accuracy", "tokens")
-    ]
-    table = Table(*titles, title=translate("bench_load.load", language))
+    heads = (f"bench_load.{key}" for key in ("arm", "asked", "a_minute", "outcomes", "accuracy", "tokens"))
+    table = headed_table(heads, "bench_load.load", language)
     for arm, values in part_of(figures, "arms").items():
         one = part_of(values)
         outcomes = " / ".join(str(count) for count in part_of(one, "outcomes").values())
@@ -97,13 +79,8 @@ def _arms_table(figures: Figures, language: Language) -> Table:
 def _times_tables(figures: Figures, language: Language) -> list[Table]:
     tables = []
     for arm, values in part_of(figures, "arms").items():
-        title = f"{translate('bench_load.times', language)}: {translate(f'bench_load.arm_{arm}', language)}"
-        table = Table(
-            translate("eval.stage", language),
-            *_PERCENTILES[:-1],
-            translate("bench_load.largest", language),
-            title=title,
-        )
+        table = headed_table(("eval.stage", *_PERCENTILES[:-1], "bench_load.largest"), "", language)
+        table.title = f"{translate('bench_load.times', language)}: {translate(f'bench_load.arm_{arm}', language)}"
         for name, row in _rows_of(values).items():
             if row.get("n"):
                 shown = translate(f"bench_load.{name}", language) if name in _TIMES else name
@@ -118,18 +95,12 @@ def _rows_of(arm: object) -> dict[str, Figures]:
     return {name: part_of(row) for name, row in both.items()}
 
 
-def _bars_table(figures: Figures, language: Language) -> Table:
-    table = Table(
-        *(translate(f"bench_load.{key}", language) for key in ("what", "measured", "bar", "met")),
-        title=translate("bench_load.bars", language),
-    )
-    for one in bars(figures, gpu_timed=is_gpu_timed(figures)):
-        table.add_row(
-            translate(f"bench_load.{one.name}", language),
-            one.shown,
-            one.bar,
-            translate("bench_load.yes" if one.met else "bench_load.no", language),
-        )
+def bars_table(rows: Sequence["Bar"], language: Language) -> Table:
+    """Return a row a bar: the measured figure, and whether it is enough."""
+    heads = (f"bench_load.{key}" for key in ("what", "measured", "bar", "met"))
+    table = headed_table(heads, "bench_load.bars", language)
+    for one in rows:
+        table.add_row(*one.cells(language))
     return table
 
 
@@ -150,13 +121,8 @@ def page_section(figures: Figures, language: Language) -> str:
         ]
         title = f"{translate('bench_load.times_plot', language)}: {translate(f'bench_load.arm_{arm}', language)}"
         parts.append(bar_chart(title, stripes))
-    rows = "".join(
-        f"<tr><td>{escape(translate('bench_load.' + one.name, language))}</td>"
-        f"<td>{escape(one.shown)}</td><td>{escape(one.bar)}</td>"
-        f"<td>{escape(translate('bench_load.yes' if one.met else 'bench_load.no', language))}</td></tr>"
-        for one in bars(figures, gpu_timed=is_gpu_timed(figures))
-    )
-    return f"{''.join(parts)}<table>{rows}</table>"
+    rows = [one.cells(language) for one in bars(figures, gpu_timed=is_gpu_timed(figures))]
+    return f"{''.join(parts)}{html_table((), rows)}"
 
 
 def _stripe(label: str, row: Figures, group: int) -> Stripe:
@@ -177,35 +143,36 @@ class Bar:
     bar: str
     met: bool
 
+    def cells(self, language: Language) -> tuple[str, str, str, str]:
+        """Return the cells of its row."""
+        met = translate("bench_load.yes" if self.met else "bench_load.no", language)
+        return translate(f"bench_load.{self.name}", language), self.shown, self.bar, met
+
 
 def bars(figures: Mapping[str, object], *, gpu_timed: bool) -> list[Bar]:
-    """Return the bars that these figures can be held against."""
-    arms, against = _of(figures, "arms"), _of(figures, "product_against")
-    desk = _of(arms, "desk") or _of(arms, "page")
+    """Return the bars that apply to these figures."""
+    arms, against = part_of(figures, "arms"), part_of(figures, "product_against")
+    desk = part_of(arms, "desk") or part_of(arms, "page")
     rows: list[Bar] = []
     if "page" in arms:
-        rows += _at_most("bar_page_evidence", _of(desk, "times", "evidence_ms").get("p99"), PAGE_EVIDENCE_P99_MS, " ms")
+        rows += at_most(
+            "bar_page_evidence", part_of(desk, "times", "evidence_ms").get("p99"), PAGE_EVIDENCE_P99_MS, " ms"
+        )
     elif gpu_timed:
-        rows += _at_most(
-            "bar_around_model", _of(desk, "times", "around_model_ms").get("p99"), AROUND_MODEL_P99_MS, " ms"
+        rows += at_most(
+            "bar_around_model", part_of(desk, "times", "around_model_ms").get("p99"), AROUND_MODEL_P99_MS, " ms"
         )
     else:
-        rows += _at_least("bar_raw", _of(against, "raw").get("ratio"), RAW_RATIO, "x")
-        rows += _at_least("bar_top5", _of(against, "top5").get("ratio"), PLAIN_RATIO, "x")
-        rows += _at_most("bar_wait", _of(desk, "wait_told").get("median_error"), WAIT_ERROR, "")
-        rows += _at_most("bar_evidence", _of(desk, "times", "evidence_ms").get("p99"), EVIDENCE_P99_MS, " ms")
-    rows += _at_most("bar_memory", desk.get("memory_mb_a_session"), MEMORY_MB, " MB")
+        rows += _at_least("bar_raw", part_of(against, "raw").get("ratio"), RAW_RATIO, "x")
+        rows += _at_least("bar_top5", part_of(against, "top5").get("ratio"), PLAIN_RATIO, "x")
+        rows += at_most("bar_wait", part_of(desk, "wait_told").get("median_error"), WAIT_ERROR, "")
+        rows += at_most("bar_evidence", part_of(desk, "times", "evidence_ms").get("p99"), EVIDENCE_P99_MS, " ms")
+    rows += at_most("bar_memory", desk.get("memory_mb_a_session"), MEMORY_MB, " MB")
     if desk:
-        outcomes = _of(desk, "outcomes")
+        outcomes = part_of(desk, "outcomes")
         errors, lost = int(str(outcomes.get("failed", 0))), int(str(outcomes.get("lost", 0)))
         rows.append(Bar("bar_lost", f"{errors} / {lost}", "0 / 0", errors == lost == 0))
     return rows
-
-
-def _of(value: object, *path: str) -> Mapping[str, object]:
-    for name in path:
-        value = value.get(name) if isinstance(value, Mapping) else None
-    return value if isinstance(value, Mapping) else {}
 
 
 def _at_least(name: str, value: object, bar: float, unit: str) -> list[Bar]:
@@ -214,7 +181,8 @@ def _at_least(name: str, value: object, bar: float, unit: str) -> list[Bar]:
     return [Bar(name, f"{value:g}{unit}", f">= {bar:g}{unit}", value >= bar)]
 
 
-def _at_most(name: str, value: object, bar: float, unit: str) -> list[Bar]:
+def at_most(name: str, value: object, bar: float, unit: str) -> list[Bar]:
+    """Return the bar of a figure that may be ``bar`` at the most; none where the figure is missing."""
     if not isinstance(value, float | int):
         return []
     return [Bar(name, f"{value:g}{unit}", f"<= {bar:g}{unit}", value <= bar)]
@@ -255,7 +223,7 @@ def _arm(records: Sequence[LoadRecord], blocks: Sequence[Block], sessions: int) 
         "accuracy": round(sum(known) / len(known), 3) if known else None,
         "generated_tokens": _mean([one.generated_tokens for one in records if one.generated_tokens]),
         "prompt_tokens": _mean([one.prompt_tokens for one in records if one.prompt_tokens]),
-        "times": {name: _percentiles(_of_ended(records, name)) for name in _TIMES},
+        "times": {name: percentile_row(_of_ended(records, name)) for name in _TIMES},
         "stages": _stages(records),
         "wait_told": _told([(one.told_seconds, one.real_seconds) for one in told]),
         "processor_ms_a_question": round(1000 * busy / len(records), 1) if busy and records else None,
@@ -290,17 +258,18 @@ def _stages(records: Sequence[LoadRecord]) -> dict[str, object]:
     for record in records:
         for span in record.spans:
             values.setdefault(span.name, []).append(span.duration_ms)
-    return {name: _percentiles(values[name]) for name in STAGES if name in values}
+    return {name: percentile_row(values[name]) for name in STAGES if name in values}
 
 
-def _percentiles(values: Sequence[float]) -> dict[str, float | int | None]:
+def percentile_row(values: Sequence[float]) -> dict[str, float | int | None]:
+    """Return percentiles, how many values there are, and the largest."""
     found = Percentiles.of(values)
     largest = round(max(values), 1) if values else None
     return {"n": found.n, "p50": found.p50, "p95": found.p95, "p99": found.p99, "largest": largest}
 
 
 def _told(pairs: Sequence[tuple[float, float]]) -> Mapping[str, float | int | None]:
-    """Return the error of what was told of the remaining wait: |told - real| / real, as ``docs/waiting.md`` has it."""
+    """Return the error of the estimated remaining wait: |told - real| / real, as ``docs/waiting.md`` has it."""
     errors = [abs(told - real) / real for told, real in pairs if real > 0]
     if not errors:
         return {"n": 0, "median_error": None, "p90_error": None}

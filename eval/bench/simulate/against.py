@@ -1,4 +1,4 @@
-"""A run of ``python -m eval load`` beside the same run simulated: did it wait as the simulation expects."""
+"""A run of ``python -m eval load`` beside the same run simulated: whether its waits are the expected ones."""
 
 import heapq
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ class Comparison:
 
     @property
     def is_inside(self) -> bool:
-        """Tell whether what was measured is among these."""
+        """Tell whether the measured figure is among these."""
         return self.low <= self.measured <= self.high
 
 

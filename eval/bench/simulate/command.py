@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from eval.bench.simulate.against import compare_with
-from eval.bench.simulate.inputs import HOURS, WORKING_DAY, Inputs, origins
+from eval.bench.simulate.day import HOURS, WORKING_DAY, Inputs, origins
 from eval.bench.simulate.report import (
     Prices,
     figures,
@@ -20,12 +20,11 @@ from eval.bench.simulate.report import (
     words,
 )
 from eval.bench.simulate.sizing import PassageBytes, plan_for, room_for
-from eval.commands.progress_bar import question_bar
-from eval.commands.question_options import INTERRUPTED, print_line, write_json
+from eval.commands.shared import command_parser, counted_steps, exit_code, print_line, write_json, write_text
 from eval.core.runs import Run
-from rag.errors import AnswerdeskError, SettingsError
+from rag.errors import SettingsError
 from rag.settings import load_settings
-from rag.terminal import fail, terminal_language
+from rag.terminal import terminal_language
 
 _EXAMPLES = """\
 examples:
@@ -42,11 +41,8 @@ exit codes: 0 simulated, 1 no number of machines is enough, or a measured wait l
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m eval simulate",
-        description="Simulate a day's questions; say how many hosts and desks they need.  多坐席容量模拟",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = command_parser(
+        "simulate", "Simulate a day's questions; say how many hosts and desks they need.  多坐席容量模拟", _EXAMPLES
     )
     usual = Inputs()
     for one in fields(Inputs):
@@ -108,8 +104,7 @@ def _simulate(arguments: argparse.Namespace, console: Console) -> bool:
         return all(row.is_inside for row in rows)
     inputs = _inputs(arguments)
     print_inputs(inputs, console, language)
-    with question_bar(console, disable=not console.is_terminal) as bar:
-        task = bar.add_task(words("playing", language), total=None)
+    with counted_steps(console, words("playing", language), None) as advance:
         plan = plan_for(
             inputs,
             hosts=arguments.hosts,
@@ -117,7 +112,7 @@ def _simulate(arguments: argparse.Namespace, console: Console) -> bool:
             days=arguments.days,
             seed=arguments.seed,
             hourly=arguments.hourly,
-            told=lambda: bar.advance(task),
+            told=advance,
         )
     prices = Prices(arguments.host_price, arguments.desk_price, arguments.database_price, arguments.hours)
     more: dict[str, object] = {}
@@ -127,7 +122,7 @@ def _simulate(arguments: argparse.Namespace, console: Console) -> bool:
         print_plan(plan, inputs, prices, console, language)
         more["cost"] = prices.of(plan)
         if arguments.html is not None:
-            _write(arguments.html, page(plan, inputs, prices, language))
+            write_text(arguments.html, page(plan, inputs, prices, language))
     if arguments.passages:
         each = PassageBytes(*(getattr(arguments, f"passage_{one.name}_bytes") for one in fields(PassageBytes)))
         room = room_for(arguments.passages, each, languages=arguments.languages, gigabits=arguments.network_gigabits)
@@ -137,19 +132,7 @@ def _simulate(arguments: argparse.Namespace, console: Console) -> bool:
     return plan is not None
 
 
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise SettingsError(reason=f"{path}: {error.strerror}") from error
-
-
 def main(argv: Sequence[str]) -> int:
     """Run the command; return its exit code."""
     arguments = _parser().parse_args(argv)
-    try:
-        return 0 if _simulate(arguments, Console()) else 1
-    except AnswerdeskError as error:
-        return fail(error)
-    except KeyboardInterrupt:
-        return INTERRUPTED
+    return exit_code(lambda: 0 if _simulate(arguments, Console()) else 1)

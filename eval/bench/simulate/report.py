@@ -5,15 +5,14 @@ from dataclasses import asdict, dataclass
 from html import escape
 
 from rich.console import Console
-from rich.table import Table
 
 from eval.bench.simulate.against import Comparison
-from eval.bench.simulate.day import Hour
-from eval.bench.simulate.inputs import Inputs, origins
+from eval.bench.simulate.day import Hour, Inputs, origins
 from eval.bench.simulate.sizing import INDEX_LIMIT, Plan, Room
-from eval.commands.question_options import print_line
+from eval.commands.shared import headed_table, print_line
 from eval.compare.report_page import document
 from eval.core.svg import Bar, bar_chart
+from eval.core.tables import html_table
 from rag.schema import Language
 from rag.translate import translate
 
@@ -46,26 +45,31 @@ def words(key: str, language: Language, **values: object) -> str:
 
 def print_inputs(inputs: Inputs, console: Console, language: Language) -> None:
     """Print every figure that the day is made of, and where it comes from."""
-    table = Table(
-        *(words(key, language) for key in ("input", "value", "unit", "kind", "source")), title=words("inputs", language)
-    )
-    for name, origin in origins().items():
-        kind = words(f"kind_{origin.kind}", language)
-        table.add_row(name, f"{getattr(inputs, name):g}", origin.unit, kind, origin.source)
+    heads = (f"bench_simulate.{key}" for key in ("input", "value", "unit", "kind", "source"))
+    table = headed_table(heads, "bench_simulate.inputs", language)
+    for row in _input_rows(inputs, language):
+        table.add_row(*row)
     console.print(table)
+
+
+def _input_rows(inputs: Inputs, language: Language) -> list[tuple[str, str, str, str, str]]:
+    return [
+        (name, f"{getattr(inputs, name):g}", one.unit, words(f"kind_{one.kind}", language), one.source)
+        for name, one in origins().items()
+    ]
 
 
 def print_plan(plan: Plan, inputs: Inputs, prices: Prices, console: Console, language: Language) -> None:
     """Print what is enough, what is used up first, and the day hour by hour."""
     for line in plan_lines(plan, inputs, prices, language):
         print_line(console, line)
-    uses = Table(*(words(key, language) for key in ("resource", "at_most", "used")))
+    uses = headed_table((f"bench_simulate.{key}" for key in ("resource", "at_most", "used")), "", language)
     for use in plan.uses:
         name = words(f"resource_{use.resource}", language)
         uses.add_row(name, f"{use.questions_per_second:,.1f}", f"{100 * use.share:.1f} %")
     console.print(uses)
     keys = ("hour", "questions", "refused", "evidence", "wait", "longest_wait", "queue")
-    table = Table(*(words(key, language) for key in keys))
+    table = headed_table((f"bench_simulate.{key}" for key in keys), "", language)
     for hour in plan.hours:
         if hour.questions:
             table.add_row(*_cells(hour))
@@ -113,7 +117,7 @@ def plan_lines(plan: Plan, inputs: Inputs, prices: Prices, language: Language) -
 
 
 def print_room(room: Room, console: Console, language: Language) -> None:
-    """Print what a knowledge base takes, and in how many it must be cut."""
+    """Print the room that a knowledge base takes, and into how many it must be cut."""
     sizes = {
         name: f"{value / _GIGABYTE:,.1f}" for name, value in asdict(room).items() if name.endswith(("disk", "memory"))
     }
@@ -124,11 +128,9 @@ def print_room(room: Room, console: Console, language: Language) -> None:
 
 
 def print_comparison(rows: Sequence[Comparison], console: Console, language: Language) -> None:
-    """Print what was measured beside what the simulation expects."""
-    table = Table(
-        *(words(key, language) for key in ("wait_figure", "measured", "simulated", "range", "inside")),
-        title=words("against", language),
-    )
+    """Print the measured waits beside those that the simulation expects."""
+    heads = (f"bench_simulate.{key}" for key in ("wait_figure", "measured", "simulated", "range", "inside"))
+    table = headed_table(heads, "bench_simulate.against", language)
     for row in rows:
         inside = words("yes" if row.is_inside else "no", language)
         table.add_row(
@@ -159,12 +161,8 @@ def page(plan: Plan, inputs: Inputs, prices: Prices, language: Language) -> str:
         ),
     ]
     said = "".join(f"<p>{escape(line)}</p>" for line in plan_lines(plan, inputs, prices, language))
-    rows = "".join(
-        f"<tr><td>{name}</td><td>{getattr(inputs, name):g}</td><td>{escape(origin.unit)}</td>"
-        f"<td>{escape(words(f'kind_{origin.kind}', language))}</td><td>{escape(origin.source)}</td></tr>"
-        for name, origin in origins().items()
-    )
-    return document(words("title", language), f"{said}{''.join(charts)}<table>{rows}</table>", language)
+    table = html_table((), _input_rows(inputs, language))
+    return document(words("title", language), f"{said}{''.join(charts)}{table}", language)
 
 
 def figures(plan: Plan | None, inputs: Inputs, more: Mapping[str, object]) -> dict[str, object]:

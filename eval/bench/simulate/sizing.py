@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from eval.bench.simulate.day import Day, Hour, hours_of, simulate_day
-from eval.bench.simulate.inputs import WORKING_DAY, Inputs
+from eval.bench.simulate.day import WORKING_DAY, Day, Hour, Inputs, hours_of, simulate_day
 
 MOST_OF_A_KIND = 4096
 REFUSED_SHARE = 0.001

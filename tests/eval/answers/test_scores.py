@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from eval.answers.runner import NO_PASSAGE, Record, TokenCounts
+from eval.answers.asking import NO_PASSAGE, Record, TokenCounts
 from eval.answers.scores import score, summarise, wrong
 from ingest.golden import GoldenQuestion
 from rag.schema import Answer, Citation, SpanTime, TextSpan

@@ -1,11 +1,11 @@
 """Questions and records of a calibration, made by hand."""
 
-from eval.answers.runner import Record, TokenCounts
-from eval.calibrate_model.results import Configuration, Served
+from eval.answers.asking import Record, TokenCounts
+from eval.calibrate_model.results import Configuration, ServingFigures
 from ingest.golden import GoldenQuestion
 from rag.schema import Answer
 
-SERVED = Served(memory_bytes=500_000_000, prompt_rate=80.0, generation_rate=12.0, asking_seconds=20.0)
+SERVING = ServingFigures(memory_bytes=500_000_000, prompt_rate=80.0, generation_rate=12.0, asking_seconds=20.0)
 
 
 def question(number: int) -> GoldenQuestion:

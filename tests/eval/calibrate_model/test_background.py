@@ -9,14 +9,13 @@ from typing import Any
 
 import pytest
 
-from eval.calibrate_model import calibration
+from eval.calibrate_model import background, calibration
 from eval.calibrate_model.background import CalibrationProcess, CalibrationProgress, Order
-from eval.calibrate_model.report import Findings, as_json, findings_of
+from eval.calibrate_model.report import Findings, findings_of
 from eval.calibrate_model.results import DEFAULT_TUNING, Target, Tuning, configurations, rows_of
 from eval.calibrate_model.sandbox_ollama import AS_IS, Workshop
 from eval.commands import calibrate_model as command
-from eval.commands import calibrate_model_process as background_process
-from eval.commands import question_options
+from eval.commands import shared
 from eval.core.runs import Run
 from rag.errors import NoRegressionQuestions, SettingsError
 from rag.ollama.advice import Rates
@@ -26,7 +25,7 @@ from rag.settings import KEPT_NAME, Settings
 from rag.storage.regression import RegressionQuestion, RegressionQuestions
 from rag.storage.store import KnowledgeStore
 from rag.testing import HashEmbedder, offline_parts
-from tests.eval.calibrate_model.records import SERVED, question, record
+from tests.eval.calibrate_model.records import SERVING, question, record
 from tests.ollama_stub import OllamaStub
 from tests.rag.ollama.test_sizing import SMALL, TENSORS
 
@@ -85,7 +84,7 @@ def settings(stub: OllamaStub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.slow
 def test_a_run_is_told_configuration_by_configuration_and_saved(settings: Settings) -> None:
     told: list[CalibrationProgress] = []
-    background_process.calibrate(settings, ORDER, told.append)
+    background.calibrate(settings, ORDER, told.append)
     assert [(one.slots, one.done, one.number) for one in told] == [(1, 1, 1), (1, 2, 1), (2, 1, 2), (2, 2, 2)]
     assert {(one.kind, one.context_tokens, one.total, one.count) for one in told} == {(AS_IS, 2048, 2, 2)}
     found = findings_of(Run.named("monday", settings))
@@ -99,7 +98,7 @@ def test_a_run_is_told_configuration_by_configuration_and_saved(settings: Settin
 def test_the_command_makes_the_same_run_and_asks_before_it_chooses(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for module in (command, question_options):
+    for module in (command, shared):
         monkeypatch.setattr(module, "chosen_settings", lambda arguments: settings.changed(model=MODEL))
     given = ["--kb", "default", "--slots", "1,2", "--contexts", "2048", "--limit", "0", "--run", "tuesday"]
     assert command.main(given) == 0
@@ -115,7 +114,7 @@ def test_the_command_makes_the_same_run_and_asks_before_it_chooses(
 def test_knobs_are_turned_from_the_best_on_and_what_wins_is_used(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for module in (command, question_options):
+    for module in (command, shared):
         monkeypatch.setattr(module, "chosen_settings", lambda arguments: settings.changed(model=MODEL))
     given = ["--kb", "default", "--slots", "1", "--contexts", "2048", "--limit", "0", "--run", "knobs", "--yes"]
     assert command.main(given) == 0
@@ -144,7 +143,7 @@ def test_knobs_are_turned_from_the_best_on_and_what_wins_is_used(
 def test_knobs_are_left_where_two_servers_do_not_fit(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, bytes_here: int
 ) -> None:
-    for module in (command, question_options):
+    for module in (command, shared):
         monkeypatch.setattr(module, "chosen_settings", lambda arguments: settings.changed(model=MODEL))
     monkeypatch.setattr(Machine, "here", lambda: Machine(2, bytes_here, 0))
     given = ["--kb", "default", "--slots", "1", "--contexts", "2048", "--limit", "0", "--knobs", "flash", "--run", "a"]
@@ -164,23 +163,23 @@ def test_a_process_of_its_own_tells_why_nothing_was_begun(stub: OllamaStub, tmp_
 def test_without_questions_nothing_is_begun(stub: OllamaStub, tmp_path: Path) -> None:
     settings = offline_parts(tmp_path).settings.changed(ollama_host=stub.url)
     with pytest.raises(NoRegressionQuestions):
-        background_process.calibrate(settings, ORDER, lambda progress: None)
+        background.calibrate(settings, ORDER, lambda progress: None)
     assert not (settings.data_dir / "runs").exists()
 
 
 def _saved(settings: Settings, *, best: bool) -> None:
     (one,) = configurations({AS_IS: MODEL}, (3,), (8192,))
-    rows: Sequence[Any] = rows_of({one: (SERVED, [record(0)])}, [question(0)], Target())
+    rows: Sequence[Any] = rows_of({one: (SERVING, [record(0)])}, [question(0)], Target())
     run = Run.named("monday", settings)
     run.begin({"command": "calibrate model"}, [question(0)])
     found = Findings(MODEL, True, "", tuple(rows), rows[0] if best else None, Target(), True, "monday")
-    run.save_figures(as_json(found))
+    run.save_figures(asdict(found))
 
 
 @pytest.mark.slow
 def test_the_winner_of_a_run_is_kept_for_the_next_start(settings: Settings) -> None:
     _saved(settings, best=True)
-    assert background_process.work(settings, {"choose": "monday"}, lambda value: None) == []
+    assert background.work(settings, {"choose": "monday"}, lambda value: None) == []
     kept = json.loads((settings.data_dir / KEPT_NAME).read_text(encoding="utf-8"))
     tuned = {"flash_attention": True, "kv_cache_type": "f16", "batch_tokens": None, "model_threads": None}
     assert kept == {"model": MODEL, "thinking": "off", "parallel_slots": 3, "context_tokens": 8192, **tuned}
@@ -190,5 +189,5 @@ def test_the_winner_of_a_run_is_kept_for_the_next_start(settings: Settings) -> N
 def test_a_run_that_is_not_there_or_chose_nothing_changes_nothing(settings: Settings, run: str) -> None:
     _saved(settings, best=False)
     with pytest.raises(SettingsError, match=run):
-        background_process.use_winner(settings, run)
+        background.use_winner(settings, run)
     assert not (settings.data_dir / KEPT_NAME).exists()

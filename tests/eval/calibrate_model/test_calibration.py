@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from eval.answers.runner import RECORDS
+from eval.answers.asking import RECORDS
 from eval.calibrate_model.calibration import Asking
 from eval.core.runs import read_records
 from ingest.golden import GoldenQuestion

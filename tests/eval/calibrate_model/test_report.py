@@ -1,20 +1,19 @@
 """What the calibration says, in both languages."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 
-from eval.calibrate_model.knobs import Trial
-from eval.calibrate_model.report import TRIAL_HEADS, Findings, as_json, label, page, remarks, trial_cells
-from eval.calibrate_model.results import Target, Tuning, rows_of, winner
+from eval.calibrate_model.report import TRIAL_HEADS, Findings, label, page, remarks, trial_cells
+from eval.calibrate_model.results import Target, Trial, Tuning, rows_of, winner
 from rag.schema import Language
-from tests.eval.calibrate_model.records import SERVED, configuration, question, record
+from tests.eval.calibrate_model.records import SERVING, configuration, question, record
 
 ROWS = rows_of(
     {
-        configuration(): (SERVED, [record(0), record(1)]),
-        configuration("q4_K_M", 2): (SERVED, [record(0, seconds=1.0), record(1, right=False)]),
+        configuration(): (SERVING, [record(0), record(1)]),
+        configuration("q4_K_M", 2): (SERVING, [record(0, seconds=1.0), record(1, right=False)]),
     },
     [question(0), question(1)],
     Target(),
@@ -93,7 +92,7 @@ def test_what_was_turned_and_what_came_of_it_is_said(
 
 
 def test_the_figures_are_json() -> None:
-    found = json.loads(json.dumps(as_json(FINDINGS)))
+    found = json.loads(json.dumps(asdict(FINDINGS)))
     tuning = {"flash_attention": True, "kv_cache_type": "f16", "batch_tokens": None, "model_threads": None}
     expected = {"kind": "q8_0", "model": "m-q8_0", "slots": 1, "context_tokens": 4096, "tuning": tuning}
     assert found["rows"][0]["configuration"] == expected

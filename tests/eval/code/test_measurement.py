@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from eval.code.measurement import CodeOptions, blocks_of, judge_attempt, measure_code, messages_of, program_of
-from eval.code.records import JUDGED, VERDICTS_NAME, Attempt
+from eval.code.records import VERDICTS, VERDICTS_NAME, Attempt
 from eval.code.report import overview_rows
 from eval.compare.pairs import compare_runs
 from eval.compare.report_page import page
@@ -69,7 +69,7 @@ def test_verdicts_can_be_found_anew_without_the_model(tmp_path: Path) -> None:
     again = NoSandbox()
     measure_code(PROBLEMS, gateway, again, run)
     assert (_calls(gateway), len(again.programs)) == (2, 2)
-    assert [one.outcome for one in read_records(run.folder / VERDICTS_NAME, JUDGED)] == ["passed", "wrong"]
+    assert [one.outcome for one in read_records(run.folder / VERDICTS_NAME, VERDICTS)] == ["passed", "wrong"]
 
 
 def test_each_sample_is_asked_for_by_itself(tmp_path: Path) -> None:

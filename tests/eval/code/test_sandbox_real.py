@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from eval.code.hostile import HOSTILE, LIMITS, Bait, baited, run_hostile
 from eval.code.judging import judge
-from eval.code.problems import Problem, drawn, fetch_problems
+from eval.code.problems import Problem, fetch_problems
 from eval.code.sandbox import NO_VALUE, Limits, ProgramFault, Sandbox, _bubblewrap
-from eval.code.self_check import broken_program, impostor_program
+from eval.code.self_check import HOSTILE, LIMITS, Bait, baited, broken_program, impostor_program, run_hostile
+from eval.core.question_sets import drawn
 from rag.errors import SandboxUnusable
 from rag.settings import Settings
 from rag.setup.console import Console

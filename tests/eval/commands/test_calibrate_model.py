@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from eval import __main__ as command
-from eval.answers.runner import RECORDS
+from eval.answers.asking import RECORDS
 from eval.calibrate_model import sandbox_ollama as workshop_module
 from eval.calibrate_model.calibration import Calibration, CalibrationOptions
 from eval.calibrate_model.report import Findings
@@ -24,7 +24,7 @@ from eval.core.runs import Run
 from rag.errors import ModelUnfit, SettingsError
 from rag.ollama.client import OllamaClient
 from rag.settings import KEPT_NAME, Settings
-from tests.eval.calibrate_model.records import SERVED, question, record
+from tests.eval.calibrate_model.records import SERVING, question, record
 from tests.ollama_stub import OllamaStub
 
 MODEL = "team:7b"
@@ -43,7 +43,7 @@ def calibration(stub: OllamaStub, folder: Path) -> tuple[Calibration, Findings]:
     settings = Settings(data_dir=folder / "data", ollama_host=stub.url)
     of_desk = subject(OllamaClient(stub.url), MODEL)
     one = Configuration(AS_IS, MODEL, 2, 8192)
-    rows = rows_of({one: (SERVED, [record(0)])}, [question(0)], Target())
+    rows = rows_of({one: (SERVING, [record(0)])}, [question(0)], Target())
     findings = Findings(MODEL, False, "", tuple(rows), rows[0], Target(), True, "monday")
     run = Calibration(
         options=CalibrationOptions(),
@@ -129,11 +129,11 @@ def test_without_any_time_what_was_measured_before_still_counts(
     run.kept.folder.mkdir()
     run = replace(run, one=QuestionSet("mine", None, (question(0), question(1))), deadline=time.monotonic() - 1)
     assert run.measure() == ({}, False)
-    (run.kept.folder / f"served-{earlier.key}.json").write_text(json.dumps(asdict(SERVED)), encoding="utf-8")
+    (run.kept.folder / f"served-{earlier.key}.json").write_text(json.dumps(asdict(SERVING)), encoding="utf-8")
     records = RECORDS.dump_json(record(0)).decode() + "\n"
     (run.kept.folder / f"records-{earlier.key}.jsonl").write_text(records, encoding="utf-8")
     found, whole = run.measure()
-    assert found == {earlier: (SERVED, [record(0)])}
+    assert found == {earlier: (SERVING, [record(0)])}
     assert not whole
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eval.commands.calibrate_shipped import fit, judge, pooled_weights, report, search_all
-from eval.core.logistic import auroc, calibration_error, fit_logistic, folds, held_out_logits, threshold_at
+from eval.core.statistics import auroc, calibration_error, fit_logistic, folds, held_out_logits, threshold_at
 from ingest.golden import GoldenQuestion
 from rag.retrieval.confidence import Confidence, Signals
 from rag.settings import Settings

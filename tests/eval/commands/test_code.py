@@ -8,8 +8,7 @@ from typing import Self
 import pytest
 
 from eval import __main__ as command
-from eval.code.hostile import HostileResult
-from eval.code.self_check import SelfCheck
+from eval.code.self_check import HostileResult, SelfCheck
 from eval.commands import code as code_command
 from rag.errors import SandboxUnusable
 from rag.generation.gateway import ModelGateway

@@ -10,7 +10,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from eval.__main__ import main
-from eval.answers.runner import Record, TokenCounts
+from eval.answers.asking import Record, TokenCounts
 from eval.answers.scores import summarise
 from eval.compare.pairs import arm_of, values_of
 from eval.core.runs import Run

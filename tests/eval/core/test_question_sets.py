@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from eval.answers.metrics import gold_kind
-from eval.commands.question_options import chosen_sets, write_json
+from eval.commands.shared import chosen_sets, write_json
 from eval.core.question_sets import QuestionSet, kept_questions
 from rag.errors import KnowledgeBaseMissing, SettingsError
 from rag.settings import Settings, load_settings

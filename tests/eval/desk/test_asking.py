@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from eval.desk.asking import Desk, ModelAlone, best_match
+from eval.desk.asking import Desk, ask_model_alone, best_match
 from eval.desk.cases import DeskCase
 from rag.errors import ModelSaidNothing, OllamaUnavailable
 from rag.generation.answerability import AnswerabilityFit
@@ -111,7 +111,7 @@ def test_an_error_of_one_case_is_recorded_and_one_of_the_surroundings_is_raised(
 def test_the_model_alone_reads_what_the_product_sent_it_and_nothing_stops_it(tmp_path: Path) -> None:
     parts = _parts(tmp_path, Model("It costs EUR 77."), reading_fit=lambda model: REFUSES)
     own = Desk(Pipeline(parts), trace_guards=False).ask(CASE)
-    record = ModelAlone(parts).ask(CASE, own)
+    record = ask_model_alone(CASE, own, parts)
     assert record.answer is not None
     assert (record.arm, record.answer.text, record.answer.refused) == ("ceiling", "It costs EUR 77.", False)
     system, user = _calls(parts)[-1]

@@ -3,9 +3,9 @@
 from dataclasses import replace
 from typing import get_args
 
+from eval.desk.asking import GuardTrace, Passages, Record, Seconds
 from eval.desk.cases import DeskCase
 from eval.desk.figures import GUARDS, LOSSES, outcomes_of, summarise
-from eval.desk.records import GuardTrace, Passages, Record, Seconds
 from rag.schema import Answer, Citation, Guard
 from rag.translate import is_known
 

@@ -3,11 +3,10 @@
 import pytest
 
 from eval.core.question_sets import LANGUAGE_CASES
+from eval.desk.asking import GuardTrace, Record
 from eval.desk.cases import DeskCase, in_languages, load_cases
 from eval.desk.figures import outcomes_of
-from eval.desk.languages import language_figures, language_rows
-from eval.desk.records import GuardTrace, Record
-from eval.desk.reply_language import is_written_in
+from eval.desk.languages import is_written_in, language_figures, language_rows
 from rag.errors import SettingsError
 from rag.schema import Answer
 

@@ -11,7 +11,14 @@ from eval.__main__ import main
 from eval.commands import calibrate_refusal as calibrate_reader
 from eval.core.progress import Progress
 from eval.core.question_sets import QuestionSet
-from eval.refusal.calibration import Judged, SearchedQuestion, calibrate_search, fit_answerability, read_all, save
+from eval.refusal.calibration import (
+    AnswerabilityRecord,
+    SearchedQuestion,
+    calibrate_search,
+    fit_answerability,
+    read_all,
+    save,
+)
 from ingest.golden import GoldenQuestion
 from rag.errors import SettingsError
 from rag.generation.answerability import AnswerabilitySample, load_answerability_fit
@@ -102,14 +109,16 @@ def question(number: int, *, answerable: bool) -> GoldenQuestion:
     return GoldenQuestion(f"q{number}", f"question {number}", "en", answerable, (), (), ())
 
 
-def judged(count: int = 120) -> list[Judged]:
+def judged(count: int = 120) -> list[AnswerabilityRecord]:
     draw = random.Random(3)
     rows = []
     for number in range(count):
         answerable = number % 2 == 0
         yes = min(max(draw.gauss(0.7 if answerable else 0.3, 0.15), 0.01), 0.99)
         rows.append(
-            Judged(f"q{number}", answerable, AnswerabilitySample("zh" if number % 3 else "en", draw.random(), yes))
+            AnswerabilityRecord(
+                f"q{number}", answerable, AnswerabilitySample("zh" if number % 3 else "en", draw.random(), yes)
+            )
         )
     return rows
 
@@ -132,7 +141,7 @@ def test_both_kinds_of_questions_are_needed() -> None:
 
 
 def test_readings_without_a_word_are_left_out() -> None:
-    silent = [Judged(f"s{number}", False, AnswerabilitySample("en", 0.5, None)) for number in range(9)]
+    silent = [AnswerabilityRecord(f"s{number}", False, AnswerabilitySample("en", 0.5, None)) for number in range(9)]
     assert fit_answerability([*judged(), *silent])[1]["n"] == 120
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from eval.core.runs import Run
+from eval.desk.asking import GuardTrace, Record
 from eval.desk.cases import DeskCase
 from eval.desk.figures import Outcome, outcomes_of
-from eval.desk.records import GuardTrace, Record
 from eval.train.findings import (
     HEADS,
     Arm,

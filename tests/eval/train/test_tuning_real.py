@@ -13,7 +13,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from eval import __main__ as command
-from eval.commands import train_process
+from eval.train import background
 from eval.train.background import TrainingProcess
 from eval.train.chat import ChatStyle, ModelTokenizer
 from eval.train.lora import BEST, LoraOptions, TokenExample, parameters_in, train
@@ -137,7 +137,7 @@ class TrainingHere(TrainingProcess):
     """Does the work of the process in this one: behind everybody else it would wait for the other tests' end."""
 
     def run(self, job: object, progress: Callable[[Any], None]) -> Any:
-        return json.loads(json.dumps(train_process.work(self._settings, job, progress)))
+        return json.loads(json.dumps(background.work(self._settings, job, progress)))
 
 
 def test_the_command_trains_measures_and_removes_what_does_not_win(

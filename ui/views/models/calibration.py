@@ -10,8 +10,8 @@ import streamlit as st
 from api.services.jobs import Job
 from api.services.models import CalibrationRun, ModelService
 from eval.calibrate_model.background import CalibrationProgress
-from eval.calibrate_model.knobs import LEAST_AGREEMENT, ROUNDS, Trial
 from eval.calibrate_model.report import TRIAL_HEADS, Findings, label, plots, trial_cells
+from eval.calibrate_model.results import LEAST_AGREEMENT, ROUNDS, Trial
 from eval.calibrate_model.results import Row as Figures
 from eval.train.findings import HEADS, Arm, cells, remarks
 from eval.train.findings import Findings as Tuned

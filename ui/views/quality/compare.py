@@ -3,8 +3,7 @@
 import streamlit as st
 
 from api.services.quality import QualityService, RunInfo
-from eval.compare.pairs import Comparison, Outcome
-from eval.compare.side_by_side import Compared, Result
+from eval.compare.pairs import Compared, Comparison, Outcome, Result
 from rag.errors import SettingsError
 from rag.schema import Language
 from rag.text.language import question_language

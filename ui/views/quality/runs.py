@@ -6,7 +6,7 @@ import streamlit as st
 
 from api.services.jobs import Job
 from api.services.quality import QualityService, RunInfo
-from eval.core.background import KINDS, EvaluationKind, EvaluationProgress
+from eval.background import KINDS, EvaluationKind, EvaluationProgress
 from rag.errors import SettingsError
 from rag.schema import Language
 from rag.storage.calibration import ExpectedRefusals

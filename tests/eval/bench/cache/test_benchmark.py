@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from eval.bench.cache.benchmark import Asked, CacheTrial, figures, try_cache
+from eval.bench.cache.benchmark import CacheProbe, CacheTrial, figures, try_cache
 from eval.core.question_sets import GOLDEN_DIR
 from ingest.golden import load_questions
 
@@ -12,8 +12,12 @@ from ingest.golden import load_questions
 def test_figures_by_hand() -> None:
     found = figures(
         CacheTrial(
-            changed=(Asked("number", "a", "b"), Asked("number", "a", "c", "a"), Asked("denial", "a", "d", "e")),
-            reworded=(Asked("greeting", "a", "hi a", "a"), Asked("greeting", "b", "hi b", "")),
+            changed=(
+                CacheProbe("number", "a", "b"),
+                CacheProbe("number", "a", "c", "a"),
+                CacheProbe("denial", "a", "d", "e"),
+            ),
+            reworded=(CacheProbe("greeting", "a", "hi a", "a"), CacheProbe("greeting", "b", "hi b", "")),
             worded_by_others=(),
         )
     )

@@ -7,9 +7,9 @@ import pytest
 from rich.console import Console
 
 from eval.__main__ import main
+from eval.bench.ingest.benchmark import PARTS, kills_result
 from eval.bench.ingest.child_processes import DIMENSION, GeneratedVectors, run_child
 from eval.bench.ingest.command import print_results
-from eval.bench.ingest.targets import PARTS, kills_result
 from rag.errors import SettingsError
 from rag.translate import translate
 

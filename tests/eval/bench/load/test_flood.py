@@ -7,8 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from eval.bench.load.flood import Flood, Flooder, flood_figures, is_met
-from eval.bench.load.flood_command import gpu_timed_server
+from eval.bench.load.flood import Flood, Flooder, flood_figures, gpu_timed_server, is_met
 from eval.bench.load.records import LoadRecord, Outcome
 from rag.errors import OwnFilesWaiting
 from rag.settings import Settings

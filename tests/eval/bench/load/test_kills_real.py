@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from eval.bench.load.arrivals import Plan
 from eval.bench.load.desk_client import desk_arm
 from eval.bench.load.gpu_timed_server import DEFAULT_MODEL
 from eval.bench.load.kills import Kill, Killer, is_met, kill_figures, kill_under_load
 from eval.bench.load.records import LoadRecord, RecordFile
+from eval.bench.load.rounds import Plan
 from ingest.golden import GoldenQuestion
 from rag.generation.gateway import ModelGateway
 from rag.generation.ollama_generator import OllamaGenerator

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from eval.bench.load.records import Block, LoadRecord, Outcome, Told
+from eval.bench.load.records import Block, LoadRecord, Outcome, WaitEstimate
 from eval.bench.load.report import bars, figures
 from rag.schema import SpanTime
 
@@ -16,8 +16,8 @@ def record(arm: str, total_ms: float, outcome: Outcome = "answered", **more: obj
 
 
 RECORDS = [
-    record("desk", 1000, right=True, spans=(SpanTime("embed", 5.0),), told=(Told(8, 10), Told(3, 2))),
-    record("desk", 3000, right=False, round=1, spans=(SpanTime("embed", 7.0),), told=(Told(1, 1),)),
+    record("desk", 1000, right=True, spans=(SpanTime("embed", 5.0),), told=(WaitEstimate(8, 10), WaitEstimate(3, 2))),
+    record("desk", 3000, right=False, round=1, spans=(SpanTime("embed", 7.0),), told=(WaitEstimate(1, 1),)),
     record("desk", 100, "refused", asked_model=False),
     record("desk", 500, "failed", error="ModelTimedOut", evidence_ms=30.0, round=1),
     record("raw", 900, prompt_tokens=100, generated_tokens=20),

@@ -7,12 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from eval.bench.load.arrivals import poisson_seconds
 from eval.bench.load.records import Block, LoadRecord
+from eval.bench.load.rounds import poisson_seconds
 from eval.bench.simulate.against import compare_with
 from eval.bench.simulate.command import main
-from eval.bench.simulate.day import begins
-from eval.bench.simulate.inputs import Inputs, origins
+from eval.bench.simulate.day import Inputs, begins, origins
 from eval.bench.simulate.report import Prices
 from eval.bench.simulate.sizing import INDEX_LIMIT, PassageBytes, plan_for, room_for, uses_of
 from eval.core.runs import Run

@@ -5,8 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from eval.bench.simulate.day import arrivals_of_day, begins, hours_of, simulate_day
-from eval.bench.simulate.inputs import WORKING_DAY, Inputs
+from eval.bench.simulate.day import WORKING_DAY, Inputs, arrivals_of_day, begins, hours_of, simulate_day
 
 SMALL = Inputs(agents=200, questions_per_agent=60, slots=2, tokens_per_second=10, answer_tokens=40)
 

@@ -2,16 +2,23 @@
 
 import threading
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from types import TracebackType
 from typing import Self, cast
 
-from eval.answers.runner import Record
-from eval.calibrate_model.background import CalibrationProcess, CalibrationProgress, Order
-from eval.calibrate_model.knobs import Trial
-from eval.calibrate_model.report import Findings, as_json
-from eval.calibrate_model.results import Configuration, Served, Target, Tuning, configurations, rows_of, winner
-from eval.commands.calibrate_model_process import use_winner
+from eval.answers.asking import Record
+from eval.calibrate_model.background import CalibrationProcess, CalibrationProgress, Order, use_winner
+from eval.calibrate_model.report import Findings
+from eval.calibrate_model.results import (
+    Configuration,
+    ServingFigures,
+    Target,
+    Trial,
+    Tuning,
+    configurations,
+    rows_of,
+    winner,
+)
 from eval.core.runs import Run
 from ingest.golden import GoldenQuestion
 from rag.errors import IngestStopped
@@ -58,17 +65,17 @@ class FakeProcess:
         identity = {"command": "calibrate model", "knowledge": self._settings.knowledge_base, "model": order.model}
         run.begin(identity, asked)
         tried = configurations({"as-is": order.model}, order.slots, order.contexts)
-        measured: dict[Configuration, tuple[Served, list[Record]]] = {}
+        measured: dict[Configuration, tuple[ServingFigures, list[Record]]] = {}
         for number, one in enumerate(tried, start=1):
             self._ask(one, number, len(tried), asked, progress)
             records = [record(0, seconds=2.0 * one.slots), record(1, seconds=3.0 * one.slots, right=one.slots == 1)]
-            measured[one] = (Served(490_000_000 + one.slots * 50_000_000, 80.0, 12.0, 20.0), records)
+            measured[one] = (ServingFigures(490_000_000 + one.slots * 50_000_000, 80.0, 12.0, 20.0), records)
         rows = rows_of(measured, asked, Target())
         stand_in = order.model.startswith("stand-in:")
         flash = replace(tried[0], tuning=Tuning(flash_attention=False))
         trials = (Trial("flash", flash, prompt_ratio=1.02, generation_ratio=0.97, gain=-0.01),)
         found = Findings(order.model, stand_in, "", tuple(rows), winner(rows), Target(), True, order.run, trials)
-        run.save_figures(as_json(found))
+        run.save_figures(asdict(found))
 
     def choose(self, run: str) -> list[str]:
         """Use the winner."""

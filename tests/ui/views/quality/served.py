@@ -16,9 +16,9 @@ from starlette.routing import Route
 from api.services.jobs import JobControl
 from api.services.quality import QualityRegistry
 from api.services.shared import SharedServices, open_people
-from eval.commands import background_process
+from eval import background
+from eval.background import Evaluation, EvaluationProgress
 from eval.core import knowledge
-from eval.core.background import Evaluation, EvaluationProgress
 from rag.reuse.curated import Curation, Place
 from rag.schema import Conflict
 from rag.settings import Settings
@@ -111,14 +111,14 @@ def _evaluate(settings: Settings, evaluation: Evaluation, control: JobControl) -
         while done and not GATE.wait(timeout=0.02):
             control.tell(EvaluationProgress(done, total))
 
-    background_process.measure(evaluation, settings, tell)
+    background.measure(evaluation, settings, tell)
 
 
 @cache
 def library() -> QualityLibrary:
     """Return the one library of this process, filled."""
     embedder = HashEmbedder()
-    for module in (knowledge, background_process):
+    for module in (knowledge, background):
         module.open_embedder = lambda settings: embedder  # type: ignore[attr-defined]
     made = QualityLibrary(Path(sys.argv[1]))
     if sys.argv[3:] != ["empty"]:

@@ -1,1 +1,0 @@
-"""How much slower what people do is on a server than in files."""

@@ -1,1 +1,0 @@
-"""What travels between desks that share a knowledge base, and how soon it is there."""
