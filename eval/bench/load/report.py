@@ -26,6 +26,8 @@ _GPU_TIMED = "gpu-timed"
 Figures = Mapping[str, object]
 
 RAW_RATIO = 0.97
+DESKS_RATIO = 0.97
+DESKS_EVIDENCE_P99_MS = 200.0
 PLAIN_RATIO = 2.0
 EVIDENCE_P99_MS = 150.0
 WAIT_ERROR = 0.25
@@ -182,9 +184,14 @@ class Bar:
 def bars(figures: Mapping[str, object], *, gpu_timed: bool) -> list[Bar]:
     """Return the bars that these figures can be held against."""
     arms, against = _of(figures, "arms"), _of(figures, "product_against")
-    desk = _of(arms, "desk") or _of(arms, "page")
+    desk = next((_of(arms, name) for name in PRODUCT_ARMS if name in arms), {})
     rows: list[Bar] = []
-    if "page" in arms:
+    if "desks" in arms:
+        rows += _at_least("bar_desks", _of(against, "one_desk").get("ratio"), DESKS_RATIO, "x")
+        rows += _at_most(
+            "bar_desks_evidence", _of(desk, "times", "evidence_ms").get("p99"), DESKS_EVIDENCE_P99_MS, " ms"
+        )
+    elif "page" in arms:
         rows += _at_most("bar_page_evidence", _of(desk, "times", "evidence_ms").get("p99"), PAGE_EVIDENCE_P99_MS, " ms")
     elif gpu_timed:
         rows += _at_most(
