@@ -14,7 +14,7 @@ from eval.bench.load.arrivals import Plan
 from eval.bench.load.desk import DeskOptions
 from eval.bench.load.desk_client import DeskArm, desk_arm
 from eval.bench.load.desk_process import desk_process
-from eval.bench.load.desks import DesksArm, desks_arms
+from eval.bench.load.desks import DesksArm, desks_arms, require_no_turns
 from eval.bench.load.options import require_positive, sessions_parser
 from eval.bench.load.page_client import PageArm, page_arm
 from eval.bench.load.prompts import own_prompts, plain_prompts
@@ -85,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
         "--desks",
         type=int,
         metavar="N",
-        help="at N desks that share ANSWERDESK_DATABASE_URL, beside one of them alone  多个客服台",
+        help="at N desks over ANSWERDESK_DATABASE_URL, which holds no questions, beside one alone  多个客服台",
     )
     thinking = parser.add_mutually_exclusive_group()
     thinking.add_argument("--think", dest="think", action="store_true", default=None, help="always  先思考")
@@ -134,9 +134,13 @@ def measure(arguments: argparse.Namespace, kept: Run, console: Console) -> tuple
 
 
 def _require_server(arguments: argparse.Namespace, settings: Settings) -> None:
-    """Raise ``SettingsError`` where several desks are wanted and have nothing to share, or are none."""
-    if arguments.desks is not None and (arguments.desks < 2 or not settings.database_url):
+    """Raise an ``AnswerdeskError`` where several desks are wanted and have no empty database to share, or are none."""
+    if arguments.desks is None:
+        return
+    place = settings.turns_database
+    if arguments.desks < 2 or not isinstance(place, ServerDatabase):
         raise SettingsError(reason=translate("bench_load.desks_usage", terminal_language()))
+    require_no_turns(place)
 
 
 def _identity(arguments: argparse.Namespace, one: QuestionSet, parts: PipelineParts) -> dict[str, object]:

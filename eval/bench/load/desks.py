@@ -126,6 +126,13 @@ class DesksArm:
         return self._desks[asking.session % len(self._desks)].ask(asking, self.name)
 
 
+def require_no_turns(place: ServerDatabase) -> None:
+    """Raise ``DatabaseNotEmpty`` where a database holds questions, which the benchmark would delete with its own."""
+    with TurnStore(place) as store:
+        if store.list(None, limit=1):
+            raise DatabaseNotEmpty(place="the server's database")
+
+
 @contextmanager
 def desks_arms(place: ServerDatabase, number: int, options: DeskOptions, file: RecordFile) -> Iterator[list[DesksArm]]:
     """Start so many desks over the server, and give two arms: all sessions at the first desk, and shared out among all.
@@ -133,15 +140,14 @@ def desks_arms(place: ServerDatabase, number: int, options: DeskOptions, file: R
     Their logs lie beside ``file``, and there is noted at the end what was lost.  The server's turns are deleted then.
     Raises ``DatabaseNotEmpty`` where it has some already, and ``SettingsError`` where a desk does not come up.
     """
-    with TurnStore(place) as store:
-        if store.list(None, limit=1):
-            raise DatabaseNotEmpty(place="the server's database")
+    require_no_turns(place)
     with deleted_afterwards(place), ExitStack() as running:
         desks: list[DeskLink] = []
 
         def note_lost() -> None:
             for record in (record for desk in desks for record in desk.lost):
                 file.keep(record)
+            TurnStore(place).close()  # what a desk that died was answering counts as ended then, and can be deleted
 
         running.callback(note_lost)
         for one in range(number):

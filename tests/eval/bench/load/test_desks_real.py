@@ -7,15 +7,28 @@ from pathlib import Path
 
 import pytest
 
+from eval import __main__ as command
 from eval.bench.load.gpu_timing import GpuTiming
+from rag.storage.turn_store import TurnStore
 from rag.testing import SAMPLE_DOCUMENTS
 from tests.eval.bench.load.conftest import Serving
 from tests.rag.command import CHECKOUT
 from tests.support.places import Places
 
-pytestmark = [pytest.mark.real, pytest.mark.nightly, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
 
 
+def test_a_database_that_holds_questions_is_left_alone(
+    server_places: Places, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with TurnStore(server_places("turns")) as store:
+        store.add("How long?", session="lin", language="en")
+        assert command.main(["load", "--desks", "2", "--run", "refused"]) == 3
+        assert len(store.list("lin")) == 1
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.nightly
 def test_two_desks_share_a_server_and_leave_nothing_there(
     server_places: Places, serving: Serving, tmp_path: Path
 ) -> None:
