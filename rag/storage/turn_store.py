@@ -195,11 +195,14 @@ class TurnStore(SharedStore):
                 f" AND turn_number <= (SELECT turn_number FROM turn WHERE {where} "
                 "ORDER BY turn_number DESC LIMIT 1 OFFSET :offset)"
             )
-        # A server that is told the limit beforehand plans the statement once; else it does so for every page.
+        # A server that is told the limit beforehand plans the statement once; else it does so for every page.  That is
+        # right for several knowledge bases: it knows then which of them are rare.
+        several = len(values) > 1
         rows = self._database.rows(
             "SELECT turn_id, session, created_at, substr(question, 1, :characters) AS question, language, state "
-            f"FROM turn WHERE {where}{first} ORDER BY turn_number DESC LIMIT {int(limit)}",
-            {"session": session, "text": containing, "offset": offset, "characters": _LISTED_CHARACTERS, **values},
+            f"FROM turn WHERE {where}{first} ORDER BY turn_number DESC LIMIT {':limit' if several else int(limit)}",
+            {"session": session, "text": containing, "limit": limit, "offset": offset}
+            | {"characters": _LISTED_CHARACTERS, **values},
         )
         return tuple(
             ListedTurn(turn_id, owner, datetime.fromisoformat(created_at), question, language, state)
