@@ -93,7 +93,7 @@ def compare_places(
         stores = [opened.enter_context(TurnStore(place)) for place in (files / "turns.db", server)]
         if stores[1].list(None, limit=1):
             raise DatabaseNotEmpty(place="the server's database")
-        opened.enter_context(_deleted_afterwards(server))
+        opened.enter_context(deleted_afterwards(server))
         writing = [_written(stores, number, told) for number in range(turns)]
         reading = _read(stores, [row[2] for row in writing], pages, random.Random(seed), told)
         queues = [Admission(2, 64, place=place, server=files.name)
@@ -182,7 +182,8 @@ def _times(work: str, seconds: list[Pair]) -> Times:
 
 
 @contextmanager
-def _deleted_afterwards(place: DatabasePlace) -> Iterator[None]:
+def deleted_afterwards(place: DatabasePlace) -> Iterator[None]:
+    """Delete all turns of a database when the block is left."""
     try:
         yield
     finally:

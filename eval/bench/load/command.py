@@ -4,13 +4,15 @@ import argparse
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from eval.bench.load import flood, gpu_timed_server, idle, kills, neighbours
+from eval.bench.load.desk import DeskOptions
 from eval.bench.load.desk_client import DeskArm, desk_arm
+from eval.bench.load.desks import DesksArm, desks_arms, require_no_turns
 from eval.bench.load.options import require_new, require_positive, sessions_parser
 from eval.bench.load.page_client import PageArm, desk_process, page_arm
 from eval.bench.load.raw_clients import RawArm, RawModel, own_prompts, plain_prompts
@@ -35,6 +37,7 @@ from ingest.golden import GoldenQuestion
 from rag.errors import SettingsError
 from rag.pipeline import PipelineParts
 from rag.private_files import keep_files_private
+from rag.settings import ServerDatabase, Settings
 from rag.terminal import terminal_language
 from rag.translate import translate
 
@@ -46,6 +49,7 @@ examples:
   python -m eval load --against raw,top5 --duration 240     and beside clients that send five whole passages
   python -m eval load --rate 6 --against none               six questions a minute, by chance, whatever the answers do
   python -m eval load --page --against none                 in ten browsers
+  python -m eval load --desks 2 --against none              at two desks over one server, and all at one of them
   python -m eval load neighbours --help                     the model's speed beside a busy program and an ingest
   python -m eval load idle --help                           one question at a time, and a new process's first passage
   python -m eval load flood --help                          one person who floods, and the others' evidence
@@ -74,7 +78,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--against", type=_against, default=("raw",), metavar="LIST", help="of raw,top5, or none (default: raw)  对照"
     )
-    parser.add_argument("--page", action="store_true", help="through the page, in Chromium  通过网页测试")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--page", action="store_true", help="through the page, in Chromium  通过网页测试")
+    where.add_argument(
+        "--desks",
+        type=int,
+        metavar="N",
+        help="at N desks over ANSWERDESK_DATABASE_URL, which holds no questions, beside one alone  多个客服台",
+    )
     thinking = parser.add_mutually_exclusive_group()
     thinking.add_argument("--think", dest="think", action="store_true", default=None, help="always  先思考")
     thinking.add_argument("--no-think", dest="think", action="store_false", help="never  直接回答")
@@ -96,6 +107,7 @@ def measure(arguments: argparse.Namespace, kept: Run, console: Console) -> tuple
     """
     settings = chosen_settings(arguments)
     one = one_set(arguments)
+    _require_server(arguments, settings)
     parts = open_parts(one, settings, SHOWN_INGEST)
     parts.gateway.ensure_server()
     identity = _identity(arguments, one, parts)
@@ -103,7 +115,7 @@ def measure(arguments: argparse.Namespace, kept: Run, console: Console) -> tuple
     kept.begin(identity, one.questions)
     records_path = kept.folder / "records.jsonl"
     interrupted = False
-    with RecordFile(records_path) as file, _arms(arguments, one, parts, file) as (arms, questions):
+    with RecordFile(records_path) as file, _arms(arguments, one, parts, file, console) as (arms, questions):
         try:
             _run(arguments, arms, questions, file, console)
         except KeyboardInterrupt:
@@ -119,6 +131,16 @@ def measure(arguments: argparse.Namespace, kept: Run, console: Console) -> tuple
     return summary, interrupted
 
 
+def _require_server(arguments: argparse.Namespace, settings: Settings) -> None:
+    """Raise an ``AnswerdeskError`` where several desks are wanted and have no empty database to share, or are none."""
+    if arguments.desks is None:
+        return
+    place = settings.turns_database
+    if arguments.desks < 2 or not isinstance(place, ServerDatabase):
+        raise SettingsError(reason=translate("bench_load.desks_usage", terminal_language()))
+    require_no_turns(place)
+
+
 def _identity(arguments: argparse.Namespace, one: QuestionSet, parts: PipelineParts) -> dict[str, object]:
     return {
         "command": "load",
@@ -129,6 +151,7 @@ def _identity(arguments: argparse.Namespace, one: QuestionSet, parts: PipelinePa
         "stand_in": parts.gateway.generator.stand_in,
         "think": arguments.think,
         "sessions": arguments.sessions,
+        "desks": arguments.desks or 1,
         "seconds": arguments.duration,
         "per_minute": arguments.rate,
         "rounds": arguments.rounds,
@@ -141,7 +164,7 @@ def _identity(arguments: argparse.Namespace, one: QuestionSet, parts: PipelinePa
 
 @contextmanager
 def _arms(
-    arguments: argparse.Namespace, one: QuestionSet, parts: PipelineParts, file: RecordFile
+    arguments: argparse.Namespace, one: QuestionSet, parts: PipelineParts, file: RecordFile, console: Console
 ) -> Iterator[tuple[list[Arm], list[GoldenQuestion]]]:
     """Open the arms, and choose the questions that all of them can be asked."""
     alone = [question for question in one.questions if not question.previous] or list(one.questions)
@@ -152,14 +175,32 @@ def _arms(
     model = RawModel.of(parts.settings, parts.gateway.generator.model, stand_in=parts.gateway.generator.stand_in)
     others = {"raw": lambda: prompts, "top5": lambda: plain_prompts(prompts, parts)}
     arms = [Arm(name, RawArm(name, others[name](), model).ask) for name in arguments.against]
-    opened: AbstractContextManager[DeskArm | PageArm] = (
-        _page(arguments, parts, file)
-        if arguments.page
-        else desk_arm(parts, file, arguments.sessions, think=arguments.think)
-    )
-    with opened as arm:
-        warm(arm.ask, questions[0])
-        yield [Arm(arm.name, arm.ask, arm.process_id), *arms], questions
+    with _product(arguments, parts, file, console) as own:
+        for arm in own:
+            if isinstance(arm, DesksArm):
+                arm.warm(questions[0])
+            else:
+                warm(arm.ask, questions[0])
+        yield [*(Arm(arm.name, arm.ask, arm.process_id) for arm in own), *arms], questions
+
+
+@contextmanager
+def _product(
+    arguments: argparse.Namespace, parts: PipelineParts, file: RecordFile, console: Console
+) -> Iterator[Sequence[DeskArm | PageArm | DesksArm]]:
+    """Open the product's own arms: two where several desks are held against one of them."""
+    place = parts.settings.turns_database
+    if arguments.desks and isinstance(place, ServerDatabase):
+        print_line(console, translate("bench_load.starting_desks", terminal_language(), count=arguments.desks))
+        options = DeskOptions(parts.store.folder, parts.settings.model, arguments.think, arguments.sessions)
+        with desks_arms(place, arguments.desks, options, file) as arms:
+            yield arms
+    elif arguments.page:
+        with _page(arguments, parts, file) as page:
+            yield [page]
+    else:
+        with desk_arm(parts, file, arguments.sessions, think=arguments.think) as desk:
+            yield [desk]
 
 
 @contextmanager

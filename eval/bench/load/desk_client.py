@@ -49,14 +49,9 @@ class _Seen:
 def desk_arm(
     parts: PipelineParts, file: RecordFile, sessions: int, *, think: bool | None, limits: PersonLimits = NO_LIMITS
 ) -> Iterator["DeskArm"]:
-    """Serve turns from a store beside ``file``, and note lost questions at the end in ``file``.
-
-    There are as many workers as the desk's, and at least one a session.  Without ``limits`` a session may ask more
-    often than any person would.
-    """
-    store, pipeline = TurnStore(file.path.with_name("turns.db")), Pipeline(parts)
-    workers = parts.settings.slots_of_all_hosts + parts.settings.max_waiting + _MORE_WORKERS_THAN_THE_LINE
-    turns = TurnService(lambda knowledge_base, user: pipeline, store, max(workers, sessions), limits=limits)
+    """Serve turns from a store beside ``file``, and note at the end in ``file`` what was lost."""
+    store = TurnStore(file.path.with_name("turns.db"))
+    turns = turn_service(parts, store, sessions, limits)
     desk = DeskArm(turns, think=think)
     try:
         yield desk
@@ -67,6 +62,18 @@ def desk_arm(
         store.close()
 
 
+def turn_service(
+    parts: PipelineParts, store: TurnStore, sessions: int, limits: PersonLimits = NO_LIMITS
+) -> TurnService:
+    """Return a service of turns with as many workers as the desk's, and at least one a session.
+
+    Without ``limits`` a session may ask more often than any person would.
+    """
+    pipeline = Pipeline(parts)
+    workers = parts.settings.slots_of_all_hosts + parts.settings.max_waiting + _MORE_WORKERS_THAN_THE_LINE
+    return TurnService(lambda knowledge_base, user: pipeline, store, max(workers, sessions), limits=limits)
+
+
 class DeskArm:
     """Asks the turn service and waits for the end.
 
@@ -74,10 +81,10 @@ class DeskArm:
     the first.
     """
 
-    name = "desk"
     process_id = os.getpid()
 
-    def __init__(self, turns: TurnService, *, think: bool | None) -> None:
+    def __init__(self, turns: TurnService, *, think: bool | None, name: str = "desk") -> None:
+        self.name = name
         self.turns = turns
         self._think = think
         self._asked: list[tuple[str, LoadRecord]] = []

@@ -22,8 +22,8 @@ Outcome = Literal["answered", "refused", "failed", "unfinished", "lost"]
 """``failed`` was said in words; ``unfinished`` was stopped by us when time was up; ``lost`` has no end at all."""
 
 
-PRODUCT_ARMS = ("desk", "page")
-"""The arms that are the product; a run has one of them."""
+PRODUCT_ARMS = ("desks", "desk", "page")
+"""The arms that are the product; a run has one of them, and holds it against the others."""
 
 
 @dataclass(frozen=True, slots=True)

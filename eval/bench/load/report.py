@@ -25,6 +25,8 @@ _GPU_TIMED = "gpu-timed"
 Figures = Mapping[str, object]
 
 RAW_RATIO = 0.97
+DESKS_RATIO = 0.97
+DESKS_EVIDENCE_P99_MS = 200.0
 PLAIN_RATIO = 2.0
 EVIDENCE_P99_MS = 150.0
 WAIT_ERROR = 0.25
@@ -152,9 +154,14 @@ class Bar:
 def bars(figures: Mapping[str, object], *, gpu_timed: bool) -> list[Bar]:
     """Return the bars that apply to these figures."""
     arms, against = part_of(figures, "arms"), part_of(figures, "product_against")
-    desk = part_of(arms, "desk") or part_of(arms, "page")
+    desk = next((part_of(arms, name) for name in PRODUCT_ARMS if name in arms), {})
     rows: list[Bar] = []
-    if "page" in arms:
+    if "desks" in arms:
+        rows += _at_least("bar_desks", part_of(against, "one_desk").get("ratio"), DESKS_RATIO, "x")
+        rows += at_most(
+            "bar_desks_evidence", part_of(desk, "times", "evidence_ms").get("p99"), DESKS_EVIDENCE_P99_MS, " ms"
+        )
+    elif "page" in arms:
         rows += at_most(
             "bar_page_evidence", part_of(desk, "times", "evidence_ms").get("p99"), PAGE_EVIDENCE_P99_MS, " ms"
         )

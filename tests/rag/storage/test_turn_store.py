@@ -4,6 +4,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from datetime import date
+from functools import partial
 
 import pytest
 
@@ -47,6 +48,24 @@ def test_a_session_lists_its_own_turns_newest_first(places: Places) -> None:
     assert [turn.question for turn in store.list("a", limit=2)] == ["question 4", "question 3"]
     assert [turn.question for turn in store.list("a", limit=9, offset=3)] == ["question 1", "question 0"]
     assert store.list("nobody") == ()
+
+
+def test_pages_of_every_list_follow_each_other_to_its_end(places: Places) -> None:
+    store = TurnStore(places("turns"))
+    for number in range(7):
+        store.add(f"Kettle {number}", session="ab"[number % 2], language="en", knowledge_base=f"base {number % 3}")
+        store.add("toaster", session="a", language="en", knowledge_base="base 0")
+    for session, bases, text, count in (
+        ("a", None, "KETTLE", 4),
+        ("b", None, "", 3),
+        (None, {"base 0", "base 2"}, "KETTLE", 5),
+    ):
+        listed = partial(store.list, session, knowledge_bases=bases, containing=text)
+        whole = listed()
+        pages = [listed(limit=2, offset=offset) for offset in range(0, count + 2, 2)]
+        assert tuple(row for page in pages for row in page) == whole
+        assert len(whole) == count
+        assert listed(offset=100) == ()
 
 
 def test_a_turn_knows_the_questions_that_it_goes_on_from(places: Places) -> None:

@@ -135,6 +135,7 @@ def test_an_interrupted_run_tells_what_it_has(
         (["--duration", "-1"], "--duration"),
         (["--rate", "0"], "--rate"),
         (["--run", "../x"], "--run"),
+        (["--desks", "2"], "ANSWERDESK_DATABASE_URL"),
     ],
 )
 def test_what_cannot_be_is_one_sentence(

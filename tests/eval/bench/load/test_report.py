@@ -68,6 +68,17 @@ def test_a_page_is_held_against_the_bars_of_a_page() -> None:
     assert names == ["bar_page_evidence", "bar_memory", "bar_lost"]
 
 
+def test_several_desks_are_held_against_one_of_them() -> None:
+    names = {"desk": "desks", "raw": "one_desk"}
+    several = [replace(one, arm=names[one.arm]) for one in RECORDS]
+    found = figures(several, [replace(one, arm=names[one.arm]) for one in BLOCKS], sessions=10)
+    assert found["product_against"] == {"one_desk": {"ratio": 0.667, "rounds": [0.667, 0.667]}}
+    shown = {one.name: (one.shown, one.met) for one in bars(found, gpu_timed=True)}
+    assert shown["bar_desks"] == ("0.667x", False)
+    assert shown["bar_desks_evidence"] == ("29.4 ms", True), "the 99th percentile of 10, 10, 10 and 30"
+    assert shown["bar_lost"] == ("1 / 0", False)
+
+
 def test_nothing_measured_is_no_number_and_no_bar() -> None:
     assert figures([], [], sessions=10) == {"arms": {}, "product_against": {}}
     empty = figures([], [Block("desk", 0, 0.0)], sessions=10)
