@@ -22,7 +22,7 @@ from rag.terminal import terminal_language
 from rag.translate import translate
 
 _CHECKOUT = Path(__file__).resolve().parents[3]
-_READY_SECONDS = 120.0
+_READY_SECONDS = 300.0
 _END_SECONDS = 60.0
 _LOOK_EVERY_SECONDS = 0.25
 
