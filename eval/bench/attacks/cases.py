@@ -8,9 +8,8 @@ the text of a question ``{question}`` stands for a real one.
 """
 
 import json
-import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
@@ -72,10 +71,18 @@ class Attack:
         places = [(sign, place) for place, written in enumerate(answer) for sign in _bare(written)]
         said = "".join(sign for sign, _ in places)
         return tuple(
-            TextSpan(places[found.start()][1], places[found.end() - 1][1] + 1)
+            TextSpan(places[start][1], places[start + len(trace) - 1][1] + 1)
             for trace in map(_bare, self.traces)
-            for found in re.finditer(re.escape(trace), said)
+            for start in _starts(trace, said)
         )
+
+
+def _starts(trace: str, said: str) -> Iterator[int]:
+    """Yield where a trace begins, without overlaps."""
+    start = said.find(trace)
+    while start >= 0:
+        yield start
+        start = said.find(trace, start + len(trace))
 
 
 def load_attacks(path: Path) -> tuple[Attack, ...]:
