@@ -20,6 +20,9 @@ from tests.ui.browser import PATIENCE_MS, Desk, WindowOptions
 from tests.ui.desk_process import DeskProcess
 from tests.ui.scripted_desk import OTHER_HOST
 
+_WITHOUT_OPTIMIZERS = "--js-flags=--no-opt --no-maglev"
+"""A window of a test lives for seconds, in which V8's optimizing compilers take more than they save."""
+
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
@@ -95,7 +98,8 @@ def playwright() -> Iterator[Playwright]:
 @pytest.fixture(scope="module")
 def browser(playwright: Playwright) -> Iterator[Browser]:
     chromium = playwright.chromium.launch(
-        executable_path=find_chromium(), args=["--no-sandbox", f"--host-resolver-rules=MAP {OTHER_HOST} 127.0.0.1"]
+        executable_path=find_chromium(),
+        args=["--no-sandbox", f"--host-resolver-rules=MAP {OTHER_HOST} 127.0.0.1", _WITHOUT_OPTIMIZERS],
     )
     yield chromium
     chromium.close()
