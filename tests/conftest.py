@@ -49,28 +49,35 @@ _WRITTEN = {name: rf"\bmark\.{name}\b" for name in CHOSEN_BY} | {
 
 LONG_FILES = (
     "ui/test_nothing_leaves.py",
+    "ui/test_real_desk.py",
     "rag/test_main_real.py",
     "ui/views/knowledge/test_states.py",
+    "ingest/test_workers.py",
     "ui/test_browser.py",
-    "eval/calibrate_model/test_calibration_real.py",
+    "api/test_description.py",
     "ui/views/models/test_states.py",
     "ui/test_people_browser.py",
+    "eval/calibrate_model/test_calibration_real.py",
     "rag/ollama/test_model_creation_real.py",
-    "ingest/test_workers.py",
     "ui/test_every_page.py",
-    "ui/test_real_desk.py",
     "ui/test_kept_answers.py",
     "ui/test_states.py",
     "ingest/test_real.py",
     "ui/views/quality/test_states.py",
     "ui/test_request_guard_real.py",
-    "eval/test_main_real.py",
-    "api/test_description.py",
+    "ui/views/desk/test_rewriting_browser.py",
     "ui/test_hostile_names.py",
+    "eval/test_main_real.py",
     "ui/test_balancer.py",
+    "ui/test_performance_browser.py",
     "rag/queue/test_queue_server.py",
+    "rag/retrieval/test_embedder.py",
+    "ingest/test_job.py",
+    "ingest/test_embedding_model_change.py",
+    "rag/retrieval/test_engine_generations.py",
+    "eval/train/test_tuning_real.py",
 )
-"""The files that take half a minute or more, the longest first."""
+"""The files that take some 20 seconds or more beside two others, about the longest first."""
 
 # Below the ports that Linux gives to outgoing connections (32768 on): between the moment a port is found free and the
 # moment a server listens on it, no browser and no client can be given it.  Each worker has a thousand of its own.
