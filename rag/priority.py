@@ -65,6 +65,10 @@ def set_priority(nice: int) -> None:
     """
     with suppress(OSError):
         os.setpriority(os.PRIO_PROCESS, 0, nice)
+    _set_session_priority(nice)
+
+
+def _set_session_priority(nice: int) -> None:
     with suppress(OSError):  # a kernel without autogroups, or a level that is not for us
         session = os.open(_AUTOGROUP, os.O_WRONLY)
         try:
@@ -73,15 +77,27 @@ def set_priority(nice: int) -> None:
             os.close(session)
 
 
+def _session_priority(otherwise: int) -> int:
+    """Return the nice level of the session that this process is in: ``/autogroup-77 nice 0``."""
+    with suppress(OSError, ValueError, IndexError):
+        return int(_AUTOGROUP.read_text(encoding="ascii").split()[2])
+    return otherwise
+
+
 @contextmanager
 def at_priority(nice: int) -> Iterator[None]:
-    """Be at another nice level for a block, with the session that we are in."""
+    """Be at another nice level for a block, with the session that we are in.
+
+    Both return to their own: started by ``nice``, a process has another level than its terminal.
+    """
     before = os.getpriority(os.PRIO_PROCESS, 0)
+    session_before = _session_priority(before)
     set_priority(nice)
     try:
         yield
     finally:
         set_priority(before)
+        _set_session_priority(session_before)
 
 
 def become_batch_work() -> None:

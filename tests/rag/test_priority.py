@@ -76,6 +76,23 @@ def test_a_level_for_a_block_ends_with_it() -> None:
 
 @linux
 @pytest.mark.real
+def test_a_process_at_a_level_of_its_own_leaves_its_session_at_its_own() -> None:
+    if not Path("/proc/self/autogroup").exists():
+        pytest.skip("this kernel has no autogroups")
+    code = (
+        "import os; from pathlib import Path; from rag.priority import at_priority\n"
+        "os.nice(3)\n"
+        "with at_priority(5): pass\n"
+        "print(Path('/proc/self/autogroup').read_text())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, start_new_session=True
+    )
+    assert done.stdout.split()[2] == "0" or os.geteuid() != 0
+
+
+@linux
+@pytest.mark.real
 def test_batch_work_runs_where_nobody_wants_the_processor() -> None:
     level, of_session, policy = _told("become_batch_work", "")
     assert (level, policy) == ("19", str(os.SCHED_IDLE))
