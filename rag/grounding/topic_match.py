@@ -124,7 +124,8 @@ def _takes_from_another_part(statement: Statement, span: QuotableSpan) -> bool:
     for figure in statement.quantities:
         if sum(one.unit == figure.unit for one in statement.quantities) > 1:
             continue
-        alike = [part for part in parts if any(one.unit == figure.unit for one in part.quantities)]
+        same_unit = [part for part in parts if any(one.unit == figure.unit for one in stated_figures(part).quantities)]
+        alike = [read_statement(part) for part in same_unit] if len(same_unit) > 1 else []
         shared = frozenset.intersection(*(part.words for part in alike)) if len(alike) > 1 else frozenset()
         own = [part for part in alike if figure in part.quantities]
         others = [part for part in alike if part not in own]
@@ -135,10 +136,9 @@ def _takes_from_another_part(statement: Statement, span: QuotableSpan) -> bool:
 
 
 @lru_cache(maxsize=2048)
-def _parts(text: str) -> tuple[Statement, ...]:
-    """Return the statements of the parts of a list; none if there is only one part."""
-    parts = _PARTS.split(text)
-    return tuple(map(read_statement, parts)) if len(parts) > 1 else ()
+def _parts(text: str) -> tuple[str, ...]:
+    """Return the parts of a list."""
+    return tuple(_PARTS.split(text))
 
 
 def _share_of_header(cell: Cell, statement: Statement) -> float:

@@ -54,7 +54,7 @@ class EmbedderTokens:
     def _count(self, text: str) -> int:
         words = _WORD.findall(text)
         if len(words) > 1:
-            return sum(map(self.count, words))
+            return sum(map(self.count, words)) + (not text.endswith(words[-1]))  # a blank at the end is a token
         (encoding,) = self._tokenizer.encode_batch_fast([text], add_special_tokens=False)  # fast: without offsets
         return len(encoding)
 
