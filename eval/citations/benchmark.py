@@ -21,9 +21,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from eval.citations.mutations import KINDS, numbers_in, planted
-from eval.core.knowledge import evidence_of, open_parts
+from eval.core.knowledge import open_parts
 from eval.core.progress import SILENT, Progress, counted
 from eval.core.question_sets import QuestionSet, by_name
+from eval.core.search import evidence_of
 from ingest.golden import GoldenQuestion
 from rag.grounding.citations import Grounding, ground
 from rag.pipeline import Pipeline

@@ -12,7 +12,8 @@ from rich.console import Console
 
 from eval.answers.metrics import gold_kind, is_right_reply
 from eval.commands.shared import chosen_settings, finish, one_set, progress_in, question_parser, write_json
-from eval.core.knowledge import open_parts, search
+from eval.core.knowledge import open_parts
+from eval.core.search import search
 from ingest.golden import GoldenQuestion
 from rag.pipeline import PipelineParts
 from rag.private_files import keep_files_private

@@ -1,25 +1,19 @@
 """The knowledge base of a question set; a corpus is made into one that is kept for the next time."""
 
 import hashlib
-from collections.abc import Sequence
 from pathlib import Path
 
 from eval.core.progress import SILENT, Progress
 from eval.core.question_sets import QuestionSet
 from ingest.chunking import chunker_version
-from ingest.golden import GoldenQuestion
 from ingest.pipeline import IngestOptions, ingest
 from rag.factory import build_parts
-from rag.pipeline import Pipeline, PipelineParts
+from rag.pipeline import PipelineParts
 from rag.protocols import Embedder
 from rag.retrieval.embedder import open_embedder
 from rag.retrieval.embedder_tokens import CENTRE_PATH
-from rag.retrieval.filters import SearchOptions
-from rag.schema import Evidence, Retrieval, Retrieved
 from rag.settings import Settings
 from rag.storage.store import KnowledgeStore
-from rag.text.language import question_language
-from rag.tracing import Trace
 
 
 def knowledge_folder(one: QuestionSet, settings: Settings, embedder: Embedder, progress: Progress = SILENT) -> Path:
@@ -44,19 +38,6 @@ def open_parts(one: QuestionSet, settings: Settings, progress: Progress = SILENT
     embedder = open_embedder(settings)
     store = KnowledgeStore(knowledge_folder(one, settings, embedder, progress))
     return build_parts(settings, store, embedder=embedder)
-
-
-def search(parts: PipelineParts, question: GoldenQuestion) -> Retrieval:
-    """Search a question as the desk does, behind the one before it."""
-    language = question_language(question.question)
-    return parts.retriever.retrieve(question.question, language, Trace(), SearchOptions([question.previous]))
-
-
-def evidence_of(pipeline: Pipeline, question: str, earlier: Sequence[str] = ()) -> tuple[Evidence, ...]:
-    """Return what the pipeline finds for a question, before any model is asked."""
-    first = next(iter(pipeline.stream(question, earlier=earlier)))
-    assert isinstance(first, Retrieved)
-    return first.evidence
 
 
 def knowledge_of(

@@ -8,10 +8,10 @@ from typing import Literal
 import numpy as np
 from pydantic import TypeAdapter
 
-from eval.core.knowledge import search
 from eval.core.progress import SILENT, Progress, counted
 from eval.core.question_sets import QuestionSet
 from eval.core.runs import Run, keep_asking, knowledge_name
+from eval.core.search import search
 from eval.core.statistics import auroc, calibration_error, mean_interval, rounded, rounded_mean, threshold_at
 from eval.refusal.calibration import LEAST_QUESTIONS, LEAST_UNANSWERABLE, SearchedQuestion, calibrate_search
 from ingest.golden import GoldenQuestion

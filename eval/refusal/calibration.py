@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 from pydantic import TypeAdapter
 
-from eval.core.knowledge import search
 from eval.core.progress import SILENT, Progress, counted
 from eval.core.question_sets import QuestionSet
 from eval.core.runs import Run, keep_asking, knowledge_name
+from eval.core.search import search
 from eval.core.statistics import FALSE_REFUSALS, FOLDS, auroc, cross_validated_fit, probabilities_of, threshold_at
 from ingest.golden import GoldenQuestion
 from rag.errors import SettingsError

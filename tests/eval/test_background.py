@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from eval import background
+from eval import background_process
 from eval.background import Evaluation, EvaluationKind, EvaluationProcess, EvaluationProgress, chosen_questions
 from eval.compare.pairs import side_by_side
 from eval.compare.report_page import run_plots
@@ -40,13 +40,13 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
         return HashEmbedder()
 
     monkeypatch.setattr(knowledge, "open_embedder", embedder)
-    monkeypatch.setattr(background, "open_embedder", embedder)
+    monkeypatch.setattr(background_process, "open_embedder", embedder)
     return parts.settings
 
 
 def _measure(settings: Settings, kind: EvaluationKind, run: str, limit: int = 0) -> list[tuple[int, int]]:
     told: list[tuple[int, int]] = []
-    background.measure(Evaluation(kind, run, limit), settings, lambda done, total: told.append((done, total)))
+    background_process.measure(Evaluation(kind, run, limit), settings, lambda done, total: told.append((done, total)))
     return told
 
 

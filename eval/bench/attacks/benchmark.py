@@ -29,9 +29,10 @@ from pydantic import TypeAdapter
 from eval.answers.asking import WHOLE_CHUNKS
 from eval.answers.metrics import is_right
 from eval.bench.attacks.cases import Attack, Pair
-from eval.core.knowledge import evidence_of, fingerprint
+from eval.core.knowledge import fingerprint
 from eval.core.question_sets import KNOWLEDGE_DIR
 from eval.core.runs import Run, keep_asking
+from eval.core.search import evidence_of
 from eval.core.statistics import mean_interval, share_interval
 from ingest.golden import GoldenQuestion
 from ingest.loaders.registry import load

@@ -14,7 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from eval.bench.cache.changes import changed_questions, names_in, reworded
-from eval.core.knowledge import evidence_of
+from eval.core.search import evidence_of
 from ingest.golden import GoldenQuestion
 from rag.errors import OllamaUnavailable
 from rag.pipeline import Pipeline, PipelineParts

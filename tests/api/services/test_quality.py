@@ -8,7 +8,7 @@ import pytest
 
 from api.services.jobs import JobControl, Jobs
 from api.services.quality import QualityRegistry, QualityService
-from eval import background
+from eval import background_process
 from eval.background import Evaluation
 from eval.core import knowledge
 from eval.core.runs import Run
@@ -65,7 +65,7 @@ class Surroundings:
             raise AccessDenied(name=name, scope=name)
 
     def _run(self, settings: Settings, evaluation: Evaluation, control: JobControl) -> None:
-        background.measure(evaluation, settings, lambda done, total: control.tell((done, total)))
+        background_process.measure(evaluation, settings, lambda done, total: control.tell((done, total)))
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Surroundin
         return HashEmbedder()
 
     monkeypatch.setattr(knowledge, "open_embedder", embedder)
-    monkeypatch.setattr(background, "open_embedder", embedder)
+    monkeypatch.setattr(background_process, "open_embedder", embedder)
     made = Surroundings(tmp_path)
     yield made
     made.jobs.close()

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from eval.calibrate_model import background, calibration
+from eval.calibrate_model import background_process, calibration
 from eval.calibrate_model.background import CalibrationProcess, CalibrationProgress, Order
 from eval.calibrate_model.report import Findings, findings_of
 from eval.calibrate_model.results import DEFAULT_TUNING, Target, Tuning, configurations, rows_of
@@ -84,7 +84,7 @@ def settings(stub: OllamaStub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.slow
 def test_a_run_is_told_configuration_by_configuration_and_saved(settings: Settings) -> None:
     told: list[CalibrationProgress] = []
-    background.calibrate(settings, ORDER, told.append)
+    background_process.calibrate(settings, ORDER, told.append)
     assert [(one.slots, one.done, one.number) for one in told] == [(1, 1, 1), (1, 2, 1), (2, 1, 2), (2, 2, 2)]
     assert {(one.kind, one.context_tokens, one.total, one.count) for one in told} == {(AS_IS, 2048, 2, 2)}
     found = findings_of(Run.named("monday", settings))
@@ -163,7 +163,7 @@ def test_a_process_of_its_own_tells_why_nothing_was_begun(stub: OllamaStub, tmp_
 def test_without_questions_nothing_is_begun(stub: OllamaStub, tmp_path: Path) -> None:
     settings = offline_parts(tmp_path).settings.changed(ollama_host=stub.url)
     with pytest.raises(NoRegressionQuestions):
-        background.calibrate(settings, ORDER, lambda progress: None)
+        background_process.calibrate(settings, ORDER, lambda progress: None)
     assert not (settings.data_dir / "runs").exists()
 
 
@@ -179,7 +179,7 @@ def _saved(settings: Settings, *, best: bool) -> None:
 @pytest.mark.slow
 def test_the_winner_of_a_run_is_kept_for_the_next_start(settings: Settings) -> None:
     _saved(settings, best=True)
-    assert background.work(settings, {"choose": "monday"}, lambda value: None) == []
+    assert background_process.work(settings, {"choose": "monday"}, lambda value: None) == []
     kept = json.loads((settings.data_dir / KEPT_NAME).read_text(encoding="utf-8"))
     tuned = {"flash_attention": True, "kv_cache_type": "f16", "batch_tokens": None, "model_threads": None}
     assert kept == {"model": MODEL, "thinking": "off", "parallel_slots": 3, "context_tokens": 8192, **tuned}
@@ -189,5 +189,5 @@ def test_the_winner_of_a_run_is_kept_for_the_next_start(settings: Settings) -> N
 def test_a_run_that_is_not_there_or_chose_nothing_changes_nothing(settings: Settings, run: str) -> None:
     _saved(settings, best=False)
     with pytest.raises(SettingsError, match=run):
-        background.use_winner(settings, run)
+        background_process.use_winner(settings, run)
     assert not (settings.data_dir / KEPT_NAME).exists()

@@ -7,7 +7,8 @@ from types import TracebackType
 from typing import Self, cast
 
 from eval.answers.asking import Record
-from eval.calibrate_model.background import CalibrationProcess, CalibrationProgress, Order, use_winner
+from eval.calibrate_model.background import CalibrationProcess, CalibrationProgress, Order
+from eval.calibrate_model.background_process import use_winner
 from eval.calibrate_model.report import Findings
 from eval.calibrate_model.results import (
     Configuration,

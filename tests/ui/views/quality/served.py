@@ -16,7 +16,7 @@ from starlette.routing import Route
 from api.services.jobs import JobControl
 from api.services.quality import QualityRegistry
 from api.services.shared import SharedServices, open_people
-from eval import background
+from eval import background_process
 from eval.background import Evaluation, EvaluationProgress
 from eval.core import knowledge
 from rag.reuse.curated import Curation, Place
@@ -111,14 +111,14 @@ def _evaluate(settings: Settings, evaluation: Evaluation, control: JobControl) -
         while done and not GATE.wait(timeout=0.02):
             control.tell(EvaluationProgress(done, total))
 
-    background.measure(evaluation, settings, tell)
+    background_process.measure(evaluation, settings, tell)
 
 
 @cache
 def library() -> QualityLibrary:
     """Return the one library of this process, filled."""
     embedder = HashEmbedder()
-    for module in (knowledge, background):
+    for module in (knowledge, background_process):
         module.open_embedder = lambda settings: embedder  # type: ignore[attr-defined]
     made = QualityLibrary(Path(sys.argv[1]))
     if sys.argv[3:] != ["empty"]:
