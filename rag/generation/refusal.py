@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from rag.generation.reply_languages import ReplyLanguage, reply_language
 from rag.grounding.prompt_injection import is_name
+from rag.retrieval.question import last_question
 from rag.schema import Evidence, Language
 
 _NEAREST_ARTICLES = 3
@@ -39,14 +40,14 @@ _NOT_SAID: dict[Language, tuple[str, str]] = {
 
 
 def not_said_text(parts: Sequence[str], language: Language) -> str:
-    """Return the sentence that names the unanswered parts of a question.
+    """Return the sentence that names the unanswered parts of a question, without the story before each.
 
     >>> not_said_text(["And what does it cost?"], "en")
     ' Not found in the documents: “And what does it cost?”. Please ask a colleague who can find out.'
     """
     _, comma = _QUOTED[language]
     said, handoff = _NOT_SAID[language]
-    quoted = comma.join("“{}”".format(" ".join(part.split())) for part in parts)
+    quoted = comma.join("“{}”".format(" ".join(part.split())) for part in map(last_question, parts))
     return said.format(parts=quoted) + handoff
 
 

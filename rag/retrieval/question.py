@@ -266,6 +266,17 @@ def asked_parts(question: str) -> tuple[str, ...]:
     return sentences[:MOST_PARTS] if len(sentences) > 1 else parts_of(asked)
 
 
+def last_question(part: str) -> str:
+    """Return the last sentence of a part that asks; the whole part if none does.
+
+    >>> last_question("上个月换了店长，忙得很。熨斗用了两次就漏水，能退吗")
+    '熨斗用了两次就漏水，能退吗'
+    """
+    sentences = [part[one.start : one.end] for one in split_sentences(part)]
+    asking = (one for one in reversed(sentences) if _asks(one, TextSpan(0, len(one.rstrip("?？")))))
+    return next(asking, part)
+
+
 def _clauses(question: str) -> Iterator[TextSpan]:
     """Yield the non-empty clauses between separators, trimmed to their words."""
     start = 0
