@@ -23,8 +23,15 @@ from rag.settings import load_settings
 from rag.storage.connection import storage_errors
 from rag.storage.embeddings import EmbeddingTable
 from rag.storage.sharing import KnowledgeShare
-from rag.storage.store import GenerationChange, GenerationInfo, KnowledgeStore, generation_folder, visible_counts
-from rag.storage.writer import KEPT_GENERATIONS, KnowledgeWriter
+from rag.storage.store import (
+    KEPT_GENERATIONS,
+    GenerationChange,
+    GenerationInfo,
+    KnowledgeStore,
+    generation_folder,
+    visible_counts,
+)
+from rag.storage.writer import KnowledgeWriter
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from rag.errors import VectorEngineError
+from rag.errors import IndexDamaged, VectorEngineError
 from rag.protocols import Embedder, FloatMatrix, Reranker
 from rag.retrieval.confidence import Confidence, OwnCalibration, Signals, calibrations_of, load_confidence, read_signals
 from rag.retrieval.filters import EVERYTHING, PLAIN_SEARCH, Expansion, Filters, SearchOptions
@@ -35,6 +35,7 @@ _OF_EACH_PART = 3
 were asked two or three at once, the facts of so many are among what is shown: 411 with 1, 423 with 2, 425 with 3, 427
 with 4, of three parts at the most; 437 with 3, of four."""
 _MOST_OF_IT = 0.75
+_MOST_SEARCHES = 3
 _BEFORE_EXPANSION, _OF_EXPANSION = 4, 3
 """So many chunks stand before those that an expansion finds, and so many of these stand there."""
 
@@ -152,6 +153,22 @@ class Retriever:
     def _find(
         self, question: str, language: Language, trace: Trace, options: SearchOptions, *, by_words_alone: bool
     ) -> SearchResult:
+        """Search again where so many generations were published during a search that its own is deleted."""
+        for _ in range(_MOST_SEARCHES - 1):
+            generation = self._store.require_generation()
+            try:
+                found = self._find_once(question, language, trace, options, by_words_alone=by_words_alone)
+            except (IndexDamaged, VectorEngineError):
+                if self._store.is_kept(generation):
+                    raise
+            else:
+                if self._store.is_kept(found.generation):
+                    return found
+        return self._find_once(question, language, trace, options, by_words_alone=by_words_alone)
+
+    def _find_once(
+        self, question: str, language: Language, trace: Trace, options: SearchOptions, *, by_words_alone: bool
+    ) -> SearchResult:
         with trace.span("embed"):
             prepared = self.prepare(question, language, options.earlier)
         with trace.span("search"):
@@ -173,7 +190,12 @@ class Retriever:
         if view.generation != found.generation:
             return found
         [query] = queries_of([SearchRequest(Wording(expansion.words))], language, self._embedder_of(view.model_id))
-        more = self._found(self._filtered(view, filters), query, by_words_alone=True)
+        try:
+            more = self._found(self._filtered(view, filters), query, by_words_alone=True)
+        except IndexDamaged:
+            if self._store.is_kept(view.generation):
+                raise
+            return found
         first = (*found.chunks[:_BEFORE_EXPANSION], *more.chunks[:_OF_EXPANSION])
         parts = (*found.parts, RetrievedPart(more.chunks, more.tokens))
         return replace(

@@ -60,8 +60,8 @@ from rag.storage.shared_pieces import (
     files_of,
     new_token,
 )
-from rag.storage.store import DATABASE_NAME, ENGINE_NAME, generation_folder
-from rag.storage.writer import KEPT_GENERATIONS, KnowledgeWriter, file_lock
+from rag.storage.store import DATABASE_NAME, ENGINE_NAME, KEPT_GENERATIONS, generation_folder
+from rag.storage.writer import KnowledgeWriter, file_lock
 
 _LOG = logging.getLogger(__name__)
 

@@ -18,6 +18,7 @@ from rag.storage.migrations import KNOWLEDGE_MIGRATIONS
 from rag.text.characters import one_line, web_address
 
 DATABASE_NAME = "knowledge.db"
+KEPT_GENERATIONS = 7
 VISIBLE = "{0}.first_generation <= :generation AND ifnull({0}.last_generation > :generation, 1)"
 """SQL condition: the row of table or alias ``{0}`` is visible in ``:generation``."""
 
@@ -110,7 +111,7 @@ class KnowledgeStore(Database):
 
     Nothing is ever created here: where no database is, ``current_generation`` is 0 and every other method raises
     ``KnowledgeBaseMissing``.  What is read belongs to the generation that is asked for, so a reader that keeps to one
-    number never sees half of a change; the newest ``KEPT_GENERATIONS`` (``writer.py``) stay readable.
+    number never sees half of a change; the newest ``KEPT_GENERATIONS`` stay readable.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -129,6 +130,10 @@ class KnowledgeStore(Database):
         if generation == 0:
             raise KnowledgeBaseMissing(folder=self.folder)
         return generation
+
+    def is_kept(self, generation: int) -> bool:
+        """Return whether a published generation is among those that stay readable."""
+        return self.current_generation() - KEPT_GENERATIONS < generation
 
     def generation_folder(self, generation: int) -> Path:
         """Return where the index files of a generation are."""

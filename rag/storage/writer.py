@@ -28,6 +28,7 @@ from rag.storage.store import (
     FIGURE_COLUMNS,
     FIGURES,
     GENERATION_COLUMNS,
+    KEPT_GENERATIONS,
     ORIGIN_COLUMNS,
     VISIBLE,
     GenerationChange,
@@ -38,7 +39,6 @@ from rag.storage.store import (
     visible_counts,
 )
 
-KEPT_GENERATIONS = 7
 _NO_CHANGE = GenerationChange()
 _AT_EARLIER = f"({VISIBLE.format('document')})".replace(":generation", ":earlier")
 _AT_CURRENT = f"({VISIBLE.format('document')})".replace(":generation", ":current")

@@ -11,8 +11,7 @@ from ingest.lock import writer_lock
 from ingest.publish import history, rollback
 from rag.errors import GenerationGone, IngestRunning, KnowledgeBaseMissing
 from rag.storage.sharing import KnowledgeShare
-from rag.storage.store import GenerationChange
-from rag.storage.writer import KEPT_GENERATIONS
+from rag.storage.store import KEPT_GENERATIONS, GenerationChange
 from tests.ingest.conftest import Desk
 
 

@@ -32,8 +32,8 @@ from rag.storage.access import (
     require_access,
     write_access_file,
 )
-from rag.storage.store import DATABASE_NAME
-from rag.storage.writer import KEPT_GENERATIONS, KnowledgeWriter
+from rag.storage.store import DATABASE_NAME, KEPT_GENERATIONS
+from rag.storage.writer import KnowledgeWriter
 from tests.ingest.conftest import CountingEmbedder, Desk
 
 LONG = "One two three four five six seven eight nine ten. " * 12

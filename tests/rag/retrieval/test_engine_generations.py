@@ -2,14 +2,15 @@
 
 import random
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from rag.errors import VectorEngineUnavailable, VectorEngineUnset, VectorsMissing
+from rag.errors import IndexDamaged, VectorEngineUnavailable, VectorEngineUnset, VectorsMissing
+from rag.protocols import QueryVectors
 from rag.retrieval import vector_engine
 from rag.retrieval.confidence import Confidence
 from rag.retrieval.filters import EVERYTHING, Filters
@@ -21,8 +22,8 @@ from rag.retrieval.retriever import Retriever, find_in
 from rag.retrieval.vector_engine import VectorEngine
 from rag.schema import Chunk, Language
 from rag.settings import Settings
-from rag.storage.store import KnowledgeStore, engine_owner
-from rag.storage.writer import KEPT_GENERATIONS, KnowledgeWriter
+from rag.storage.store import KEPT_GENERATIONS, KnowledgeStore, engine_owner
+from rag.storage.writer import KnowledgeWriter
 from rag.testing import HashEmbedder
 from rag.tracing import Trace
 from tests.rag.retrieval.knowledge import publish
@@ -246,6 +247,54 @@ def test_what_came_since_is_found_by_meaning_also_then(
     assert found_now.problem is memory.failing
 
 
+def publish_stamped(folder: Path, engine: VectorEngine, number: int) -> None:
+    """Replace every document by one that names the generation, and delete what no kept generation needs."""
+    texts: dict[str, tuple[Language, str]] = {
+        f"e{row}": ("en", f"stamp {number} word{row % 7} fee {row}") for row in range(60)
+    }
+    assert publish_in(folder, engine, texts, share=0.0) == number
+    with KnowledgeWriter(folder) as writer:
+        writer.delete_older()
+    drop_unused_collections(folder, engine)
+
+
+class PublishingEmbedder(HashEmbedder):
+    """While a question is embedded, so many generations are published that its own is deleted; up to ``times``."""
+
+    def __init__(self, folder: Path, engine: VectorEngine, times: int) -> None:
+        super().__init__(EMBEDDER.dimension)
+        self._folder, self._engine, self._times = folder, engine, times
+
+    def embed_queries(self, texts: Sequence[str]) -> QueryVectors:
+        if self._times:
+            self._times -= 1
+            newest = KnowledgeStore(self._folder).current_generation()
+            for number in range(newest + 1, newest + 1 + KEPT_GENERATIONS):
+                publish_stamped(self._folder, self._engine, number)
+        return super().embed_queries(texts)
+
+
+def test_a_search_whose_generation_is_deleted_under_it_is_made_again(tmp_path: Path, memory: MemoryEngine) -> None:
+    settings = Settings(data_dir=tmp_path)
+    folder = settings.knowledge_dir
+    publish_stamped(folder, memory, 1)
+    retriever = Retriever(KnowledgeStore(folder), PublishingEmbedder(folder, memory, 2), settings, COVERED)
+    retriever._engine = memory
+    found = retriever.retrieve("word3 fee 17", "en", Trace())
+    assert (found.generation, found.problem) == (1 + 2 * KEPT_GENERATIONS, None)
+    assert {one.chunk.text.split()[1] for one in found.chunks} == {str(found.generation)}
+
+
+def test_a_search_that_is_overtaken_every_time_ends(tmp_path: Path, memory: MemoryEngine) -> None:
+    settings = Settings(data_dir=tmp_path)
+    folder = settings.knowledge_dir
+    publish_stamped(folder, memory, 1)
+    retriever = Retriever(KnowledgeStore(folder), PublishingEmbedder(folder, memory, 9), settings, COVERED)
+    retriever._engine = memory
+    with pytest.raises(IndexDamaged):
+        retriever.retrieve("word3 fee 17", "en", Trace())
+
+
 @pytest.mark.real
 @pytest.mark.parametrize("engine", by_day("pgvector", of=("pgvector", "milvus")), indirect=True)
 def test_2000_reads_during_publications_see_one_generation_each(tmp_path: Path, engine: VectorEngine) -> None:
@@ -253,16 +302,7 @@ def test_2000_reads_during_publications_see_one_generation_each(tmp_path: Path, 
     settings = Settings(data_dir=tmp_path)
     folder = settings.knowledge_dir
 
-    def publish_stamped(number: int) -> None:
-        texts: dict[str, tuple[Language, str]] = {
-            f"e{row}": ("en", f"stamp {number} word{row % 7} fee {row}") for row in range(60)
-        }
-        assert publish_in(folder, engine, texts, share=0.0) == number
-        with KnowledgeWriter(folder) as writer:
-            writer.delete_older()
-        drop_unused_collections(folder, engine)
-
-    publish_stamped(1)
+    publish_stamped(folder, engine, 1)
     retriever = Retriever(KnowledgeStore(folder), EMBEDDER, settings, COVERED)
     retriever._engine = engine
     reads, seen, wrong, ended = 0, set[int](), [], threading.Event()
@@ -281,9 +321,9 @@ def test_2000_reads_during_publications_see_one_generation_each(tmp_path: Path, 
     for thread in threads:
         thread.start()
     number = 1
-    while reads < 2000 or number < 12:
+    while (reads < 2000 or number < 12) and all(thread.is_alive() for thread in threads):
         number += 1
-        publish_stamped(number)
+        publish_stamped(folder, engine, number)
     ended.set()
     for thread in threads:
         thread.join()

@@ -9,8 +9,8 @@ import pytest
 
 from rag.schema import Document, Figure
 from rag.storage.figures import LARGEST_FIGURE_BYTES, FigureFolder
-from rag.storage.store import KnowledgeStore, StoredDocument
-from rag.storage.writer import KEPT_GENERATIONS, KnowledgeWriter, NewDocument
+from rag.storage.store import KEPT_GENERATIONS, KnowledgeStore, StoredDocument
+from rag.storage.writer import KnowledgeWriter, NewDocument
 
 CONTENT = b"RIFF\x08\0\0\0WEBPone"
 OTHER = b"RIFF\x08\0\0\0WEBPtwo"

@@ -26,7 +26,8 @@ from rag.storage.calibration import read_calibration, save_calibration
 from rag.storage.figures import FigureFolder
 from rag.storage.regression import RegressionQuestions
 from rag.storage.sharing import SHARED_NAME
-from rag.storage.writer import KEPT_GENERATIONS, KnowledgeWriter
+from rag.storage.store import KEPT_GENERATIONS
+from rag.storage.writer import KnowledgeWriter
 from rag.text.mention import Mention
 from rag.tracing import Trace
 from tests.ingest.loaders.test_figures import picture, word

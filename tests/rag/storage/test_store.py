@@ -15,8 +15,8 @@ from rag.schema import Chunk, Document, Language
 from rag.storage import writer as writer_module
 from rag.storage.embeddings import EmbeddingTable, embedding_hash
 from rag.storage.migrations import KNOWLEDGE_MIGRATIONS
-from rag.storage.store import DATABASE_NAME, KnowledgeStore, StoredDocument
-from rag.storage.writer import KEPT_GENERATIONS, KnowledgeWriter, NewChunk, NewDocument
+from rag.storage.store import DATABASE_NAME, KEPT_GENERATIONS, KnowledgeStore, StoredDocument
+from rag.storage.writer import KnowledgeWriter, NewChunk, NewDocument
 
 
 def new_document(document_id: str, text: str, language: Language = "en") -> NewDocument:
