@@ -75,20 +75,23 @@ def _has_another_unit(claim: Claim, span: QuotableSpan) -> bool:
 
 
 def _names_another_row(claim: Claim, span: QuotableSpan, context: Context) -> bool:
-    """Tell whether the claim names another row of the table, and has no word that only this row's names have."""
+    """Tell whether the claim names another row of the table, and has no word that only this row's names have.
+
+    If it names the first cell of another row, then what stands beside its figure in a cell of this one is no name:
+    "The label to Norway is EUR 4.95, deducted from the refund" is not of the row of the EU.
+    """
     others = [
-        _labels(other.text)
+        other.text
         for other in context.spans
         if other.is_row and other.passage_index == span.passage_index and other.around == span.around and other != span
     ]
-    own = _labels(span.text)
-    said = _tokens(claim.text)
-    known = frozenset(token for labels in others for label in labels for token in label.tokens)
-    if any(said & (label.names - known) or label.tokens <= said for label in own):
-        return False
-    return any(
-        label.tokens <= said for labels in others for label in labels - own if len(label.tokens) <= _LONGEST_LABEL
-    )
+    said, own = _tokens(claim.text), _labels(span.text)
+    other_labels = frozenset[_Label]().union(*map(_labels, others))
+    named = {label for label in other_labels - own if len(label.tokens) <= _LONGEST_LABEL and label.tokens <= said}
+    if any(label in named for other in others for label in _labels(_cells(other)[0])):
+        own = _labels_beside_figures(span, claim.statement)
+    known = frozenset(token for label in other_labels for token in label.tokens)
+    return bool(named) and not any(said & (label.names - known) or label.tokens <= said for label in own)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +102,21 @@ class _Label:
     names: frozenset[str]
 
 
+def _labels_beside_figures(span: QuotableSpan, statement: Statement) -> frozenset[_Label]:
+    """Return the labels of a row's first cell, and of its others without a figure of the statement."""
+    first, *others = _cells(span.text)
+    names = [cell for cell in others if not statement.quantities & stated_figures(cell).quantities]
+    return frozenset[_Label]().union(*map(_labels, [first, *names]))
+
+
+def _cells(row: str) -> list[str]:
+    return row.strip("| ").split("|")
+
+
 @lru_cache(maxsize=1024)
 def _labels(row: str) -> frozenset[_Label]:
     """Return the cells of a row that have a word or a code; a cell may list several names."""
-    names = [name for cell in row.strip("| ").split("|") for name in _LIST.split(cell)]
+    names = [name for cell in _cells(row) for name in _LIST.split(cell)]
     labels = [_label(name) for name in names]
     return frozenset(label for label in labels if label.names)
 

@@ -32,6 +32,14 @@ _PARTS = """| Number | Part | EUR | CNY |
 | --- | --- | --- | --- |
 | VP-2201 | Charger 4 A | 89 | 690 |
 | VP-2202 | Charger 2 A | 59 | 450 |"""
+_LABELS = """| Where you return from | Label |
+|---|---|
+| EU countries | EUR 4.95, deducted from the refund |
+| Norway, Switzerland | you arrange and pay the carrier yourself |"""
+_LABELS_ZH = """| 寄回地 | 面单 |
+|---|---|
+| 欧盟国家 | 4.95 欧元，从退款中扣除 |
+| 挪威、瑞士 | 自行联系承运商并付费 |"""
 _TYRES = "65 psi for the Kestrel, 80 psi for the Heron Cargo."
 _TRACKING = "## Theft tracking\n\nIt works in the EU, Switzerland and the UK, not in China."
 _GOODWILL = "Agents may grant up to EUR 80 of goodwill without asking."
@@ -64,6 +72,8 @@ def _is_supported(sentence: str, text: str, question: str, language: str = "en")
          "The motor has a warranty of 10 years."),
         (_PARTS, "What does a charger cost?", "The 2 A charger costs EUR 59.", "The 2 A charger costs EUR 89."),
         (_PARTS, "VP-2201 in CNY?", "VP-2201 costs CNY 690.", "VP-2201 costs CNY 89."),
+        (_LABELS, "What is the label?", "In EU countries the label is EUR 4.95, deducted from the refund.",
+         "The label to Norway is EUR 4.95, deducted from the refund."),
         (_TYRES, "Pressure of the Heron?", "The pressure of the Heron Cargo is 80 psi.",
          "The pressure of the Heron Cargo is 65 psi."),
         (_TRACKING, "Does tracking work in China?", "Tracking does not work in China.", "Tracking works in China."),
@@ -80,10 +90,12 @@ def test_what_is_said_of_the_one_is_not_said_of_the_other(text: str, question: s
     ("text", "question", "right", "wrong"),
     [
         (_WARRANTY_ZH, "车架和电机保修多久？", "电机保修 3 年。", "电机保修 5 年。"),
+        (_LABELS_ZH, "面单多少钱？", "欧盟国家的面单 4.95 欧元，从退款中扣除。",
+         "挪威的面单 4.95 欧元，从退款中扣除。"),
         (_SHOPS, "苏州可以试骑吗？", "苏州仓库不接待试骑。", "苏州仓库可以试骑。"),
         (_SHOPS, "北京有门店吗？", "上海门店周一至周日营业。", "北京有门店。"),
     ],
-)
+)  # fmt: skip
 def test_the_same_in_chinese(text: str, question: str, right: str, wrong: str) -> None:
     assert _is_supported(right, text, question, "zh")
     assert not _is_supported(wrong, text, question, "zh")
