@@ -25,7 +25,14 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
-from rag.errors import ModelMissing, ModelStoppedHalfway, ModelTimedOut, OllamaRefused, OllamaUnavailable
+from rag.errors import (
+    ModelMissing,
+    ModelStoppedHalfway,
+    ModelTimedOut,
+    OllamaRefused,
+    OllamaUnavailable,
+    ServingError,
+)
 from rag.ollama.client import OllamaClient
 from rag.ollama.models import load_options
 from rag.ollama.vision import require_vision
@@ -237,8 +244,21 @@ class OllamaGenerator:
         reader.start()
         try:
             yield from self._received(items, model)
+        except ModelTimedOut:
+            connection.abort()
+            threading.Thread(target=self._unload, args=(model,), name="ollama-unload", daemon=True).start()
+            raise
         finally:
             connection.abort()
+
+    def _unload(self, model: str) -> None:
+        """Let Ollama start the model anew, once nobody else's answer is being written.
+
+        Ollama 0.24 loses a slot for good if a client leaves between two parts of an answer that
+        come quickly one after the other, https://github.com/ollama/ollama/issues/17131; a new runner has all of them.
+        """
+        with suppress(ServingError):
+            OllamaClient(self._settings.ollama_url).generate({"model": model, "keep_alive": 0})
 
     def _received(self, items: "queue.SimpleQueue[_Item]", model: str) -> GeneratorObject[GenerationPart, None, None]:
         text: list[str] = []

@@ -56,7 +56,8 @@ def done(reason: str = "stop") -> Step:
 
 @dataclass
 class FakeOllama:
-    """``steps`` answer every chat; ``requests`` are the bodies; ``hung_up`` is set when a client left early.
+    """``steps`` answer every chat; ``requests`` are the bodies; ``hung_up`` is set when a client left early,
+    and ``unloaded`` when a client asked for that.
 
     ``capabilities`` are what ``/api/show`` tells of every model; None: it has none of that name.
     """
@@ -66,6 +67,7 @@ class FakeOllama:
     capabilities: Sequence[str] | None = ("completion",)
     requests: list[dict[str, Any]] = field(default_factory=list)
     hung_up: threading.Event = field(default_factory=threading.Event)
+    unloaded: threading.Event = field(default_factory=threading.Event)
     host: str = ""
 
     @contextmanager
@@ -97,6 +99,11 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path == "/api/show":
             known = self.ollama.capabilities
             self._reply(404, {"error": "not found"}) if known is None else self._reply(200, {"capabilities": known})
+            return
+        if self.path == "/api/generate":
+            assert body["keep_alive"] == 0
+            self.ollama.unloaded.set()
+            self._reply(200, {"done": True})
             return
         self.ollama.requests.append(body)
         if self.ollama.status != 200:

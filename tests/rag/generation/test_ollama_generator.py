@@ -161,6 +161,7 @@ def test_no_first_token_in_time(ollama: FakeOllama) -> None:
         _parts(ollama, Pause(30), first_token_timeout_seconds=0.3)
     assert 0.3 <= float(str(caught.value.details["seconds"])) < 3
     assert ollama.hung_up.wait(timeout=20)
+    assert ollama.unloaded.wait(timeout=20), "a slot that Ollama lost comes back with a new runner"
 
 
 @pytest.mark.slow
