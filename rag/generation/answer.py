@@ -31,7 +31,7 @@ from rag.generation.output_filter import filter_output, recites_passages, withou
 from rag.generation.prompt import build_messages, to_reply
 from rag.generation.refusal import not_said_text, refusal_text
 from rag.generation.reply_languages import reply_language, says_not_found_in
-from rag.grounding.answered_parts import PartsOfReply, lacks_asked_value, says_not_found
+from rag.grounding.answered_parts import PartsOfReply, lacks_expected_value, says_not_found
 from rag.grounding.citations import Grounding, ground, has_its_figures_from, is_bare_verdict, repeats_question
 from rag.grounding.confirmation import unconfirmed_sentences
 from rag.grounding.conflicts import find_conflicts
@@ -54,7 +54,7 @@ from rag.schema import (
     ThinkingDelta,
 )
 from rag.settings import Settings
-from rag.text.language import is_in_other_than_third, third_language_after
+from rag.text.language import is_certainly_not_in, third_language_after
 from rag.text.markup import without_descriptions
 from rag.text.statements import read_statement
 from rag.text.translated_figures import figures_in_english
@@ -370,7 +370,7 @@ def _guard_against(request: AnswerRequest, text: str, grounding: Grounding, unan
         return "unsupported" if _asks_back(request, text) or _says_nothing(text) else ""
     if not grounding.citations and _is_comparable(request, text) and not request.holds_figures_of(text):
         return "unsupported"
-    return "no_value" if lacks_asked_value(text, _asked(request), unanswered) else ""
+    return "no_value" if lacks_expected_value(text, _asked(request), unanswered) else ""
 
 
 def _says_not_found_in_third(request: AnswerRequest, text: str, grounding: Grounding) -> bool:
@@ -470,7 +470,7 @@ def _third_language_of(request: AnswerRequest, text: str, lane: Lane) -> str:
     if lane == "refusal":
         return request.third_language if reply_language(request.third_language).handoff else ""
     found = third_language_after(text, request.question)
-    return request.third_language if found and not is_in_other_than_third(text, request.third_language) else found
+    return request.third_language if found and not is_certainly_not_in(text, request.third_language) else found
 
 
 _OPENINGS: dict[Language, tuple[str, str]] = {"en": ('Our documents say: "', '"”'), "zh": ("资料中写道：“", "”")}

@@ -27,7 +27,7 @@ from rag.protocols import (
     Message,
 )
 from rag.text.characters import ideographs, without_invisible
-from rag.text.language import is_in_other_than_third, text_language
+from rag.text.language import is_certainly_not_in, text_language
 from rag.text.sentences import split_sentences
 
 HELD_CHARACTERS = {"zh": 12, "en": 32, "ja": 12, "ko": 12, "th": 12}
@@ -217,7 +217,7 @@ def is_in_other_language(text: str, wanted: str) -> bool:
     (True, False)
     """
     if wanted not in ("zh", "en"):
-        return is_in_other_than_third(text, wanted)
+        return is_certainly_not_in(text, wanted)
     if wanted == "en":
         characters = len(ideographs(text))
         words = len(_LATIN_WORD.findall(text))

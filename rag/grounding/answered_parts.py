@@ -18,18 +18,24 @@ from rag.grounding.topic_match import known_names
 from rag.schema import Evidence, TextSpan
 from rag.text.language import text_language
 from rag.text.quantities import Quantity
-from rag.text.questions import CHINESE_QUESTION_WORDS, AskedValue, asked_value, asks_yes_or_no, says_that_it_depends
+from rag.text.questions import (
+    CHINESE_QUESTION_WORDS,
+    ExpectedValue,
+    asks_yes_or_no,
+    expected_value,
+    says_that_it_depends,
+)
 from rag.text.sentences import split_sentences
 from rag.text.statements import content_words, read_statement
 
 
-def lacks_asked_value(text: str, parts: Sequence[str], unanswered: Sequence[str]) -> bool:
+def lacks_expected_value(text: str, parts: Sequence[str], unanswered: Sequence[str]) -> bool:
     """Tell whether a reply answers no part of a question that asks for a figure.
 
     ``unanswered`` are the parts that it leaves open (``PartsOfReply``).  A reply that says what the figure depends on
     is an answer; and if a yes or no would be an answer as well, the figure may only be mentioned in passing.
     """
-    wants_figure = any(asked_value(part) is not None and not asks_yes_or_no(part) for part in parts)
+    wants_figure = any(expected_value(part) is not None and not asks_yes_or_no(part) for part in parts)
     return wants_figure and len(unanswered) == len(parts) and not says_that_it_depends(text)
 
 
@@ -73,14 +79,14 @@ class PartsOfReply:
         and has a word of the part's own, and the part asks for yes or no or names something that no passage names.
         Next to the note that the documents do not answer this part, it would answer it all the same.
         """
-        values = [value for part in self.unanswered if (value := asked_value(part)) is not None]
+        values = [value for part in self.unanswered if (value := expected_value(part)) is not None]
         yes_or_no = self._own_words(filter(asks_yes_or_no, self.unanswered))
         unread = self._own_words(filter(self._names_the_unread, self.unanswered))
 
         def is_invented(span: TextSpan) -> bool:
             sentence = self._text[span.start : span.end]
             figures = self._own_figures(sentence)
-            if figures and not figures & self._read and any(value.among(figures) for value in values):
+            if figures and not figures & self._read and any(value.matching(figures) for value in values):
                 return True
             words = content_words(sentence) if span in self._grounding.unsupported else frozenset()
             if unread & words:  # its figures may be those of something that is named
@@ -100,7 +106,7 @@ class PartsOfReply:
         unanswered = []
         for part in self._parts:
             own = self._own_words([part])
-            value = asked_value(part)
+            value = expected_value(part)
             if value is None:
                 answers = _says(own, self._supported)
             elif len(self._parts) > 1 and self._names_the_unread(part):
@@ -157,11 +163,11 @@ def _says(own: frozenset[str], supported: Sequence[_Supported]) -> bool:
 
 
 def _gives(
-    value: AskedValue, own: frozenset[str], supported: Sequence[_Supported], taken: set[tuple[int, Quantity]]
+    value: ExpectedValue, own: frozenset[str], supported: Sequence[_Supported], taken: set[tuple[int, Quantity]]
 ) -> bool:
     """Tell whether a sentence gives such a value that is not ``taken``, and take it; or gives it in words."""
     for place, one in enumerate(supported):
-        for figure in sorted(value.among(one.figures)):
+        for figure in sorted(value.matching(one.figures)):
             if (place, figure) not in taken:
                 taken.add((place, figure))
                 return True

@@ -16,7 +16,7 @@ from functools import lru_cache
 from itertools import pairwise
 
 from rag.text.characters import IDEOGRAPHS
-from rag.text.quantities import ENGLISH_NUMBERS, chinese_number, fold, written_out
+from rag.text.quantities import ENGLISH_NUMBERS, chinese_number, fold, numbers_as_digits
 from rag.text.statements import DENIAL_CHARACTERS, DENIAL_WORDS, plain_denials, stem
 
 _DENIAL = "¬"
@@ -134,7 +134,7 @@ def read_tokens(text: str) -> tuple[str, ...]:
     >>> read_tokens("You can't return two of them"), read_tokens("不能退三件")
     (('you', 'can', '¬', 'return', '2', 'of', 'them'), ('¬', '能', '退', '3', '件'))
     """
-    folded = plain_denials(_CLOCK.sub(_of_24_hours, written_out(fold(text)))).replace("cannot", "can not")
+    folded = plain_denials(_CLOCK.sub(_of_24_hours, numbers_as_digits(fold(text)))).replace("cannot", "can not")
     folded = re.sub(r"n['’]t\b", " not", folded.replace("can't", "can not").replace("can’t", "can not"))
     return tuple(token for match in _TOKEN.finditer(folded) for token in _read(match.group()))
 

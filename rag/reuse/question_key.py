@@ -25,7 +25,7 @@ from functools import lru_cache
 
 from rag.text.characters import IDEOGRAPHS, simplified
 from rag.text.language import question_language, third_language
-from rag.text.quantities import ENGLISH_NUMBERS, chinese_number, written_out
+from rag.text.quantities import ENGLISH_NUMBERS, chinese_number, numbers_as_digits
 
 Rule = tuple[re.Pattern[str], str]
 
@@ -187,7 +187,7 @@ def normalized_question(question: str) -> str:
         return f"other: {' '.join(unicodedata.normalize('NFKC', question).lower().strip(_END_MARKS).split())}"
     language = question_language(question)
     text = _NAMED.sub(r"\g<0>^", unicodedata.normalize("NFKC", question)) if not question.isupper() else question
-    text = written_out(simplified(unicodedata.normalize("NFKC", text).lower()))
+    text = numbers_as_digits(simplified(unicodedata.normalize("NFKC", text).lower()))
     text = _RANGE_DASH.sub("-", text.replace("’", "'").strip(_END_MARKS))
     for pattern, replacement in ENGLISH_RULES:
         text = pattern.sub(replacement, text)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rag.grounding.answered_parts import PartsOfReply, lacks_asked_value, says_not_found
+from rag.grounding.answered_parts import PartsOfReply, lacks_expected_value, says_not_found
 from rag.grounding.citations import ground
 from rag.retrieval.question import asked_parts
 from rag.schema import Evidence, Language
@@ -132,7 +132,7 @@ def test_in_chinese_too(question: str, reply: str, unanswered: tuple[str, ...]) 
 def test_a_reply_without_the_figure_that_is_asked_for(asked: str, reply: str, *, lacks: bool) -> None:
     read, parts = evidence(TRIAL), asked_parts(asked) or (asked,)
     unanswered = PartsOfReply(reply, ground(reply, read, asked), read, asked, parts).unanswered
-    assert lacks_asked_value(reply, parts, unanswered) is lacks
+    assert lacks_expected_value(reply, parts, unanswered) is lacks
 
 
 @pytest.mark.parametrize(
