@@ -28,7 +28,7 @@ from rag.pipeline import Pipeline, PipelineParts, Retrieves
 from rag.protocols import GeneratedText, GeneratedThinking, GenerationFinished, GenerationPart, Generator, Message
 from rag.queue.admission import Wait
 from rag.retrieval.filters import PLAIN_SEARCH, SearchOptions
-from rag.retrieval.question import leans, needs_thought
+from rag.retrieval.question import may_be_follow_up, needs_thought
 from rag.schema import (
     Answer,
     AnswerDelta,
@@ -133,7 +133,7 @@ def _model_alone(
     if has_passage and not evidence:
         return
     text, language = question.question, question_language(question.question)
-    previous = question.previous if leans(text) else ""
+    previous = question.previous if may_be_follow_up(text) else ""
     together = f"{previous}\n{text}".strip()
     yield Retrieved(evidence, True, 1.0, generation)
     messages = to_reply(build_messages(text, evidence, language, previous), text, language)

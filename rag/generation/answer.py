@@ -38,7 +38,7 @@ from rag.grounding.conflicts import find_conflicts
 from rag.grounding.prompt_injection import injection_spans
 from rag.protocols import GeneratedText, GeneratedThinking, GenerationFinished, Generator, Message
 from rag.retrieval.filters import EVERYTHING, Filters
-from rag.retrieval.question import asked_parts, read_message
+from rag.retrieval.question import message_parts, read_message
 from rag.schema import (
     Answer,
     AnswerDelta,
@@ -256,7 +256,7 @@ def _missing_parts(
     request: AnswerRequest, generator: Generator, messages: list[Message], fit: AnswerabilityFit, clock: GenerationClock
 ) -> tuple[str, ...]:
     """Return the parts of the question whose answer the passages probably lack; none if that would be all of them."""
-    parts = asked_parts(request.question)
+    parts = message_parts(request.question)
     missing = tuple(part for part in parts if _is_missing(request, generator, messages, fit, clock, part))
     return missing if len(missing) < len(parts) else ()
 
@@ -396,7 +396,7 @@ def _asked(request: AnswerRequest) -> tuple[str, ...]:
     """Return the parts of the question; in a third language, whose words are not known, the whole."""
     if request.third_language:
         return (request.question,)
-    return asked_parts(request.question) or (read_message(request.question).question,)
+    return message_parts(request.question) or (read_message(request.question).question,)
 
 
 def _gives_orders(passage: Evidence) -> bool:

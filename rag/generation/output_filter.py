@@ -18,7 +18,7 @@ from rag.grounding.claims import without_source
 from rag.grounding.confirmation import supporting_sentences
 from rag.grounding.contact_details import contact_details
 from rag.grounding.prompt_injection import harmless_title
-from rag.retrieval.question import asked_parts
+from rag.retrieval.question import message_parts
 from rag.schema import Evidence, TextSpan
 from rag.text.markup import is_list_item
 from rag.text.sentences import split_sentences
@@ -196,7 +196,7 @@ def _echoes(text: str, question: str) -> set[TextSpan]:
     asked = [(terms(question[span.start : span.end]), _asks(question, span)) for span in split_sentences(question)]
     own = [words for words, _ in asked]
     told = [words for words, is_question in asked if not is_question]
-    has_parts = len(asked_parts(question)) > 1
+    has_parts = len(message_parts(question)) > 1
     echoes: set[TextSpan] = set()
     is_followed_by_answer = False
     for span in reversed(list(split_sentences(text))):
