@@ -139,7 +139,7 @@ def _explained(
     by_chunk = {one.chunk.chunk_id: one for one in seen}
     explained = []
     for place, one in enumerate(considered, start=1):
-        found = one.found
+        found = one.retrieved
         only_a_part = ChunkTrace(found.chunk, cosine=found.cosine, bm25=found.bm25, late=found.late, score=found.score)
         passage = _passage_of(found.chunk, evidence) if one.status in ("shown", "no_room") else None
         sent_tokens = _tokens_sent_of(found.chunk, passage, pipeline) if passage is not None else 0
