@@ -22,7 +22,7 @@ from rag.generation.gateway import GenerationRequest, ModelGateway, blocking
 from rag.generation.prompt import ContextFit, build_messages, evidence_room
 from rag.generation.query_expansion import QUICK_TOKENS_A_SECOND, SURE_PROBABILITY
 from rag.generation.queued_answer import AnswerGeneration, Asker
-from rag.grounding.confirmation import as_told_to
+from rag.grounding.confirmation import evidence_for_audience
 from rag.grounding.conflicts import newest_first
 from rag.grounding.prompt_injection import without_injection
 from rag.protocols import Message
@@ -405,7 +405,7 @@ class Pipeline:
         """Return the passages with the addresses marked that nobody has confirmed, or, for the public, without."""
         document_ids = sorted({one.document_id for one in passages})
         unconfirmed = ContactDetailTable(self.parts.store).unconfirmed_of(document_ids, generation)
-        return as_told_to(audience, passages, unconfirmed)
+        return evidence_for_audience(audience, passages, unconfirmed)
 
     def _is_to_think(self, question: str, think: bool | None) -> bool:
         if think is not None:

@@ -344,7 +344,7 @@ def _held_against_passages(request: AnswerRequest, written: str) -> _Reply:
     asked = _asked(request)
     parts = PartsOfReply(text, grounding, request.evidence, request.in_context, asked)
     unanswered = parts.unanswered
-    if 0 < len(unanswered) < len(asked) and (invented := parts.invented()):
+    if 0 < len(unanswered) < len(asked) and (invented := parts.invented_sentences()):
         text = without_spans(text, invented)
         grounding = ground(text, request.evidence, request.in_context)
     guard = _guard_against(request, text, grounding, unanswered)

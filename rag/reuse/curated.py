@@ -23,7 +23,7 @@ from typing import Self
 from rag.errors import CuratedMissing, CuratedUnusable, DatabaseUnavailable, KnowledgeError
 from rag.evidence.packing import expired_on
 from rag.grounding.citations import ground
-from rag.grounding.confirmation import as_told_to, sentences_naming
+from rag.grounding.confirmation import evidence_for_audience, sentences_naming
 from rag.grounding.contact_details import ContactDetail, detail_keys, possible_contact_details
 from rag.reuse.question_key import normalized_question
 from rag.schema import Answer, Audience, Completed, Document, Evidence, Language, Origin, Retrieved, TextSpan
@@ -135,7 +135,7 @@ class Curation:
             if audience == "public" and unconfirmed:
                 return None
             keys = details.unconfirmed_of([one.document_id for one in evidence], generation)
-            evidence = as_told_to(audience, evidence, keys)
+            evidence = evidence_for_audience(audience, evidence, keys)
             retrieved = Retrieved(evidence, True, 1.0, generation)
         served = _served(found, question, language, retrieved, marked, trace)
         if not unconfirmed:

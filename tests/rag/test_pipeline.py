@@ -799,10 +799,10 @@ def test_what_was_read_of_one_generation_is_not_taken_for_the_next_one(tmp_path:
 @pytest.mark.parametrize(
     "remembered",
     [
-        conflicts._conflicting,
+        conflicts._conflicting_sentences,
         conflicts._topic,
         prompt_injection._is_split_order,
-        prompt_injection._judged,
+        prompt_injection._judge,
         claims._spans_of,
         selection._readable_sentences,
         statements.stated_figures,

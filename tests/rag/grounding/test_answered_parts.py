@@ -93,7 +93,7 @@ def test_what_is_made_up_about_an_open_part_is_found(question: str, reply: str, 
     language: Language = "zh" if text == ZH else "en"
     read = evidence(text, language)
     of_reply = PartsOfReply(reply, ground(reply, read, question), read, question, message_parts(question))
-    for span in reversed(of_reply.invented()):
+    for span in reversed(of_reply.invented_sentences()):
         reply = reply[: span.start] + reply[span.end :]
     assert reply == left
 
