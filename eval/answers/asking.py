@@ -22,7 +22,7 @@ from ingest.golden import GoldenQuestion
 from rag.evidence.packing import PackingLimits, pack
 from rag.generation.gateway import Admitted, GenerationRequest, WatchedGenerator
 from rag.generation.guard import Budget, GuardedReply, guard_reply
-from rag.generation.prompt import build_messages, to_reply
+from rag.generation.prompt import build_messages, reply_prompt
 from rag.grounding.citations import ground
 from rag.pipeline import Pipeline, PipelineParts, Retrieves
 from rag.protocols import GeneratedText, GeneratedThinking, GenerationFinished, GenerationPart, Generator, Message
@@ -136,7 +136,7 @@ def _model_alone(
     previous = question.previous if may_be_follow_up(text) else ""
     together = f"{previous}\n{text}".strip()
     yield Retrieved(evidence, True, 1.0, generation)
-    messages = to_reply(build_messages(text, evidence, language, previous), text, language)
+    messages = reply_prompt(build_messages(text, evidence, language, previous), text, language)
     if not has_passage:
         messages = [Message("system", _FLOOR[language]), Message("user", together)]
     budget = Budget(parts.settings.thinking_budget_tokens, parts.settings.answer_budget_tokens)
