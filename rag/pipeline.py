@@ -210,7 +210,7 @@ class Pipeline:
         served = None
         if lanes is not None and not options.fresh:
             language = prompt_language(text)
-            served = lanes.served(standalone_question, language, options.think, trace, options.audience)
+            served = lanes.find(standalone_question, language, options.think, trace, options.audience)
         if served is not None:
             yield served.retrieved
             yield served.completed
