@@ -131,9 +131,9 @@ def _speak_mcp(arguments: Sequence[str]) -> int:
 
 
 def _begin_service() -> None:
-    from rag.turns.unforeseen import keep_words_out_of_logs
+    from rag.turns.unforeseen import strip_messages_from_logs
 
-    keep_words_out_of_logs()
+    strip_messages_from_logs()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a service manager ends it as Ctrl-C does
     warn_root()
 

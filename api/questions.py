@@ -97,7 +97,7 @@ class Questions:
         for start in range(0, len(texts), _TEXTS_AT_ONCE):
             batch = texts[start : start + _TEXTS_AT_ONCE]
             piece = partial(_embedded, embedder, batch)
-            done.append(await asyncio.wrap_future(self.turns.work(piece, tab=PROGRAM_TAB, goes_on=start > 0)))
+            done.append(await asyncio.wrap_future(self.turns.work(piece, tab=PROGRAM_TAB, is_continuation=start > 0)))
         return Embeddings([row for one in done for row in one.vectors], sum(one.tokens for one in done))
 
     def _bounded(self, request: TurnRequest) -> TurnRequest:

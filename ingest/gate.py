@@ -25,7 +25,7 @@ from rag.protocols import Embedder, QueryVectors
 from rag.retrieval.generation_view import GenerationView
 from rag.retrieval.query import Query
 from rag.retrieval.question import in_context
-from rag.retrieval.retriever import SearchResult, find_in
+from rag.retrieval.retriever import SearchResult, search_view
 from rag.retrieval.vector_engine import engine_of
 from rag.settings import Settings
 from rag.storage.regression import RegressionQuestion, RegressionQuestions, StoredQuestion
@@ -157,7 +157,7 @@ def places(
     return [
         _place(
             kept.asked,
-            find_in(view, store, Query.of(kept.asked.question, kept.asked.language, vectors), settings.candidates),
+            search_view(view, store, Query.of(kept.asked.question, kept.asked.language, vectors), settings.candidates),
         )
         for kept, vectors in questions
     ]

@@ -9,7 +9,7 @@ from typing import Literal
 
 from rag.evidence.packing import PackedChunk, pack_chunks
 from rag.generation.answer import AnswerRequest
-from rag.generation.prompt import build_messages, to_reply
+from rag.generation.prompt import build_messages, reply_prompt
 from rag.pipeline import Pipeline
 from rag.protocols import Message
 from rag.retrieval.inspection import ChunkTrace, TermUse, inspect
@@ -121,7 +121,7 @@ def explain(pipeline: Pipeline, question: str, *, document_id: str = "") -> Expl
 
 def _messages(asked: AnswerRequest) -> Sequence[Message]:
     messages = build_messages(asked.question, asked.evidence, asked.language, asked.previous)
-    return to_reply(messages, asked.question, asked.language, third_language=asked.third_language)
+    return reply_prompt(messages, asked.question, asked.language, third_language=asked.third_language)
 
 
 def _sent_tokens(pipeline: Pipeline, evidence: Sequence[Evidence]) -> int:
@@ -139,7 +139,7 @@ def _explained(
     by_chunk = {one.chunk.chunk_id: one for one in seen}
     explained = []
     for place, one in enumerate(considered, start=1):
-        found = one.found
+        found = one.retrieved
         only_a_part = ChunkTrace(found.chunk, cosine=found.cosine, bm25=found.bm25, late=found.late, score=found.score)
         passage = _passage_of(found.chunk, evidence) if one.status in ("shown", "no_room") else None
         sent_tokens = _tokens_sent_of(found.chunk, passage, pipeline) if passage is not None else 0

@@ -108,6 +108,6 @@ def _gateway(settings: Settings, generator: FallbackGenerator | HostedGenerator)
         generator,
         Admission.of(settings),
         ensure_server=lambda: ensure_running(settings),
-        generator_of=generator.at if isinstance(generator, HostedGenerator) else None,
+        generator_of=generator.for_host if isinstance(generator, HostedGenerator) else None,
         context_tokens=lambda: generator.context_tokens,
     )

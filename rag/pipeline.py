@@ -13,16 +13,16 @@ from datetime import date
 from typing import Protocol, TypedDict, Unpack
 
 from rag.errors import AnswerCancelled, OwnQueueFull, ServingError, SettingsError
-from rag.evidence.packing import PackingLimits, continued, found_at, is_valid_for, pack
+from rag.evidence.packing import PackingLimits, append_second_search, is_valid_for, pack, passage_places
 from rag.evidence.quotation import Quoting
-from rag.evidence.selection import AskedPart, RankedSentences, SentenceLikeness
+from rag.evidence.selection import QuestionPart, RankedSentences, SentenceLikeness
 from rag.generation.answer import AnswerRequest, quotation, refusal
 from rag.generation.answerability import AnswerabilityFit, AnswerabilitySample, judge_answerable, load_answerability_fit
 from rag.generation.gateway import GenerationRequest, ModelGateway, blocking
 from rag.generation.prompt import ContextFit, build_messages, evidence_room
 from rag.generation.query_expansion import QUICK_TOKENS_A_SECOND, SURE_PROBABILITY
 from rag.generation.queued_answer import AnswerGeneration, Asker
-from rag.grounding.confirmation import as_told_to
+from rag.grounding.confirmation import evidence_for_audience
 from rag.grounding.conflicts import newest_first
 from rag.grounding.prompt_injection import without_injection
 from rag.protocols import Message
@@ -137,7 +137,7 @@ class _Packed:
 
     def evidence(self, budget_tokens: int) -> tuple[Evidence, ...]:
         """Return the passages with what the model is to read, so many embedder tokens, and what can be quoted."""
-        spans = zip(self.sentences.to_send(budget_tokens), self.sentences.to_quote(), strict=True)
+        spans = zip(self.sentences.spans_to_send(budget_tokens), self.sentences.spans_to_quote(), strict=True)
         chosen = dict(zip(self.numbers, spans, strict=True))
         return tuple(
             replace(one, sent=chosen[one.number][0], quoted=chosen[one.number][1]) if one.number in chosen else one
@@ -210,7 +210,7 @@ class Pipeline:
         served = None
         if lanes is not None and not options.fresh:
             language = prompt_language(text)
-            served = lanes.served(standalone_question, language, options.think, trace, options.audience)
+            served = lanes.find(standalone_question, language, options.think, trace, options.audience)
         if served is not None:
             yield served.retrieved
             yield served.completed
@@ -313,7 +313,7 @@ class Pipeline:
         """Return the request with what other words find as well; None where that is nothing new."""
         search = SearchOptions(filters=options.found_documents, expansion=Expansion(words, retrieval))
         retrieval = self.parts.retriever.retrieve(request.question, request.language, Trace(), search)
-        evidence = continued(request.evidence, self._evidence(request, retrieval, options))
+        evidence = append_second_search(request.evidence, self._evidence(request, retrieval, options))
         request.check_cancelled()
         if evidence == request.evidence:
             return None
@@ -379,7 +379,7 @@ class Pipeline:
         passages = self._told(found, retrieval.generation, audience)
         relevant = [one for one in passages if is_valid_for(question, one, parts.today())] or passages
         asked = [
-            AskedPart(likeness_to(replace(retrieval, tokens=part.tokens)), found_at(relevant, part.chunks))
+            QuestionPart(likeness_to(replace(retrieval, tokens=part.tokens)), passage_places(relevant, part.chunks))
             for part in retrieval.parts
         ]
         ranked = RankedSentences(relevant, question, likeness_to(retrieval), parts.count_tokens, asked)
@@ -405,7 +405,7 @@ class Pipeline:
         """Return the passages with the addresses marked that nobody has confirmed, or, for the public, without."""
         document_ids = sorted({one.document_id for one in passages})
         unconfirmed = ContactDetailTable(self.parts.store).unconfirmed_of(document_ids, generation)
-        return as_told_to(audience, passages, unconfirmed)
+        return evidence_for_audience(audience, passages, unconfirmed)
 
     def _is_to_think(self, question: str, think: bool | None) -> bool:
         if think is not None:

@@ -156,10 +156,10 @@ def usable_evidence(evidence: Sequence[Evidence]) -> tuple[Evidence, ...]:
     return tuple(one for one in told if one.text.strip())
 
 
-def written_text(reply: str, before: str) -> str:
+def unwrapped_text(reply: str, before: str) -> str:
     r"""Return a model's reply without its wrapping: an announcement, a fence, quotation marks.
 
-    >>> written_text('Here is the shorter reply:\n"You have 30 days."', "You have got 30 days.")
+    >>> unwrapped_text('Here is the shorter reply:\n"You have 30 days."', "You have got 30 days.")
     'You have 30 days.'
     """
     text = _MARKS.sub("", reply).strip()

@@ -88,13 +88,13 @@ def serve(
     ``host`` is where it listens, ``names`` what it is reached under besides this machine's own names.  With ``api``
     other programs are answered at the same address.
     """
-    from rag.turns.unforeseen import keep_words_out_of_logs
+    from rag.turns.unforeseen import strip_messages_from_logs
     from ui.server import (
         DeskApplication,  # Streamlit takes a second to import
         desk_configuration,
     )
 
-    keep_words_out_of_logs()
+    strip_messages_from_logs()
     started_at = time.monotonic()
     announcer = threading.Thread(target=_announce, args=(host, port, console, started_at, browser), daemon=True)
     announcer.start()

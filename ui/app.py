@@ -45,14 +45,14 @@ def run(services: Callable[[], SharedServices] = shared_services) -> None:
     apply_page_style()
     try:
         shared = services()
-        shared.turns.searches.let_go_first(_SEARCHES_GO_FIRST_SECONDS)
+        shared.turns.searches.wait_until_idle(_SEARCHES_GO_FIRST_SECONDS)
         context = page_context(shared)
         page = navigate(context)
         with st.container(key="page"):
             _draw_head(context)
             page.run()
         if page.url_path == "":  # the default page, which is the desk
-            shared.turns.searches.let_go_first(_SEARCHES_GO_FIRST_SECONDS)
+            shared.turns.searches.wait_until_idle(_SEARCHES_GO_FIRST_SECONDS)
             with st.sidebar:
                 draw_history(context)
     except SignInNeeded:

@@ -27,7 +27,7 @@ from rag import errors
 from rag.errors import AnswerdeskError
 from rag.people.keys import Right
 from rag.schema import Language
-from rag.turns.unforeseen import unforeseen_logged
+from rag.turns.unforeseen import log_unforeseen_errors
 
 DOMAIN = "answerdesk"
 
@@ -106,7 +106,7 @@ async def call_of(access: Access, context: Context, right: Right) -> AsyncIterat
     There is no Host and no Origin to ask about, as there is with HTTP: no browser speaks gRPC.
     """
     try:
-        with unforeseen_logged(logger, "call", grpc.aio.BaseError):  # of that kind: the call has ended already
+        with log_unforeseen_errors(logger, "call", grpc.aio.BaseError):  # of that kind: the call has ended already
             caller = await access.callers.ask(partial(_caller, access, context, right))
             with access.callers.requests.counted(caller):
                 yield caller

@@ -42,7 +42,7 @@ from api.services.shared import SharedServices, open_people
 from rag.errors import AnswerdeskError, DocumentMissing, KnowledgeBaseMissing
 from rag.settings import Settings
 from rag.turns import TurnRequest, TurnSnapshot
-from rag.turns.unforeseen import unforeseen_logged
+from rag.turns.unforeseen import log_unforeseen_errors
 
 logger = logging.getLogger(__name__)
 
@@ -91,7 +91,7 @@ def saying_problems(
     @wraps(tool)
     async def saying(*arguments: Arguments.args, **named: Arguments.kwargs) -> Result | CallToolResult:
         try:
-            with unforeseen_logged(logger, "tool", TurnEnded):
+            with log_unforeseen_errors(logger, "tool", TurnEnded):
                 return await tool(*arguments, **named)
         except AnswerdeskError as error:
             return _told(bilingual(error))
@@ -105,7 +105,7 @@ def saying_problems(
 def resource_errors() -> Iterator[None]:
     """Raise errors as the protocol's own, with both sentences."""
     try:
-        with unforeseen_logged(logger, "tool", TurnEnded):
+        with log_unforeseen_errors(logger, "tool", TurnEnded):
             yield
     except AnswerdeskError as error:
         kind = ResourceNotFoundError if isinstance(error, DocumentMissing | KnowledgeBaseMissing) else ResourceError

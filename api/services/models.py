@@ -37,7 +37,7 @@ from rag.errors import (
     ServingError,
     SettingsError,
 )
-from rag.generation.model_loading import load, unload, without_answers
+from rag.generation.model_loading import hold_all_slots, load, unload
 from rag.ollama.advice import Advice, advise, serving_of, stored_rates
 from rag.ollama.client import InstalledModel, OllamaClient, pull
 from rag.ollama.hardware import Machine
@@ -365,7 +365,7 @@ class ModelWork:
     def _without_answers(self, name: str) -> Iterator[None]:
         cancelled = threading.Event()
         self._control.when_stopped(cancelled.set)
-        with without_answers(
+        with hold_all_slots(
             self._shelf.admission,
             lambda answers: self._control.tell(Step("waiting", name, answers=answers)),
             cancelled,

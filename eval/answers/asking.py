@@ -22,13 +22,13 @@ from ingest.golden import GoldenQuestion
 from rag.evidence.packing import PackingLimits, pack
 from rag.generation.gateway import Admitted, GenerationRequest, WatchedGenerator
 from rag.generation.guard import Budget, GuardedReply, guard_reply
-from rag.generation.prompt import build_messages, to_reply
+from rag.generation.prompt import build_messages, reply_prompt
 from rag.grounding.citations import ground
 from rag.pipeline import Pipeline, PipelineParts, Retrieves
 from rag.protocols import GeneratedText, GeneratedThinking, GenerationFinished, GenerationPart, Generator, Message
 from rag.queue.admission import Wait
 from rag.retrieval.filters import PLAIN_SEARCH, SearchOptions
-from rag.retrieval.question import leans, needs_thought
+from rag.retrieval.question import may_be_follow_up, needs_thought
 from rag.schema import (
     Answer,
     AnswerDelta,
@@ -133,10 +133,10 @@ def _model_alone(
     if has_passage and not evidence:
         return
     text, language = question.question, question_language(question.question)
-    previous = question.previous if leans(text) else ""
+    previous = question.previous if may_be_follow_up(text) else ""
     together = f"{previous}\n{text}".strip()
     yield Retrieved(evidence, True, 1.0, generation)
-    messages = to_reply(build_messages(text, evidence, language, previous), text, language)
+    messages = reply_prompt(build_messages(text, evidence, language, previous), text, language)
     if not has_passage:
         messages = [Message("system", _FLOOR[language]), Message("user", together)]
     budget = Budget(parts.settings.thinking_budget_tokens, parts.settings.answer_budget_tokens)

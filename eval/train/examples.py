@@ -17,7 +17,7 @@ from eval.desk.judging import has_gold, holds_facts, holds_phrase, normalise
 from eval.train.questions import TrainingCase
 from rag.evidence.quotation import quoted_lines
 from rag.generation.answer import AnswerRequest
-from rag.generation.prompt import build_messages, to_reply
+from rag.generation.prompt import build_messages, reply_prompt
 from rag.generation.refusal import not_found_sentence
 from rag.grounding.citations import ground
 from rag.pipeline import Pipeline
@@ -122,7 +122,7 @@ class ExampleMaker:
 
     def _example(self, case: DeskCase, request: AnswerRequest, reply: str, *, answerable: bool) -> Example:
         messages = build_messages(request.question, request.evidence, request.language, request.previous)
-        asked = to_reply(messages, request.question, request.language)
+        asked = reply_prompt(messages, request.question, request.language)
         return Example(case.case_id, (*asked, *self._closed_reply), reply, answerable)
 
     def _documents(self, paths: Iterator[str] | frozenset[str]) -> frozenset[str]:

@@ -1,8 +1,8 @@
-"""Packs what retrieval found into the passages that are shown: in the order of the ranking, without repeats.
+"""Packs retrieved chunks into the passages that are shown: in the order of the ranking, without repeats.
 
-What of them the model reads is chosen sentence by sentence afterwards (``selection.py``).  Chunks that were not found
-are left out, also where their document has room for them: their sentences crowded out better ones (84.0 instead of
-86.7 % of 150 sample questions had their key points in 240 tokens).
+``selection.py`` then chooses the sentences that the model reads.  Chunks of a document that were not found are left out
+even if there is room: their sentences crowded out better ones (84.0 instead of 86.7 % of 150 sample questions had their
+key points in 240 tokens).
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -20,7 +20,7 @@ from rag.text.terms import terms
 
 _FIRST_DAY, _LAST_DAY = "valid_from", "valid_until"
 _SAME_WORDS = 0.85
-"""Share of all words of two chunks that both have, from which on the second is shown no more (a footer, a sentence)."""
+"""Share of common words from which on the second of two chunks is not shown (they differ in a footer, a sentence)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class PackingLimits:
 
 @dataclass(slots=True)
 class _Selection:
-    """What is shown of one document: its chunks, each with its rank."""
+    """The shown chunks of one document, each with its rank."""
 
     document: Document
     ranked: list[tuple[Chunk, int]] = field(default_factory=list)
@@ -46,52 +46,52 @@ PackingStatus = Literal["shown", "repeats", "no_room", "beyond"]
 
 @dataclass(frozen=True, slots=True)
 class PackedChunk:
-    """What became of a chunk of the ranking.
+    """A chunk of the ranking and its status.
 
     It is ``shown``, or it ``repeats`` another one, its ``tokens`` had ``no_room`` in the budget, or enough were found
-    before it (``beyond``).  ``tokens`` is 0 where they were not counted.
+    before it (``beyond``).  ``tokens`` is 0 if they were not counted.
     """
 
-    found: RetrievedChunk
+    retrieved: RetrievedChunk
     status: PackingStatus
     tokens: int = 0
     repeats: Chunk | None = None
 
 
 def pack_chunks(retrieval: Retrieval, limits: PackingLimits) -> list[PackedChunk]:
-    """Go through the ranking, best first, and say of each chunk whether it is shown."""
+    """Return the chunks of the ranking, best first, each with its status."""
     considered: list[PackedChunk] = []
-    told: list[tuple[Chunk, _ChunkFingerprint]] = []
+    distinct: list[tuple[Chunk, _ChunkFingerprint]] = []
     spent = 0
-    for found in retrieval.chunks:
-        if len(told) == limits.chunks:
-            considered.append(PackedChunk(found, "beyond"))
+    for hit in retrieval.chunks:
+        if len(distinct) == limits.chunks:
+            considered.append(PackedChunk(hit, "beyond"))
             continue
-        own = _fingerprint(found.chunk.text)
-        repeated = next((chunk for chunk, other in told if own.repeats(other)), None)
+        own = _fingerprint(hit.chunk.text)
+        repeated = next((chunk for chunk, other in distinct if own.repeats(other)), None)
         if repeated is not None:
-            considered.append(PackedChunk(found, "repeats", repeats=repeated))
+            considered.append(PackedChunk(hit, "repeats", repeats=repeated))
             continue
-        told.append((found.chunk, own))
-        cost = limits.count_tokens(found.chunk.text)
+        distinct.append((hit.chunk, own))
+        cost = limits.count_tokens(hit.chunk.text)
         has_room = spent + cost <= limits.budget_tokens
         spent += cost if has_room else 0
-        considered.append(PackedChunk(found, "shown" if has_room else "no_room", cost))
+        considered.append(PackedChunk(hit, "shown" if has_room else "no_room", cost))
     return considered
 
 
 def pack(
     retrieval: Retrieval, store: KnowledgeStore, limits: PackingLimits, question: str = ""
 ) -> tuple[Evidence, ...]:
-    """Return numbered passages in the order of the prompt: the best first, rules of another time after all others.
+    """Return numbered passages in the order of the prompt: the best first, rules of another time last.
 
-    Those are rules that hold neither now nor at the time that ``question`` is about.
+    Those hold neither now nor at the time that ``question`` is about.
 
     ``evidence.text == document.text[evidence.start:evidence.end]`` holds for each, passages of one document are
     disjoint, and their tokens are within the budget.  Reads the generation that ``retrieval`` names.
     """
     considered = pack_chunks(retrieval, limits)
-    selections = _select_found(considered, retrieval.generation, store)
+    selections = _select_shown(considered, retrieval.generation, store)
     if not selections:
         return _trimmed_first(retrieval, store, limits)
     passages = [pair for selection in selections.values() for pair in _passages(selection, limits.today)]
@@ -99,32 +99,32 @@ def pack(
     return tuple(replace(passage, number=number) for number, (_, passage) in enumerate(passages, start=1))
 
 
-def found_at(passages: Sequence[Evidence], found: Sequence[RetrievedChunk]) -> list[int]:
-    """Return at which place, from 0 on, each passage's first chunk was found; behind all for one that was not."""
+def passage_places(passages: Sequence[Evidence], chunks: Sequence[RetrievedChunk]) -> list[int]:
+    """Return the place, from 0, of each passage's first chunk in a ranking; the ranking's length if it has none."""
 
     def holds(passage: Evidence, chunk: Chunk) -> bool:
         is_within = chunk.start < passage.end and passage.start < chunk.end
         return chunk.document_id == passage.document_id and is_within
 
     return [
-        next((place for place, one in enumerate(found) if holds(passage, one.chunk)), len(found))
+        next((place for place, hit in enumerate(chunks) if holds(passage, hit.chunk)), len(chunks))
         for passage in passages
     ]
 
 
-def continued(shown: Sequence[Evidence], found: Sequence[Evidence]) -> tuple[Evidence, ...]:
-    """Return the passages of a second search behind those that are shown, which keep their numbers.
+def append_second_search(shown: Sequence[Evidence], found: Sequence[Evidence]) -> tuple[Evidence, ...]:
+    """Return the shown passages, with their numbers, and behind them the new ones of a second search.
 
-    One that both found is as the second one has it; one that it did not find stays, and is not read.
+    A passage of both is taken from the second; one of the first alone stays, but is not read.
     """
     left = {passage.number: passage for passage in shown}
     numbered: dict[int, Evidence] = {}
     for passage in found:
-        same = next((number for number, one in left.items() if _overlap(one, passage)), None)
-        number = len(shown) + 1 + sum(one > len(shown) for one in numbered) if same is None else same
+        same = next((number for number, earlier in left.items() if _overlap(earlier, passage)), None)
+        number = len(shown) + 1 + sum(used > len(shown) for used in numbered) if same is None else same
         left.pop(number, None)
         numbered[number] = replace(passage, number=number)
-    numbered |= {number: replace(one, sent=(), quoted=()) for number, one in left.items()}
+    numbered |= {number: replace(earlier, sent=(), quoted=()) for number, earlier in left.items()}
     return tuple(numbered[number] for number in sorted(numbered))
 
 
@@ -135,7 +135,7 @@ def _overlap(one: Evidence, other: Evidence) -> bool:
 def is_valid_for(question: str, passage: Evidence, today: date) -> bool:
     """Tell whether the passage's rule holds now, or the question is about a time at which it did or will.
 
-    The model is not to read other rules: asked what holds today, a small model repeats them as if they did.
+    Other rules are kept from the model: asked what holds today, a small one repeats them as if they did.
     """
     if passage.expired_on is not None:
         return refers_to_past(question, passage.expired_on, today)
@@ -144,7 +144,7 @@ def is_valid_for(question: str, passage: Evidence, today: date) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _ChunkFingerprint:
-    """What a chunk says: its words, and apart from them the figures and codes, in which near-copies may differ."""
+    """A chunk's words and, separately, its figures and codes, in which near-copies may differ."""
 
     words: frozenset[str]
     figures: frozenset[object]
@@ -163,9 +163,9 @@ def _fingerprint(text: str) -> _ChunkFingerprint:
     return _ChunkFingerprint(frozenset(terms(text)), figures.quantities | figures.codes)
 
 
-def _select_found(considered: Iterable[PackedChunk], generation: int, store: KnowledgeStore) -> dict[str, _Selection]:
-    """Take the chunks that are shown, best first."""
-    shown = [(one.found.chunk, rank) for rank, one in enumerate(considered) if one.status == "shown"]
+def _select_shown(considered: Iterable[PackedChunk], generation: int, store: KnowledgeStore) -> dict[str, _Selection]:
+    """Group shown chunks by document, best first."""
+    shown = [(packed.retrieved.chunk, rank) for rank, packed in enumerate(considered) if packed.status == "shown"]
     document_ids = list(dict.fromkeys(chunk.document_id for chunk, _ in shown))
     documents = store.documents_of(document_ids, generation) if document_ids else {}
     selections = {document_id: _Selection(documents[document_id]) for document_id in document_ids}
@@ -226,19 +226,19 @@ def _headings_of_all(document: Document, focus: Chunk, start: int) -> tuple[str,
 
 
 def expired_on(document: Document, today: date) -> date | None:
-    """Return the last day on which the document's rule held if that day is past."""
+    """Return the last day on which the document's rule held, if it is past."""
     last_day = last_day_of(document)
     return last_day if last_day is not None and last_day < today else None
 
 
 def starts_on(document: Document, today: date) -> date | None:
-    """Return the first day on which the document's rule will hold if that day is still to come."""
+    """Return the first day on which the document's rule will hold, if it is still to come."""
     first_day = _day(document, _FIRST_DAY)
     return first_day if first_day is not None and first_day > today else None
 
 
 def last_day_of(document: Document) -> date | None:
-    """Return the last day on which the document's rule holds (``valid_until`` of its own words); None for ever."""
+    """Return the last day on which the document's rule holds (``valid_until`` of its own words); None: forever."""
     return _day(document, _LAST_DAY)
 
 
@@ -251,8 +251,8 @@ def _day(document: Document, field: str) -> date | None:
 
 def _trimmed_first(retrieval: Retrieval, store: KnowledgeStore, limits: PackingLimits) -> tuple[Evidence, ...]:
     """Return the beginning of the best chunk, for a budget that is smaller than every chunk."""
-    for found in retrieval.chunks[:1]:
-        chunk = found.chunk
+    for hit in retrieval.chunks[:1]:
+        chunk = hit.chunk
         ends = [span.end for span in split_sentences(chunk.text)]
         fitting = [end for end in ends if limits.count_tokens(chunk.text[:end]) <= limits.budget_tokens]
         end = fitting[-1] if fitting else _longest_fitting(chunk.text, limits)

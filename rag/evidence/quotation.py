@@ -1,8 +1,8 @@
-"""The instant answer: the sentences that answer best, word for word, with the place where they stand.
+"""The instant answer: the best sentences, word for word, with their places in the documents.
 
-It needs no model, is there with the evidence, and cannot say anything that the documents do not.  Only what is layout
-in the document is left out: a table's bars and header, the signs before a heading.  A heading goes before the
-sentence right under it, which may mean the contrary without it: "Not covered: rust".
+It needs no model, is there with the evidence, and cannot say anything that the documents do not.  Only layout is left
+out: a table's bars and header, the signs before a heading.  A heading goes before the sentence right under it, which
+may mean the opposite without it: "Not covered: rust".
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,7 +14,7 @@ from rag.text.markup import is_description, row_cells, without_heading_signs
 from rag.text.parsed import BlockKind, parse_text
 
 Quoting = Literal["never", "if_needed", "only"]
-"""When the passages are quoted in the model's place: not at all, where it cannot answer now, or without asking it."""
+"""When passages are quoted instead of the model's answer: never, if it cannot answer now, or without asking it."""
 
 _ENDS_A_HEADING = tuple("?？!！:：.。")
 _BETWEEN_CELLS: dict[Language, tuple[str, str]] = {"en": (": ", "; "), "zh": ("：", "；")}
@@ -22,14 +22,14 @@ _BETWEEN_CELLS: dict[Language, tuple[str, str]] = {"en": (": ", "; "), "zh": ("�
 
 @dataclass(frozen=True, slots=True)
 class QuotedLine:
-    """A line to be read, and the span of the document that it is."""
+    """A quoted line, and its span in the document."""
 
     text: str
     span: TextSpan
 
 
 def quoted_lines(passage: Evidence) -> list[QuotedLine]:
-    r"""Return what is quoted of a passage.
+    r"""Return the quoted lines of a passage.
 
     >>> text = "| Code | Means |\n|---|---|\n| L4 | Lock is jammed |"
     >>> row = TextSpan(0, len(text))
@@ -44,20 +44,20 @@ def quoted_lines(passage: Evidence) -> list[QuotedLine]:
         if kind == "heading":
             heading = line
         elif kind not in ("header", "rule"):
-            plain = QuotedLine(_readable(kind, line.text, passage.language), line.span)
+            plain = QuotedLine(_readable_text(kind, line.text, passage.language), line.span)
             if plain.text:
-                quoted.append(_under(heading, plain, passage) if heading else plain)
+                quoted.append(_with_heading(heading, plain, passage) if heading else plain)
                 heading = None
-    return quoted or [QuotedLine(_readable(kind, line.text, passage.language), line.span) for kind, line in lines]
+    return quoted or [QuotedLine(_readable_text(kind, line.text, passage.language), line.span) for kind, line in lines]
 
 
 def quoted_text(evidence: Sequence[Evidence]) -> str:
-    """Return the lines of all passages; empty where nothing is quoted."""
+    """Return the quoted lines of all passages; empty if there are none."""
     return "\n".join(line.text for passage in evidence for line in quoted_lines(passage))
 
 
 def quoted_citations(evidence: Sequence[Evidence]) -> tuple[Citation, ...]:
-    """Return the citations of ``quoted_text``: every line of it rests on the words that it is."""
+    """Return the citations of ``quoted_text``: every line cites its own words."""
     citations = []
     start = 0
     for passage in evidence:
@@ -90,7 +90,7 @@ def _lines(passage: Evidence, span: TextSpan) -> Iterator[tuple[BlockKind, Quote
             position += len(line)
 
 
-def _under(heading: QuotedLine, line: QuotedLine, passage: Evidence) -> QuotedLine:
+def _with_heading(heading: QuotedLine, line: QuotedLine, passage: Evidence) -> QuotedLine:
     words = without_heading_signs(heading.text)
     if words == passage.title or passage.words(TextSpan(heading.span.end, line.span.start)).strip():
         return line
@@ -98,7 +98,7 @@ def _under(heading: QuotedLine, line: QuotedLine, passage: Evidence) -> QuotedLi
     return QuotedLine(f"{words}{joint}{line.text}", TextSpan(heading.span.start, line.span.end))
 
 
-def _readable(kind: BlockKind, line: str, language: Language) -> str:
+def _readable_text(kind: BlockKind, line: str, language: Language) -> str:
     if kind not in ("header", "rule", "row"):
         return without_heading_signs(line)
     after_first, after_others = _BETWEEN_CELLS[language]

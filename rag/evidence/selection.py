@@ -1,15 +1,15 @@
-"""Chooses the sentences of the passages that a model reads: those that answer to the question, and what they need.
+"""Chooses the sentences of the passages that a model reads: those that answer the question, with what they need.
 
-Every token costs time before the first word, so only sentences that fit are sent, those that together answer most of
-the question: what others have said already counts no more.  None that fits is left out, for a support answer is a
-condition, a row or a list of steps as often as one phrase.  Of 164 answerable customers' texts over 389 and 110 product
-pages the evidence held the facts of so many, at 320 / 480 / 1,200 tokens (no model):
+Every token delays the first word, so the budget goes to the sentences that together answer most of the question; one
+that only repeats the others adds nothing.  No sentence that fits is left out, because a support answer is a condition,
+a row or a list of steps as often as one phrase.  Of 164 answerable customers' texts over 389 and 110 product pages the
+evidence held the facts of so many, at 320 / 480 / 1,200 tokens (no model):
 
-    the sentences that answer best, each by itself      115 / 128 / 145
+    the best sentences, ranked one by one               115 / 128 / 145
     those that together answer most                     121 / 140 / 145
 
-A sentence needs what it cannot be understood without: the heading above it, the header of its table, the line that
-introduces its list, the sentence before where it begins with "otherwise" or "it".  Pure functions.
+A sentence needs the heading above it, the header of its table, the line that introduces its list, and the sentence
+before it if it begins with "otherwise" or "it".  Pure functions.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -30,15 +30,14 @@ from rag.text.quantities import Figures
 from rag.text.statements import content_words, named_codes, stated_figures
 
 SentenceLikeness = Callable[[Sequence[tuple[Evidence, TextSpan]]], Likeness | None]
-"""Says how well sentences, each a passage and a span of its document, answer to the question; None where it cannot."""
+"""Rates how well sentences, each a passage and a span of its document, match the question; None if it cannot."""
 
 
 @dataclass(frozen=True, slots=True)
-class AskedPart:
+class QuestionPart:
     """A part of a question that asks for several things.
 
-    ``likeness`` says how well sentences answer to it, and ``places`` at which place, from 0 on, each passage was found
-    for it.
+    ``likeness`` rates how well sentences match it; ``places`` has each passage's place, from 0, in its search results.
     """
 
     likeness: SentenceLikeness
@@ -49,56 +48,56 @@ _RANK_PENALTY = 0.8
 """Standard deviations, times the logarithm of its place, by which a sentence of a later passage must be better."""
 
 _LENGTH_PENALTY = 0.15
-"""Standard deviations, times the logarithm of its tokens, by which a longer sentence must be better: it takes the room
-of several."""
+"""Standard deviations, times the logarithm of its tokens, by which a longer sentence must be better: it takes more
+room."""
 
 _COVERAGE_WEIGHT = 12.0
-"""How much more than a sentence's own likeness counts by how much it raises that of all that are chosen, both in the
-standard deviation of likeness.  From 6 to 20 the counts above stay within two of each other at 480 tokens."""
+"""Weight of what a sentence adds to the coverage of all chosen ones, against its own likeness, both in standard
+deviations of likeness.  From 6 to 20 the counts above stay within two of each other at 480 tokens."""
 
 Spans = tuple[tuple[TextSpan, ...], ...]
 """For each passage, spans of its document: ordered and disjoint."""
 
 _QUOTED_TOKENS = 120
 _SHORTEST_STRETCH_TOKENS = 50
-"""Where a passage has as many behind its first sentence, a stretch is no shorter."""
+"""A stretch is no shorter, unless its passage ends before."""
 
 _STRETCH_RANK_PENALTY = 0.2
 _STRETCH_LENGTH_PENALTY = 0.3
 _BEST_SENTENCE_WEIGHT = 0.5
 _DENSITY_WEIGHT = 0.01
-"""A stretch of a passage is as good as all its sentences together answer, in standard deviations, less the first times
-the logarithm of its passage's place and the second times that of its tokens, and with the third times its best
-sentence.  The mean of all its sentences only tells those apart that answer alike.
+"""A stretch of a passage scores what its sentences together answer, in standard deviations, less the first value times
+the logarithm of its passage's place and the second times that of its tokens, plus the third times its best sentence's
+score.  The mean of its sentences' scores hardly more than breaks ties.
 
 Of 164 customers' texts over product pages, and of the sample's 210 questions, so many found their facts in 120 tokens
 of such quotations:
 
-    the stretch that answers best, as long as it may be                        74, 125
-    the sentences that together answer most, of all passages                   79, 131
-    such a stretch, and such sentences in the room that it leaves              81, 140
-    the same, where a longer stretch must be better than a shorter one         87, 140
+    the best stretch, as long as possible                                      74, 125
+    the sentences of all passages that together answer most                    79, 131
+    the best stretch, and such sentences in the remaining room                 81, 140
+    the same, with a penalty for longer stretches                              87, 140
 
-With .15 and .6 in the place of the second penalty there were 88, 139 and 83, 137; with 30 to 80 tokens for the
-shortest stretch 85 to 88, 142 to 143 (both with 2 for each code).
+With .15 and .6 as the second penalty there were 88, 139 and 83, 137; with 30 to 80 tokens as the shortest stretch 85
+to 88, 142 to 143 (both with a code weight of 2).
 """
 
 _CODE_WEIGHT = 3.0
 """Standard deviations, times the logarithm of all sentences over those with it, that a code of the question adds to a
-sentence in a quotation: an error's code is in few of them, a product's name in many.  So the code stands in the
-quotation of all 49 questions with one that is found; in 45 where each code adds 2."""
+sentence in a quotation: an error's code is in few of them, a product's name in many.  With it the code is in the
+quotation of all 49 questions with one that is found; in 45 if each code adds 2."""
 
-_BESIDE_A_CODE = 1.0
-"""Standard deviations by which a sentence without the code must be better than others to stand beside it: as many
-facts are found as without this, and a code's line does not stand among lines about anything."""
+_LEAST_WITHOUT_CODE = 1.0
+"""The least score, in standard deviations, of a sentence without the code that is quoted beside it: as many facts are
+found as without this limit, and fewer unrelated lines."""
 
 _WHOLE_WEIGHT = 0.7
 _WHOLE_TIMES = 2.0
-"""Of a question with parts: the weight of a sentence's score for the whole beside that for the part that it answers
-best, and how many times as much as a part the whole is to be answered.
+"""For a question with parts: the weight of a sentence's score for the whole, against that for the part it matches best,
+and how many times as much as a part the whole counts in the coverage.
 
 So many facts are sent of the sample's questions asked two or three at once (480), and of customers' texts whose parts
-lean on one another (66), and so many stand in the best match:
+depend on one another (66), and so many are in the best match:
 
     the whole alone            349, 52    157, 31
     the parts alone            393, 43    176, 27
@@ -107,15 +106,15 @@ lean on one another (66), and so many stand in the best match:
 """
 
 _SHORT_TOKENS = 100
-"""A first passage up to this long goes whole: in a list of questions the answer is a whole entry."""
+"""A first passage up to this long is sent whole: in a list of questions an answer is a whole entry."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Sentence:
-    """``span`` counts in the document.  ``needs`` are places in the list of all sentences of all passages.
+    """``span`` is in the document; ``needs`` are places in the list of all passages' sentences.
 
-    ``is_context`` tells headings and a table's header, which are taken only where a sentence needs them;
-    ``is_description`` what a model sees in a picture, which is read and never quoted.
+    ``is_context`` marks headings and a table's header, which are taken only if a sentence needs them;
+    ``is_description`` a model's description of a picture, which is read and never quoted.
     """
 
     passage: int
@@ -127,10 +126,10 @@ class _Sentence:
 
 
 class RankedSentences:
-    """The sentences of all passages, by how well they answer to the question.
+    """The sentences of all passages, ranked by how well they match the question.
 
-    Where it has ``parts``, a sentence is as good as it is for the whole and for the part that it answers best, and what
-    is chosen is to answer all of them: the words of one part, rare ones above all, would outweigh another's.
+    For a question with ``parts``, a score combines the whole and the part that the sentence matches best, and all parts
+    are covered: otherwise the words of one part, rare ones above all, would outweigh another's.
     """
 
     def __init__(
@@ -139,17 +138,17 @@ class RankedSentences:
         question: str,
         likeness: SentenceLikeness,
         count_tokens: Callable[[str], int],
-        parts: Sequence[AskedPart] = (),
+        parts: Sequence[QuestionPart] = (),
     ) -> None:
         self._evidence = evidence
-        self._sentences = _read(evidence)
-        self._needed = [_with_needs(place, self._sentences) for place in range(len(self._sentences))]
+        self._sentences = _all_sentences(evidence)
+        self._closures = [_needs_closure(place, self._sentences) for place in range(len(self._sentences))]
         self._costs = [count_tokens(sentence.text) for sentence in self._sentences]
         self._codes = named_codes(question)
-        self._named = [named_codes(one.text) if self._codes else frozenset[str]() for one in self._sentences]
-        self._of_other_codes = self._naming_only_other_codes()
-        whole = self._ranked(question, AskedPart(likeness, range(len(evidence))))
-        of_parts = [self._ranked(question, part) for part in parts]
+        self._sentence_codes = [named_codes(one.text) if self._codes else frozenset[str]() for one in self._sentences]
+        self._only_other_codes = self._find_only_other_codes()
+        whole = self._score_part(question, QuestionPart(likeness, range(len(evidence))))
+        of_parts = [self._score_part(question, part) for part in parts]
         self._scores = whole.scores
         if of_parts:
             best_of_parts = np.max([one.scores for one in of_parts], axis=0)
@@ -158,62 +157,61 @@ class RankedSentences:
         self._shares = np.concatenate(shares, axis=1) / (_WHOLE_TIMES + len(of_parts))
         self._order = _best_first(self._sentences, self._scores)
 
-    def to_send(self, budget_tokens: int) -> Spans:
-        """Return what the model is to read: the sentences that fit, the first passage whole if it is short.
+    def spans_to_send(self, budget_tokens: int) -> Spans:
+        """Return what the model reads: the sentences that fit, and the first passage whole if it is short.
 
-        Where sentences have a code that the question names, those that have only another are left out: a small model
-        tells the row of E05 to who asks for E09.  Of 51 customers' questions with a code 47 had their facts with them
-        and without, and a third fewer codes.
+        If sentences have a code of the question, those with only other codes are left out: a small model answers a
+        question about E09 with the row of E05.  Of 51 customers' questions with a code 47 had their facts with and
+        without them, and without a third fewer codes.
         """
         first = {place for place, sentence in enumerate(self._sentences) if sentence.passage == 0}
         is_short = self._cost(first) <= min(_SHORT_TOKENS, budget_tokens)
-        given = first - self._of_other_codes if is_short else set[int]()
-        candidates = [place for place in self._order if place not in self._of_other_codes]
-        return self._spans(self._covering(budget_tokens, given, candidates, self._scores))
+        given = first - self._only_other_codes if is_short else set[int]()
+        candidates = [place for place in self._order if place not in self._only_other_codes]
+        return self._spans(self._choose_covering(budget_tokens, given, candidates, self._scores))
 
-    def to_quote(self) -> Spans:
-        """Return what answers best, in ``_QUOTED_TOKENS``, for whoever cannot wait for the model: it can be read alone.
+    def spans_to_quote(self) -> Spans:
+        """Return what answers best in ``_QUOTED_TOKENS``, to be read by itself before the model's answer.
 
-        It begins with the stretch of one passage that answers best.  The room that is left goes to the sentences of any
-        passage that with it answer most.  Where sentences have a code that the question names, those that have only
-        another are about something else, and left out.
+        It begins with the best stretch of one passage.  The remaining room goes to the sentences of any passage that
+        add most.  Sentences with only other codes are left out, as in ``spans_to_send``.
         """
         scores = self._scores + self._code_weights()
-        named = {place for place in self._order if self._named[place] & self._codes}
+        coded = {place for place in self._order if self._sentence_codes[place] & self._codes}
         quotable = [
             place
             for place in self._order
-            if not self._sentences[place].is_description and place not in self._of_other_codes
+            if not self._sentences[place].is_description and place not in self._only_other_codes
         ]
-        fitting = [place for place in quotable if not named or place in named or scores[place] >= _BESIDE_A_CODE]
-        return self._spans(self._covering(_QUOTED_TOKENS, self._best_stretch(quotable, scores), fitting, scores))
+        fitting = [place for place in quotable if not coded or place in coded or scores[place] >= _LEAST_WITHOUT_CODE]
+        return self._spans(self._choose_covering(_QUOTED_TOKENS, self._best_stretch(quotable, scores), fitting, scores))
 
-    def _ranked(self, question: str, asked: AskedPart) -> Likeness:
-        """Return all sentences' likeness in its standard deviations, less, in ``scores``, for the passage's place."""
-        found = _likeness(self._evidence, self._sentences, question, asked.likeness)
-        places = np.array([asked.places[sentence.passage] for sentence in self._sentences], dtype=np.float64)
-        scores = self._compared(found.scores, self._sentences) - _RANK_PENALTY * np.log1p(places)
-        return Likeness(scores, found.shares / ((float(np.std(found.scores)) if len(found.scores) else 0.0) or 1.0))
+    def _score_part(self, question: str, part: QuestionPart) -> Likeness:
+        """Return all sentences' likeness in standard deviations; ``scores`` are less for later passages."""
+        raw = _likeness(self._evidence, self._sentences, question, part.likeness)
+        places = np.array([part.places[sentence.passage] for sentence in self._sentences], dtype=np.float64)
+        scores = self._standardize(raw.scores, self._sentences) - _RANK_PENALTY * np.log1p(places)
+        return Likeness(scores, raw.shares / ((float(np.std(raw.scores)) if len(raw.scores) else 0.0) or 1.0))
 
-    def _naming_only_other_codes(self) -> frozenset[int]:
-        """Return the sentences that name codes, they or what they need, but none of the question's; none if all do."""
+    def _find_only_other_codes(self) -> frozenset[int]:
+        """Return the sentences that, with their needs, name codes but none of the question's; none if all do so."""
         if not self._codes:
             return frozenset()
-        about = [frozenset[str]().union(*(self._named[one] for one in needed)) for needed in self._needed]
+        about = [frozenset[str]().union(*(self._sentence_codes[one] for one in needed)) for needed in self._closures]
         others = frozenset(place for place, codes in enumerate(about) if codes and not codes & self._codes)
         return others if any(codes & self._codes for codes in about) else frozenset()
 
     def _code_weights(self) -> NDArray[np.float64]:
-        """Return what the rarest of the question's codes that it has adds to each sentence; 0 for one without."""
-        count = len(self._named)
+        """Return what the rarest code of the question adds to each sentence that has it; 0 without one."""
+        count = len(self._sentence_codes)
         if not self._codes:
             return np.zeros(count)
-        having = {code: sum(code in own for own in self._named) for code in self._codes}
-        rarest = [min((having[code] for code in own & self._codes), default=count) for own in self._named]
+        having = {code: sum(code in own for own in self._sentence_codes) for code in self._codes}
+        rarest = [min((having[code] for code in own & self._codes), default=count) for own in self._sentence_codes]
         return _CODE_WEIGHT * np.log(count / np.array(rarest, dtype=np.float64))
 
     def _best_stretch(self, quotable: Sequence[int], scores: NDArray[np.float64]) -> set[int]:
-        """Return the stretch of one passage that answers best, with what it needs; empty where none is short enough."""
+        """Return the best stretch of one passage, with what it needs; empty if none is short enough."""
         allowed = frozenset(quotable)
         stretches = [stretch for first in sorted(quotable) for stretch in self._stretches_from(first, allowed)]
         if not stretches:
@@ -223,7 +221,7 @@ class RankedSentences:
         begins = np.cumsum(lengths) - lengths
         places = np.fromiter(chain.from_iterable(stretches), np.intp)
         together = np.maximum.reduceat(self._shares[places], begins, axis=0).sum(axis=1)
-        worth = self._compared(together, firsts)
+        worth = self._standardize(together, firsts)
         worth -= _STRETCH_RANK_PENALTY * _log_places(firsts)
         worth -= _STRETCH_LENGTH_PENALTY * np.log1p(np.add.reduceat(np.array(self._costs)[places], begins))
         worth += _BEST_SENTENCE_WEIGHT * np.maximum.reduceat(scores[places], begins)
@@ -231,14 +229,14 @@ class RankedSentences:
         return set(stretches[int(np.argmax(worth))])
 
     def _stretches_from(self, first: int, allowed: frozenset[int]) -> list[list[int]]:
-        """Return the stretches of a passage from one sentence on that fit, with what they need."""
+        """Return the fitting stretches of a passage from one sentence on, with what they need."""
         places: list[int] = []
         lengths: list[int] = []
         cost = 0
         for place in range(first, len(self._sentences)):
             if self._sentences[place].passage != self._sentences[first].passage:
                 break
-            more = self._needed[place].difference(places) if place in allowed else frozenset[int]()
+            more = self._closures[place].difference(places) if place in allowed else frozenset[int]()
             cost += self._cost(more)
             if cost > _QUOTED_TOKENS:
                 break
@@ -249,54 +247,54 @@ class RankedSentences:
                 lengths.append(len(places))
         return [places[:length] for length in lengths]
 
-    def _compared(self, values: NDArray[np.float64], sentences: Sequence[_Sentence]) -> NDArray[np.float64]:
-        """Return the values in standard deviations, each language by itself: likeness does not compare across them."""
-        compared = values.copy()
+    def _standardize(self, values: NDArray[np.float64], sentences: Sequence[_Sentence]) -> NDArray[np.float64]:
+        """Return the values in standard deviations, by language: likeness is not comparable across languages."""
+        standardized = values.copy()
         languages = np.array([self._evidence[sentence.passage].language for sentence in sentences])
         for language in sorted(set(languages.tolist())):
-            compared[languages == language] = z_scores(values[languages == language])
-        return compared
+            standardized[languages == language] = z_scores(values[languages == language])
+        return standardized
 
-    def _covering(
+    def _choose_covering(
         self, budget_tokens: int, given: set[int], candidates: Sequence[int], scores: NDArray[np.float64]
     ) -> set[int]:
-        """Add to what is ``given``, one after the other, the candidate with which all that are chosen answer most.
+        """Add candidates to those ``given``, each time the one with which the chosen sentences answer most.
 
-        A copy of one that is chosen is left out: without that 138 instead of 140 texts had their facts in 480 tokens.
+        A copy of a chosen sentence is left out: otherwise 138 instead of 140 texts had their facts in 480 tokens.
         Greedy, as for maximum coverage (Nemhauser, Wolsey and Fisher, doi:10.1007/BF01588971); their bound does not
-        hold here, for sentences differ in length.
+        hold here, because sentences differ in length.
         """
         worth = scores - _LENGTH_PENALTY * np.log1p(self._costs)
         chosen = set(given)
-        said = {self._said(place) for place in chosen}
+        keys = {self._copy_key(place) for place in chosen}
         left = budget_tokens - self._cost(chosen)
         covered = self._shares[sorted(chosen)].max(axis=0) if chosen else np.zeros(self._shares.shape[1])
         costs, waiting = np.array(self._costs), np.array([one for one in candidates if one not in chosen], np.intp)
         while len(waiting := waiting[costs[waiting] <= left]):
             gains = np.maximum(self._shares[waiting] - covered, 0.0).sum(axis=1)
             best_first = np.argsort(-(worth[waiting] + _COVERAGE_WEIGHT * gains), kind="stable")
-            added, tried = self._first_to_add(waiting[best_first].tolist(), left, chosen, said)
+            added, tried = self._first_to_add(waiting[best_first].tolist(), left, chosen, keys)
             if not added:
                 break
             waiting = np.delete(waiting, best_first[:tried])
             chosen |= added
-            said.update(map(self._said, added))
+            keys.update(map(self._copy_key, added))
             left -= self._cost(added)
             covered = np.maximum(covered, self._shares[sorted(added)].max(axis=0))
         return chosen or set(candidates[:1])
 
     def _first_to_add(
-        self, places: Sequence[int], left: int, chosen: set[int], said: set[Figures]
+        self, places: Sequence[int], left: int, chosen: set[int], keys: set[Figures]
     ) -> tuple[frozenset[int], int]:
-        """Return the first of the places that is no copy and has room, with what it needs, and how many were tried."""
+        """Return the first place that is no copy and fits, with what it needs, and how many were tried."""
         for tried, place in enumerate(places, start=1):
-            wanted = self._needed[place] - chosen
-            if wanted and self._cost(wanted) <= left and self._said(place) not in said:
+            wanted = self._closures[place] - chosen
+            if wanted and self._cost(wanted) <= left and self._copy_key(place) not in keys:
                 return wanted, tried
         return frozenset(), len(places)
 
-    def _said(self, place: int) -> Figures:
-        """Return what is equal for a sentence and its copy in another version, whatever list mark it has there."""
+    def _copy_key(self, place: int) -> Figures:
+        """Return what a sentence has in common with its copies, whatever their list marks."""
         return stated_figures(self._sentences[place].text)
 
     def _cost(self, places: Iterable[int]) -> int:
@@ -310,7 +308,7 @@ class RankedSentences:
         return tuple(_merged(passage, spans) for passage, spans in zip(self._evidence, by_passage, strict=True))
 
 
-def _read(evidence: Sequence[Evidence]) -> list[_Sentence]:
+def _all_sentences(evidence: Sequence[Evidence]) -> list[_Sentence]:
     sentences: list[_Sentence] = []
     for index, passage in enumerate(evidence):
         sentences += _sentences(passage, index, len(sentences))
@@ -318,7 +316,7 @@ def _read(evidence: Sequence[Evidence]) -> list[_Sentence]:
 
 
 def _sentences(passage: Evidence, index: int, first_place: int) -> list[_Sentence]:
-    """Return a passage's sentences without orders to the model; ``first_place`` is the first one's place among all."""
+    """Return a passage's sentences without injected ones; ``first_place`` is the first one's place among all."""
     return [
         _Sentence(
             passage=index,
@@ -334,7 +332,7 @@ def _sentences(passage: Evidence, index: int, first_place: int) -> list[_Sentenc
 
 @lru_cache(maxsize=1024)
 def _readable_sentences(text: str) -> tuple[_Sentence, ...]:
-    """Return the sentences of a passage by itself, without orders to the model: offsets and places count from 0."""
+    """Return the sentences of a passage by itself, without injected ones: offsets and places count from 0."""
     parsed = parse_text(text)
     readable = frozenset(spans_without_injection(text))
     kept = [place for place, sentence in enumerate(parsed.sentences) if sentence.span in readable]
@@ -355,14 +353,14 @@ def _readable_sentences(text: str) -> tuple[_Sentence, ...]:
 def _likeness(
     evidence: Sequence[Evidence], sentences: Sequence[_Sentence], question: str, likeness: SentenceLikeness
 ) -> Likeness:
-    """Return the likeness of all sentences; of the words that they share with the question where it is not known."""
-    found = likeness([(evidence[one.passage], one.span) for one in sentences]) if sentences else None
-    if found is not None:
-        return found
-    asked = sorted(content_words(question)) or [""]
-    held = [content_words(sentence.text) for sentence in sentences]
-    shares = np.array([[word in words for word in asked] for words in held], dtype=np.float64) / len(asked)
-    shares = shares.reshape(len(sentences), len(asked))
+    """Return the likeness of all sentences; if it is unknown, by the words that they share with the question."""
+    known = likeness([(evidence[one.passage], one.span) for one in sentences]) if sentences else None
+    if known is not None:
+        return known
+    wanted = sorted(content_words(question)) or [""]
+    contents = [content_words(sentence.text) for sentence in sentences]
+    shares = np.array([[word in words for word in wanted] for words in contents], dtype=np.float64) / len(wanted)
+    shares = shares.reshape(len(sentences), len(wanted))
     return Likeness(shares.sum(axis=1), shares)
 
 
@@ -375,17 +373,17 @@ def _best_first(sentences: Sequence[_Sentence], scores: NDArray[np.float64]) -> 
     return [place for place in order if not sentences[place].is_context] or order
 
 
-def _with_needs(place: int, sentences: Sequence[_Sentence]) -> frozenset[int]:
-    """Return the sentence's place with those of all that it needs, directly or not."""
+def _needs_closure(place: int, sentences: Sequence[_Sentence]) -> frozenset[int]:
+    """Return a sentence's place with those of all that it needs, directly or not."""
     if not sentences[place].needs:
         return frozenset((place,))
     wanted: set[int] = set()
     waiting = [place]
     while waiting:
-        one = waiting.pop()
-        if one not in wanted:
-            wanted.add(one)
-            waiting.extend(sentences[one].needs)
+        current = waiting.pop()
+        if current not in wanted:
+            wanted.add(current)
+            waiting.extend(sentences[current].needs)
     return frozenset(wanted)
 
 

@@ -28,17 +28,17 @@ from rag.evidence.quotation import quoted_citations, quoted_text
 from rag.generation.answerability import AnswerabilityFit, judge_answerable
 from rag.generation.guard import Budget, GuardedReply, guard_reply
 from rag.generation.output_filter import filter_output, recites_passages, without_preamble, without_spans
-from rag.generation.prompt import build_messages, to_reply
-from rag.generation.refusal import not_said_text, refusal_text
+from rag.generation.prompt import build_messages, reply_prompt
+from rag.generation.refusal import refusal_text, unanswered_parts_text
 from rag.generation.reply_languages import reply_language, says_not_found_in
-from rag.grounding.answered_parts import PartsOfReply, lacks_asked_value, says_not_found
+from rag.grounding.answered_parts import PartsOfReply, lacks_expected_value, says_not_found
 from rag.grounding.citations import Grounding, ground, has_its_figures_from, is_bare_verdict, repeats_question
 from rag.grounding.confirmation import unconfirmed_sentences
 from rag.grounding.conflicts import find_conflicts
 from rag.grounding.prompt_injection import injection_spans
 from rag.protocols import GeneratedText, GeneratedThinking, GenerationFinished, Generator, Message
 from rag.retrieval.filters import EVERYTHING, Filters
-from rag.retrieval.question import asked_parts, read_message
+from rag.retrieval.question import message_parts, read_message
 from rag.schema import (
     Answer,
     AnswerDelta,
@@ -54,7 +54,7 @@ from rag.schema import (
     ThinkingDelta,
 )
 from rag.settings import Settings
-from rag.text.language import is_in_other_than_third, third_language_after
+from rag.text.language import is_certainly_not_in, third_language_after
 from rag.text.markup import without_descriptions
 from rag.text.statements import read_statement
 from rag.text.translated_figures import figures_in_english
@@ -70,11 +70,11 @@ class GenerationClock:
         self._answered_at: float | None = None
         self._load_ms = 0.0
 
-    def loaded(self, finished: GenerationFinished) -> None:
+    def add_load_time(self, finished: GenerationFinished) -> None:
         """Add the time that the server took to load the model."""
         self._load_ms += finished.load_ms
 
-    def saw(self, part: GeneratedThinking | GeneratedText) -> Event:
+    def stamp(self, part: GeneratedThinking | GeneratedText) -> Event:
         """Note the time of a part and return its event."""
         if isinstance(part, GeneratedThinking):
             self._thought_at = self._thought_at or time.perf_counter()
@@ -94,7 +94,7 @@ class GenerationClock:
         if self._thought_at is not None:
             trace.record("thinking", (answered_at - self._thought_at) * 1000)
         writing_ms = (ended_at - answered_at) * 1000 - trace.recorded_ms("citations")
-        trace.record("answer", max(0.0, writing_ms))  # nothing at all may have been written before the check
+        trace.record("answer", max(0.0, writing_ms))  # the model may have written nothing before the check
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,27 +190,27 @@ def generate_answer(
     if fit is not None:
         if _is_missing(request, generator, messages, fit, clock):
             clock.record(request.trace)
-            return Completed(_refused(request, author), stopped_by="answerability")
+            return Completed(_build_refusal(request, author), stopped_by="answerability")
         not_said = _missing_parts(request, generator, messages, fit, clock)
-    governed = yield from _written(request, generator, messages, budget, clock)
-    clock.loaded(governed.finished)
-    reply = _checked(request, governed.text)
+    guarded = yield from _stream_reply(request, generator, messages, budget, clock)
+    clock.add_load_time(guarded.finished)
+    reply = _check_reply(request, guarded.text)
     if reply.refused and reply.stopped_by != "not_found":
         second = _quoting_reply(request, generator, messages, budget)
         if second is not None:
-            governed, reply = replace(second, thinking=governed.thinking), _checked(request, second.text)
+            guarded, reply = replace(second, thinking=guarded.thinking), _check_reply(request, second.text)
     clock.record(request.trace)
-    answer = _answered(request, reply, replace(author, thinking=governed.thinking))
-    left_open = tuple(part for part in _asked(request) if part in reply.unanswered or part in not_said)
-    if left_open and not answer.refused and len(left_open) < len(_asked(request)):
-        text = answer.text + not_said_text(left_open, request.language)
+    answer = _answer_from_reply(request, reply, replace(author, thinking=guarded.thinking))
+    left_open = tuple(part for part in _question_parts(request) if part in reply.unanswered or part in not_said)
+    if left_open and not answer.refused and len(left_open) < len(_question_parts(request)):
+        text = answer.text + unanswered_parts_text(left_open, request.language)
         answer = replace(answer, text=text, left_open=left_open)
-    finished = governed.finished
+    finished = guarded.finished
     return Completed(
         answer,
         finished.generated_tokens,
         finished.generation_ms,
-        governed.text,
+        guarded.text,
         reply.stopped_by,
         prompt_tokens=finished.prompt_tokens,
     )
@@ -218,7 +218,7 @@ def generate_answer(
 
 def refusal(request: AnswerRequest) -> Answer:
     """Return the refusal of a question for which nothing near was found; it needs no model."""
-    return _refused(request, _Author())
+    return _build_refusal(request, _Author())
 
 
 def quotation(request: AnswerRequest, instead_of: str = "") -> Answer | None:
@@ -227,12 +227,13 @@ def quotation(request: AnswerRequest, instead_of: str = "") -> Answer | None:
     Internal and outdated passages are not quoted; the question's own language comes first.  ``instead_of`` names the
     error that kept the model from answering.
     """
-    usable = [one for one in request.evidence if one.quoted and one.may_be_passed_on]
-    own = [one for one in usable if one.language == request.language] or usable
+    usable = [passage for passage in request.evidence if passage.quoted and passage.may_be_passed_on]
+    own = [passage for passage in usable if passage.language == request.language] or usable
     text = quoted_text(own)
     if not text:
         return None
-    return replace(_answer(request, _Author(), text, quoted_citations(own), lane="quotation"), instead_of=instead_of)
+    answer = _build_answer(request, _Author(), text, quoted_citations(own), lane="quotation")
+    return replace(answer, instead_of=instead_of)
 
 
 def _is_missing(
@@ -244,11 +245,11 @@ def _is_missing(
     part: str = "",
 ) -> bool:
     """Tell whether the passages probably lack the answer to the question, or to a ``part`` of it."""
-    found = judge_answerable(generator, messages, request.language, part)
-    clock.loaded(found.finished)
-    if found.yes is None:  # the model said neither yes nor no
+    judgement = judge_answerable(generator, messages, request.language, part)
+    clock.add_load_time(judgement.finished)
+    if judgement.yes is None:  # the model said neither yes nor no
         return False
-    probability = fit.probability(yes=found.yes, retrieval=request.retrieval_probability, language=request.language)
+    probability = fit.probability(yes=judgement.yes, retrieval=request.retrieval_probability, language=request.language)
     return probability < fit.refuse_below
 
 
@@ -256,27 +257,27 @@ def _missing_parts(
     request: AnswerRequest, generator: Generator, messages: list[Message], fit: AnswerabilityFit, clock: GenerationClock
 ) -> tuple[str, ...]:
     """Return the parts of the question whose answer the passages probably lack; none if that would be all of them."""
-    parts = asked_parts(request.question)
+    parts = message_parts(request.question)
     missing = tuple(part for part in parts if _is_missing(request, generator, messages, fit, clock, part))
     return missing if len(missing) < len(parts) else ()
 
 
-def _written(
+def _stream_reply(
     request: AnswerRequest, generator: Generator, messages: list[Message], budget: Budget, clock: GenerationClock
 ) -> GeneratorObject[Event, None, GuardedReply]:
     """Yield the model's reply as it comes, and return it."""
-    asked = to_reply(messages, request.question, request.language, third_language=request.third_language)
-    reply = guard_reply(generator, asked, think=request.think, language=request.reply_language, budget=budget)
-    governed: GuardedReply | None = None
+    prompt = reply_prompt(messages, request.question, request.language, third_language=request.third_language)
+    reply = guard_reply(generator, prompt, think=request.think, language=request.reply_language, budget=budget)
+    guarded: GuardedReply | None = None
     with closing(reply):
         for part in reply:
             if isinstance(part, GuardedReply):
-                governed = part
+                guarded = part
             elif part.text:
-                yield clock.saw(part)
-    assert governed is not None  # it ends with one or raises
+                yield clock.stamp(part)
+    assert guarded is not None  # it ends with one or raises
     request.check_cancelled()
-    return governed
+    return guarded
 
 
 def _quoting_reply(
@@ -289,21 +290,21 @@ def _quoting_reply(
     language, opening = request.language, request.opening_for(generator)
     if not opening:
         return None
-    asked = to_reply(messages, request.question, language, opening)
-    copying = guard_reply(generator, asked, think=False, language=language, budget=budget)
+    prompt = reply_prompt(messages, request.question, language, opening)
+    copying = guard_reply(generator, prompt, think=False, language=language, budget=budget)
     with closing(copying):
-        copied = "".join(_until_closed(copying))
-    begun = begun_conclusion(copied, request.evidence, language)
-    if not begun:
+        copied = "".join(_stream_quotation(copying))
+    longer_opening = conclusion_opening(copied, request.evidence, language)
+    if not longer_opening:
         return None
-    asked = to_reply(messages, request.question, language, begun)
-    *_, governed = guard_reply(generator, asked, think=False, language=language, budget=budget)
-    assert isinstance(governed, GuardedReply)  # it ends with one or raises
-    said = conclusion(governed.text)
-    return governed if request.is_supported(said) and not says_not_found(said) else None
+    prompt = reply_prompt(messages, request.question, language, longer_opening)
+    *_, guarded = guard_reply(generator, prompt, think=False, language=language, budget=budget)
+    assert isinstance(guarded, GuardedReply)  # it ends with one or raises
+    ending = conclusion(guarded.text)
+    return guarded if request.is_supported(ending) and not says_not_found(ending) else None
 
 
-def _until_closed(reply: Iterator[GeneratedThinking | GeneratedText | GuardedReply]) -> Iterator[str]:
+def _stream_quotation(reply: Iterator[GeneratedThinking | GeneratedText | GuardedReply]) -> Iterator[str]:
     """Yield the text of a reply up to the end of the quotation that it begins with."""
     text = ""
     for part in reply:
@@ -328,36 +329,36 @@ class _Reply:
     stopped_by: Guard
 
 
-def _checked(request: AnswerRequest, written: str) -> _Reply:
+def _check_reply(request: AnswerRequest, text: str) -> _Reply:
     """Check a reply against the passages and remove what must not be passed on."""
     with request.trace.span("citations"):
-        return _held_against_passages(request, written)
+        return _check_against_passages(request, text)
 
 
-def _held_against_passages(request: AnswerRequest, written: str) -> _Reply:
-    reply = without_preamble(written, request.question)
+def _check_against_passages(request: AnswerRequest, raw_text: str) -> _Reply:
+    reply = without_preamble(raw_text, request.question)
     text = filter_output(reply, request.question, request.evidence, request.is_supported)
     grounding = ground(text, request.evidence, request.in_context)
     if grounding.unsupported and grounding.citations and any(map(_gives_orders, request.evidence)):
         text = without_spans(text, grounding.unsupported)
         grounding = ground(text, request.evidence, request.in_context)
-    asked = _asked(request)
-    parts = PartsOfReply(text, grounding, request.evidence, request.in_context, asked)
+    question_parts = _question_parts(request)
+    parts = PartsOfReply(text, grounding, request.evidence, request.in_context, question_parts)
     unanswered = parts.unanswered
-    if 0 < len(unanswered) < len(asked) and (invented := parts.invented()):
+    if 0 < len(unanswered) < len(question_parts) and (invented := parts.invented_sentences()):
         text = without_spans(text, invented)
         grounding = ground(text, request.evidence, request.in_context)
     guard = _guard_against(request, text, grounding, unanswered)
     return _Reply(text, grounding, unanswered, bool(guard), guard or ("output_filter" if text != reply else ""))
 
 
-def _answered(request: AnswerRequest, reply: _Reply, author: _Author) -> Answer:
+def _answer_from_reply(request: AnswerRequest, reply: _Reply, author: _Author) -> Answer:
     if reply.refused:
-        return _refused(request, author)
+        return _build_refusal(request, author)
     unsupported = reply.grounding.unsupported
     if is_bare_verdict(reply.text):  # it has nothing to compare with the passages
         unsupported = (TextSpan(0, len(reply.text)),)
-    return _answer(request, author, reply.text, reply.grounding.citations, unsupported)
+    return _build_answer(request, author, reply.text, reply.grounding.citations, unsupported)
 
 
 def _guard_against(request: AnswerRequest, text: str, grounding: Grounding, unanswered: Sequence[str]) -> Guard:
@@ -370,7 +371,7 @@ def _guard_against(request: AnswerRequest, text: str, grounding: Grounding, unan
         return "unsupported" if _asks_back(request, text) or _says_nothing(text) else ""
     if not grounding.citations and _is_comparable(request, text) and not request.holds_figures_of(text):
         return "unsupported"
-    return "no_value" if lacks_asked_value(text, _asked(request), unanswered) else ""
+    return "no_value" if lacks_expected_value(text, _question_parts(request), unanswered) else ""
 
 
 def _says_not_found_in_third(request: AnswerRequest, text: str, grounding: Grounding) -> bool:
@@ -392,11 +393,11 @@ def _says_nothing(text: str) -> bool:
     return not is_bare_verdict(text) and not text.rstrip().endswith(("?", "？"))
 
 
-def _asked(request: AnswerRequest) -> tuple[str, ...]:
+def _question_parts(request: AnswerRequest) -> tuple[str, ...]:
     """Return the parts of the question; in a third language, whose words are not known, the whole."""
     if request.third_language:
         return (request.question,)
-    return asked_parts(request.question) or (read_message(request.question).question,)
+    return message_parts(request.question) or (read_message(request.question).question,)
 
 
 def _gives_orders(passage: Evidence) -> bool:
@@ -421,7 +422,7 @@ def _is_comparable(request: AnswerRequest, text: str) -> bool:
     return not is_foreign or bool(read_statement(text).quantities)
 
 
-def _refused(request: AnswerRequest, author: _Author) -> Answer:
+def _build_refusal(request: AnswerRequest, author: _Author) -> Answer:
     tried, nearest = bool(author.model), request.nearest_document
     text = refusal_text(
         request.evidence,
@@ -430,10 +431,10 @@ def _refused(request: AnswerRequest, author: _Author) -> Answer:
         nearest_document=nearest,
         third_language=request.third_language,
     )
-    return _answer(request, author, text, lane="refusal")
+    return _build_answer(request, author, text, lane="refusal")
 
 
-def _answer(
+def _build_answer(
     request: AnswerRequest,
     author: _Author,
     text: str,
@@ -469,8 +470,8 @@ def _third_language_of(request: AnswerRequest, text: str, lane: Lane) -> str:
         return ""
     if lane == "refusal":
         return request.third_language if reply_language(request.third_language).handoff else ""
-    found = third_language_after(text, request.question)
-    return request.third_language if found and not is_in_other_than_third(text, request.third_language) else found
+    third = third_language_after(text, request.question)
+    return request.third_language if third and not is_certainly_not_in(text, request.third_language) else third
 
 
 _OPENINGS: dict[Language, tuple[str, str]] = {"en": ('Our documents say: "', '"”'), "zh": ("资料中写道：“", "”")}
@@ -495,7 +496,7 @@ def is_closed(text: str) -> bool:
     return quoted is not None and quoted.end < len(text)
 
 
-def begun_conclusion(text: str, evidence: Sequence[Evidence], language: Language) -> str:
+def conclusion_opening(text: str, evidence: Sequence[Evidence], language: Language) -> str:
     """Return the quotation at the beginning of a reply with the first word of a conclusion.
 
     Empty if the quotation is not closed, or no passage has it word for word.

@@ -27,11 +27,11 @@ _LEAST_MASS = 0.2
 """If "yes" and "no" together are less probable than this, the model did not understand the question."""
 
 # Worded alike in both languages, and with the same two words to choose from: 是 and 否 put the level elsewhere.
-_ASKED: dict[Language, str] = {
+_QUESTION: dict[Language, str] = {
     "en": "Is the answer to this question written in the documents? yes or no",
     "zh": "这个问题的答案在资料里吗？回答 yes 或 no。",
 }
-_ASKED_OF_PART: dict[Language, str] = {
+_QUESTION_ABOUT_PART: dict[Language, str] = {
     "en": "Is the answer to “{part}” written in the documents? yes or no",
     "zh": "“{part}”的答案在资料里吗？回答 yes 或 no。",
 }
@@ -111,13 +111,13 @@ def judge_answerable(
     Raises what the generator raises.
     """
     *before, last = messages
-    wording = _ASKED_OF_PART[language].format(part=part) if part else _ASKED[language]
-    asked = [*before, replace(last, content=f"{last.content}\n\n{wording}")]
+    wording = _QUESTION_ABOUT_PART[language].format(part=part) if part else _QUESTION[language]
+    prompt = [*before, replace(last, content=f"{last.content}\n\n{wording}")]
     finished = GenerationFinished()
-    with closing(generator.generate(asked, think=False, max_tokens=1, candidates=_CANDIDATES)) as parts:
-        for one in parts:
-            if isinstance(one, GenerationFinished):
-                finished = one
+    with closing(generator.generate(prompt, think=False, max_tokens=1, candidates=_CANDIDATES)) as items:
+        for item in items:
+            if isinstance(item, GenerationFinished):
+                finished = item
     return AnswerabilityReply(yes_probability(finished.first_token), finished)
 
 

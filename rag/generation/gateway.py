@@ -168,7 +168,7 @@ class ModelGateway:
         if isinstance(error, ModelStoppedHalfway | OllamaUnavailable):
             return True
         if isinstance(error, ModelTimedOut):  # after minutes: only where the host is not slow but gone
-            return self.admission.host_count > 1 and not self.admission.answers(host)
+            return self.admission.host_count > 1 and not self.admission.is_answering(host)
         return self.admission.host_count > 1
 
 

@@ -27,7 +27,7 @@ from rag.protocols import (
     Message,
 )
 from rag.text.characters import ideographs, without_invisible
-from rag.text.language import is_in_other_than_third, text_language
+from rag.text.language import is_certainly_not_in, text_language
 from rag.text.sentences import split_sentences
 
 HELD_CHARACTERS = {"zh": 12, "en": 32, "ja": 12, "ko": 12, "th": 12}
@@ -90,26 +90,26 @@ def guard_reply(
     """
     total = GenerationFinished()
     thought = closed_thought = ""
-    insisted = asked_without_thought = False
+    insisted = retried_without_thought = False
     opening = messages[-1].content if messages[-1].role == "assistant" else ""
-    asked = messages[:-1] if opening else messages
+    base = messages[:-1] if opening else messages
     while True:
-        prompt = insist_on_language(asked, language) if insisted else list(asked)
+        prompt = insist_on_language(base, language) if insisted else list(base)
         if closed_thought or opening:
             prompt.append(Message("assistant", opening, thinking=closed_thought))
         call = _Call(generator, prompt, think=think, wanted=None if insisted else language, budget=budget)
-        spoken = yield from call.run()
-        total = _added(total, spoken.finished)
-        thought = thought or spoken.thinking.strip()
-        if spoken.end is _End.WRONG_LANGUAGE:
+        raw = yield from call.run()
+        total = _add_counts(total, raw.finished)
+        thought = thought or raw.thinking.strip()
+        if raw.end is _End.WRONG_LANGUAGE:
             insisted, think, closed_thought, opening = True, False, thought, ""
-        elif spoken.text.strip():
-            yield GuardedReply(_trimmed(spoken), thought, total)
+        elif raw.text.strip():
+            yield GuardedReply(_trimmed(raw), thought, total)
             return
-        elif spoken.thinking and think:
+        elif raw.thinking and think:
             think, closed_thought = False, thought
-        elif not asked_without_thought:
-            asked_without_thought, think, closed_thought, opening = True, False, "", ""
+        elif not retried_without_thought:
+            retried_without_thought, think, closed_thought, opening = True, False, "", ""
         else:
             raise ModelSaidNothing
 
@@ -217,7 +217,7 @@ def is_in_other_language(text: str, wanted: str) -> bool:
     (True, False)
     """
     if wanted not in ("zh", "en"):
-        return is_in_other_than_third(text, wanted)
+        return is_certainly_not_in(text, wanted)
     if wanted == "en":
         characters = len(ideographs(text))
         words = len(_LATIN_WORD.findall(text))
@@ -227,11 +227,11 @@ def is_in_other_language(text: str, wanted: str) -> bool:
     return sum(word.isalpha() and word.islower() for word in text.split()) >= _WRONG_LATIN_WORDS
 
 
-def _trimmed(spoken: _RawReply) -> str:
+def _trimmed(raw: _RawReply) -> str:
     """Return the text without its repetition, and without a last sentence cut off by the budget."""
-    text = spoken.text.strip()
+    text = raw.text.strip()
     repeats_from = repetition_start(text)
-    if repeats_from is None and spoken.finished.reason != "length":
+    if repeats_from is None and raw.finished.reason != "length":
         return text
     end, seen = 0, set()
     for sentence in split_sentences(text):
@@ -244,7 +244,7 @@ def _trimmed(spoken: _RawReply) -> str:
     return text[:end] if end else text[:repeats_from].rstrip()
 
 
-def _added(total: GenerationFinished, more: GenerationFinished) -> GenerationFinished:
+def _add_counts(total: GenerationFinished, more: GenerationFinished) -> GenerationFinished:
     return replace(
         total,
         prompt_tokens=total.prompt_tokens + more.prompt_tokens,

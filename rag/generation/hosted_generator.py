@@ -23,7 +23,7 @@ class HostedGenerator:
         self._hosts = hosts
         self._lock = threading.Lock()
         self._generators: dict[tuple[str, ChosenModel], FallbackGenerator] = {}
-        self._asked: Counter[str] = Counter()
+        self._in_flight: Counter[str] = Counter()
 
     @property
     def model(self) -> str:
@@ -44,9 +44,12 @@ class HostedGenerator:
     def context_tokens(self) -> int:
         """The smallest context in tokens of the hosts used so far."""
         with self._lock:
-            return min((one.context_tokens for one in self._generators.values()), default=self._settings.context_tokens)
+            return min(
+                (generator.context_tokens for generator in self._generators.values()),
+                default=self._settings.context_tokens,
+            )
 
-    def at(self, host: str) -> FallbackGenerator:
+    def for_host(self, host: str) -> FallbackGenerator:
         """Return the generator of one host, by the host's name."""
         key = (host, self._hosts.chosen())
         with self._lock:
@@ -62,13 +65,13 @@ class HostedGenerator:
     def generate(
         self, messages: Sequence[Message], *, think: bool, max_tokens: int, candidates: int = 0
     ) -> GeneratorObject[GenerationPart, None, None]:
-        """Yield what the generator of the usable host yields that is least used from here."""
+        """Yield the parts from the usable host that has the fewest requests from here."""
         self._hosts.require()
         with self._lock:
-            host = min(self._hosts.slots(), key=lambda name: self._asked[name])
-            self._asked[host] += 1
+            host = min(self._hosts.slots(), key=lambda name: self._in_flight[name])
+            self._in_flight[host] += 1
         try:  # "yield from" closes it when this is closed
-            yield from self.at(host).generate(messages, think=think, max_tokens=max_tokens, candidates=candidates)
+            yield from self.for_host(host).generate(messages, think=think, max_tokens=max_tokens, candidates=candidates)
         finally:
             with self._lock:
-                self._asked[host] -= 1
+                self._in_flight[host] -= 1

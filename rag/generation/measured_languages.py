@@ -36,7 +36,7 @@ class MeasuredLanguage:
 
 def measured_language(model: str, code: str) -> MeasuredLanguage | None:
     """Return the counts of a model, by its name in Ollama, in a language (ISO 639-1); None if not measured."""
-    return _all().get(model, {}).get(code)
+    return _measurements().get(model, {}).get(code)
 
 
 def language_note(answer: Answer, language: Language) -> str:
@@ -47,12 +47,12 @@ def language_note(answer: Answer, language: Language) -> str:
     name = third.chinese if language == "zh" else third.english
     measured = measured_language(answer.model, answer.third_language)
     key = "unmeasured" if measured is None else "kept" if measured.keeps_language else "not_kept"
-    counts = {} if measured is None else {one: getattr(measured, one) for one in MeasuredLanguage.__slots__}
+    counts = {} if measured is None else {field: getattr(measured, field) for field in MeasuredLanguage.__slots__}
     return translate(f"ask.language_{key}", language, name=name, model=answer.model, **counts)
 
 
 @cache
-def _all() -> dict[str, dict[str, MeasuredLanguage]]:
+def _measurements() -> dict[str, dict[str, MeasuredLanguage]]:
     models = json.loads(MEASURED_PATH.read_text(encoding="utf-8"))
     return {
         model: {code: MeasuredLanguage(**counts) for code, counts in languages.items()}

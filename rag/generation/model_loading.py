@@ -1,4 +1,4 @@
-"""Loads a model before somebody waits for it, and unloads it, without cutting off an answer.
+"""Loads a model before a question needs it, and unloads it, without cutting off an answer.
 
 In Ollama 0.24 an empty request does just that (server/routes.go, GenerateHandler): it loads the model, or unloads it if
 its keep-alive is 0 seconds; when the reply comes, unloading has begun but need not be finished.
@@ -23,9 +23,9 @@ from rag.settings import Settings
 logger = logging.getLogger(__name__)
 
 _LOOK_EVERY_SECONDS = 0.1
-_LETTING_GO_SECONDS = 20.0
-_NEWS_EVERY_SECONDS = 1.0
-_OWNER = "models"  # who takes turns with those who ask, in the model's line
+_UNLOAD_TIMEOUT_SECONDS = 20.0
+_REPORT_EVERY_SECONDS = 1.0
+_OWNER = "models"  # takes turns with the customers' questions in the model's queue
 
 
 def load(client: OllamaClient, name: str, settings: Settings) -> None:
@@ -42,13 +42,13 @@ def unload(client: OllamaClient, name: str) -> None:
     A model that another program is using stays until its answer is complete, so the wait ends after 20 s.
     """
     client.generate({"model": name, "keep_alive": 0})
-    until = time.monotonic() + _LETTING_GO_SECONDS
+    until = time.monotonic() + _UNLOAD_TIMEOUT_SECONDS
     while any(one.name == name for one in client.loaded()) and time.monotonic() < until:
         time.sleep(_LOOK_EVERY_SECONDS)
 
 
 @contextmanager
-def without_answers(
+def hold_all_slots(
     admission: Admission,
     waiting: Callable[[int], None],
     cancelled: threading.Event | None = None,
@@ -57,31 +57,31 @@ def without_answers(
     """Hold every slot of the model during a block, so that no answer is cut off and none begins.
 
     It waits in the common queue.  ``waiting`` is called about once a second with the number of answers still being
-    written, and may raise to give up.  Two programs that each held some of the slots would wait for each other for
-    ever, so the file ``lock`` lets in one at a time.  Raises ``AnswerCancelled``, ``QueueFull`` and ``WaitedTooLong``.
+    written, and may raise to give up.  Two programs that each held some of the slots would wait for each other
+    forever, so the file ``lock`` lets in one at a time.  Raises ``AnswerCancelled``, ``QueueFull``, ``WaitedTooLong``.
     """
     with ExitStack() as held:
         if lock is not None:
-            held.enter_context(_alone(lock, lambda: waiting(admission.occupancy().running), cancelled))
+            held.enter_context(_hold_lock(lock, lambda: waiting(admission.occupancy().running), cancelled))
         tickets = []
         for _ in range(admission.occupancy().slots):
             tickets.append(admission.ticket(TicketRequest(owner=_OWNER), cancelled=cancelled))
-            # nothing was written in it, so it says nothing about how long an answer takes
+            # no answer is written, so its duration says nothing about an answer's
             held.callback(tickets[-1].close, finished=False)
         for ticket in tickets:
             for _ in ticket.waits():
-                ours = sum(one.admitted.is_set() for one in tickets)
-                waiting(max(0, admission.occupancy().running - ours))
+                admitted = sum(each.admitted.is_set() for each in tickets)
+                waiting(max(0, admission.occupancy().running - admitted))
         yield
 
 
 @contextmanager
-def _alone(path: Path, waiting: Callable[[], None], cancelled: threading.Event | None) -> Iterator[None]:
+def _hold_lock(path: Path, waiting: Callable[[], None], cancelled: threading.Event | None) -> Iterator[None]:
     """Hold the lock; if its folder is not writable there is none, and no queue shared by programs either."""
     lock = FileLock(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        while not _taken(lock):
+        while not _try_lock(lock):
             if cancelled is not None and cancelled.is_set():
                 raise AnswerCancelled
             waiting()
@@ -93,9 +93,9 @@ def _alone(path: Path, waiting: Callable[[], None], cancelled: threading.Event |
         lock.release()
 
 
-def _taken(lock: FileLock) -> bool:
+def _try_lock(lock: FileLock) -> bool:
     try:
-        lock.acquire(timeout=_NEWS_EVERY_SECONDS)
+        lock.acquire(timeout=_REPORT_EVERY_SECONDS)
     except Timeout:
         return False
     return True

@@ -89,7 +89,7 @@ class ThoughtTags:
             parts += self._part(rest[:position])
             self._inside = tag == _OPEN
             rest = rest[position + len(tag) :]
-        held = _length_of_begun_tag(rest)
+        held = _length_of_partial_tag(rest)
         parts += self._part(rest[: len(rest) - held])
         self._held = rest[len(rest) - held :]
         return parts
@@ -107,11 +107,11 @@ class ThoughtTags:
 
 
 def _first_tag(text: str) -> tuple[int, str | None]:
-    found = [(text.find(tag), tag) for tag in (_OPEN, _CLOSE) if tag in text]
-    return min(found) if found else (-1, None)
+    tags = [(text.find(tag), tag) for tag in (_OPEN, _CLOSE) if tag in text]
+    return min(tags) if tags else (-1, None)
 
 
-def _length_of_begun_tag(text: str) -> int:
+def _length_of_partial_tag(text: str) -> int:
     """Return how many characters at the end of a text may begin a tag."""
     longest = min(len(text), len(_CLOSE) - 1)
     return next((size for size in range(longest, 0, -1) if any(t.startswith(text[-size:]) for t in (_OPEN, _CLOSE))), 0)
@@ -130,11 +130,11 @@ class NamedModel(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class _Failed:
+class _Failure:
     error: BaseException
 
 
-_Item = GenerationPart | _Failed | None
+_Item = GenerationPart | _Failure | None
 
 
 class AbortableConnection:
@@ -243,7 +243,7 @@ class OllamaGenerator:
         )
         reader.start()
         try:
-            yield from self._received(items, model)
+            yield from self._receive(items, model)
         except ModelTimedOut:
             connection.abort()
             threading.Thread(target=self._unload, args=(model,), name="ollama-unload", daemon=True).start()
@@ -254,38 +254,38 @@ class OllamaGenerator:
     def _unload(self, model: str) -> None:
         """Let Ollama start the model anew, once nobody else's answer is being written.
 
-        Ollama 0.24 loses a slot for good if a client leaves between two parts of an answer that
-        come quickly one after the other, https://github.com/ollama/ollama/issues/17131; a new runner has all of them.
+        Ollama 0.24 loses a slot for good if a client leaves between two parts of an answer that come quickly one after
+        the other, https://github.com/ollama/ollama/issues/17131; a new runner has all of them.
         """
         with suppress(ServingError):
             OllamaClient(self._settings.ollama_url).generate({"model": model, "keep_alive": 0})
 
-    def _received(self, items: "queue.SimpleQueue[_Item]", model: str) -> GeneratorObject[GenerationPart, None, None]:
+    def _receive(self, items: "queue.SimpleQueue[_Item]", model: str) -> GeneratorObject[GenerationPart, None, None]:
         text: list[str] = []
-        begun = False
+        has_begun = False
         waiting_since = time.monotonic()
         while True:
             try:
                 item = items.get(timeout=HEARTBEAT_SECONDS)
             except queue.Empty:
-                self._check_patience(time.monotonic() - waiting_since, begun=begun)
+                self._check_patience(time.monotonic() - waiting_since, has_begun=has_begun)
                 yield GeneratedText("")
                 continue
             if item is None:
                 raise ModelStoppedHalfway(partial_text="".join(text))
-            if isinstance(item, _Failed):
-                said = "".join(text)
-                raise translate_error(item.error, model, self._settings.ollama_url, said) from item.error
+            if isinstance(item, _Failure):
+                partial_text = "".join(text)
+                raise translate_error(item.error, model, self._settings.ollama_url, partial_text) from item.error
             if isinstance(item, GeneratedText):
                 text.append(item.text)
-            begun, waiting_since = True, time.monotonic()
+            has_begun, waiting_since = True, time.monotonic()
             yield item
             if isinstance(item, GenerationFinished):
                 return
 
-    def _check_patience(self, waited_seconds: float, *, begun: bool) -> None:
+    def _check_patience(self, waited_seconds: float, *, has_begun: bool) -> None:
         settings = self._settings
-        limit = settings.token_timeout_seconds if begun else settings.first_token_timeout_seconds
+        limit = settings.token_timeout_seconds if has_begun else settings.first_token_timeout_seconds
         if waited_seconds >= limit:
             raise ModelTimedOut(seconds=waited_seconds)
 
@@ -308,7 +308,7 @@ class OllamaGenerator:
             for part in tags.finish():
                 items.put(part)
             if last is not None:
-                items.put(_finished(last, logprobs))
+                items.put(_final_part(last, logprobs))
 
     def _options(self, max_tokens: int) -> dict[str, Any]:
         sampling = self._settings.sampling
@@ -355,7 +355,7 @@ class _HandOver:
     ) -> bool:
         if error is not None and self._connection.is_aborted:
             _LOG.debug("reading ended after the connection was aborted: %s", kind)
-        self._items.put(None if error is None else _Failed(error))
+        self._items.put(None if error is None else _Failure(error))
         return True
 
 
@@ -370,9 +370,9 @@ def translate_error(error: BaseException, model: str, host: str, partial_text: s
 
     if isinstance(error, ResponseError) and error.status_code == HTTPStatus.NOT_FOUND:
         return ModelMissing(model=model)
-    lost = isinstance(error, ResponseError) and _RUNNER_LOST.search(error.error) is not None
-    broken = isinstance(error, json.JSONDecodeError | ValidationError)  # a line that is not one of Ollama's
-    if lost or broken or (isinstance(error, ResponseError | httpx.TransportError) and partial_text):
+    is_runner_lost = isinstance(error, ResponseError) and _RUNNER_LOST.search(error.error) is not None
+    is_broken = isinstance(error, json.JSONDecodeError | ValidationError)  # a line that is not one of Ollama's
+    if is_runner_lost or is_broken or (isinstance(error, ResponseError | httpx.TransportError) and partial_text):
         return ModelStoppedHalfway(partial_text=partial_text)
     if isinstance(error, ResponseError):
         return OllamaRefused(reason=" ".join(error.error.split())[:_REASON_CHARACTERS])
@@ -402,7 +402,7 @@ def _is_only_loaded(chunk: "ChatResponse") -> bool:
     return chunk.done_reason == "load" and not (chunk.message.content or "").strip()
 
 
-def _finished(last: "ChatResponse", logprobs: "Sequence[Logprob] | None") -> GenerationFinished:
+def _final_part(last: "ChatResponse", logprobs: "Sequence[Logprob] | None") -> GenerationFinished:
     """Read Ollama's last object: counts in tokens, durations in nanoseconds; a cached prompt may have none."""
     return GenerationFinished(
         prompt_tokens=last.prompt_eval_count or 0,

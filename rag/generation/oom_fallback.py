@@ -58,7 +58,7 @@ def is_out_of_memory(reason: str) -> bool:
 def smaller_loads(load: Load, *, layers: int, quantizations: Sequence[str]) -> Iterator[Load]:
     """Yield ever smaller ways to load a model; ``layers`` is how many a GPU may hold, 0 without one.
 
-    >>> [str(one) for one in smaller_loads(Load("m:q8", 4096), layers=28, quantizations=["m:q4"])][-2:]
+    >>> [str(load) for load in smaller_loads(Load("m:q8", 4096), layers=28, quantizations=["m:q4"])][-2:]
     ['m:q8, 2048 tokens, 0 GPU layers', 'm:q4, 2048 tokens, 0 GPU layers']
     """
     for share in (3, 2, 1, 0) if layers else ():
@@ -79,11 +79,13 @@ def smaller_quantizations(model: str, installed: Sequence[InstalledModel]) -> li
         return []
     family = own.name.partition(":")[0]
     fitting = [
-        one
-        for one in installed
-        if one.name.partition(":")[0] == family and one.parameters == own.parameters and one.size_bytes < own.size_bytes
+        candidate
+        for candidate in installed
+        if candidate.name.partition(":")[0] == family
+        and candidate.parameters == own.parameters
+        and candidate.size_bytes < own.size_bytes
     ]
-    return [one.name for one in sorted(fitting, key=lambda one: one.size_bytes, reverse=True)]
+    return [candidate.name for candidate in sorted(fitting, key=lambda candidate: candidate.size_bytes, reverse=True)]
 
 
 class FallbackGenerator:
@@ -94,7 +96,7 @@ class FallbackGenerator:
         self._lock = threading.Lock()
         self._generator = OllamaGenerator(settings, choose)
         self._load: Load | None = None
-        self._left: Iterator[Load] | None = None
+        self._remaining_loads: Iterator[Load] | None = None
 
     @property
     def model(self) -> str:
@@ -127,26 +129,26 @@ class FallbackGenerator:
         while True:
             generator = self._generator
             parts = generator.generate(messages, think=think, max_tokens=max_tokens, candidates=candidates)
-            has_spoken = False
+            has_yielded = False
             try:
                 with closing(parts):
                     for part in parts:
-                        has_spoken = has_spoken or part != GeneratedText("")
+                        has_yielded = has_yielded or part != GeneratedText("")
                         yield part
                 return
             except OllamaRefused as error:
-                if has_spoken or not is_out_of_memory(str(error.details["reason"])):
+                if has_yielded or not is_out_of_memory(str(error.details["reason"])):
                     raise
-                self._relieve(generator, error)
+                self._shrink(generator, error)
 
-    def _relieve(self, failed: OllamaGenerator, error: OllamaRefused) -> None:
+    def _shrink(self, failed: OllamaGenerator, error: OllamaRefused) -> None:
         """Take the next smaller load, unless another thread has already done so."""
         with self._lock:
             if self._generator is not failed:
                 return
-            if self._left is None:
-                self._left = self._smaller(failed.model)
-            load = next(self._left, None)
+            if self._remaining_loads is None:
+                self._remaining_loads = self._smaller_loads(failed.model)
+            load = next(self._remaining_loads, None)
             if load is None:
                 raise ModelTooLarge(model=failed.model, tried=str(self._load or failed.model)) from error
             logger.warning("the model does not fit into memory; now tried: %s", load)
@@ -154,14 +156,14 @@ class FallbackGenerator:
             chosen = ChosenModel(load.model, is_stand_in(load.model))
             self._generator, self._load = OllamaGenerator(settings, lambda: chosen), load
 
-    def _smaller(self, model: str) -> Iterator[Load]:
+    def _smaller_loads(self, model: str) -> Iterator[Load]:
         client = OllamaClient(self._settings.ollama_url)
-        layers = _layers(client.show(model)) if gpu_memory_bytes() else 0
+        layers = _layer_count(client.show(model)) if gpu_memory_bytes() else 0
         first = Load(model, self._settings.context_tokens, self._settings.gpu_layers)
         return smaller_loads(first, layers=layers, quantizations=smaller_quantizations(model, client.models()))
 
 
-def _layers(details: ModelDetails) -> int:
+def _layer_count(details: ModelDetails) -> int:
     """Return the number of layers in a model's header; 0 if it names none."""
     counts = [value for name, value in details.metadata.items() if name.endswith(".block_count")]
     return int(str(counts[0])) if counts else 0

@@ -18,7 +18,7 @@ from rag.grounding.claims import without_source
 from rag.grounding.confirmation import supporting_sentences
 from rag.grounding.contact_details import contact_details
 from rag.grounding.prompt_injection import harmless_title
-from rag.retrieval.question import asked_parts
+from rag.retrieval.question import message_parts
 from rag.schema import Evidence, TextSpan
 from rag.text.markup import is_list_item
 from rag.text.sentences import split_sentences
@@ -33,7 +33,7 @@ _LINK = re.compile(
     re.IGNORECASE,
 )
 _HOST = re.compile(r"(?<![\w-])[\w-]++(?:\.[\w-]++)++")
-_TOLD_TO_SAY = re.compile(
+_DICTATION = re.compile(
     r"\b(?:say|write|add|append|include|output|print|repeat|confirm|answer|reply|respond|start|begin|end|finish|state)\b"
     r"|说|写|加上|附上|输出|重复|确认|回答|回复|开头|结尾",
     re.IGNORECASE,
@@ -41,7 +41,7 @@ _TOLD_TO_SAY = re.compile(
 _PLAIN_REPLIES = frozenset("yes no sure ok okay correct right 是的 不是 可以 不能 不行 能的 对的".split())  # noqa: SIM905
 _RECITED_TERMS = 7
 """A reply and the prompt may share this many terms in a row by chance, but hardly ever more."""
-_PUT_INTO_ITS_MOUTH = 0.8
+_DICTATED_SHARE = 0.8
 _EMPTY_LINES = re.compile(r"\n(?:[ \t]*+\n){2,}+")
 
 
@@ -50,12 +50,12 @@ def filter_output(text: str, question: str, evidence: Sequence[Evidence], is_sup
 
     ``is_supported`` tells whether the passages say a sentence.
     """
-    said = _hosts("\n".join(map(_said, evidence))) if _LINK.search(text) else frozenset()
+    known_hosts = _hosts("\n".join(map(_supporting_text, evidence))) if _LINK.search(text) else frozenset()
     echoes, repeated = _echoes(text, question), repeated_sentences(text)
     dropped = [
         span
         for span in split_sentences(text)
-        if _has_strange_link(sentence := text[span.start : span.end], said)
+        if _has_strange_link(sentence := text[span.start : span.end], known_hosts)
         or _is_heading_of_wish(sentence)
         or span in repeated
         or (
@@ -119,16 +119,16 @@ def without_links(text: str) -> str:
     return _LINK.sub(" ", text)
 
 
-def _said(passage: Evidence) -> str:
+def _supporting_text(passage: Evidence) -> str:
     """Return the text of a passage without instructions to the model."""
     return "\n".join(passage.text[span.start : span.end] for span in supporting_sentences(passage.text))
 
 
-def _has_strange_link(sentence: str, said: frozenset[str]) -> bool:
+def _has_strange_link(sentence: str, known_hosts: frozenset[str]) -> bool:
     """Tell whether a sentence names a host or a mail address that no passage names."""
     for link in _LINK.finditer(sentence):
-        named = _hosts(link.group())
-        if not named or not named <= said:
+        hosts = _hosts(link.group())
+        if not hosts or not hosts <= known_hosts:
             return True
     return False
 
@@ -175,13 +175,13 @@ def _runs(texts: Iterable[str]) -> Iterator[tuple[str, ...]]:
 def _is_dictated(sentence: str, question: str) -> bool:
     """Tell whether an unsupported sentence is what the question told the model to say."""
     words = set(terms(sentence)) - _PLAIN_REPLIES
-    if not words or _TOLD_TO_SAY.search(question) is None:
+    if not words or _DICTATION.search(question) is None:
         return False
-    return len(words & set(terms(question))) >= _PUT_INTO_ITS_MOUTH * len(words)
+    return len(words & set(terms(question))) >= _DICTATED_SHARE * len(words)
 
 
 _SHORTEST_ECHO_TERMS = 6
-_TELLS = re.compile(
+_REPORTED_SPEECH = re.compile(
     r"[^\n:：]{0,30}[:：]|\W*the customer (?:writes|asks|says|states|wrote|asked|said)(?: that)?\b", re.IGNORECASE
 )
 """The words before a repetition of the customer's: "The customer writes:"."""
@@ -193,31 +193,33 @@ def _echoes(text: str, question: str) -> set[TextSpan]:
     A statement in the words of a question may be its answer, and if there are several questions, one that is repeated
     before its answer is a heading.
     """
-    asked = [(terms(question[span.start : span.end]), _asks(question, span)) for span in split_sentences(question)]
-    own = [words for words, _ in asked]
-    told = [words for words, is_question in asked if not is_question]
-    has_parts = len(asked_parts(question)) > 1
+    spans = split_sentences(question)
+    customers = [(terms(question[span.start : span.end]), _is_question(question, span)) for span in spans]
+    sentences = [words for words, _ in customers]
+    statements = [words for words, is_question in customers if not is_question]
+    has_parts = len(message_parts(question)) > 1
     echoes: set[TextSpan] = set()
     is_followed_by_answer = False
     for span in reversed(list(split_sentences(text))):
-        is_question = _asks(text, span)
-        is_echo = _is_told_by(text[span.start : span.end], own if is_question else told)
+        is_question = _is_question(text, span)
+        is_echo = _is_part_of_any(text[span.start : span.end], sentences if is_question else statements)
         if is_echo and not (is_question and has_parts and is_followed_by_answer):
             echoes.add(span)
         is_followed_by_answer = not is_echo
     return echoes
 
 
-def _is_told_by(sentence: str, own: Iterable[list[str]]) -> bool:
+def _is_part_of_any(sentence: str, sentences: Iterable[list[str]]) -> bool:
     """Tell whether a sentence, without "the customer writes", is part of a customer's, given as terms."""
-    telling = _TELLS.match(sentence)
-    words = terms(sentence[telling.end() :] if telling else sentence)
+    lead_in = _REPORTED_SPEECH.match(sentence)
+    words = terms(sentence[lead_in.end() :] if lead_in else sentence)
     if len(words) < _SHORTEST_ECHO_TERMS:
         return False
-    return any(one[place : place + len(words)] == words for one in own for place in range(len(one) - len(words) + 1))
+    length = len(words)
+    return any(own[place : place + length] == words for own in sentences for place in range(len(own) - length + 1))
 
 
-def _asks(text: str, sentence: TextSpan) -> bool:
+def _is_question(text: str, sentence: TextSpan) -> bool:
     return text[sentence.start : sentence.end].rstrip(_ORNAMENTS).endswith(("?", "？"))
 
 
@@ -253,15 +255,15 @@ def without_preamble(reply: str, question: str) -> str:
     >>> without_preamble("资料中写道：“最多 50 个。”所以不能。", "能开60个吗？")
     '资料中写道：“最多 50 个。”所以不能。'
     """
-    asked = question.strip()
+    wording = question.strip()
     rest = _without_label(_without_tags(reply))
-    if asked and rest.startswith(asked):
-        rest = _without_label(_after(rest[len(asked) :]))
+    if wording and rest.startswith(wording):
+        rest = _without_label(_after_label(rest[len(wording) :]))
     rest = _without_source(rest)
     return rest if any(character.isalnum() for character in rest) else reply
 
 
-def _after(text: str) -> str:
+def _after_label(text: str) -> str:
     """Return the text after a label and its closing emphasis; the first mark of a list stays."""
     return text.lstrip("*_").lstrip()
 
@@ -295,4 +297,4 @@ def _without_label(text: str) -> str:
     ends_as_label = words in _SPEAKERS or (words.endswith(_LABEL_WORDS) and len(words.split()) <= 3)
     if not colon or not ends_as_label or "\n" in words:
         return text
-    return _after(bare[len(label) + 1 :])
+    return _after_label(bare[len(label) + 1 :])

@@ -84,9 +84,9 @@ def build_messages(
     """
     words, message = _WORDS[language], read_message(question)
     passages = "\n\n".join(_passage(passage, language) for passage in evidence if passage.sent)
-    told = [("previous", previous), ("background", message.background), ("question", message.question)]
-    asked = "\n".join(words[name].format(question=as_data(text)) for name, text in told if text)
-    return [*beginning(), Message("user", f"{words['open']}\n{passages}\n{words['close']}\n\n{asked}")]
+    lines = [("previous", previous), ("background", message.background), ("question", message.question)]
+    customer = "\n".join(words[name].format(question=as_data(text)) for name, text in lines if text)
+    return [*beginning(), Message("user", f"{words['open']}\n{passages}\n{words['close']}\n\n{customer}")]
 
 
 def beginning() -> list[Message]:
@@ -104,7 +104,7 @@ def wish_texts() -> list[str]:
     return [words[name] for words in _WORDS.values() for name in ("reply", "yes_or_no")]
 
 
-def to_reply(
+def reply_prompt(
     messages: Sequence[Message], question: str, language: Language, opening: str = "", third_language: str = ""
 ) -> list[Message]:
     """Return the messages with a request for the reply after the question: its length and its language.
@@ -124,8 +124,8 @@ def to_reply(
     words = _WORDS[language]
     is_yes_or_no = not opening and asks_yes_or_no(read_message(question).question)
     wish = words["reply"] + (words["yes_or_no"] if is_yes_or_no else "")
-    begun = [Message("assistant", opening)] if opening else []
-    return [*before, Message(last.role, f"{last.content}\n\n{wish}"), *begun]
+    continued = [Message("assistant", opening)] if opening else []
+    return [*before, Message(last.role, f"{last.content}\n\n{wish}"), *continued]
 
 
 def insist_on_language(messages: Sequence[Message], language: str) -> list[Message]:
@@ -188,19 +188,19 @@ class ContextFit:
 
         The error says how long the ``question`` in the messages may be.
         """
-        over = self._over(messages, reply_tokens)
-        if over > 0:
-            own = self.count_tokens(question) * _MODEL_TOKENS_A_TOKEN
-            raise PromptTooLong(tokens=round(own), limit=max(0, int(own - over)))
+        excess = self._excess(messages, reply_tokens)
+        if excess > 0:
+            question_tokens = self.count_tokens(question) * _MODEL_TOKENS_A_TOKEN
+            raise PromptTooLong(tokens=round(question_tokens), limit=max(0, int(question_tokens - excess)))
 
     def excess_tokens(self, messages: Sequence[Message], reply_tokens: int) -> int:
         """Return how many embedder tokens ``messages`` must lose to fit; 0 if they fit."""
-        return max(0, math.ceil(self._over(messages, reply_tokens) / _MODEL_TOKENS_A_TOKEN))
+        return max(0, math.ceil(self._excess(messages, reply_tokens) / _MODEL_TOKENS_A_TOKEN))
 
-    def _over(self, messages: Sequence[Message], reply_tokens: int) -> float:
+    def _excess(self, messages: Sequence[Message], reply_tokens: int) -> float:
         """Return the excess in tokens of the model; negative if there is room."""
-        told = sum(self.count_tokens(message.content) for message in messages)
-        needed = told * _MODEL_TOKENS_A_TOKEN + _TOKENS_A_MESSAGE * len(messages) + _READERS_TOKENS
+        prompt_tokens = sum(self.count_tokens(message.content) for message in messages)
+        needed = prompt_tokens * _MODEL_TOKENS_A_TOKEN + _TOKENS_A_MESSAGE * len(messages) + _READERS_TOKENS
         return needed + reply_tokens - self._context_tokens()
 
 

@@ -40,7 +40,7 @@ _MOST_TOKENS = 60
 _LONGEST_TITLE_CHARACTERS = 100
 _MARKS = re.compile(r"^[\s\d.)、*#\-–•\"'“”‘’《》「」]+|[\s*\"'“”‘’《》「」]+$")
 
-_ASKED: dict[Language, str] = {
+_REQUEST: dict[Language, str] = {
     "en": "A customer writes:\n{question}\n\nWhich pages of the documents would answer this? Write only two or three "
     "likely titles, in the words of a product manual, one a line.",
     "zh": "顾客来信：\n{question}\n\n哪几篇资料能回答？只写两三个可能的标题，用产品手册的用语，每行一个。",
@@ -56,22 +56,22 @@ def with_second_search(
     """
     with request.trace.span("expand"):
         words = expansion(generator, request.in_context, request.language)
-        found = search_again(words) if words else None
-    if found is None:
+        result = search_again(words) if words else None
+    if result is None:
         return request
-    again, retrieved = found
+    expanded, retrieved = result
     yield retrieved
-    return again
+    return expanded
 
 
 def expansion(generator: Generator, question: str, language: Language) -> str:
     """Return likely titles of pages that answer a question, joined by blanks; empty if the model names none."""
     with closing(generator.generate(_messages(question, language), think=False, max_tokens=_MOST_TOKENS)) as parts:
-        written = "".join(part.text for part in parts if isinstance(part, GeneratedText))
-    titles = (_MARKS.sub("", line)[:_LONGEST_TITLE_CHARACTERS] for line in written.splitlines())
+        text = "".join(part.text for part in parts if isinstance(part, GeneratedText))
+    titles = (_MARKS.sub("", line)[:_LONGEST_TITLE_CHARACTERS] for line in text.splitlines())
     return " ".join([title for title in titles if title][:_MOST_TITLES])
 
 
 def _messages(question: str, language: Language) -> Sequence[Message]:
     """Return the prompt; it begins as all do, so that the answer's prompt is still in the prefix cache."""
-    return [*beginning(), Message("user", _ASKED[language].format(question=as_data(question)))]
+    return [*beginning(), Message("user", _REQUEST[language].format(question=as_data(question)))]

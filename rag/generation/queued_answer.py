@@ -1,7 +1,7 @@
 """Answers from the model: events of one generation, shared by identical questions that arrive while it is in flight.
 
-Nobody owns a shared stream.  Whoever needs the next event fetches it while the others wait for it.  So the stream goes
-on when the question that began it leaves, and ends when the last one does.
+Nobody owns a shared stream.  The first participant to need the next event fetches it for all.  So the stream continues
+when the question that began it leaves, and ends when the last one does.
 """
 
 import threading
@@ -27,10 +27,10 @@ from rag.settings import Settings
 
 Item = TypeVar("Item")
 
-_LOOK_EVERY_SECONDS = 0.1  # how soon somebody who only waits for another's drawing sees that it is cancelled
+_LOOK_EVERY_SECONDS = 0.1  # how soon a participant that waits for another's fetch notices its cancellation
 
 
-class _AllLeft(threading.Event):
+class _AllCancelled(threading.Event):
     """Set while all participants are cancelled."""
 
     def __init__(self, run: "_Run[Item]") -> None:
@@ -38,23 +38,23 @@ class _AllLeft(threading.Event):
         self._run = run
 
     def is_set(self) -> bool:
-        return all(cancelled.is_set() for cancelled in list(self._run.taking_part.values()))
+        return all(cancelled.is_set() for cancelled in list(self._run.participants.values()))
 
 
 class _Run(Generic[Item]):
     """One stream and its participants, by number."""
 
     def __init__(self, begin: Callable[[threading.Event], Iterator[Item]]) -> None:
-        self.taking_part: dict[int, threading.Event] = {}
-        self.joined = 0
+        self.participants: dict[int, threading.Event] = {}
+        self.joined_count = 0
         self.ended = False
         self._changed = threading.Condition()
         self._items: list[Item] = []
         self._error: BaseException | None = None
-        self._is_drawn = False
-        self._source = begin(_AllLeft(self))
+        self._is_fetching = False
+        self._source = begin(_AllCancelled(self))
 
-    def at(self, place: int, cancelled: threading.Event) -> Item | None:
+    def item_at(self, place: int, cancelled: threading.Event) -> Item | None:
         """Return the item at a place, None after the last; wait for it or fetch it.  Raises the stream's errors."""
         while True:
             with self._changed:
@@ -66,28 +66,28 @@ class _Run(Generic[Item]):
                     return None
                 if cancelled.is_set():
                     raise AnswerCancelled
-                if self._is_drawn:
+                if self._is_fetching:
                     self._changed.wait(_LOOK_EVERY_SECONDS)
                     continue
-                self._is_drawn = True
-            self._draw()
+                self._is_fetching = True
+            self._fetch()
 
     def close(self) -> None:
         """End the stream, which has no participants any more."""
         if isinstance(self._source, GeneratorObject):
             self._source.close()
 
-    def _draw(self) -> None:
+    def _fetch(self) -> None:
         error: BaseException | None = None
         items: list[Item] = []
         try:
             items = [next(self._source)]
         except StopIteration:
             pass
-        except BaseException as raised:  # noqa: BLE001  (raised again, for everybody)
+        except BaseException as raised:  # noqa: BLE001  (raised again, in each participant)
             error = raised
         with self._changed:
-            self._is_drawn = False
+            self._is_fetching = False
             self._items += items
             self._error = error
             self.ended = not items
@@ -114,12 +114,12 @@ class SharedStreams(Generic[Item]):
             is_joined = run is not None and not run.ended
             if run is None or not is_joined:
                 run = self._runs[key] = _Run(begin)
-            number = run.joined
-            run.joined += 1
-            run.taking_part[number] = cancelled
+            number = run.joined_count
+            run.joined_count += 1
+            run.participants[number] = cancelled
         place = 0
         try:
-            while (item := run.at(place, cancelled)) is not None:
+            while (item := run.item_at(place, cancelled)) is not None:
                 place += 1
                 yield item, is_joined
         finally:
@@ -127,8 +127,8 @@ class SharedStreams(Generic[Item]):
 
     def _leave(self, key: Hashable, run: _Run[Item], number: int) -> None:
         with self._lock:
-            del run.taking_part[number]
-            is_last = not run.taking_part
+            del run.participants[number]
+            is_last = not run.participants
             if (is_last or run.ended) and self._runs.get(key) is run:
                 del self._runs[key]
         if is_last:
@@ -177,12 +177,12 @@ class AnswerGeneration:
             except OwnQueueFull as error:
                 if error.details["owner"] == asker.owner:
                     raise
-                continue  # whoever began the generation has too many questions waiting, not this one's owner
+                continue  # the owner of the question that began the generation has too many waiting, not this one's
             return
 
     def _shared_events(self, request: AnswerRequest, asker: Asker) -> GeneratorObject[Event, None, None]:
-        def begin(all_left: threading.Event) -> Iterator[Event]:
-            return self._queue_and_generate(replace(request, cancelled=all_left), asker)
+        def begin(all_cancelled: threading.Event) -> Iterator[Event]:
+            return self._queue_and_generate(replace(request, cancelled=all_cancelled), asker)
 
         key = (
             request.question,
@@ -199,7 +199,7 @@ class AnswerGeneration:
                 if is_joined and isinstance(event, ThinkingDelta | AnswerDelta):
                     spoke_at = spoke_at or time.perf_counter()
                 if is_joined and isinstance(event, Completed):
-                    yield _as_joined(event, request, joined_at, spoke_at or time.perf_counter())
+                    yield _completed_for_joiner(event, request, joined_at, spoke_at or time.perf_counter())
                 else:
                     yield event
 
@@ -216,10 +216,10 @@ class AnswerGeneration:
         ticket = self._ticket(request, asker)
 
         def run(generator: Generator) -> GeneratorObject[Event, None, Completed]:
-            asked = request
+            expanded = request
             if request.search_again is not None:
-                asked = yield from with_second_search(request, request.search_again, generator)
-            return (yield from generate_answer(asked, generator, self._settings, self._fit_of(generator.model)))
+                expanded = yield from with_second_search(request, request.search_again, generator)
+            return (yield from generate_answer(expanded, generator, self._settings, self._fit_of(generator.model)))
 
         # The slot is free by the time ``Completed`` is yielded: leaving after it does not count as breaking off.
         completed = yield from _events(self._gateway, GenerationRequest(run, ticket, request.cancelled), request)
@@ -252,7 +252,7 @@ def _events(
                 yield event
 
 
-def _as_joined(completed: Completed, request: AnswerRequest, joined_at: float, spoke_at: float) -> Completed:
+def _completed_for_joiner(completed: Completed, request: AnswerRequest, joined_at: float, spoke_at: float) -> Completed:
     """Return the answer with the times of a later participant; its tokens are counted for the first one."""
     request.trace.record("wait", (spoke_at - joined_at) * 1000)
     request.trace.record("answer", _ms_since(spoke_at))

@@ -22,7 +22,7 @@ _SENTENCES: dict[Language, tuple[str, str, str, str]] = {
         "请转交能进一步核实的同事处理。",
     ),
 }
-_OF_ANOTHER_TIME: dict[Language, tuple[str, str]] = {
+_OTHER_PERIOD: dict[Language, tuple[str, str]] = {
     "en": (
         " Nearest of all is “{title}”, which held until {day}.",
         " Nearest of all is “{title}”, which holds from {day}.",
@@ -33,22 +33,22 @@ _QUOTED: dict[Language, tuple[str, str]] = {"en": ("“{}”", ", "), "zh": ("�
 
 _NOT_FOUND: dict[Language, str] = {"en": "The documents do not say this.", "zh": "资料中没有说明这一点。"}
 
-_NOT_SAID: dict[Language, tuple[str, str]] = {
+_PARTS_NOT_FOUND: dict[Language, tuple[str, str]] = {
     "en": (" Not found in the documents: {parts}.", " Please ask a colleague who can find out."),
     "zh": ("资料中没有找到这个问题的答案：{parts}。", "请转交能进一步核实的同事处理。"),
 }
 
 
-def not_said_text(parts: Sequence[str], language: Language) -> str:
+def unanswered_parts_text(parts: Sequence[str], language: Language) -> str:
     """Return the sentence that names the unanswered parts of a question, without the story before each.
 
-    >>> not_said_text(["And what does it cost?"], "en")
+    >>> unanswered_parts_text(["And what does it cost?"], "en")
     ' Not found in the documents: “And what does it cost?”. Please ask a colleague who can find out.'
     """
     _, comma = _QUOTED[language]
-    said, handoff = _NOT_SAID[language]
+    sentence, handoff = _PARTS_NOT_FOUND[language]
     quoted = comma.join("“{}”".format(" ".join(part.split())) for part in map(last_question, parts))
-    return said.format(parts=quoted) + handoff
+    return sentence.format(parts=quoted) + handoff
 
 
 def not_found_sentence(language: Language) -> str:
@@ -80,17 +80,17 @@ def refusal_text(
     """
     third = reply_language(third_language) if third_language else None
     nothing_near, not_in_passages, nearest, handoff = _sentences(language, third)
-    said = not_in_passages if model_tried else nothing_near
+    text = not_in_passages if model_tried else nothing_near
     quoted, comma = _QUOTED[language]
     titles = list(
         dict.fromkeys(passage.title for passage in evidence if _has_name(passage) and passage.may_be_passed_on)
     )
     if third is None or not third.handoff:
-        said += _of_another_time(evidence, language, nearest_document)
+        text += _other_period_note(evidence, language, nearest_document)
     if not titles:
-        return said + handoff
+        return text + handoff
     names = comma.join(quoted.format(title) for title in titles[:_NEAREST_ARTICLES])
-    return said + nearest.format(titles=names) + handoff
+    return text + nearest.format(titles=names) + handoff
 
 
 def _sentences(language: Language, third: ReplyLanguage | None) -> tuple[str, str, str, str]:
@@ -99,11 +99,11 @@ def _sentences(language: Language, third: ReplyLanguage | None) -> tuple[str, st
     return third.nothing_near, third.not_in_passages, third.nearest, third.handoff
 
 
-def _of_another_time(evidence: Sequence[Evidence], language: Language, nearest_document: str) -> str:
-    passage = next((one for one in evidence if one.document_id == nearest_document), None)
+def _other_period_note(evidence: Sequence[Evidence], language: Language, nearest_document: str) -> str:
+    passage = next((candidate for candidate in evidence if candidate.document_id == nearest_document), None)
     if passage is None or passage.audience != "public" or not _has_name(passage):
         return ""
-    held, will_hold = _OF_ANOTHER_TIME[language]
+    held, will_hold = _OTHER_PERIOD[language]
     if passage.expired_on is not None:
         return held.format(title=passage.title, day=passage.expired_on.isoformat())
     return will_hold.format(title=passage.title, day=passage.starts_on.isoformat()) if passage.starts_on else ""

@@ -51,7 +51,7 @@ def reply_language(code: str) -> ReplyLanguage:
     >>> reply_language("de").demand, reply_language("sv").demand
     ('Antworte auf Deutsch.', 'Answer in Swedish (svenska).')
     """
-    return _all()[code]
+    return _languages()[code]
 
 
 _NOT_FOUND = {
@@ -157,6 +157,6 @@ def says_not_found_in(code: str, text: str) -> bool:
 
 
 @cache
-def _all() -> dict[str, ReplyLanguage]:
+def _languages() -> dict[str, ReplyLanguage]:
     wordings = json.loads(WORDING_PATH.read_text(encoding="utf-8"))
     return {code: ReplyLanguage(**wording) for code, wording in wordings.items()}

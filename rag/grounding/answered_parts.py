@@ -18,23 +18,29 @@ from rag.grounding.topic_match import known_names
 from rag.schema import Evidence, TextSpan
 from rag.text.language import text_language
 from rag.text.quantities import Quantity
-from rag.text.questions import CHINESE_QUESTION_WORDS, AskedValue, asked_value, asks_yes_or_no, says_that_it_depends
+from rag.text.questions import (
+    CHINESE_QUESTION_WORDS,
+    ExpectedValue,
+    asks_yes_or_no,
+    expected_value,
+    says_that_it_depends,
+)
 from rag.text.sentences import split_sentences
 from rag.text.statements import content_words, read_statement
 
 
-def lacks_asked_value(text: str, parts: Sequence[str], unanswered: Sequence[str]) -> bool:
+def lacks_expected_value(text: str, parts: Sequence[str], unanswered: Sequence[str]) -> bool:
     """Tell whether a reply answers no part of a question that asks for a figure.
 
     ``unanswered`` are the parts that it leaves open (``PartsOfReply``).  A reply that says what the figure depends on
     is an answer; and if a yes or no would be an answer as well, the figure may only be mentioned in passing.
     """
-    wants_figure = any(asked_value(part) is not None and not asks_yes_or_no(part) for part in parts)
+    wants_figure = any(expected_value(part) is not None and not asks_yes_or_no(part) for part in parts)
     return wants_figure and len(unanswered) == len(parts) and not says_that_it_depends(text)
 
 
 @dataclass(frozen=True, slots=True)
-class _Supported:
+class _SupportedSentence:
     """A supported sentence of a reply: its own words and those of its citations, and its figures.
 
     Of a sentence that is not ``cited`` only the figures are known to come from the evidence.
@@ -60,37 +66,37 @@ class PartsOfReply:
         self._evidence = evidence
         self._question = question
         self._parts = parts
-        self._asked = read_statement(question).quantities
-        self._read = _quantities_read(evidence)
+        self._question_figures = read_statement(question).quantities
+        self._evidence_figures = _evidence_quantities(evidence)
         self._supported = self._supported_sentences()
         self.unanswered = self._unanswered()
         """The parts that no supported sentence answers, in order, unless the reply says that they are not found."""
 
-    def invented(self) -> tuple[TextSpan, ...]:
+    def invented_sentences(self) -> tuple[TextSpan, ...]:
         """Return the sentences that answer an ``unanswered`` part with something that no passage says.
 
         Such a sentence gives a figure of the kind that the part asks for, which no passage has.  Or it is unsupported
         and has a word of the part's own, and the part asks for yes or no or names something that no passage names.
         Next to the note that the documents do not answer this part, it would answer it all the same.
         """
-        values = [value for part in self.unanswered if (value := asked_value(part)) is not None]
+        values = [value for part in self.unanswered if (value := expected_value(part)) is not None]
         yes_or_no = self._own_words(filter(asks_yes_or_no, self.unanswered))
-        unread = self._own_words(filter(self._names_the_unread, self.unanswered))
+        unknown = self._own_words(filter(self._names_the_unknown, self.unanswered))
 
         def is_invented(span: TextSpan) -> bool:
             sentence = self._text[span.start : span.end]
             figures = self._own_figures(sentence)
-            if figures and not figures & self._read and any(value.among(figures) for value in values):
+            if figures and not figures & self._evidence_figures and any(value.matching(figures) for value in values):
                 return True
             words = content_words(sentence) if span in self._grounding.unsupported else frozenset()
-            if unread & words:  # its figures may be those of something that is named
+            if unknown & words:  # its figures may be those of something that is named
                 return True
             return bool(yes_or_no & words) and not has_its_figures_from(sentence, self._evidence, self._question)
 
         return tuple(filter(is_invented, split_sentences(self._text)))
 
     def _unanswered(self) -> tuple[str, ...]:
-        told = frozenset(
+        not_found = frozenset(
             word
             for span in split_sentences(self._text)
             if says_not_found(sentence := self._text[span.start : span.end])
@@ -100,34 +106,36 @@ class PartsOfReply:
         unanswered = []
         for part in self._parts:
             own = self._own_words([part])
-            value = asked_value(part)
+            value = expected_value(part)
             if value is None:
-                answers = _says(own, self._supported)
-            elif len(self._parts) > 1 and self._names_the_unread(part):
+                answers = _is_answered_by_words(own, self._supported)
+            elif len(self._parts) > 1 and self._names_the_unknown(part):
                 answers = False  # before a figure is taken, which may be another part's
             else:
-                answers = _gives(value, own, self._supported, taken)
-            if not answers and not own & told:
+                answers = _take_value(value, own, self._supported, taken)
+            if not answers and not own & not_found:
                 unanswered.append(part)
         return tuple(unanswered)
 
-    def _own_words(self, some: Iterable[str]) -> frozenset[str]:
+    def _own_words(self, parts: Iterable[str]) -> frozenset[str]:
         """Return the words of ``some`` parts that no other part has.
 
         Chinese question words do not count, nor words that would be read across them.
         """
         own: frozenset[str] = frozenset()
-        for part in some:
+        for part in parts:
             others = frozenset(word for other in self._parts if other != part for word in content_words(other))
             own |= content_words(_CHINESE_QUESTION_WORD.sub(" ", part)) - others
         return own
 
     def _own_figures(self, sentence: str) -> frozenset[Quantity]:
         return frozenset(
-            one for one in read_statement(sentence).quantities if not any(map(one.agrees_with, self._asked))
+            figure
+            for figure in read_statement(sentence).quantities
+            if not any(map(figure.agrees_with, self._question_figures))
         )
 
-    def _names_the_unread(self, part: str) -> bool:
+    def _names_the_unknown(self, part: str) -> bool:
         """Tell whether a part names something that no passage and no cited sentence mentions.
 
         If the best passage is in the other language, it may use another name.
@@ -135,42 +143,48 @@ class PartsOfReply:
         if not self._evidence or self._evidence[0].language != text_language(part):
             return False
         names = read_statement(part).names
-        told = frozenset(name for one in self._supported if one.cited for name in read_statement(one.text).names)
-        return not names - told <= known_names(names, self._evidence)
+        cited = frozenset(
+            name for sentence in self._supported if sentence.cited for name in read_statement(sentence.text).names
+        )
+        return not names - cited <= known_names(names, self._evidence)
 
-    def _supported_sentences(self) -> list[_Supported]:
-        found = []
+    def _supported_sentences(self) -> list[_SupportedSentence]:
+        supported = []
         for span in split_sentences(self._text):
             sentence = self._text[span.start : span.end]
-            cited = self._grounding.citations
-            quotes = [one.quote for one in cited if (one.start, one.end) == (span.start, span.end)]
+            citations = self._grounding.citations
+            quotes = [
+                citation.quote for citation in citations if (citation.start, citation.end) == (span.start, span.end)
+            ]
             has_figures = quotes or has_its_figures_from(sentence, self._evidence, self._question)
             if states_nothing(sentence) or not has_figures:
                 continue
-            words = frozenset(word for written in (sentence, *quotes) for word in content_words(written))
-            found.append(_Supported(sentence, bool(quotes), words, self._own_figures(sentence) & self._read))
-        return found
+            words = frozenset(word for text in (sentence, *quotes) for word in content_words(text))
+            supported.append(
+                _SupportedSentence(sentence, bool(quotes), words, self._own_figures(sentence) & self._evidence_figures)
+            )
+        return supported
 
 
-def _says(own: frozenset[str], supported: Sequence[_Supported]) -> bool:
-    return any(not own or own & one.words for one in supported)
+def _is_answered_by_words(own: frozenset[str], supported: Sequence[_SupportedSentence]) -> bool:
+    return any(not own or own & sentence.words for sentence in supported)
 
 
-def _gives(
-    value: AskedValue, own: frozenset[str], supported: Sequence[_Supported], taken: set[tuple[int, Quantity]]
+def _take_value(
+    value: ExpectedValue, own: frozenset[str], supported: Sequence[_SupportedSentence], taken: set[tuple[int, Quantity]]
 ) -> bool:
     """Tell whether a sentence gives such a value that is not ``taken``, and take it; or gives it in words."""
-    for place, one in enumerate(supported):
-        for figure in sorted(value.among(one.figures)):
+    for place, sentence in enumerate(supported):
+        for figure in sorted(value.matching(sentence.figures)):
             if (place, figure) not in taken:
                 taken.add((place, figure))
                 return True
-        if value.is_given_in_words(one.text) and (not own or own & one.words):
+        if value.is_given_in_words(sentence.text) and (not own or own & sentence.words):
             return True
     return False
 
 
-def _quantities_read(evidence: Sequence[Evidence]) -> frozenset[Quantity]:
+def _evidence_quantities(evidence: Sequence[Evidence]) -> frozenset[Quantity]:
     """Return the quantities of the passages; those in table cells also with the units of their header."""
     spans = [span for place, passage in enumerate(evidence) for span in quotable_spans(passage, place)]
     stated = {figure for span in spans for figure in span.own.quantities}
@@ -188,14 +202,14 @@ def _quantities_read(evidence: Sequence[Evidence]) -> frozenset[Quantity]:
 _CHINESE_QUESTION_WORD = re.compile(rf"怎么办|什么时候|哪[种个些里]|{CHINESE_QUESTION_WORDS}")
 
 _SOURCE = r"(?:documents?|passages?|information|text|articles?|knowledge base|materials?)"
-_SAYS = r"(?:say|tell|mention|specif(?:y|ied)|state|contain|provide|include|cover|address|give|indicate|describe|list)"
-_STATED = "mentioned|specified|stated|provided|given|covered|included"
-_NOT_SAID = re.compile(
-    rf"{_SOURCE}\b.{{0,40}}?\b(?:do|does|did)(?: not|n['’]t) (?:\w+ )?{_SAYS}"
-    rf"|\b(?:not|n['’]t) (?:\w+ )?(?:{_STATED}|available)"
+_VERBS = r"(?:say|tell|mention|specif(?:y|ied)|state|contain|provide|include|cover|address|give|indicate|describe|list)"
+_PARTICIPLES = "mentioned|specified|stated|provided|given|covered|included"
+_NOT_FOUND = re.compile(
+    rf"{_SOURCE}\b.{{0,40}}?\b(?:do|does|did)(?: not|n['’]t) (?:\w+ )?{_VERBS}"
+    rf"|\b(?:not|n['’]t) (?:\w+ )?(?:{_PARTICIPLES}|available)"
     rf" (?:in|by|within) (?:\w+ ){{0,3}}{_SOURCE}"
     rf"|\baccording to (?:\w+ ){{0,2}}{_SOURCE}, .{{0,80}}?\b(?:(?:is|are)(?: not|n['’]t) (?:\w+ )?"
-    rf"(?:{_STATED})|there (?:is|are) no (?:mention|details?))\b"
+    rf"(?:{_PARTICIPLES})|there (?:is|are) no (?:mention|details?))\b"
     rf"|\b(?:there is|there[’']s|i have|i could find|contains?|provides?) no (?:\w+ )?{_SOURCE}"
     r" (?:about|on|regarding|in|for|that|to)"
     r"|\b(?:leaves?|left) (?:\w+ ){0,3}open\b"
@@ -213,7 +227,7 @@ def says_not_found(text: str) -> bool:
     (True, False)
     """
     sentences = [text[span.start : span.end] for span in split_sentences(text)]
-    first = next((at for at, sentence in enumerate(sentences) if _NOT_SAID.search(sentence)), None)
+    first = next((place for place, sentence in enumerate(sentences) if _NOT_FOUND.search(sentence)), None)
     if first is None or not all(states_nothing(sentence) for sentence in sentences[:first]):
         return False
     rest = [read_statement(sentence) for sentence in sentences[first + 1 :]]

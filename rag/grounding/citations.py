@@ -56,16 +56,16 @@ def ground(text: str, evidence: Sequence[Evidence], question: str = "") -> Groun
     context = Context(evidence, spans, read_statement(_comparable(question, third)))
     citations: list[Citation] = []
     unsupported: list[TextSpan] = []
-    stated: _Stated | None = None
+    previous: _SupportedClaim | None = None
     for sentence in split_sentences(text):
-        written = text[sentence.start : sentence.end]
-        if _only_asks(written) if third else states_nothing(written):
-            if stated is not None and is_bare_verdict(written) and not stated.leads_to(written):
+        words = text[sentence.start : sentence.end]
+        if _only_asks(words) if third else states_nothing(words):
+            if previous is not None and is_bare_verdict(words) and not previous.leads_to(words):
                 unsupported.append(sentence)
             continue
-        claim = Claim.read(written, question, third)
+        claim = Claim.read(words, question, third)
         support = supporting_spans(claim, context)
-        stated = _Stated(claim, support)
+        previous = _SupportedClaim(claim, support)
         citations.extend(_citation(sentence, span, evidence[span.passage_index]) for span in support)
         if not support:
             unsupported.append(sentence)
@@ -73,7 +73,7 @@ def ground(text: str, evidence: Sequence[Evidence], question: str = "") -> Groun
 
 
 @dataclass(frozen=True, slots=True)
-class _Stated:
+class _SupportedClaim:
     """The statement of a sentence of the reply, with its support."""
 
     claim: Claim
@@ -120,12 +120,18 @@ def has_its_figures_from(text: str, evidence: Sequence[Evidence], question: str)
     cited, or a nearby sentence may have other figures: it is marked, but hardly invented.
     """
     third = third_language_after(text, question)
-    asked = read_statement(_comparable(question, third)).quantities
+    question_figures = read_statement(_comparable(question, third)).quantities
     sentences = [_comparable(text[span.start : span.end], third) for span in split_sentences(text)]
     stated = [
         own
         for sentence in sentences
-        if (own := [one for one in read_statement(sentence).quantities if not any(map(one.agrees_with, asked))])
+        if (
+            own := [
+                figure
+                for figure in read_statement(sentence).quantities
+                if not any(map(figure.agrees_with, question_figures))
+            ]
+        )
     ]
     sent = [without_descriptions(passage.words(span)) for passage in evidence for span in passage.sent]
     read = [
@@ -155,8 +161,10 @@ def repeats_question(text: str, question: str) -> bool:
     """
     if not text.rstrip().endswith(("?", "？")):
         return False
-    said, asked = content_words(text), content_words(question)
-    return bool(said) and len(said & asked) >= max(_ECHO * len(said), _ECHO_OF_QUESTION * len(asked))
+    words, question_words = content_words(text), content_words(question)
+    return bool(words) and len(words & question_words) >= max(
+        _ECHO * len(words), _ECHO_OF_QUESTION * len(question_words)
+    )
 
 
 def _citation(sentence: TextSpan, span: QuotableSpan, passage: Evidence) -> Citation:

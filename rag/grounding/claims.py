@@ -59,16 +59,16 @@ def quotable_spans(passage: Evidence, passage_index: int) -> Iterator[QuotableSp
     Instructions to the model (``prompt_injection.py``) are left out: they support nothing.
     """
     title = "\n".join((harmless_title(passage), *filter(is_name, passage.heading_path)))
-    for one in _spans_of(passage.text, title):
+    for span in _spans_of(passage.text, title):
         yield QuotableSpan(
             passage_index,
-            passage.start + one.start,
-            passage.start + one.end,
-            one.text,
-            one.own,
-            one.around,
-            one.is_row,
-            one.cells,
+            passage.start + span.start,
+            passage.start + span.end,
+            span.text,
+            span.own,
+            span.around,
+            span.is_row,
+            span.cells,
         )
 
 
@@ -81,8 +81,8 @@ def _spans_of(text: str, title: str) -> tuple[QuotableSpan, ...]:
     for place, sentence in enumerate(parsed.sentences):
         if sentence.span not in supporting or sentence.kind in ("heading", "rule"):
             continue
-        above = [one for one in _above(sentence, place) if parsed.sentences[one].span in supporting]
-        around = read_statement("\n".join((title, *map(parsed.words, above))))
+        context = [other for other in _context_places(sentence, place) if parsed.sentences[other].span in supporting]
+        around = read_statement("\n".join((title, *map(parsed.words, context))))
         is_row = sentence.kind in ("header", "row")
         start, end = sentence.span.start, sentence.span.end
         own = parsed.statements[place]
@@ -90,7 +90,7 @@ def _spans_of(text: str, title: str) -> tuple[QuotableSpan, ...]:
     return tuple(spans)
 
 
-def _above(sentence: Sentence, place: int) -> tuple[int, ...]:
+def _context_places(sentence: Sentence, place: int) -> tuple[int, ...]:
     """Return the places of the sentences that say what a sentence is about; a table's header is its own."""
     header = (place,) if sentence.kind == "header" else sentence.header[:1]
     return (*sentence.headings[-1:], *header, *sentence.introductions)
@@ -112,8 +112,8 @@ def _units_of(header: str) -> frozenset[str]:
     >>> _units_of("CNY"), _units_of("Weight (kg)"), _units_of("Price")
     (frozenset({'CNY'}), frozenset({'kg'}), frozenset())
     """
-    written = [header, *_BRACKETS.findall(header)]
-    return frozenset(quantity.unit for name in written for quantity in read_figures(f"1 {name}").quantities) - {""}
+    names = [header, *_BRACKETS.findall(header)]
+    return frozenset(quantity.unit for name in names for quantity in read_figures(f"1 {name}").quantities) - {""}
 
 
 _FEW_WORDS = 4
@@ -175,15 +175,15 @@ class Claim:
             return cls(figures, read_statement(figures), {}, frozenset(), third_language)
         sentence = without_source(sentence)
         statement = read_statement(sentence)
-        asked = content_words(question)
-        weights = {word: _QUESTION_WORD_WEIGHT if word in asked else 1.0 for word in statement.words}
-        is_short = bool(statement.quantities) and len(statement.words - asked) < _FEW_WORDS
-        return cls(sentence, statement, weights, asked if is_short else frozenset(), text_language(sentence))
+        question_words = content_words(question)
+        weights = {word: _QUESTION_WORD_WEIGHT if word in question_words else 1.0 for word in statement.words}
+        is_short = bool(statement.quantities) and len(statement.words - question_words) < _FEW_WORDS
+        return cls(sentence, statement, weights, question_words if is_short else frozenset(), text_language(sentence))
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What all sentences of an answer are compared with."""
+    """The evidence and question for a whole answer."""
 
     evidence: Sequence[Evidence]
     spans: Sequence[QuotableSpan]

@@ -4,8 +4,8 @@ A sentence of a passage is one of four kinds:
 
 - An instruction to the model supports nothing; it is not read, quoted, cited or linked to (``supporting_sentences``).
 - A sentence that sends customers to an address, or says what to tell them, and that nobody has confirmed, supports an
-  answer, which says so (``unconfirmed_sentences``) and is not reused.  A customer who asks through a program has no
-  colleague to look at that mark, so for them such a sentence does not exist (``confirmed_only``).
+  answer, which says so (``unconfirmed_sentences``) and is not reused.  If a customer uses a program, no colleague sees
+  that mark, so such a sentence does not exist for them (``confirmed_only``).
 - A model's description of a picture is read by the model, with its mark, and supports nothing: no document says it.
 - Any other sentence supports an answer.
 
@@ -31,8 +31,10 @@ def supporting_sentences(passage: str) -> tuple[TextSpan, ...]:
 def mark_unconfirmed(evidence: Sequence[Evidence], unconfirmed: Mapping[str, Collection[str]]) -> tuple[Evidence, ...]:
     """Return the passages with the spans of unconfirmed details; ``unconfirmed`` are keys by document id."""
     return tuple(
-        replace(one, unconfirmed=_places(one, keys)) if (keys := unconfirmed.get(one.document_id)) else one
-        for one in evidence
+        replace(passage, unconfirmed=_unconfirmed_spans(passage, keys))
+        if (keys := unconfirmed.get(passage.document_id))
+        else passage
+        for passage in evidence
     )
 
 
@@ -41,7 +43,7 @@ def without_unconfirmed(passage: Evidence) -> Evidence:
 
     For texts in which nothing can be marked as unconfirmed.
     """
-    places = [(one.start - passage.start, one.end - passage.start) for one in passage.unconfirmed]
+    places = [(span.start - passage.start, span.end - passage.start) for span in passage.unconfirmed]
     return replace(passage, text=_blanked(passage.text, places))
 
 
@@ -51,7 +53,7 @@ def confirmed_text(text: str, unconfirmed: Collection[str]) -> str:
     >>> confirmed_text("Ask us. Write to pay@evil.example.", {"mail pay@evil.example"})
     'Ask us.                           '
     """
-    return _blanked(text, [(one.start, one.end) for one in contact_details(text) if one.key in unconfirmed])
+    return _blanked(text, [(detail.start, detail.end) for detail in contact_details(text) if detail.key in unconfirmed])
 
 
 def _blanked(text: str, places: Sequence[tuple[int, int]]) -> str:
@@ -62,7 +64,7 @@ def _blanked(text: str, places: Sequence[tuple[int, int]]) -> str:
     return text
 
 
-def as_told_to(
+def evidence_for_audience(
     audience: Audience, evidence: Sequence[Evidence], unconfirmed: Mapping[str, Collection[str]]
 ) -> tuple[Evidence, ...]:
     """Return the passages with unconfirmed details marked for colleagues, or left out for the public."""
@@ -75,13 +77,15 @@ def confirmed_only(evidence: Sequence[Evidence], unconfirmed: Mapping[str, Colle
     Unconfirmed sentences are blanked, and ``Evidence.unconfirmed`` holds their spans.  A passage that consists of them,
     or whose title or headings name such an address, is left out.
     """
-    told = [
-        without_unconfirmed(one)
-        for one in mark_unconfirmed(evidence, unconfirmed)
-        if not sentences_naming("\n".join([one.title, *one.heading_path]), unconfirmed.get(one.document_id, ()))
+    public = [
+        without_unconfirmed(passage)
+        for passage in mark_unconfirmed(evidence, unconfirmed)
+        if not sentences_naming(
+            "\n".join([passage.title, *passage.heading_path]), unconfirmed.get(passage.document_id, ())
+        )
     ]
-    kept = (one for one in told if one.text.strip())
-    return tuple(replace(one, number=number) for number, one in enumerate(kept, start=1))
+    readable = (passage for passage in public if passage.text.strip())
+    return tuple(replace(passage, number=number) for number, passage in enumerate(readable, start=1))
 
 
 def unconfirmed_sentences(
@@ -104,15 +108,15 @@ def unconfirmed_sentences(
                     directives.append((passage.document_id, span))
                 else:
                     named.add(detail.key)
-    return _naming(text, named, citations, directives)
+    return _sentences_with(text, named, citations, directives)
 
 
 def sentences_naming(text: str, keys: Collection[str]) -> tuple[TextSpan, ...]:
     """Return the spans of the sentences that name one of these addresses."""
-    return _naming(text, keys, (), ())
+    return _sentences_with(text, keys, (), ())
 
 
-def _naming(
+def _sentences_with(
     text: str,
     keys: Collection[str],
     citations: Sequence[Citation],
@@ -138,9 +142,9 @@ def _naming(
     return tuple(sorted(marked, key=lambda one: (one.start, one.end)))
 
 
-def _places(passage: Evidence, keys: Collection[str]) -> tuple[TextSpan, ...]:
+def _unconfirmed_spans(passage: Evidence, keys: Collection[str]) -> tuple[TextSpan, ...]:
     return tuple(
-        TextSpan(passage.start + one.start, passage.start + one.end)
-        for one in contact_details(passage.text)
-        if one.key in keys
+        TextSpan(passage.start + detail.start, passage.start + detail.end)
+        for detail in contact_details(passage.text)
+        if detail.key in keys
     )

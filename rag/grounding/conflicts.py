@@ -50,14 +50,14 @@ def find_conflicts(evidence: Sequence[Evidence]) -> tuple[Conflict, ...]:
 
     That is the one in force, then the one with the later date, then the first one.
     """
-    read = [(passage, _topic(passage.title, passage.text)) for passage in evidence]
+    passages = [(passage, _topic(passage.title, passage.text)) for passage in evidence]
     return tuple(
-        _named(first, second, *pair)
-        for (first, topic), (second, other_topic) in combinations(read, 2)
+        _conflict_between(first, second, *pair)
+        for (first, topic), (second, other_topic) in combinations(passages, 2)
         if first.document_id != second.document_id
         and first.language == second.language
         and _are_comparable(topic, other_topic)
-        for pair in _conflicting(first.text, second.text)
+        for pair in _conflicting_sentences(first.text, second.text)
     )
 
 
@@ -79,11 +79,11 @@ def _sentences(passage: str) -> tuple[_Sentence, ...]:
     return tuple(
         _Sentence.of(parsed.words(place), parsed.statements[place])
         for place, sentence in enumerate(parsed.sentences)
-        if not sentence.is_context and not _asks(parsed.words(place)) and not is_description(parsed.words(place))
+        if not sentence.is_context and not _is_question(parsed.words(place)) and not is_description(parsed.words(place))
     )
 
 
-def _asks(text: str) -> bool:
+def _is_question(text: str) -> bool:
     return text.endswith(("?", "？"))
 
 
@@ -128,30 +128,30 @@ def _likeness(words: frozenset[str], others: frozenset[str]) -> float:
 
 
 @lru_cache(maxsize=2048)
-def _conflicting(passage: str, other_passage: str) -> tuple[tuple[str, str], ...]:
+def _conflicting_sentences(passage: str, other_passage: str) -> tuple[tuple[str, str], ...]:
     """Return pairs of conflicting sentences of two passages, each sentence with the nearest one of the other passage.
 
     Cached: an answer needs them for the order of its passages and for its conflicts, and the next one some of them.
     """
     others = _sentences(other_passage)
-    found: list[tuple[str, str]] = []
-    for one in _sentences(passage):
-        nearest = max(others, key=lambda other: _alike(one, other), default=None)
-        if nearest is not None and _differ(one, nearest):
-            found.append((one.text, nearest.text))
-    return tuple(found)
+    pairs: list[tuple[str, str]] = []
+    for sentence in _sentences(passage):
+        nearest = max(others, key=lambda other: _agreement(sentence, other), default=None)
+        if nearest is not None and _are_conflicting(sentence, nearest):
+            pairs.append((sentence.text, nearest.text))
+    return tuple(pairs)
 
 
-def _alike(one: _Sentence, other: _Sentence) -> tuple[bool, float]:
+def _agreement(one: _Sentence, other: _Sentence) -> tuple[bool, float]:
     """Return whether nearly all words are common, and the share of common content words."""
-    enough = min(len(one.words), len(other.words)) >= _FEWEST_WORDS
-    same = enough and _likeness(one.words, other.words) >= _ALL_BUT_THE_SAME
+    is_long = min(len(one.words), len(other.words)) >= _FEWEST_WORDS
+    is_same = is_long and _likeness(one.words, other.words) >= _ALL_BUT_THE_SAME
     content = one.statement.words, other.statement.words
-    return same, _likeness(*content) if min(map(len, content)) >= _FEWEST_CONTENT_WORDS else 0.0
+    return is_same, _likeness(*content) if min(map(len, content)) >= _FEWEST_CONTENT_WORDS else 0.0
 
 
-def _differ(one_sentence: _Sentence, other_sentence: _Sentence) -> bool:
-    same, likeness = _alike(one_sentence, other_sentence)
+def _are_conflicting(one_sentence: _Sentence, other_sentence: _Sentence) -> bool:
+    same, likeness = _agreement(one_sentence, other_sentence)
     if not same and likeness < _SAME_WORDS:
         return False
     one, other = one_sentence.statement, other_sentence.statement
@@ -168,11 +168,11 @@ def _differ(one_sentence: _Sentence, other_sentence: _Sentence) -> bool:
 
 
 def _unmatched(quantities: frozenset[Quantity], others: frozenset[Quantity]) -> list[Quantity]:
-    told = quantities - {Quantity("1")}  # "one" is an article more often than a number
-    return [quantity for quantity in told if not any(quantity.agrees_with(other) for other in others)]
+    stated = quantities - {Quantity("1")}  # "one" is an article more often than a number
+    return [quantity for quantity in stated if not any(quantity.agrees_with(other) for other in others)]
 
 
-def _named(one: Evidence, other: Evidence, quote: str, other_quote: str) -> Conflict:
+def _conflict_between(one: Evidence, other: Evidence, quote: str, other_quote: str) -> Conflict:
     if _age(other) > _age(one):
         one, other, quote, other_quote = other, one, other_quote, quote
     return Conflict(

@@ -150,7 +150,7 @@ def contact_details(text: str) -> tuple[ContactDetail, ...]:
     >>> [detail.key for detail in contact_details("Write to Desk@shop.example or call 0800 555 019.")]
     ['mail desk@shop.example', 'phone 0800555019']
     """
-    return tuple(one for one in possible_contact_details(text) if one.kind != "number")
+    return tuple(detail for detail in possible_contact_details(text) if detail.kind != "number")
 
 
 @lru_cache(maxsize=512)
@@ -240,14 +240,14 @@ def _is_reachable(match: re.Match[str]) -> bool:
         return False
 
 
-def _host_key(written: str, match: re.Match[str]) -> str:
-    host = _host(written)
+def _host_key(text: str, match: re.Match[str]) -> str:
+    host = _host(text)
     account = _ACCOUNT.match(match.string, match.end()) if host in _HOSTS_OF_MANY else None
     return f"host {host}{account['path'].rstrip('.,:;!?/') if account else ''}"
 
 
-def _host(written: str) -> str:
-    host = re.sub(_DOT, ".", written).split(":", 1)[0].strip(".-!?")
+def _host(text: str) -> str:
+    host = re.sub(_DOT, ".", text).split(":", 1)[0].strip(".-!?")
     return host.removeprefix("www.")
 
 
@@ -269,19 +269,19 @@ def _numbers(text: str) -> Iterator[ContactDetail]:
             yield ContactDetail(kind, f"{kind} {digits}", *match.span())
 
 
-def _kind_of_number(written: str, before: str) -> Literal["phone", "account", "number"] | None:
+def _kind_of_number(number: str, before: str) -> Literal["phone", "account", "number"] | None:
     """Return whether a number is a telephone or an account, by its form and the words before it; dates etc. are not."""
-    digits = re.sub(r"\D", "", written)
-    if _DATE.search(written):
+    digits = re.sub(r"\D", "", number)
+    if _DATE.search(number):
         return None
     if len(digits) in _CARD_DIGITS and (
         _PAYS.search(before) or (len(digits) >= min(_CARD_DIGITS) + 3 and _is_card(digits))
     ):
         return "account"
-    bare = re.sub(r"(?<=\d)[^\S\n](?=\d)", "", written)
-    if len(digits) in _PHONE_DIGITS and (_NAMED_PHONE.fullmatch(written) or _NAMED_PHONE.fullmatch(bare)):
+    bare = re.sub(r"(?<=\d)[^\S\n](?=\d)", "", number)
+    if len(digits) in _PHONE_DIGITS and (_NAMED_PHONE.fullmatch(number) or _NAMED_PHONE.fullmatch(bare)):
         return "phone"
-    sort_code = _SORT_CODE.fullmatch(written)
+    sort_code = _SORT_CODE.fullmatch(number)
     if sort_code and (_SORTS.search(before) or (sort_code["account"] and _PAYMENT.search(before))):
         return "account"
     if (_CALLS.search(before) or _OUR_NUMBER.search(before)) and _SHORTEST_CALLED <= len(digits) <= max(_PHONE_DIGITS):

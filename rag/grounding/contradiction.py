@@ -16,14 +16,14 @@ from functools import lru_cache
 from itertools import pairwise
 
 from rag.text.characters import IDEOGRAPHS
-from rag.text.quantities import ENGLISH_NUMBERS, chinese_number, fold, written_out
+from rag.text.quantities import ENGLISH_NUMBERS, chinese_number, fold, numbers_as_digits
 from rag.text.statements import DENIAL_CHARACTERS, DENIAL_WORDS, plain_denials, stem
 
 _DENIAL = "¬"
 _DENYING = frozenset((*DENIAL_WORDS, *DENIAL_CHARACTERS))
 _AUXILIARIES = "do does did be is are was were been have has had can could will would shall should may might must need"
 _VERBS_OF_DENIALS = frozenset((_DENIAL, *map(stem, _AUXILIARIES.split()), *"会會能可以要有是得必须須应應该該需"))
-_PASSED_OVER = frozenset("a an the 的 了 个 個".split())  # noqa: SIM905
+_SKIPPED = frozenset("a an the 的 了 个 個".split())  # noqa: SIM905
 _CHINESE_NUMERALS = "一二两三四五六七八九十百"
 _TOKEN = re.compile(
     rf"[a-z]+-?\d+[a-z]?(?![a-z\d])|\d+(?:[.:]\d+)?|[a-z]+|\||[{_CHINESE_NUMERALS}]+|[{IDEOGRAPHS}]"  # codes first
@@ -72,11 +72,11 @@ def has_mismatch(claim: str, sources: Iterable[str]) -> bool:
     >>> has_mismatch("100 积分抵 1 元，积分能抵运费。", ["100 积分抵 1 元。", "积分不能抵运费。"])
     True
     """
-    said = list(sources)
-    whole = [piece for source in said for piece in _pieces(read_tokens(source))]
+    texts = list(sources)
+    whole = [piece for source in texts for piece in _pieces(read_tokens(source))]
     if any(_is_part_at_odds(own, whole) for own in _pieces(read_tokens(claim))):
         return True
-    clauses = [clause for source in said for clause in _clauses(source)]
+    clauses = [clause for source in texts for clause in _clauses(source)]
     return any(_is_part_at_odds(own, clauses) for own in _clauses(claim))
 
 
@@ -94,28 +94,30 @@ def _pieces(tokens: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
         yield tokens[start : start + _MOST_TOKENS]
 
 
-def _is_part_at_odds(own: Sequence[str], said: Iterable[Sequence[str]]) -> bool:
+def _is_part_at_odds(own: Sequence[str], sources: Iterable[Sequence[str]]) -> bool:
     agreeing: dict[int, int] = {}
     opposing: dict[int, int] = {}
     opponents: dict[int, Sequence[str]] = {}
     every = frozenset(own)
-    alike = [source for source in said if len(every.intersection(source)) >= _LEAST_AGREEMENT]
+    alike = [source for source in sources if len(every.intersection(source)) >= _LEAST_AGREEMENT]
     for source in alike:
-        found = align(own, source)
-        for place, strength in found.agreeing.items():
+        alignment = align(own, source)
+        for place, strength in alignment.agreeing.items():
             agreeing[place] = max(strength, agreeing.get(place, 0))
-        for place, strength in found.opposing.items():
+        for place, strength in alignment.opposing.items():
             if strength > opposing.get(place, 0):
                 opposing[place], opponents[place] = strength, source
     return any(
         strength >= _LEAST_AGREEMENT
         and strength > agreeing.get(place, 0)
-        and not _is_said_elsewhere(own, place, opponents[place], alike)
+        and not _is_confirmed_elsewhere(own, place, opponents[place], alike)
         for place, strength in opposing.items()
     )
 
 
-def _is_said_elsewhere(own: Sequence[str], place: int, opponent: Sequence[str], alike: Iterable[Sequence[str]]) -> bool:
+def _is_confirmed_elsewhere(
+    own: Sequence[str], place: int, opponent: Sequence[str], alike: Iterable[Sequence[str]]
+) -> bool:
     """Tell whether another sentence gives the same number and unit, with all words common to claim and opponent.
 
     "It must be stored for 180 days" is confirmed by "it is deleted before it has been stored for 180 days", and "it is
@@ -134,29 +136,29 @@ def read_tokens(text: str) -> tuple[str, ...]:
     >>> read_tokens("You can't return two of them"), read_tokens("不能退三件")
     (('you', 'can', '¬', 'return', '2', 'of', 'them'), ('¬', '能', '退', '3', '件'))
     """
-    folded = plain_denials(_CLOCK.sub(_of_24_hours, written_out(fold(text)))).replace("cannot", "can not")
+    folded = plain_denials(_CLOCK.sub(_to_24_hours, numbers_as_digits(fold(text)))).replace("cannot", "can not")
     folded = re.sub(r"n['’]t\b", " not", folded.replace("can't", "can not").replace("can’t", "can not"))
-    return tuple(token for match in _TOKEN.finditer(folded) for token in _read(match.group()))
+    return tuple(token for match in _TOKEN.finditer(folded) for token in _normalized(match.group()))
 
 
-def _of_24_hours(match: re.Match[str]) -> str:
+def _to_24_hours(match: re.Match[str]) -> str:
     hour, minutes, half = match.groups()
     return f"{int(hour) % 12 + (12 if half == 'p' else 0)}:{minutes or '00'}"
 
 
-def _read(found: str) -> Iterator[str]:
-    if found in _PASSED_OVER:
+def _normalized(token: str) -> Iterator[str]:
+    if token in _SKIPPED:
         return
-    if found in _DENYING:
+    if token in _DENYING:
         yield _DENIAL
-    elif found in ENGLISH_NUMBERS:
-        yield str(ENGLISH_NUMBERS[found])
-    elif found[0] in _CHINESE_NUMERALS:
-        yield str(chinese_number(found)) if len(found) > 1 or found != "一" else "一"
-    elif found[0].isdigit():
-        yield found.rstrip("0").rstrip(".") if "." in found else found.lstrip("0") or "0"
+    elif token in ENGLISH_NUMBERS:
+        yield str(ENGLISH_NUMBERS[token])
+    elif token[0] in _CHINESE_NUMERALS:
+        yield str(chinese_number(token)) if len(token) > 1 or token != "一" else "一"
+    elif token[0].isdigit():
+        yield token.rstrip("0").rstrip(".") if "." in token else token.lstrip("0") or "0"
     else:
-        yield stem(found)
+        yield stem(token)
 
 
 def align(claim: Sequence[str], source: Sequence[str]) -> Alignment:
@@ -172,12 +174,12 @@ def align(claim: Sequence[str], source: Sequence[str]) -> Alignment:
         if kind == "equal":
             for place in range(start, end):
                 if _is_number(claim[place]) or claim[place] == _DENIAL:
-                    agreeing[place] = _around(same, place, place + 1)
+                    agreeing[place] = _agreement_around(same, place, place + 1)
                 if place > start:
-                    agreeing[_gap(place)] = _around(same, place, place)
+                    agreeing[_gap(place)] = _agreement_around(same, place, place)
         else:
             differing = Mismatch(claim, start, end, source[source_start:source_end])
-            around = _around(same, start, end)
+            around = _agreement_around(same, start, end)
             opposing.update(dict.fromkeys(differing.wrong_numbers(), around))
             weight = _WEIGHT_OF_OTHER_WORDS if differing.says_something_else() else 1
             opposing.update(dict.fromkeys(differing.wrong_denials(), int(weight * around)))
@@ -225,7 +227,7 @@ def _gap(place: int) -> int:
     return -place - 1
 
 
-def _around(same: Sequence[bool], start: int, end: int) -> int:
+def _agreement_around(same: Sequence[bool], start: int, end: int) -> int:
     return sum(same[max(start - _AROUND_TOKENS, 0) : start]) + sum(same[end : end + _AROUND_TOKENS])
 
 

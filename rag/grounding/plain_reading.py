@@ -71,7 +71,7 @@ def other_readings(text: str, shown: str, is_known: Callable[[str], bool]) -> It
     """Yield the other readings of a text, in plain letters; none for most texts.
 
     ``text`` is the original, ``shown`` its ``plain`` reading; ``is_known`` tells for which words a disguise is worth
-    undoing.  Takes time linear in the length; each disguise is first looked for by its signs.
+    undoing.  Takes time linear in the length; each disguise is first detected by its signs.
     """
     if not text.isascii() and (hidden := "".join(_TAGS.findall(text))):
         yield plain("".join(chr(ord(character) - 0xE0000) for character in hidden))
@@ -103,7 +103,7 @@ def _without_leet(shown: str, is_known: Callable[[str], bool]) -> Iterator[str]:
 @cache
 def _latin_letters() -> dict[int, str]:
     table = json.loads(_CONFUSABLES_PATH.read_text(encoding="utf-8"))
-    return {ord(one): other for one, other in zip(table["letters"], table["latin"], strict=True)}
+    return {ord(letter): latin for letter, latin in zip(table["letters"], table["latin"], strict=True)}
 
 
 def in_one_script(text: str) -> str:

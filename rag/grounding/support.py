@@ -49,9 +49,9 @@ def supporting_spans(claim: Claim, context: Context) -> list[QuotableSpan]:
 
     A contradicting span supports nothing, and if it is nearer than all others, these do not either.
     """
-    near = [span for span in context.spans if _has_something_of(claim, span)]
+    near = [span for span in context.spans if _shares_content(claim, span)]
     alike = [span for span in near if _is_alike(claim, span)]
-    if has_mismatch(claim.text, [span.text for span in alike]) and not _is_said_whole(claim, alike, context):
+    if has_mismatch(claim.text, [span.text for span in alike]) and not _is_in_one_span(claim, alike, context):
         return []
     fitting = _comparable(claim, [span for span in near if is_same_subject(claim, span, context)], context)
     opposed = [span for span in fitting if contradicts(claim.statement, span.own)]
@@ -64,18 +64,20 @@ def supporting_spans(claim: Claim, context: Context) -> list[QuotableSpan]:
         return []
     chosen = [best]
     while len(chosen) < _MOST_SPANS:
-        further = [other for other in allowed if other not in chosen and _adds(claim, chosen, other, context)]
+        further = [
+            other for other in allowed if other not in chosen and _is_worth_adding(claim, chosen, other, context)
+        ]
         longer = [[*chosen, other] for other in further]
         more = max(longer, key=lambda spans: _score(claim, spans, context), default=chosen)
         if _score(claim, more, context) - _score(claim, chosen, context) < _FURTHER_SPAN_GAIN:
             break
         chosen = more
-    if _is_said_otherwise(claim, chosen, fitting) or _lacks_its_code(claim, chosen, context):
+    if _has_nearer_value(claim, chosen, fitting) or _lacks_its_code(claim, chosen, context):
         return []
-    return chosen if _is_enough(claim, chosen, context) else []
+    return chosen if _suffice(claim, chosen, context) else []
 
 
-def _is_said_whole(claim: Claim, spans: Sequence[QuotableSpan], context: Context) -> bool:
+def _is_in_one_span(claim: Claim, spans: Sequence[QuotableSpan], context: Context) -> bool:
     """Tell whether one span says nearly all of the claim and contradicts none of it.
 
     Then a different statement in similar words is about something else.
@@ -90,7 +92,7 @@ def _is_said_whole(claim: Claim, spans: Sequence[QuotableSpan], context: Context
     )
 
 
-def _is_said_otherwise(claim: Claim, chosen: Sequence[QuotableSpan], spans: Sequence[QuotableSpan]) -> bool:
+def _has_nearer_value(claim: Claim, chosen: Sequence[QuotableSpan], spans: Sequence[QuotableSpan]) -> bool:
     """Tell whether a span that is nearer to the claim gives its only figure another value.
 
     Nearer is a span with more of the claim's words, or the table row of a name that the chosen spans lack: three days
@@ -99,11 +101,11 @@ def _is_said_otherwise(claim: Claim, chosen: Sequence[QuotableSpan], spans: Sequ
     if len(claim.statement.quantities) != 1:
         return False
     (figure,) = claim.statement.quantities
-    said = _coverage(claim, chosen) + _CLEARLY_MORE_WORDS
-    told = {name for span in chosen for name in (*span.own.names, *span.around.names)}
-    unnamed = claim.statement.names - told - {figure.unit.lower()}
+    coverage = _coverage(claim, chosen) + _CLEARLY_MORE_WORDS
+    names = {name for span in chosen for name in (*span.own.names, *span.around.names)}
+    unnamed = claim.statement.names - names - {figure.unit.lower()}
     return any(
-        (_coverage(claim, [span]) > said or _is_row_of(unnamed, span))
+        (_coverage(claim, [span]) > coverage or _is_row_of(unnamed, span))
         and any(other.unit == figure.unit for other in span.own.quantities)
         and not any(other.agrees_with(figure) for other in span.own.quantities)
         for span in spans
@@ -115,9 +117,9 @@ def _lacks_its_code(claim: Claim, chosen: Sequence[QuotableSpan], context: Conte
 
     A row about E05 does not support a sentence about E07 if the evidence has a row for E07.
     """
-    told = {code for span in chosen for code in (*span.own.codes, *span.around.codes)}
+    codes = {code for span in chosen for code in (*span.own.codes, *span.around.codes)}
     named = claim.statement.codes
-    return bool(named) and not named & told and any(named & span.own.codes for span in context.spans)
+    return bool(named) and not named & codes and any(named & span.own.codes for span in context.spans)
 
 
 def _is_row_of(names: frozenset[str], span: QuotableSpan) -> bool:
@@ -128,8 +130,8 @@ def _is_row_of(names: frozenset[str], span: QuotableSpan) -> bool:
 def _comparable(claim: Claim, spans: list[QuotableSpan], context: Context) -> list[QuotableSpan]:
     """Leave out the spans in the other language if one in the claim's own language is about the same thing.
 
-    Across languages only figures can be compared, and there is often another "72 hours".  Spans with the very code that
-    is asked about stay.
+    Across languages only figures can be compared, and there is often another "72 hours".  Spans with the code of the
+    question stay.
     """
     is_own = [_language(span, context) == claim.language for span in spans]
     pairs = list(zip(spans, is_own, strict=True))
@@ -142,16 +144,16 @@ def _language(span: QuotableSpan, context: Context) -> Language:
     return context.passage(span).language
 
 
-def _adds(claim: Claim, chosen: Sequence[QuotableSpan], other: QuotableSpan, context: Context) -> bool:
+def _is_worth_adding(claim: Claim, chosen: Sequence[QuotableSpan], other: QuotableSpan, context: Context) -> bool:
     """Tell whether a further span is worth citing: it has a figure that the others lack, or is of the same passage.
 
     More of the words alone can be found anywhere.
     """
     missing = _missing_quantities(claim, chosen, context)
     if missing:
-        told = frozenset(word for span in chosen for word in span.own.words)
+        words = frozenset(word for span in chosen for word in span.own.words)
         is_related = bool(
-            ((claim.weights.keys() - told) | claim.topic) & other.own.words
+            ((claim.weights.keys() - words) | claim.topic) & other.own.words
         ) or claim.language != _language(other, context)
         return is_related and len(_missing_quantities(claim, [*chosen, other], context)) < len(missing)
     return chosen[0].passage_index == other.passage_index
@@ -159,7 +161,7 @@ def _adds(claim: Claim, chosen: Sequence[QuotableSpan], other: QuotableSpan, con
 
 def _score(claim: Claim, spans: Sequence[QuotableSpan], context: Context) -> float:
     quantities = claim.statement.quantities
-    facts = _quantities_said(claim, spans, context) / len(quantities) if quantities else 0.0
+    facts = _matching_quantities(claim, spans, context) / len(quantities) if quantities else 0.0
     codes = any(claim.statement.codes & span.own.codes for span in spans)
     rank = min(span.passage_index for span in spans)
     in_force = all(context.passage(span).is_in_force for span in spans)
@@ -182,21 +184,21 @@ def _coverage(claim: Claim, spans: Sequence[QuotableSpan]) -> float:
     around = frozenset[str]().union(*(span.around.words for span in spans))
     if claim.weights.keys().isdisjoint(own) and claim.weights.keys().isdisjoint(around):
         return 0.0
-    said = sum(
+    covered = sum(
         weight * (1.0 if word in own else _AROUND_WEIGHT if word in around else 0.0)
         for word, weight in claim.weights.items()
     )
-    return said / total
+    return covered / total
 
 
-def _has_something_of(claim: Claim, span: QuotableSpan) -> bool:
+def _shares_content(claim: Claim, span: QuotableSpan) -> bool:
     """Tell whether a span shares a word or code with the claim, or both have figures; true of a third of all spans."""
-    said, own, around = claim.statement, span.own, span.around
+    statement, own, around = claim.statement, span.own, span.around
     return not (
-        said.words.isdisjoint(own.words)
-        and said.words.isdisjoint(around.words)
-        and said.codes.isdisjoint(own.codes)
-        and not (said.quantities and own.quantities)
+        statement.words.isdisjoint(own.words)
+        and statement.words.isdisjoint(around.words)
+        and statement.codes.isdisjoint(own.codes)
+        and not (statement.quantities and own.quantities)
     )
 
 
@@ -206,7 +208,7 @@ def _is_alike(claim: Claim, span: QuotableSpan) -> bool:
     return shared >= _ALIKE_WORDS or (shared > 0 and bool(claim.statement.quantities & span.own.quantities))
 
 
-def _quantities_said(claim: Claim, spans: Sequence[QuotableSpan], context: Context) -> float:
+def _matching_quantities(claim: Claim, spans: Sequence[QuotableSpan], context: Context) -> float:
     """Count the claim's quantities in the spans; one that lacks a unit on either side counts a little less."""
     exact = frozenset(quantity for span in spans for quantity in span.own.quantities)
     missing = _missing_quantities(claim, spans, context)
@@ -216,23 +218,23 @@ def _quantities_said(claim: Claim, spans: Sequence[QuotableSpan], context: Conte
 
 def _missing_quantities(claim: Claim, spans: Sequence[QuotableSpan], context: Context) -> frozenset[Quantity]:
     return frozenset(
-        quantity for quantity in claim.statement.quantities if not _is_said(quantity, claim, spans, context)
+        quantity for quantity in claim.statement.quantities if not _has_quantity(quantity, claim, spans, context)
     )
 
 
-def _is_said(quantity: Quantity, claim: Claim, spans: Sequence[QuotableSpan], context: Context) -> bool:
+def _has_quantity(quantity: Quantity, claim: Claim, spans: Sequence[QuotableSpan], context: Context) -> bool:
     """Tell whether the spans contain a quantity.
 
     If either side lacks the unit, the passage must give that number no other unit, count nothing with it, and name the
     unit, in the claim's language: "lets with 3 units" and "in steps of 5" are no years.
     """
-    said = [one for span in spans for one in (*span.own.quantities, *span.around.quantities)]
-    if quantity in said:
+    quantities = [other for span in spans for other in (*span.own.quantities, *span.around.quantities)]
+    if quantity in quantities:
         return True
-    if not any(quantity.agrees_with(other) for other in said):
+    if not any(quantity.agrees_with(other) for other in quantities):
         return False
     passages = [context.evidence[index] for index in {span.passage_index for span in spans}]
-    near = [one for passage in passages for one in stated_figures(passage.text).quantities]
+    near = [other for passage in passages for other in stated_figures(passage.text).quantities]
     if any(other.value == quantity.value and not quantity.agrees_with(other) for other in near):
         return False
     return quantity.unit not in MEASURES or any(_may_measure(quantity, claim, span, context) for span in spans)
@@ -249,13 +251,13 @@ def _may_measure(quantity: Quantity, claim: Claim, span: QuotableSpan, context: 
     )
 
 
-def _is_enough(claim: Claim, spans: Sequence[QuotableSpan], context: Context) -> bool:
+def _suffice(claim: Claim, spans: Sequence[QuotableSpan], context: Context) -> bool:
     missing = _missing_quantities(claim, spans, context)
     found = len(claim.statement.quantities) - len(missing)
     if missing:
         # "Your order of 60 pounds is over 50": the asker's own number needs no source, if another one has it.
-        asked = context.question.quantities
-        if not found or not all(any(quantity.agrees_with(own) for own in asked) for quantity in missing):
+        own_figures = context.question.quantities
+        if not found or not all(any(quantity.agrees_with(own) for own in own_figures) for quantity in missing):
             return False
     codes = claim.statement.codes & frozenset(code for span in spans for code in (*span.own.codes, *span.around.codes))
     across_languages = any(_language(span, context) != claim.language for span in spans)

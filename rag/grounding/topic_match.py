@@ -67,7 +67,9 @@ def _has_another_unit(claim: Claim, span: QuotableSpan) -> bool:
     """Tell whether the row has a figure of the claim only under a header with another unit: 32 under EUR as CNY 32."""
     for figure in claim.statement.quantities:
         cells = [
-            cell for cell in span.cells if any(one.value == figure.value and not one.unit for one in cell.quantities)
+            cell
+            for cell in span.cells
+            if any(quantity.value == figure.value and not quantity.unit for quantity in cell.quantities)
         ]
         if figure.unit and cells and all(cell.units and figure.unit not in cell.units for cell in cells):
             return True
@@ -85,13 +87,13 @@ def _names_another_row(claim: Claim, span: QuotableSpan, context: Context) -> bo
         for other in context.spans
         if other.is_row and other.passage_index == span.passage_index and other.around == span.around and other != span
     ]
-    said, own = _tokens(claim.text), _labels(span.text)
+    tokens, own = _tokens(claim.text), _labels(span.text)
     other_labels = frozenset[_Label]().union(*map(_labels, others))
-    named = {label for label in other_labels - own if len(label.tokens) <= _LONGEST_LABEL and label.tokens <= said}
+    named = {label for label in other_labels - own if len(label.tokens) <= _LONGEST_LABEL and label.tokens <= tokens}
     if any(label in named for other in others for label in _labels(_cells(other)[0])):
         own = _labels_beside_figures(span, claim.statement)
     known = frozenset(token for label in other_labels for token in label.tokens)
-    return bool(named) and not any(said & (label.names - known) or label.tokens <= said for label in own)
+    return bool(named) and not any(tokens & (label.names - known) or label.tokens <= tokens for label in own)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,15 +138,17 @@ def _takes_from_another_part(statement: Statement, span: QuotableSpan) -> bool:
     """Tell whether figure and words come from different parts of a list: "49 in Germany, 79 in Austria"."""
     parts = _parts(span.text) if statement.quantities else ()
     for figure in statement.quantities:
-        if sum(one.unit == figure.unit for one in statement.quantities) > 1:
+        if sum(other.unit == figure.unit for other in statement.quantities) > 1:
             continue
-        same_unit = [part for part in parts if any(one.unit == figure.unit for one in stated_figures(part).quantities)]
+        same_unit = [
+            part for part in parts if any(other.unit == figure.unit for other in stated_figures(part).quantities)
+        ]
         alike = [read_statement(part) for part in same_unit] if len(same_unit) > 1 else []
         shared = frozenset.intersection(*(part.words for part in alike)) if len(alike) > 1 else frozenset()
         own = [part for part in alike if figure in part.quantities]
         others = [part for part in alike if part not in own]
-        told = statement.words - shared
-        if own and others and not any(part.words & told for part in own) and any(part.words & told for part in others):
+        rest = statement.words - shared
+        if own and others and not any(part.words & rest for part in own) and any(part.words & rest for part in others):
             return True
     return False
 
@@ -164,14 +168,14 @@ def _codes_agree(claim: Claim, span: QuotableSpan, context: Context) -> bool:
 
     A sentence without a code is about the code of the question: a span about E-1043 is no answer about E-1042.
     """
-    said = span.own.codes | span.around.codes
-    if claim.statement.codes & said:
+    codes = span.own.codes | span.around.codes
+    if claim.statement.codes & codes:
         return True
     if not claim.statement.codes:
-        return bool(said & context.question.codes) or not _are_siblings(said, context.question.codes)
+        return bool(codes & context.question.codes) or not _are_siblings(codes, context.question.codes)
     passage = stated_figures(context.passage(span).text).codes
     missing = claim.statement.codes - passage
-    return not said and missing <= context.question.codes and not _are_siblings(passage, missing)
+    return not codes and missing <= context.question.codes and not _are_siblings(passage, missing)
 
 
 def _are_siblings(codes: frozenset[str], others: frozenset[str]) -> bool:
@@ -200,14 +204,16 @@ def _names_agree(claim: Claim, span: QuotableSpan, context: Context) -> bool:
 def known_names(names: frozenset[str], passages: Sequence[Evidence]) -> frozenset[str]:
     """Return the names (``Statement.names``) that occur in a passage, its title or its headings."""
     return frozenset(
-        name for name in names if any(_is_named(name, one.title, one.heading_path, one.text) for one in passages)
+        name
+        for name in names
+        if any(_is_named(name, passage.title, passage.heading_path, passage.text) for passage in passages)
     )
 
 
 @lru_cache(maxsize=4096)
 def _is_named(name: str, title: str, headings: tuple[str, ...], text: str) -> bool:
     words = _all_words(title, headings, text)
-    return any(written in words for written in (*spellings(name), stem(name)))  # "Kenyas" of Kenya
+    return any(spelling in words for spelling in (*spellings(name), stem(name)))  # "Kenyas" of Kenya
 
 
 @lru_cache(maxsize=512)

@@ -3,17 +3,17 @@
     with admission.slot(on_wait=show, cancelled=stop):
         ...                                   # a slot is held here
 
-A caller that is itself an iterator and must pass the waiting on takes the ticket instead:
+A caller that is itself an iterator and passes the waiting on takes the ticket instead:
 
     with admission.ticket(Request(owner="agent-7"), cancelled=stop) as ticket:
         for wait in ticket.waits():           # ends when the slot is ours; empty when one was free at once
             yield Queued(wait.ahead, wait.wait_seconds)
         ...                                   # a slot is held here
 
-The line (``ticket_queue.py``) is one for all processes that use the same model server, or the same hosts
-(``hosts.py``): of this machine where it has a file to live in, of several where it has a database server.  It is fair
-among owners.  A ticket that is closed, cancelled or abandoned by an exception gives its place or its slot back at once,
-and so does a process that dies, however it does.
+All processes that use the same model server, or the same hosts (``hosts.py``), share one line (``ticket_queue.py``):
+those of this machine with a file, of several machines with a database server.  It is fair among owners.  A ticket that
+is closed, cancelled or abandoned by an exception gives its place or its slot back at once, and so does a process that
+dies for any reason.
 """
 
 import logging
@@ -43,14 +43,14 @@ LOOK_EVERY_SECONDS = 0.05
 """How soon a cancelled caller leaves the queue, and changes of other processes are seen."""
 
 AWAY_LIMIT_SECONDS = 8.0
-"""How long a waiting caller waits for a database server that is away: whoever notices it has waited for 6 of them."""
+"""How long a waiting caller waits for a database server that is away; noticing it takes 6 of them."""
 
-_NEWS_EVERY_SECONDS = 1.0  # the estimate shrinks while nothing moves, so waiting callers hear it again
+_NEWS_EVERY_SECONDS = 1.0  # the estimate shrinks while nothing moves, so it is repeated
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Where a waiting caller stands.
+    """The position of a waiting caller.
 
     ``ahead`` counts the waiting callers before this one and the answers being generated.  ``wait_seconds`` is None
     until a first answer has shown how long one takes.
@@ -74,12 +74,12 @@ class Ticket:
     def waits(self) -> Iterator[Wait]:
         """Yield the place in the line at once, when it changes and every second; end when a slot is held.
 
-        Raises ``AnswerCancelled`` within 0.1 s after the ``cancelled`` event was set, ``WaitedTooLong`` where the
-        admission has a limit, ``NoHostAnswers`` or ``ModelMissing`` where none of several hosts is left, and
-        ``DatabaseUnavailable`` where the line's server stays away.
+        Raises ``AnswerCancelled`` within 0.1 s after the ``cancelled`` event was set, ``WaitedTooLong`` if the
+        admission has a limit, ``NoHostAnswers`` or ``ModelMissing`` if none of several hosts is left, and
+        ``DatabaseUnavailable`` if the line's server stays away.
         """
         last: Wait | None = None
-        told_at = 0.0
+        yielded_at = 0.0
         while True:
             if self._cancelled is not None and self._cancelled.is_set():
                 raise AnswerCancelled
@@ -90,8 +90,8 @@ class Ticket:
             moved = last is None or (wait is not None and wait.ahead != last.ahead)
             if wait is None and not self.admitted.is_set():
                 raise AnswerCancelled  # closed by another thread
-            if wait is not None and (moved or now - told_at >= _NEWS_EVERY_SECONDS):
-                last, told_at = wait, now
+            if wait is not None and (moved or now - yielded_at >= _NEWS_EVERY_SECONDS):
+                last, yielded_at = wait, now
                 yield wait
             self._admission.check_hosts()
             self._admission.check_line()
@@ -99,13 +99,13 @@ class Ticket:
             self.admitted.wait(LOOK_EVERY_SECONDS)
 
     def put_back(self) -> None:
-        """Wait again, at the same place, for a slot of another host after a failure; ``waits`` tells when."""
+        """Wait again, at the same place, for a slot of another host after a failure; see ``waits``."""
         self._admission.put_back(self)
 
     def close(self, *, finished: bool = True) -> None:
         """Give the place or the slot back; a second call does nothing.
 
-        Only a ``finished`` answer teaches the estimate: one that broke off says nothing about the others' length.
+        Only a ``finished`` answer updates the estimate: an aborted one says nothing about the others' length.
         """
         self._admission.leave(self, finished=finished)
 
@@ -120,7 +120,7 @@ class Ticket:
 
 @dataclass(frozen=True, slots=True)
 class Occupancy:
-    """How busy the model is.  ``average_seconds`` is None until a first answer was finished."""
+    """The load of the model.  ``average_seconds`` is None until a first answer was finished."""
 
     slots: int
     running: int
@@ -131,12 +131,12 @@ class Occupancy:
 class Admission:
     """The slots of one model and the line before them.
 
-    Without a ``place`` the line is this object's own; with one it is shared by all that name the same ``place`` and
-    ``server``.  With ``hosts`` there are the slots of those that can be used at the moment.  A file that cannot be used
-    (a full disk, a damaged one) is done without: questions are answered all the same, and the log tells.  A database
-    server that is away is not: what it holds is true for several machines, so nobody is let in past it, whoever was let
-    in goes on, and whoever waits waits for its return, but not for longer than ``AWAY_LIMIT_SECONDS``.  ``clock`` gives
-    seconds, the same in all processes; None: that of the place.
+    Without a ``place`` the line is this object's own; with one it is shared by all with the same ``place`` and
+    ``server``.  With ``hosts`` the slots are those of the usable ones.  If a file cannot be used (the disk is full, the
+    file damaged), the line continues in this process alone, which is logged.  A database server that is away is not
+    replaced, because several machines share it: nobody is admitted, running answers continue, and waiting callers wait
+    for its return, ``AWAY_LIMIT_SECONDS`` at the most.  ``clock`` gives seconds, the same in all processes; None: that
+    of the place.
 
     >>> admission = Admission(slots=1, max_waiting=8)
     >>> with admission.slot():
@@ -190,31 +190,31 @@ class Admission:
 
     @property
     def host_count(self) -> int:
-        """How many hosts were named, whether they answer or not."""
+        """The number of configured hosts, answering or not."""
         return 1 if self._hosts is None else len(self._hosts.names)
 
     def ticket(self, request: TicketRequest = _ANYTHING, *, cancelled: threading.Event | None = None) -> Ticket:
         """Join the line, or take a free slot.
 
-        Raises ``QueueFull`` when ``max_waiting`` callers wait already, ``OwnQueueFull`` when as many of the request's
-        owner do as may, ``NoHostAnswers`` or ``ModelMissing`` where none of several hosts can be used, and
-        ``DatabaseUnavailable`` where the line's server is away.
+        Raises ``QueueFull`` if ``max_waiting`` callers wait already, ``OwnQueueFull`` if the most of its owner do,
+        ``NoHostAnswers`` or ``ModelMissing`` if none of several hosts can be used, and ``DatabaseUnavailable`` if
+        the line's server is away.
         """
         self.check_hosts()
         with self._lock:
             self.check_line(for_seconds=0.0)
             try:
-                number, state = self._reliably(
+                number, state = self._use_line(
                     lambda line: line.join(request, slots=self._slots_now(), max_waiting=self._max_waiting)
                 )
             except OwnQueueFull as error:
                 raise OwnQueueFull(**error.details, retry_seconds=self._first_wait_seconds()) from None
             if number is None:
-                self._take_in(state)
+                self._store_state(state)
                 raise QueueFull(waiting=len(state.waiting), retry_seconds=self._first_wait_seconds())
             ticket = Ticket(self, number, cancelled)
             self._tickets[number] = ticket
-            self._take_in(state)
+            self._store_state(state)
         return ticket
 
     @contextmanager
@@ -232,9 +232,9 @@ class Admission:
             yield
 
     def occupancy(self) -> Occupancy:
-        """Return how many run and wait now, in all processes; while the line's server is away, as last seen."""
+        """Return how many run and wait now, in all processes; the last known state while the server is away."""
         with self._lock:
-            self._look()
+            self._refresh()
             state = self._state
             slots = sum(self._slots_now().values())
             return Occupancy(slots, len(state.running), len(state.waiting), self._durations.average_seconds)
@@ -242,14 +242,14 @@ class Admission:
     def busy(self) -> dict[str, int]:
         """Return how many questions each host answers now, in all processes; hosts without any are left out."""
         with self._lock:
-            self._look()
+            self._refresh()
             return dict(Counter(place.host for place in self._state.running))
 
     def place_of(self, ticket: Ticket) -> Wait | None:
-        """Return where a ticket stands; None when it holds a slot or was closed."""
+        """Return the position of a ticket; None if it holds a slot or was closed."""
         with self._lock:
             if ticket.number in self._tickets and time.monotonic() >= self._look_due_at:
-                self._look()
+                self._refresh()
             before = [place.ticket for place in self._state.waiting]
             if self._tickets.get(ticket.number) is not ticket or ticket.number not in before:
                 return None
@@ -262,28 +262,28 @@ class Admission:
             raise WaitedTooLong(seconds=self._wait_limit_seconds)
 
     def check_hosts(self) -> None:
-        """Raise ``NoHostAnswers`` or ``ModelMissing`` where none of several hosts can be used."""
+        """Raise ``NoHostAnswers`` or ``ModelMissing`` if none of several hosts can be used."""
         if self._hosts is not None:
             self._hosts.require()
 
     def check_line(self, *, for_seconds: float = AWAY_LIMIT_SECONDS) -> None:
-        """Raise ``DatabaseUnavailable`` where the line's server has been away for so long."""
+        """Raise ``DatabaseUnavailable`` if the line's server has been away for so long."""
         away = self._away
         if away is not None and time.monotonic() - away[0] >= for_seconds:
             raise DatabaseUnavailable(**away[1].details)
 
-    def answers(self, host: str) -> bool:
+    def is_answering(self, host: str) -> bool:
         """Check one of several hosts after a failure, and tell whether it answers."""
         return self._hosts is None or self._hosts.suspect(host)
 
     def put_back(self, ticket: Ticket) -> None:
         """Take a ticket's slot away, as its host failed, and let it wait for one of another host."""
         if ticket.host:
-            self.answers(ticket.host)
+            self.is_answering(ticket.host)
         with self._lock:
             if self._tickets.get(ticket.number) is ticket:
                 ticket.admitted.clear()
-                self._take_in(self._reliably(lambda line: line.put_back(ticket.number, slots=self._slots_now())))
+                self._store_state(self._use_line(lambda line: line.put_back(ticket.number, slots=self._slots_now())))
 
     def leave(self, ticket: Ticket, *, finished: bool) -> None:
         """Take a ticket out and let the next one in."""
@@ -294,8 +294,8 @@ class Admission:
                 self._line.abandon(ticket.number)
                 return
             with suppress(DatabaseUnavailable):  # the line takes the ticket out when its server is back
-                self._take_in(
-                    self._reliably(lambda line: line.leave(ticket.number, slots=self._slots_now(), finished=finished))
+                self._store_state(
+                    self._use_line(lambda line: line.leave(ticket.number, slots=self._slots_now(), finished=finished))
                 )
 
     def close(self) -> None:
@@ -310,13 +310,13 @@ class Admission:
     def _slots_now(self) -> Mapping[str, int]:
         return self._slots if self._hosts is None else self._hosts.slots()
 
-    def _look(self) -> None:
+    def _refresh(self) -> None:
         self._look_due_at = time.monotonic() + LOOK_EVERY_SECONDS
         if self._away is None:
-            with suppress(DatabaseUnavailable):  # who waits is told by ``check_line``
-                self._take_in(self._reliably(lambda line: line.look(slots=self._slots_now())))
+            with suppress(DatabaseUnavailable):  # ``check_line`` tells those who wait
+                self._store_state(self._use_line(lambda line: line.look(slots=self._slots_now())))
 
-    def _hear(self, is_anew: bool) -> None:
+    def _on_notice(self, is_anew: bool) -> None:
         """Check for changes after a notice, which may concern a waiting ticket; ``is_anew``: any ticket."""
         with self._lock:
             if is_anew:
@@ -324,11 +324,11 @@ class Admission:
             waits = any(not ticket.admitted.is_set() for ticket in self._tickets.values())
             if self._line is not None and (is_anew or waits):
                 try:
-                    self._look()
-                except AnswerdeskError as error:  # whoever asks next is told
+                    self._refresh()
+                except AnswerdeskError as error:  # the next caller gets the error
                     logger.warning("the queue cannot be looked at: %s", error)
 
-    def _take_in(self, state: QueueState) -> None:
+    def _store_state(self, state: QueueState) -> None:
         """Store the latest state of the queue, and wake the callers of this process whose turn it is."""
         if state.finished != self._state.finished:
             self._durations = WaitEstimate(state.finished)
@@ -339,14 +339,14 @@ class Admission:
                 ticket.host = place.host
                 ticket.admitted.set()
 
-    def _reliably(self, work: Callable[[TicketQueue], Result]) -> Result:
-        """Do something with the line; where its file fails, with one of this process alone, from now on.
+    def _use_line(self, work: Callable[[TicketQueue], Result]) -> Result:
+        """Call ``work`` with the line; if its file fails, with a line of this process alone from now on.
 
-        Where its server fails, nobody else asks it until it is there again.
+        If its server fails, it is not used until it is back.
         """
         began = time.monotonic()
         try:
-            return work(self._opened())
+            return work(self._open_line())
         except DatabaseUnavailable as error:
             if self._line is not None and self._away is None:
                 self._away = began, error
@@ -358,21 +358,21 @@ class Admission:
             logger.warning("the line of %s is not shared any more: %s", self._place, type(error).__name__)
         self._place, self._line = None, None
         ours = [place for place in (*self._state.running, *self._state.waiting) if place.ticket in self._tickets]
-        self._opened().adopt(ours, self._state.finished)
-        return work(self._opened())
+        self._open_line().adopt(ours, self._state.finished)
+        return work(self._open_line())
 
-    def _opened(self) -> TicketQueue:
+    def _open_line(self) -> TicketQueue:
         if self._line is None:
-            self._line = TicketQueue(self._place, self._server, self._clock, self._hear)
+            self._line = TicketQueue(self._place, self._server, self._clock, self._on_notice)
         return self._line
 
     def _first_wait_seconds(self) -> float | None:
-        """Return when a place in the line will be free; None where that is not known."""
+        """Return when a place in the line will be free; None if unknown."""
         return next(iter(self._waits_seconds()), None)
 
     def _waits_seconds(self) -> list[float | None]:
         """Return the estimates of all waiting tickets, next one first; renewed when the queue moved or time went on."""
-        now = self._opened().now()
+        now = self._open_line().now()
         made_at, state, waits = self._estimates
         if state is not self._state or now - made_at >= _ESTIMATE_EVERY_SECONDS:
             running = [(place.work, _elapsed(place, now)) for place in self._state.running]

@@ -1,12 +1,12 @@
 """Estimates from finished answers how long the next takes, by prompt and thinking, and how fast prompts are read.
 
 ``seconds = mean + slope * (prompt tokens - their mean) + slope * (thinking - its mean)``, the newest counting
-most; a slope is drawn towards nothing where few answers, or answers all alike, speak for it.  What a running answer
-still needs is read off how finished ones spread around that: one that is late already is not "due now".
+most; a slope is shrunk towards 0 if few answers, or only similar ones, support it.  The remaining time of a running
+answer comes from the spread of finished ones around that: one that is late already is not "due now".
 
-The speed of prompt processing turns a time budget into a token budget.  The beginning that all prompts share is read
-once and then served from the prefix cache; where it was not, an answer looks slower than the machine is.  So the
-quicker ones of the last answers count.
+The speed of prompt processing turns a time budget into a token budget.  The common beginning of all prompts is read
+once and then served from the prefix cache; an answer without that looks slower than the machine is.  So the quicker
+ones of the last answers count.
 """
 
 import math
@@ -18,13 +18,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-REMEMBERED = 64  # finished answers; about as many as tell, with the weights below
+REMEMBERED = 64  # finished answers; with the weights below, older ones hardly count
 _HALF_LIFE = 16  # answers after which one counts half: a machine's pace changes while others use it
-_DOUBT = 3.0  # so many answers without any slope are added to those that were seen
+_DOUBT = 3.0  # so many answers without any slope are added to the finished ones
 _NEWEST_WEIGHT = 0.3  # of the newest duration in the average that is shown
-_WAYS = 64  # in which the line is played forward
+_WAYS = 64  # simulations of the line
 _EACH_WAY = np.arange(_WAYS)
-_SHORTEST, _LONGEST = 0.25, 4.0  # times the mean: a line is not to be followed far beyond what was seen
+_SHORTEST, _LONGEST = 0.25, 4.0  # times the mean: the regression is not extrapolated further
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class FinishedAnswer:
 
 
 class WaitEstimate:
-    """Expects durations from finished answers, oldest first.
+    """Estimates durations from finished answers, oldest first.
 
     >>> estimate = WaitEstimate([FinishedAnswer(Work(), 10.0)] * 2)
     >>> estimate.waits_seconds([(Work(), 4.0)], [Work()], slots=1)
@@ -61,24 +61,24 @@ class WaitEstimate:
         self._mean_seconds = float(np.average(seconds, weights=weights))
         self._mean_features = np.average(features, axis=0, weights=weights)
         self._slopes = _slopes(features - self._mean_features, seconds - self._mean_seconds, weights)
-        expected = np.array([self._line(one.work) for one in finished])
+        expected = np.array([self._expected_seconds(one.work) for one in finished])
         self._ratios = seconds / np.maximum(expected, 1e-9)
         self._weights = weights
         self._average_seconds = _average(seconds)
 
     @property
     def average_seconds(self) -> float | None:
-        """The present pace, which leans to the newest; None before a first answer."""
+        """The average duration, weighted to the newest; None before a first answer."""
         return self._average_seconds if self._known else None
 
     def waits_seconds(
         self, running: Sequence[tuple[Work, float]], waiting: Sequence[Work], slots: int
     ) -> list[float | None]:
-        """Return how long each of ``waiting``, next one first, has to wait; None before a first answer was seen.
+        """Return how long each of ``waiting``, next one first, has to wait; None before a first answer.
 
-        ``running`` are the answers being generated and for how many seconds they have been.  The line is played forward
-        in several ways, each answer taking as much longer or shorter than expected as a finished one did; the wait is
-        the median of what comes out, since the first of several slots is free sooner than any one's mean says.
+        ``running`` are the answers being generated and their seconds so far.  The line is simulated several times, each
+        answer deviating from its expected duration as a finished one did; the wait is the median, since the first of
+        several slots is free sooner than any one's mean says.
         """
         if not self._known:
             return [None] * len(waiting)
@@ -95,15 +95,15 @@ class WaitEstimate:
         return waits
 
     def _remaining(self, draw: np.random.Generator, work: Work, elapsed_seconds: float) -> NDArray[np.float64]:
-        """Draw the remaining time of an answer, float64 [ways]: zeros if none ever took so long."""
-        durations = self._ratios * self._line(work)
+        """Draw the remaining times of an answer, float64 [ways]: zeros if none ever took so long."""
+        durations = self._ratios * self._expected_seconds(work)
         longer = durations > elapsed_seconds
         if not longer.any():
             return np.zeros(_WAYS)
         weights = self._weights[longer]
         return draw.choice(durations[longer], size=_WAYS, p=weights / weights.sum()) - elapsed_seconds
 
-    def _line(self, work: Work) -> float:
+    def _expected_seconds(self, work: Work) -> float:
         seconds = self._mean_seconds + float(self._slopes @ (np.array(_features(work)) - self._mean_features))
         return min(max(seconds, _SHORTEST * self._mean_seconds), _LONGEST * self._mean_seconds)
 
@@ -151,24 +151,24 @@ class PromptSpeed:
     """
 
     def __init__(self) -> None:
-        self._seen: deque[float] = deque(maxlen=_REMEMBERED)
+        self._speeds: deque[float] = deque(maxlen=_REMEMBERED)
         self._lock = threading.Lock()
 
     def learn(self, tokens: int, seconds: float) -> None:
-        """Take in that so many new tokens of a prompt were read in so many seconds."""
+        """Record that so many new tokens of a prompt were read in so many seconds."""
         if tokens > 0 and seconds > 0:
             with self._lock:
-                self._seen.append(tokens / seconds)
+                self._speeds.append(tokens / seconds)
 
     @property
     def tokens_a_second(self) -> float | None:
-        """The pace; None before the fourth answer."""
+        """The speed; None before the fourth answer."""
         with self._lock:
-            seen = list(self._seen)
-        return float(np.percentile(seen, _QUICKER_PERCENT)) if len(seen) >= _FEWEST_ANSWERS else None
+            speeds = list(self._speeds)
+        return float(np.percentile(speeds, _QUICKER_PERCENT)) if len(speeds) >= _FEWEST_ANSWERS else None
 
     def affordable_tokens(self, seconds: float, *, unknown: int, most: int) -> int:
-        """Return how many tokens can be read in so many seconds, up to ``most``; ``unknown`` where no pace is known."""
+        """Return how many tokens can be read in so many seconds, up to ``most``; ``unknown`` without a known speed."""
         pace = self.tokens_a_second
         if pace is None:
             return min(unknown, most)

@@ -1,9 +1,9 @@
 """The tables of the ticket queue on a PostgreSQL server, for the processes of several machines.
 
-A process says on a session of its own that it lives (``server_session.py``), and holds what it believes to hold: each
-transaction begins by putting back its tickets that the tables lost, and by deleting those that it does not know of, as
-the answer to a COMMIT was lost.  A crash of the server empties the tables.  So nobody is let in for
-``_SETTLING_SECONDS`` after one, and nobody is taken for dead after a start, until all who live have come back.
+A process shows on a session of its own that it is alive (``server_session.py``), and restores its tickets: each
+transaction begins by putting back those that the tables lost, and by deleting those that it does not know, whose COMMIT
+got no reply.  A crash of the server empties the tables.  So nobody is admitted for ``_SETTLING_SECONDS`` after
+one, and nobody is taken for dead after a start, until all living processes have come back.
 """
 
 import os
@@ -22,7 +22,7 @@ from rag.storage.connection import Connection, Row, open_database
 from rag.storage.server_session import CHANNEL, is_dead, session_of
 
 _SETTLING_SECONDS = 5.0
-"""Four times a second a process connects anew, which takes milliseconds, so all have by then."""
+"""A process reconnects four times a second, which takes milliseconds, so all have by then."""
 
 _COLUMNS = 12
 _PUT_BACK = f"INSERT INTO ticket VALUES ({', '.join('?' * _COLUMNS)}) ON CONFLICT (ticket) DO NOTHING"
@@ -38,44 +38,43 @@ _LOOK = """SELECT extract(epoch FROM clock_timestamp())::float8 AS now,
 class QueueOnServer(QueueTables):
     """Tables on a server.  Raises ``DatabaseUnavailable``.
 
-    ``heard``, a method, is called when others changed them, and with True where this process has to look what became of
-    its tickets.
+    ``on_change``, a method, is called when others changed them, and with True if this process has to check its tickets.
     """
 
-    def __init__(self, place: ServerDatabase, heard: Callable[[bool], None] | None = None) -> None:
+    def __init__(self, place: ServerDatabase, on_change: Callable[[bool], None] | None = None) -> None:
         self.process = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
         self._database = open_database(place, QUEUE_MIGRATIONS)
         self._session = session_of(place.url)
-        self._heard = weakref.WeakMethod(heard) if heard is not None else lambda: None
+        self._on_change = weakref.WeakMethod(on_change) if on_change is not None else lambda: None
         self._changes = 0
         self._ahead_seconds = 0.0
         self._has_settled = False
         self._look_due_at = 0.0
         self._own: dict[int, Row] = {}
-        self._own_then: dict[int, Row] = {}
-        self._session.join(self.process, self._hear)
+        self._next_own: dict[int, Row] = {}
+        self._session.join(self.process, self._on_notice)
         self._finalizer = weakref.finalize(self, self._session.leave, self.process)
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """Let the block be the only one, over all machines, with the tickets of this process as it knows them."""
+        """Run the block exclusively over all machines, with the tickets of this process as it knows them."""
         try:
             with self._database.transaction() as connection:
-                self._look_around(connection)
-                self._put_right(connection)
-                self._own_then = self._own
+                self._check_server(connection)
+                self._reconcile(connection)
+                self._next_own = self._own
                 yield connection
         except DatabaseUnavailable:
             self._session.suspect()
             raise
-        self._own = self._own_then
+        self._own = self._next_own
 
     def version(self) -> int:
-        """Return how often others were heard of."""
+        """Return the number of notices from others."""
         return self._changes
 
     def are_alive(self, processes: Collection[str]) -> bool:
-        """Return False twice a second: then the server is asked, and should a NOTIFY be lost, it is seen."""
+        """Return False twice a second: then the tables are read, even if a NOTIFY was lost."""
         if time.monotonic() < self._look_due_at:
             return True
         self._look_due_at = time.monotonic() + LOOK_FOR_DEAD_EVERY_SECONDS
@@ -106,26 +105,26 @@ class QueueOnServer(QueueTables):
         address, _, port = host.rpartition(":")
         return f"{socket.gethostname()}:{port}" if _is_loopback(address) else host
 
-    def tell(self, connection: Connection) -> None:
-        """Let others know when the transaction ends."""
+    def notify(self, connection: Connection) -> None:
+        """Notify others when the transaction ends."""
         connection.execute("SELECT pg_notify(?, ?)", (CHANNEL, self.process))
 
-    def own(self, tickets: Sequence[Row]) -> None:
-        """Note which tickets of this process there are when the transaction ends."""
-        self._own_then = {row["ticket"]: row for row in tickets}
+    def note_own(self, tickets: Sequence[Row]) -> None:
+        """Record the tickets of this process, valid when the transaction ends."""
+        self._next_own = {row["ticket"]: row for row in tickets}
 
     def disown(self, ticket: int) -> None:
-        """Note that a ticket is not wanted any more."""
+        """Record that a ticket is not needed any more."""
         self._own.pop(ticket, None)
 
-    def _hear(self, by: str, is_anew: bool) -> None:
-        heard = self._heard()
+    def _on_notice(self, by: str, is_anew: bool) -> None:
+        on_change = self._on_change()
         if by != self.process:
             self._changes += 1
-            if heard is not None:
-                heard(is_anew)
+            if on_change is not None:
+                on_change(is_anew)
 
-    def _look_around(self, connection: Connection) -> None:
+    def _check_server(self, connection: Connection) -> None:
         """Read the server's clock, and check whether all living processes can have come back."""
         now, up_seconds, number = connection.execute(_LOOK).fetchone()
         self._ahead_seconds = now - time.monotonic()
@@ -137,7 +136,7 @@ class QueueOnServer(QueueTables):
         self.is_whole = now * 1000 - number >= _SETTLING_SECONDS * 1000
         self._has_settled = up_seconds >= _SETTLING_SECONDS
 
-    def _put_right(self, connection: Connection) -> None:
+    def _reconcile(self, connection: Connection) -> None:
         """Put back lost tickets, with their rounds; delete those that this process does not know."""
         rows = connection.execute("SELECT ticket FROM ticket WHERE process = ?", (self.process,)).fetchall()
         there = {ticket for (ticket,) in rows}
@@ -149,7 +148,7 @@ class QueueOnServer(QueueTables):
             if row["admitted_at"] is not None:
                 connection.execute(_PUT_BACK_ROUND, (row["server"], row["owner"], row["round"]))
         if there != self._own.keys():
-            self.tell(connection)
+            self.notify(connection)
 
 
 def _is_loopback(address: str) -> bool:

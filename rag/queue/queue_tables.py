@@ -1,6 +1,6 @@
-"""Where the tables of the ticket queue lie: in one SQLite file for all processes of a machine, in memory, on a server.
+"""The tables of the ticket queue: in one SQLite file for all processes of a machine, in memory, or on a server.
 
-They hold what is disposable: places, and how long the last answers took.  No question and no answer is in them.
+They are disposable: places, and the durations of the last answers.  They hold no question and no answer.
 """
 
 import fcntl
@@ -20,7 +20,7 @@ from rag.storage.connection import Connection, Row, SharedMigration, is_sqlite, 
 
 LOOK_FOR_DEAD_EVERY_SECONDS = 0.5
 FIRST_NUMBER = 10**9
-"""From here on tickets are numbered on a server; a lower number: its tables were emptied by a crash, see there."""
+"""The first ticket number on a server; a lower one means that a crash emptied its tables (see there)."""
 
 _ALONE = "alone"  # the only process of a line in memory
 _BUSY_SECONDS = 5.0
@@ -66,7 +66,7 @@ _SUFFIX = ".lock"
 
 
 class Liveness:
-    """One process among those that share ``folder``, which is made if need be.  Raises ``OSError``.
+    """One process among those that share ``folder``, which is created if missing.  Raises ``OSError``.
 
     ``name`` is unique, also among several of one process.
     """
@@ -76,11 +76,11 @@ class Liveness:
         self._folder = folder
         self.name, descriptor = _new_lock(folder)
         self._finalizer = weakref.finalize(self, _release, descriptor, self._path(self.name), os.getpid())
-        _here[self.name] = descriptor
+        _held_locks[self.name] = descriptor
         self._sweep()
 
     def is_alive(self, name: str) -> bool:
-        """Tell whether the process called ``name`` lives; the file of one that does not is removed."""
+        """Tell whether the process called ``name`` is alive; the file of a dead one is removed."""
         return name == self.name or not _remove_if_free(self._path(name))
 
     def close(self) -> None:
@@ -96,14 +96,14 @@ class Liveness:
         return self._folder / f"{name}{_SUFFIX}"
 
 
-_here: dict[str, int] = {}
+_held_locks: dict[str, int] = {}
 
 
 def _close_in_child() -> None:
     """Close the copies that a fork has made: a lock is held until its last copy is closed."""
-    for descriptor in _here.values():
+    for descriptor in _held_locks.values():
         os.close(descriptor)
-    _here.clear()
+    _held_locks.clear()
 
 
 os.register_at_fork(after_in_child=_close_in_child)
@@ -119,7 +119,7 @@ def _new_lock(folder: Path) -> tuple[str, int]:
             if path.exists():
                 return name, descriptor
         except BlockingIOError:
-            pass  # somebody's sweep was quicker, and removes it
+            pass  # another process's sweep was quicker, and removes it
         os.close(descriptor)
 
 
@@ -141,7 +141,7 @@ def _remove_if_free(path: Path) -> bool:
 
 def _release(descriptor: int, path: Path, pid: int) -> None:
     if os.getpid() == pid:
-        _here.pop(path.stem, None)
+        _held_locks.pop(path.stem, None)
         path.unlink(missing_ok=True)
         os.close(descriptor)
 
@@ -156,7 +156,7 @@ def _v1_queue(connection: Connection) -> None:
 
 
 QUEUE_MIGRATIONS: tuple[SharedMigration, ...] = (_v1_queue,)
-"""Of a server; a file's name has the number of its tables' form instead, so an older program uses another line."""
+"""Of a server; a file has the version of its tables in its name instead, so an older program uses another line."""
 
 
 class QueueTables(ABC):
@@ -166,7 +166,7 @@ class QueueTables(ABC):
     """The name of this process among those that share the tables."""
 
     is_whole = True
-    """Whether all tickets that live are in the tables; while they may not be, nobody is let in."""
+    """Whether all live tickets are in the tables; nobody is admitted while some may be missing."""
 
     @abstractmethod
     def transaction(self) -> AbstractContextManager[Connection]:
@@ -178,7 +178,7 @@ class QueueTables(ABC):
 
     @abstractmethod
     def are_alive(self, processes: Collection[str]) -> bool:
-        """Tell whether processes are believed to live; asked at any time, it looks from time to time."""
+        """Tell whether processes are believed to be alive; cheap, as it checks only now and then."""
 
     @abstractmethod
     def forget_dead(self, connection: Connection) -> bool:
@@ -197,25 +197,25 @@ class QueueTables(ABC):
         """Return the name of a model server that all processes share."""
 
     @abstractmethod
-    def tell(self, connection: Connection) -> None:
-        """Let others know, when the transaction ends, that the line has changed."""
+    def notify(self, connection: Connection) -> None:
+        """Notify others, when the transaction ends, that the line has changed."""
 
     @abstractmethod
-    def own(self, tickets: Sequence[Row]) -> None:
-        """Note which tickets of this process there are when the transaction ends, should the tables lose them."""
+    def note_own(self, tickets: Sequence[Row]) -> None:
+        """Record the tickets of this process, valid when the transaction ends, in case the tables lose them."""
 
     @abstractmethod
     def disown(self, ticket: int) -> None:
-        """Note that a ticket is not wanted any more, whatever becomes of the transaction that deletes it."""
+        """Record that a ticket is not needed any more, even if the transaction that deletes it fails."""
 
 
 class QueueFile(QueueTables):
-    """Tables in a file, which is made if need be, or in memory.  Raises ``sqlite3.Error`` and ``OSError``."""
+    """Tables in a file, which is created if missing, or in memory.  Raises ``sqlite3.Error`` and ``OSError``."""
 
     def __init__(self, path: Path | None) -> None:
         self._presence = Liveness(path.parent / "present") if path is not None else None
         self.process = self._presence.name if self._presence is not None else _ALONE
-        self._connection = _opened(path)
+        self._connection = _open_file(path)
         self._dead_due_at = 0.0
         weakref.finalize(self, self._connection.close)
 
@@ -237,7 +237,7 @@ class QueueFile(QueueTables):
         return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
 
     def are_alive(self, processes: Collection[str]) -> bool:
-        """Look twice a second whether they all hold their locks."""
+        """Check twice a second whether they all hold their locks."""
         if self._presence is None or time.monotonic() < self._dead_due_at:
             return True
         self._dead_due_at = time.monotonic() + LOOK_FOR_DEAD_EVERY_SECONDS
@@ -264,23 +264,23 @@ class QueueFile(QueueTables):
         return time.monotonic()
 
     def host_name(self, host: str) -> str:
-        """Return the name as it is: on one machine all mean the same by it."""
+        """Return the name as it is: it is the same for the whole machine."""
         return host
 
-    def tell(self, connection: Connection) -> None:
-        """Do nothing: others see by the file's version that it has changed."""
+    def notify(self, connection: Connection) -> None:
+        """Do nothing: others notice the change by the file's version."""
 
-    def own(self, tickets: Sequence[Row]) -> None:
+    def note_own(self, tickets: Sequence[Row]) -> None:
         """Do nothing: a file loses no tickets."""
 
     def disown(self, ticket: int) -> None:
-        """Do nothing: a ticket that cannot be deleted is in a file that is done without."""
+        """Do nothing: a file from which a ticket cannot be deleted is abandoned."""
 
 
-def open_queue_tables(place: DatabasePlace | None, heard: Callable[[bool], None] | None = None) -> QueueTables:
-    """Return the tables at a place; None: in memory.  ``heard``, a method, is called when a server tells of a change.
+def open_queue_tables(place: DatabasePlace | None, on_change: Callable[[bool], None] | None = None) -> QueueTables:
+    """Return the tables at a place; None: in memory.  ``on_change``, a method, is called when others change them.
 
-    Raises ``ExtraMissing`` where they lie on a server and psycopg is not installed, and ``DatabaseUnavailable``.
+    Raises ``ExtraMissing`` if they are on a server and psycopg is not installed, and ``DatabaseUnavailable``.
     """
     if place is None or isinstance(place, Path):
         return QueueFile(place)
@@ -288,16 +288,16 @@ def open_queue_tables(place: DatabasePlace | None, heard: Callable[[bool], None]
         from rag.queue.queue_server import QueueOnServer  # needs psycopg, which only servers need
     except ModuleNotFoundError as error:
         raise ExtraMissing(what="PostgreSQL", extra="postgres") from error
-    return QueueOnServer(place, heard)
+    return QueueOnServer(place, on_change)
 
 
-def _opened(path: Path | None) -> sqlite3.Connection:
+def _open_file(path: Path | None) -> sqlite3.Connection:
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
     connection = sqlite3.connect(
         path if path is not None else ":memory:",
         timeout=_BUSY_SECONDS,
-        isolation_level=None,  # transactions are begun and ended in words
+        isolation_level=None,  # transactions are begun and ended explicitly
         check_same_thread=False,  # one thread at a time: the queue has a lock
     )
     try:

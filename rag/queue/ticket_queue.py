@@ -1,13 +1,13 @@
-"""The ticket queue: the rules of one line, wherever its tables lie (``queue_tables.py``).
+"""The ticket queue: the rules of one line, wherever its tables are (``queue_tables.py``).
 
-A line leads to one model server or to several, its hosts.  Whose turn it is goes to the host with the smallest share of
-its slots taken, by whatever line; a follow-up to one whose cache still has its owner's last prompt, if a slot is free.
+A line leads to one model server or to several, its hosts.  The next ticket goes to the host with the smallest share of
+slots taken by all lines; a follow-up to one whose cache still has its owner's last prompt, if a slot is free.
 
 Fair among owners: a waiting ticket has a round, its owner's next one, and rounds are served one after another
 (start-time fair queueing, Goyal, Vin and Cheng 1996).  However many tickets one owner has, another's next one lets only
-one of them pass.  Within a round the follow-ups of a conversation come first, then whoever came first.
+one of them pass.  Within a round the follow-ups of a conversation come first, then the earliest ticket.
 
-What is kept is disposable: places, and how long the last answers took.  No question and no answer is in it.
+The tables are disposable: places, and the durations of the last answers.  They hold no question and no answer.
 """
 
 import threading
@@ -30,7 +30,7 @@ Slots = Mapping[str, int]
 class TicketRequest:
     """A caller's request for the model.  ``owner`` is the owner in the queue, empty: the process.
 
-    ``follows_up`` goes on from a question of the same ``conversation``, whose last prompt a host may have in its cache;
+    ``follows_up``: it follows a question of the same ``conversation``, whose last prompt a host may have in its cache;
     an empty one is the owner's only one.  ``most_waiting`` is how many tickets of the owner may wait, and
     ``most_waiting_of_key`` how many of all users of the owner's API key together; None: any number.
     """
@@ -69,10 +69,10 @@ class QueueState:
 class TicketQueue:
     """The tickets of the line called ``server``; ``place`` None: of this object alone.  Safe from many threads.
 
-    ``slots`` are those of each host that may be asked now; a ticket that was let in to another one stays there.
-    ``heard``, a method, is called from another thread when a server says that others have changed the line, and with
-    True when it is there again and this process's tickets are to be looked after.  Raises what its tables do:
-    ``sqlite3.Error`` and ``OSError``, which ``Admission`` knows how to do without, and ``DatabaseUnavailable``.
+    ``slots`` are those of each usable host; a ticket admitted to another one stays there.  ``on_change``, a method, is
+    called from another thread when a server reports that others have changed the line, and with True when the server
+    is back and this process's tickets must be checked.  Raises what its tables do: ``sqlite3.Error`` and ``OSError``,
+    which ``Admission`` handles, and ``DatabaseUnavailable``.
     """
 
     def __init__(
@@ -80,9 +80,9 @@ class TicketQueue:
         place: DatabasePlace | None,
         server: str,
         clock: Callable[[], float] | None = None,
-        heard: Callable[[bool], None] | None = None,
+        on_change: Callable[[bool], None] | None = None,
     ) -> None:
-        self._tables = open_queue_tables(place, heard)
+        self._tables = open_queue_tables(place, on_change)
         self._process = self._tables.process
         self._server = ",".join(sorted(self._tables.host_name(name) for name in server.split(",")))
         self._own_names: dict[str, str] = {}
@@ -93,19 +93,19 @@ class TicketQueue:
         self._seen_version = -1
 
     def join(self, request: TicketRequest, *, slots: Slots, max_waiting: int) -> tuple[int | None, QueueState]:
-        """Take a place, or a free slot, and return the ticket's number; None where ``max_waiting`` wait already.
+        """Take a place, or a free slot, and return the ticket's number; None if ``max_waiting`` wait already.
 
-        Raises ``OwnQueueFull`` where as many of the owner's tickets wait as may, or of the owner's API key.
+        Raises ``OwnQueueFull`` if the most tickets of the owner, or of the owner's API key, wait already.
         """
         owner = request.owner or self._process
-        slots = self._shared(slots)
+        slots = self._shared_slots(slots)
         with self._transaction() as connection:
             self._tables.forget_dead(connection)
             self._admit(connection, slots)
             if not free_hosts(connection, slots):
                 self._require_place(connection, request, owner)
                 if self._count_waiting(connection) >= max_waiting:
-                    return None, self._read(connection, slots)
+                    return None, self._read_state(connection, slots)
             [(ticket,)] = connection.execute(
                 "INSERT INTO ticket (server, process, owner, conversation, round, follows_up, prompt_tokens, thinks) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING ticket",
@@ -121,16 +121,16 @@ class TicketQueue:
                 ),
             ).fetchall()
             self._admit(connection, slots)
-            self._tables.tell(connection)
-            return ticket, self._read(connection, slots)
+            self._tables.notify(connection)
+            return ticket, self._read_state(connection, slots)
 
     def leave(self, ticket: int, *, slots: Slots, finished: bool) -> QueueState:
-        """Take a ticket out, learn from it where its answer is ``finished``, and let the next one in.
+        """Remove a ticket, record its duration if its answer is ``finished``, and admit the next one.
 
-        Where this fails, as a server is away, the next call that succeeds takes it out.
+        If this fails, as a server is away, the next call that succeeds removes it.
         """
         try:
-            return self._leave(ticket, self._shared(slots), finished=finished)
+            return self._leave(ticket, self._shared_slots(slots), finished=finished)
         except BaseException:
             self.abandon(ticket)
             raise
@@ -140,8 +140,8 @@ class TicketQueue:
         self._tables.disown(ticket)
 
     def put_back(self, ticket: int, *, slots: Slots) -> QueueState:
-        """Let a ticket wait again at its place, and as soon as possible be let in to a host that it has not been at."""
-        slots = self._shared(slots)
+        """Let a ticket wait again at its place, and admit it as soon as possible to a host that it has not been at."""
+        slots = self._shared_slots(slots)
         with self._transaction() as connection:
             connection.execute(
                 "UPDATE ticket SET avoided = avoided || ' ' || host, host = NULL, admitted_at = NULL "
@@ -150,24 +150,24 @@ class TicketQueue:
             )
             self._tables.forget_dead(connection)
             self._admit(connection, slots)
-            self._tables.tell(connection)
-            return self._read(connection, slots)
+            self._tables.notify(connection)
+            return self._read_state(connection, slots)
 
     def look(self, *, slots: Slots) -> QueueState:
         """Return the present queue, after admitting the next tickets and removing those of the dead.
 
-        Cheap while nothing moves.
+        Cheap while nothing changes.
         """
-        slots = self._shared(slots)
+        slots = self._shared_slots(slots)
         with self._lock:
-            state = self._unchanged(slots)
+            state = self._cached_state(slots)
             if state is not None:
                 return state
         with self._transaction() as connection:
             are_gone = self._tables.forget_dead(connection)
             if self._admit(connection, slots) or are_gone:
-                self._tables.tell(connection)
-            return self._read(connection, slots)
+                self._tables.notify(connection)
+            return self._read_state(connection, slots)
 
     def adopt(self, places: Sequence[QueueEntry], finished: Sequence[FinishedAnswer]) -> None:
         """Take over the tickets of another queue, in order; they keep their numbers."""
@@ -186,7 +186,7 @@ class TicketQueue:
             )
 
     def close(self) -> None:
-        """Leave, with all tickets of this process."""
+        """Leave the line, with all tickets of this process."""
         with self._lock:
             self._tables.close()
 
@@ -196,20 +196,20 @@ class TicketQueue:
             if row is not None:
                 connection.execute("DELETE FROM ticket WHERE ticket = ?", (ticket,))
                 if finished and row["admitted_at"] is not None:
-                    self._learn(connection, row, self.now() - row["admitted_at"])
+                    self._record_finished(connection, row, self.now() - row["admitted_at"])
             self._tables.forget_dead(connection)
             self._admit(connection, slots)
-            self._tables.tell(connection)
-            return self._read(connection, slots)
+            self._tables.notify(connection)
+            return self._read_state(connection, slots)
 
-    def _shared(self, slots: Slots) -> Slots:
+    def _shared_slots(self, slots: Slots) -> Slots:
         """Return slots by the hosts' shared names."""
         names = {self._tables.host_name(host): host for host in slots}
         self._own_names |= names
         return {name: slots[host] for name, host in names.items()}
 
-    def _unchanged(self, slots: Slots) -> QueueState | None:
-        """Return the last state, unless somebody wrote since or it is time to look for the dead."""
+    def _cached_state(self, slots: Slots) -> QueueState | None:
+        """Return the last state, unless it has changed or it is time to look for dead processes."""
         state = self._state
         if state is None or slots != self._state_slots or self._tables.version() != self._seen_version:
             return None
@@ -222,13 +222,13 @@ class TicketQueue:
             try:
                 with self._tables.transaction() as connection:
                     yield connection
-                    self._seen_version = self._tables.version()  # before the end, behind which others may write
+                    self._seen_version = self._tables.version()  # before the end, after which others may write
             except BaseException:
                 self._state = None
                 raise
 
     def _require_place(self, connection: Connection, request: TicketRequest, owner: str) -> None:
-        """Raise ``OwnQueueFull`` where as many tickets of the owner, or of the owner's API key, wait as may."""
+        """Raise ``OwnQueueFull`` if the most tickets of the owner, or of the owner's API key, wait already."""
         own = self._count_waiting(connection, owner)
         if request.most_waiting is not None and own >= request.most_waiting:
             raise OwnQueueFull(waiting=own, owner=owner)
@@ -261,12 +261,12 @@ class TicketQueue:
             ).fetchone()
             if row is None:
                 break
-            host = host_for(connection, row, free)
+            host = choose_host(connection, row, free)
             connection.execute(
                 "UPDATE ticket SET admitted_at = ?, host = ? WHERE ticket = ?", (self.now(), host, row["ticket"])
             )
-            remember_prompt(connection, host, row, kept=slots[host])
-            # An owner whose last round is behind the one now served is as good as a new one, so it is forgotten.
+            remember_prompt(connection, host, row, cache_size=slots[host])
+            # An owner whose last round is before the one now served counts as a new one, so it is deleted.
             connection.execute("DELETE FROM served WHERE server = ? AND round < ?", (self._server, row["round"]))
             connection.execute(
                 "INSERT INTO served VALUES (?, ?, ?) ON CONFLICT (server, owner) DO UPDATE SET round = excluded.round",
@@ -285,7 +285,7 @@ class TicketQueue:
         ).fetchone()
         return max(int(one or 0) for one in row)
 
-    def _learn(self, connection: Connection, row: Row, seconds: float) -> None:
+    def _record_finished(self, connection: Connection, row: Row, seconds: float) -> None:
         connection.execute(
             "INSERT INTO finished (server, prompt_tokens, thinks, seconds) VALUES (?, ?, ?, ?)",
             (self._server, row["prompt_tokens"], row["thinks"], seconds),
@@ -296,16 +296,16 @@ class TicketQueue:
             {"server": self._server, "kept": REMEMBERED},
         )
 
-    def _read(self, connection: Connection, slots: Slots) -> QueueState:
+    def _read_state(self, connection: Connection, slots: Slots) -> QueueState:
         """Read the queue, and the load of its hosts from other queues."""
         at_its_hosts, names = among("host", list(slots))
         tickets = connection.execute(
             f"SELECT * FROM ticket WHERE server = :server OR {at_its_hosts} ORDER BY round, follows_up DESC, ticket",
             {"server": self._server, **names},
         ).fetchall()
-        self._tables.own([row for row in tickets if row["process"] == self._process])
+        self._tables.note_own([row for row in tickets if row["process"] == self._process])
         places = [
-            QueueEntry(row["ticket"], row["process"], _work(row), row["admitted_at"], self._host(row))
+            QueueEntry(row["ticket"], row["process"], _work(row), row["admitted_at"], self._own_host_name(row))
             for row in tickets
         ]
         done = connection.execute("SELECT * FROM finished WHERE server = ? ORDER BY number", (self._server,)).fetchall()
@@ -317,7 +317,7 @@ class TicketQueue:
         )
         return self._state
 
-    def _host(self, row: Row) -> str:
+    def _own_host_name(self, row: Row) -> str:
         name = row["host"] or ""
         return self._own_names.get(name, name)
 
@@ -331,28 +331,28 @@ def free_hosts(connection: Connection, slots: Slots) -> dict[str, float]:
 
     All lines of the file count: two may lead to the same host.
     """
-    counted = connection.execute("SELECT host, count(*) FROM ticket WHERE host IS NOT NULL GROUP BY host").fetchall()
-    running = {host: count for host, count in counted}
+    rows = connection.execute("SELECT host, count(*) FROM ticket WHERE host IS NOT NULL GROUP BY host").fetchall()
+    running = {host: count for host, count in rows}
     return {host: running.get(host, 0) / own for host, own in slots.items() if running.get(host, 0) < own}
 
 
-def host_for(connection: Connection, ticket: Row, free: Mapping[str, float]) -> str:
+def choose_host(connection: Connection, ticket: Row, free: Mapping[str, float]) -> str:
     """Choose among the ``free`` hosts.
 
-    One that failed this ticket is the last choice; a follow-up prefers one that read a prompt of its conversation
-    lately; else the smallest share decides, and then the order in which they were named.
+    One that failed this ticket is the last choice; a follow-up prefers one that recently read a prompt of its
+    conversation; then the smallest share decides, and then their order.
     """
     avoided = set(ticket["avoided"].split())
     warm: set[str] = set()
     if ticket["follows_up"]:
         conversation = ticket["conversation"]
-        found = connection.execute("SELECT host FROM recent WHERE conversation = ?", (conversation,)).fetchall()
-        warm = {host for (host,) in found}
+        rows = connection.execute("SELECT host FROM recent WHERE conversation = ?", (conversation,)).fetchall()
+        warm = {host for (host,) in rows}
     return min(free, key=lambda host: (host in avoided, host not in warm, free[host]))
 
 
-def remember_prompt(connection: Connection, host: str, ticket: Row, *, kept: int) -> None:
-    """Note whose prompt a host reads now; ``kept``, its slots, are how many its cache holds."""
+def remember_prompt(connection: Connection, host: str, ticket: Row, *, cache_size: int) -> None:
+    """Record whose prompt a host reads now; its cache holds ``cache_size`` of them, one a slot."""
     connection.execute(
         "INSERT INTO recent VALUES (?, ?, ?) ON CONFLICT (host, conversation) DO UPDATE SET ticket = excluded.ticket",
         (host, ticket["conversation"], ticket["ticket"]),
@@ -360,5 +360,5 @@ def remember_prompt(connection: Connection, host: str, ticket: Row, *, kept: int
     connection.execute(
         "DELETE FROM recent WHERE host = :host AND ticket <= "
         "(SELECT ticket FROM recent WHERE host = :host ORDER BY ticket DESC LIMIT 1 OFFSET :kept)",
-        {"host": host, "kept": kept},
+        {"host": host, "kept": cache_size},
     )

@@ -73,8 +73,8 @@ class Confidence:
 
     def probability(self, signals: Signals) -> float:
         """Return the probability in [0, 1] that the passages hold the answer."""
-        weighed = sum(weight * getattr(signals, name) for name, weight in self.weights.items())
-        return logistic(self.intercept + weighed)
+        weighted = sum(weight * getattr(signals, name) for name, weight in self.weights.items())
+        return logistic(self.intercept + weighted)
 
     @classmethod
     def from_json(cls, value: Mapping[str, object]) -> Self:

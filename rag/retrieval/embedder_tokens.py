@@ -1,6 +1,6 @@
 """The embedder's tokens of a text: their numbers, without importing torch or transformers, and their vectors.
 
-Of the vectors those of the tokens that count are kept, a passage's at one bit a dimension.
+Only the vectors of a text's own tokens are kept, a passage's at one bit a dimension.
 """
 
 import json
@@ -21,11 +21,11 @@ _Token = TypeVar("_Token")
 PAD_TOKEN = 1
 _LONGEST_TEXT_CHARACTERS = 20_000  # far more than MAX_TOKENS can hold, in any language
 _REMEMBERED_TEXTS, _LONGEST_REMEMBERED_CHARACTERS = 16_384, 300
-"""What is found for a question was mostly found for others before, and of other texts most words are known: what a
-sentence and a word count is remembered, in 12 MB at most."""
+"""Most texts found for a question were found for others before, and most words of new texts are known: the counts of
+sentences and words are cached, in 12 MB at most."""
 
 _WORD = re.compile(r"[^\t\n\f\r \u00a0\u1680\u2000-\u200f\u2028\u2029\u202f\u205f\u2581\u3000\ufeff\ufffd]+")
-"""What stands between blanks, which are what the tokenizer makes one blank of: no token of it goes beyond them."""
+"""A word between blanks, as the tokenizer normalises them: no token goes beyond it."""
 
 
 class EmbedderTokens:
@@ -44,7 +44,7 @@ class EmbedderTokens:
         return [_cut(encoding.ids) for encoding in encodings]
 
     def spans(self, text: str) -> tuple[tuple[int, int], ...]:
-        """Return where each token of ``encode`` stands in the text, [start, end); special ones are empty."""
+        """Return the span of each token of ``encode`` in the text, [start, end); special ones are empty."""
         return tuple(_cut(self._tokenizer.encode(text[:_LONGEST_TEXT_CHARACTERS]).offsets))
 
     def count(self, text: str) -> int:
@@ -73,14 +73,14 @@ _SMALLEST_LENGTH = 1e-9
 
 
 class TokenKeeper:
-    """Makes what is kept of a text's tokens.  ``centre`` is the mean token, float32 [dimension]."""
+    """Selects and centres a text's own tokens.  ``centre`` is the mean token, float32 [dimension]."""
 
     def __init__(self, centre: FloatMatrix) -> None:
         self._centre = centre
 
     @classmethod
     def shipped(cls) -> "TokenKeeper":
-        """Return one with the centre that comes with the program."""
+        """Return one with the shipped centre."""
         return cls(np.array(json.loads(CENTRE_PATH.read_text(encoding="utf-8"))["centre"], dtype=np.float32))
 
     def of_query(self, numbers: Sequence[int], states: FloatMatrix) -> QueryTokens:
@@ -95,7 +95,7 @@ class TokenKeeper:
 
 
 def query_tokens(numbers: Sequence[int], states: FloatMatrix, centre: FloatMatrix) -> QueryTokens:
-    """Return what is kept of a question's own tokens, ``numbers`` [n] and ``states`` [n, dimension]."""
+    """Return a question's tokens from its own ``numbers`` [n] and ``states`` [n, dimension]."""
     rows = states - centre
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     unit = np.asarray(rows / np.maximum(lengths, _SMALLEST_LENGTH), dtype=np.float32)
@@ -103,12 +103,12 @@ def query_tokens(numbers: Sequence[int], states: FloatMatrix, centre: FloatMatri
 
 
 def passage_tokens(numbers: Sequence[int], states: FloatMatrix, centre: FloatMatrix) -> PassageTokens:
-    """Return what is kept of a passage's own tokens, ``numbers`` [n] and ``states`` [n, dimension]."""
+    """Return a passage's tokens from its own ``numbers`` [n] and ``states`` [n, dimension]."""
     return PassageTokens(np.array(numbers, dtype=np.int32), np.packbits(states > centre, axis=1))
 
 
 def passage_spans(tokens: EmbedderTokens, passage: str) -> list[tuple[int, int]]:
-    """Return where in the passage, [start, end) in characters, each of its own tokens stands."""
+    """Return the span of each of the passage's own tokens in it, [start, end) in characters."""
     spans = tokens.spans(PASSAGE_PREFIX + passage)
     before = len(PASSAGE_PREFIX)
     return [(max(0, start - before), max(0, end - before)) for start, end in spans[own_tokens(len(spans))]]

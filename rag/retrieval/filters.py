@@ -1,4 +1,4 @@
-"""What a search goes by beside the question: filters of documents, and the conversation.
+"""The options of a search beside its question: filters of documents, and the conversation.
 
 Documents are filtered by language, product, earliest date and audience, and by their ids.
 """
@@ -21,7 +21,7 @@ PRODUCT_FIELDS = ("product", "products", "产品", "meta.product")
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What a document must be to be found; what is None or empty asks nothing.
+    """The conditions for a document to be found; None or empty: no condition.
 
     ``language`` is the document's.  ``since`` is the earliest day of its last change: one without a date is left out.
     ``product`` is one of its products, in any width and case.  ``without`` are ids of documents that are left out.
@@ -36,7 +36,7 @@ class Filters:
 
     @property
     def restrict(self) -> bool:
-        """Whether anything is left out by more than its language."""
+        """Whether more than the language is filtered."""
         return self.since is not None or bool(self.product) or bool(self.without) or self.audience == "public"
 
 
@@ -45,7 +45,7 @@ EVERYTHING = Filters()
 
 @dataclass(frozen=True, slots=True)
 class Expansion:
-    """Other ``words`` for a question, and what was ``found`` for it: only the words are searched."""
+    """Other ``words`` for a question, the only ones searched, and the result ``found`` for it."""
 
     words: str
     found: Retrieval
@@ -53,9 +53,9 @@ class Expansion:
 
 @dataclass(frozen=True, slots=True)
 class SearchOptions:
-    """What a search goes by beside the question: the conversation's ``earlier`` ones, oldest first, and ``filters``.
+    """The options of a search: the conversation's ``earlier`` questions, oldest first, and ``filters``.
 
-    With an ``expansion`` what its words find is returned as well.
+    With an ``expansion`` the chunks of its words are returned as well.
     """
 
     earlier: Sequence[str] = ()

@@ -105,7 +105,7 @@ class Part:
         """Write the files ``name.*`` and sync them.  Returns None and writes no file if the part is empty."""
         if not self.count:
             return None
-        assert isinstance(self.vectors, FaissVectorIndex)  # what lies in an engine is on the disk before it is opened
+        assert isinstance(self.vectors, FaissVectorIndex)  # a part in an engine is written before it is opened
         files = write_vectors(folder, name, self.vectors) | write_postings(folder, name, self.postings)
         return PartEntry(self.count, self.vectors.probes, files)
 
@@ -298,7 +298,7 @@ class GenerationIndex:
         """
         gone = np.asarray(removed, dtype=np.int64)
         unseen = np.ones(len(gone), np.bool_)
-        rows = _by_language(added)
+        rows = _group_by_language(added)
         empty = LanguageIndex(*(empty_part(self.dimension),) * 2, np.empty(0, np.int64), Moments.none(self.dimension))
         languages = {}
         for language in sorted({*self.languages, *rows}):
@@ -359,7 +359,7 @@ class GenerationIndex:
         state = _load_arrays(folder / STATE_NAME, manifest.state)
         try:
             languages = {
-                language: _opened(folder, language, entry, state, manifest.dimension)
+                language: _open_language(folder, language, entry, state, manifest.dimension)
                 for language, entry in manifest.languages.items()
             }
             weights = TokenWeights(state["tokens"], state["frequencies"], manifest.passages)  # type: ignore[arg-type]
@@ -389,11 +389,11 @@ def empty_part(dimension: int) -> Part:
     return Part(vectors, Postings.build([], 1.0))
 
 
-def _by_language(rows: Iterable[IndexRows]) -> dict[Language, list[IndexRows]]:
-    found: dict[Language, list[IndexRows]] = {}
-    for one in rows:
-        found.setdefault(one.language, []).append(one)
-    return found
+def _group_by_language(rows: Iterable[IndexRows]) -> dict[Language, list[IndexRows]]:
+    grouped: dict[Language, list[IndexRows]] = {}
+    for row in rows:
+        grouped.setdefault(row.language, []).append(row)
+    return grouped
 
 
 def _changed_language(
@@ -422,7 +422,7 @@ def _changed_language(
     return LanguageIndex(one.base, part, retired, moments)
 
 
-def _opened(
+def _open_language(
     folder: Path, language: Language, entry: LanguageEntry, state: Mapping[str, Array], dimension: int
 ) -> LanguageIndex:
     base, fresh = (

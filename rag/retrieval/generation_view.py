@@ -88,15 +88,15 @@ class LanguageVectors:
 
     def only(self, permitted: NDArray[np.int64]) -> "LanguageVectors":
         """Return vectors of which only these chunks (ascending) are found; statistics stay those of all."""
-        fewer = copy(self)
+        restricted = copy(self)
         kept = np.isin(self._base.chunk_ids, permitted)
         if self._kept is not None:
             shown = np.zeros(self._base.count, np.bool_)
             shown[self._kept.rows] = True
             kept &= shown
-        fewer._kept = Selection(kept)
-        fewer._fresh_kept = Selection(np.isin(self._fresh.chunk_ids, permitted))
-        return fewer
+        restricted._kept = Selection(kept)
+        restricted._fresh_kept = Selection(np.isin(self._fresh.chunk_ids, permitted))
+        return restricted
 
     def nearest_exactly(self, queries: FloatMatrix, limit: int, at_once: int) -> list[list[int]]:
         """Return the nearest chunks for n unit queries, float32 [n, dimension], by brute force.
@@ -192,8 +192,8 @@ class GenerationView:
         if not filters.restrict:
             return replace(self, vectors=vectors)
         permitted = permitted_chunks(store, self.generation, filters)
-        fewer = {language: one.only(permitted) for language, one in vectors.items()}
-        return replace(self, vectors=fewer, lexical=self.lexical.only(permitted))
+        restricted = {language: one.only(permitted) for language, one in vectors.items()}
+        return replace(self, vectors=restricted, lexical=self.lexical.only(permitted))
 
     @classmethod
     def _of(cls, index: GenerationIndex, generation: int, store: KnowledgeStore, parts: Mapping[str, Part]) -> Self:
@@ -263,18 +263,18 @@ class Search:
         bm25: dict[int, float] = {}
         for language, vectors in self.view.vectors.items():
             scores = self.view.lexical.scores(self._terms_in(language), language)
-            worded = {hit.chunk_id: hit.score for hit in scores.best(limit)}
-            by_words.update(worded)
+            lexical = {hit.chunk_id: hit.score for hit in scores.best(limit)}
+            by_words.update(lexical)
             try:
                 nearest = vectors.search(self.query, limit)
-                also = [] if self.wider is None else [hit.chunk_id for hit in vectors.search(self.wider, WIDER_CHUNKS)]
+                extra = [] if self.wider is None else [hit.chunk_id for hit in vectors.search(self.wider, WIDER_CHUNKS)]
             except VectorEngineError as error:
                 if not self.by_words_alone:
                     raise
-                problem, nearest, also = error, vectors.nearest_of(self.query, list(worded), limit), []
-            wider += also
-            bm25.update(worded | scores.of([*(hit.chunk_id for hit in nearest), *also]))
-            others = sorted({*worded, *also} - {hit.chunk_id for hit in nearest})
+                problem, nearest, extra = error, vectors.nearest_of(self.query, list(lexical), limit), []
+            wider += extra
+            bm25.update(lexical | scores.of([*(hit.chunk_id for hit in nearest), *extra]))
+            others = sorted({*lexical, *extra} - {hit.chunk_id for hit in nearest})
             cosines = vectors.cosines(self.query, others)
             seen = self._dense_hits([*nearest, *map(Hit, others, cosines)], language)
             by_meaning += seen[: len(nearest)]

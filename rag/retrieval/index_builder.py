@@ -37,7 +37,7 @@ from rag.storage.connection import Database
 from rag.storage.embeddings import EmbeddingTable, IndexSource, VectorRows
 from rag.storage.store import engine_owner
 
-_TOKENS_AT_ONCE = 1 << 20  # counting few costs as much: all that were met before are looked through
+_TOKENS_AT_ONCE = 1 << 20  # each count goes through all earlier tokens, however few are added
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +66,14 @@ def next_index(
     limits: IndexLimits,
     folder: Path | None = None,
 ) -> GenerationIndex:
-    """Return the index of a generation that is written and not yet published.
+    """Return the index of a generation that is written but not yet published.
 
     ``former`` is the folder of the previous generation.  If it cannot be read, or if the result does not match the
     database, which is the truth, the index is rebuilt in ``folder`` by ``build_index``.  So it is if the vectors are in
     the wrong place: an engine was set or changed, or has lost them.  Raises ``VectorEngineUnavailable``.
     """
     try:
-        index = _changed(GenerationIndex.open(former, model_id), database, generation, limits)
+        index = _changed_index(GenerationIndex.open(former, model_id), database, generation, limits)
     except (IndexDamaged, EmbedderMismatch):
         index = None
     if index is not None and index.dimension == dimension and _is_in_place(index, limits):
@@ -85,7 +85,7 @@ def next_index(
     return build_index(database, generation, model_id, dimension, limits, folder)
 
 
-def _changed(
+def _changed_index(
     index: GenerationIndex, database: Database, generation: int, limits: IndexLimits
 ) -> GenerationIndex | None:
     """Return the index with the changes applied; None if these are too many."""
@@ -146,14 +146,14 @@ def build_index(
     bases = {language: _Base(source, generation, language, folder) for language in counts}
     for base in bases.values():
         base.collect_terms()
-    passages = sum(base.collected for base in bases.values())
+    passages = sum(base.chunk_count for base in bases.values())
     mean_length = sum(base.length for base in bases.values()) / max(1, passages)
     for base in bases.values():
         base.finish_postings(mean_length)
     weights = TokenWeights.none()
     languages: dict[Language, LanguageIndex] = {}
     for language, base in bases.items():
-        languages[language], weights = base.with_vectors(dimension, counts[language], limits, weights)
+        languages[language], weights = base.finish_vectors(dimension, counts[language], limits, weights)
     return GenerationIndex(model_id, dimension, languages, weights, mean_length)
 
 
@@ -176,12 +176,12 @@ class _Base:
 
     @property
     def length(self) -> int:
-        """How many terms there are in all."""
+        """The number of terms in all chunks."""
         return self._builder.length
 
     @property
-    def collected(self) -> int:
-        """How many chunks they are of."""
+    def chunk_count(self) -> int:
+        """The number of their chunks."""
         return self._builder.count
 
     def finish_postings(self, mean_length: float) -> None:
@@ -191,19 +191,19 @@ class _Base:
         elif postings.count:
             self._files |= write_postings(self._folder, self._name, postings)
 
-    def with_vectors(
+    def finish_vectors(
         self, dimension: int, count: int, limits: IndexLimits, weights: TokenWeights
     ) -> tuple[LanguageIndex, TokenWeights]:
         """Return the language's index, and the token weights updated with its tokens."""
         engine = limits.engine if self._folder is not None and count > limits.exact_chunks else None
         if engine is not None:
             numbers = _ChunkNumbers()
-            moments, weights = self._counted(numbers, dimension, weights)
-            base = self._kept_in(engine, numbers.all(), dimension)
+            moments, weights = self._stream_vectors(numbers, dimension, weights)
+            base = self._engine_part(engine, numbers.all(), dimension)
         else:
             builder = self._vector_builder(dimension, count, limits)
-            moments, weights = self._counted(builder, dimension, weights)
-            base = self._kept(builder.finish())
+            moments, weights = self._stream_vectors(builder, dimension, weights)
+            base = self._finished_part(builder.finish())
         return LanguageIndex(base, empty_part(dimension), np.empty(0, np.int64), moments), weights
 
     def _vector_builder(self, dimension: int, count: int, limits: IndexLimits) -> VectorIndexBuilder:
@@ -218,14 +218,14 @@ class _Base:
             builder.make_room(rows.vectors for rows in self._rows())
         return builder
 
-    def _counted(
-        self, taker: "VectorIndexBuilder | _ChunkNumbers", dimension: int, weights: TokenWeights
+    def _stream_vectors(
+        self, consumer: "VectorIndexBuilder | _ChunkNumbers", dimension: int, weights: TokenWeights
     ) -> tuple[Moments, TokenWeights]:
-        """Pass all vectors to the ``taker``; return their moments, and the updated token weights."""
+        """Pass all vectors to the ``consumer``; return their moments, and the updated token weights."""
         moments = Moments.none(dimension)
         uncounted, passages = list[NDArray[np.int32]](), 0
         for rows in self._rows():
-            taker.add(rows.chunk_ids, rows.vectors)
+            consumer.add(rows.chunk_ids, rows.vectors)
             moments = moments.changed(rows.vectors)
             uncounted.append(rows.token_numbers)
             passages += len(rows.chunk_ids)
@@ -237,9 +237,9 @@ class _Base:
     def _rows(self) -> Iterator[VectorRows]:
         return self._source.vectors(self._generation, self._language)
 
-    def _kept(self, vectors: FaissVectorIndex) -> AnyPart:
-        if len(vectors) != self.collected:
-            raise IndexDamaged(reason=f"{self.collected} chunks have terms and {len(vectors)} have vectors")
+    def _finished_part(self, vectors: FaissVectorIndex) -> AnyPart:
+        if len(vectors) != self.chunk_count:
+            raise IndexDamaged(reason=f"{self.chunk_count} chunks have terms and {len(vectors)} have vectors")
         if self._postings is not None:
             return Part(vectors, self._postings)
         if self._folder is None or not len(vectors):
@@ -248,11 +248,11 @@ class _Base:
         entry = PartEntry(len(vectors), vectors.probes, files)
         return StoredPart(self._folder, self._name, entry, vectors.chunk_ids)
 
-    def _kept_in(self, engine: VectorEngine, chunk_ids: NDArray[np.int64], dimension: int) -> AnyPart:
+    def _engine_part(self, engine: VectorEngine, chunk_ids: NDArray[np.int64], dimension: int) -> AnyPart:
         """Store the vectors in an engine; return the part that names their collection."""
         assert self._folder is not None
-        if len(chunk_ids) != self.collected:
-            raise IndexDamaged(reason=f"{self.collected} chunks have terms and {len(chunk_ids)} have vectors")
+        if len(chunk_ids) != self.chunk_count:
+            raise IndexDamaged(reason=f"{self.chunk_count} chunks have terms and {len(chunk_ids)} have vectors")
         owner = engine_owner(self._source.folder, make=True)
         collection = collection_name(owner, self._source.digest(self._generation, self._language))
         engine.fill(collection, dimension, len(chunk_ids), self._batches())

@@ -65,44 +65,44 @@ class Inspection:
     generation: int
 
 
-def inspect(prepared: SearchPlan, store: KnowledgeStore, limit: int, document_id: str = "") -> Inspection:
+def inspect(plan: SearchPlan, store: KnowledgeStore, limit: int, document_id: str = "") -> Inspection:
     """Search as the retriever that ``prepared`` it does, with ``limit`` hits of either search, and keep the results.
 
     ``document_id`` names a document whose chunks are included, whatever their ranks.
     """
-    view, query = prepared.view, prepared.whole
-    searched = Search(view, query.language, query.vector, query.terms, query.wider).run(limit)
-    found = _inspected(view, store, searched, query)
+    view, query = plan.view, plan.whole
+    candidates = Search(view, query.language, query.vector, query.terms, query.wider).run(limit)
+    traces = _candidate_traces(view, store, candidates, query)
     chunks = store.document_chunks(document_id, view.generation) if document_id else ()
-    chosen = _of_document(view, chunks, query, {one.chunk.chunk_id: one for one in found})
+    chosen = _document_traces(view, chunks, query, {one.chunk.chunk_id: one for one in traces})
     weights = view.lexical.term_weights(list(query.terms) or terms(query.question))
     return Inspection(
         searched=query.question,
-        parts=tuple(part.question for part in prepared.parts),
+        parts=tuple(part.question for part in plan.parts),
         terms=tuple(TermUse(term, weight.idf, weight.chunks) for term, weight in weights.items()),
-        chunks=found,
+        chunks=traces,
         chosen=chosen,
         generation=view.generation,
     )
 
 
-def _inspected(
-    view: GenerationView, store: KnowledgeStore, searched: LanguageCandidates, query: Query
+def _candidate_traces(
+    view: GenerationView, store: KnowledgeStore, candidates: LanguageCandidates, query: Query
 ) -> tuple[ChunkTrace, ...]:
     """Return the candidates of both searches: in the final order, then the unranked ones in the fused order."""
-    by_words = sorted(searched.by_words, key=lambda chunk_id: -searched.by_words[chunk_id])
-    in_meaning = _places([hit.chunk_id for hit in searched.by_meaning])
-    in_words, in_fusion = _places(by_words), _places(fuse(searched.by_meaning, searched.by_words))
-    ranked = {one.hit.chunk_id: one for one in rank(view, searched, tokens_of(view, query))}
+    by_words = sorted(candidates.by_words, key=lambda chunk_id: -candidates.by_words[chunk_id])
+    in_meaning = _places([hit.chunk_id for hit in candidates.by_meaning])
+    in_words, in_fusion = _places(by_words), _places(fuse(candidates.by_meaning, candidates.by_words))
+    ranked = {one.hit.chunk_id: one for one in rank(view, candidates, tokens_of(view, query))}
     finally_at = _places(list(ranked))
     order = list(dict.fromkeys([*ranked, *in_fusion]))
     loaded = store.chunks(order, view.generation)
     return tuple(
         ChunkTrace(
             chunk=loaded[chunk_id],
-            cosine=searched.seen[chunk_id].cosine,
+            cosine=candidates.seen[chunk_id].cosine,
             meaning_rank=in_meaning.get(chunk_id),
-            bm25=searched.bm25.get(chunk_id),
+            bm25=candidates.bm25.get(chunk_id),
             words_rank=in_words.get(chunk_id),
             fused_rank=in_fusion.get(chunk_id),
             late=ranked[chunk_id].late if chunk_id in ranked else None,
@@ -114,37 +114,37 @@ def _inspected(
     )
 
 
-def _of_document(
-    view: GenerationView, chunks: Sequence[Chunk], query: Query, found: Mapping[int, ChunkTrace]
+def _document_traces(
+    view: GenerationView, chunks: Sequence[Chunk], query: Query, candidates: Mapping[int, ChunkTrace]
 ) -> tuple[ChunkTrace, ...]:
     """Return the traces of a document's chunks, with their ranks among all chunks of their language."""
     if not chunks or chunks[0].language not in view.vectors:
         return ()
     language = chunks[0].language
     numbers = [chunk.chunk_id for chunk in chunks]
-    asked = tokens_of(view, query)
-    signs = view.tokens.token_signs(numbers) if len(asked.vectors) else {}
+    tokens = tokens_of(view, query)
+    signs = view.tokens.token_signs(numbers) if len(tokens.vectors) else {}
     kept = [number for number in numbers if number in signs]
-    late = dict(zip(kept, similarities(asked, [signs[number] for number in kept]).tolist(), strict=True))
+    late = dict(zip(kept, similarities(tokens, [signs[number] for number in kept]).tolist(), strict=True))
     cosines = dict(zip(numbers, view.vectors[language].cosines(query.vector, numbers), strict=True))
     wanted = query.terms if language == query.language else {one: 1.0 for one in query.terms if is_code(one)}
     bm25 = view.lexical.scores(wanted, language).of(numbers)
     by_meaning, by_words = _exact_places(view, language, query, wanted)
-    looked = [
+    traces = [
         ChunkTrace(
             chunk=chunk,
             cosine=cosines[chunk.chunk_id],
             meaning_rank=by_meaning.get(chunk.chunk_id),
             bm25=bm25.get(chunk.chunk_id),
             words_rank=by_words.get(chunk.chunk_id),
-            fused_rank=found[chunk.chunk_id].fused_rank if chunk.chunk_id in found else None,
+            fused_rank=candidates[chunk.chunk_id].fused_rank if chunk.chunk_id in candidates else None,
             late=late.get(chunk.chunk_id),
-            score=found[chunk.chunk_id].score if chunk.chunk_id in found else None,
-            rank=found[chunk.chunk_id].rank if chunk.chunk_id in found else None,
+            score=candidates[chunk.chunk_id].score if chunk.chunk_id in candidates else None,
+            rank=candidates[chunk.chunk_id].rank if chunk.chunk_id in candidates else None,
         )
         for chunk in chunks
     ]
-    return tuple(sorted(looked, key=lambda one: (one.rank or len(found) + 1, -(one.late or one.cosine or 0.0))))
+    return tuple(sorted(traces, key=lambda one: (one.rank or len(candidates) + 1, -(one.late or one.cosine or 0.0))))
 
 
 def _exact_places(

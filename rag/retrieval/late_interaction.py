@@ -1,9 +1,9 @@
 """Late interaction: compares a question's tokens with those of passages and of their sentences.
 
 As in O. Khattab and M. Zaharia, https://arxiv.org/abs/2004.12832, with the embedder's own tokens: each
-token of the question looks for the token of the passage that is most like it, and the likenesses are averaged by how
+token of the question is matched with the most similar token of the passage, and the similarities are averaged by how
 rare the question's tokens are in the knowledge base.  Half of the score is the same within the passage's best stretch:
-words that stand together answer better than words spread over a page.  A passage's tokens are signs, so their cosine
+words close together answer better than words spread over a page.  A passage's tokens are signs, so their cosine
 with a question's token is the sum of its numbers with those signs, over the square root of the dimension.
 """
 
@@ -38,11 +38,11 @@ class TokenWeights:
 
     @classmethod
     def none(cls) -> Self:
-        """Return the weights where there are no passages."""
+        """Return the weights of no passages."""
         return cls(np.empty(0, np.int32), np.empty(0, np.int64), 0)
 
     def changed(self, numbers: NDArray[np.int32], passages: int, sign: int = 1) -> Self:
-        """Count further passages' tokens as well, or, where ``sign`` is -1, those of passages that are gone no more."""
+        """Return the weights with further passages' tokens, or, if ``sign`` is -1, without those of removed ones."""
         found, times = np.unique(numbers, return_counts=True)
         every = np.union1d(self.numbers, found)
         frequencies = np.zeros(len(every), dtype=np.int64)
@@ -88,19 +88,19 @@ def limit_blas_threads() -> None:
     threadpool_limits(limits=1, user_api="blas")
 
 
-def weighed(tokens: QueryTokens, weights: NDArray[np.float64]) -> QuestionTokens:
-    """Take the heaviest of a question's tokens, ``WEIGHED_TOKENS`` at the most; ``weights`` are float64 [q]."""
+def heaviest_tokens(tokens: QueryTokens, weights: NDArray[np.float64]) -> QuestionTokens:
+    """Return a question's heaviest tokens, ``WEIGHED_TOKENS`` at the most; ``weights`` are float64 [q]."""
     heaviest = np.argsort(-weights, kind="stable")[:WEIGHED_TOKENS]
     return QuestionTokens(tokens.vectors[heaviest], weights[heaviest])
 
 
 @dataclass(frozen=True, slots=True)
 class Likeness:
-    """How well n texts answer to a question: ``scores`` float64 [n] in [-1, 1].
+    """How well n texts match a question: ``scores`` float64 [n] in [-1, 1].
 
     ``shares`` float64 [n, q] is what each of the question's tokens adds, its best cosine in the text times its share of
-    the weight: the largest of each column, added up, is how well several texts answer together.  Both are 0 for a text
-    without tokens, and for a question without tokens that weigh anything.
+    the weight: the sum of the columns' largest values is how well several texts match together.  Both are 0 for a text
+    without tokens, and for a question whose tokens have no weight.
     """
 
     scores: NDArray[np.float64]
@@ -113,28 +113,28 @@ def similarities(question: QuestionTokens, passages: Sequence[Signs]) -> NDArray
 
 
 def likeness(question: QuestionTokens, passages: Sequence[Signs]) -> Likeness:
-    """Return how well each of n passages answers to all of a question's tokens together."""
-    return _likeness(question, *_compared(question, passages))
+    """Return how well each of n passages matches all of a question's tokens together."""
+    return _likeness(question, *_all_cosines(question, passages))
 
 
 def similarities_and_cosines(
     question: QuestionTokens, passages: Sequence[Signs]
 ) -> tuple[NDArray[np.float64], list[FloatMatrix]]:
-    """Return the ``Likeness.scores`` of n passages, and the cosines that they come from: float32 [t, q] of each."""
-    cosines, lengths = _compared(question, passages)
-    return _likeness(question, cosines, lengths).scores, _of_each(cosines, lengths)
+    """Return the ``Likeness.scores`` of n passages, and each one's cosines, float32 [t, q], which they come from."""
+    cosines, lengths = _all_cosines(question, passages)
+    return _likeness(question, cosines, lengths).scores, _split_by_passage(cosines, lengths)
 
 
 def cosines_of_each(question: QuestionTokens, passages: Sequence[Signs]) -> list[FloatMatrix]:
     """Return the cosines of each of n passages' tokens with the question's, float32 [t, q]."""
-    return _of_each(*_compared(question, passages))
+    return _split_by_passage(*_all_cosines(question, passages))
 
 
-def _of_each(cosines: FloatMatrix, lengths: NDArray[np.int64]) -> list[FloatMatrix]:
+def _split_by_passage(cosines: FloatMatrix, lengths: NDArray[np.int64]) -> list[FloatMatrix]:
     return np.split(cosines, np.cumsum(lengths)[:-1]) if len(lengths) else []
 
 
-def _compared(question: QuestionTokens, passages: Sequence[Signs]) -> tuple[FloatMatrix, NDArray[np.int64]]:
+def _all_cosines(question: QuestionTokens, passages: Sequence[Signs]) -> tuple[FloatMatrix, NDArray[np.int64]]:
     """Return the cosines [t, q] of all passages' tokens, one passage after another, and how many each has, [n]."""
     lengths = np.array([len(signs) for signs in passages], dtype=np.int64)
     if not lengths.any():
@@ -144,15 +144,15 @@ def _compared(question: QuestionTokens, passages: Sequence[Signs]) -> tuple[Floa
 
 def _likeness(question: QuestionTokens, cosines: FloatMatrix, lengths: NDArray[np.int64]) -> Likeness:
     """Return the likeness of n passages from the cosines of their tokens; 0 for one without tokens."""
-    found = Likeness(np.zeros(len(lengths)), np.zeros((len(lengths), len(question.weights))))
+    result = Likeness(np.zeros(len(lengths)), np.zeros((len(lengths), len(question.weights))))
     weight = question.weights.sum()
     if weight > 0 and lengths.any():
-        of_some = _by_passage(cosines, lengths[lengths > 0], question.weights / weight)
-        found.scores[lengths > 0], found.shares[lengths > 0] = of_some.scores, of_some.shares
-    return found
+        of_some = _passage_likeness(cosines, lengths[lengths > 0], question.weights / weight)
+        result.scores[lengths > 0], result.shares[lengths > 0] = of_some.scores, of_some.shares
+    return result
 
 
-def _by_passage(cosines: FloatMatrix, lengths: NDArray[np.int64], weights: NDArray[np.float64]) -> Likeness:
+def _passage_likeness(cosines: FloatMatrix, lengths: NDArray[np.int64], weights: NDArray[np.float64]) -> Likeness:
     """Return the likeness from the cosines [t, q] of n passages' tokens, ``lengths`` of them in each, none empty."""
     begins = np.cumsum(lengths) - lengths
     steps = -(-lengths // _STEP)  # of a passage's tokens, the last step may be short
@@ -160,8 +160,8 @@ def _by_passage(cosines: FloatMatrix, lengths: NDArray[np.int64], weights: NDArr
     step_in_passage = np.arange(steps.sum()) - np.repeat(first_steps, steps)
     best = np.maximum.reduceat(cosines, np.repeat(begins, steps) + step_in_passage * _STEP, axis=0)
     stretches = best.copy()  # two steps each; a passage's last step is a stretch with the one before
-    goes_on = step_in_passage[1:] > 0
-    stretches[:-1][goes_on] = np.maximum(best[:-1], best[1:])[goes_on]
+    is_continued = step_in_passage[1:] > 0
+    stretches[:-1][is_continued] = np.maximum(best[:-1], best[1:])[is_continued]
     shares = np.maximum.reduceat(best, first_steps, axis=0) * weights
     within_a_stretch = np.maximum.reduceat(stretches @ weights, first_steps)
     return Likeness(np.asarray((shares.sum(axis=1) + within_a_stretch) / 2, dtype=np.float64), shares)
@@ -170,11 +170,11 @@ def _by_passage(cosines: FloatMatrix, lengths: NDArray[np.int64], weights: NDArr
 def span_likeness(
     question: QuestionTokens, cosines: FloatMatrix, token_ends: NDArray[np.int64], spans: Sequence[Span]
 ) -> Likeness:
-    """Return the same for n stretches of one passage, such as its sentences; 0 for one without a token.
+    """Return the likeness of n stretches of one passage, such as its sentences; 0 for one without a token.
 
-    ``cosines`` are the passage's, float32 [t, q]; ``token_ends``, int64 [t] ascending, say where its tokens end, in the
-    characters that ``spans`` count in.  A token belongs to the stretch that holds its last character: the blank before
-    a word is part of the word's token.
+    ``cosines`` are the passage's, float32 [t, q]; ``token_ends``, int64 [t] ascending, are the ends of its tokens, in
+    the characters of ``spans``.  A token belongs to the stretch with its last character: the blank before a word is
+    part of the word's token.
     """
     return _stretch_likeness(question, cosines, *_tokens_of(token_ends, spans))
 
@@ -202,14 +202,14 @@ def token_cosines(query: FloatMatrix, signs: Signs) -> FloatMatrix:
 
 
 _REMEMBERED_CHUNKS = 2_048
-"""What is found for a question was mostly found for others before: 4 MB at most."""
+"""Most chunks found for a question were found for others before: 4 MB at most."""
 
 
 class SentenceSimilarity:
-    """Compares a question's tokens with those of sentences.  Nothing is embedded: the signs of all tokens are kept.
+    """Compares a question's tokens with those of sentences.  Nothing is embedded: the signs of all tokens are stored.
 
-    What the ranking has compared already is not compared again; of the last ``_REMEMBERED_CHUNKS`` texts it is
-    remembered where their tokens end, which the text and the embedder of its generation decide.
+    The ranking's cosines are reused; the ends of the tokens, which depend on the text and the embedder of its
+    generation, are cached for the last ``_REMEMBERED_CHUNKS`` texts.
 
     ``other_embedder`` is that of ``Retriever``.  Safe to call from several threads.
     """
@@ -228,33 +228,33 @@ class SentenceSimilarity:
         self._remembered_ends = lru_cache(maxsize=_REMEMBERED_CHUNKS)(self._token_ends)
 
     def likeness(self, retrieval: Retrieval, sentences: Sequence[DocumentSpan]) -> Likeness | None:
-        """Return how well each sentence answers, comparable within one question also between documents.
+        """Return how well each sentence matches, comparable within one question also between documents.
 
-        One that no chunk holds whole is judged by the chunk that holds most of it.  None where the tokens of a chunk
-        are not kept, or the question's are not known, or a sentence is in no chunk that was found.
+        A sentence across chunks is judged by the chunk that holds most of it.  None if the tokens of a chunk are not
+        stored, the question's are unknown, or a sentence is in no retrieved chunk.
         """
         tokens = retrieval.tokens
         if tokens is None or not len(tokens.vectors):
             return None
-        held = _by_chunk(sentences, [found.chunk for found in retrieval.chunks])
-        if held is None:
+        by_chunk = _group_by_chunk(sentences, [retrieved.chunk for retrieved in retrieval.chunks])
+        if by_chunk is None:
             return None
-        cosines = self._cosines(tokens, list(held), self._embedder_of(retrieval.generation))
-        if not all(len(cosines.get(chunk_id, ())) for chunk_id in held):
+        cosines = self._cosines(tokens, list(by_chunk), self._embedder_of(retrieval.generation))
+        if not all(len(cosines.get(chunk_id, ())) for chunk_id in by_chunk):
             return None
         first, lengths = (np.empty(len(sentences), np.int64) for _ in range(2))
         begin = 0
-        for chunk_id, (chunk, places) in held.items():
+        for chunk_id, (chunk, places) in by_chunk.items():
             ends = self._ends_in_document(retrieval.generation, chunk, len(cosines[chunk_id]))
             own, lengths[places] = _tokens_of(ends, [sentences[place][1:] for place in places])
             first[places] = begin + own
             begin += len(ends)
         nothing = np.empty((0, len(tokens.weights)), dtype=np.float32)
-        compared = np.concatenate([nothing, *(cosines[chunk_id] for chunk_id in held)])
-        return _stretch_likeness(tokens, compared, first, lengths)
+        cosine_rows = np.concatenate([nothing, *(cosines[chunk_id] for chunk_id in by_chunk)])
+        return _stretch_likeness(tokens, cosine_rows, first, lengths)
 
     def _cosines(self, tokens: QuestionTokens, chunk_ids: Sequence[int], embedder: Embedder) -> dict[int, FloatMatrix]:
-        """Return the cosines with the tokens of chunks; a chunk whose tokens are not kept is left out."""
+        """Return the cosines with the tokens of chunks; a chunk without stored tokens is left out."""
         known = {chunk_id: tokens.cosines[chunk_id] for chunk_id in chunk_ids if chunk_id in tokens.cosines}
         unknown = [chunk_id for chunk_id in chunk_ids if chunk_id not in known]
         if not unknown:
@@ -268,13 +268,13 @@ class SentenceSimilarity:
         ends = self._remembered_ends(generation, chunk.embedded_text)
         if len(ends) != count:
             raise IndexDamaged(reason=f"chunk {chunk.chunk_id} has {len(ends)} tokens, {count} are kept")
-        return ends - (len(chunk.embedded_text) - len(chunk.text) - chunk.start)  # titles stand in front
+        return ends - (len(chunk.embedded_text) - len(chunk.text) - chunk.start)  # titles come first
 
     def _token_ends(self, generation: int, text: str) -> NDArray[np.int64]:
         return np.array([end for _, end in self._embedder_of(generation).token_spans(text)], dtype=np.int64)
 
     def _embedder_of(self, generation: int) -> Embedder:
-        """Return that of a generation; the last one asked for is kept, as it is asked for passage by passage."""
+        """Return the embedder of a generation; the last one is cached, as it is needed passage by passage."""
         if self._other_embedder is None:
             return self._embedder
         kept = self._of_generation
@@ -286,25 +286,27 @@ class SentenceSimilarity:
         return embedder
 
 
-def _by_chunk(sentences: Sequence[DocumentSpan], chunks: Sequence[Chunk]) -> dict[int, tuple[Chunk, list[int]]] | None:
+def _group_by_chunk(
+    sentences: Sequence[DocumentSpan], chunks: Sequence[Chunk]
+) -> dict[int, tuple[Chunk, list[int]]] | None:
     """Return the chunks that hold most of a sentence, by their numbers, each with the places of these sentences.
 
-    None where a sentence is in no chunk.
+    None if a sentence is in no chunk.
     """
     of_document: dict[str, list[Chunk]] = {}
     for chunk in chunks:
         of_document.setdefault(chunk.document_id, []).append(chunk)
-    held: dict[int, tuple[Chunk, list[int]]] = {}
+    by_chunk: dict[int, tuple[Chunk, list[int]]] = {}
     for place, (document_id, start, end) in enumerate(sentences):
-        home = _home((start, end), of_document.get(document_id, ()))
+        home = _home_chunk((start, end), of_document.get(document_id, ()))
         if home is None:
             return None
-        held.setdefault(home.chunk_id, (home, []))[1].append(place)
-    return held
+        by_chunk.setdefault(home.chunk_id, (home, []))[1].append(place)
+    return by_chunk
 
 
-def _home(sentence: Span, chunks: Sequence[Chunk]) -> Chunk | None:
-    """Return the chunk, the first of several, that holds most of a sentence; None where none holds any of it."""
+def _home_chunk(sentence: Span, chunks: Sequence[Chunk]) -> Chunk | None:
+    """Return the first chunk that holds most of a sentence; None if no chunk holds any of it."""
     start, end = sentence
     most, home = 0, None
     for chunk in chunks:

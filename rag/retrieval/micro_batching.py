@@ -53,7 +53,7 @@ class MicroBatcher(Generic[Encoded]):
     def _serve(self, requests: "list[_Request[Encoded]]") -> None:
         try:
             rows = self._encode([text for request in requests for text in request.texts])
-        except BaseException as error:  # noqa: BLE001 - each caller raises it for itself, none may wait for ever
+        except BaseException as error:  # noqa: BLE001 - each caller raises it, none may wait forever
             for request in requests:
                 request.result = error
             return

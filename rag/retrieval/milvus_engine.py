@@ -1,7 +1,7 @@
-"""Vectors in Milvus: a collection of ours is one of its, with an HNSW graph over inner products.  Alone knows pymilvus.
+"""Vectors in Milvus: one Milvus collection each, with an HNSW graph over inner products.  Only here is pymilvus used.
 
-Milvus makes nothing in one transaction.  A collection counts as whole when it has all its vectors, and only then does a
-manifest name it; what a killed ingest left is known by its owner and deleted with the next publication.
+Milvus has no transactions.  A collection is complete when it has all its vectors, and only then does a manifest name
+it; what a killed ingest left is recognised by its owner and deleted with the next publication.
 """
 
 import logging
@@ -19,7 +19,7 @@ from pymilvus.exceptions import ErrorCode, MilvusException
 
 from rag.errors import VectorEngineUnavailable, VectorsMissing
 from rag.protocols import FloatMatrix
-from rag.retrieval.vector_engine import SEARCH_SECONDS, Batch, ChunkIds, Rest, require_collection
+from rag.retrieval.vector_engine import SEARCH_SECONDS, Batch, ChunkIds, CircuitBreaker, require_collection
 
 _PORT = 19530
 _FIELD = "vector"
@@ -28,11 +28,11 @@ _SEEN_AT_LEAST, _SEEN_SHARE = 400, 2
 """Neighbours that a search keeps in view (``ef``): of those at the edge some are missed."""
 
 _STRONG, _BOUNDED = "Strong", "Bounded"
-"""Strong sees every insert, and waits 200 ms for that; Bounded sees what was there a moment ago, and does not wait."""
+"""Strong sees every insert, and waits 200 ms for that; Bounded sees the state of a moment ago, without waiting."""
 
 _SETTLED_SECONDS = 6.0
-"""Bounded sees what is older than five seconds (``common.gracefulTime``), in each replica.  So it is enough for what
-never changes, once that is so old."""
+"""Bounded sees what is older than five seconds (``common.gracefulTime``), in each replica: enough for vectors
+that never change, once they are so old."""
 
 _PATIENCE_SECONDS = 60.0
 """For a statement while a collection is made."""
@@ -61,8 +61,8 @@ class MilvusEngine:
         }
         self._client: MilvusClient | None = None
         self._lock = threading.Lock()
-        self._rest = Rest(self._name)
-        logging.getLogger("pymilvus").setLevel(logging.CRITICAL)  # what fails is raised, and said in our words
+        self._breaker = CircuitBreaker(self._name)
+        logging.getLogger("pymilvus").setLevel(logging.CRITICAL)  # errors are raised as our own
 
     @property
     def server(self) -> str:
@@ -70,14 +70,14 @@ class MilvusEngine:
         return self._name
 
     def fill(self, collection: str, dimension: int, count: int, batches: Iterable[Batch]) -> None:
-        """Do as ``VectorEngine.fill``; it returns when the index is made, and every replica has all vectors."""
+        """See ``VectorEngine.fill``; returns when the index is built and every replica has all vectors."""
         name = require_collection(collection, self.server)
         inserted_at = time.monotonic()
         with self._errors():
-            client = self._connected()
-            if not client.has_collection(name, timeout=_PATIENCE_SECONDS) or self._counted(client, name) != count:
+            client = self._connection()
+            if not client.has_collection(name, timeout=_PATIENCE_SECONDS) or self._count(client, name) != count:
                 client.drop_collection(name, timeout=_PATIENCE_SECONDS)
-                _make(client, name, dimension)
+                _create_collection(client, name, dimension)
                 for chunk_ids, vectors in batches:
                     rows = [
                         {"chunk_id": number, _FIELD: vector}
@@ -88,25 +88,25 @@ class MilvusEngine:
                 inserted_at = time.monotonic()
             _wait_for_index(client, name)
             client.load_collection(name, timeout=_INDEXED_WITHIN_SECONDS)
-            if (arrived := self._counted(client, name)) != count:
+            if (arrived := self._count(client, name)) != count:
                 raise VectorsMissing(server=self.server, reason=f"{arrived} of {count} vectors arrived")
             time.sleep(max(0.0, inserted_at + self._settled_seconds - time.monotonic()))
 
     def count(self, collection: str) -> int | None:
-        """Return how many vectors a collection has; None where there is none of that name."""
+        """Return the size of a collection; None if it does not exist."""
         name = require_collection(collection, self.server)
 
-        def counted(client: MilvusClient) -> int | None:
-            return self._counted(client, name) if client.has_collection(name, timeout=self._search_seconds) else None
+        def count_vectors(client: MilvusClient) -> int | None:
+            return self._count(client, name) if client.has_collection(name, timeout=self._search_seconds) else None
 
-        return self._asked(counted)
+        return self._run(count_vectors)
 
     def nearest(self, collection: str, query: FloatMatrix, limit: int, among: ChunkIds | None = None) -> ChunkIds:
         """Return up to ``limit`` chunks near a unit query, the nearest first."""
         name = require_collection(collection, self.server)
         wanted = "" if among is None else f"chunk_id in {among.tolist()}"
 
-        def found(client: MilvusClient) -> ChunkIds:
+        def find(client: MilvusClient) -> ChunkIds:
             def search() -> Any:  # noqa: ANN401 - pymilvus has no types
                 return client.search(
                     name,
@@ -119,20 +119,20 @@ class MilvusEngine:
                     timeout=self._search_seconds,
                 )
 
-            [hits] = self._loaded(client, name, search)
+            [hits] = self._call_loaded(client, name, search)
             return np.asarray(hits.ids, np.int64)  # the hits themselves name the key as each version likes
 
-        return self._asked(found)
+        return self._run(find)
 
     def collections(self, owner: str) -> list[str]:
         """Return the collections of an owner."""
-        names = self._asked(lambda client: client.list_collections(timeout=self._search_seconds))
+        names = self._run(lambda client: client.list_collections(timeout=self._search_seconds))
         return [name for name in names if name.startswith(f"vectors_{owner}_")]
 
     def drop(self, collection: str) -> None:
-        """Delete a collection, where it is there."""
+        """Delete a collection if it exists."""
         name = require_collection(collection, self.server)
-        self._asked(lambda client: client.drop_collection(name, timeout=_PATIENCE_SECONDS))
+        self._run(lambda client: client.drop_collection(name, timeout=_PATIENCE_SECONDS))
 
     def close(self) -> None:
         """Close the connection; the next call opens a new one."""
@@ -141,31 +141,31 @@ class MilvusEngine:
         if client is not None:
             client.close()
 
-    def _asked(self, ask: Callable[[MilvusClient], Result]) -> Result:
-        with self._rest.asking(), self._errors():
-            return ask(self._connected())
+    def _run(self, call: Callable[[MilvusClient], Result]) -> Result:
+        with self._breaker.guard(), self._errors():
+            return call(self._connection())
 
-    def _loaded(self, client: MilvusClient, name: str, ask: Callable[[], Result]) -> Result:
-        """Ask a collection that Milvus may have let go, as Milvus Lite does when it is restarted."""
+    def _call_loaded(self, client: MilvusClient, name: str, call: Callable[[], Result]) -> Result:
+        """Use a collection, which is loaded again if Milvus released it, as Lite does at a restart."""
         try:
-            return ask()
+            return call()
         except MilvusException as error:
             if error.code != _NOT_LOADED:
                 raise
         client.load_collection(name, timeout=_PATIENCE_SECONDS)
-        return ask()
+        return call()
 
-    def _connected(self) -> MilvusClient:
+    def _connection(self) -> MilvusClient:
         with self._lock:
             if self._client is None:
                 self._client = MilvusClient(**self._options, timeout=self._search_seconds)
             return self._client
 
-    def _counted(self, client: MilvusClient, name: str) -> int:
+    def _count(self, client: MilvusClient, name: str) -> int:
         def count() -> Any:  # noqa: ANN401 - pymilvus has no types
             return client.query(name, output_fields=["count(*)"], consistency_level=_STRONG, timeout=_PATIENCE_SECONDS)
 
-        [row] = self._loaded(client, name, count)
+        [row] = self._call_loaded(client, name, count)
         return int(row["count(*)"])
 
     @contextmanager
@@ -183,7 +183,7 @@ class MilvusEngine:
             raise VectorEngineUnavailable(server=self.server, reason=str(reason)) from error
 
 
-def _make(client: MilvusClient, name: str, dimension: int) -> None:
+def _create_collection(client: MilvusClient, name: str, dimension: int) -> None:
     schema: Any = client.create_schema(auto_id=False, enable_dynamic_field=False)
     schema.add_field("chunk_id", DataType.INT64, is_primary=True)
     schema.add_field(_FIELD, DataType.FLOAT_VECTOR, dim=dimension)
@@ -205,8 +205,8 @@ def _wait_for_index(client: MilvusClient, name: str) -> None:
 
 
 def _is_missing(error: MilvusException) -> bool:
-    """Tell whether the server answered, and has not what it was asked for: no collection, or another dimension."""
-    said = str(error.message).lower()
+    """Tell whether the server answered that it lacks the collection, or has one of another dimension."""
+    message = str(error.message).lower()
     return error.code in (ErrorCode.COLLECTION_NOT_FOUND, _NOT_LOADED) or any(
-        words in said for words in ("not found", "not exist", "not loaded", "dimension", "dim ")
+        words in message for words in ("not found", "not exist", "not loaded", "dimension", "dim ")
     )

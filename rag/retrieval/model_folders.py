@@ -5,8 +5,8 @@ The built-in embedder:
     cache_dir/embedder/multilingual-e5-small/           a sentence-transformers folder (float32)
     cache_dir/embedder/multilingual-e5-small-openvino/  the same model for CPUs (8 bits), made from it
 
-Both take their names only when they are whole (``rag/setup/embedder.py``).  ``embedder.json`` in each says which
-vector space it is: the published weights, or those that were stored in 4 bits, whose vectors differ a little.
+Both get their names only when they are complete (``rag/setup/embedder.py``).  ``embedder.json`` in each names its
+vector space: the published weights, or those stored in 4 bits, whose vectors differ a little.
 
 A model that the settings name is a folder, or has a name on the hub, ``owner/name``, which ``python -m rag.setup
 embedder`` has put here:
@@ -41,8 +41,8 @@ PASSAGE_PREFIX = "passage: "
 WEIGHTS = "model.safetensors"
 TOKENIZER = "tokenizer.json"
 OPENVINO_MODEL = "model-3.xml"
-"""Its number goes up with every change of the graph, so that a folder of an older program counts as not whole and is
-made anew.  The first gave a text's vector alone; the second gave its tokens' vectors as well; the third asks a layer's
+"""Its number increases with every change of the graph, so that a folder of an older program counts as incomplete and
+is rebuilt.  The first gave a text's vector alone; the second gave its tokens' vectors as well; the third asks a layer's
 query, key and value in one multiplication, with the same result."""
 
 INPUT_IDS, ATTENTION_MASK = "input_ids", "attention_mask"
@@ -127,7 +127,7 @@ def search_model_folder(settings: Settings, name: str) -> Path:
 
 
 def embedding_model_folder(settings: Settings, name: str) -> Path:
-    """Return the same of an embedding model, whose pooling must be told.  Raises ``SearchModelUnusable`` as well."""
+    """Return an embedding model's folder, which must name its pooling.  Raises as ``search_model_folder`` does."""
     folder = search_model_folder(settings, name)
     if not (folder / MODULES).is_file():
         raise SearchModelUnusable(name=name, reason="no_modules")
@@ -145,7 +145,7 @@ def hub_model_folder(settings: Settings, name: str) -> Path:
 
 
 def model_id_of(folder: Path, name: str) -> str:
-    """Return the name of an embedding model's vector space: that of the model, and digits of what is in its folder."""
+    """Return the name of an embedding model's vector space: the model's name, and a digest of its folder."""
     return f"{Path(name).name}{_MARK}{_digest(folder)}"
 
 
@@ -156,7 +156,7 @@ def is_search_model(model_id: str) -> bool:
 
 def remember(settings: Settings, model_id: str, name: str) -> None:
     """Note which model an id belongs to.  On a cache that cannot be written, nothing is noted."""
-    known = _known(settings)
+    known = _known_models(settings)
     if known.get(model_id) == name:
         return
     path = settings.cache_dir / "search-models" / _KNOWN
@@ -166,11 +166,11 @@ def remember(settings: Settings, model_id: str, name: str) -> None:
 
 
 def known_name(settings: Settings, model_id: str) -> str | None:
-    """Return the name of the model that an id belongs to; None where it was never loaded on this machine."""
-    return _known(settings).get(model_id)
+    """Return the name of the model that an id belongs to; None if it was never loaded on this machine."""
+    return _known_models(settings).get(model_id)
 
 
-def _known(settings: Settings) -> dict[str, str]:
+def _known_models(settings: Settings) -> dict[str, str]:
     try:
         found = read_json(settings.cache_dir / "search-models" / _KNOWN)
     except (OSError, ValueError):
@@ -189,7 +189,7 @@ def _digest(folder: Path) -> str:
 
 
 def _pieces(path: Path) -> Iterator[bytes]:
-    """Yield a file; of a large one samples from all over, for a model that was trained further differs everywhere."""
+    """Yield a file; of a large one only samples, because a model that was trained further differs everywhere."""
     size = path.stat().st_size
     with path.open("rb") as file:
         if size <= _WHOLE_BYTES:

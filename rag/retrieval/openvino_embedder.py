@@ -78,7 +78,7 @@ def padded(rows: Sequence[Sequence[int]], pad: int) -> tuple[NDArray[np.int64], 
 _Tokens = TypeVar("_Tokens")
 
 # OpenVINO (2026.4) makes its table of NumPy's types when one is first asked for, and gives the interpreter's lock away
-# meanwhile: where two threads ask first, one waits for the table with that lock, the other for the lock, for ever.
+# meanwhile: where two threads ask first, one waits for the table with that lock, the other for the lock, forever.
 ov.Type.f32.to_dtype()
 
 _ACTIVATIONS_PER_SCALE = 384
@@ -91,7 +91,7 @@ class OpenVinoEmbedder:
 
     A question gets all of them at once; passages are many, so each thread that embeds some is served by one core, and
     ``threads`` threads keep all busy without ever waiting for each other.  Safe to call from several threads: questions
-    of several threads are encoded together.  Each way is made ready by its first text.  Raises ``EmbedderMissing``.
+    of several threads are encoded together.  Each is compiled at its first text.  Raises ``EmbedderMissing``.
     """
 
     def __init__(self, folder: Path, threads: int = 0) -> None:
@@ -131,7 +131,7 @@ class OpenVinoEmbedder:
         return PassageVectors(self._matrix([vector for vector, _ in encoded]), tuple(tokens for _, tokens in encoded))
 
     def token_spans(self, passage: str) -> list[tuple[int, int]]:
-        """Return where in the passage, [start, end) in characters, each of its tokens stands."""
+        """Return the span of each of the passage's tokens in it, [start, end) in characters."""
         return passage_spans(self._tokens, passage)
 
     def count_tokens(self, text: str) -> int:
@@ -177,7 +177,7 @@ class OpenVinoEmbedder:
 
 
 class _Engine:
-    """The model made ready with some options, when it is first wanted; an inference request for each thread.
+    """The model, compiled with some options at its first use; an inference request for each thread.
 
     ``may_halve``: what is not in 8 bits may be in bfloat16.  Beside the 8 bits' own error that is nothing: a passage's
     cosine to its vector in float32 is .9994 with and without it.

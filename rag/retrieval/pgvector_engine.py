@@ -1,6 +1,6 @@
 """Vectors in PostgreSQL with pgvector 0.8 or newer: a collection is a table, made in one transaction with its index.
 
-Vectors are kept in half precision (``halfvec``): half the room, and nobody's score comes from them.
+Vectors are stored in half precision (``halfvec``): half the room, and no score is computed from them.
 """
 
 from collections.abc import Iterable, Iterator
@@ -12,13 +12,13 @@ import psycopg
 
 from rag.errors import DatabaseUnavailable, VectorEngineUnavailable, VectorsMissing
 from rag.protocols import FloatMatrix
-from rag.retrieval.vector_engine import SEARCH_SECONDS, Batch, ChunkIds, Rest, require_collection
+from rag.retrieval.vector_engine import SEARCH_SECONDS, Batch, ChunkIds, CircuitBreaker, require_collection
 from rag.storage.postgres import Lease, Pool, ServerConnection
 
 OLDEST_VERSION = (0, 8)
-"""Of pgvector: from here on a search goes on until it has as many as it is asked for (``hnsw.iterative_scan``)."""
+"""Of pgvector: from here on a search continues until it has as many as requested (``hnsw.iterative_scan``)."""
 
-# A plan for any LIMIT would read the whole table.  strict_order: the nearest first, as many as are asked for.
+# A plan for any LIMIT would read the whole table.  strict_order: nearest first, as many as requested.
 _SEARCHING = (
     "SET statement_timeout = {0}; SET lock_timeout = {0}; SET plan_cache_mode = force_custom_plan; "
     "SET hnsw.ef_search = 200; SET hnsw.iterative_scan = strict_order; SET hnsw.max_scan_tuples = 200000; "
@@ -29,7 +29,7 @@ _GRAPH = "m = 16, ef_construction = 200"
 the nearest ten and .996 of the nearest fifty; with pgvector's own 64 in place of the second number .967 and .974, and
 with 400 in view .985 and .989.  It takes three times as long to make."""
 
-_SERVER_SHARE_MS = 900  # of a second: the server gives up before this side takes it for silent
+_SERVER_SHARE_MS = 900  # of a second: the server gives up before the client times out
 _FILLING = "SET statement_timeout = 0; SET lock_timeout = 60000; SET idle_in_transaction_session_timeout = 0"
 
 _GRAPH_BYTES = 700
@@ -48,7 +48,7 @@ class PgVectorEngine:
     def __init__(self, url: str, search_seconds: float = SEARCH_SECONDS) -> None:
         self._pool = _SearchPool(url, search_seconds)
         self._pool.join(self)
-        self._rest = Rest(self.server)
+        self._breaker = CircuitBreaker(self.server)
         self._schema = ""
 
     @property
@@ -57,7 +57,7 @@ class PgVectorEngine:
         return self._pool.server
 
     def fill(self, collection: str, dimension: int, count: int, batches: Iterable[Batch]) -> None:
-        """Do as ``VectorEngine.fill``, in one transaction: who is killed in it leaves nothing."""
+        """See ``VectorEngine.fill``; in one transaction, so that a killed process leaves nothing."""
         name = require_collection(collection, self.server)
         with self._errors(), self._pool.errors(), closing(self._pool.connect()) as connection:
             connection.answer_seconds = None
@@ -71,7 +71,7 @@ class PgVectorEngine:
                     f"CREATE TABLE {name} (chunk_id BIGINT NOT NULL, vector {schema}.halfvec({dimension}) NOT NULL)"
                 )
                 with connection.cursor().copy(f"COPY {name} (chunk_id, vector) FROM STDIN (FORMAT BINARY)") as copy:
-                    for piece in _copied(dimension, batches):
+                    for piece in _copy_stream(dimension, batches):
                         copy.write(piece)
                 if (arrived := _count(connection, name)) != count:
                     raise VectorsMissing(server=self.server, reason=f"{arrived} of {count} vectors arrived")
@@ -83,16 +83,16 @@ class PgVectorEngine:
             connection.execute(f"ANALYZE {name}")
 
     def count(self, collection: str) -> int | None:
-        """Return how many vectors a collection has; None where there is none of that name."""
+        """Return the size of a collection; None if it does not exist."""
         name = require_collection(collection, self.server)
-        with self._leased() as lease:
+        with self._lease() as lease:
             return _count(lease.connection, name)
 
     def nearest(self, collection: str, query: FloatMatrix, limit: int, among: ChunkIds | None = None) -> ChunkIds:
         """Return up to ``limit`` chunks near a unit query, the nearest first."""
         name = require_collection(collection, self.server)
         vector = "[" + ",".join(map(str, query[0].tolist())) + "]"
-        with self._leased() as lease:
+        with self._lease() as lease:
             schema = self._schema or self._require_extension(lease.connection)
             order = f"ORDER BY vector OPERATOR({schema}.<#>) %s::{schema}.halfvec LIMIT {limit:d}"
             if among is None:
@@ -105,7 +105,7 @@ class PgVectorEngine:
 
     def collections(self, owner: str) -> list[str]:
         """Return the collections of an owner."""
-        with self._leased() as lease:
+        with self._lease() as lease:
             rows = lease.ask(
                 "SELECT tablename FROM pg_tables WHERE schemaname = current_schema() AND starts_with(tablename, %s)",
                 (f"vectors_{owner}_",),
@@ -113,9 +113,9 @@ class PgVectorEngine:
             return [str(row[0]) for row in rows]
 
     def drop(self, collection: str) -> None:
-        """Delete a collection, where it is there."""
+        """Delete a collection if it exists."""
         name = require_collection(collection, self.server)
-        with self._leased() as lease:
+        with self._lease() as lease:
             lease.ask(f"DROP TABLE IF EXISTS {name}")
 
     def close(self) -> None:
@@ -123,8 +123,8 @@ class PgVectorEngine:
         self._pool.close()
 
     @contextmanager
-    def _leased(self) -> Iterator[Lease]:
-        with self._rest.asking(), self._errors(), self._pool.lease() as lease:
+    def _lease(self) -> Iterator[Lease]:
+        with self._breaker.guard(), self._errors(), self._pool.lease() as lease:
             yield lease
 
     def _require_extension(self, connection: ServerConnection) -> str:
@@ -148,7 +148,7 @@ class PgVectorEngine:
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
-        """Translate what psycopg raises, and what its pool makes of it."""
+        """Translate the errors of psycopg and of its pool."""
         try:
             yield
         except DatabaseUnavailable as error:
@@ -160,7 +160,7 @@ class PgVectorEngine:
 
 
 class _SearchPool(Pool):
-    """Connections for searching, beside those of the databases: who waits for a search gives up earlier."""
+    """Connections for searching, beside those of the databases: searches time out earlier."""
 
     def __init__(self, url: str, search_seconds: float) -> None:
         super().__init__(url)
@@ -168,7 +168,7 @@ class _SearchPool(Pool):
         self._parameters["connect_timeout"] = int(search_seconds)
 
     def connect(self) -> ServerConnection:
-        """Open a connection that nobody else uses."""
+        """Open a connection of its own."""
         connection = super().connect()
         connection.answer_seconds = self._search_seconds
         connection.execute(_SEARCHING.format(int(self._search_seconds * _SERVER_SHARE_MS)))
@@ -183,8 +183,8 @@ def _count(connection: ServerConnection, name: str) -> int | None:
     return int(counted[0]) if counted is not None else None
 
 
-def _copied(dimension: int, batches: Iterable[Batch]) -> Iterator[bytes]:
-    """Yield what COPY reads in its binary form, https://www.postgresql.org/docs/current/sql-copy.html."""
+def _copy_stream(dimension: int, batches: Iterable[Batch]) -> Iterator[bytes]:
+    """Yield the binary format of COPY, https://www.postgresql.org/docs/current/sql-copy.html."""
     row = np.dtype(
         [
             *(("fields", ">i2"), ("id_bytes", ">i4"), ("chunk_id", ">i8")),
@@ -192,15 +192,15 @@ def _copied(dimension: int, batches: Iterable[Batch]) -> Iterator[bytes]:
         ]
     )
 
-    def packed(chunk_ids: ChunkIds, vectors: FloatMatrix) -> bytes:
+    def pack_batch(chunk_ids: ChunkIds, vectors: FloatMatrix) -> bytes:
         rows = np.zeros(len(chunk_ids), row)
         rows["fields"], rows["id_bytes"], rows["vector_bytes"] = _FIELDS, 8, 4 + 2 * dimension
         rows["chunk_id"], rows["dimension"], rows["vector"] = chunk_ids, dimension, vectors
         return rows.tobytes()
 
-    yield from chain([_COPY_BEGIN], (packed(*batch) for batch in batches), [_COPY_END])
+    yield from chain([_COPY_BEGIN], (pack_batch(*batch) for batch in batches), [_COPY_END])
 
 
 def _memory_mb(dimension: int, count: int) -> int:
-    """Return the megabytes in which the index is made: all of it, up to a limit."""
+    """Return the megabytes for building the index: all of it, up to a limit."""
     return min(_MOST_MEMORY_MB, 64 + count * (2 * dimension + _GRAPH_BYTES) // 2**20)

@@ -119,11 +119,11 @@ class Glossary:
     def alternatives(self, text: str) -> tuple[str, ...]:
         """Return the synonyms of the words in a text, at most eight."""
         plain = folded(text)
-        found: dict[str, None] = {}
+        synonyms: dict[str, None] = {}
         for words, pattern in zip(self.sets, self._patterns, strict=True):
             if pattern.search(plain):
-                found.update((word, None) for word in words if not _pattern((word,)).search(plain))
-        return tuple(found)[:_MOST_ALTERNATIVES]
+                synonyms.update((word, None) for word in words if not _pattern((word,)).search(plain))
+        return tuple(synonyms)[:_MOST_ALTERNATIVES]
 
 
 def glossary_of(setting: Path | None, folder: Path) -> Glossary:
@@ -138,7 +138,7 @@ def glossary_of(setting: Path | None, folder: Path) -> Glossary:
 
 
 def _pattern(words: Sequence[str]) -> re.Pattern[str]:
-    """Match any of the words: Latin ones as whole words, Chinese ones wherever they stand."""
+    """Match any of the words: Latin ones as whole words, Chinese ones anywhere."""
     alternatives = []
     for word in map(folded, words):
         before = r"(?<![a-z0-9])" if word[0].isascii() else ""
@@ -217,10 +217,10 @@ class Query:
     @classmethod
     def of(cls, question: str, language: str, vectors: QueryVectors) -> Self:
         """Return the query of a single question; ``vectors`` are its own."""
-        return cls.worded(Wording(question), language, vectors)
+        return cls.of_wording(Wording(question), language, vectors)
 
     @classmethod
-    def worded(cls, wording: Wording, language: str, vectors: QueryVectors) -> Self:
+    def of_wording(cls, wording: Wording, language: str, vectors: QueryVectors) -> Self:
         """Return the query of a worded question; ``vectors`` are those of ``wording.embedded``."""
         tokens = vectors.tokens[0]
         shares = np.ones(len(tokens.numbers))
@@ -255,12 +255,12 @@ _ALONE_SHARE = 0.5
 class SearchRequest:
     """A question with the text before it; ``previous`` is empty if it stands alone.
 
-    ``is_told_with_it``: ``previous`` is the story of the same message, not an earlier question.
+    ``is_same_message``: ``previous`` is the story of the same message, not an earlier question.
     """
 
     wording: Wording
     previous: str = ""
-    is_told_with_it: bool = False
+    is_same_message: bool = False
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -271,30 +271,30 @@ class SearchRequest:
     def query(self, language: str, vectors: QueryVectors) -> Query:
         """Return the query, given the vectors of the ``texts``."""
         if self.previous:
-            return _in_both(self, language, vectors)
-        return Query.worded(self.wording, language, vectors)
+            return _combined_query(self, language, vectors)
+        return Query.of_wording(self.wording, language, vectors)
 
 
-def queries_of(asked: Sequence[SearchRequest], language: str, embedder: Embedder) -> list[Query]:
+def queries_of(requests: Sequence[SearchRequest], language: str, embedder: Embedder) -> list[Query]:
     """Embed several questions in one batch, each text once, and return their queries in order."""
-    texts = list(dict.fromkeys(text for one in asked for text in one.texts))
-    found = embedder.embed_queries(texts)
-    places = [[texts.index(text) for text in one.texts] for one in asked]
+    texts = list(dict.fromkeys(text for request in requests for text in request.texts))
+    embedded = embedder.embed_queries(texts)
+    places = [[texts.index(text) for text in request.texts] for request in requests]
     return [
-        one.query(language, QueryVectors(found.vectors[rows], tuple(found.tokens[row] for row in rows)))
-        for one, rows in zip(asked, places, strict=True)
+        request.query(language, QueryVectors(embedded.vectors[rows], tuple(embedded.tokens[row] for row in rows)))
+        for request, rows in zip(requests, places, strict=True)
     ]
 
 
-def _in_both(asked: SearchRequest, language: str, both: QueryVectors) -> Query:
+def _combined_query(request: SearchRequest, language: str, both: QueryVectors) -> Query:
     """Combine the question alone and after the text before it; alone if both together are too long."""
-    wording = asked.wording
-    share = _BACKGROUND_SHARE if asked.is_told_with_it else EARLIER_SHARE
+    wording = request.wording
+    share = _BACKGROUND_SHARE if request.is_same_message else EARLIER_SHARE
     alone, behind = both.tokens
     count = len(alone.numbers)
     first = len(behind.numbers) - count
     if first < 1 or not np.array_equal(behind.numbers[first + 1 :], alone.numbers[1:]):  # the embedder cut its end off
-        return Query.worded(wording, language, QueryVectors(both.vectors[:1], (alone,)))
+        return Query.of_wording(wording, language, QueryVectors(both.vectors[:1], (alone,)))
     own = QueryTokens(behind.numbers[first:], behind.vectors[first:])
     before = QueryTokens(behind.numbers[:first], behind.vectors[:first])
     tokens, shares = joined_tokens(
@@ -305,15 +305,15 @@ def _in_both(asked: SearchRequest, language: str, both: QueryVectors) -> Query:
     return Query(
         question=wording.question,
         language=language,
-        vector=_between(both.vectors, _BACKGROUND_DIRECTION if asked.is_told_with_it else _DIRECTION_SHARE),
-        terms=dict.fromkeys(terms(asked.previous), share) | wording.terms,
+        vector=_mixed_direction(both.vectors, _BACKGROUND_DIRECTION if request.is_same_message else _DIRECTION_SHARE),
+        terms=dict.fromkeys(terms(request.previous), share) | wording.terms,
         tokens=tokens,
         shares=shares,
         wider=both.vectors[1:],
     )
 
 
-def _between(vectors: FloatMatrix, share: float) -> FloatMatrix:
+def _mixed_direction(vectors: FloatMatrix, share: float) -> FloatMatrix:
     """Return the direction of the first row and a ``share`` of the second, float32 [1, dimension] of length 1."""
     row = vectors[0] + share * vectors[1]
     return np.asarray(row / np.linalg.norm(row), dtype=np.float32)[np.newaxis]

@@ -26,7 +26,7 @@ _ONLY_COURTESY = re.compile(
     r"|那|好的?|谢谢|多谢|你|是的?|嗯|哦|您?好|在吗|明白|知道|了)[\W_]*)*",
     re.IGNORECASE,
 )
-_LEANS = re.compile(
+_FOLLOW_UP = re.compile(
     r"\b(?:it|its|they|them|their|this|that|these|those|there|he|she|him|his|her|then|else|too|instead|same|one|ones)\b"
     r"|^(?:and|but|so|or|what about|how about|why)\b|它|他|她|这|那|此|该|其中|呢|还有|上述|刚才|前面|同样|为什么|为何",
     re.IGNORECASE,
@@ -34,7 +34,7 @@ _LEANS = re.compile(
 _KEYCAP = re.compile("[0-9#*]\ufe0f?\u20e3")
 
 
-_RAW_TIMES = 4  # times the limit: more blanks and invisible characters than that hold no question
+_RAW_TIMES = 4  # times the limit, with blanks and invisible characters
 
 
 def clean_question(text: str, limit_characters: int) -> str:
@@ -46,7 +46,7 @@ def clean_question(text: str, limit_characters: int) -> str:
     >>> clean_question("  如何\x00退货？\n", 100)
     '如何退货？'
     """
-    if len(text) > _RAW_TIMES * limit_characters:  # or a pasted file of megabytes would be looked at letter by letter
+    if len(text) > _RAW_TIMES * limit_characters:  # a pasted file of megabytes is not cleaned letter by letter
         raise QuestionTooLong(characters=len(text), limit=limit_characters)
     cleaned = squeezed(visible(text))
     if not cleaned:
@@ -60,7 +60,7 @@ def clean_question(text: str, limit_characters: int) -> str:
 
 def visible(text: str) -> str:
     """Return text without control and invisible characters, trimmed, possibly empty."""
-    return "".join(map(_kept, without_invisible(text.replace("\r\n", "\n")))).strip()
+    return "".join(map(_visible_character, without_invisible(text.replace("\r\n", "\n")))).strip()
 
 
 def in_context(question: str, previous: str = "") -> str:
@@ -72,10 +72,10 @@ def in_context(question: str, previous: str = "") -> str:
     return f"{previous}\n{question}" if previous else question
 
 
-def last_said(earlier: Sequence[str]) -> str:
-    """Return the latest of the earlier questions, oldest first, that says more than thanks; empty where none does.
+def last_real_question(earlier: Sequence[str]) -> str:
+    """Return the last of the earlier questions, oldest first, that is more than thanks; empty if there is none.
 
-    >>> last_said(["Can I see Mars?", "Thank you!"])
+    >>> last_real_question(["Can I see Mars?", "Thank you!"])
     'Can I see Mars?'
     """
     for text in reversed(earlier):
@@ -84,20 +84,20 @@ def last_said(earlier: Sequence[str]) -> str:
     return ""
 
 
-def leans(question: str) -> bool:
-    """Tell whether a question may depend on what was said before: "How long does it take?", "那邮费呢".
+def may_be_follow_up(question: str) -> bool:
+    """Tell whether a question may depend on the one before: "How long does it take?", "那邮费呢".
 
     The model then needs the earlier question as well.
     """
-    return _LEANS.search(question) is not None or len(set(terms(question))) <= 3
+    return _FOLLOW_UP.search(question) is not None or len(set(terms(question))) <= 3
 
 
 def question_before(text: str, earlier: Sequence[str]) -> str:
     """Return the last of the ``earlier`` questions if this one may depend on it, else an empty string."""
-    return last_said([visible(one) for one in earlier]) if leans(text) else ""
+    return last_real_question([visible(one) for one in earlier]) if may_be_follow_up(text) else ""
 
 
-def _kept(character: str) -> str:
+def _visible_character(character: str) -> str:
     if character in "\n\t":
         return character
     category = unicodedata.category(character)
@@ -113,7 +113,7 @@ def _comparable(text: str) -> str:
 
 _CLAUSE = re.compile(r"[,;.?!\n，。？！；、]|\b(?:and|or|but)\b|还有|以及|和|另外|然后")
 _QUESTION_WORD = re.compile(rf"\b(?:{ENGLISH_QUESTION_WORDS})\b|{CHINESE_QUESTION_WORDS}")
-_WEIGHS = re.compile(
+_COMPARISON = re.compile(
     r"\b(?:cheaper|better|difference|compared?|versus|vs|altogether|in total|instead of|rather than)\b"
     r"|区别|划算|对比|比较|一共|总共|合计|还是"
 )
@@ -127,7 +127,7 @@ def needs_thought(question: str) -> bool:
     """
     text = question.lower()
     return (
-        _WEIGHS.search(text) is not None
+        _COMPARISON.search(text) is not None
         or sum(bool(_QUESTION_WORD.search(clause)) for clause in _CLAUSE.split(text)) > 1
     )
 
@@ -172,7 +172,7 @@ class CustomerMessage:
 
 
 def read_message(text: str) -> CustomerMessage:
-    r"""Take a message apart; a short one, or one in which no sentence asks, is its own question.
+    r"""Separate a message's question from its story; a short one, or one without a question, is its own.
 
     >>> story = "I am Ann, of a glass shop in Bath (ann@example.org, 07700 900417). Our card ran out while I was away."
     >>> read_message(f"Hi,\n{story} The service was suspended.\n\nIs everything deleted now?\n\nThanks, Ann").question
@@ -188,11 +188,11 @@ def read_message(text: str) -> CustomerMessage:
         for span in split_sentences(line)
         if span.end - span.start >= _SHORTEST_SENTENCE
     ]
-    told = [sentence for sentence in sentences if not _COURTESY.fullmatch(sentence)]
-    asking = [sentence for sentence in told if _SENTENCE_ASKS.search(sentence)]
+    body = [sentence for sentence in sentences if not _COURTESY.fullmatch(sentence)]
+    asking = [sentence for sentence in body if _SENTENCE_ASKS.search(sentence)]
     if not asking:
         return CustomerMessage(text)
-    background = "\n".join(sentence for sentence in told if sentence not in asking)
+    background = "\n".join(sentence for sentence in body if sentence not in asking)
     return CustomerMessage("\n".join(asking), background[-_LONGEST_BACKGROUND_CHARACTERS:])
 
 
@@ -240,34 +240,34 @@ def parts_of(question: str) -> tuple[str, ...]:
     ((), ('我买的门锁，保修多久', '修一次多少钱'))
     """
     parts: list[TextSpan] = []
-    begun: TextSpan | None = None
+    current: TextSpan | None = None
     for clause in _clauses(question):
-        begun = TextSpan(begun.start if begun else clause.start, clause.end)
-        if _asks(question, clause) and begun.end - begun.start >= _SHORTEST_CHARACTERS:
-            parts.append(begun)
-            begun = None
-    if begun and parts:
-        parts[-1] = TextSpan(parts[-1].start, begun.end)
+        current = TextSpan(current.start if current else clause.start, clause.end)
+        if _asks(question, clause) and current.end - current.start >= _SHORTEST_CHARACTERS:
+            parts.append(current)
+            current = None
+    if current and parts:
+        parts[-1] = TextSpan(parts[-1].start, current.end)
     if len(parts) > MOST_PARTS:
         parts[MOST_PARTS - 1 :] = [TextSpan(parts[MOST_PARTS - 1].start, parts[-1].end)]
     return tuple(question[part.start : part.end] for part in parts) if len(parts) > 1 else ()
 
 
-def asked_parts(question: str) -> tuple[str, ...]:
-    r"""Return what a customer's message asks, one by one, four at the most; none where it asks for one thing.
+def message_parts(question: str) -> tuple[str, ...]:
+    r"""Return the questions of a customer's message, four at the most; none if it asks for one thing.
 
-    >>> asked_parts("How many tags can an object carry? What is the price of a tag?")
+    >>> message_parts("How many tags can an object carry? What is the price of a tag?")
     ('How many tags can an object carry', 'What is the price of a tag')
-    >>> asked_parts("503\nDownloadTrafficRateLimitExceeded")
+    >>> message_parts("503\nDownloadTrafficRateLimitExceeded")
     ()
     """
-    asked = read_message(question).question
-    sentences = tuple(asked.splitlines()) if asked != question else ()
-    return sentences[:MOST_PARTS] if len(sentences) > 1 else parts_of(asked)
+    core = read_message(question).question
+    sentences = tuple(core.splitlines()) if core != question else ()
+    return sentences[:MOST_PARTS] if len(sentences) > 1 else parts_of(core)
 
 
 def last_question(part: str) -> str:
-    """Return the last sentence of a part that asks; the whole part if none does.
+    """Return the last question in a part; the whole part if no sentence asks.
 
     >>> last_question("上个月换了店长，忙得很。熨斗用了两次就漏水，能退吗")
     '熨斗用了两次就漏水，能退吗'

@@ -52,7 +52,7 @@ class SentenceTransformersEmbedder:
         return PassageVectors(*self._encode([PASSAGE_PREFIX + text for text in texts], self._keeper.of_passage))
 
     def token_spans(self, passage: str) -> list[tuple[int, int]]:
-        """Return where in the passage, [start, end) in characters, each of its tokens stands."""
+        """Return the span of each of the passage's tokens in it, [start, end) in characters."""
         return passage_spans(self._tokens, passage)
 
     def count_tokens(self, text: str) -> int:

@@ -18,7 +18,7 @@ _BATCH = KEPT_CHUNKS
 
 
 def open_reranker(settings: Settings) -> Reranker | None:
-    """Return the reranker that the settings name, loaded; None where they name none.
+    """Return the reranker that the settings name, loaded; None if they name none.
 
     Raises ``SearchModelMissing`` and ``SearchModelUnusable``.
     """

@@ -1,8 +1,8 @@
 """The embedder that the settings name: any model of sentence-transformers, with its own prompts, pooling and dimension.
 
-A model says in its folder how it wants to be used: ``config_sentence_transformers.json`` has the prompts of questions
-and passages, ``modules.json`` its pooling.  Its tokens for late interaction are its last hidden states less the mean
-token of a few texts that never change, as with the built-in embedder, whose own mean token is another model's.
+A model's folder has its usage: ``config_sentence_transformers.json`` the prompts of questions and passages,
+``modules.json`` the pooling.  Its tokens for late interaction are its last hidden states less the mean token of a few
+fixed texts, as with the built-in embedder, which has another mean token.
 """
 
 import json
@@ -30,7 +30,7 @@ from rag.retrieval.transformers_runtime import LOADING_ERRORS, loading_options, 
 logger = logging.getLogger(__name__)
 
 CENTRE_TEXTS_PATH = Path(__file__).with_name("centre_texts.json")
-"""Passages whose mean token is a model's centre.  With other texts the signs that are kept would mean another thing."""
+"""Passages whose mean token is a model's centre.  With other texts, stored signs would have another meaning."""
 
 _QUERY_PROMPTS = ("query", "search_query", "retrieval.query")
 _PASSAGE_PROMPTS = ("document", "passage", "corpus", "search_document", "retrieval.passage")
@@ -63,7 +63,7 @@ class SearchModelEmbedder:
         except LOADING_ERRORS as error:
             raise SearchModelUnusable(name=name, reason="broken") from error
         limit = self._model.max_seq_length or MAX_TOKENS
-        if limit != math.inf:  # a static model reads all there is, and no limit can be set
+        if limit != math.inf:  # a static model reads everything, and no limit can be set
             limit = self._model.max_seq_length = min(limit, MAX_TOKENS)
         self._query_prompt, self._passage_prompt = prompts_of(self._model.prompts, name)
         self._lock = threading.Lock()
@@ -91,7 +91,7 @@ class SearchModelEmbedder:
 
     @property
     def parameters(self) -> int:
-        """How many numbers the model has."""
+        """The number of the model's weights."""
         return sum(one.numel() for one in self._model.parameters())
 
     def embed_queries(self, texts: Sequence[str]) -> QueryVectors:
@@ -106,7 +106,7 @@ class SearchModelEmbedder:
         return PassageVectors(self._matrix([vector for vector, _ in encoded]), tuple(tokens for _, tokens in encoded))
 
     def token_spans(self, passage: str) -> list[tuple[int, int]]:
-        """Return where in the passage, [start, end) in characters, each of its tokens stands."""
+        """Return the span of each of the passage's tokens in it, [start, end) in characters."""
         if self._tokens is None or self._centre is None:
             return []
         return self._tokens.spans(self._passage_prompt, passage)
@@ -132,7 +132,7 @@ class SearchModelEmbedder:
         with self._lock:
             found = self._outputs(texts, encode, prompt)
         return [
-            (_unit(one["sentence_embedding"].float().cpu().numpy()), keep(*self._own(text, prompt, one)))
+            (_unit_vector(one["sentence_embedding"].float().cpu().numpy()), keep(*self._own_tokens(text, prompt, one)))
             for text, one in zip(texts, found, strict=True)
         ]
 
@@ -144,8 +144,8 @@ class SearchModelEmbedder:
         )
         return found
 
-    def _own(self, text: str, prompt: str, output: Mapping[str, Any]) -> tuple[Sequence[int], FloatMatrix]:
-        """Return numbers [n] and states, float32 [n, dimension], of the text's own tokens; none where unknown."""
+    def _own_tokens(self, text: str, prompt: str, output: Mapping[str, Any]) -> tuple[Sequence[int], FloatMatrix]:
+        """Return numbers [n] and states, float32 [n, dimension], of the text's own tokens; none if unknown."""
         nothing = np.empty((0, self._dimension), np.float32)
         if self._tokens is None or self._centre is None:
             return (), nothing
@@ -153,7 +153,7 @@ class SearchModelEmbedder:
         return own if own is not None else ((), nothing)
 
     def _probe(self) -> tuple[int, FloatMatrix | None]:
-        """Return the dimension, and the mean token of the centre's texts; None where the model gives no tokens."""
+        """Return the dimension, and the mean token of the centre's texts; None if the model gives no tokens."""
         texts: list[str] = json.loads(CENTRE_TEXTS_PATH.read_text(encoding="utf-8"))
         found = self._outputs(texts, self._model.encode_document, self._passage_prompt)
         dimension = len(found[0]["sentence_embedding"])
@@ -173,9 +173,9 @@ class SearchModelEmbedder:
 
 
 def prompts_of(prompts: Mapping[str, str], name: str) -> tuple[str, str]:
-    """Return what stands before a question and before a passage: the model's own prompts.
+    """Return the model's own prompts before a question and before a passage.
 
-    The E5 models were trained with prefixes that their folders do not tell.
+    The E5 models were trained with prefixes that their folders do not name.
 
     >>> prompts_of({"query": "Instruct: find it. Query: "}, "Qwen/Qwen3-Embedding-0.6B")
     ('Instruct: find it. Query: ', '')
@@ -191,14 +191,14 @@ def prompts_of(prompts: Mapping[str, str], name: str) -> tuple[str, str]:
 
 
 def _backend_of(tokenizer: Any) -> Tokenizer | None:  # noqa: ANN401 - transformers has many classes
-    """Return what says where a tokenizer's tokens stand; None for one that is written in Python."""
+    """Return the tokenizer that knows its tokens' offsets; None for one that is written in Python."""
     if isinstance(tokenizer, Tokenizer):
         return tokenizer
     return tokenizer.backend_tokenizer if getattr(tokenizer, "is_fast", False) else None
 
 
 class _OwnTokens:
-    """Tells a text's own tokens from its prompt's and special ones; a model reads ``limit`` of them at the most."""
+    """Separates a text's own tokens from its prompt's and special ones; a model reads at most ``limit`` of them."""
 
     def __init__(self, tokenizer: Tokenizer, limit: float) -> None:
         # a copy: the library's truncation is a state that counting and encoding would share
@@ -206,15 +206,15 @@ class _OwnTokens:
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
         self._limit = limit
-        self._remembered = lru_cache(maxsize=_REMEMBERED_TEXTS)(self._read)
+        self._remembered = lru_cache(maxsize=_REMEMBERED_TEXTS)(self._tokenize)
         self.count = lru_cache(maxsize=_REMEMBERED_TEXTS)(self._count)
 
     def spans(self, prompt: str, text: str) -> list[Span]:
-        """Return where in the text each of its own tokens stands."""
+        """Return the span of each of the text's own tokens in it."""
         return list(self._remembered(prompt, text).spans)
 
     def own_states(self, text: str, prompt: str, output: Mapping[str, Any]) -> tuple[Sequence[int], FloatMatrix] | None:
-        """Return numbers and states of the own tokens in a model's ``output``; None where it has others than we."""
+        """Return numbers and states of the own tokens in a model's ``output``; None if its tokens differ from ours."""
         if "token_embeddings" not in output or "input_ids" not in output:
             return None
         there = output["attention_mask"].cpu().numpy().astype(bool)
@@ -224,14 +224,14 @@ class _OwnTokens:
         states = output["token_embeddings"].float().cpu().numpy()[there]
         return [ours.numbers[place] for place in ours.own], states[list(ours.own)]
 
-    def _read(self, prompt: str, text: str) -> "_ReadTokens":
+    def _tokenize(self, prompt: str, text: str) -> "_TokenizedText":
         encoding = self._tokenizer.encode(prompt + text)
         special = encoding.special_tokens_mask
         kept = _kept_places(special, self._limit)
         before = len(prompt)
         ours = [(place, *encoding.offsets[at]) for place, at in enumerate(kept) if not special[at]]
         ours = [(place, max(0, start - before), end - before) for place, start, end in ours if end > before]
-        return _ReadTokens(
+        return _TokenizedText(
             tuple(encoding.ids[at] for at in kept),
             tuple(place for place, _, _ in ours),
             tuple((start, end) for _, start, end in ours),
@@ -243,8 +243,8 @@ class _OwnTokens:
 
 
 @dataclass(frozen=True, slots=True)
-class _ReadTokens:
-    """All tokens that a model reads of a prompt and a text; the places of the text's own, and where in it they are."""
+class _TokenizedText:
+    """All tokens that a model reads of a prompt and a text; the places of the text's own, and their spans in it."""
 
     numbers: tuple[int, ...]
     own: tuple[int, ...]
@@ -252,12 +252,12 @@ class _ReadTokens:
 
 
 def _kept_places(special: Sequence[int], limit: float) -> list[int]:
-    """Return the places of the tokens that a model reads of a text: what is too long loses its end, not the marks."""
+    """Return the places of the tokens that a model reads: a long text loses its end, not the special tokens."""
     behind = next((count for count, mark in enumerate(reversed(special)) if not mark), len(special))
     places = list(range(len(special)))
     return places if len(places) <= limit else [*places[: int(limit) - behind], *places[len(places) - behind :]]
 
 
-def _unit(vector: FloatMatrix) -> FloatMatrix:
+def _unit_vector(vector: FloatMatrix) -> FloatMatrix:
     """Return the vector at length 1: passages are compared by their cosines, whatever the model was trained with."""
     return np.asarray(vector / max(float(np.linalg.norm(vector)), _SMALLEST_LENGTH), dtype=np.float32)

@@ -11,7 +11,7 @@ _NO_HUB = ("HF_HUB_OFFLINE", "HF_HUB_DISABLE_TELEMETRY")
 """Switches that huggingface_hub, and transformers through it, read when they are imported: the folder holds all."""
 
 LOADING_ERRORS = (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, ImportError, SafetensorError)
-"""What the libraries raise for a folder that they cannot make a model of."""
+"""The libraries' errors for a folder without a usable model."""
 
 
 def prepare_transformers(threads: int = 0) -> None:
@@ -32,7 +32,7 @@ def prepare_transformers(threads: int = 0) -> None:
 
 
 def loading_options() -> dict[str, object]:
-    """Return how a model is loaded: weights from safetensors alone, and in float32 where a CPU multiplies them."""
+    """Return the options for loading a model: safetensors only, and float32 on a CPU."""
     import torch
 
     options: dict[str, object] = {"use_safetensors": True}

@@ -34,8 +34,8 @@ Batch = tuple[ChunkIds, FloatMatrix]
 SEARCH_SECONDS = 2.0
 """How long a search waits for an engine; lexical search alone then still shows evidence in time."""
 
-_REST_SECONDS = 5.0
-"""After a failure no search waits for the engine for so long: a question may take ten searches."""
+_OPEN_SECONDS = 5.0
+"""After a failure, searches skip the engine for so long: a question may take ten searches."""
 
 _FEW_ENOUGH_TO_COMPARE = 1_000
 """Up to so many permitted chunks are compared here one by one, which takes 15 ms; no engine is better at it."""
@@ -43,13 +43,13 @@ _FEW_ENOUGH_TO_COMPARE = 1_000
 _MOST_TO_COMPARE = 20_000
 """The same if an engine returned fewer chunks than there are."""
 
-_LOOKED_AT_SHARE = 1.2
+_RESCORED_SHARE = 1.2
 """Exact cosines are computed for so many times the wanted candidates: an engine's scores are rounded."""
 
-_MOST_ASKED = 10_000
+_MOST_REQUESTED = 10_000
 _SPARE_SHARE, _SPARE = 1.2, 10
 """With a filter, so many times the expected number of candidates is requested, and so many more."""
-_MORE = 4
+_REQUEST_GROWTH = 4
 
 _COLLECTION = re.compile(r"vectors_[0-9a-f]{12}_[0-9a-f]{16}")
 
@@ -103,7 +103,7 @@ def require_collection(name: str, server: str) -> str:
     return name
 
 
-class Rest:
+class CircuitBreaker:
     """Keeps searches from waiting for an engine that has just failed."""
 
     def __init__(self, server: str) -> None:
@@ -112,14 +112,14 @@ class Rest:
         self._reason = ""
 
     @contextmanager
-    def asking(self) -> Iterator[None]:
-        """Use the engine within the block.  Raises ``VectorEngineUnavailable`` at once while it rests."""
+    def guard(self) -> Iterator[None]:
+        """Use the engine within the block.  Raises ``VectorEngineUnavailable`` at once while open."""
         if time.monotonic() < self._until:
             raise VectorEngineUnavailable(server=self._server, reason=self._reason)
         try:
             yield
         except VectorEngineUnavailable as error:
-            self._until = time.monotonic() + _REST_SECONDS
+            self._until = time.monotonic() + _OPEN_SECONDS
             self._reason = str(error.details["reason"])
             raise
 
@@ -153,9 +153,9 @@ class EngineVectorIndex:
         wanted = min(limit, len(self) if among is None else among.count)
         if wanted < 1:
             return []
-        looked_at = min(int(wanted * _LOOKED_AT_SHARE) + 1, len(self) if among is None else among.count)
-        rows = self._near(query, looked_at) if among is None else self._near_among(query, looked_at, among)
-        chunk_ids = self.chunk_ids[rows[:looked_at]]
+        rescored = min(int(wanted * _RESCORED_SHARE) + 1, len(self) if among is None else among.count)
+        rows = self._nearest_rows(query, rescored) if among is None else self._nearest_permitted(query, rescored, among)
+        chunk_ids = self.chunk_ids[rows[:rescored]]
         cosines = np.asarray(self.cosines(query, chunk_ids.tolist()))
         best = np.argsort(-cosines, kind="stable")[:wanted]
         return [
@@ -189,7 +189,7 @@ class EngineVectorIndex:
         if found != len(self):
             raise VectorsMissing(server=self._engine.server, reason=f"{found or 0} of {len(self)} vectors are there")
 
-    def _near(self, query: FloatMatrix, count: int) -> ChunkIds:
+    def _nearest_rows(self, query: FloatMatrix, count: int) -> ChunkIds:
         """Return the rows of about so many nearest chunks, nearest first."""
         found = self._engine.nearest(self._collection, query, count)
         if 2 * len(found) < min(count, len(self)):
@@ -197,28 +197,28 @@ class EngineVectorIndex:
             raise VectorsMissing(server=self._engine.server, reason=reason)
         return self._rows(found)
 
-    def _near_among(self, query: FloatMatrix, wanted: int, among: Selection) -> ChunkIds:
+    def _nearest_permitted(self, query: FloatMatrix, wanted: int, among: Selection) -> ChunkIds:
         """Return the rows of the nearest permitted chunks.
 
         Engines filter after their search and may return too few, or none; so more are requested until there are enough.
         """
         if among.count <= _FEW_ENOUGH_TO_COMPARE:
-            return self._compared(query, among)
-        asked = int(wanted * len(self) / among.count * _SPARE_SHARE) + _SPARE
-        while asked <= _MOST_ASKED:
-            rows = self._near(query, asked)
+            return self._nearest_by_comparison(query, among)
+        requested = int(wanted * len(self) / among.count * _SPARE_SHARE) + _SPARE
+        while requested <= _MOST_REQUESTED:
+            rows = self._nearest_rows(query, requested)
             rows = rows[is_among(among.rows, rows)]
-            if len(rows) >= wanted or asked >= len(self):
+            if len(rows) >= wanted or requested >= len(self):
                 return rows
-            asked *= _MORE
+            requested *= _REQUEST_GROWTH
         found = self._engine.nearest(self._collection, query, wanted, self.chunk_ids[among.rows])
         if not len(found):
             raise VectorsMissing(server=self._engine.server, reason=f"it found none of {among.count}")
         if len(found) < wanted and among.count <= _MOST_TO_COMPARE:
-            return self._compared(query, among)
+            return self._nearest_by_comparison(query, among)
         return self._rows(found)
 
-    def _compared(self, query: FloatMatrix, among: Selection) -> ChunkIds:
+    def _nearest_by_comparison(self, query: FloatMatrix, among: Selection) -> ChunkIds:
         """Return the permitted rows, nearest first."""
         cosines = self.vectors(self.chunk_ids[among.rows]) @ query[0]
         rows: ChunkIds = among.rows[np.argsort(-cosines, kind="stable")]
@@ -256,11 +256,11 @@ def engine_of(settings: Settings) -> VectorEngine | None:
         return None
     with _engines_lock:
         if url not in _engines:
-            _engines[url] = _opened(url)
+            _engines[url] = _open_engine(url)
         return _engines[url]
 
 
-def _opened(url: str) -> VectorEngine:
+def _open_engine(url: str) -> VectorEngine:
     is_milvus = urlsplit(url).scheme == "milvus"
     try:
         if is_milvus:

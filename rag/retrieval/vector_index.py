@@ -144,7 +144,7 @@ class FaissVectorIndex:
         if wanted < 1:
             return []
         if among is not None and self.probes and among.count <= _FEW_ENOUGH_TO_COMPARE:
-            return self._compared(query, wanted, among.rows)
+            return self._compare_exactly(query, wanted, among.rows)
         # One question is too little work to share: beside a busy model server a team of threads waits 11 ms for itself.
         faiss.omp_set_num_threads(1)
         selected = {} if among is None else {"sel": among.selector}
@@ -154,10 +154,10 @@ class FaissVectorIndex:
             else faiss.SearchParameters(**selected)
         )
         scores, rows = self._index.search(np.ascontiguousarray(query), wanted, params=parameters)
-        found = rows[0] >= 0  # fewer are in the clusters that were looked into
+        found = rows[0] >= 0  # the searched clusters may have fewer
         return _hits(self.chunk_ids[rows[0][found]], scores[0][found])
 
-    def _compared(self, query: FloatMatrix, wanted: int, rows: NDArray[np.int64]) -> list[Hit]:
+    def _compare_exactly(self, query: FloatMatrix, wanted: int, rows: NDArray[np.int64]) -> list[Hit]:
         """Compare the few permitted rows one by one: the searched clusters might contain none of them."""
         cosines = self._index.reconstruct_batch(rows) @ query[0]
         best = np.argsort(-cosines, kind="stable")[:wanted]
@@ -224,7 +224,7 @@ class _Nearest:
         nothing = np.full((count, _TUNING_NEIGHBOURS), -2, np.float32)
         return cls(queries.astype(np.float32), nothing, np.full(nothing.shape, -1, np.int64))
 
-    def pass_by(self, vectors: FloatMatrix, begin: int) -> None:
+    def compare(self, vectors: FloatMatrix, begin: int) -> None:
         """Compare vectors that start at row ``begin``."""
         wanted = min(_TUNING_NEIGHBOURS, len(vectors))
         scores, rows = faiss.knn(self.queries, vectors, wanted, metric=faiss.METRIC_INNER_PRODUCT)
@@ -288,7 +288,7 @@ class VectorIndexBuilder:
             self._flat.add(rows)
         else:
             begin = int(self._clustered.ntotal)
-            self._nearest.pass_by(rows, begin)
+            self._nearest.compare(rows, begin)
             _add_to_clusters(self._clustered, rows, self._clusters[begin : begin + len(rows)])
         self._chunk_ids.append(chunk_ids.astype(np.int64))
 
@@ -299,7 +299,7 @@ class VectorIndexBuilder:
             raise ValueError(f"{len(chunk_ids) - len(np.unique(chunk_ids))} chunk numbers are there twice")
         if self._clustered is None or self._nearest is None:
             return FaissVectorIndex(self._flat, chunk_ids)
-        return FaissVectorIndex(self._clustered, chunk_ids, _probes(self._clustered, self._nearest))
+        return FaissVectorIndex(self._clustered, chunk_ids, _needed_probes(self._clustered, self._nearest))
 
 
 def require_unit_rows(vectors: FloatMatrix) -> None:
@@ -318,7 +318,7 @@ def _add_to_clusters(index: faiss.IndexIVFFlat, rows: FloatMatrix, clusters: NDA
     index.add_core(len(rows), faiss.swig_ptr(rows), None, faiss.swig_ptr(places))
 
 
-def _probes(index: faiss.IndexIVFFlat, nearest: _Nearest) -> int:
+def _needed_probes(index: faiss.IndexIVFFlat, nearest: _Nearest) -> int:
     """Return how many clusters a search must probe."""
     probes = _FEWEST_PROBES
     while probes < index.nlist:

@@ -1,10 +1,9 @@
 """The verified cache: a question that was answered before, of the same knowledge base and by the same model.
 
-An answer is given again only where the question is the same in content (``question_key.py``), the knowledge base is at
-the same generation, and all else that an answer rests on is the same: model, prompts, settings, the glossary's words,
-the calibration, the audience.  Only answers that are supported throughout are kept: every sentence cited, none from a
-passage that is internal or not in force, no passages at odds, no address that nobody has confirmed, nothing that was
-cut.
+An answer is given again only if the question has the same content (``question_key.py``), the knowledge base is at the
+same generation, and everything else that an answer depends on is the same: model, prompts, settings, the glossary's
+words, the calibration, the audience.  Only fully supported answers are cached: every sentence cited, none from an
+internal passage or one not in force, no conflicts, no unconfirmed address, nothing cut.
 """
 
 import hashlib
@@ -102,48 +101,48 @@ _LOG = logging.getLogger(__name__)
 
 
 class AnswerCache:
-    """The cache of one knowledge base.  Safe to use from many threads; other processes share what it keeps.
+    """The cache of one knowledge base, shared by all processes.  Safe to use from many threads.
 
-    Which model answers when none is named in the settings is known from this process's own answers; until the first of
-    them, those of the model that answered last are given.
+    If the settings name no model, this process learns it from its own answers; before the first of them, answers of the
+    model that answered last are given.
     """
 
     def __init__(
         self,
         store: KnowledgeStore,
-        kept: CachedAnswers,
+        answers: CachedAnswers,
         settings: Settings,
         *,
         today: Callable[[], date] = date.today,
     ) -> None:
         self._store = store
-        self._kept = kept
+        self._answers = answers
         self._limit = settings.cached_answers
         self._answer_budget_tokens = settings.answer_budget_tokens
         self._today = today
-        self._asked = _asked(settings)
+        self._answer_inputs = _answer_inputs(settings)
         self._model = ""
 
     @classmethod
     def of(cls, settings: Settings, store: KnowledgeStore) -> "AnswerCache":
-        """Return the cache of a knowledge base; nothing is made before there is something to keep."""
+        """Return the cache of a knowledge base; nothing is created before the first answer is kept."""
         return cls(store, CachedAnswers(store.folder), settings)
 
     def answer(
         self, question: str, think: bool | None, trace: Trace, audience: Audience = "internal"
     ) -> StoredAnswer | None:
-        """Return the answer that the same question had; None where it must be answered anew."""
+        """Return the cached answer to the same question; None if it must be answered anew."""
         if self._limit == 0:
             return None
         with trace.span("search"):
             generation = self._store.require_generation()
-            found = self._kept.get(self._key(question, think, generation, audience), self._model)
-        if found is None or (found.last_day is not None and found.last_day < self._today()):
+            cached = self._answers.get(self._key(question, think, generation, audience), self._model)
+        if cached is None or (cached.last_day is not None and cached.last_day < self._today()):
             return None
         trace.record("total", trace.elapsed_ms())
-        origin = Origin(found.made_at.isoformat(), found.answer.generation)
-        answer = replace(found.answer, spans=trace.spans(), thinking="", lane="cached", origin=origin)
-        return StoredAnswer(Retrieved(found.evidence, True, 1.0, generation), Completed(answer))
+        origin = Origin(cached.made_at.isoformat(), cached.answer.generation)
+        answer = replace(cached.answer, spans=trace.spans(), thinking="", lane="cached", origin=origin)
+        return StoredAnswer(Retrieved(cached.evidence, True, 1.0, generation), Completed(answer))
 
     def keep(
         self,
@@ -163,22 +162,22 @@ class AnswerCache:
         days = [last_day_of(self._store.document(one.document_id, answer.generation)) for one in evidence]
         days += [one.starts_on - timedelta(days=1) for one in evidence if one.starts_on is not None]
         last_day = min((day for day in days if day is not None and day >= self._today()), default=None)
-        found = CachedAnswer(answer, tuple(evidence), datetime.now(UTC), last_day)
-        self._kept.keep(self._key(question, think, answer.generation, audience), found, self._limit)
+        cached = CachedAnswer(answer, tuple(evidence), datetime.now(UTC), last_day)
+        self._answers.keep(self._key(question, think, answer.generation, audience), cached, self._limit)
         return True
 
     def _key(self, question: str, think: bool | None, generation: int, audience: Audience) -> CacheKey:
-        """Return the key: what was answered for colleagues may rest on what customers must not read.
+        """Return the key: answers for colleagues may rest on what customers must not read.
 
-        Customers read only what is confirmed, so each confirmation has answers of its own for them.
+        Customers read only what is confirmed, so each confirmation starts new answers for them.
         """
-        rests_on = [*self._asked, read_calibration(self._store.folder)]  # a new calibration holds from now on
-        profile = hashlib.sha256(json.dumps(rests_on, sort_keys=True).encode()).hexdigest()[:24]
-        asked = f"{profile} think={think}"
+        inputs = [*self._answer_inputs, read_calibration(self._store.folder)]  # a new calibration changes the key
+        profile = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:24]
+        profile_key = f"{profile} think={think}"
         if audience == "public":
             latest = ContactDetailTable(self._store).latest()
-            asked += f" audience=public confirmed={latest.at.isoformat() if latest is not None else None}"
-        return CacheKey(normalized_question(question), asked, generation)
+            profile_key += f" audience=public confirmed={latest.at.isoformat() if latest is not None else None}"
+        return CacheKey(normalized_question(question), profile_key, generation)
 
 
 def _is_well_supported(answer: Answer, evidence: Sequence[Evidence]) -> bool:
@@ -196,8 +195,8 @@ def _is_from(citation: Citation, passage: Evidence) -> bool:
     return citation.document_id == passage.document_id and passage.start <= citation.quote_start < passage.end
 
 
-def _asked(settings: Settings) -> tuple[object, ...]:
-    """Return what an answer depends on beside its question, as JSON has it.  Raises ``GlossaryUnusable``."""
+def _answer_inputs(settings: Settings) -> tuple[object, ...]:
+    """Return what an answer depends on beside its question, for JSON.  Raises ``GlossaryUnusable``."""
     return (
         settings.model_dump(mode="json", exclude=set(NEVER_MATTERS)),
         prompt_texts(),
@@ -206,27 +205,27 @@ def _asked(settings: Settings) -> tuple[object, ...]:
 
 
 class AnswerSources:
-    """Looks for an answer that is there already, and keeps new ones."""
+    """Looks up curated and cached answers, and caches new ones."""
 
     def __init__(self, curation: Curation, cache: AnswerCache | None = None) -> None:
         self._curation = curation
         self._cache = cache
 
-    def served(
+    def find(
         self, question: str, language: Language, think: bool | None, trace: Trace, audience: Audience = "internal"
     ) -> StoredAnswer | None:
-        """Return the whole answer, or None where the question must be answered anew.
+        """Return the whole answer, or None if the question must be answered anew.
 
-        An answer of the model's is given again only to who asks for a thought, or for none, as it was asked for then.
-        The ``public`` audience is given nothing that rests on an internal document, or was answered for colleagues.
+        A model's answer is given again only for the same thinking mode.  The ``public`` audience gets nothing from an
+        internal document or answered for colleagues.
         """
         try:
-            found = self._curation.answer(question, language, trace, audience)
+            curated = self._curation.answer(question, language, trace, audience)
         except KnowledgeError as error:
             _LOG.warning("curated answers are passed by: %s", type(error).__name__)
-            found = None
-        if found is not None or self._cache is None:
-            return found
+            curated = None
+        if curated is not None or self._cache is None:
+            return curated
         try:
             return self._cache.answer(question, think, trace, audience)
         except KnowledgeError as error:

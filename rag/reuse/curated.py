@@ -4,12 +4,11 @@
     kept = curation.write("How long is the warranty?", "Two years.", author="Lin", sources=[Place("warranty.md")])
     curation.answer("how long's the warranty", "en", Trace())     # every process sees it at once
 
-An answer stops serving when a document that it rests on changes, goes, or is past its last day; it is then listed, to
-be looked at again.  Its question joins the regression questions, which the next ingest must not lose.
+An answer stops serving when a document that it rests on changes, is removed or expires; it is then listed for another
+review.  Its question joins the regression questions, which the next ingest must not lose.
 
-A wrong link, mail address or telephone number sends customers, and their money, to strangers, so an answer that a
-person wrote is held against the documents in this respect at least: ``UnknownContacts`` tells which of them no document
-has.
+A wrong link, mail address or telephone number sends customers, and their money, to strangers, so at least these are
+compared with the documents: ``UnknownContacts`` finds those that no document has.
 """
 
 import logging
@@ -23,7 +22,7 @@ from typing import Self
 from rag.errors import CuratedMissing, CuratedUnusable, DatabaseUnavailable, KnowledgeError
 from rag.evidence.packing import expired_on
 from rag.grounding.citations import ground
-from rag.grounding.confirmation import as_told_to, sentences_naming
+from rag.grounding.confirmation import evidence_for_audience, sentences_naming
 from rag.grounding.contact_details import ContactDetail, detail_keys, possible_contact_details
 from rag.reuse.question_key import normalized_question
 from rag.schema import Answer, Audience, Completed, Document, Evidence, Language, Origin, Retrieved, TextSpan
@@ -40,13 +39,13 @@ from rag.tracing import Trace
 _LOG = logging.getLogger(__name__)
 
 _SHOWN_CHARACTERS = 1200
-"""Of a document that is named as a whole, so much is shown as evidence."""
+"""The part of a document named as a whole that is shown as evidence."""
 _LONGEST_ANSWER_CHARACTERS = 20_000
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A source of an answer: a stretch of a document, or, where ``end`` is 0, the document."""
+    """A source of an answer: a stretch of a document, or the whole document if ``end`` is 0."""
 
     document_id: str
     start: int = 0
@@ -64,24 +63,24 @@ class StoredAnswer:
 class Curation:
     """Writes, reviews and serves the curated answers of one knowledge base.  Safe to use from many threads.
 
-    With ``review``, which may also be asked anew each time, an answer waits until somebody approves it.  ``today``
-    tells which rules have expired; ``questions`` is where desks share their regression questions.
+    With ``review``, which may be a function that is called each time, an answer waits until somebody approves it.
+    ``today`` tells which rules have expired; ``questions`` is where desks share their regression questions.
 
-    Who writes an answer is answerable for what it says; yet a link, a mail address or a telephone number in it that no
-    document of the knowledge base has is marked, in the whole sentence, as a sentence of a model's would be.
+    The author is responsible for the text; yet a sentence with a link, a mail address or a telephone number that no
+    document of the knowledge base has is marked, as a model's would be.
     """
 
     def __init__(
         self,
         store: KnowledgeStore,
-        kept: CuratedAnswers,
+        answers: CuratedAnswers,
         *,
         review: bool | Callable[[], bool] = False,
         today: Callable[[], date] = date.today,
         questions: ServerDatabase | None = None,
     ) -> None:
         self._store = store
-        self._kept = kept
+        self._answers = answers
         self._review = review if callable(review) else lambda: review
         self._contacts = UnknownContacts(store)
         self._today = today
@@ -95,14 +94,14 @@ class Curation:
         *,
         people_sign_in: Callable[[], bool] = lambda: False,
     ) -> Self:
-        """Return the curated answers of the settings' knowledge base; nothing is read or made before it is needed.
+        """Return the curated answers of the settings' knowledge base; nothing is read or created before it is needed.
 
-        ``people_sign_in`` decides about the review where the settings leave it open.
+        ``people_sign_in`` decides about the review if the settings leave it open.
         """
         store = store or KnowledgeStore(settings.knowledge_dir)
         review = people_sign_in if settings.curated_review == "auto" else settings.curated_review == "on"
-        kept = CuratedAnswers(store.folder, settings.answers_database)
-        return cls(store, kept, review=review, questions=settings.questions_database)
+        answers = CuratedAnswers(store.folder, settings.answers_database)
+        return cls(store, answers, review=review, questions=settings.questions_database)
 
     @property
     def waits_for_review(self) -> bool:
@@ -112,32 +111,32 @@ class Curation:
     def answer(
         self, question: str, language: Language, trace: Trace, audience: Audience = "internal"
     ) -> StoredAnswer | None:
-        """Return the answer to the same question; None where there is none, or where it may serve no more.
+        """Return the answer to the same question; None if there is none, or it may not serve any more.
 
         The ``public`` audience has none that rests on an internal document, or names an unconfirmed address.
         """
         with trace.span("search"):
-            found = self._serving(question)
-            reason = self._expired(found) if found is not None else ""
-            if found is None or reason:
-                if found is not None:
-                    self._kept.expire(found.number, reason)
+            curated = self._serving_answer(question)
+            reason = self._expiry_reason(curated) if curated is not None else ""
+            if curated is None or reason:
+                if curated is not None:
+                    self._answers.expire(curated.number, reason)
                 return None
             generation = self._store.require_generation()
-            evidence = self._evidence(found, generation)
+            evidence = self._evidence(curated, generation)
             if audience == "public" and any(passage.audience == "internal" for passage in evidence):
                 return None
             details = ContactDetailTable(self._store)
-            new = details.not_confirmed(sorted(detail_keys(found.kept.answer)))
-            marked = self.doubtful_sentences(found.kept.answer, generation)
-            named = sentences_naming(found.kept.answer, new) if new else ()
+            new = details.not_confirmed(sorted(detail_keys(curated.kept.answer)))
+            marked = self.doubtful_sentences(curated.kept.answer, generation)
+            named = sentences_naming(curated.kept.answer, new) if new else ()
             unconfirmed = tuple(one for one in named if one not in marked)
             if audience == "public" and unconfirmed:
                 return None
             keys = details.unconfirmed_of([one.document_id for one in evidence], generation)
-            evidence = as_told_to(audience, evidence, keys)
+            evidence = evidence_for_audience(audience, evidence, keys)
             retrieved = Retrieved(evidence, True, 1.0, generation)
-        served = _served(found, question, language, retrieved, marked, trace)
+        served = _build_answer(curated, question, language, retrieved, marked, trace)
         if not unconfirmed:
             return served
         answer = replace(served.completed.answer, unconfirmed=unconfirmed)
@@ -166,7 +165,7 @@ class Curation:
     ) -> CuratedAnswer:
         """Keep a person's answer; it serves from now on, or waits for a review, unless it is ``reviewed`` already.
 
-        ``language`` is the question's, where somebody knows better than its words tell.
+        ``language`` is the question's; None: it is recognised.
         Raises ``CuratedUnusable`` for an empty or overlong text and for a document that is not there.
         """
         question, answer = without_invisible(question).strip(), without_invisible(answer).strip()
@@ -185,64 +184,64 @@ class Curation:
             sources=tuple(self.source_of(place) for place in sources),
             valid_until=valid_until,
         )
-        kept = self._kept.add(new, "waiting" if self._review() and not reviewed else "serving")
+        written = self._answers.add(new, "waiting" if self._review() and not reviewed else "serving")
         self._join_regression()
-        return kept
+        return written
 
     def approve(self, number: int, person: str) -> None:
-        """Let a waiting or expired answer serve, resting on its documents as they are now.
+        """Let a waiting or expired answer serve, based on its documents as they are now.
 
-        Raises ``CuratedMissing``, and ``CuratedUnusable`` where a document of it is gone.
+        Raises ``CuratedMissing``, and ``CuratedUnusable`` if one of its documents is gone.
         """
-        found = self._get(number)
+        curated = self._get(number)
         generation = self._store.require_generation()
-        sources = [self.source_of(Place(one.document_id, one.start, one.end)) for one in found.kept.sources]
-        self._kept.approve(number, person, sources, generation)
+        sources = [self.source_of(Place(one.document_id, one.start, one.end)) for one in curated.kept.sources]
+        self._answers.approve(number, person, sources, generation)
         self._join_regression()
 
     def retire(self, number: int, person: str, note: str = "") -> None:
-        """Let an answer serve no more.  Raises ``CuratedMissing``."""
+        """Stop serving an answer.  Raises ``CuratedMissing``."""
         self._get(number)
-        self._kept.retire(number, person, note)
+        self._answers.retire(number, person, note)
 
     def all(self, state: CuratedState | None = None) -> list[CuratedAnswer]:
         """Return the answers in a state, or all, newest first, after expiring those with changed sources."""
-        for one in self._kept.all("serving"):
-            reason = self._expired(one)
+        for one in self._answers.all("serving"):
+            reason = self._expiry_reason(one)
             if reason:
-                self._kept.expire(one.number, reason)
-        return self._kept.all(state)
+                self._answers.expire(one.number, reason)
+        return self._answers.all(state)
 
     def history(self, number: int) -> list[CuratedEvent]:
         """Return the history of an answer, oldest first."""
-        return self._kept.events(number)
+        return self._answers.events(number)
 
     def close(self) -> None:
         """Close the connections of all threads; the next call opens new ones."""
-        self._kept.close()
+        self._answers.close()
         self._store.close()
 
     def _get(self, number: int) -> CuratedAnswer:
         try:
-            return self._kept.get(number)
+            return self._answers.get(number)
         except KeyError as error:
             raise CuratedMissing(number=number) from error
 
-    def _serving(self, question: str) -> CuratedAnswer | None:
+    def _serving_answer(self, question: str) -> CuratedAnswer | None:
         """Return the answer that serves a question; None also while the server does not answer."""
         try:
-            return self._kept.serving(normalized_question(question))
+            return self._answers.serving(normalized_question(question))
         except DatabaseUnavailable as error:
             _LOG.warning("curated answers cannot be asked for: %s", type(error).__name__)
             return None
 
-    def _expired(self, found: CuratedAnswer) -> str:
+    def _expiry_reason(self, curated: CuratedAnswer) -> str:
         """Return which document ended the answer, or its own last day; empty while it may serve."""
-        last_day = found.kept.valid_until
+        last_day = curated.kept.valid_until
         if last_day is not None and last_day < self._today():
             return last_day.isoformat()
         generation = self._store.require_generation()
-        for source in found.kept.sources:
+        for source in curated.kept.sources:
             digest = self._digest(source.document_id, generation)
             if digest != source.content_hash:
                 return source.document_id
@@ -268,16 +267,16 @@ class Curation:
             ).fetchone()
         return None if row is None else bytes(row[0])
 
-    def _evidence(self, found: CuratedAnswer, generation: int) -> tuple[Evidence, ...]:
+    def _evidence(self, curated: CuratedAnswer, generation: int) -> tuple[Evidence, ...]:
         return tuple(
             _passage(number, self._store.document(source.document_id, generation), source)
-            for number, source in enumerate(found.kept.sources, start=1)
+            for number, source in enumerate(curated.kept.sources, start=1)
         )
 
     def _join_regression(self) -> None:
-        """Let the questions that serve gate the next ingest; while one writes, the next answer brings them along."""
+        """Add the serving questions to the regression questions; during an ingest, the next answer retries it."""
         questions = RegressionQuestions(self._store, self._questions)
-        for one in self._kept.all("serving"):
+        for one in self._answers.all("serving"):
             documents = tuple(dict.fromkeys(source.document_id for source in one.kept.sources))
             if one.gated or not documents:
                 continue
@@ -286,7 +285,7 @@ class Curation:
             except KnowledgeError as error:
                 _LOG.warning("a curated question does not gate ingests yet: %s", type(error).__name__)
                 return
-            self._kept.mark_gated(one.number)
+            self._answers.mark_gated(one.number)
 
 
 def _passage(number: int, document: Document, source: CuratedSource) -> Evidence:
@@ -309,15 +308,15 @@ def _passage(number: int, document: Document, source: CuratedSource) -> Evidence
     )
 
 
-def _served(
-    found: CuratedAnswer,
+def _build_answer(
+    curated: CuratedAnswer,
     question: str,
     language: Language,
     retrieved: Retrieved,
     marked: tuple[TextSpan, ...],
     trace: Trace,
 ) -> StoredAnswer:
-    kept, evidence = found.kept, retrieved.evidence
+    kept, evidence = curated.kept, retrieved.evidence
     with trace.span("citations"):
         citations = ground(kept.answer, evidence, question).citations if evidence else ()
         doubtful = {span.start for span in marked}
@@ -328,13 +327,13 @@ def _served(
         refused=False,
         thinking="",
         citations=tuple(one for one in citations if one.start not in doubtful),
-        unsupported=marked,  # for all else the person answers
+        unsupported=marked,  # the author is responsible for everything else
         spans=trace.spans(),
         model="",
         stand_in=False,
         generation=retrieved.generation,
         lane="curated",
-        origin=Origin(found.written_at.isoformat(), kept.generation, kept.author, found.number),
+        origin=Origin(curated.written_at.isoformat(), kept.generation, kept.author, curated.number),
     )
     return StoredAnswer(retrieved, Completed(answer))
 
@@ -346,13 +345,13 @@ _BETWEEN_DIGITS = (" ", "-", "–", "(", ")", "/", ".", "·")
 
 
 def contacts_in(text: str) -> frozenset[str]:
-    """Return what a text names, in one way of writing: links without their scheme, numbers as digits alone.
+    """Return the contacts in a text, normalised: links without their scheme, numbers as digits alone.
 
     >>> sorted(contacts_in("Call +49 (30) 123-4567 until 2026-01-31, or see https://www.shop.example/Help/."))
     ['49301234567', 'shop.example/help']
     """
     text = unicodedata.normalize("NFKC", text)
-    return frozenset(_searched(one, text) for one in possible_contact_details(text) if one.kind != "directive")
+    return frozenset(_search_form(one, text) for one in possible_contact_details(text) if one.kind != "directive")
 
 
 class UnknownContacts:
@@ -371,10 +370,10 @@ class UnknownContacts:
         if key not in self._known:
             if len(self._known) >= _REMEMBERED:
                 self._known.clear()
-            self._known[key] = self._look(contact, generation)
+            self._known[key] = self._is_in_documents(contact, generation)
         return self._known[key]
 
-    def _look(self, contact: str, generation: int) -> bool:
+    def _is_in_documents(self, contact: str, generation: int) -> bool:
         text = "text"
         is_number = contact.isalnum() and any(map(str.isdecimal, contact))  # an IBAN has letters, too
         for sign in _BETWEEN_DIGITS if is_number else ():
@@ -388,8 +387,8 @@ class UnknownContacts:
         return row is not None
 
 
-def _searched(detail: ContactDetail, text: str) -> str:
-    """Return how an address is looked for in documents, in small letters; a link with its path."""
+def _search_form(detail: ContactDetail, text: str) -> str:
+    """Return an address as it is searched in documents: in small letters, a link with its path."""
     name = detail.key.partition(" ")[2].lower()
     if detail.kind != "host":
         return name

@@ -1,7 +1,7 @@
-r"""Whether two questions ask the same: the same words in the same order, once courtesy and ways of asking are one.
+r"""Compares questions: they are the same if they have the same words in order, with courtesy and phrasing normalised.
 
-Two questions that differ in a number, a name, a "not", "before" for "after" or in who does what to whom are as near to
-each other for an embedder as two that say the same, so nothing is compared by nearness here.  What may differ is listed
+To an embedder, two questions that differ in a number, a name, a "not", "before" for "after" or in who does what to whom
+are as similar as two that mean the same, so nothing is compared by similarity here.  What may differ is listed
 (courtesy, contractions, articles, "how to" for "how do I", 能不能 for 可以…吗, 7 天 for 七天); all else must be equal.
 So a lookup needs no search: the form of a question is its key.
 
@@ -25,7 +25,7 @@ from functools import lru_cache
 
 from rag.text.characters import IDEOGRAPHS, simplified
 from rag.text.language import question_language, third_language
-from rag.text.quantities import ENGLISH_NUMBERS, chinese_number, written_out
+from rag.text.quantities import ENGLISH_NUMBERS, chinese_number, numbers_as_digits
 
 Rule = tuple[re.Pattern[str], str]
 
@@ -172,22 +172,21 @@ _END_MARKS = " \t\n.!?,;:。！？，；：~～…"
 
 
 def is_same_question(one: str, other: str) -> bool:
-    """Tell whether two questions may have the same answer put under them without being read again."""
+    """Tell whether two questions may get the same answer without a review."""
     return normalized_question(one) == normalized_question(other)
 
 
 @lru_cache(maxsize=1024)
 def normalized_question(question: str) -> str:
-    """Return the normalized form of a question, behind its language.
+    """Return the normalized form of a question, after its language.
 
-    Questions that ask different things have different forms; two that ask the same often have, too, and are then simply
-    not recognised.
+    Different questions have different forms; two that ask the same often have, too, and are then simply not recognised.
     """
-    if third_language(question) or _has_other_letters(question):  # their ways of asking are not known
+    if third_language(question) or _has_other_letters(question):  # without rules for their wording
         return f"other: {' '.join(unicodedata.normalize('NFKC', question).lower().strip(_END_MARKS).split())}"
     language = question_language(question)
     text = _NAMED.sub(r"\g<0>^", unicodedata.normalize("NFKC", question)) if not question.isupper() else question
-    text = written_out(simplified(unicodedata.normalize("NFKC", text).lower()))
+    text = numbers_as_digits(simplified(unicodedata.normalize("NFKC", text).lower()))
     text = _RANGE_DASH.sub("-", text.replace("’", "'").strip(_END_MARKS))
     for pattern, replacement in ENGLISH_RULES:
         text = pattern.sub(replacement, text)

@@ -53,7 +53,9 @@ _TABLE_PATH = Path(__file__).with_name("simplified.json")
 @lru_cache(maxsize=1)
 def _table() -> dict[int, str]:
     table = json.loads(_TABLE_PATH.read_text(encoding="utf-8"))
-    return {ord(one): other for one, other in zip(table["traditional"], table["simplified"], strict=True)}
+    return {
+        ord(traditional): plain for traditional, plain in zip(table["traditional"], table["simplified"], strict=True)
+    }
 
 
 def simplified(text: str) -> str:
@@ -127,7 +129,7 @@ _LONG_BLANK_RUN = re.compile(rf"(?<!\s)\s{{{LONGEST_BLANK_RUN_CHARACTERS + 1},}}
 
 
 def squeezed(text: str) -> str:
-    r"""Return text in which no more than 200 characters of white space stand in a row.
+    r"""Return text with at most 200 characters of white space in a row.
 
     A longer run becomes at most one empty line and the last line's indentation.
 
@@ -172,5 +174,5 @@ def web_address(text: str) -> str:
         return ""
     place = f"[{host}]" if ":" in host else host
     rest = (quote(part, safe=_RESERVED_IN_AN_ADDRESS) for part in (parts.path, parts.query, parts.fragment))
-    found = urlunsplit((parts.scheme, place if port is None else f"{place}:{port}", *rest))
-    return found if len(found) <= LONGEST_ADDRESS_CHARACTERS else ""
+    encoded = urlunsplit((parts.scheme, place if port is None else f"{place}:{port}", *rest))
+    return encoded if len(encoded) <= LONGEST_ADDRESS_CHARACTERS else ""

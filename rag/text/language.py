@@ -180,20 +180,20 @@ def third_language_after(text: str, before: str) -> str:
     return own if own or ideographs(plain) or _is_english(plain) else third_language(before)
 
 
-def is_in_other_than_third(text: str, wanted: str) -> bool:
+def is_certainly_not_in(text: str, wanted: str) -> bool:
     """Tell whether a text is certainly not in the third language that is ``wanted``.
 
     Languages that are easily confused count as one; a text whose language is uncertain is in none.
 
-    >>> is_in_other_than_third("The label costs EUR 4.95, and you have 30 days.", "de")
+    >>> is_certainly_not_in("The label costs EUR 4.95, and you have 30 days.", "de")
     True
-    >>> is_in_other_than_third("返品は30日以内に可能です。", "de"), is_in_other_than_third("Ember K2: 30 min", "pt")
+    >>> is_certainly_not_in("返品は30日以内に可能です。", "de"), is_certainly_not_in("Ember K2: 30 min", "pt")
     (True, False)
     """
     plain = unicodedata.normalize("NFKC", text).lower()
-    found = third_language(text)
-    if found:
-        return found != wanted and not any({found, wanted} <= alike for alike in _EASILY_CONFUSED)
+    language = third_language(text)
+    if language:
+        return language != wanted and not any({language, wanted} <= alike for alike in _EASILY_CONFUSED)
     has_ideographs = len(ideographs(plain)) >= _LEAST_IDEOGRAPHS
     return has_ideographs or _is_english(plain)
 
@@ -208,13 +208,13 @@ def third_language(text: str) -> str:
     plain = unicodedata.normalize("NFKC", text[:_READ_CHARACTERS]).lower()
     letters = sum(map(str.isalpha, plain))
     for language, own in _OWN_SCRIPTS:
-        found = len(own.findall(plain))
-        if found >= max(_LEAST_LETTERS, _LEAST_SHARE * letters) or 0 < _SURE_SHARE * letters <= found:
+        count = len(own.findall(plain))
+        if count >= max(_LEAST_LETTERS, _LEAST_SHARE * letters) or 0 < _SURE_SHARE * letters <= count:
             return language
     words = _CODE_OR_LINK.sub(" ", plain)
     if letters < _LEAST_LETTERS or ideographs(plain) or not any(map(str.isalpha, words)) or _is_english(words):
         return ""
-    return _recognised(unicodedata.normalize("NFC", words))
+    return _classify(unicodedata.normalize("NFC", words))
 
 
 def _is_english(text: str) -> bool:
@@ -223,7 +223,7 @@ def _is_english(text: str) -> bool:
     return english > 0 and english >= _ENGLISH_SHARE * len(words)
 
 
-def _recognised(text: str) -> str:
+def _classify(text: str) -> str:
     ranked = dict(_identifier().rank(text))
     best = max(ranked, key=lambda language: ranked[language])
     is_third = 1 - ranked["en"] - ranked["zh"] >= _LEAST_PROBABILITY

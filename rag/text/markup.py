@@ -76,49 +76,49 @@ class Line:
 
 
 def read_lines(text: str) -> Iterator[Line]:
-    r"""Yield what each line of a text is; code ends with its own fence, or with the text.
+    r"""Classify each line of a text; code ends with its own fence, or with the text.
 
     >>> [line.kind for line in read_lines("# Fees\n| A | B |\n|---|---|\n\n1. Pay:\n```sh\n# no heading\n```")]
     ['heading', 'row', 'rule', 'blank', 'item', 'fence', 'code', 'fence']
     """
     fence = ""
     start = 0
-    for written in text.split("\n"):
-        end = start + len(written)
+    for line_text in text.split("\n"):
+        end = start + len(line_text)
         if fence:
-            closes = _is_closing_fence(written, fence)
+            closes = _is_closing_fence(line_text, fence)
             yield Line(start, end, "fence" if closes else "code", start)
             fence = "" if closes else fence
         else:
-            line = _read_line(written, start, end)
+            line = _read_line(line_text, start, end)
             if line.kind == "fence":
                 fence = line.mark
             yield line
         start = end + 1
 
 
-def _read_line(written: str, start: int, end: int) -> Line:
+def _read_line(line: str, start: int, end: int) -> Line:
     """Return a line outside of code; the ``mark`` of an opening fence are its signs."""
-    if _SIGN.match(written) is not None:
-        if _ROW.match(written) is not None:
-            return Line(start, end, "rule" if _ROW_RULE.match(written) else "row", start)
-        heading = _HEADING.match(written)
+    if _SIGN.match(line) is not None:
+        if _ROW.match(line) is not None:
+            return Line(start, end, "rule" if _ROW_RULE.match(line) else "row", start)
+        heading = _HEADING.match(line)
         if heading is not None:
             return Line(start, end, "heading", start + heading.end(), len(heading["signs"]))
-        fence = _FENCE.match(written)
+        fence = _FENCE.match(line)
         if fence is not None:
             return Line(start, end, "fence", end, mark=fence["fence"], language=fence["language"])
-        item = _LIST_ITEM.match(written)
+        item = _LIST_ITEM.match(line)
         if item is not None:
             return Line(start, end, "item", start + item.end(), item.start("mark"), item["mark"])
-    words = written.lstrip()
-    indent = len(written) - len(words)
+    words = line.lstrip()
+    indent = len(line) - len(words)
     return Line(start, end, "text" if words else "blank", start + indent, indent)
 
 
-def _is_closing_fence(written: str, fence: str) -> bool:
+def _is_closing_fence(line: str, fence: str) -> bool:
     """Tell whether a line closes code opened by ``fence``: only the same signs, as many or more."""
-    signs = written.strip()
+    signs = line.strip()
     return signs.startswith(fence) and not signs.strip(fence[0])
 
 
@@ -145,10 +145,10 @@ def row_cells(row: str) -> list[tuple[int, int]]:
         borders.insert(0, -1)
     if row[borders[-1] + 1 :].strip():
         borders.append(len(row))
-    return [_without_blanks(row, one + 1, other) for one, other in pairwise(borders)]
+    return [_trimmed_bounds(row, left + 1, right) for left, right in pairwise(borders)]
 
 
-def _without_blanks(text: str, start: int, end: int) -> tuple[int, int]:
+def _trimmed_bounds(text: str, start: int, end: int) -> tuple[int, int]:
     words = text[start:end]
     start += len(words) - len(words.lstrip())
     return (start, start + len(words.strip()))

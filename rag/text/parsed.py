@@ -1,4 +1,4 @@
-"""Parses a text once: its blocks, its sentences, and which sentences restrict which.
+"""Parses a text once: its blocks, its sentences, and the context of each sentence.
 
     from rag.text.parsed import parse_text
 
@@ -21,7 +21,7 @@ from rag.text.statements import Statement, read_statement
 BlockKind = Literal["heading", "paragraph", "item", "header", "rule", "row", "code"]
 """``header`` is a table row directly above a ``rule``; any other table row is a ``row``."""
 
-_LEANS_BACK = re.compile(
+_REFERS_BACK = re.compile(
     r"\s*+(?:it|its|this|that|these|those|they|then|otherwise|however|but|instead|both|also|either|the same|after that"
     r"|in (?:that|this) case|if (?:so|not|it))\b"
     r"|\s*+(?:它|其|这|那|此|该|否则|但|不过|然后|之后|如未|若未|同时|同样|另外|两者|以上|上述)",
@@ -54,7 +54,7 @@ class Sentence:
 
     The other fields are places in ``ParsedText.sentences``.  ``headings`` are the headings above it, outermost first;
     ``header`` is its table's header and the rule below; ``introductions`` are the sentences that introduce its list,
-    table or code, outermost first; ``leans_on`` is the sentence before, if it begins with "otherwise" or "it".
+    table or code, outermost first; ``refers_to`` is the sentence before, if it begins with "otherwise" or "it".
     ``block`` is a place in ``ParsedText.blocks``.
     """
 
@@ -64,13 +64,13 @@ class Sentence:
     headings: tuple[int, ...] = ()
     header: tuple[int, ...] = ()
     introductions: tuple[int, ...] = ()
-    leans_on: tuple[int, ...] = ()
+    refers_to: tuple[int, ...] = ()
 
     @property
     def needs(self) -> tuple[int, ...]:
         """The sentences without which this one cannot be understood; of its headings only the nearest."""
         nearest = () if self.kind == "heading" else self.headings[-1:]  # a heading is understood by itself
-        return (*nearest, *self.header, *self.introductions, *self.leans_on)
+        return (*nearest, *self.header, *self.introductions, *self.refers_to)
 
     @property
     def is_context(self) -> bool:
@@ -121,29 +121,29 @@ def parse_document(text: str) -> ParsedText:
     """Parse a text that is needed once and may be large; nothing is cached."""
     spans = split_sentences(text)
     blocks = tuple(_blocks(text, spans))
-    return ParsedText(text, blocks, tuple(_read_needs(text, blocks, _in_blocks(blocks, spans))))
+    return ParsedText(text, blocks, tuple(_read_needs(text, blocks, _sentences_in_blocks(blocks, spans))))
 
 
 def _blocks(text: str, spans: Sequence[TextSpan]) -> Iterator[Block]:
     """Yield the blocks; a line that continues a sentence of the line before belongs to its block."""
     lines = list(read_lines(text))
     wrapped = _wrapped_lines(lines, spans)
-    kept: Block | None = None
+    current: Block | None = None
     is_new_paragraph = True
     for number, line in enumerate(lines):
         block = _block(text, line, lines[number + 1] if number + 1 < len(lines) else None)
         if block is None:
             is_new_paragraph = True
             continue
-        if kept is not None and _goes_on(kept, block, line, is_new_paragraph, line.start in wrapped):
-            kept = Block(kept.kind, kept.start, block.end, kept.level, kept.mark, kept.cells)
+        if current is not None and _continues_block(current, block, line, is_new_paragraph, line.start in wrapped):
+            current = Block(current.kind, current.start, block.end, current.level, current.mark, current.cells)
         else:
-            if kept is not None:
-                yield kept
-            kept = block
+            if current is not None:
+                yield current
+            current = block
         is_new_paragraph = line.kind == "fence" and line.content != line.end
-    if kept is not None:
-        yield kept
+    if current is not None:
+        yield current
 
 
 def _wrapped_lines(lines: Sequence[Line], spans: Sequence[TextSpan]) -> set[int]:
@@ -159,14 +159,14 @@ def _wrapped_lines(lines: Sequence[Line], spans: Sequence[TextSpan]) -> set[int]
     return wrapped
 
 
-def _goes_on(kept: Block, block: Block, line: Line, is_new_paragraph: bool, is_wrapped: bool) -> bool:
+def _continues_block(current: Block, block: Block, line: Line, is_new_paragraph: bool, is_wrapped: bool) -> bool:
     """Tell whether a line continues the block before it: code, a paragraph, or a list item."""
-    if kept.kind == "code":
+    if current.kind == "code":
         return block.kind == "code" and not is_new_paragraph
-    if block.kind != "paragraph" or kept.kind not in ("paragraph", "item"):
+    if block.kind != "paragraph" or current.kind not in ("paragraph", "item"):
         return False
-    if kept.kind == "item":
-        return is_wrapped or line.level >= kept.level + _LEAST_INDENT
+    if current.kind == "item":
+        return is_wrapped or line.level >= current.level + _LEAST_INDENT
     return not is_new_paragraph
 
 
@@ -186,21 +186,21 @@ def _block(text: str, line: Line, following: Line | None) -> Block | None:
     return Block(kind, line.start, line.end, line.level, line.mark)
 
 
-def _in_blocks(blocks: Sequence[Block], spans: Sequence[TextSpan]) -> Iterator[tuple[TextSpan, int]]:
+def _sentences_in_blocks(blocks: Sequence[Block], spans: Sequence[TextSpan]) -> Iterator[tuple[TextSpan, int]]:
     """Yield each sentence with the place of its block; full stops do not divide rows and headings."""
     number = 0
-    kept: tuple[TextSpan, int] | None = None
+    current: tuple[TextSpan, int] | None = None
     for span in spans:
         while number + 1 < len(blocks) and span.start >= blocks[number + 1].start:
             number += 1
-        if kept is not None and kept[1] == number and blocks[number].kind in _WHOLE:
-            kept = TextSpan(kept[0].start, span.end), number
+        if current is not None and current[1] == number and blocks[number].kind in _WHOLE:
+            current = TextSpan(current[0].start, span.end), number
             continue
-        if kept is not None:
-            yield kept
-        kept = span, number
-    if kept is not None:
-        yield kept
+        if current is not None:
+            yield current
+        current = span, number
+    if current is not None:
+        yield current
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +222,7 @@ class _Introduction:
 
 
 @dataclass(slots=True)
-class _Above:
+class _Context:
     """The context that restricts the next sentence; nothing else decides this."""
 
     headings: tuple[tuple[int, int], ...] = ()  # level and place, the outermost first
@@ -272,23 +272,23 @@ def _reaches(introduction: _Introduction, block: Block) -> bool:
 
 
 def _read_needs(text: str, blocks: Sequence[Block], spans: Iterable[tuple[TextSpan, int]]) -> Iterator[Sentence]:
-    above = _Above()
+    context = _Context()
     last_block = last_place = -1
     for place, (span, number) in enumerate(spans):
         block, words = blocks[number], text[span.start : span.end]
-        if is_description(words):  # it stands behind its picture, in whatever goes on there, and is no part of that
-            yield Sentence(span, block.kind, number, tuple(heading for _, heading in above.headings))
+        if is_description(words):  # it follows its picture, and is no part of the text around it
+            yield Sentence(span, block.kind, number, tuple(heading for _, heading in context.headings))
             continue
-        above.enter(block, is_first=number != last_block)
-        leans = last_place >= 0 and block.kind in ("paragraph", "item") and _LEANS_BACK.match(words) is not None
+        context.enter(block, is_first=number != last_block)
+        refers_back = last_place >= 0 and block.kind in ("paragraph", "item") and _REFERS_BACK.match(words) is not None
         yield Sentence(
             span,
             block.kind,
             number,
-            tuple(heading for _, heading in above.headings),
-            above.header,
-            tuple(one.place for one in above.introductions),
-            (last_place,) if leans else (),
+            tuple(heading for _, heading in context.headings),
+            context.header,
+            tuple(one.place for one in context.introductions),
+            (last_place,) if refers_back else (),
         )
-        above.add(block, place, words)
+        context.add(block, place, words)
         last_block, last_place = number, place

@@ -201,28 +201,28 @@ def read_figures(text: str) -> Figures:
     """
     rest = fold(text)
     codes: frozenset[str] = frozenset()
-    found: set[Quantity] = set()
+    quantities: set[Quantity] = set()
 
-    def taken(quantities: set[Quantity]) -> str:
-        found.update(quantities)
+    def collect(more: set[Quantity]) -> str:
+        quantities.update(more)
         return " "
 
-    has_digits = _DIGITS.search(rest) is not None  # of most sentences only the words are looked at
+    has_digits = _DIGITS.search(rest) is not None  # most sentences have none
     if has_digits:
-        rest = _DASH.sub("-", _SQUARE.sub(r" sq\1", written_out(rest)))
+        rest = _DASH.sub("-", _SQUARE.sub(r" sq\1", numbers_as_digits(rest)))
         codes = frozenset(match.group().replace("-", "") for match in _CODE.finditer(rest))
         rest = _ADDRESS.sub(_without_digits, rest)
-        rest = _ISO_DATE.sub(lambda match: taken(_date(*match.groups())), _CODE.sub(" ", rest))
-        rest = _CLOCK.sub(lambda match: taken({_clock(match)}), rest)
-    rest = _MONTH_DAY.sub(lambda match: taken(_month_day(match)), rest)
-    rest = _CHINESE_MONTH.sub(lambda match: taken(_chinese_month(match)), rest)
+        rest = _ISO_DATE.sub(lambda match: collect(_date(*match.groups())), _CODE.sub(" ", rest))
+        rest = _CLOCK.sub(lambda match: collect({_clock(match)}), rest)
+    rest = _MONTH_DAY.sub(lambda match: collect(_month_day(match)), rest)
+    rest = _CHINESE_MONTH.sub(lambda match: collect(_chinese_month(match)), rest)
     if has_digits:
-        rest = _RANGE.sub(lambda match: taken(_numbers(match, match["low"], match["high"])), rest)
-        rest = _PLAIN.sub(lambda match: taken(_numbers(match, match["low"])), rest)
+        rest = _RANGE.sub(lambda match: collect(_numbers(match, match["low"], match["high"])), rest)
+        rest = _PLAIN.sub(lambda match: collect(_numbers(match, match["low"])), rest)
     if any(word in rest for word in _COUNTING_WORDS):
-        rest = _ARTICLE.sub(lambda match: taken({_period(match)}), rest)
-    rest = _WORDED.sub(lambda match: taken(_worded(match)) + (match["counted"] or ""), rest)
-    return Figures(frozenset(found), codes, rest)
+        rest = _ARTICLE.sub(lambda match: collect({_period(match)}), rest)
+    rest = _WORDED.sub(lambda match: collect(_number_in_words(match)) + (match["counted"] or ""), rest)
+    return Figures(frozenset(quantities), codes, rest)
 
 
 @lru_cache(maxsize=4096)
@@ -232,7 +232,7 @@ def counted_numbers(text: str) -> frozenset[str]:
     >>> sorted(counted_numbers("A let with 3 units, in steps of 5 for 30 days from 24 May on, 绑定 10 个实例, 1.6.0"))
     ['1.6', '10', '24', '3']
     """
-    found = _COUNTED.finditer(written_out(fold(text)))
+    found = _COUNTED.finditer(numbers_as_digits(fold(text)))
     return frozenset(_plain_number(match["value"] or match["day"]) for match in found)
 
 
@@ -260,10 +260,10 @@ def fold(text: str) -> str:
     return unicodedata.normalize("NFKC", text).lower()
 
 
-def written_out(folded: str) -> str:
+def numbers_as_digits(folded: str) -> str:
     """Return a folded text with all numbers in digits without separators: ``1.5 million``, ``150万``.
 
-    >>> written_out("1,500 seats, 1.5 million"), written_out("40 万元")
+    >>> numbers_as_digits("1,500 seats, 1.5 million"), numbers_as_digits("40 万元")
     ('1500 seats, 1500000', '400000元')
     """
     return _SCALED.sub(
@@ -282,15 +282,15 @@ def _unit(match: re.Match[str], value: str) -> str:
     return CALENDAR_YEAR if name in ("", "year") and _CALENDAR_YEAR.match(value) else name
 
 
-def _unit_name(written: str) -> str:
-    return next((name for name, forms in _UNIT_FORMS if forms.match(written)), "") if written else ""
+def _unit_name(form: str) -> str:
+    return next((name for name, forms in _UNIT_FORMS if forms.match(form)), "") if form else ""
 
 
 def _numbers(match: re.Match[str], *values: str) -> set[Quantity]:
     return {Quantity(_plain_number(value), _unit(match, value)) for value in values}
 
 
-def _worded(match: re.Match[str]) -> set[Quantity]:
+def _number_in_words(match: re.Match[str]) -> set[Quantity]:
     value = ENGLISH_NUMBERS[match["english"]] if match["english"] else chinese_number(match["chinese"])
     if match["counted"] and value <= 1:
         return set()  # an article or a pronoun

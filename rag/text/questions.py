@@ -57,7 +57,7 @@ def asks_yes_or_no(question: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class AskedValue:
+class ExpectedValue:
     """The kind of figure that a question asks for: its ``units``, None for any.
 
     ``words`` are patterns of answers without a figure: "free", "at once".
@@ -70,8 +70,8 @@ class AskedValue:
         """Tell whether a sentence gives the answer in words."""
         return self.words.search(sentence) is not None
 
-    def among(self, quantities: Iterable[Quantity]) -> frozenset[Quantity]:
-        """Return the quantities in the units asked for."""
+    def matching(self, quantities: Iterable[Quantity]) -> frozenset[Quantity]:
+        """Return the quantities in these units."""
         return frozenset(one for one in quantities if self.units is None or one.unit in self.units)
 
 
@@ -79,8 +79,8 @@ _TIME = "(?:second|minute|hour|day|week|month|year)"
 _CHINESE_TIME = "(?:秒|分钟|小时|钟头|天|日|工作日|星期|周|个月|年)"
 _AMOUNT = "(?:storage|data|volume|space|memory|traffic|capacity)"
 _NO_LIMIT = r"\bunlimited\b|\bno (?:\w+ )?limit|不限|[无没]有?(?:限制|上限)|任意"
-_ASKED_VALUES = tuple(
-    (re.compile(asked, re.IGNORECASE), AskedValue(units, re.compile(words, re.IGNORECASE)))
+_EXPECTED_VALUES = tuple(
+    (re.compile(asked, re.IGNORECASE), ExpectedValue(units, re.compile(words, re.IGNORECASE)))
     for asked, units, words in (
         (
             r"\bsize limit|\blimit (?:on|of|to|for) the size|\b(?:max(?:imum)?|min(?:imum)?|largest|smallest)"
@@ -137,16 +137,16 @@ def says_that_it_depends(sentence: str) -> bool:
     return _DEPENDS.search(sentence) is not None
 
 
-def asked_value(question: str) -> AskedValue | None:
+def expected_value(question: str) -> ExpectedValue | None:
     """Return the kind of figure that a question asks for; None if words may answer it as well.
 
-    >>> value = asked_value("After how many minutes does a job fail?")
+    >>> value = expected_value("After how many minutes does a job fail?")
     >>> value is not None and sorted(value.units or ())[:3]
     ['day', 'hour', 'minute']
-    >>> asked_value("Which codecs can you read?") is None, "CNY" in asked_value("每TB一个月多少钱？").units
+    >>> expected_value("Which codecs can you read?") is None, "CNY" in expected_value("每TB一个月多少钱？").units
     (True, True)
     """
-    return next((value for asks, value in _ASKED_VALUES if asks.search(question)), None)
+    return next((value for asks, value in _EXPECTED_VALUES if asks.search(question)), None)
 
 
 _FORMERLY = re.compile(
@@ -197,13 +197,13 @@ def refers_to_past(question: str, last_day: date, today: date) -> bool:
     >>> refers_to_past("五月买的还能退吗？", last_day, today), refers_to_past("十个月前买的", last_day, today)
     (False, True)
     """
-    years, months = _named(question)
-    begun = [date(year, month, 1) for year in years for month in months or [1]]
+    years, months = _years_and_months(question)
+    first_days = [date(year, month, 1) for year in years for month in months or [1]]
     if not years:
-        begun = [date(today.year - (month > today.month), month, 1) for month in months]
-    begun += [today - timedelta(days=days) for days in _days_ago(question)]
-    begun += [first for first, _ in _near(question.lower(), today)]
-    return _FORMERLY.search(question) is not None or any(day <= last_day for day in begun)
+        first_days = [date(today.year - (month > today.month), month, 1) for month in months]
+    first_days += [today - timedelta(days=days) for days in _days_ago(question)]
+    first_days += [first for first, _ in _relative_times(question.lower(), today)]
+    return _FORMERLY.search(question) is not None or any(day <= last_day for day in first_days)
 
 
 def refers_to_future(question: str, first_day: date, today: date) -> bool:
@@ -219,19 +219,19 @@ def refers_to_future(question: str, first_day: date, today: date) -> bool:
     >>> refers_to_future("我一月买的，多少钱？", first_day, today)
     False
     """
-    years, months = _named(question)
-    ended = [_end_of(year, month) for year in years for month in months or [_DECEMBER]]
+    years, months = _years_and_months(question)
+    last_days = [_end_of(year, month) for year in years for month in months or [_DECEMBER]]
     if not years and not _HAPPENED.search(question):
-        ended = [_end_of(today.year + (month < today.month), month) for month in months]
-    ended += [last for _, last in _near(question.lower(), today)]
-    return _IN_FUTURE.search(question) is not None or any(day >= first_day for day in ended)
+        last_days = [_end_of(today.year + (month < today.month), month) for month in months]
+    last_days += [last for _, last in _relative_times(question.lower(), today)]
+    return _IN_FUTURE.search(question) is not None or any(day >= first_day for day in last_days)
 
 
-def _named(question: str) -> tuple[list[int], list[int]]:
+def _years_and_months(question: str) -> tuple[list[int], list[int]]:
     """Return the years and the months that the question names, without relating them."""
-    found = read_figures(question).quantities
-    years = [int(one.value) for one in found if one.unit == CALENDAR_YEAR]
-    months = [int(one.value) for one in found if one.unit == MONTH_OF_THE_YEAR and one.value in _MONTHS]
+    quantities = read_figures(question).quantities
+    years = [int(one.value) for one in quantities if one.unit == CALENDAR_YEAR]
+    months = [int(one.value) for one in quantities if one.unit == MONTH_OF_THE_YEAR and one.value in _MONTHS]
     return years, months
 
 
@@ -239,7 +239,7 @@ def _end_of(year: int, month: int) -> date:
     return date(year, month, calendar.monthrange(year, month)[1])
 
 
-def _near(question: str, today: date) -> Iterator[tuple[date, date]]:
+def _relative_times(question: str, today: date) -> Iterator[tuple[date, date]]:
     """Yield the first and last day of each time relative to today: tomorrow, last month."""
     monday, first = today - timedelta(days=today.weekday()), today.replace(day=1)
     for pattern, days in _NAMED_DAYS:

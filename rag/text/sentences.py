@@ -48,7 +48,7 @@ def split_sentences(text: str) -> tuple[TextSpan, ...]:
     for start, end in _blocks(text):
         cut = start
         is_whole = is_description(text[start:end].lstrip())
-        for stop in () if is_whole else _stops(text, start, end):
+        for stop in () if is_whole else _sentence_ends(text, start, end):
             spans.extend(_trimmed(text, cut, stop))
             cut = stop
         spans.extend(_trimmed(text, cut, end))
@@ -69,12 +69,12 @@ def _blocks(text: str) -> Iterator[tuple[int, int]]:
     for number, line in enumerate(lines):
         position += len(line)
         following = lines[number + 1] if number + 1 < len(lines) else ""
-        if not _goes_on(line.rstrip(), following):
+        if not _may_continue(line.rstrip(), following):
             yield start, position
             start = position
 
 
-def _goes_on(line: str, following: str) -> bool:
+def _may_continue(line: str, following: str) -> bool:
     """Tell whether the sentence of a line may continue on the next one."""
     first = line.lstrip()[:1]
     if not first or not following.strip() or first in "#|" or _LINE_STARTS_ANEW.match(following):
@@ -89,7 +89,7 @@ def _goes_on(line: str, following: str) -> bool:
     return len(line) >= _WRAPPED_LENGTH_LATIN and line[-1] not in ":;"
 
 
-def _stops(text: str, start: int, end: int) -> Iterator[int]:
+def _sentence_ends(text: str, start: int, end: int) -> Iterator[int]:
     """Yield the offsets at which a new sentence begins within a block."""
     for match in _ENDS.finditer(text, start, end):
         after = text[match.end() : match.end() + 1] if match.end() < end else ""
@@ -105,7 +105,7 @@ def _ends_sentence(so_far: str, mark: str, rest: str) -> bool:
         return True
     after = rest[0]
     if "!" in mark or "?" in mark or "…" in mark:
-        return after.isspace() or (bool(_UNSPACED.match(after)) and not _in_address(so_far))
+        return after.isspace() or (bool(_UNSPACED.match(after)) and not _ends_in_address(so_far))
     # Points only from here on.
     before = so_far.rstrip("\"'”’」』）)]】》*_").rstrip(".")[-1:]
     if _UNSPACED.match(after):
@@ -121,5 +121,5 @@ def _ends_sentence(so_far: str, mark: str, rest: str) -> bool:
     return not following.islower() or bool(_UNSPACED.match(before))
 
 
-def _in_address(so_far: str) -> bool:
+def _ends_in_address(so_far: str) -> bool:
     return "://" in so_far[-200:].rsplit(" ", 1)[-1]

@@ -206,8 +206,8 @@ def _affirms_what_is_only_denied(claim: Statement, source: Statement) -> bool:
     denied = frozenset(
         word for clause in source.clauses if clause.denies and not clause.is_aside for word in clause.words
     )
-    said = frozenset(word for clause in claim.clauses if not clause.is_aside for word in clause.words)
-    return bool(said & (denied - affirmed)) and bool(said & affirmed)
+    words = frozenset(word for clause in claim.clauses if not clause.is_aside for word in clause.words)
+    return bool(words & (denied - affirmed)) and bool(words & affirmed)
 
 
 def _clauses(text: str) -> Iterator[Clause]:
@@ -250,8 +250,8 @@ def name_another_place(names: frozenset[str], claim: str, source: str) -> bool:
 
 
 def _is_part_only(name: str, text: str) -> bool:
-    found = re.findall(rf"{_OTHER_PLACE}?\b{re.escape(name)}\b", text.lower())
-    return bool(found) and all(found)
+    prefixes = re.findall(rf"{_OTHER_PLACE}?\b{re.escape(name)}\b", text.lower())
+    return bool(prefixes) and all(prefixes)
 
 
 def plain_denials(text: str) -> str:

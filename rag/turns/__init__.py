@@ -6,12 +6,12 @@
     snapshot = turns.snapshot(turn_id)          # evidence, thought and text so far
     turns.cancel(turn_id)
 
-Every turn is in the store from the moment it was submitted until its end, also when it was stopped or failed; one that
-is not running any more is read from there, so a turn survives its browser tab and this process.
+Every turn is in the store from its submission to its end, also if it was stopped or failed; one that is not running any
+more is read from there, so a turn survives its browser tab and this process.
 
-``WritingService`` lets the model write other texts in the same line: a reply in other words, a passage translated.
+``WritingService`` lets the model write other texts in the same line: a rewritten reply, a translated passage.
 
-A page gets ``PersonalTurns``: the same, for one person, who reaches no turn of a knowledge base that is not theirs.
+A page gets ``PersonalTurns``: the same for one person, who reaches only turns of their knowledge bases.
 """
 
 from rag.turns.fairness import NO_LIMITS, FairPool, PersonLimits, Quota, Share, file_pool

@@ -1,11 +1,11 @@
 """Limits of one user's share of common resources, so that other users' searches start at once.
 
     pool = FairPool(16, "search", Share(2, most_waiting=4))
-    future = pool.submit("lin", work)        # OwnQueueFull where four of lin's pieces wait already
+    future = pool.submit("lin", work)        # OwnQueueFull if four of lin's pieces wait already
 
 An owner has no more threads than its share, and the users of an API key together no more than the key's.  When a thread
 is free, the owner with the fewest is served next, and of several the one whose last piece was begun longest ago; an
-owner's own pieces are done in the order in which they came.  Limits say how much at once, and how often.
+owner's own pieces run in the order in which they came.  Limits apply to concurrency and to frequency.
 """
 
 import threading
@@ -30,7 +30,7 @@ _FILE_READERS = 4
 class Share:
     """A share of a pool: ``at_once`` threads (None: all), and ``most_waiting`` waiting pieces (None: any number).
 
-    Raises ``ValueError`` where ``at_once`` is below 1.
+    Raises ``ValueError`` if ``at_once`` is below 1.
     """
 
     at_once: int | None = None
@@ -47,8 +47,8 @@ EVERYTHING = Share()
 class FairPool:
     """``workers`` threads.  Safe to use from many threads.
 
-    ``share`` is one owner's, and ``key_share`` what the users of one API key (``key_of_owner``) have together.  Where
-    more would wait, ``refusal`` is raised with ``waiting`` and ``owner``.
+    ``share`` is one owner's, and ``key_share`` that of all users of an API key (``key_of_owner``).  If more would wait,
+    ``refusal`` is raised with ``waiting`` and ``owner``.
 
     >>> pool = FairPool(2, "sums")
     >>> pool.submit("lin", lambda: 1 + 1).result()
@@ -77,11 +77,11 @@ class FairPool:
         self._is_closed = False
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix=name)
 
-    def submit(self, owner: str, work: Callable[[], Result], *, goes_on: bool = False) -> "Future[Result]":
+    def submit(self, owner: str, work: Callable[[], Result], *, is_continuation: bool = False) -> "Future[Result]":
         """Do ``work`` in a thread when it is the owner's turn.
 
-        What ``goes_on`` from a piece that was taken before is not refused.  Raises the pool's refusal else, and
-        ``RuntimeError`` once it is shut down.
+        The continuation of an earlier piece is not refused.  Raises the pool's refusal, and ``RuntimeError`` once it is
+        shut down.
         """
         future: Future[Result] = Future()
 
@@ -95,20 +95,20 @@ class FairPool:
                 self._running[owner] += 1
                 self._threads.submit(self._work, owner, piece)
                 return future
-            if not goes_on:
+            if not is_continuation:
                 self._require_place(owner)
             self._waiting.setdefault(owner, deque()).append(piece)
         return future
 
-    def ahead_of(self, owner: str) -> int:
-        """Return behind how many of the owner's own pieces the next one would wait; 0 where it would begin at once."""
+    def pieces_ahead(self, owner: str) -> int:
+        """Return how many of the owner's own pieces the next one would wait for; 0 if it would begin at once."""
         with self._changed:
             if self._may_run(owner):
                 return 0
             return max(1, self._running[owner] + len(self._waiting.get(owner, ())))
 
     def shutdown(self) -> None:
-        """Take nothing more, and return when all that was taken is done."""
+        """Refuse new pieces, and return when all accepted ones are done."""
         with self._changed:
             self._is_closed = True
             self._changed.wait_for(lambda: not self._waiting and not self._running)
@@ -123,7 +123,7 @@ class FairPool:
         return sum(count for one, count in self._running.items() if key_of_owner(one) == key) < self._key_share.at_once
 
     def _require_place(self, owner: str) -> None:
-        """Raise the refusal where as many of the owner's, or of the key's, pieces wait as may."""
+        """Raise the refusal if the owner's, or the key's, most pieces wait already."""
         own, key = len(self._waiting.get(owner, ())), key_of_owner(owner)
         if not _is_below(own, self._share.most_waiting):
             raise self._refusal(waiting=own, owner=owner)
@@ -133,24 +133,24 @@ class FairPool:
                 raise self._refusal(waiting=of_key, owner=owner)
 
     def _work(self, owner: str, piece: _Piece) -> None:
-        """Work on one piece after another while there is one whose owner may have a thread."""
+        """Do one piece after another while an owner with a waiting piece may have a thread."""
         todo: tuple[str, _Piece] | None = (owner, piece)
         while todo is not None:
             owner, piece = todo
             piece()
-            del piece  # what it holds is free while the thread goes on
+            del piece  # releases its objects while the thread continues
             with self._changed:
                 self._running[owner] -= 1
                 if not self._running[owner]:
                     del self._running[owner]
-                todo = self._next()
+                todo = self._next_piece()
                 self._changed.notify_all()
 
-    def _next(self) -> tuple[str, _Piece] | None:
-        served = [owner for owner in self._waiting if self._may_run(owner)]
-        if not served:
+    def _next_piece(self) -> tuple[str, _Piece] | None:
+        eligible = [owner for owner in self._waiting if self._may_run(owner)]
+        if not eligible:
             return None
-        owner = min(served, key=lambda one: self._running[one])
+        owner = min(eligible, key=lambda one: self._running[one])
         own = self._waiting.pop(owner)
         piece = own.popleft()
         if own:
@@ -160,7 +160,7 @@ class FairPool:
 
 
 def file_pool(settings: Settings, refusal: type[AnswerdeskError]) -> FairPool:
-    """Return the pool in which customers' files are read: apart from all that leads and admins begin."""
+    """Return the pool in which customers' files are read, apart from the work of leads and admins."""
     return FairPool(
         _FILE_READERS,
         "file",
@@ -178,7 +178,7 @@ def _settle(future: "Future[Result]", work: Callable[[], Result]) -> None:
         return  # it was cancelled before its turn came
     try:
         result = work()
-    except BaseException as error:  # noqa: BLE001 - handed to whoever holds the future
+    except BaseException as error:  # noqa: BLE001 - raised by the future
         future.set_exception(error)
     else:
         future.set_result(result)
@@ -192,12 +192,12 @@ _SEARCHES_OF_A_KEY = 4
 class PersonLimits:
     """The limits of ``Settings``; None: none.
 
-    ``searches`` run at once and ``waiting`` more wait; ``answers`` have a thread that takes in what the model says:
-    those at the model, those in its line, and as many as come from a search to hear there that the line is full.
-    ``questions_a_minute`` are taken at all.  ``question_characters`` is the longest question.
+    ``searches`` run at once and ``waiting`` more wait; ``answers`` have a thread for the model's output: those at the
+    model, those in its line, and as many as may come from a search only to be refused as the line is full.
+    ``questions_a_minute`` are accepted at all.  ``question_characters`` is the longest question.
 
-    A program names its users as it likes, so all those of one API key share ``key_searches``, ``key_waiting`` and
-    ``key_answers``: however many names it invents, it takes a quarter of the searches and of the queue.
+    A program can name any number of users, so all those of one API key share ``key_searches``, ``key_waiting`` and
+    ``key_answers``: a quarter of the searches and of the queue.
     """
 
     question_characters: int | None = None
@@ -225,7 +225,7 @@ class PersonLimits:
         )
 
     def require_short(self, question: str) -> str:
-        """Return the question, trimmed.  Raises ``QuestionTooLong``: nothing longer is to be kept, shown or logged."""
+        """Return the question, trimmed.  Raises ``QuestionTooLong``: nothing longer is stored, shown or logged."""
         trimmed = question.strip()
         if self.question_characters is not None and len(trimmed) > self.question_characters:
             raise QuestionTooLong(characters=len(trimmed), limit=self.question_characters)
@@ -258,17 +258,17 @@ class Quota:
         return self._most
 
     def spend(self, owner: str, amounts: Sequence[float]) -> float:
-        """Spend and return 0.0; where that is too much, spend nothing and return the seconds until it fits.
+        """Spend and return 0.0; if that is too much, spend nothing and return the seconds until it fits.
 
-        What is more than the whole quota never fits: the answer is then the whole stretch of time.
+        An amount above the whole quota never fits; then the result is the whole period.
         """
-        return self._ask(owner, amounts, spends=True)
+        return self._check(owner, amounts, spends=True)
 
     def wait_seconds(self, owner: str, amounts: Sequence[float]) -> float:
         """Return the result of ``spend`` without spending."""
-        return self._ask(owner, amounts, spends=False)
+        return self._check(owner, amounts, spends=False)
 
-    def _ask(self, owner: str, amounts: Sequence[float], *, spends: bool) -> float:
+    def _check(self, owner: str, amounts: Sequence[float], *, spends: bool) -> float:
         now = self._clock()
         with self._lock:
             self._forget(now)

@@ -19,12 +19,12 @@ Result = TypeVar("Result")
 
 
 class PersonalTurns:
-    """A page's access to turns.  Every call checks anew ``who`` it is, and whether they may.
+    """A page's access to turns.  Every call checks ``who`` it is, and their rights.
 
-    A turn's link opens it for every colleague who may use its knowledge base, so that it can be handed over; only who
-    asked it, or a lead, can stop it.  A user for the public audience reaches their own turns only: others' passages may
-    be internal.  ``who`` raises a ``PeopleError`` where nobody is signed in any more.  With ``leads`` False a lead is
-    as everybody else here: a key has that role by rights that need not be about turns.
+    A turn's link opens it for every colleague who may use its knowledge base, so that it can be handed over; only its
+    asker, or a lead, can stop it.  A user for the public audience reaches only their own turns: others' passages may be
+    internal.  ``who`` raises a ``PeopleError`` if nobody is signed in any more.  With ``leads`` False a lead has no
+    special rights here: an API key may have that role for other purposes than turns.
     """
 
     def __init__(
@@ -38,22 +38,22 @@ class PersonalTurns:
     def submit(self, token: str, request: TurnRequest, *, tab: str = "") -> str:
         """Ask a knowledge base from a browser tab, in the name of the signed-in user.
 
-        Raises ``AccessDenied``, ``QuestionTooLong`` and ``QuestionsTooFast``; a question goes on only from a turn of
-        the same knowledge base.
+        Raises ``AccessDenied``, ``QuestionTooLong`` and ``QuestionsTooFast``; a question follows up only a turn of the
+        same knowledge base.
         """
         user = self._who()
-        own = self._own(request, user, tab)
+        own = self._own_request(request, user, tab)
         return self._turns.submit(f"{user.name} {token}", own)
 
     def retrieve(self, request: TurnRequest, *, tab: str = "") -> Future[Retrieved]:
         """Find passages as ``TurnService.retrieve`` does.  Raises ``AccessDenied`` as well."""
-        return self._turns.retrieve(self._own(request, self._who(), tab))
+        return self._turns.retrieve(self._own_request(request, self._who(), tab))
 
-    def work(self, work: Callable[[], Result], *, tab: str = "", goes_on: bool = False) -> Future[Result]:
+    def work(self, work: Callable[[], Result], *, tab: str = "", is_continuation: bool = False) -> Future[Result]:
         """Do a piece of work in the line of one's searches, as ``TurnService.work`` does."""
-        return self._turns.work(owner_of(self._who(), tab), work, goes_on=goes_on)
+        return self._turns.work(owner_of(self._who(), tab), work, is_continuation=is_continuation)
 
-    def _own(self, request: TurnRequest, user: User, tab: str) -> TurnRequest:
+    def _own_request(self, request: TurnRequest, user: User, tab: str) -> TurnRequest:
         self._bases.require(user, request.knowledge_base)
         return replace(
             request,
@@ -76,19 +76,19 @@ class PersonalTurns:
 
     def wait(self, turn_id: str, until: Callable[[TurnSnapshot], bool], *, timeout_seconds: float) -> TurnSnapshot:
         """Return a turn as ``TurnService.wait`` does.  Raises ``TurnMissing`` or ``AccessDenied``."""
-        self._seen(turn_id)
+        self._visible_turn(turn_id)
         return self._turns.wait(turn_id, until, timeout_seconds=timeout_seconds)
 
-    def listen(self, turn_id: str, tell: Callable[[TurnSnapshot], None]) -> Callable[[], None]:
+    def listen(self, turn_id: str, on_change: Callable[[TurnSnapshot], None]) -> Callable[[], None]:
         """Listen to a turn as ``TurnService.listen`` does.  Raises ``TurnMissing`` or ``AccessDenied``."""
-        self._seen(turn_id)
-        return self._turns.listen(turn_id, tell)
+        self._visible_turn(turn_id)
+        return self._turns.listen(turn_id, on_change)
 
     def cancel(self, turn_id: str) -> None:
         """Stop a turn of one's own; a lead stops anybody's.  Raises ``AccessDenied`` or ``NotPermitted``."""
         user = self._who()
         try:
-            turn = self._seen(turn_id)
+            turn = self._visible_turn(turn_id)
         except TurnMissing:
             return
         if turn.session != user.name and not self._is_lead(user):
@@ -114,9 +114,9 @@ class PersonalTurns:
     def judge(self, turn_id: str, *, useful: bool, reason: FeedbackReason | None = None) -> None:
         """Record the user's opinion of an answer, beside those of others.
 
-        Whose opinion counts says ``TurnFeedback.judge``.  Raises ``TurnMissing`` or ``AccessDenied``.
+        ``TurnFeedback.judge`` says whose opinion counts.  Raises ``TurnMissing`` or ``AccessDenied``.
         """
-        turn, user = self._seen(turn_id), self._who()
+        turn, user = self._visible_turn(turn_id), self._who()
         asker: Standing = "asker" if turn.session == user.name else "colleague"
         standing: Standing = "lead" if self._is_lead(user) else asker
         self._turns.feedback.judge(turn_id, user.name, useful=useful, reason=reason, standing=standing)
@@ -126,7 +126,7 @@ class PersonalTurns:
 
         Raises ``TurnMissing`` or ``AccessDenied``.
         """
-        self._seen(turn_id)
+        self._visible_turn(turn_id)
         return self._turns.feedback.opinion(turn_id, self._who().name)
 
     def record_outcome(self, turn_id: str, outcome: Outcome, changed_share: float = 0.0) -> None:
@@ -134,7 +134,7 @@ class PersonalTurns:
 
         Raises ``TurnMissing`` or ``AccessDenied``.
         """
-        turn, user = self._seen(turn_id), self._who()
+        turn, user = self._visible_turn(turn_id), self._who()
         if turn.session == user.name and turn.final:
             origin = OutcomeOrigin(turn.answer.lane if turn.answer is not None else "", topic_of(turn), group_of(user))
             self._turns.feedback.record(turn_id, outcome, changed_share, origin)
@@ -149,7 +149,7 @@ class PersonalTurns:
             return False
         return turn is not None and turn.knowledge_base == request.knowledge_base and _may_see(user, turn)
 
-    def _seen(self, turn_id: str) -> TurnSnapshot:
+    def _visible_turn(self, turn_id: str) -> TurnSnapshot:
         turn = self.snapshot(turn_id)
         if turn is None:
             raise TurnMissing
@@ -166,9 +166,9 @@ def owner_of(user: User, tab: str) -> str:
 
 
 def topic_of(turn: TurnSnapshot) -> str:
-    """Return where in the knowledge base an answer comes from: the folder of the first document that it cites.
+    """Return an answer's topic: the folder of the first document that it cites.
 
-    Of one that cites nothing, that of the first that was found; a document in no folder is a topic by its title.
+    Without a citation, that of the first passage; for a document without a folder, its title.
     """
     cited = [citation.document_id for citation in turn.answer.citations] if turn.answer is not None else []
     titles = {passage.document_id: passage.title for passage in turn.evidence}
@@ -182,10 +182,10 @@ def group_of(user: User) -> str:
 
 
 class PersonalCorrections:
-    """Writes and reviews as one user.  Every call checks anew ``who`` it is, and whether they may.
+    """Writes and reviews as one user.  Every call checks ``who`` it is, and their rights.
 
-    ``curations`` gives a knowledge base's; ``audit`` keeps who did what.  Who works where nobody signs in has
-    ``local_name``, or none.
+    ``curations`` returns a knowledge base's; ``audit`` records who did what.  ``local_name`` is the user's where nobody
+    signs in; may be empty.
     """
 
     def __init__(
@@ -204,7 +204,7 @@ class PersonalCorrections:
 
     def waits_for_review(self, knowledge_base: str) -> bool:
         """Tell whether a correction of the user needs a review before it serves.  Raises ``AccessDenied``."""
-        return self._of(knowledge_base).waits_for_review and not self._who().is_at_least("lead")
+        return self._curation(knowledge_base).waits_for_review and not self._who().is_at_least("lead")
 
     def write(
         self,
@@ -217,22 +217,22 @@ class PersonalCorrections:
     ) -> CuratedAnswer:
         """Keep an answer of one's own; a lead's needs no review.
 
-        ``may_skip_review`` False: it does all the same, for a key has a lead's role by rights to other things.
+        ``may_skip_review`` False: it does, as an API key may have a lead's role for other purposes.
         Raises ``AccessDenied`` or ``CuratedUnusable``, and ``NotPermitted`` for a user for the public audience.
         """
-        user, curation = self._who(), self._of(knowledge_base)
+        user, curation = self._who(), self._curation(knowledge_base)
         if user.audience == "public":
             raise NotPermitted(role="agent")
         reviewed = may_skip_review and user.is_at_least("lead")
-        author = self._name_of(user)
-        kept = curation.write(question, answer, author=author, sources=sources, reviewed=reviewed)
-        self._record(user, knowledge_base, kept.number, kept.state)
-        return kept
+        author = self._author_name(user)
+        written = curation.write(question, answer, author=author, sources=sources, reviewed=reviewed)
+        self._record(user, knowledge_base, written.number, written.state)
+        return written
 
     def list(self, knowledge_base: str, state: CuratedState | None = None) -> list[CuratedAnswer]:
         """Return the answers in a state, or all.  Raises ``AccessDenied``, and ``NotPermitted`` for an agent."""
         self._who().require("lead")
-        return self._of(knowledge_base).all(state)
+        return self._curation(knowledge_base).all(state)
 
     def doubtful_sentences(self, knowledge_base: str, answer: str) -> tuple[str, ...]:
         """Return the sentences with a link, a mail address or a number to call that no document has.
@@ -240,53 +240,53 @@ class PersonalCorrections:
         Raises ``AccessDenied``, and ``NotPermitted`` for an agent.
         """
         self._who().require("lead")
-        spans = self._of(knowledge_base).doubtful_sentences(answer)
+        spans = self._curation(knowledge_base).doubtful_sentences(answer)
         return tuple(answer[span.start : span.end] for span in spans)
 
     def approve(self, knowledge_base: str, number: int) -> None:
         """Let an answer serve.  Raises ``AccessDenied``, ``NotPermitted`` or ``CuratedMissing``."""
         user = self._who().require("lead")
-        self._of(knowledge_base).approve(number, self._name_of(user))
+        self._curation(knowledge_base).approve(number, self._author_name(user))
         self._record(user, knowledge_base, number, "serving")
 
     def retire(self, knowledge_base: str, number: int, note: str = "") -> None:
-        """Let an answer serve no more.  Raises ``AccessDenied``, ``NotPermitted`` or ``CuratedMissing``."""
+        """Stop serving an answer.  Raises ``AccessDenied``, ``NotPermitted`` or ``CuratedMissing``."""
         user = self._who().require("lead")
-        self._of(knowledge_base).retire(number, self._name_of(user), note)
+        self._curation(knowledge_base).retire(number, self._author_name(user), note)
         self._record(user, knowledge_base, number, "retired")
 
     def edit(self, knowledge_base: str, number: int, question: str, answer: str, language: Language) -> CuratedAnswer:
-        """Keep an answer in other words, or under another language; it serves at once in the place of the old one.
+        """Replace an answer by another text, question or language; it serves at once.
 
         Raises ``AccessDenied``, ``NotPermitted``, ``CuratedMissing`` or ``CuratedUnusable``.
         """
-        user, curation = self._who().require("lead"), self._of(knowledge_base)
+        user, curation = self._who().require("lead"), self._curation(knowledge_base)
         old = next((one for one in curation.all() if one.number == number), None)
         if old is None:
             raise CuratedMissing(number=number)
-        kept = curation.write(
+        written = curation.write(
             question,
             answer,
-            author=self._name_of(user),
+            author=self._author_name(user),
             sources=[Place(one.document_id, one.start, one.end) for one in old.kept.sources],
             valid_until=old.kept.valid_until,
             reviewed=True,
             language=language,
         )
-        self._record(user, knowledge_base, kept.number, kept.state)
-        self.retire(knowledge_base, number, f"→ {kept.number}")
-        return kept
+        self._record(user, knowledge_base, written.number, written.state)
+        self.retire(knowledge_base, number, f"→ {written.number}")
+        return written
 
     def history(self, knowledge_base: str, number: int) -> Sequence[CuratedEvent]:
         """Return the history of an answer.  Raises ``AccessDenied`` or ``NotPermitted``."""
         self._who().require("lead")
-        return self._of(knowledge_base).history(number)
+        return self._curation(knowledge_base).history(number)
 
-    def _of(self, knowledge_base: str) -> Curation:
+    def _curation(self, knowledge_base: str) -> Curation:
         self._bases.require(self._who(), knowledge_base)
         return self._curations(knowledge_base)
 
-    def _name_of(self, user: User) -> str:
+    def _author_name(self, user: User) -> str:
         return self._local_name if user == LOCAL_USER else user.name
 
     def _record(self, user: User, knowledge_base: str, number: int, state: CuratedState) -> None:

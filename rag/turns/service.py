@@ -1,7 +1,7 @@
 """Runs turns on worker threads and keeps track of them.
 
-A turn's passages are found by a thread of one pool, and what the model says is taken in by one of another, so that no
-search waits for a thread that waits for the model.  In both the owners take turns.
+One pool of threads finds passages, another reads the model's output, so that no search waits for a thread that
+waits for the model.  In both, the owners take turns.
 """
 
 import logging
@@ -41,10 +41,10 @@ Result = TypeVar("Result")
 _REMEMBERED_TOKENS = 4096
 _EARLIER_QUESTIONS = 4
 _LOOK_FOR_ABANDONED_EVERY_SECONDS = 5.0
-_GIVES_WAY_SECONDS = 0.05
-_WORK_GIVES_WAY_SECONDS = 1.0  # longer than a search, and no longer: a flood of searches must not stop it
+_YIELD_SECONDS = 0.05
+_WORK_YIELD_SECONDS = 1.0  # longer than one search, but a flood of searches must not stop it
 _REMEMBERED_ENDS = 64
-_SEARCH_WORKERS = 16  # eight people's searches at their limit of two; processors are the narrower place
+_SEARCH_WORKERS = 16  # eight people's searches at their limit of two; the processors are the bottleneck
 _MINUTE_SECONDS = 60.0
 
 
@@ -56,19 +56,19 @@ class AnswerPipeline(Protocol):
 
 
 PipelineOf = Callable[[str, User], AnswerPipeline]
-"""Returns the pipeline of the knowledge base of this name, or raises ``AccessDenied`` where the user may not use it."""
+"""Returns the pipeline of the knowledge base of this name, or raises ``AccessDenied`` if the user may not use it."""
 
 
 @dataclass(frozen=True, slots=True)
 class TurnRequest:
     """A question to be answered in the background.
 
-    ``think`` None leaves the choice to the settings.  ``follows`` is the id of the turn that the question goes on from.
-    ``fresh`` asks for an answer of the model's own, whatever is there already.  ``session`` is whose history the turn
-    belongs to; ``owner`` is who takes turns with the others and whom the limits are for; empty: the session.
-    ``conversation`` is whose earlier prompt the model may know; empty: the owner's.  ``earlier`` are the questions
-    before this one, oldest first, of a program that keeps the conversation itself.  ``quote`` as in ``AskOptions``.
-    ``asker`` names, of several users of one program, the one who asks: each takes turns with the others.
+    ``think`` None leaves the choice to the settings.  ``follows`` is the id of the turn that the question follows up.
+    ``fresh`` requires a new answer of the model instead of a stored one.  ``session`` is the owner of the history;
+    ``owner`` takes turns with the others and has the limits; empty: the session.  ``conversation`` is the one whose
+    earlier prompt the model may have cached; empty: the owner's.  ``earlier`` are the questions before this one, oldest
+    first, of a program that keeps the conversation itself.  ``quote`` as in ``AskOptions``.  ``asker`` names one of
+    several users of a program: each takes turns with the others.
     """
 
     question: str
@@ -105,11 +105,11 @@ class _Work:
 class TurnService:
     """Answers questions in worker threads of its own.  Safe to call from any thread.
 
-    ``pipeline`` is called by the workers, so what it raises ends that turn in words and nothing else.  ``workers``
-    bounds how many turns are at the model or wait for it at once; sixteen more threads search.  ``limits`` are those of
-    one owner, and of one API key.  A turn that waits in the model's line and was not read for
-    ``abandoned_after_seconds`` gives up its place; the default is more than a minute, because a browser wakes a hidden
-    tab once a minute.  ``searches`` tells what can wait that others still look for their passages.
+    ``pipeline`` is called by the workers, so its errors only fail that turn.  ``workers`` bounds how many turns are at
+    the model or wait for it at once; sixteen more threads search.  ``limits`` are those of one owner, and of one API
+    key.  A turn that waits in the model's line and was not read for ``abandoned_after_seconds`` loses its place; the
+    default is more than a minute, because a browser wakes a hidden tab once a minute.  ``searches`` lets less urgent
+    work wait until no turn searches.
     """
 
     def __init__(
@@ -122,7 +122,7 @@ class TurnService:
         abandoned_after_seconds: float = 75.0,
     ) -> None:
         self._limits = limits
-        self._asked = (
+        self._question_quota = (
             Quota([limits.questions_a_minute], seconds=_MINUTE_SECONDS)
             if limits.questions_a_minute is not None
             else None
@@ -149,11 +149,11 @@ class TurnService:
     def submit(self, token: str, request: TurnRequest) -> str:
         """Start answering and return the turn's id; the same ``token`` again returns the same turn.
 
-        Where the model cannot answer, passages are quoted.  A question that cannot be worked on becomes a failed turn,
-        and so does one of an owner who has too many waiting, or of a user who may not use the knowledge base: that is
-        asked when the search begins, of whoever hands out the pipelines.
+        If the model cannot answer, passages are quoted.  A question that cannot be processed becomes a failed turn, and
+        so does one of an owner who has too many waiting, or of a user who may not use the knowledge base, which
+        ``pipeline`` checks when the search begins.
 
-        Raises ``QuestionTooLong`` and ``QuestionsTooFast``; nothing is kept of such a question.
+        Raises ``QuestionTooLong`` and ``QuestionsTooFast``; nothing of such a question is stored.
         """
         question, owner = self._limits.require_short(request.question), request.owner or request.session
         with self._lock:
@@ -203,18 +203,18 @@ class TurnService:
 
         return self._searchers.submit(owner, search)
 
-    def work(self, owner: str, work: Callable[[], Result], *, goes_on: bool) -> Future[Result]:
-        """Do a piece of ``work`` of the search's kind in the line of the owner's searches, once no turn searches.
+    def work(self, owner: str, work: Callable[[], Result], *, is_continuation: bool) -> Future[Result]:
+        """Do a piece of ``work`` like a search in the line of the owner's searches, once no turn searches.
 
-        Long work comes in pieces: all but the first one go on, and are not refused.  Raises ``OwnQueueFull``; the
-        future raises what the work does.
+        Long work comes in pieces: all but the first are continuations, and are not refused.  Raises
+        ``OwnQueueFull``; the future raises what the work does.
         """
 
         def piece() -> Result:
-            self.searches.let_go_first(_WORK_GIVES_WAY_SECONDS)
+            self.searches.wait_until_idle(_WORK_YIELD_SECONDS)
             return work()
 
-        return self._searchers.submit(owner, piece, goes_on=goes_on)
+        return self._searchers.submit(owner, piece, is_continuation=is_continuation)
 
     @property
     def feedback(self) -> TurnFeedback:
@@ -222,9 +222,9 @@ class TurnService:
         return self._store.feedback
 
     def snapshot(self, turn_id: str, after_version: int = -1) -> TurnSnapshot | None:
-        """Return the turn as it is now, or None where it has not changed since ``after_version``.
+        """Return the turn as it is now, or None if it has not changed since ``after_version``.
 
-        Raises ``TurnMissing`` where the id is unknown.
+        Raises ``TurnMissing`` if the id is unknown.
         """
         snapshot = self._read(turn_id)
         return snapshot if snapshot.version > after_version else None
@@ -237,16 +237,16 @@ class TurnService:
                 live.changed.wait_for(lambda: live.snapshot.final or until(live.snapshot), timeout=timeout_seconds)
         return self._read(turn_id)
 
-    def listen(self, turn_id: str, tell: Callable[[TurnSnapshot], None]) -> Callable[[], None]:
-        """Call ``tell`` on each change of a running turn, until the returned function is called.
+    def listen(self, turn_id: str, on_change: Callable[[TurnSnapshot], None]) -> Callable[[], None]:
+        """Call ``on_change`` with each change of a running turn, until the returned function is called.
 
-        It is called by the worker, which waits for it.  A turn that has ended, or is unknown, tells nothing any more.
+        The worker calls it and waits for it.  A turn that has ended, or is unknown, does not change any more.
         """
         live = self._live.get(turn_id)
-        return live.listen(tell) if live is not None else _nothing
+        return live.listen(on_change) if live is not None else _nothing
 
     def cancel(self, turn_id: str) -> None:
-        """Stop a turn: it counts as stopped at once, and its worker lets go of the model.  Unknown ids are ignored."""
+        """Stop a turn: it counts as stopped at once, and its worker frees the model.  Unknown ids are ignored."""
         live = self._live.get(turn_id)
         if live is not None:
             live.end("stopped", Failure.of(AnswerCancelled()))
@@ -278,8 +278,8 @@ class TurnService:
         running = sum(state in ("reading", "thinking", "answering") for state in states)
         return Occupancy(running=running, waiting=states.count("queued"))
 
-    def give_up_abandoned(self) -> int:
-        """Stop the waiting turns that have long been unread, and return how many there were."""
+    def cancel_abandoned(self) -> int:
+        """Stop the waiting turns that have not been read for long, and return their number."""
         limit = time.monotonic() - self._abandoned_after_seconds
         abandoned = [
             turn_id
@@ -309,17 +309,17 @@ class TurnService:
             with self._lock:
                 self._ended.pop(turn_id, None)
         try:
-            kept = from_record(self._store.get(turn_id))
+            stored = from_record(self._store.get(turn_id))
         except KeyError as error:
             raise TurnMissing from error
-        if kept.final:  # a page reads the turn that it shows several times a run
+        if stored.final:  # a page reads the turn that it shows several times a run
             with self._lock:
-                self._remember(kept)
-        return kept
+                self._remember(stored)
+        return stored
 
     def _require_pace(self, owner: str) -> None:
-        """Raise ``QuestionsTooFast`` where an owner asked too many questions within a minute."""
-        wait_seconds = self._asked.spend(owner, [1]) if self._asked is not None else 0.0
+        """Raise ``QuestionsTooFast`` if an owner asked too many questions within a minute."""
+        wait_seconds = self._question_quota.spend(owner, [1]) if self._question_quota is not None else 0.0
         if wait_seconds > 0:
             raise QuestionsTooFast(count=self._limits.questions_a_minute, seconds=math.ceil(wait_seconds))
 
@@ -330,24 +330,24 @@ class TurnService:
             work.live.end("failed", Failure.of(error))
             self._finish(work.live)
         else:
-            future.add_done_callback(partial(self._searched, work))
+            future.add_done_callback(partial(self._continue_after_search, work))
 
     def _search(self, work: _Work) -> Generator[Event, None, None] | None:
-        """Find the passages, and return the events that follow; None where the turn has ended."""
+        """Find the passages, and return the events that follow; None if the turn has ended."""
         live = work.live
         if live.snapshot.final:
             return None
         self.searches.begin(live.record.turn_id)
         try:
-            with _ending_in_words(live):
+            with _end_on_error(live):
                 events = self._events(work)
-                return events if self._is_found(live, events) else None
+                return events if self._apply_until_found(live, events) else None
         finally:
             self.searches.end(live.record.turn_id)
         return None
 
-    def _is_found(self, live: LiveTurn, events: Generator[Event, None, None]) -> bool:
-        """Take in the events until the passages; False, and the events are closed, where the turn ended without."""
+    def _apply_until_found(self, live: LiveTurn, events: Generator[Event, None, None]) -> bool:
+        """Apply the events up to the passages; close the events and return False if the turn ended without."""
         is_found = False
         try:
             for event in events:
@@ -369,30 +369,30 @@ class TurnService:
         earlier = self._store.questions_before(record, _EARLIER_QUESTIONS) or work.options.earlier
         return pipeline.stream(record.question, replace(work.options, earlier=earlier))
 
-    def _searched(self, work: _Work, search: "Future[Generator[Event, None, None] | None]") -> None:
+    def _continue_after_search(self, work: _Work, search: "Future[Generator[Event, None, None] | None]") -> None:
         """Continue after the passages on a thread that may wait for the model."""
         events = search.result() if search.exception() is None else None
         if events is None:
             self._settle(work.live, search)
             return
-        ahead = self._answerers.ahead_of(work.options.owner)
+        ahead = self._answerers.pieces_ahead(work.options.owner)
         if ahead and work.live.snapshot.answerable:
-            work.live.apply(Queued(ahead, None))  # joined to answers under way, for in the line are fewer than threads
+            work.live.apply(Queued(ahead, None))  # behind running answers, as the line has fewer than threads
         answer = self._answerers.submit(work.options.owner, partial(self._answer, work.live, events))
         answer.add_done_callback(partial(self._settle, work.live))
 
     def _answer(self, live: LiveTurn, events: Generator[Event, None, None]) -> None:
-        gave_way_at = 0.0
-        with _ending_in_words(live), closing(events):
+        yielded_at = 0.0
+        with _end_on_error(live), closing(events):
             for event in events:
                 if not live.apply(event):
                     return
-                if time.monotonic() - gave_way_at >= 2 * _GIVES_WAY_SECONDS:
-                    self.searches.let_go_first(_GIVES_WAY_SECONDS)  # meanwhile the model's next words gather
-                    gave_way_at = time.monotonic()
+                if time.monotonic() - yielded_at >= 2 * _YIELD_SECONDS:
+                    self.searches.wait_until_idle(_YIELD_SECONDS)  # meanwhile the model's next words collect
+                    yielded_at = time.monotonic()
 
     def _settle(self, live: LiveTurn, future: "Future[Any]") -> None:
-        """Make sure that the turn has ended, and keep it; called in the worker, so only workers write a turn."""
+        """End the turn if it has not ended, and store it; called in the worker, so only workers write a turn."""
         error = future.exception()
         if error is not None or not live.snapshot.final:
             live.end("failed", Failure.of(TurnFailed(number=log_unforeseen(logger, "turn", error))))
@@ -408,8 +408,8 @@ class TurnService:
             else:
                 self._unwritten[live.record.turn_id] = live
 
-    def _write_again(self) -> None:
-        """Write the turns that could not be written when they ended: a disk was full, or a server away."""
+    def _retry_writing(self) -> None:
+        """Write the turns that could not be written when they ended, as a disk was full or a server away."""
         for live in list(self._unwritten.values()):
             self._finish(live)
 
@@ -420,7 +420,7 @@ class TurnService:
             self._ended.popitem(last=False)
 
     def _write(self, live: LiveTurn) -> bool:
-        """Write the turn as it is.  Where that fails it stays readable in this process."""
+        """Write the turn as it is.  If that fails, it stays readable in this process."""
         try:
             self._store.update(to_record(live.record, live.snapshot), live.times())
         except AnswerdeskError as error:
@@ -437,12 +437,12 @@ class TurnService:
                 for live in list(self._live.values()):
                     live.cancelled.set()
                 return
-            self.give_up_abandoned()
-            self._write_again()
+            self.cancel_abandoned()
+            self._retry_writing()
 
 
 @contextmanager
-def _ending_in_words(live: LiveTurn) -> Iterator[None]:
+def _end_on_error(live: LiveTurn) -> Iterator[None]:
     """End the turn with an error of the product's tree."""
     try:
         yield
@@ -459,9 +459,9 @@ def _nothing() -> None:
 class Pipelines:
     """One pipeline a knowledge base, built at its first question and kept.  Safe to call from many threads.
 
-    A build that fails is tried again at the next question, so a knowledge base that is created later needs no restart.
-    This is where retrieval is guarded: a question reaches passages, a curated answer or a cached one only through a
-    pipeline, and a pipeline is had here only.
+    A failed build is repeated at the next question, so a knowledge base that is created later needs no restart.
+    This guards retrieval: a question reaches passages, a curated answer or a cached one only through a pipeline, and
+    pipelines come only from here.
     """
 
     def __init__(self, bases: KnowledgeBases, build: Callable[[str], AnswerPipeline]) -> None:
@@ -474,7 +474,7 @@ class Pipelines:
     def __call__(self, name: str, user: User) -> AnswerPipeline:
         """Return the pipeline of knowledge base ``name``.
 
-        Raises ``AccessDenied`` where the user may not use it, and what building it raises.
+        Raises ``AccessDenied`` if the user may not use it, and what building it raises.
         """
         self._bases.require(user, name)
         with self._lock:
@@ -486,7 +486,7 @@ class Pipelines:
 
 
 class Searches:
-    """Counts searches under way; safe to use from any thread."""
+    """Counts running searches; safe to use from any thread."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -498,13 +498,13 @@ class Searches:
             self._under_way.add(turn_id)
 
     def end(self, turn_id: str) -> None:
-        """Count it no more; a second time is nothing."""
+        """Stop counting it; a second call does nothing."""
         with self._changed:
             self._under_way.discard(turn_id)
             if not self._under_way:
                 self._changed.notify_all()
 
-    def let_go_first(self, timeout_seconds: float) -> None:
-        """Return when none is under way, or the time is over."""
+    def wait_until_idle(self, timeout_seconds: float) -> None:
+        """Return when no search is running, or the time is over."""
         with self._changed:
             self._changed.wait_for(lambda: not self._under_way, timeout=timeout_seconds)

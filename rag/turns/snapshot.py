@@ -52,7 +52,7 @@ _STAGE_OF_STATE: dict[TurnState, str] = {
 class Failure:
     """Why a turn ended early.  ``kind`` is a class name of ``rag.errors``; the sentences are that error's.
 
-    ``retry_seconds`` is when asking again may help, where the error knows and the turn was not read from the store.
+    ``retry_seconds`` is when asking again may help, if the error knows and the turn was not read from the store.
     """
 
     kind: str
@@ -76,7 +76,7 @@ class TurnSnapshot:
     ``ahead`` and ``wait_seconds`` are set while queued (``wait_seconds`` None: unknown).  ``stages`` are the finished
     stages of a turn of this process, by the names of ``rag.tracing``; ``stage_ms`` is how long the present one has
     taken.  A complete answer brings its own, finer times.  ``generation`` is 0 until retrieval has named it.
-    ``follows`` is the id of the turn that the question goes on from, or empty.  ``knowledge_base`` is what was asked.
+    ``follows`` is the id of the turn that the question follows up, or empty.  ``knowledge_base`` is the one asked.
     The tokens are those of a turn that ended in this process; else 0.
     """
 
@@ -105,7 +105,7 @@ class TurnSnapshot:
 
     @property
     def final(self) -> bool:
-        """Whether nothing more will come."""
+        """Whether the turn has ended."""
         return self.state in FINAL_STATES
 
 
@@ -163,9 +163,9 @@ def from_record(record: Turn) -> TurnSnapshot:
 
 
 class LiveTurn:
-    """One writer, many readers.  ``snapshot`` is replaced as a whole and never edited; ``changed`` tells of it.
+    """One writer, many readers.  ``snapshot`` is replaced as a whole and never edited; ``changed`` is notified then.
 
-    ``cancelled`` is what the pipeline watches; it is set when the turn has ended, however it did.
+    The pipeline watches ``cancelled``, which is set when the turn has ended for any reason.
     """
 
     def __init__(self, record: Turn) -> None:
@@ -186,32 +186,32 @@ class LiveTurn:
         self._generated = (0, 0.0)
         self._listeners: list[Callable[[TurnSnapshot], None]] = []
 
-    def listen(self, tell: Callable[[TurnSnapshot], None]) -> Callable[[], None]:
-        """Call ``tell`` with each new snapshot, in the writer's thread, until the returned function is called.
+    def listen(self, on_change: Callable[[TurnSnapshot], None]) -> Callable[[], None]:
+        """Call ``on_change`` with each new snapshot, in the writer's thread, until the returned function is called.
 
         It must return at once: the answer waits for it.
         """
         with self.changed:
-            self._listeners.append(tell)
+            self._listeners.append(on_change)
 
         def stop() -> None:
             with self.changed:
-                self._listeners.remove(tell)
+                self._listeners.remove(on_change)
 
         return stop
 
     def times(self) -> TurnTimes | None:
-        """Return where the time of a turn that has ended went; None while it runs.
+        """Return the times of the stages of a turn that has ended; None while it runs.
 
-        Of one that ended early only the time until its passages is known: the rest was cut off.
+        Of one that ended early only the time until its passages is known.
         """
         snapshot = self.snapshot
         if not snapshot.final:
             return None
         if snapshot.answer is not None:
             return TurnTimes(snapshot.answer.spans, *self._generated)
-        found = snapshot.answerable is not None
-        return TurnTimes(tuple(stage for stage in snapshot.stages[:1] if found))
+        has_passages = snapshot.answerable is not None
+        return TurnTimes(tuple(stage for stage in snapshot.stages[:1] if has_passages))
 
     def read(self) -> TurnSnapshot:
         """Return the present snapshot with its running stage's time, and note the read."""
@@ -220,18 +220,18 @@ class LiveTurn:
             return self.snapshot if self.snapshot.final else replace(self.snapshot, stage_ms=self._stage_ms())
 
     def apply(self, event: Event) -> bool:
-        """Take in one event.  Returns False when the turn has ended already, and nothing more is wanted."""
+        """Apply one event.  Returns False if the turn has ended already, so that the caller stops."""
         with self.changed:
             before = self.snapshot
             if before.final:
                 return False
             match event:
                 case Queued(ahead=0):
-                    self._move(replace(before, state="reading", ahead=None, wait_seconds=None))
+                    self._publish(replace(before, state="reading", ahead=None, wait_seconds=None))
                 case Queued(ahead=ahead, wait_seconds=seconds):
-                    self._move(replace(before, state="queued", ahead=ahead, wait_seconds=seconds))
+                    self._publish(replace(before, state="queued", ahead=ahead, wait_seconds=seconds))
                 case Retrieved():
-                    self._move(
+                    self._publish(
                         replace(
                             before,
                             state="reading" if event.answerable else "searching",
@@ -241,29 +241,29 @@ class LiveTurn:
                         )
                     )
                 case ThinkingDelta(text=text):
-                    self._move(replace(before, state="thinking", thinking=before.thinking + text))
+                    self._publish(replace(before, state="thinking", thinking=before.thinking + text))
                 case AnswerDelta(text=text):
-                    self._move(replace(before, state="answering", text=before.text + text))
+                    self._publish(replace(before, state="answering", text=before.text + text))
                 case Completed():
                     self._complete(event)
             return True
 
     def end(self, state: TurnState, failure: Failure) -> bool:
-        """End the turn early, with what it has.  Returns False when it had ended already."""
+        """End the turn early, with what it has.  Returns False if it had ended already."""
         with self.changed:
             if self.snapshot.final:
                 return False
             self._finish(replace(self.snapshot, state=state, failure=failure))
             return True
 
-    def _move(self, snapshot: TurnSnapshot) -> None:
+    def _publish(self, snapshot: TurnSnapshot) -> None:
         if snapshot.state != self.snapshot.state:
             snapshot = replace(snapshot, stages=(*snapshot.stages, self._stage()))
             self._stage_began_at = time.monotonic()
         if snapshot.state != "queued":
             snapshot = replace(snapshot, ahead=None, wait_seconds=None)
         self.snapshot = replace(snapshot, version=self.snapshot.version + 1)
-        self._tell()
+        self._notify()
 
     def _complete(self, completed: Completed) -> None:
         answer = completed.answer
@@ -286,12 +286,12 @@ class LiveTurn:
         stages = (*snapshot.stages, self._stage())
         self.snapshot = replace(snapshot, version=FINAL_VERSION, stages=stages, ahead=None, wait_seconds=None)
         self.cancelled.set()
-        self._tell()
+        self._notify()
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         self.changed.notify_all()
-        for tell in self._listeners:
-            tell(self.snapshot)
+        for on_change in self._listeners:
+            on_change(self.snapshot)
 
     def _stage(self) -> SpanTime:
         return SpanTime(_STAGE_OF_STATE[self.snapshot.state], self._stage_ms())

@@ -29,10 +29,10 @@ def log_unforeseen(logger: logging.Logger, what: str, error: BaseException | Non
 
 
 @contextmanager
-def unforeseen_logged(logger: logging.Logger, what: str, *passing: type[Exception]) -> Iterator[None]:
-    """Log unforeseen errors of a block, and raise ``TurnFailed`` with the number; errors of the tree pass.
+def log_unforeseen_errors(logger: logging.Logger, what: str, *passing: type[Exception]) -> Iterator[None]:
+    """Log unforeseen errors of a block, and raise ``TurnFailed`` with the number.
 
-    So do those of the kinds ``passing``.
+    Errors of the tree and of the kinds ``passing`` pass.
     """
     foreseen: tuple[type[Exception], ...] = (AnswerdeskError, *passing)
     try:
@@ -43,7 +43,7 @@ def unforeseen_logged(logger: logging.Logger, what: str, *passing: type[Exceptio
         raise TurnFailed(number=log_unforeseen(logger, what, error)) from error
 
 
-def keep_words_out_of_logs() -> None:
+def strip_messages_from_logs() -> None:
     """Strip the message of an error from every log record of this process; type and places stay.
 
     An error may quote a customer's question, and those never reach a log.  Our own code logs unforeseen errors without
@@ -76,7 +76,7 @@ def _strip(record: logging.LogRecord) -> None:
 
 
 def _places(error: BaseException | None) -> str:
-    """Return where an error and its causes arose, the last one last, without what they say."""
+    """Return the tracebacks of an error and its causes, the last one last, without messages."""
     lines: list[str] = []
     seen: set[int] = set()
     while error is not None and id(error) not in seen:

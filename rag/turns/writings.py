@@ -5,8 +5,8 @@
     writings.snapshot(writing_id).state          # waiting, writing; then done, refused, stopped or failed
     writings.cancel(writing_id)
 
-A text is given as a whole, and only if it passed its check; after the deadline it fails with a sentence.  Nothing of
-it is kept on the disk: this process remembers the newest.  Pages get ``PersonalRewritings``, which checks permissions.
+A text is returned as a whole, and only if it passed its check; after the deadline it fails with a sentence.  It is not
+stored on the disk: this process remembers the newest.  Pages get ``PersonalRewritings``, which checks permissions.
 """
 
 import hashlib
@@ -43,7 +43,7 @@ from rag.protocols import GeneratedText, GeneratedThinking, Generator, Message
 from rag.queue.admission import Wait
 from rag.queue.estimate import Work
 from rag.queue.ticket_queue import TicketRequest
-from rag.rewriting import Wish, check_rewritten, check_translated, rewriting_messages, usable_evidence, written_text
+from rag.rewriting import Wish, check_rewritten, check_translated, rewriting_messages, unwrapped_text, usable_evidence
 from rag.schema import Evidence, Language
 from rag.storage.access import LOCAL_USER, KnowledgeBases, User
 from rag.text.language import text_language, third_language
@@ -58,7 +58,7 @@ logger = logging.getLogger(__name__)
 
 WritingState = Literal["waiting", "writing", "done", "refused", "stopped", "failed"]
 PartsOf = Callable[[str, User], PipelineParts]
-"""Returns the parts of the pipeline of a knowledge base, or raises ``AccessDenied`` where the user may not use it."""
+"""Returns the parts of the pipeline of a knowledge base, or raises ``AccessDenied`` if the user may not use it."""
 
 _Part = GeneratedThinking | GeneratedText
 _RUNNING: frozenset[WritingState] = frozenset({"waiting", "writing"})
@@ -77,9 +77,9 @@ _KEPT_TRANSLATIONS = 1024
 class Writing:
     """A text to be written.  ``source`` is the original text, ``growth`` how much longer the new one may become.
 
-    ``language`` is that of the new text.  ``take`` is given what the model wrote and its name, and returns the text, or
-    raises ``FactsChanged`` where it cannot be used.  ``known`` returns the text of a model of this name where it was
-    written before; empty where not.
+    ``language`` is that of the new text.  ``take`` gets the model's reply and name, and returns the text, or raises
+    ``FactsChanged`` if it cannot be used.  ``known`` returns the earlier text of a model by its name; empty if there is
+    none.
     """
 
     messages: tuple[Message, ...]
@@ -92,10 +92,10 @@ class Writing:
 
 @dataclass(frozen=True, slots=True)
 class WritingSnapshot:
-    """A text at one moment.  ``source`` is what it is made of, ``text`` the new one, whole, once it is ``done``.
+    """A text at one moment.  ``source`` is the original, ``text`` the whole new one, once it is ``done``.
 
-    ``ahead`` and ``wait_seconds`` are those of ``rag.schema.Queued``, None while nobody is ahead.  ``user`` and
-    ``knowledge_base`` say whose it is.  ``finding`` is what the check found in a text that is ``refused``.
+    ``ahead`` and ``wait_seconds`` are those of ``rag.schema.Queued``, None while nobody is ahead.  It belongs to
+    ``user`` and ``knowledge_base``.  ``finding`` is the check's finding in a ``refused`` text.
     """
 
     writing_id: str
@@ -113,7 +113,7 @@ class WritingSnapshot:
 
     @property
     def final(self) -> bool:
-        """Whether nothing more will come."""
+        """Whether the writing has ended."""
         return self.state not in _RUNNING
 
 
@@ -161,7 +161,7 @@ class WritingService:
         """Begin to write and return an id; the same ``token`` again returns the same id.
 
         ``owner`` and ``conversation`` are those of the model's line; without an owner it is the user.  Raises
-        ``OwnQueueFull`` where eight of the owner's wait already.
+        ``OwnQueueFull`` if eight of the owner's wait already.
         """
         with self._lock:
             if token in self._id_of_token:
@@ -178,12 +178,12 @@ class WritingService:
         return snapshot.writing_id
 
     def snapshot(self, writing_id: str) -> WritingSnapshot:
-        """Return the text as it is now.  Raises ``TurnMissing`` where the id is unknown, or forgotten."""
-        return self._known(writing_id).snapshot
+        """Return the text as it is now.  Raises ``TurnMissing`` if the id is unknown, or forgotten."""
+        return self._get(writing_id).snapshot
 
     def wait(self, writing_id: str, *, timeout_seconds: float) -> WritingSnapshot:
         """Return the text once it has ended, or the time is over.  Raises ``TurnMissing``."""
-        live = self._known(writing_id)
+        live = self._get(writing_id)
         live.ended.wait(timeout_seconds)
         return live.snapshot
 
@@ -199,7 +199,7 @@ class WritingService:
             live.cancelled.set()
         self._workers.shutdown()
 
-    def _known(self, writing_id: str) -> _Live:
+    def _get(self, writing_id: str) -> _Live:
         try:
             return self._live[writing_id]
         except KeyError as error:
@@ -213,12 +213,12 @@ class WritingService:
             self._id_of_token.popitem(last=False)
 
     def _write(self, live: _Live, writing: Writing, user: User, asker: Asker, deadline: float) -> None:
-        """Write in a worker; whatever is raised on purpose becomes the snapshot's end."""
+        """Write in a worker; errors of the product's tree end the snapshot."""
         try:
             parts = self._parts(live.snapshot.knowledge_base, user)
             model = parts.gateway.start()
             live.snapshot = replace(live.snapshot, model=model, stand_in=parts.gateway.generator.stand_in)
-            text = writing.known(model) or self._written(live, writing, parts, asker, deadline)
+            text = writing.known(model) or self._generate(live, writing, parts, asker, deadline)
         except AnswerCancelled as error:
             live.snapshot = replace(live.snapshot, state="stopped", failure=Failure.of(error))
         except FactsChanged as error:
@@ -228,7 +228,7 @@ class WritingService:
         else:
             live.snapshot = replace(live.snapshot, state="done", text=text)
 
-    def _written(self, live: _Live, writing: Writing, parts: PipelineParts, asker: Asker, deadline: float) -> str:
+    def _generate(self, live: _Live, writing: Writing, parts: PipelineParts, asker: Asker, deadline: float) -> str:
         """Wait for the model and let it write.  The thought is not part of the text."""
         messages, budget = writing.messages, _budget(writing, parts)
         fit = ContextFit(lambda: parts.gateway.room_tokens(parts.settings), parts.count_tokens)
@@ -256,10 +256,10 @@ class WritingService:
             self._check(live, deadline)
 
         request = GenerationRequest(run, queue, live.cancelled, restartable=True)
-        governed = parts.gateway.result(request, watch)
-        if governed.finished.reason == "length":
+        guarded = parts.gateway.result(request, watch)
+        if guarded.finished.reason == "length":
             raise FactsChanged(reason="cut")
-        return writing.take(governed.text, parts.gateway.generator.model)
+        return writing.take(guarded.text, parts.gateway.generator.model)
 
     def _check(self, live: _Live, deadline: float) -> None:
         if live.cancelled.is_set():
@@ -288,40 +288,40 @@ def parts_of(pipelines: PipelineOf) -> PartsOf:
 
 
 def _budget(writing: Writing, parts: PipelineParts) -> Budget:
-    """Return room for a text of which a little more is known than its source's length."""
+    """Return the budget for a text, from its source's length and its growth."""
     source_tokens = parts.count_tokens(writing.source) * _MODEL_TOKENS_A_TOKEN
     return Budget(parts.settings.thinking_budget_tokens, int(source_tokens * writing.growth) + _SPARE_TOKENS)
 
 
 class Translations:
-    """Translated passages of this process, by (passage, language, model): each is made once.  For many threads.
+    """Cached translations of passages, by (passage, language, model).  For many threads.
 
-    They are not kept on the disk: a passage may be of a knowledge base that not everybody may read.
+    They are not stored on the disk: not everybody may read every knowledge base.
     """
 
     def __init__(self, limit: int = _KEPT_TRANSLATIONS) -> None:
         self._limit = limit
         self._lock = threading.Lock()
-        self._kept: OrderedDict[tuple[bytes, Language, str], str] = OrderedDict()
+        self._texts: OrderedDict[tuple[bytes, Language, str], str] = OrderedDict()
 
     def get(self, text: str, language: Language, model: str) -> str:
-        """Return a model's translation of a text; empty where there is none."""
+        """Return a model's translation of a text; empty if there is none."""
         with self._lock:
-            return self._kept.get((_digest(text), language, model), "")
+            return self._texts.get((_digest(text), language, model), "")
 
     def keep(self, text: str, language: Language, model: str, translation: str) -> None:
-        """Keep a translation, and no more than the newest."""
+        """Cache a translation; only the newest are kept."""
         with self._lock:
-            self._kept[_digest(text), language, model] = translation
-            self._kept.move_to_end((_digest(text), language, model))
-            while len(self._kept) > self._limit:
-                self._kept.popitem(last=False)
+            self._texts[_digest(text), language, model] = translation
+            self._texts.move_to_end((_digest(text), language, model))
+            while len(self._texts) > self._limit:
+                self._texts.popitem(last=False)
 
 
 class PersonalRewritings:
-    """Lets the model write for one user.  Every call checks anew ``who`` it is, and that they may see the turn.
+    """Lets the model write for one user.  Every call checks ``who`` it is, and that they may see the turn.
 
-    What was begun is seen and stopped only by who began it.  Drafts are colleagues' work: a user for the public
+    A writing is seen and stopped only by the user who began it.  Drafts are colleagues' work: a user for the public
     audience is refused with ``NotPermitted``.
     """
 
@@ -340,20 +340,20 @@ class PersonalRewritings:
         self._who = who
 
     def rewrite(self, token: str, turn_id: str, text: str, wish: Wish, *, tab: str = "") -> str:
-        """Begin to put the text of a turn's reply into other words, and return the writing's id.
+        """Begin to rewrite the text of a turn's reply, and return the writing's id.
 
         ``translate`` is into the language of the turn's question.  Raises ``TurnMissing``, ``AccessDenied``, and
-        ``RewritingUnusable`` where there is nothing to be done.
+        ``RewritingUnusable`` if there is nothing to do.
         """
-        turn = self._seen(turn_id)
+        turn = self._visible_turn(turn_id)
         return self._submit(token, turn, _rewriting(text, wish, turn), tab)
 
     def translate_passage(self, token: str, turn_id: str, number: int, language: Language, *, tab: str = "") -> str:
         """Begin to translate a passage of a turn, and return the writing's id.
 
-        Raises ``TurnMissing``, ``AccessDenied``, and ``RewritingUnusable`` where it is in that language already.
+        Raises ``TurnMissing``, ``AccessDenied``, and ``RewritingUnusable`` if it is in that language already.
         """
-        turn = self._seen(turn_id)
+        turn = self._visible_turn(turn_id)
         passage = next((one for one in turn.evidence if one.number == number), None)
         if passage is None:
             raise RewritingUnusable(reason="empty")
@@ -366,12 +366,12 @@ class PersonalRewritings:
 
         Raises ``TurnMissing`` or ``AccessDenied``.
         """
-        found = {
+        texts = {
             passage.number: self._translations.get(passage.text, language, model)
-            for passage in self._seen(turn_id).evidence
+            for passage in self._visible_turn(turn_id).evidence
             if passage.language != language
         }
-        return {number: text for number, text in found.items() if text}
+        return {number: text for number, text in texts.items() if text}
 
     def snapshot(self, writing_id: str) -> WritingSnapshot:
         """Return a writing of one's own.  Raises ``TurnMissing``, also for others', or ``AccessDenied``."""
@@ -389,7 +389,7 @@ class PersonalRewritings:
             return
         self._writings.cancel(writing_id)
 
-    def _seen(self, turn_id: str) -> TurnSnapshot:
+    def _visible_turn(self, turn_id: str) -> TurnSnapshot:
         if self._who().audience == "public":
             raise NotPermitted(role="agent")
         turn = self._turns.snapshot(turn_id)
@@ -410,7 +410,7 @@ class PersonalRewritings:
 
 
 def _rewriting(text: str, wish: Wish, turn: TurnSnapshot) -> Writing:
-    """Return the rewriting to be written.  Raises ``RewritingUnusable``."""
+    """Return the rewriting task.  Raises ``RewritingUnusable``."""
     text = text.strip()
     if not any(character.isalnum() for character in text):
         raise RewritingUnusable(reason="empty")
@@ -427,30 +427,30 @@ def _rewriting(text: str, wish: Wish, turn: TurnSnapshot) -> Writing:
         raise RewritingUnusable(reason="nothing_to_add")
 
     def take(reply: str, model: str) -> str:
-        written = written_text(reply, text)
+        new_text = unwrapped_text(reply, text)
         if wish == "translate":
-            check_translated(text, written)
+            check_translated(text, new_text)
         else:
-            check_rewritten(text, written, evidence, turn.question, may_leave_out=wish == "shorter")
-        if written == text:
+            check_rewritten(text, new_text, evidence, turn.question, may_leave_out=wish == "shorter")
+        if new_text == text:
             raise FactsChanged(reason="same")
-        return written
+        return new_text
 
     messages = tuple(rewriting_messages(text, wish, language, evidence, turn.question))
     return Writing(messages, text, _GROWTH[wish], wanted, take)
 
 
-def _passage_translation(passage: Evidence, language: Language, kept: Translations) -> Writing:
+def _passage_translation(passage: Evidence, language: Language, translations: Translations) -> Writing:
     text = passage.text.strip()
 
     def take(reply: str, model: str) -> str:
-        written = written_text(reply, text)
-        check_translated(text, written)
-        kept.keep(passage.text, language, model, written)
-        return written
+        new_text = unwrapped_text(reply, text)
+        check_translated(text, new_text)
+        translations.keep(passage.text, language, model, new_text)
+        return new_text
 
     messages = tuple(rewriting_messages(text, "translate", passage.language))
-    known = partial(kept.get, passage.text, language)
+    known = partial(translations.get, passage.text, language)
     return Writing(messages, text, _GROWTH["translate"], language, take, known)
 
 

@@ -226,8 +226,8 @@ def test_a_key_that_embeds_leaves_the_others_their_searches(
 
     taken, work = [], TurnService.work
 
-    def counted_work(self: TurnService, owner: str, work_: Callable[[], Any], *, goes_on: bool) -> Future[Any]:
-        future = work(self, owner, work_, goes_on=goes_on)
+    def counted_work(self: TurnService, owner: str, work_: Callable[[], Any], *, is_continuation: bool) -> Future[Any]:
+        future = work(self, owner, work_, is_continuation=is_continuation)
         taken.append(owner)
         return future
 

@@ -8,7 +8,7 @@ import pytest
 
 from rag.errors import QuestionEmpty
 from rag.explanation import Explanation, explain
-from rag.generation.prompt import build_messages, to_reply
+from rag.generation.prompt import build_messages, reply_prompt
 from rag.pipeline import Pipeline
 from rag.schema import Document, Retrieved
 from rag.testing import SAMPLE_DOCUMENTS, build_offline_pipeline, offline_parts
@@ -34,7 +34,7 @@ def test_it_tells_what_an_answer_would_rest_on(tmp_path: Path) -> None:
     assert (told.answerable, told.probability, told.threshold) == (
         retrieved.answerable, retrieved.answerable_probability, 0.0,
     )  # fmt: skip
-    assert list(told.messages) == to_reply(build_messages(told.question, told.evidence, "en"), told.question, "en")
+    assert list(told.messages) == reply_prompt(build_messages(told.question, told.evidence, "en"), told.question, "en")
     assert 0 < told.sent.used <= told.sent.limit
     assert 0 < told.shown.used <= told.shown.limit
     sent = [one for one in told.chunks if one.status == "sent"]

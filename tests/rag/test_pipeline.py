@@ -660,7 +660,7 @@ def test_who_joins_a_generation_is_not_refused_for_the_one_who_began_it(
         refused = threads.submit(lambda: list(flooder))
         assert refusing.wait(timeout=10)
         answered = threads.submit(lambda: list(anna))
-        _until(lambda: len(next(iter(desk.pipeline._drafting._shared._runs.values())).taking_part) == 2)
+        _until(lambda: len(next(iter(desk.pipeline._drafting._shared._runs.values())).participants) == 2)
         refuse.set()
         with pytest.raises(OwnQueueFull):
             refused.result(timeout=10)
@@ -799,10 +799,10 @@ def test_what_was_read_of_one_generation_is_not_taken_for_the_next_one(tmp_path:
 @pytest.mark.parametrize(
     "remembered",
     [
-        conflicts._conflicting,
+        conflicts._conflicting_sentences,
         conflicts._topic,
         prompt_injection._is_split_order,
-        prompt_injection._judged,
+        prompt_injection._judge,
         claims._spans_of,
         selection._readable_sentences,
         statements.stated_figures,

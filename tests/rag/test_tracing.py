@@ -25,7 +25,7 @@ def test_a_span_is_kept_when_its_block_raises() -> None:
 
 def test_the_time_of_the_citations_is_none_of_the_answers() -> None:
     trace, clock = Trace(), GenerationClock()
-    clock.saw(GeneratedText("Within 30 days."))
+    clock.stamp(GeneratedText("Within 30 days."))
     trace.record("citations", 60_000.0)  # longer than the test
     clock.record(trace)
     assert (trace.recorded_ms("answer"), trace.recorded_ms("citations")) == (0.0, 60_000.0)

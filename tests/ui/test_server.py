@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from rag.turns.unforeseen import keep_words_out_of_logs
+from rag.turns.unforeseen import strip_messages_from_logs
 from tests.conftest import free_port
 from ui.server import CONFIGURATION, desk_configuration
 
@@ -113,7 +113,7 @@ def log() -> Iterator[io.StringIO]:
     out = io.StringIO()
     handler = logging.StreamHandler(out)
     logging.getLogger().addHandler(handler)
-    keep_words_out_of_logs()
+    strip_messages_from_logs()
     yield out
     logging.getLogger().removeHandler(handler)
     for server, propagate, level in found:

@@ -30,7 +30,7 @@ from rag.protocols import Embedder, FloatMatrix, QueryVectors
 from rag.retrieval.generation_view import GenerationView
 from rag.retrieval.index_builder import IndexLimits
 from rag.retrieval.query import Query
-from rag.retrieval.retriever import Retriever, find_in
+from rag.retrieval.retriever import Retriever, search_view
 from rag.retrieval.vector_engine import engine_of
 from rag.schema import Language
 from rag.settings import Settings
@@ -265,7 +265,7 @@ def _searched(
         for number, one in enumerate([*questions[:_WARMING_QUESTIONS], *questions]):
             query = Query.of(one.text, one.language, one.vectors)
             began_at, used_at = time.perf_counter(), time.thread_time()
-            find_in(view, store, query, settings.candidates)
+            search_view(view, store, query, settings.candidates)
             if number >= _WARMING_QUESTIONS:
                 wall.append((time.perf_counter() - began_at) * 1000)
                 processor.append((time.thread_time() - used_at) * 1000)

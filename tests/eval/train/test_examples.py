@@ -7,7 +7,7 @@ import pytest
 from eval.desk.cases import DeskCase
 from eval.train.examples import ExampleMaker, is_sentence
 from eval.train.questions import TrainingCase
-from rag.generation.prompt import build_messages, to_reply
+from rag.generation.prompt import build_messages, reply_prompt
 from rag.generation.refusal import not_found_sentence
 from rag.grounding.answered_parts import says_not_found
 from rag.pipeline import Pipeline
@@ -42,7 +42,7 @@ def test_the_messages_are_those_that_the_product_sends(pipeline: Pipeline) -> No
     (example, *_) = ExampleMaker(pipeline, (), [closed]).make([asked(RULE, "", "30 days")], 0).examples
     request, _ = pipeline.prepare(QUESTION)
     messages = build_messages(request.question, request.evidence, "en", request.previous)
-    assert list(example.messages) == [*to_reply(messages, request.question, "en"), closed]
+    assert list(example.messages) == [*reply_prompt(messages, request.question, "en"), closed]
     assert RULE in example.messages[1].content
     assert example.reply == RULE
 

@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.evidence.packing import found_at
-from rag.evidence.selection import AskedPart, RankedSentences, SentenceLikeness
+from rag.evidence.packing import passage_places
+from rag.evidence.selection import QuestionPart, RankedSentences, SentenceLikeness
 from rag.retrieval.late_interaction import Likeness
 from rag.schema import Chunk, Evidence, RetrievedChunk, TextSpan
 from rag.testing import HashEmbedder
@@ -24,8 +24,8 @@ def sent(evidence: Evidence) -> list[str]:
     return [evidence.words(span) for span in evidence.sent]
 
 
-def to_send(evidence: list[Evidence], question: str, likeness: SentenceLikeness, budget: int) -> list[Evidence]:
-    spans = RankedSentences(evidence, question, likeness, count_tokens).to_send(budget)
+def select(evidence: list[Evidence], question: str, likeness: SentenceLikeness, budget: int) -> list[Evidence]:
+    spans = RankedSentences(evidence, question, likeness, count_tokens).spans_to_send(budget)
     return [replace(passage, sent=own) for passage, own in zip(evidence, spans, strict=True)]
 
 
@@ -47,7 +47,7 @@ def alone(scores: Sequence[float]) -> Likeness:
 
 def test_the_best_sentences_are_chosen_in_the_order_of_the_text() -> None:
     text = LONG + "Refunds take 5 days. " + LONG + "A refund by card takes 7."
-    (chosen,) = to_send([passage(text, start=40)], "refund?", by_words("efund"), 12)
+    (chosen,) = select([passage(text, start=40)], "refund?", by_words("efund"), 12)
     assert sent(chosen) == ["Refunds take 5 days.", "A refund by card takes 7."]
     assert chosen.text == text
 
@@ -57,10 +57,10 @@ def test_each_part_of_a_question_has_its_sentences() -> None:
     leaks = "The iron leaks at its seam. An iron leaks when it is too full. A leaking iron is too hot."
     passages = [passage(LONG + leaks), passage(LONG + "Refunds take 5 days.")]
     whole, rare, plain = by_words("iron", "leak", "seam", "full"), by_words("iron", "leak"), by_words("efund")
-    parts = [AskedPart(rare, [0, 1]), AskedPart(plain, [1, 0])]
+    parts = [QuestionPart(rare, [0, 1]), QuestionPart(plain, [1, 0])]
 
-    def read(parts: Sequence[AskedPart]) -> list[str]:
-        spans = RankedSentences(passages, "?", whole, count_tokens, parts).to_send(14)
+    def read(parts: Sequence[QuestionPart]) -> list[str]:
+        spans = RankedSentences(passages, "?", whole, count_tokens, parts).spans_to_send(14)
         return [one.words(span) for one, own in zip(passages, spans, strict=True) for span in own]
 
     assert "Refunds take 5 days." not in read([])
@@ -74,7 +74,7 @@ def test_a_passage_is_found_at_the_place_of_its_first_chunk() -> None:
 
     passages = [passage("word " * 20), passage("word " * 20, start=500), replace(passage("x"), document_id="b.md")]
     found = [chunk(0, 600, "c.md"), chunk(500, 520), chunk(520, 540), chunk(99, 120)]
-    assert found_at(passages, found) == [3, 1, 4]
+    assert passage_places(passages, found) == [3, 1, 4]
 
 
 def test_each_language_is_compared_with_itself() -> None:
@@ -88,7 +88,7 @@ def test_each_language_is_compared_with_itself() -> None:
     def likeness(sentences: Sequence[tuple[Evidence, TextSpan]]) -> Likeness:
         return alone([score(*one) for one in sentences])
 
-    chosen = to_send([own, other], "fee?", likeness, count_tokens("The fee is 5.") + count_tokens("费用为五元。"))
+    chosen = select([own, other], "fee?", likeness, count_tokens("The fee is 5.") + count_tokens("费用为五元。"))
     assert [sent(one) for one in chosen] == [["The fee is 5."], ["费用为五元。"]]
 
 
@@ -97,7 +97,7 @@ def test_what_others_have_said_counts_less_than_what_nobody_has_said() -> None:
     known = ["The fee by card is 5.", "For the fee a card is wanted."]
     text = LONG + " ".join([*known, "Returns abroad are free."])
     budget = count_tokens(known[0]) + count_tokens("Returns abroad are free.")
-    (chosen,) = to_send([passage(text)], "?", by_words("fee", "card", "free"), budget)
+    (chosen,) = select([passage(text)], "?", by_words("fee", "card", "free"), budget)
     assert sent(chosen) == [known[0], "Returns abroad are free."]
 
 
@@ -105,15 +105,15 @@ def test_a_sentence_that_another_version_repeats_is_left_out_unless_a_figure_dif
     now, before = "The return window for a kettle is 30 days.", "The return window for a kettle is 14 days."
     other = "A kettle is returned by parcel."
     budget = count_tokens(now) + count_tokens(before)
-    copies = to_send([passage(LONG + now), passage(LONG + now), passage(LONG + other)], "?", by_words("kettle"), budget)
+    copies = select([passage(LONG + now), passage(LONG + now), passage(LONG + other)], "?", by_words("kettle"), budget)
     assert [sent(one) for one in copies] == [[now], [], [other]]
-    differing = to_send([passage(LONG + now), passage(LONG + before)], "?", by_words("kettle"), budget)
+    differing = select([passage(LONG + now), passage(LONG + before)], "?", by_words("kettle"), budget)
     assert [sent(one) for one in differing] == [[now], [before]]
 
 
 def test_a_short_first_passage_goes_whole() -> None:
     first, second = passage("One thing. Another thing."), passage(LONG + "The best of all.")
-    chosen = to_send([first, second], "best?", by_words("best"), 60)
+    chosen = select([first, second], "best?", by_words("best"), 60)
     assert sent(chosen[0]) == ["One thing. Another thing."]
     assert "The best of all." in sent(chosen[1])[-1]
 
@@ -121,7 +121,7 @@ def test_a_short_first_passage_goes_whole() -> None:
 def test_a_row_brings_its_header_and_its_heading() -> None:
     rows = "".join(f"| Z{number} | {number} pounds |\n" for number in range(60))
     text = LONG + "\n\n## Fees\n\n| Zone | Fee |\n|---|---|\n" + rows
-    (chosen,) = to_send([passage(text)], "Z41?", by_words("Z41 "), 25)
+    (chosen,) = select([passage(text)], "Z41?", by_words("Z41 "), 25)
     assert "## Fees\n\n| Zone | Fee |\n|---|---|" in "\n".join(sent(chosen))
     assert "| Z41 | 41 pounds |" in "\n".join(sent(chosen))
 
@@ -129,49 +129,49 @@ def test_a_row_brings_its_header_and_its_heading() -> None:
 def test_a_row_with_points_in_its_cells_is_whole_and_brings_its_header() -> None:
     text = LONG + "\n\n| Code | Do |\n|---|---|\n| E1 | Wait. Restart. |\n| E2 | Clean it. Call us. |\n\n" + LONG
     expected = ["| Code | Do |\n|---|---|", "| E2 | Clean it. Call us. |"]
-    (chosen,) = to_send([passage(text)], "What?", by_words("Call"), sum(map(count_tokens, expected)))
+    (chosen,) = select([passage(text)], "What?", by_words("Call"), sum(map(count_tokens, expected)))
     assert sent(chosen) == expected
 
 
 def test_the_first_row_of_a_table_that_was_cut_answers_as_well() -> None:
     text = "| Islands | nine days from the harbour |\n| Mainland | three days by road and rail |\n\n" + LONG
     expected = "| Islands | nine days from the harbour |"
-    (chosen,) = to_send([passage(text)], "When?", by_words("Islands"), count_tokens(expected))
+    (chosen,) = select([passage(text)], "When?", by_words("Islands"), count_tokens(expected))
     assert sent(chosen) == [expected]
 
 
 def test_a_list_item_brings_the_line_that_introduces_it() -> None:
     text = LONG + "\n\nNot covered are:\n- dents\n- worn brushes\n- lost parts\n\n" + LONG
-    (chosen,) = to_send([passage(text)], "brushes?", by_words("brushes"), 5)
+    (chosen,) = select([passage(text)], "brushes?", by_words("brushes"), 5)
     assert sent(chosen) == ["Not covered are:", "- worn brushes"]
 
 
 def test_a_sentence_that_leans_on_the_one_before_brings_it() -> None:
     text = LONG + "Return it within 30 days. Otherwise a fee is due. " + LONG
-    (chosen,) = to_send([passage(text)], "fee?", by_words("fee"), 12)
+    (chosen,) = select([passage(text)], "fee?", by_words("fee"), 12)
     assert sent(chosen) == ["Return it within 30 days. Otherwise a fee is due."]
 
 
 def test_one_sentence_is_sent_even_where_it_is_too_long() -> None:
     text = "word " * 200 + "end."
-    (chosen,) = to_send([passage(text)], "?", by_words("end"), 20)
+    (chosen,) = select([passage(text)], "?", by_words("end"), 20)
     assert sent(chosen) == [text]
 
 
 def test_words_decide_where_there_are_no_scores() -> None:
     text = LONG + "The warranty lasts two years. " + LONG
-    (chosen,) = to_send([passage(text)], "How long is the warranty?", lambda *_: None, 6)
+    (chosen,) = select([passage(text)], "How long is the warranty?", lambda *_: None, 6)
     assert sent(chosen) == ["The warranty lasts two years."]
 
 
 def test_no_evidence_is_no_trouble() -> None:
-    assert to_send([], "?", by_words("a"), 100) == []
+    assert select([], "?", by_words("a"), 100) == []
 
 
 def test_a_quotation_is_short_and_holds_the_best_sentences() -> None:
     answers = "A fee is due. The fee is 5. No fee abroad. The fee is paid by card. "
     passages = [passage(LONG + answers + LONG), passage("The fee of old times.")]
-    quoted = RankedSentences(passages, "fee?", by_words("fee"), count_tokens).to_quote()
+    quoted = RankedSentences(passages, "fee?", by_words("fee"), count_tokens).spans_to_quote()
     text = " ".join(passages[0].words(span) for span in quoted[0])
     assert answers.strip() in text
     assert count_tokens(text) <= 120
@@ -182,7 +182,7 @@ def test_a_quotation_begins_with_the_stretch_whose_sentences_answer_together() -
     first = "The fee is due abroad, and for what it is due is written elsewhere. " + LONG
     second = LONG + "The fee is 5. It is due by card. Abroad it is free. " + LONG
     passages = [passage(first), passage(second)]
-    quoted = RankedSentences(passages, "?", by_words("fee", "card", "free"), count_tokens).to_quote()
+    quoted = RankedSentences(passages, "?", by_words("fee", "card", "free"), count_tokens).spans_to_quote()
     text = " ".join(passages[1].words(span) for span in quoted[1])
     assert "The fee is 5. It is due by card. Abroad it is free." in text
     words = [one.words(span) for one, spans in zip(passages, quoted, strict=True) for span in spans]
@@ -191,7 +191,7 @@ def test_a_quotation_begins_with_the_stretch_whose_sentences_answer_together() -
 
 def test_the_room_that_the_stretch_leaves_goes_to_what_it_does_not_say() -> None:
     passages = [passage(LONG + "The fee is 5. " + LONG), passage(LONG + "Abroad it is free. " + LONG)]
-    quoted = RankedSentences(passages, "?", by_words("fee", "free"), count_tokens).to_quote()
+    quoted = RankedSentences(passages, "?", by_words("fee", "free"), count_tokens).spans_to_quote()
     texts = [" ".join(one.words(span) for span in spans) for one, spans in zip(passages, quoted, strict=True)]
     assert "The fee is 5." in texts[0]
     assert "Abroad it is free." in texts[1]
@@ -200,14 +200,14 @@ def test_the_room_that_the_stretch_leaves_goes_to_what_it_does_not_say() -> None
 def test_a_sentence_that_is_too_long_is_quoted_alone() -> None:
     text = "word " * 200 + "end."
     passages = [passage(text)]
-    (quoted,) = RankedSentences(passages, "?", by_words("end"), count_tokens).to_quote()
+    (quoted,) = RankedSentences(passages, "?", by_words("end"), count_tokens).spans_to_quote()
     assert [passages[0].words(span) for span in quoted] == [text]
 
 
 def test_a_code_is_answered_by_the_sentences_that_have_it() -> None:
     text = LONG + "E07 means dusty sensors. E09 means a stuck brush. E16 means a hot battery."
     passages = [passage(text)]
-    quoted = RankedSentences(passages, "robot says E09", by_words("means"), count_tokens).to_quote()
+    quoted = RankedSentences(passages, "robot says E09", by_words("means"), count_tokens).spans_to_quote()
     words = " ".join(passages[0].words(span) for span in quoted[0])
     assert words == "E09 means a stuck brush."
 
@@ -218,7 +218,7 @@ def test_the_model_does_not_read_what_stands_under_other_codes() -> None:
     passages = [passage(text)]
 
     def sent(question: str) -> str:
-        ((*spans,),) = RankedSentences(passages, question, by_words("means"), count_tokens).to_send(500)
+        ((*spans,),) = RankedSentences(passages, question, by_words("means"), count_tokens).spans_to_send(500)
         return " ".join(passages[0].words(span) for span in spans)
 
     assert "stuck brush" in sent("robot says E09")
@@ -230,7 +230,7 @@ def test_the_model_does_not_read_what_stands_under_other_codes() -> None:
 
 def test_other_codes_are_left_out_of_a_short_passage_that_would_go_whole() -> None:
     passages = [passage("E05 means a turning brush. E09 means a stuck brush.")]
-    (sent,) = RankedSentences(passages, "robot says E09", by_words("brush"), count_tokens).to_send(500)
+    (sent,) = RankedSentences(passages, "robot says E09", by_words("brush"), count_tokens).spans_to_send(500)
     assert [passages[0].words(span) for span in sent] == ["E09 means a stuck brush."]
 
 
@@ -238,7 +238,7 @@ def test_a_rare_code_weighs_more_than_a_name_that_is_everywhere() -> None:
     about_k2 = passage("The K2 kettle boils. The K2 kettle is red. The K2 kettle has a free repair. " + LONG)
     codes = passage(LONG + "E09 means a stuck brush. " + LONG)
     ranked = RankedSentences([about_k2, codes], "K2 shows E09, free repair?", by_words("free", "repair"), count_tokens)
-    assert "E09 means a stuck brush." in " ".join(codes.words(span) for span in ranked.to_quote()[1])
+    assert "E09 means a stuck brush." in " ".join(codes.words(span) for span in ranked.spans_to_quote()[1])
 
 
 PIECES = st.sampled_from(
@@ -267,7 +267,7 @@ def test_spans_are_ordered_disjoint_and_within_the_budget(
     def likeness(sentences: Sequence[tuple[Evidence, TextSpan]]) -> Likeness:
         return alone([data.draw(st.floats(-1, 1)) for _ in sentences])
 
-    chosen = to_send([passage(text, start) for text in texts], "?", likeness, budget)
+    chosen = select([passage(text, start) for text in texts], "?", likeness, budget)
     spans = [span for one in chosen for span in one.sent]
     assert all(one.start <= span.start < span.end <= one.end for one in chosen for span in one.sent)
     assert all(a.end <= b.start for one in chosen for a, b in pairwise(one.sent))
@@ -278,9 +278,9 @@ def test_spans_are_ordered_disjoint_and_within_the_budget(
 def test_a_text_that_was_read_before_has_its_sentences_where_it_stands_now() -> None:
     text = "Not covered:\n- rust that comes from water and from salt\n- dents"
     likeness = by_words("dents")
-    (alone_first,) = RankedSentences([passage(text)], "dents?", likeness, count_tokens).to_send(6)
+    (alone_first,) = RankedSentences([passage(text)], "dents?", likeness, count_tokens).spans_to_send(6)
     other, later = passage("Another passage says nothing of it. " * 20, 7), passage(text, 1000)
-    _, behind = RankedSentences([other, later], "dents?", likeness, count_tokens).to_send(6)
+    _, behind = RankedSentences([other, later], "dents?", likeness, count_tokens).spans_to_send(6)
     shifted = [TextSpan(one.start + 1000, one.end + 1000) for one in alone_first]
     assert list(behind) == shifted
     assert [later.words(span) for span in behind] == ["Not covered:", "- dents"]

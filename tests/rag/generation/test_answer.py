@@ -8,8 +8,8 @@ import pytest
 
 from rag.generation.answer import (
     AnswerRequest,
-    begun_conclusion,
     conclusion,
+    conclusion_opening,
     generate_answer,
     is_closed,
     is_word_for_word,
@@ -255,7 +255,7 @@ def test_a_conclusion_is_begun_behind_a_true_quotation_alone(
 ) -> None:
     mark = "”" if language == "zh" else '"'
     quotation = copied[: copied.rfind(mark) + 1]
-    assert begun_conclusion(copied, [RETURNS_PASSAGE, CHINESE_PASSAGE], language) == (
+    assert conclusion_opening(copied, [RETURNS_PASSAGE, CHINESE_PASSAGE], language) == (
         quotation + begun if begun else ""
     )
 

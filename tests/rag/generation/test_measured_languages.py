@@ -20,9 +20,9 @@ def _measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     counts = {"replies": 20, "in_language": 18, "answerable": 16, "right": 8}
     path.write_text(json.dumps({"m:1b": {"de": counts, "ja": counts | {"in_language": 17}}}), encoding="utf-8")
     monkeypatch.setattr(measured_languages, "MEASURED_PATH", path)
-    measured_languages._all.cache_clear()
+    measured_languages._measurements.cache_clear()
     yield
-    measured_languages._all.cache_clear()
+    measured_languages._measurements.cache_clear()
 
 
 def test_from_nine_tenths_on_the_language_is_kept() -> None:
@@ -56,7 +56,7 @@ def test_nothing_is_told_of_what_the_reader_can_check() -> None:
 def test_the_shipped_counts_can_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
     shipped = Path(measured_languages.__file__).with_name("measured_languages.json")
     monkeypatch.setattr(measured_languages, "MEASURED_PATH", shipped)
-    measured_languages._all.cache_clear()
+    measured_languages._measurements.cache_clear()
     assert measured_language("nobody:1b", "de") is None
     for languages in json.loads(shipped.read_text(encoding="utf-8")).values():
         for counts in languages.values():

@@ -9,7 +9,7 @@ import pytest
 from filelock import FileLock
 
 from rag.errors import AnswerCancelled, OllamaRefused
-from rag.generation.model_loading import load, unload, without_answers
+from rag.generation.model_loading import hold_all_slots, load, unload
 from rag.ollama.client import OllamaClient
 from rag.queue.admission import Admission
 from rag.settings import Settings
@@ -51,7 +51,7 @@ def test_it_waits_for_running_answers_tells_how_many_and_lets_none_begin() -> No
         if running:
             running.pop().close()
 
-    with without_answers(admission, waiting):
+    with hold_all_slots(admission, waiting):
         assert heard[:2] == [2, 1]
         assert admission.occupancy().running == 2  # both are ours
         with admission.ticket() as late:
@@ -61,7 +61,7 @@ def test_it_waits_for_running_answers_tells_how_many_and_lets_none_begin() -> No
 
 def test_with_no_answer_running_nothing_is_waited_for_and_no_estimate_is_taught() -> None:
     admission = Admission(3, 8)
-    with without_answers(admission, lambda count: pytest.fail("there is nothing to wait for")):
+    with hold_all_slots(admission, lambda count: pytest.fail("there is nothing to wait for")):
         assert admission.occupancy().running == 3
     assert admission.occupancy().average_seconds is None
 
@@ -71,7 +71,7 @@ def test_giving_up_gives_every_slot_back() -> None:
     with (
         admission.ticket(),
         pytest.raises(AnswerCancelled),
-        without_answers(admission, lambda count: cancelled.set(), cancelled),
+        hold_all_slots(admission, lambda count: cancelled.set(), cancelled),
     ):
         pytest.fail("an answer is running")
     assert admission.occupancy().running == 0
@@ -90,21 +90,21 @@ def test_unloading_is_over_when_the_model_is_out_of_memory(stub: OllamaStub) -> 
 @pytest.mark.slow
 def test_a_second_program_waits_outside_without_holding_a_slot(tmp_path: Path) -> None:
     admission, cancelled, path = Admission(2, 8), threading.Event(), tmp_path / "admission" / "models.lock"
-    with without_answers(admission, lambda count: pytest.fail("nobody is there"), lock=path):
+    with hold_all_slots(admission, lambda count: pytest.fail("nobody is there"), lock=path):
         assert admission.occupancy().running == 2
 
     def waiting(count: int) -> None:
         assert count == 0  # no slot is held
         cancelled.set()
 
-    with FileLock(path), pytest.raises(AnswerCancelled), without_answers(admission, waiting, cancelled, path):
+    with FileLock(path), pytest.raises(AnswerCancelled), hold_all_slots(admission, waiting, cancelled, path):
         pytest.fail("somebody else is in")
-    with without_answers(admission, waiting, lock=path):
+    with hold_all_slots(admission, waiting, lock=path):
         assert admission.occupancy().running == 2
 
 
 def test_without_a_folder_for_the_lock_it_is_done_all_the_same(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
     admission = Admission(1, 8)
-    with without_answers(admission, lambda count: None, lock=tmp_path / "file" / "models.lock"):
+    with hold_all_slots(admission, lambda count: None, lock=tmp_path / "file" / "models.lock"):
         assert admission.occupancy().running == 1

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rag.errors import PromptTooLong
-from rag.generation.prompt import ContextFit, as_data, beginning, build_messages, insist_on_language, to_reply
+from rag.generation.prompt import ContextFit, as_data, beginning, build_messages, insist_on_language, reply_prompt
 from rag.protocols import Message
 from rag.schema import Evidence, Language, TextSpan
 
@@ -84,7 +84,7 @@ def test_harmless_text_stays_as_it_is() -> None:
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_the_wish_for_a_reply_comes_last(language: Language) -> None:
     messages = build_messages("How long?", [PASSAGE], language)
-    asked = to_reply(messages, "How long?", language)
+    asked = reply_prompt(messages, "How long?", language)
     assert asked[:-1] == messages[:-1]
     assert asked[-1].content.startswith(messages[-1].content)
     assert len(asked[-1].content) < len(messages[-1].content) + 100
@@ -104,7 +104,8 @@ def test_the_wish_for_a_reply_comes_last(language: Language) -> None:
     ],
 )
 def test_yes_or_no_is_wished_for_where_it_is_asked_for(question: str, language: Language, *, is_asked: bool) -> None:
-    wish = to_reply(build_messages(question, [PASSAGE], language), question, language)[-1].content.rsplit("\n\n", 1)[1]
+    prompt = reply_prompt(build_messages(question, [PASSAGE], language), question, language)
+    wish = prompt[-1].content.rsplit("\n\n", 1)[1]
     assert ("a yes or a no" in wish or "能还是不能" in wish) is is_asked
 
 
@@ -112,7 +113,7 @@ def test_yes_or_no_is_wished_for_where_it_is_asked_for(question: str, language: 
     ("language", "first", "last"), [("en", "what the documents say", "no."), ("zh", "资料", "不是。")]
 )
 def test_the_documents_come_before_the_verdict(language: Language, first: str, last: str) -> None:
-    wish = to_reply(build_messages("能退吗？Can I?", [PASSAGE], language), "能退吗？Can I?", language)[-1].content
+    wish = reply_prompt(build_messages("能退吗？Can I?", [PASSAGE], language), "能退吗？Can I?", language)[-1].content
     assert wish.endswith(last)
     assert first in wish.rsplit("\n\n", 1)[1]
 
@@ -120,8 +121,8 @@ def test_the_documents_come_before_the_verdict(language: Language, first: str, l
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_an_opening_comes_behind_the_wish_which_asks_for_no_verdict_first(language: Language) -> None:
     messages = build_messages("Can I return it?", [PASSAGE], language)
-    *asked, begun = to_reply(messages, "Can I return it?", language, "They say: ")
-    assert asked == to_reply(messages, "How long?", language)
+    *asked, begun = reply_prompt(messages, "Can I return it?", language, "They say: ")
+    assert asked == reply_prompt(messages, "How long?", language)
     assert begun == Message("assistant", "They say: ")
 
 
@@ -242,7 +243,7 @@ def test_a_longer_question_never_fits_where_a_shorter_one_does_not(first: int, s
 )
 def test_a_customer_in_a_third_language_is_answered_in_it(third: str, wish: str) -> None:
     messages = build_messages("Wie lange?", [PASSAGE], "en")
-    asked = to_reply(messages, "Kann ich das?", "en", third_language=third)
+    asked = reply_prompt(messages, "Kann ich das?", "en", third_language=third)
     assert asked[:-1] == messages[:-1]
     assert asked[-1].content.rsplit("\n\n", 1)[0] == messages[-1].content
     assert asked[-1].content.rsplit("\n\n", 1)[1].startswith(wish) or wish in asked[-1].content.rsplit("\n\n", 1)[1]

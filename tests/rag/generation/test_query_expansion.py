@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rag.errors import ModelStoppedHalfway
-from rag.evidence.packing import continued
+from rag.evidence.packing import append_second_search
 from rag.generation.query_expansion import QUICK_TOKENS_A_SECOND, SURE_PROBABILITY, expansion
 from rag.pipeline import AskOptions, Pipeline
 from rag.protocols import GeneratedText, GenerationPart, Message
@@ -221,12 +221,12 @@ def passage(number: int, document: str, start: int, end: int) -> Evidence:
 def test_passages_of_the_second_search_stand_behind_those_that_are_shown() -> None:
     shown = [passage(1, "a", 0, 10), passage(2, "b", 0, 10), passage(3, "c", 0, 10)]
     found = [passage(1, "d", 0, 10), passage(2, "c", 5, 20), passage(3, "a", 20, 30), passage(4, "a", 0, 10)]
-    joined = continued(shown, found)
+    joined = append_second_search(shown, found)
     assert [(one.number, one.document_id, one.start, one.end) for one in joined] == [
         (1, "a", 0, 10), (2, "b", 0, 10), (3, "c", 5, 20), (4, "d", 0, 10), (5, "a", 20, 30),
     ]  # fmt: skip
     assert [bool(one.sent) for one in joined] == [True, False, True, True, True]
-    assert continued(shown, shown) == tuple(shown)
+    assert append_second_search(shown, shown) == tuple(shown)
 
 
 def test_the_bound_is_a_probability() -> None:

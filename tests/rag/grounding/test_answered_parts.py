@@ -2,9 +2,9 @@
 
 import pytest
 
-from rag.grounding.answered_parts import PartsOfReply, lacks_asked_value, says_not_found
+from rag.grounding.answered_parts import PartsOfReply, lacks_expected_value, says_not_found
 from rag.grounding.citations import ground
-from rag.retrieval.question import asked_parts
+from rag.retrieval.question import message_parts
 from rag.schema import Evidence, Language
 
 TRIAL = (
@@ -21,7 +21,7 @@ def evidence(text: str, language: Language = "en") -> tuple[Evidence, ...]:
 
 def open_parts(question: str, reply: str, text: str, language: Language = "en") -> tuple[str, ...]:
     read = evidence(text, language)
-    return PartsOfReply(reply, ground(reply, read, question), read, question, asked_parts(question)).unanswered
+    return PartsOfReply(reply, ground(reply, read, question), read, question, message_parts(question)).unanswered
 
 
 @pytest.mark.parametrize(
@@ -92,8 +92,8 @@ def test_a_part_is_answered_by_what_is_supported(
 def test_what_is_made_up_about_an_open_part_is_found(question: str, reply: str, text: str, left: str) -> None:
     language: Language = "zh" if text == ZH else "en"
     read = evidence(text, language)
-    of_reply = PartsOfReply(reply, ground(reply, read, question), read, question, asked_parts(question))
-    for span in reversed(of_reply.invented()):
+    of_reply = PartsOfReply(reply, ground(reply, read, question), read, question, message_parts(question))
+    for span in reversed(of_reply.invented_sentences()):
         reply = reply[: span.start] + reply[span.end :]
     assert reply == left
 
@@ -130,9 +130,9 @@ def test_in_chinese_too(question: str, reply: str, unanswered: tuple[str, ...]) 
     ],
 )  # fmt: skip
 def test_a_reply_without_the_figure_that_is_asked_for(asked: str, reply: str, *, lacks: bool) -> None:
-    read, parts = evidence(TRIAL), asked_parts(asked) or (asked,)
+    read, parts = evidence(TRIAL), message_parts(asked) or (asked,)
     unanswered = PartsOfReply(reply, ground(reply, read, asked), read, asked, parts).unanswered
-    assert lacks_asked_value(reply, parts, unanswered) is lacks
+    assert lacks_expected_value(reply, parts, unanswered) is lacks
 
 
 @pytest.mark.parametrize(

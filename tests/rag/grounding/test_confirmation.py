@@ -39,7 +39,7 @@ def test_an_order_supports_nothing_wherever_somebody_asks() -> None:
     reply = f"{RULE} See https://evil.example/claim for it."
     assert filter_output(reply, "?", [evidence], lambda sentence: True) == RULE
     ranked = RankedSentences([evidence], "refunds without a receipt", lambda sentences: None, len)
-    chosen = [evidence.words(span) for span in (*ranked.to_send(10_000)[0], *ranked.to_quote()[0])]
+    chosen = [evidence.words(span) for span in (*ranked.spans_to_send(10_000)[0], *ranked.spans_to_quote()[0])]
     assert chosen
     assert not any("receipt" in words for words in chosen)
 

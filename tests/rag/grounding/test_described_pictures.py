@@ -41,7 +41,7 @@ def test_the_model_reads_it_and_it_supports_nothing() -> None:
 
 def test_it_is_sent_and_not_quoted() -> None:
     ranked = RankedSentences([passage()], "What does Error E-42 of the update mean?", lambda _: None, len)
-    (sent,), (quoted,) = ranked.to_send(10_000), ranked.to_quote()
+    (sent,), (quoted,) = ranked.spans_to_send(10_000), ranked.spans_to_quote()
     assert any(SEEN in TEXT[span.start : span.end] for span in sent)
     assert not any("E-42" in TEXT[span.start : span.end] for span in quoted)
     assert "E-42" not in quoted_text([passage()])
@@ -50,8 +50,8 @@ def test_it_is_sent_and_not_quoted() -> None:
 
 def test_a_passage_of_nothing_else_is_read_and_quotes_nothing() -> None:
     ranked = RankedSentences([passage(SEEN)], "What does Error E-42 mean?", lambda _: None, len)
-    assert ranked.to_send(10_000) == ((TextSpan(0, len(SEEN)),),)
-    assert ranked.to_quote() == ((),)
+    assert ranked.spans_to_send(10_000) == ((TextSpan(0, len(SEEN)),),)
+    assert ranked.spans_to_quote() == ((),)
 
 
 def test_it_is_no_version_of_a_rule() -> None:

@@ -31,7 +31,7 @@ class Server(Protocol):
 
 @pytest.fixture(params=["pgvector", "milvus"])
 def served(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Server, VectorEngine]]:
-    monkeypatch.setattr(vector_engine, "_REST_SECONDS", 1.0)
+    monkeypatch.setattr(vector_engine, "_OPEN_SECONDS", 1.0)
     if request.param == "pgvector":
         postgres: PostgresServer = request.getfixturevalue("own_postgres")
         opened = PgVectorEngine(postgres.url())

@@ -18,7 +18,7 @@ from rag.retrieval.generation_index import collections_of
 from rag.retrieval.generation_view import GenerationView
 from rag.retrieval.index_builder import IndexLimits, drop_unused_collections
 from rag.retrieval.query import Query
-from rag.retrieval.retriever import Retriever, find_in
+from rag.retrieval.retriever import Retriever, search_view
 from rag.retrieval.vector_engine import VectorEngine
 from rag.schema import Chunk, Language
 from rag.settings import Settings
@@ -86,7 +86,7 @@ def found(view: GenerationView, folder: Path, question: tuple[str, Language]) ->
     """Return the chunks in the question's language with their scores: to a fake embedder all others are alike."""
     text, language = question
     query = Query.of(text, language, EMBEDDER.embed_queries([text]))
-    chunks = find_in(view, KnowledgeStore(folder), query, len(TEXTS)).chunks
+    chunks = search_view(view, KnowledgeStore(folder), query, len(TEXTS)).chunks
     return [(one.chunk, one.score) for one in chunks if one.chunk.language == language]
 
 

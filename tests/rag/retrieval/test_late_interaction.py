@@ -18,10 +18,10 @@ from rag.retrieval.late_interaction import (
     SentenceSimilarity,
     Signs,
     TokenWeights,
+    heaviest_tokens,
     similarities,
     span_likeness,
     token_cosines,
-    weighed,
 )
 from rag.retrieval.retriever import Retriever
 from rag.schema import Document, QuestionTokens, Retrieval
@@ -105,7 +105,7 @@ def test_nothing_to_compare() -> None:
 def test_of_a_long_question_the_rarest_tokens_count() -> None:
     count = WEIGHED_TOKENS + 10
     tokens = QueryTokens(np.arange(count, dtype=np.int32), unit(count, 0))
-    question = weighed(tokens, np.arange(count, dtype=np.float64))
+    question = heaviest_tokens(tokens, np.arange(count, dtype=np.float64))
     assert question.weights.tolist() == list(range(count - 1, 9, -1))
     np.testing.assert_array_equal(question.vectors[0], tokens.vectors[-1])
 

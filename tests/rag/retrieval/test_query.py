@@ -20,7 +20,7 @@ from rag.retrieval.query import (
     glossary_of,
     queries_of,
 )
-from rag.retrieval.question import last_said, leans
+from rag.retrieval.question import last_real_question, may_be_follow_up
 from rag.retrieval.retriever import Retriever
 from rag.schema import Language
 from rag.settings import Settings
@@ -52,7 +52,7 @@ def in_both(question: str, language: Language, previous: str, embedder: Embedder
     ],
 )
 def test_the_last_that_says_more_than_thanks(earlier: Sequence[str], said: str) -> None:
-    assert last_said(earlier) == said
+    assert last_real_question(earlier) == said
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_the_last_that_says_more_than_thanks(earlier: Sequence[str], said: str) 
     ],
 )
 def test_words_that_lean_on_what_was_said(question: str, expected: bool) -> None:
-    assert leans(question) is expected
+    assert may_be_follow_up(question) is expected
 
 
 def test_the_earlier_question_counts_by_its_share() -> None:
@@ -87,7 +87,7 @@ def test_the_earlier_question_counts_by_its_share() -> None:
 
 def test_what_the_same_message_tells_counts_more_than_an_earlier_question() -> None:
     story, question = "my kettle leaks", "which one is right"
-    [told] = queries_of([SearchRequest(Wording(question), story, is_told_with_it=True)], "en", EMBEDDER)
+    [told] = queries_of([SearchRequest(Wording(question), story, is_same_message=True)], "en", EMBEDDER)
     earlier = in_both(question, "en", story)
     assert told.terms["kettle"] > earlier.terms["kettle"]
     assert told.shares[-1] > earlier.shares[-1]

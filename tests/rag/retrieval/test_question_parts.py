@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rag.retrieval.question import MOST_PARTS, parts_of
-from rag.retrieval.retriever import Retriever, with_best_of_parts
+from rag.retrieval.retriever import Retriever, put_parts_first
 from rag.schema import Chunk, Language, RetrievedChunk
 from rag.settings import Settings
 from rag.storage.store import KnowledgeStore
@@ -90,7 +90,7 @@ def found(*numbers: int) -> list[RetrievedChunk]:
 def test_the_best_of_each_part_is_among_the_first(
     whole: tuple[int, ...], parts: tuple[tuple[int, ...], ...], expected: list[int]
 ) -> None:
-    merged = with_best_of_parts(found(*whole), [found(*part) for part in parts])
+    merged = put_parts_first(found(*whole), [found(*part) for part in parts])
     assert [one.chunk.chunk_id for one in merged] == expected
     scores = [one.score for one in merged]
     assert scores == sorted(scores, reverse=True)

@@ -10,8 +10,8 @@ from rag.protocols import FloatMatrix
 from rag.retrieval.vector_engine import (
     Batch,
     ChunkIds,
+    CircuitBreaker,
     EngineVectorIndex,
-    Rest,
     VectorEngine,
     collection_name,
     engine_of,
@@ -171,10 +171,10 @@ def test_a_name_from_a_manifest_is_a_name_and_no_statement(filled: VectorEngine)
 
 
 def test_an_engine_that_failed_keeps_nobody_waiting() -> None:
-    rest = Rest("here")
-    with pytest.raises(VectorEngineUnavailable, match="slow"), rest.asking():
+    rest = CircuitBreaker("here")
+    with pytest.raises(VectorEngineUnavailable, match="slow"), rest.guard():
         raise VectorEngineUnavailable(server="here", reason="slow")
-    with pytest.raises(VectorEngineUnavailable, match="slow"), rest.asking():
+    with pytest.raises(VectorEngineUnavailable, match="slow"), rest.guard():
         raise AssertionError("it is not asked again at once")
 
 

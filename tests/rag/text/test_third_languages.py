@@ -8,7 +8,7 @@ import pytest
 from eval.core.question_sets import DESK_CASES, GOLDEN_DIR, LANGUAGE_CASES
 from rag.text.language import (
     customer_language,
-    is_in_other_than_third,
+    is_certainly_not_in,
     prompt_language,
     third_language,
     third_language_after,
@@ -83,5 +83,5 @@ def test_what_is_too_short_to_tell_is_in_the_language_of_what_came_before() -> N
 
 
 def test_a_neighbouring_language_is_no_other_one() -> None:
-    assert not is_in_other_than_third("Запишете номера на кутията.", "ru")
-    assert is_in_other_than_third("Die Garantie beträgt drei Jahre.", "ru")
+    assert not is_certainly_not_in("Запишете номера на кутията.", "ru")
+    assert is_certainly_not_in("Die Garantie beträgt drei Jahre.", "ru")

@@ -75,15 +75,15 @@ def test_the_users_of_a_key_have_their_share_together(gate: Gate) -> None:
     pool = FairPool(8, "test", Share(2, 4), key_share=Share(3, 5))
     for number in range(8):
         pool.submit(f"key:shop/{number}", gate.work(f"shop {number}"))
-    assert pool.ahead_of("key:shop/9") > 0
+    assert pool.pieces_ahead("key:shop/9") > 0
     with pytest.raises(OwnQueueFull, match="5 of your questions"):
         pool.submit("key:shop/9", gate.work("one too many"))
-    goes_on = pool.submit("key:shop/9", gate.work("goes on"), goes_on=True)
+    continuation = pool.submit("key:shop/9", gate.work("goes on"), is_continuation=True)
     others = [pool.submit(name, gate.work(name)) for name in ("anna", "key:other/1", "key:other/2")]
     assert sorted(gate.until_begun(6)) == ["anna", "key:other/1", "key:other/2", "shop 0", "shop 1", "shop 2"]
     gate.open()
     assert [future.result(timeout=10) for future in others] == ["anna", "key:other/1", "key:other/2"]
-    assert goes_on.result(timeout=10) == "goes on"
+    assert continuation.result(timeout=10) == "goes on"
     pool.shutdown()
     assert len(gate.begun) == 12, "nobody was lost"
 

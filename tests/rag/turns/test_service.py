@@ -226,7 +226,7 @@ def test_a_turn_is_searched_for_until_its_passages_are_there_or_it_ends_without(
 
     def goes_first_seconds() -> float:
         began_at = time.monotonic()
-        turns.searches.let_go_first(0.05)
+        turns.searches.wait_until_idle(0.05)
         return time.monotonic() - began_at
 
     turn_id = turns.submit("token-1", TurnRequest("How long?", session="local"))
@@ -236,7 +236,7 @@ def test_a_turn_is_searched_for_until_its_passages_are_there_or_it_ends_without(
     assert goes_first_seconds() >= 0.05
     gates[0].set()
     turns.wait(turn_id, lambda turn: bool(turn.evidence), timeout_seconds=10)
-    turns.searches.let_go_first(10)
+    turns.searches.wait_until_idle(10)
     assert goes_first_seconds() < 0.05
     gates[1].set()
     ended(turns, turn_id)
@@ -244,7 +244,7 @@ def test_a_turn_is_searched_for_until_its_passages_are_there_or_it_ends_without(
     broken = start(StepPipeline([KnowledgeBaseMissing(folder="nowhere")]))
     ended(broken, broken.submit("token-2", TurnRequest("How long?", session="local")))
     began_at = time.monotonic()
-    broken.searches.let_go_first(10)
+    broken.searches.wait_until_idle(10)
     assert time.monotonic() - began_at < 5
 
 
@@ -456,9 +456,9 @@ def test_a_waiting_turn_that_nobody_reads_gives_up_its_place(start: Start) -> No
     turn_id = turns.submit("token-1", TurnRequest("How long?", session="local"))
     turns.wait(turn_id, lambda turn: turn.state == "queued", timeout_seconds=10)
     assert turns.occupancy().waiting == 1
-    assert turns.give_up_abandoned() == 1
+    assert turns.cancel_abandoned() == 1
     assert ended(turns, turn_id).state == "stopped"
-    assert turns.give_up_abandoned() == 0
+    assert turns.cancel_abandoned() == 0
 
 
 def test_a_turn_that_is_read_or_runs_is_not_given_up(start: Start) -> None:
@@ -466,11 +466,11 @@ def test_a_turn_that_is_read_or_runs_is_not_given_up(start: Start) -> None:
     turns = start(StepPipeline([FOUND, Queued(5), gate, ThinkingDelta("Hm"), threading.Event()]))
     turn_id = turns.submit("token-1", TurnRequest("How long?", session="local"))
     turns.wait(turn_id, lambda turn: turn.state == "queued", timeout_seconds=10)
-    assert turns.give_up_abandoned() == 0
+    assert turns.cancel_abandoned() == 0
     gate.set()
     turns.wait(turn_id, lambda turn: turn.state == "thinking", timeout_seconds=10)
     turns._abandoned_after_seconds = 0.0
-    assert turns.give_up_abandoned() == 0
+    assert turns.cancel_abandoned() == 0
 
 
 def test_closing_stops_everything_and_keeps_it(start: Start) -> None:

@@ -10,7 +10,7 @@ from rag.turns.service import Searches
 
 def waited_seconds(searches: Searches, timeout_seconds: float) -> float:
     began_at = time.monotonic()
-    searches.let_go_first(timeout_seconds)
+    searches.wait_until_idle(timeout_seconds)
     return time.monotonic() - began_at
 
 

@@ -48,7 +48,7 @@ def pipeline_over(folder: Path, urls: Sequence[str], **changes: object) -> Pipel
     hosts = hosts_of(settings)
     assert hosts is not None
     generator = HostedGenerator(settings, hosts)
-    gateway = ModelGateway(generator, Admission.of(settings), generator_of=generator.at)
+    gateway = ModelGateway(generator, Admission.of(settings), generator_of=generator.for_host)
     return Pipeline(replace(parts, settings=settings, gateway=gateway))
 
 
