@@ -83,7 +83,7 @@ class Backlog:
         return taken[::-1]
 
     def close(self) -> None:
-        """Give out no more batches."""
+        """Hand out no more batches."""
         with self._changed:
             self._is_closed = True
             self._changed.notify_all()
@@ -144,7 +144,7 @@ class EmbeddingShare:
         return dict(self._refused)
 
     def begin(self, backlog: Backlog) -> None:
-        """Help with what is in the backlog, in a thread of its own."""
+        """Work on the backlog in a separate thread."""
         self._server.join(self._run)
         try:
             self._server.forget_dead()
@@ -156,7 +156,7 @@ class EmbeddingShare:
         self._thread.start()
 
     def require_sound(self) -> None:
-        """Raise what ended the thread, if anything."""
+        """Raise the error that ended the thread, if any."""
         if self._failure is not None:
             raise self._failure
 

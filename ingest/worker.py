@@ -73,7 +73,7 @@ class EmbeddingWorker:
         self._clean_due_at = 0.0
 
     def run(self, ended: threading.Event) -> None:
-        """Embed until the event is set, or a ``KeyboardInterrupt``; then give back what is not done.
+        """Embed until the event is set, or a ``KeyboardInterrupt``; then return the unfinished jobs.
 
         Raises ``DatabaseUnavailable`` where the server is away at the beginning; later it is waited for.  Raises
         ``WorkerRefused`` where an ingest found the vectors broken.
@@ -93,7 +93,7 @@ class EmbeddingWorker:
                     ended.wait(_AGAIN_SECONDS)
 
     def _serve(self, pool: ThreadPoolExecutor, ended: threading.Event) -> None:
-        """Do jobs, and wait for new ones, until the server goes away."""
+        """Work on jobs until the server goes away."""
         with closing(self._jobs.notices()) as notices:
             while not ended.is_set():
                 self._jobs.register(self.name)
@@ -131,14 +131,14 @@ class EmbeddingWorker:
                 ended.wait(_AGAIN_SECONDS)
 
     def _report(self, passages: int = 0, seconds: float = 0.0, problem: AnswerdeskError | None = None) -> None:
-        """Tell what has changed."""
+        """Report a change of state."""
         before = self.state
         self.state = WorkerState(before.passages + passages, before.busy_seconds + seconds, problem)
         if str(problem) != str(before.problem) or passages:
             self._tell(self.state)
 
     def _leave(self) -> None:
-        """Give back a job and leave; a server that is unreachable notices by itself."""
+        """Return a job and leave; an unreachable server notices by itself."""
         with suppress(DatabaseUnavailable):
             self._jobs.retire(self.name)
         self._jobs.leave(self.name)
@@ -165,7 +165,7 @@ class _Console:
         self._spoke_at = time.monotonic()
 
     def tell(self, state: WorkerState) -> None:
-        """Say what is new."""
+        """Print what changed."""
         problem = state.problem.text(self._language) if state.problem is not None else ""
         if problem != self._problem:
             self._problem = problem
@@ -175,7 +175,7 @@ class _Console:
             self._report(self.figures(state))
 
     def figures(self, state: WorkerState) -> str:
-        """Return how much was done."""
+        """Return the figures in words."""
         rate = state.passages / state.busy_seconds if state.busy_seconds else 0.0
         return translate("ingest.worker_figures", self._language, passages=state.passages, rate=rate)
 

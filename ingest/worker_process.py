@@ -1,4 +1,4 @@
-"""A child process for one long job, which its parent talks to and can stop.
+"""A child process for one long job, controlled by its parent.
 
 The request, ``{"settings", "job"}``, is one line of JSON on the child's standard input.  Its replies are lines of JSON,
 ``[kind, value]``, on standard output: ``progress`` while it works, and at last ``summary`` or ``failure``.  It runs
@@ -63,7 +63,7 @@ class WorkerProcess:
             os.killpg(process.pid, number)
 
     def run(self, job: object, progress: Tell) -> Any:  # noqa: ANN401 - JSON, whose kind the caller knows
-        """Do the job and return its summary; ``progress`` is called in this thread.
+        """Run the job and return its summary; ``progress`` is called in this thread.
 
         Raises the error that ended the work, and ``IngestStopped`` where it was stopped or its process died.
         """
@@ -125,7 +125,7 @@ def _tell(replies: TextIO, kind: str, value: object) -> None:
 
 
 def serve_parent(work: Callable[[Settings, Any, Tell], object]) -> None:
-    """Read the request and do ``work(settings, job, tell)``, in the child; its result is the summary, as JSON has it.
+    """Read the request and run ``work(settings, job, tell)`` in the child; its result is the summary, as JSON.
 
     Standard output is out of reach of libraries that print.
     """

@@ -434,7 +434,7 @@ class KnowledgeService(GuardedService[KnowledgeRegistry]):
 
         def work(control: JobControl) -> IngestSummary:
             summary = self.shelf.run(self._settings, job, control)
-            if not summary.shut_out:
+            if not summary.is_held_back:
                 refused = {Path(str(failure.details["path"])) for failure in summary.failures}
                 folder = self._uploads.folder
                 self._uploads.discard([name for name in names if folder / name in refused])

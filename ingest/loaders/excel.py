@@ -101,8 +101,8 @@ def load_xlsx(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Docume
     relationships = package.relationships(main)
     book = _Workbook(
         package,
-        list(_shared_strings(package, package.related(main, "sharedStrings"))),
-        DateFormats.of(package.tree(package.related(main, "styles")), child(workbook, "workbookPr")),
+        list(_shared_strings(package, package.related_part(main, "sharedStrings"))),
+        DateFormats.of(package.tree(package.related_part(main, "styles")), child(workbook, "workbookPr")),
     )
     sheets = []
     for entry in descendants(workbook, "sheet"):
@@ -168,7 +168,7 @@ class _Workbook:
         cells: list[str] = []
         column = 0
         for cell in element:
-            place = _place(str(cell.get("r") or ""))
+            place = _cell_position(str(cell.get("r") or ""))
             column = place[1] if place is not None else column + 1
             if local_name(cell) != "c" or column > _LARGEST_COLUMN:
                 continue
@@ -196,14 +196,14 @@ class _Workbook:
         targets = {key: found.target for key, found in self.package.relationships(name).items() if found.external}
         links: dict[tuple[int, int], str] = {}
         for found in _elements(content, "hyperlink") if targets else ():
-            place = _place(str(found.get("ref") or ""))
+            place = _cell_position(str(found.get("ref") or ""))
             target = targets.get(_relationship_id(found))
             if place is not None and target:
                 links[place] = target
         return links
 
     def _boxes(self, name: str) -> Iterator[str]:
-        drawing = self.package.tree(self.package.related(name, "drawing"))
+        drawing = self.package.tree(self.package.related_part(name, "drawing"))
         for body in descendants(drawing, "txBody") if drawing is not None else ():
             lines = ("".join(found.text or "" for found in descendants(line, "t")) for line in descendants(body, "p"))
             words = " ".join(filter(None, (clean(line).strip() for line in lines)))
@@ -211,7 +211,7 @@ class _Workbook:
                 yield words
 
 
-def _place(reference: str) -> tuple[int, int] | None:
+def _cell_position(reference: str) -> tuple[int, int] | None:
     """Return row and column from 1 on of ``C5``."""
     match = _REFERENCE.match(reference)
     if match is None:

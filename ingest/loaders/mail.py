@@ -164,7 +164,7 @@ def _name(leaf: EmailMessage, number: int) -> str:
 
 
 def _header(message: EmailMessage, name: str) -> str:
-    """Return a header's words; as they are written where Python's parser fails."""
+    """Return a header's words, unparsed where Python's parser fails."""
     try:
         value = message[name]
     except (email.errors.HeaderParseError, ValueError, IndexError, AttributeError, TypeError):

@@ -233,7 +233,7 @@ def draw_restored(info: GenerationInfo, language: Language) -> None:
 
 
 def _draw_published(summary: IngestSummary, language: Language) -> None:
-    if summary.shut_out and summary.gate is not None:
+    if summary.is_held_back and summary.gate is not None:
         st.error(as_markdown(gate_sentence(summary.gate, language)))
         draw_cards("kb_questions", question_cards(summary.gate, language), heading=translate("ui.kb_gate", language))
         return
