@@ -34,7 +34,7 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True)
 class EvaluationProgress:
-    """How many questions of how many have been asked."""
+    """The questions asked so far, and their total."""
 
     done: int
     total: int
@@ -64,7 +64,7 @@ def chosen_questions(settings: Settings, evaluation: Evaluation) -> QuestionSet:
         raise NoRegressionQuestions(name=name) from error
     if not usable.questions:
         raise NoRegressionQuestions(name=name)
-    return usable.drawn(evaluation.limit, seed=0)
+    return usable.draw_sample(evaluation.limit, seed=0)
 
 
 class EvaluationProcess(WorkerProcess):

@@ -8,7 +8,7 @@ import hashlib
 import sys
 from pathlib import Path
 
-from eval.core.question_sets import QuestionSet, drawn, kept_questions
+from eval.core.question_sets import QuestionSet, draw_sample, kept_questions
 from eval.core.runs import Run
 from ingest.console import ProgressConsole
 from ingest.gate import register_questions
@@ -95,7 +95,7 @@ def _stamp(settings: Settings, ending: str) -> Path:
 def _some_questions(folder: Path) -> tuple[GoldenQuestion, ...]:
     """Return some of the questions of a sample, the same ones each time; none where it has none."""
     questions = folder.parent / _QUESTIONS
-    return drawn(load_questions(questions), _SOME_QUESTIONS, _SEED) if questions.is_dir() else ()
+    return draw_sample(load_questions(questions), _SOME_QUESTIONS, _SEED) if questions.is_dir() else ()
 
 
 def _checksum(folder: Path) -> str:

@@ -44,7 +44,7 @@ class Subject:
 
     @property
     def is_whole(self) -> bool:
-        """Tell whether other quantizations can be made of it."""
+        """Whether other quantizations can be made of it."""
         return self.details.quantization in _WHOLE
 
 
@@ -63,8 +63,8 @@ def subject(client: OllamaClient, wanted: str) -> Subject:
     return Subject(found.name, details, file)
 
 
-def made_name(one: Subject, kind: str) -> str:
-    """Return how the model of a kind is called."""
+def name_of_kind(one: Subject, kind: str) -> str:
+    """Return the name of the model of a kind."""
     return one.name if kind == AS_IS else variant_name(one.name, kind)
 
 
@@ -98,7 +98,7 @@ class Workshop:
                 stop(own)
 
     def prepare(self, one: Subject, kinds: tuple[str, ...], deadline: float, *, reconstruct: bool) -> dict[str, str]:
-        """Make what is missing, and nothing more behind the ``deadline`` (monotonic); return the model of each kind.
+        """Make the missing models, until the ``deadline`` (monotonic); return the model of each kind.
 
         Raises ``SettingsError`` where quantizations are wanted of a model that is quantized already.
         """
@@ -117,7 +117,7 @@ class Workshop:
                 _copy(maker.client, one, one.name, one.file.name.removeprefix("sha256-"))
             whole = one.name if one.is_whole or not made else self._reconstructed(maker, one)
             for kind in made:
-                name = made_name(one, kind)
+                name = name_of_kind(one, kind)
                 if find_installed(maker.client.models(), name) is None:
                     if time.monotonic() >= deadline:
                         break
@@ -140,7 +140,7 @@ class Workshop:
         return name
 
     def shown(self, key: str, what: str, *, in_bytes: bool = True) -> AbstractContextManager[Update]:
-        """Show how far a long step has come."""
+        """Show the progress of a long step."""
         return progress(translate(f"eval_calibration.{key}", self.language, what=what), sys.stderr, in_bytes=in_bytes)
 
 
@@ -156,8 +156,8 @@ def _copy(client: OllamaClient, one: Subject, name: str, sha256: str) -> None:
         pass
 
 
-def bring_home(workshop: Workshop, one: Subject, name: str, home: OllamaClient) -> None:
-    """Give the team's Ollama the very file that was measured."""
+def install_winner(workshop: Workshop, one: Subject, name: str, home: OllamaClient) -> None:
+    """Install the measured file in the team's Ollama."""
     with workshop.server(1, 2048) as own:
         file = Path(OllamaClient(own.ollama_url).show(name).file)
     sha256 = file.name.removeprefix("sha256-")
@@ -196,7 +196,7 @@ def choose(
     """
     if best.kind != AS_IS and find_installed(home.models(), best.model) is None:
         workshop.prepare(one, (best.kind,), math.inf, reconstruct=reconstruct)
-        bring_home(workshop, one, best.model, home)
+        install_winner(workshop, one, best.model, home)
     choices = choices_for(best.model, home.show(best.model), workshop.settings)
     numbers = {"parallel_slots": best.slots, "context_tokens": best.context_tokens, **asdict(best.tuning)}
     before = store_choices(workshop.settings, {**choices, **numbers})

@@ -60,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     console, language = Console(), terminal_language()
 
     def work() -> None:
-        sets = [one.with_relevant().drawn(arguments.limit, arguments.seed) for one in chosen_sets(arguments)]
+        sets = [one.with_relevant().draw_sample(arguments.limit, arguments.seed) for one in chosen_sets(arguments)]
         with progress_in(console) as progress:
             summary = measure_citations(sets, chosen_settings(arguments), arguments.seed, progress)
         print_figures(summary, console, language)

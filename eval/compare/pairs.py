@@ -47,12 +47,12 @@ def values_of(run: Run, arm: RunArm = "own") -> Values:
         case "answers":
             scores = scores_of(run.questions(), run.records(RECORDS), arm) if arm in ARMS else []
             if not scores:
-                raise _arm_missing(run, arm)
-            return {name: _present(scores, name) for name in ("right", "token_f1", "rouge_l", "supported_share")}
+                raise _missing_arm(run, arm)
+            return {name: _known_values(scores, name) for name in ("right", "token_f1", "rouge_l", "supported_share")}
         case "desk":
             outcomes = outcomes_of(run.questions_as(CASES), run.records(DESK_RECORDS), arm) if arm != "floor" else ()
             if not outcomes:
-                raise _arm_missing(run, arm)
+                raise _missing_arm(run, arm)
             names = DESK_MEASURES if arm == "own" else ("right", "facts_sent", "right_document_shown")
             by_measure = {name: values_by_case(outcomes, name) for name in names}
             return {name: values for name, values in by_measure.items() if values}
@@ -71,7 +71,7 @@ def values_of(run: Run, arm: RunArm = "own") -> Values:
     raise SettingsError(reason=translate("eval.run_damaged", terminal_language(), path=run.folder / "run.json"))
 
 
-def _arm_missing(run: Run, arm: RunArm) -> SettingsError:
+def _missing_arm(run: Run, arm: RunArm) -> SettingsError:
     return SettingsError(reason=translate("eval.arm_missing", terminal_language(), run=run.folder.name, arm=arm))
 
 
@@ -99,7 +99,7 @@ def arm_of(name: str) -> tuple[str, RunArm]:
     return name, "own"
 
 
-def _present(scores: Sequence[Score], name: str) -> dict[str, float]:
+def _known_values(scores: Sequence[Score], name: str) -> dict[str, float]:
     found = {score.question_id: getattr(score, name) for score in scores}
     return {key: float(value) for key, value in found.items() if value is not None}
 
@@ -211,12 +211,12 @@ def compared(measure: str, first: Mapping[str, float], second: Mapping[str, floa
 
 
 def outcome_of(difference: float) -> Outcome:
-    """Return what a difference, second less first, is to the second run."""
+    """Return the second run's outcome by the difference, second less first."""
     return "win" if difference > 0 else "loss" if difference < 0 else "tie"
 
 
 def sign_test(wins: int, losses: int) -> float:
-    """Return how probable a result as lopsided is where either side wins with probability 1/2; ties do not count."""
+    """Return the probability of a result as lopsided if either side wins with probability 1/2; ties do not count."""
     decided = wins + losses
     tail = sum(math.comb(decided, count) for count in range(min(wins, losses) + 1))
     return min(1.0, float(2 * tail / 2**decided))
@@ -224,7 +224,7 @@ def sign_test(wins: int, losses: int) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A run's result for a question; what its command does not measure is empty.
+    """A run's result for a question; fields that its command does not measure are empty.
 
     ``reply`` is the answer, ``documents`` the ranking, best first, ``probability`` that the answer is there.  ``error``
     is an error's class name.

@@ -18,7 +18,7 @@ def flat_rows(values: Mapping[str, object], skip: Sequence[str], prefix: str = "
 
 
 def part_of(values: object, *path: str) -> Mapping[str, object]:
-    """Return the figures that stand under these names in others, as JSON has them; none where there are none.
+    """Return the figures nested under these names, as in JSON; empty if missing.
 
     >>> part_of({"arms": {"product": {"n": 3}}}, "arms", "product"), part_of({"arms": None}, "arms", "raw")
     ({'n': 3}, {})
@@ -29,7 +29,7 @@ def part_of(values: object, *path: str) -> Mapping[str, object]:
 
 
 def shown_figure(value: object) -> str:
-    """Return a figure as it stands in a table: three digits, both ends of a range, a stroke for none.
+    """Format a figure for a table: three digits, both ends of a range, a dash for none.
 
     >>> shown_figure(0.25), shown_figure(7), shown_figure((0.1, 0.4)), shown_figure(None)
     ('0.250', '7', '0.100 – 0.400', '-')

@@ -26,7 +26,7 @@ Figures = Mapping[str, object]
 
 
 def funnel_rows(figures: Figures) -> list[tuple[str, int, int, float | None]]:
-    """Return (name, hits, cases, mean tokens) of what is known, from what the agent sees to the answer.
+    """Return (name, hits, cases, mean tokens) of the known stages, from the agent's view to the answer.
 
     Names are keys of the catalogue ``eval_desk``.
     """
@@ -54,12 +54,12 @@ def funnel_rows(figures: Figures) -> list[tuple[str, int, int, float | None]]:
 
 
 def shown_guards(figures: Figures) -> Sequence[str]:
-    """Return the guards that can have stopped something: without a model, only those before it."""
+    """Return the guards that could act: without a model, only those before it."""
     return GUARDS if figures["model"] else GUARDS_BEFORE_THE_MODEL
 
 
 def known_columns(groups: Figures) -> list[str]:
-    """Return the columns of a table of groups of which anything is known."""
+    """Return the columns with any known values, for a table of groups."""
     return [name for name in GROUP_COLUMNS if any(part_of(groups, group).get(name) is not None for group in groups)]
 
 
@@ -83,7 +83,7 @@ def page_section(figures: Figures, language: Language) -> str:
 
 
 def lost_cases(run: Run, language: Language) -> str:
-    """Return a run's lost cases as HTML: what was asked and wanted, what came, and where it was lost."""
+    """Return a run's lost cases as HTML: question, expected facts, reply, and the stage of the loss."""
     lost = [one for one in outcomes_of(run.questions_as(CASES), run.records(RECORDS)) if one.lost_in]
     if not lost:
         return ""

@@ -100,7 +100,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     console, language = Console(), terminal_language()
 
     def work() -> None:
-        sets = [one.drawn(arguments.limit, arguments.seed) for one in chosen_sets(arguments)]
+        sets = [one.draw_sample(arguments.limit, arguments.seed) for one in chosen_sets(arguments)]
         summary = try_sets(sets, chosen_settings(arguments), arguments.seed, timed=arguments.time)
         print_figures(summary, console, language)
         write_json(arguments.json, summary)
