@@ -49,7 +49,7 @@ def prepare(settings: Settings, console: Console) -> bool:
     from ui import sample  # brings the embedder's libraries, which the steps before do not need
 
     console.step(lambda: sample.provide_sample(settings, console))
-    if sample.first_runs_wanted(settings):
+    if sample.needs_first_runs(settings):
         try:
             console.step(lambda: sample.measure_first_runs(settings, console))
         except (KnowledgeError, SettingsError) as error:  # the desk answers without
@@ -147,7 +147,7 @@ def _announce_first_admin(address: str, console: Console) -> None:
 
 
 def _has_display() -> bool:
-    """Tell whether somebody sits in front of this machine: a browser that opens elsewhere helps nobody."""
+    """Tell whether this machine has a display: a browser that opens elsewhere helps nobody."""
     if "SSH_CONNECTION" in os.environ or not sys.stdout.isatty():
         return False
     return sys.platform == "darwin" or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))

@@ -21,7 +21,7 @@ from rag.translate import translate
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Do what is asked and return the exit code.  Raises a ``PeopleError`` or a ``SettingsError``."""
+    """Run the command and return the exit code.  Raises a ``PeopleError`` or a ``SettingsError``."""
     options = _parser().parse_args(arguments)
     settings = load_settings()
     people = People(settings.people_database)
