@@ -35,7 +35,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.web.server.starlette.starlette_websocket import is_host_allowed
 
-from api.callers import came_directly, own_origin
+from api.callers import is_direct, own_origin
 from api.services.shared import PeopleServices
 from rag.errors import (
     AnswerdeskError,
@@ -266,10 +266,10 @@ class RequestGuard:
         people = self._people()
         peer = connection.client.host if connection.client is not None else None
         if not people.required():
-            if not came_directly(connection.headers, peer):
+            if not is_direct(connection.headers, peer):
                 raise ProxyWithoutSignIn
             return None
-        if not self._warned_of_proxy and peer is not None and not came_directly(connection.headers, "127.0.0.1"):
+        if not self._warned_of_proxy and peer is not None and not is_direct(connection.headers, "127.0.0.1"):
             self._warned_of_proxy = True
             logger.warning("requests come through a proxy; from %s only ANSWERDESK_TRUSTED_PROXIES is believed", peer)
         return sign_in_of(people, connection.cookies, own_origin(connection))

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import streamlit as st
 
-from api.callers import came_directly
+from api.callers import is_direct
 from api.services.shared import DeskServices, PeopleServices, SharedServices, open_services
 from rag.errors import OpenWithoutSignIn, ProxyWithoutSignIn
 from rag.private_files import keep_files_private
@@ -65,7 +65,7 @@ def page_context(shared: SharedServices) -> PageContext:
 def _user_getter(people: PeopleServices) -> Callable[[], User]:
     """Return a function that returns this browser's user, at any time and from any thread."""
     address = str(st.get_option("server.address") or "")
-    direct = came_directly(st.context.headers.to_dict(), "127.0.0.1")  # else the address is none of this machine's own
+    direct = is_direct(st.context.headers.to_dict(), "127.0.0.1")  # else the address is none of this machine's own
     return partial(_user, people, address, direct, _token(), st.user.to_dict())
 
 

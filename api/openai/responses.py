@@ -98,7 +98,7 @@ async def stream(questions: Questions, turn_id: str, reply: ResponseReply) -> As
         body = {"type": kind, "sequence_number": next(numbers), **values}
         return f"event: {kind}\ndata: {json.dumps(body, ensure_ascii=False)}\n\n"
 
-    async with questions.stopped_when_left(turn_id) as snapshots:
+    async with questions.stop_when_left(turn_id) as snapshots:
         yield event("response.created", response=reply.response(turn_id, None))
         writer = _MessageEvents(turn_id, reply, event)
         settled = SettledText()
