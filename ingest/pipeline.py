@@ -170,7 +170,7 @@ def _open_run(
         if not options.rebuild and former is not None and former != space:
             raise EmbedderMismatch(found=f"{former[0]} [{former[1]}]", expected=f"{space[0]} [{space[1]}]")
         with KnowledgeWriter(folder) as writer:
-            ContactDetailTable(writer.database).take_back()
+            ContactDetailTable(writer.database).restore_confirmed()
             table = EmbeddingTable(writer.database, *space)
             if options.keep_vectors:
                 table.forget_damaged()

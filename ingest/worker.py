@@ -105,8 +105,8 @@ class EmbeddingWorker:
                 if time.monotonic() >= self._clean_due_at:
                     self._clean_due_at = time.monotonic() + _CLEAN_SECONDS
                     self._jobs.forget_dead()
-                unfit = self._jobs.unfit()
-                self._report(problem=unfit[0] if unfit else None)
+                unfit_reasons = self._jobs.unfit_reasons()
+                self._report(problem=unfit_reasons[0] if unfit_reasons else None)
                 notices.wait(_LOOK_SECONDS)
 
     def _do(self, job: Job, pool: ThreadPoolExecutor, ended: threading.Event) -> None:

@@ -223,7 +223,7 @@ def expire_turns(settings: Settings, now: datetime, by: str, *, compact: bool = 
     turns, count = TurnErasure(settings.turns_database), 0
     forms: set[str] = set()
     try:
-        while batch := turns.asked_before(moment, _AT_ONCE):
+        while batch := turns.turns_before(moment, _AT_ONCE):
             count += turns.delete([turn.turn_id for turn in batch])
             forms.update(normalized_question(turn.question) for turn in batch)
         if count or compact:

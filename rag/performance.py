@@ -286,7 +286,7 @@ def measure(
     return _report(
         until,
         seconds,
-        list(times.timed(since, bases)),
+        list(times.timed_spans(since, bases)),
         times.counts(since, bases),
         times.slowest(since, SLOWEST, bases),
     )

@@ -261,7 +261,7 @@ class QualityService(GuardedService[QualityRegistry]):
         """Return the outcomes of answers by topic or team, in the order of their names: no ranking."""
         self._permitted("lead")
         since = datetime.now(UTC) - timedelta(days=days)
-        found = self.shelf.feedback.by(grouping, since=since, knowledge_base=self.name)
+        found = self.shelf.feedback.counts_by(grouping, since=since, knowledge_base=self.name)
         return sorted(found, key=lambda one: one.name)
 
     def _corrections(self) -> PersonalCorrections:

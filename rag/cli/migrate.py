@@ -83,13 +83,13 @@ def copy_to_server(settings: Settings, url: str, tell: Tell) -> tuple[CopiedTabl
         for name, path in files.items():
             database = opened.enter_context(Database(path, _MIGRATIONS[name]))
             sources[name] = opened.enter_context(database.transaction())
-        with postgres.pool_of(url).lease() as server, server.exclusively():
+        with postgres.pool_of(url).lease() as server, server.exclusive_transaction():
             for name, migrations in _MIGRATIONS.items():
                 postgres.make_tables(server, name, migrations)
                 _require_empty(server, postgres.TABLES[name], postgres.server_name(url))
             for name, source in sources.items():
                 copied += [_copy(name, table, source, server, tell) for table in postgres.TABLES[name]]
-            server.number_after_the_last()
+            server.advance_counters()
     return tuple(copied)
 
 
@@ -166,7 +166,7 @@ def _rows(connection: Any, table: str, columns: Sequence[str]) -> Iterator[Seque
     """Yield the rows of a table, of a file's connection or a server's ``Lease``, as a server can store them."""
     storable = _postgres().storable
     select = f"SELECT {', '.join(columns)} FROM {table}{' ORDER BY rowid' if table == _NUMBERED else ''}"
-    for row in connection.execute(select) if is_sqlite(connection) else connection.each(select):
+    for row in connection.execute(select) if is_sqlite(connection) else connection.iterate(select):
         yield storable(row)
 
 

@@ -128,7 +128,7 @@ class Curation:
             if audience == "public" and any(passage.audience == "internal" for passage in evidence):
                 return None
             details = ContactDetailTable(self._store)
-            new = details.not_confirmed(sorted(detail_keys(found.kept.answer)))
+            new = details.filter_unconfirmed(sorted(detail_keys(found.kept.answer)))
             marked = self.doubtful_sentences(found.kept.answer, generation)
             named = sentences_naming(found.kept.answer, new) if new else ()
             unconfirmed = tuple(one for one in named if one not in marked)

@@ -99,7 +99,7 @@ class RegressionQuestions:
         return [_from_row(row) for row in rows]
 
     def take_over(self, others: "RegressionQuestions") -> int:
-        """Keep a copy of all questions of another place, unless any is here; return how many."""
+        """Copy all questions of another store, unless any is here; return how many."""
         if self.all():
             return 0
         found = others.all()
@@ -173,7 +173,7 @@ class RegressionQuestions:
         )
 
     def settle(self, generation: int, places: Mapping[int, int | None], renamed: Mapping[str, str]) -> None:
-        """Keep where a generation has the questions' documents, by ``StoredQuestion.number``.
+        """Store the places of the questions' documents in a generation, by ``StoredQuestion.number``.
 
         The new names of ``renamed`` documents are expected from now on as well as the old ones, which a rollback would
         bring back.

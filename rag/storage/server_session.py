@@ -82,7 +82,7 @@ class ServerSession:
         self._wake()
 
     def detach(self) -> None:
-        """Let go of the connection in a forked child, without a word to the server: it is the parent's."""
+        """Drop the parent's connection in a forked child, without sending to the server."""
         if self._connection is not None and not self._connection.closed:
             nowhere = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
             os.dup2(nowhere, self._connection.fileno(), inheritable=False)
@@ -109,7 +109,7 @@ class ServerSession:
                 self._disconnect()
 
     def _is_well(self) -> bool:
-        """Tell whether the connection is as it was; one that is not is found well, or made anew, or an error raised."""
+        """Tell whether the connection is unchanged; else it is checked or replaced, or an error raised."""
         if self._is_suspect:
             self._wait(_RETRY_SECONDS)
         with self._lock:
