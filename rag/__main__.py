@@ -14,7 +14,7 @@ from rich.console import Console
 
 from rag.cli import add_command, day_of
 from rag.cli.answer_printer import AnswerPrinter
-from rag.cli.batch import AnswerFile, Conversation, answer_bar, answered, read_conversations
+from rag.cli.batch import AnswerFile, Conversation, answer_all, answer_bar, read_conversations
 from rag.cli.curated import add_curated_commands
 from rag.cli.forget import add_forgetting_commands
 from rag.cli.migrate import add_migrate_command
@@ -106,14 +106,14 @@ def _batch(options: argparse.Namespace, language: Language) -> int:
     left = [one for one in conversations if out is None or not out.is_done(one)]
     code = 0
     if out is None:
-        for row, asked_code in answered(left, answer):
+        for row, asked_code in answer_all(left, answer):
             print(json.dumps(row, ensure_ascii=False), flush=True)
             code = code or asked_code
         return code
     out.tidy()
     try:
         with answer_bar(language, done=len(conversations) - len(left), total=len(conversations)) as advance:
-            for row, asked_code in answered(left, answer):
+            for row, asked_code in answer_all(left, answer):
                 out.write(row)
                 advance()
                 code = code or asked_code

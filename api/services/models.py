@@ -23,7 +23,7 @@ from eval.calibrate_model.report import Findings, findings_of
 from eval.core.runs import Run, new_run_name
 from eval.train.findings import Findings as Tuned
 from eval.train.findings import finished_tunings
-from rag.cli.models import ListedModel, choices_for, listed
+from rag.cli.models import ListedModel, choices_for, list_models
 from rag.errors import (
     AnswerCancelled,
     AnswerdeskError,
@@ -195,7 +195,7 @@ class ModelRegistry:
 
     def _look(self) -> ModelListing:
         try:
-            rows = tuple(listed(self.client, self.settings.model, self._shown))
+            rows = tuple(list_models(self.client, self.settings.model, self._shown))
         except ServingError as error:
             return ModelListing(failure=Failure.of(error))
         return ModelListing(

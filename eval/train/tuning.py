@@ -385,7 +385,7 @@ class _Writer:
         """Raise ``ModelUnfit`` where Ollama would feed the model another text than it is trained on."""
         asked = (Message("system", "S"), Message("user", "Q"), *self.closed_reply)
         messages = [{"role": one.role, "content": one.content} for one in asked]
-        fed = client.rendered(self.model, messages, load_options(settings))
+        fed = client.render(self.model, messages, load_options(settings))
         if fed and fed != self.style.prompt(asked):
             raise ModelUnfit(model=self.model, reason="train_format")
 

@@ -54,7 +54,7 @@ def matches(password_hash: str, password: str) -> bool:
 
 
 def _normal(password: str) -> str:
-    """Return the same signs for the same word, whichever keyboard it came from."""
+    """Return the password's normal form, the same for every keyboard."""
     return unicodedata.normalize("NFKC", password)
 
 

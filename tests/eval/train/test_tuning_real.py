@@ -90,7 +90,7 @@ def test_what_is_trained_on_is_what_ollama_feeds_token_for_token(
     messages = [*ASKED, *begun]
     client = OllamaClient(settings.ollama_url)
     sent = [{"role": one.role, "content": one.content} for one in messages]
-    rendered = client.rendered(model, sent, ONE_THREAD)
+    rendered = client.render(model, sent, ONE_THREAD)
     style = ChatStyle.of(model, client.show(model).template)
     assert style.prompt(messages) == rendered
     tokenizer = ModelTokenizer.of(read_header(folder / f"{kind}.gguf"))
