@@ -76,7 +76,7 @@ def _question(argument: str) -> str:
 def _ask(options: argparse.Namespace, language: Language) -> int:
     settings = _settings(options)
     question = clean_question(_question(options.question), settings.question_limit_characters)
-    asking = replace(_asking(options, language), fresh=options.fresh, quote="only" if options.instant else "never")
+    asking = replace(_ask_options(options, language), fresh=options.fresh, quote="only" if options.instant else "never")
     pipeline = _build(settings)
     if options.json:
         answer = pipeline.answer(question, asking)
@@ -95,7 +95,7 @@ def _ask(options: argparse.Namespace, language: Language) -> int:
 
 def _batch(options: argparse.Namespace, language: Language) -> int:
     """Answer a file of conversations; one that fails is reported on its line and the rest goes on."""
-    asking = _asking(options, language)
+    asking = _ask_options(options, language)
     conversations = read_conversations(_read(options.file), options.file)
     out = AnswerFile(options.out, conversations) if options.out else None
     pipeline = _build(_settings(options))
@@ -195,7 +195,7 @@ def _add_filters(command: argparse.ArgumentParser) -> None:
     command.add_argument("--product", default="", metavar="NAME", help="only documents of this product  产品名称")
 
 
-def _asking(options: argparse.Namespace, language: Language) -> AskOptions:
+def _ask_options(options: argparse.Namespace, language: Language) -> AskOptions:
     """Return the options of the questions.  Raises ``SettingsError``."""
     filters = Filters(options.language_of_sources, day_of(options.since, "--since", language), options.product)
     return AskOptions(filters=filters, think=options.think, top_k=options.top_k)

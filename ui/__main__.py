@@ -111,9 +111,9 @@ def serve(
 def _metrics(settings: Settings) -> AbstractContextManager[None]:
     if not settings.metrics_port:
         return nullcontext()
-    from rag.metrics import metrics_served  # brings the Prometheus client, for those who ask for it
+    from rag.metrics import serve_metrics  # brings the Prometheus client, for those who ask for it
 
-    return metrics_served(settings)
+    return serve_metrics(settings)
 
 
 def _announce(host: str, port: int, console: Console, started_at: float, browser: bool) -> None:

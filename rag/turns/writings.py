@@ -43,7 +43,7 @@ from rag.protocols import GeneratedText, GeneratedThinking, Generator, Message
 from rag.queue.admission import Wait
 from rag.queue.estimate import Work
 from rag.queue.ticket_queue import TicketRequest
-from rag.rewriting import Wish, check_rewritten, check_translated, rewriting_messages, usable_evidence, written_text
+from rag.rewriting import Wish, check_rewritten, check_translated, rewriting_messages, unwrapped_text, usable_evidence
 from rag.schema import Evidence, Language
 from rag.storage.access import LOCAL_USER, KnowledgeBases, User
 from rag.text.language import text_language, third_language
@@ -427,7 +427,7 @@ def _rewriting(text: str, wish: Wish, turn: TurnSnapshot) -> Writing:
         raise RewritingUnusable(reason="nothing_to_add")
 
     def take(reply: str, model: str) -> str:
-        written = written_text(reply, text)
+        written = unwrapped_text(reply, text)
         if wish == "translate":
             check_translated(text, written)
         else:
@@ -444,7 +444,7 @@ def _passage_translation(passage: Evidence, language: Language, kept: Translatio
     text = passage.text.strip()
 
     def take(reply: str, model: str) -> str:
-        written = written_text(reply, text)
+        written = unwrapped_text(reply, text)
         check_translated(text, written)
         kept.keep(passage.text, language, model, written)
         return written

@@ -6,7 +6,7 @@ from typing import get_args
 
 import pytest
 
-from rag.rewriting import Wish, check_rewritten, check_translated, rewriting_messages, usable_evidence, written_text
+from rag.rewriting import Wish, check_rewritten, check_translated, rewriting_messages, unwrapped_text, usable_evidence
 from rag.schema import Evidence, Language, TextSpan
 
 WISHES: tuple[Wish, ...] = get_args(Wish)
@@ -108,4 +108,4 @@ def test_only_what_a_customer_may_be_told_is_used() -> None:
     ],
 )
 def test_what_stands_around_the_text_is_left_out(reply: str, text: str) -> None:
-    assert written_text(reply, "You have got 30 days.") == text
+    assert unwrapped_text(reply, "You have got 30 days.") == text
