@@ -96,7 +96,7 @@ class SettledText:
         self._judged = 0
         self._is_open = True
 
-    def more(self, snapshot: TurnSnapshot) -> str:
+    def new_words(self, snapshot: TurnSnapshot) -> str:
         """Return the words that may be told now, after those told before; the rest once the turn is final.
 
         A final text that does not begin with what was told adds nothing: see ``is_withdrawn``.
@@ -109,11 +109,11 @@ class SettledText:
         self.told += more
         return more
 
-    def shown(self, snapshot: TurnSnapshot) -> TurnSnapshot:
+    def settled_turn(self, snapshot: TurnSnapshot) -> TurnSnapshot:
         """Return a turn with no more of its text than may be told; one that is final as it is."""
         if snapshot.final:
             return snapshot
-        self.more(snapshot)
+        self.new_words(snapshot)
         return replace(snapshot, text=self.told)
 
     def is_withdrawn(self, snapshot: TurnSnapshot) -> bool:

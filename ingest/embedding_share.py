@@ -23,7 +23,15 @@ from dataclasses import dataclass, field
 import rag
 from rag.errors import DatabaseUnavailable, WorkerRefused
 from rag.protocols import Embedder, PassageVectors
-from rag.storage.embedding_jobs import Delivery, EmbeddingJobs, JobState, VectorSpace, member_name, shown_name, unpacked
+from rag.storage.embedding_jobs import (
+    Delivery,
+    EmbeddingJobs,
+    JobState,
+    VectorSpace,
+    display_name,
+    member_name,
+    unpacked,
+)
 
 BATCHES_A_JOB = 8
 """256 passages: 130 KB of texts there and 2 MB of vectors and tokens back, each 3 to 6 seconds."""
@@ -223,7 +231,7 @@ class EmbeddingShare:
         job = self._jobs.pop(delivery.digest, None)
         if job is None:  # it was taken back
             return
-        name = shown_name(delivery.worker)
+        name = display_name(delivery.worker)
         try:
             if name in self._refused:
                 raise WorkerRefused(reason="vectors")

@@ -44,7 +44,7 @@ class Place:
     first: str
 
     @property
-    def found(self) -> bool:
+    def is_found(self) -> bool:
         """Whether a reader sees the document."""
         return self.rank is not None and self.rank <= FOUND_WITHIN
 
@@ -120,16 +120,16 @@ def _gate_report(
         names = set(question.asked.document_ids)
         if before is None:
             new += 1
-        elif not names & (now | then) and not after.found:
+        elif not names & (now | then) and not after.is_found:
             unknown += 1
-        elif names & then and not names & now and names & then <= set(retired) and not after.found:
+        elif names & then and not names & now and names & then <= set(retired) and not after.is_found:
             gone.append(_change(question, before, after, now))
         else:
             questions += 1
-            found_before += before.found
-            found_after += after.found
-            if before.found != after.found:
-                (won if after.found else lost).append(_change(question, before, after, now))
+            found_before += before.is_found
+            found_after += after.is_found
+            if before.is_found != after.is_found:
+                (won if after.is_found else lost).append(_change(question, before, after, now))
     return GateReport(
         questions, found_before, found_after, margin, tuple(lost), tuple(won), tuple(gone), unknown=unknown, new=new
     )
@@ -186,7 +186,7 @@ def check_current(settings: Settings, embedder: Embedder) -> GateReport:
         for question, place in zip(kept, found, strict=True)
         if present & {*question.asked.document_ids}
     ]
-    missed = tuple(_change(question, place, place, present) for question, place in known if not place.found)
+    missed = tuple(_change(question, place, place, present) for question, place in known if not place.is_found)
     count = len(known) - len(missed)
     return GateReport(len(known), count, count, settings.gate_margin, lost=missed, unknown=len(kept) - len(known))
 

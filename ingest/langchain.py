@@ -261,16 +261,16 @@ def _fields(name: str, text: str, metadata: Mapping[str, str]) -> dict[str, str]
     """Return the metadata under the names that ``make_document`` knows; a source that is no link becomes ``origin``."""
     fields = {key: value for key, value in metadata.items() if key not in (*_ORIGINS, *_IDS)}
     link = next(filter(None, (web_address(metadata.get(key, "")) for key in _ORIGINS)), "")
-    origin = _first_of(metadata, _ORIGINS)
+    origin = _first_value(metadata, _ORIGINS)
     fields |= {"source": link, "title": _title(name, text, metadata)}
     if origin and not link:
         fields["origin"] = origin
-    if updated := _first_of(metadata, _DATES):
+    if updated := _first_value(metadata, _DATES):
         fields["updated"] = updated
     return fields
 
 
-def _first_of(metadata: Mapping[str, str], keys: Sequence[str]) -> str:
+def _first_value(metadata: Mapping[str, str], keys: Sequence[str]) -> str:
     """Return the value of the first of the keys that has one; empty for none."""
     return next(filter(None, (metadata.get(key, "") for key in keys)), "")
 
@@ -284,6 +284,6 @@ def _title(name: str, text: str, metadata: Mapping[str, str]) -> str:
     line = "" if place else first_line(text)
     if line:
         return line
-    origin = _first_of(metadata, _ORIGINS) or name
+    origin = _first_value(metadata, _ORIGINS) or name
     stem = re.sub(r"[\s_-]+", " ", PurePosixPath(origin.rstrip("/")).stem).strip() or name
     return f"{stem}, {place}" if place else stem

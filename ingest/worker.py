@@ -19,7 +19,7 @@ from rag.protocols import Embedder, PassageVectors
 from rag.retrieval.embedder import open_embedder
 from rag.schema import Language
 from rag.settings import Settings, load_settings
-from rag.storage.embedding_jobs import EmbeddingJobs, Job, joined, member_name, shown_name
+from rag.storage.embedding_jobs import EmbeddingJobs, Job, display_name, joined, member_name
 from rag.terminal import exit_code_of, fail, terminal_language
 from rag.translate import translate
 
@@ -199,7 +199,7 @@ def main(arguments: Sequence[str] | None = None, opened: Callable[[Settings], Em
         jobs = EmbeddingJobs(place, space_of(embedder))
         threads = settings.embedder_threads or usable_cores()
         worker = EmbeddingWorker(jobs, embedder, threads=threads, tell=console.tell)
-        named = {"name": shown_name(worker.name), "model": embedder.model_id, "threads": threads}
+        named = {"name": display_name(worker.name), "model": embedder.model_id, "threads": threads}
         print(translate("ingest.worker_waits", language, **named), file=sys.stderr, flush=True)
         worker.run(threading.Event())
     except AnswerdeskError as error:
@@ -210,7 +210,7 @@ def main(arguments: Sequence[str] | None = None, opened: Callable[[Settings], Em
         print(console.figures(worker.state), file=sys.stderr)
         if options.json:
             print_json(
-                {"worker": shown_name(worker.name), "passages": worker.state.passages,
+                {"worker": display_name(worker.name), "passages": worker.state.passages,
                  "busy_seconds": round(worker.state.busy_seconds, 2)}
             )  # fmt: skip
     return STOPPED

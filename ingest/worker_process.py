@@ -119,7 +119,7 @@ def error_from(value: dict[str, Any]) -> AnswerdeskError:
     return made
 
 
-def _tell(replies: TextIO, kind: str, value: object) -> None:
+def _write_reply(replies: TextIO, kind: str, value: object) -> None:
     replies.write(json.dumps([kind, value]) + "\n")
     replies.flush()
 
@@ -137,11 +137,11 @@ def serve_parent(work: Callable[[Settings, Any, Tell], object]) -> None:
         threading.Thread(target=_end_with_owner, name="owner", daemon=True).start()
         try:
             settings = Settings.model_validate(request["settings"])
-            summary = work(settings, request["job"], partial(_tell, replies, _PROGRESS))
+            summary = work(settings, request["job"], partial(_write_reply, replies, _PROGRESS))
         except AnswerdeskError as error:
-            _tell(replies, _FAILURE, failure_of(error))
+            _write_reply(replies, _FAILURE, failure_of(error))
         else:
-            _tell(replies, _SUMMARY, summary)
+            _write_reply(replies, _SUMMARY, summary)
         os._exit(0)  # a thread is still waiting for the end of our input
 
 

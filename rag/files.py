@@ -33,10 +33,10 @@ def read_json(path: Path) -> object:
     Raises ``FileNotFoundError``, another ``OSError``, or ``ValueError`` where it is no JSON.
     """
     state = path.stat()
-    return _parsed(path, state.st_ino, state.st_mtime_ns, state.st_size)
+    return _parse(path, state.st_ino, state.st_mtime_ns, state.st_size)
 
 
 @lru_cache(maxsize=64)
-def _parsed(path: Path, *state: int) -> object:
+def _parse(path: Path, *state: int) -> object:
     del state  # another file under the same name has another one
     return json.loads(path.read_text(encoding="utf-8"))

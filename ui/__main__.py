@@ -142,7 +142,7 @@ def _announce_first_admin(address: str, console: Console) -> None:
     from ui.session import shared_services  # the server has made them by now
 
     people = shared_services().people
-    if people.required() and people.first_admin.wanted():
+    if people.required() and people.first_admin.is_wanted():
         console.note("first_admin", address=address, code=people.first_admin.code)
 
 

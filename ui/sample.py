@@ -8,7 +8,7 @@ import hashlib
 import sys
 from pathlib import Path
 
-from eval.core.question_sets import QuestionSet, draw_sample, kept_questions
+from eval.core.question_sets import QuestionSet, draw_sample, stored_questions
 from eval.core.runs import Run
 from ingest.console import ProgressConsole
 from ingest.gate import register_questions
@@ -73,9 +73,9 @@ def measure_first_runs(settings: Settings, console: Console, folder: Path = SAMP
     from rag.factory import build_parts
 
     golden = _sample_questions(folder)
-    if not kept_questions(settings):
+    if not stored_questions(settings):
         register_questions(golden, settings)
-    own = QuestionSet(settings.knowledge_base, None, kept_questions(settings)).with_relevant()
+    own = QuestionSet(settings.knowledge_base, None, stored_questions(settings)).with_relevant()
     embedder = open_embedder(settings)
     with KnowledgeStore(settings.knowledge_dir) as store:
         prefix = f"{settings.knowledge_base}-{store.require_generation()}-sample"

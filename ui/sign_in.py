@@ -321,12 +321,12 @@ class _Page:
 
 
 def _sign_in_form(people: PeopleServices) -> Form:
-    return "first" if people.first_admin.wanted() else "sign_in"
+    return "first" if people.first_admin.is_wanted() else "sign_in"
 
 
 def _sign_in(people: PeopleServices, request: Request, given: dict[str, str]) -> NewSession:
     name, password, browser = given.get("name", ""), given.get("password", ""), _browser(request)
-    if people.first_admin.wanted():
+    if people.first_admin.is_wanted():
         return people.first_admin.claim(given.get("code", ""), name, password, given.get("again", ""), browser)
     return people.sign_ins.begin(name, password, _client_host(request), browser)
 

@@ -60,7 +60,7 @@ class _FeedSocket:
     async def run(self) -> None:
         wake = self._wake
         self._feeds.connect(self._tab, wake)
-        telling = asyncio.create_task(self._tell())
+        telling = asyncio.create_task(self._send_news())
         try:
             with suppress(WebSocketDisconnect):
                 while True:
@@ -75,7 +75,7 @@ class _FeedSocket:
         with suppress(RuntimeError):  # the server has ended, and nobody is there to be told
             self._loop.call_soon_threadsafe(self._news.set)
 
-    async def _tell(self) -> None:
+    async def _send_news(self) -> None:
         while True:
             self._news.clear()
             followed = self._feeds.followed(self._tab)

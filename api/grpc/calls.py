@@ -81,11 +81,11 @@ def rpc_status_of(problem: BilingualProblem, language: Language) -> grpc.Status:
     ]
     if problem.retry_seconds is not None:
         details.append(RetryInfo(retry_delay=Duration(seconds=problem.retry_seconds)))
-    status = Status(code=code_of(kind).value[0], message=problem.sentence(language), details=_packed(details))
+    status = Status(code=code_of(kind).value[0], message=problem.sentence(language), details=_pack(details))
     return rpc_status.to_status(status)
 
 
-def _packed(details: Sequence[Message]) -> list[AnyMessage]:
+def _pack(details: Sequence[Message]) -> list[AnyMessage]:
     packed = []
     for detail in details:
         holder = AnyMessage()

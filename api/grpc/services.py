@@ -47,7 +47,7 @@ class Answers:
                 steps, settled = _Steps(turn_id), SettledText() if questions.are_public else None
                 async for turn in snapshots:
                     if turn is not None and settled is not None:
-                        turn = await run_in_threadpool(settled.shown, turn)
+                        turn = await run_in_threadpool(settled.settled_turn, turn)
                     for event in steps.new_events(turn) if turn is not None else ():
                         await context.write(event)
                     failed = problem_of_turn(turn) if turn is not None and turn.final else None

@@ -33,8 +33,8 @@ from api.mcp.values import (
     SearchResult,
     article,
     ask_result,
-    found_passage,
     knowledge_base,
+    passage_value,
 )
 from api.problems import BilingualProblem, bilingual, problem_of_turn
 from api.questions import question_turn, until_left
@@ -171,7 +171,7 @@ def _add_search_tool(server: MCPServer, access: Access, caller_of: CallerOf) -> 
             answerable=found.answerable,
             answerable_probability=found.answerable_probability,
             by_words_alone=bool(found.by_words_alone),
-            passages=[found_passage(base, one) for one in found.evidence[:limit]],
+            passages=[passage_value(base, one) for one in found.evidence[:limit]],
         )
 
 

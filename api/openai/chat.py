@@ -41,7 +41,7 @@ class Reply:
 
     def completion(self, turn: TurnSnapshot) -> Plain:
         """Return the whole answer of a turn that has ended without a failure."""
-        turn = self.told(turn)
+        turn = self.with_marks(turn)
         message: Plain = {
             "role": "assistant",
             "content": turn.text,
@@ -60,7 +60,7 @@ class Reply:
             "answerdesk": self.vendor(turn),
         }
 
-    def told(self, turn: TurnSnapshot) -> TurnSnapshot:
+    def with_marks(self, turn: TurnSnapshot) -> TurnSnapshot:
         """Return a turn with the requested marks."""
         return as_markdown(turn, marks_unsupported=self.marks)
 
@@ -120,7 +120,7 @@ class _Chunks:
     def new_events(self, turn: TurnSnapshot) -> list[str]:
         """Return the events not sent yet."""
         reply = self._reply
-        turn = reply.told(turn)
+        turn = reply.with_marks(turn)
         if turn.failure is not None:
             return [error_event(turn, reply.language)]
         events = [waiting_comment(turn)] if turn.state == "queued" else []
@@ -137,7 +137,7 @@ class _Chunks:
 
     def _words(self, turn: TurnSnapshot) -> str:
         if not self._reply.marks:
-            return self._settled.more(turn)
+            return self._settled.new_words(turn)
         return turn.text if turn.final else ""  # the marks are known at the end
 
 

@@ -109,7 +109,7 @@ async def stream(questions: Questions, turn_id: str, reply: ResponseReply) -> As
             if turn.state == "queued":
                 yield waiting_comment(turn)
             turn = await run_in_threadpool(as_markdown, turn)
-            words = await run_in_threadpool(settled.more, turn)
+            words = await run_in_threadpool(settled.new_words, turn)
             problem = _problem(turn, settled, reply.language)
             if problem is not None:
                 yield event("response.failed", response=reply.response(turn_id, turn, problem))

@@ -245,7 +245,7 @@ async def _stream_turn(
             yield STILL_HERE
             continue
         if settled is not None:
-            turn = await run_in_threadpool(settled.shown, turn)
+            turn = await run_in_threadpool(settled.settled_turn, turn)
         for name, words in place.new_parts(turn):
             yield _event(name, place, _data(name, turn, words))
         if turn.final:

@@ -195,7 +195,7 @@ class ModelRegistry:
 
     def _look(self) -> ModelListing:
         try:
-            rows = tuple(list_models(self.client, self.settings.model, self._shown))
+            rows = tuple(list_models(self.client, self.settings.model, self._details))
         except ServingError as error:
             return ModelListing(failure=Failure.of(error))
         return ModelListing(
@@ -206,7 +206,7 @@ class ModelRegistry:
             machine=self._machine(),
         )
 
-    def _shown(self, model: InstalledModel) -> ModelDetails:
+    def _details(self, model: InstalledModel) -> ModelDetails:
         """Return a model's details; Ollama reads the whole header of its file for them, so it is asked once."""
         with self._lock:
             known = self._known.get(model)
@@ -275,7 +275,7 @@ class ModelWork:
     def pull(self, name: str) -> Outcome:
         """Get a model from Ollama's registry."""
         with self._translate_errors():
-            with self._shown("downloading", name) as update:
+            with self._show_step("downloading", name) as update:
                 pull(self._client, name, update, remedy="other_way")
             return self._record_outcome(name, "pulled")
 
@@ -351,13 +351,13 @@ class ModelWork:
         self._shelf.record(self._user, "model", name, details | ({"source": source} if source else {}))
 
     def _maker(self) -> ModelMaker:
-        def shown(key: str, what: str) -> AbstractContextManager[Update]:
-            return self._shown(_STEPS[key], what)
+        def show_step(key: str, what: str) -> AbstractContextManager[Update]:
+            return self._show_step(_STEPS[key], what)
 
-        return ModelMaker(self._client, shown)
+        return ModelMaker(self._client, show_step)
 
     @contextmanager
-    def _shown(self, name: StepName, what: str) -> Iterator[Update]:
+    def _show_step(self, name: StepName, what: str) -> Iterator[Update]:
         self._tell(name, what)
         yield lambda done, total: self._control.tell(Step(name, what, done, total))
 

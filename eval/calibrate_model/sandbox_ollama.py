@@ -112,7 +112,7 @@ class Workshop:
             link.symlink_to(one.file)
         names = {AS_IS: one.name} if AS_IS in kinds else {}
         with self.server(1, 2048) as own:
-            maker = ModelMaker(OllamaClient(own.ollama_url), self.shown)
+            maker = ModelMaker(OllamaClient(own.ollama_url), self.show_progress)
             if find_installed(maker.client.models(), one.name) is None:
                 _copy(maker.client, one, one.name, one.file.name.removeprefix("sha256-"))
             whole = one.name if one.is_whole or not made else self._reconstructed(maker, one)
@@ -130,7 +130,7 @@ class Workshop:
         if find_installed(maker.client.models(), name) is not None:
             return name
         file = self.folder / "reconstructed-f16.gguf"
-        with self.shown("reconstructing", one.name, in_bytes=False) as update:
+        with self.show_progress("reconstructing", one.name, in_bytes=False) as update:
             reconstruct_f16(one.file, file, update)
         try:
             sha256 = maker.send(file)
@@ -139,7 +139,7 @@ class Workshop:
         _copy(maker.client, one, name, sha256)
         return name
 
-    def shown(self, key: str, what: str, *, in_bytes: bool = True) -> AbstractContextManager[Update]:
+    def show_progress(self, key: str, what: str, *, in_bytes: bool = True) -> AbstractContextManager[Update]:
         """Show the progress of a long step."""
         return progress(translate(f"eval_calibration.{key}", self.language, what=what), sys.stderr, in_bytes=in_bytes)
 
@@ -162,7 +162,7 @@ def install_winner(workshop: Workshop, one: Subject, name: str, home: OllamaClie
         file = Path(OllamaClient(own.ollama_url).show(name).file)
     sha256 = file.name.removeprefix("sha256-")
     if not home.has_blob(sha256):
-        with workshop.shown("sending", name) as update:
+        with workshop.show_progress("sending", name) as update:
             home.upload_blob(file, sha256, update)
     _copy(home, one, name, sha256)
 

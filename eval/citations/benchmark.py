@@ -23,7 +23,7 @@ from functools import partial
 from eval.citations.mutations import KINDS, numbers_in, plant_faults
 from eval.core.knowledge import open_parts
 from eval.core.progress import SILENT, Progress, question_counter
-from eval.core.question_sets import QuestionSet, by_name
+from eval.core.question_sets import QuestionSet, index_by_name
 from eval.core.search import evidence_of
 from ingest.golden import GoldenQuestion
 from rag.grounding.citations import Grounding, ground
@@ -314,7 +314,7 @@ def measure_citations(
 ) -> dict[str, object]:
     """Check every set and return the figures of all sentences together and, under ``by_set``, of each."""
     by_set: dict[str, list[CheckedSentence]] = {}
-    for name, one in by_name(sets).items():
+    for name, one in index_by_name(sets).items():
         pipeline = Pipeline(open_parts(one, settings, progress))
         advance = question_counter(progress, name, len(one.questions))
         by_set[name] = check(one.questions, partial(_evidence, pipeline), seed, partial(advance, None))

@@ -105,7 +105,7 @@ class HostileResult:
     harm: str
 
     @property
-    def held(self) -> bool:
+    def is_harmless(self) -> bool:
         """Whether it neither passed nor harmed anything."""
         return self.outcome != "passed" and not self.harm
 
@@ -207,14 +207,14 @@ class SelfCheck:
     hostile: tuple[HostileResult, ...]
 
     @property
-    def held(self) -> bool:
+    def is_sound(self) -> bool:
         """Whether every check holds."""
         wrong = (*self.solutions_failed, *self.broken_passed, *self.impostors_passed)
-        return not wrong and all(one.held for one in self.hostile)
+        return not wrong and all(one.is_harmless for one in self.hostile)
 
     def to_json(self) -> dict[str, object]:
         """Return the result for programs."""
-        return asdict(self) | {"held": self.held}
+        return asdict(self) | {"held": self.is_sound}
 
 
 def check_harness(

@@ -28,7 +28,7 @@ from eval.commands.shared import (
 from eval.core.knowledge import open_parts
 from eval.core.question_sets import KNOWLEDGE_DIR, QuestionSet
 from eval.core.runs import Run
-from eval.core.tables import flat_rows, shown_figure
+from eval.core.tables import flat_rows, format_figure
 from rag.schema import Language
 from rag.terminal import terminal_language
 from rag.translate import translate
@@ -112,7 +112,7 @@ def _figures(summary: Mapping[str, object], language: Language) -> Table:
     assert isinstance(kinds, dict)
     for kind, values in kinds.items():
         table.add_row(
-            translate("eval.kind", language, kind=kind or "-", n=values["n"]), shown_figure(values["accuracy"])
+            translate("eval.kind", language, kind=kind or "-", n=values["n"]), format_figure(values["accuracy"])
         )
     return table
 

@@ -113,9 +113,9 @@ def _check(arguments: argparse.Namespace, problems: Sequence[Problem], sandbox: 
         found = check_harness(chosen, problems[0], sandbox, progress)
     print_check(found, console, terminal_language())
     write_json(arguments.json, found.to_json())
-    if not found.held:
+    if not found.is_sound:
         wrong = (*found.solutions_failed, *found.broken_passed, *found.impostors_passed)
-        hostile = tuple(one.name for one in found.hostile if not one.held)
+        hostile = tuple(one.name for one in found.hostile if not one.is_harmless)
         raise SandboxUnusable(reason="check", what=", ".join((*wrong, *hostile)[:5]))
 
 
@@ -132,7 +132,7 @@ def print_check(found: SelfCheck, console: Console, language: Language) -> None:
         harm = one.harm or translate("eval_code.no_harm", language)
         table.add_row(one.name, translate(f"eval_code.{one.outcome}", language), harm)
     console.print(table)
-    held = sum(one.held for one in found.hostile)
+    held = sum(one.is_harmless for one in found.hostile)
     print_line(console, translate("eval_code.check_hostile", language, held=held, n=len(found.hostile)))
 
 

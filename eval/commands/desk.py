@@ -31,7 +31,7 @@ from eval.desk.cases import DeskCase, draw_by_kind, load_cases, select_languages
 from eval.desk.judging import check_cases, texts_of
 from eval.desk.languages import LANGUAGE_COLUMNS, language_rows
 from eval.desk.measurement import DeskOptions, files_about, measure_desk, open_desk_parts
-from eval.desk.report import GUARD_COLUMNS, funnel_rows, known_columns, shown_guards
+from eval.desk.report import GUARD_COLUMNS, funnel_rows, known_columns, possible_guards
 from rag.errors import SettingsError
 from rag.pipeline import PipelineParts
 from rag.schema import Language
@@ -197,7 +197,7 @@ def _guards(summary: Mapping[str, object], language: Language) -> Table:
     guards = part_of(summary, "guards")
     table = _numbers_table("eval_desk.guard", (f"eval_desk.guard_{column}" for column in GUARD_COLUMNS), language)
     table.title = translate("eval_desk.guards", language)
-    for name in shown_guards(summary):
+    for name in possible_guards(summary):
         values = part_of(guards, name)
         table.add_row(
             translate(f"eval_desk.guard_{name}", language), *(str(values[column]) for column in GUARD_COLUMNS)

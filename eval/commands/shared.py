@@ -16,7 +16,7 @@ from rich.progress import Progress as ProgressBar
 from rich.table import Table
 
 from eval.core.progress import Progress
-from eval.core.question_sets import GOLDEN_DIR, KNOWLEDGE_DIR, QuestionSet, kept_questions, sets_in
+from eval.core.question_sets import GOLDEN_DIR, KNOWLEDGE_DIR, QuestionSet, sets_in, stored_questions
 from eval.core.runs import checked_name
 from ingest.console import ProgressConsole
 from rag.errors import AnswerdeskError, SettingsError
@@ -86,7 +86,7 @@ def chosen_sets(arguments: argparse.Namespace, sample: Path | None = KNOWLEDGE_D
     folder = getattr(arguments, "sets", None)
     if arguments.kb and (arguments.corpus or folder):
         raise SettingsError(reason=translate("eval.corpus_or_kb", terminal_language()))
-    if arguments.kb and not arguments.questions and (kept := kept_questions(chosen_settings(arguments))):
+    if arguments.kb and not arguments.questions and (kept := stored_questions(chosen_settings(arguments))):
         return [QuestionSet(arguments.kb, None, kept)]
     if arguments.kb or (arguments.questions and not arguments.corpus and not folder):
         return [QuestionSet.load(None, path) for path in arguments.questions or [GOLDEN_DIR]]

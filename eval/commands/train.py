@@ -32,7 +32,7 @@ from eval.core.tables import part_of
 from eval.train.background import TrainingProcess
 from eval.train.findings import HEADS, ArmName, Findings, cells, findings_of, remarks
 from eval.train.lora import LoraOptions, TrainingProgress, TrainingState, read_state
-from eval.train.questions import kept_cases, load_training_cases
+from eval.train.questions import load_training_cases, stored_cases
 from eval.train.tuning import Source, TrainingPlan, Tuning, TuningOptions, open_tuning
 from rag.errors import SettingsError
 from rag.schema import Language
@@ -108,7 +108,7 @@ def sources_of(arguments: argparse.Namespace, settings: Settings) -> list[Source
     if arguments.kb:
         if arguments.docs:
             raise _unusable("no_source")
-        given = [load_training_cases(path) for path in arguments.questions] or [kept_cases(settings)]
+        given = [load_training_cases(path) for path in arguments.questions] or [stored_cases(settings)]
         cases = [case for some in given for case in draw_sample(some, arguments.limit, arguments.seed)]
         return [Source(arguments.kb, None, tuple(cases))]
     if len(arguments.questions) != len(arguments.docs):

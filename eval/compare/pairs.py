@@ -173,7 +173,7 @@ def compare_runs(first: str, second: str, settings: Settings) -> RunComparison:
         key: outcome_of(other[shared[0]][key] - one[shared[0]][key])
         for key in sorted(one[shared[0]].keys() & other[shared[0]].keys())
     }
-    measures = tuple(compared(measure, one[measure], other[measure]) for measure in shared)
+    measures = tuple(compare_values(measure, one[measure], other[measure]) for measure in shared)
     tokens = _tokens(*(evidence_tokens(run, arm) for run, arm in sides))
     return RunComparison(first, second, measures, outcomes, tokens)
 
@@ -186,10 +186,10 @@ def _tokens(first: dict[str, float], second: dict[str, float]) -> EvidenceTokens
     return EvidenceTokens(before / len(shared), after / len(shared), round(after / before, 4))
 
 
-def compared(measure: str, first: Mapping[str, float], second: Mapping[str, float]) -> Comparison:
+def compare_values(measure: str, first: Mapping[str, float], second: Mapping[str, float]) -> Comparison:
     """Compare values by question id, of the questions that are in both.
 
-    >>> one = compared("right", {"a": 0.0, "b": 1.0, "c": 1.0}, {"a": 1.0, "b": 1.0, "d": 0.0})
+    >>> one = compare_values("right", {"a": 0.0, "b": 1.0, "c": 1.0}, {"a": 1.0, "b": 1.0, "d": 0.0})
     >>> one.n, one.wins, one.ties, one.losses, one.p_value
     (2, 1, 1, 0, 1.0)
     """
@@ -272,7 +272,7 @@ def side_by_side(first: Run, second: Run) -> tuple[Compared, ...]:
         if (key := question.question_id) in before and key in after
     ]
     order = {"loss": 0, "win": 1, "tie": 2}
-    return tuple(sorted(found, key=lambda compared: order[compared.outcome]))
+    return tuple(sorted(found, key=lambda one: order[one.outcome]))
 
 
 def results_of(run: Run) -> Mapping[str, Result]:

@@ -89,7 +89,7 @@ def sets_in(folder: Path) -> list[QuestionSet]:
     return [QuestionSet.load(corpus, corpus.with_name(QUESTIONS_NAME)) for corpus in found]
 
 
-def kept_questions(settings: Settings) -> tuple[GoldenQuestion, ...]:
+def stored_questions(settings: Settings) -> tuple[GoldenQuestion, ...]:
     """Return the regression questions that a knowledge base keeps; the quote of their answer counts as the answer.
 
     Raises ``KnowledgeBaseMissing``.
@@ -114,7 +114,7 @@ def kept_questions(settings: Settings) -> tuple[GoldenQuestion, ...]:
     )
 
 
-def by_name(sets: Sequence[QuestionSet]) -> dict[str, QuestionSet]:
+def index_by_name(sets: Sequence[QuestionSet]) -> dict[str, QuestionSet]:
     """Return the sets by their names; the second of a name gets its place behind it."""
     named: dict[str, QuestionSet] = {}
     for number, one in enumerate(sets):

@@ -53,7 +53,7 @@ def funnel_rows(figures: Figures) -> list[tuple[str, int, int, float | None]]:
     ]
 
 
-def shown_guards(figures: Figures) -> Sequence[str]:
+def possible_guards(figures: Figures) -> Sequence[str]:
     """Return the guards that could act: without a model, only those before it."""
     return GUARDS if figures["model"] else GUARDS_BEFORE_THE_MODEL
 
@@ -114,7 +114,7 @@ def _guard_table(figures: Figures, language: Language) -> str:
     titles = [translate(f"eval_desk.{key}", language) for key in ("guard", *(f"guard_{one}" for one in GUARD_COLUMNS))]
     rows = [
         [translate(f"eval_desk.guard_{name}", language), *_values(part_of(guards, name), GUARD_COLUMNS)]
-        for name in shown_guards(figures)
+        for name in possible_guards(figures)
     ]
     return _figure(translate("eval_desk.guards", language), _table(titles, rows))
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from eval.core.knowledge import knowledge_folder
 from eval.core.progress import SILENT, Progress, question_counter
-from eval.core.question_sets import QuestionSet, by_name
+from eval.core.question_sets import QuestionSet, index_by_name
 from eval.core.runs import Run, keep_asking, knowledge_name
 from eval.retrieval.rankings import RANKINGS, Ranking, summarise
 from ingest.golden import GoldenQuestion
@@ -38,7 +38,7 @@ def measure_retrieval(
     Raises ``SettingsError`` when the run of that name measured something else, and a ``KnowledgeError``.
     """
     by_set: dict[str, Sequence[Ranking]] = {}
-    for name, one in by_name(sets).items():
+    for name, one in index_by_name(sets).items():
         own = kept if len(sets) == 1 else Run(kept.folder / name)
         by_set[name] = run(one, settings, embedder, own, progress)
         own.save_figures({"embedder": embedder.model_id, **summarise({name: by_set[name]})})

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from eval.core.question_sets import kept_questions
+from eval.core.question_sets import stored_questions
 from eval.desk.cases import FAR, DeskCase, load_cases
 from ingest.golden import GoldenQuestion, load_questions
 from rag.errors import SettingsError
@@ -61,7 +61,7 @@ def load_training_cases(path: Path) -> tuple[TrainingCase, ...]:
     return tuple(map(_golden_case, load_questions(path)))
 
 
-def kept_cases(settings: Settings) -> tuple[TrainingCase, ...]:
+def stored_cases(settings: Settings) -> tuple[TrainingCase, ...]:
     """Return a knowledge base's cases: its serving curated answers, and its regression questions.
 
     A correction that was accepted serves as a curated answer.  Raises ``KnowledgeBaseMissing``.
@@ -85,7 +85,7 @@ def kept_cases(settings: Settings) -> tuple[TrainingCase, ...]:
         for one in store.all("serving")
     ]
     store.close()
-    return (*curated, *map(_golden_case, kept_questions(settings)))
+    return (*curated, *map(_golden_case, stored_questions(settings)))
 
 
 def split_by_document(cases: Sequence[TrainingCase], held_out: float, seed: int) -> Split:

@@ -150,7 +150,7 @@ def _with_page_lists(body: str, entries: Mapping[str, object]) -> str:
     """
     lists = {name: value for name, value in entries.items() if isinstance(value, list)}
 
-    def listed(tag: re.Match[str]) -> str:
+    def list_items(tag: re.Match[str]) -> str:
         named = _OF_PAGE.search(tag["given"])
         items = [item for item in lists.pop(named["name"], ()) if isinstance(item, str)] if named else []
         if not items:
@@ -159,7 +159,7 @@ def _with_page_lists(body: str, entries: Mapping[str, object]) -> str:
         indent = "" if before.strip() else before
         return "".join(f"\n{indent}- {' '.join(item.split())}" for item in items) + "\n"
 
-    return _INCLUDE.sub(listed, body)
+    return _INCLUDE.sub(list_items, body)
 
 
 class _SafeLoaderWithoutAliases(yaml.SafeLoader):

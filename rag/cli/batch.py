@@ -46,7 +46,7 @@ class Conversation:
             return {"id": self.conversation_id, "question": self.question, "answer": answer.to_json()}
         return {"id": self.given_id, **answer.to_json()}
 
-    def failed(self, error: AnswerdeskError) -> dict[str, object]:
+    def error_row(self, error: AnswerdeskError) -> dict[str, object]:
         """Return the line with the error."""
         question = {"question": self.question} if self.is_bare else {}
         told = {"kind": type(error).__name__, "en": error.text("en"), "zh": error.text("zh")}
@@ -128,7 +128,7 @@ def answer_all(conversations: Sequence[Conversation], answer: Answers) -> Iterat
         except (KnowledgeError, SettingsError):
             raise
         except AnswerdeskError as error:
-            yield one.failed(error), error.exit_code
+            yield one.error_row(error), error.exit_code
 
 
 class AnswerFile:

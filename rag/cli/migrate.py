@@ -142,7 +142,7 @@ class _Contents:
             self._sum = (self._sum + int.from_bytes(digest, "big")) % 2**_HASH_BITS
             yield row
 
-    def as_hex(self) -> str:
+    def hex_digest(self) -> str:
         return f"{self._sum:064x}"
 
 
@@ -157,9 +157,9 @@ def _copy(name: Name, table: str, source: Any, target: Any, tell: Tell) -> Copie
         tell(len(batch))
     for _ in arrived.of(_rows(target, table, columns)):
         pass
-    if (sent.rows, sent.as_hex()) != (arrived.rows, arrived.as_hex()):
+    if (sent.rows, sent.hex_digest()) != (arrived.rows, arrived.hex_digest()):
         raise CopyDiffers(table=table, sent=sent.rows, arrived=arrived.rows)
-    return CopiedTable(name, table, sent.rows, sent.as_hex())
+    return CopiedTable(name, table, sent.rows, sent.hex_digest())
 
 
 def _rows(connection: Any, table: str, columns: Sequence[str]) -> Iterator[Sequence[object]]:  # noqa: ANN401

@@ -146,10 +146,10 @@ def maker(settings: Settings, language: Language) -> ModelMaker:
     client = OllamaClient(settings.ollama_url)
     client.version()
 
-    def shown(key: str, what: str) -> AbstractContextManager[Update]:
+    def show_step(key: str, what: str) -> AbstractContextManager[Update]:
         return _step_progress(language, key, what)
 
-    return ModelMaker(client, shown)
+    return ModelMaker(client, show_step)
 
 
 def _print_made(client: OllamaClient, name: str, language: Language) -> int:

@@ -107,7 +107,7 @@ class Hosts:
         except NoHostAnswers:
             model = ""
         states = {host.name: _state(host, model) for host in seen}
-        self._tell(states, model)
+        self._log_changes(states, model)
         return states
 
     def require(self) -> None:
@@ -150,7 +150,7 @@ class Hosts:
         installed = {model.name: model for host in seen for model in host.installed}
         return choose_among(list(installed.values()), self._wanted)
 
-    def _tell(self, states: dict[str, HostState], model: str) -> None:
+    def _log_changes(self, states: dict[str, HostState], model: str) -> None:
         with self._lock:
             news = {name: state for name, state in states.items() if self._told.get(name, "usable") != state}
             self._told = states
@@ -187,7 +187,7 @@ class _Watched:
             if not forgiving:
                 self._models_seen_at = None
             try:
-                self.seen = Host(self.seen.url, self._client.version(), self._installed())
+                self.seen = Host(self.seen.url, self._client.version(), self._installed_models())
             except (ServingError, LookupError, TypeError, AttributeError):  # or another program that speaks JSON
                 self._missed += 1
                 if not forgiving or self._missed >= _MISSED_LOOKS:
@@ -197,7 +197,7 @@ class _Watched:
             self._looked_at = time.monotonic()
             return self._missed == 0
 
-    def _installed(self) -> tuple[InstalledModel, ...]:
+    def _installed_models(self) -> tuple[InstalledModel, ...]:
         now = time.monotonic()
         if self._models_seen_at is None or now - self._models_seen_at >= _MODELS_EVERY_SECONDS:
             installed = tuple(self._client.models(timeout_seconds=_MODELS_TIMEOUT_SECONDS))

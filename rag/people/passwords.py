@@ -48,7 +48,7 @@ def matches(password_hash: str, password: str) -> bool:
         return False
     with _at_once:
         try:
-            return _hasher.verify(password_hash or _of_nobody(), _normal(password)) and bool(password_hash)
+            return _hasher.verify(password_hash or _dummy_hash(), _normal(password)) and bool(password_hash)
         except (VerificationError, InvalidHashError):
             return False
 
@@ -59,5 +59,5 @@ def _normal(password: str) -> str:
 
 
 @cache
-def _of_nobody() -> str:
+def _dummy_hash() -> str:
     return _hasher.hash(token_urlsafe())

@@ -315,7 +315,7 @@ class FirstAdmin:
         self._sign_ins = sign_ins
         self._lock = threading.Lock()
 
-    def wanted(self) -> bool:
+    def is_wanted(self) -> bool:
         """Tell whether an admin is still missing."""
         return not self._people.has_admin()
 
@@ -327,7 +327,7 @@ class FirstAdmin:
         """
         with self._lock:
             given = code.strip().upper().encode("utf-8", "replace")
-            if not self.wanted() or not secrets.compare_digest(given, self.code.encode()):
+            if not self.is_wanted() or not secrets.compare_digest(given, self.code.encode()):
                 raise PersonUnusable(reason="code")
             name = name.strip()
             require_good(password, name)

@@ -135,10 +135,10 @@ def member_name() -> str:
     return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
 
 
-def shown_name(member: str) -> str:
+def display_name(member: str) -> str:
     """Return the public name of a member.
 
-    >>> shown_name("gpu.example:4711:9f3c01aa")
+    >>> display_name("gpu.example:4711:9f3c01aa")
     'gpu.example:4711'
     """
     return member.rpartition(":")[0] or member

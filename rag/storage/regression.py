@@ -200,7 +200,7 @@ class RegressionQuestions:
         Vectors of another embedder, and of questions that are no longer asked, are deleted.
         """
         hashes = [hashlib.sha256(question.encode()).digest() for question in questions]
-        kept = self._kept_vectors(embedder, hashes)
+        kept = self._stored_vectors(embedder, hashes)
         missing = {digest: text for digest, text in zip(hashes, questions, strict=True) if digest not in kept}
         texts = list(missing.values())
         for begin in range(0, len(texts), _EMBEDDED_AT_ONCE):
@@ -212,7 +212,7 @@ class RegressionQuestions:
         self._keep_vectors(embedder.model_id, {digest: kept[digest] for digest in missing}, hashes)
         return [kept[digest] for digest in hashes]
 
-    def _kept_vectors(self, embedder: Embedder, hashes: Sequence[bytes]) -> dict[bytes, QueryVectors]:
+    def _stored_vectors(self, embedder: Embedder, hashes: Sequence[bytes]) -> dict[bytes, QueryVectors]:
         wanted = json.dumps([digest.hex().upper() for digest in hashes])
         rows = self._database.rows(
             "SELECT content_hash, vector, token_numbers, token_vectors FROM question_vector "

@@ -103,7 +103,7 @@ class ServerSession:
                     if is_well:
                         self._hear()
                     else:
-                        self._tell("", True)
+                        self._notify_members("", True)
             except DatabaseUnavailable:
                 self._is_suspect = not is_well  # one just lost is made anew at once, as others take us for dead by it
                 self._disconnect()
@@ -130,10 +130,10 @@ class ServerSession:
             # all at once: ``notifies`` holds the connection's own lock, for which somebody with ours may wait
             notes = list(connection.notifies(timeout=0))
         for note in notes:
-            self._tell(note.payload, False)
+            self._notify_members(note.payload, False)
         self._wait(None, connection.fileno())
 
-    def _tell(self, payload: str, is_anew: bool) -> None:
+    def _notify_members(self, payload: str, is_anew: bool) -> None:
         with self._lock:
             members = list(self._members.values())
         for member in members:
