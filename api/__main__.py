@@ -40,7 +40,7 @@ _EXAMPLES = """examples  示例:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Do what is asked and return the exit code; an error is one sentence on standard error."""
+    """Run the command and return the exit code; an error is one sentence on standard error."""
     try:
         return _run(arguments)
     except AnswerdeskError as error:
@@ -65,10 +65,10 @@ def _describe() -> int:
     from api.application import api_application, openapi_description
     from api.services.shared import SharedServices
 
-    def never() -> SharedServices:
+    def no_services() -> SharedServices:
         raise AssertionError("a description asks nothing")
 
-    application = api_application(never, load_settings(), lambda host: False)
+    application = api_application(no_services, load_settings(), lambda host: False)
     print(json.dumps(openapi_description(application), ensure_ascii=False, indent=2))
     return 0
 
@@ -139,7 +139,7 @@ def _begin_service() -> None:
 
 
 def _start_ollama(settings: Settings) -> bool:
-    """Return whether a model server was started that ends with this process; without one passages are still found."""
+    """Return whether this process started a model server, which ends with it; search works without one."""
     try:
         return ensure_running(settings, while_we_live=True).managed
     except ServingError as error:

@@ -24,15 +24,15 @@ class Access:
     callers: Callers
     idempotent: IdempotentRequests
 
-    def anybody(self) -> CallerOf:
-        """Return a dependency: any caller who is let in, whatever their rights."""
+    def any_caller(self) -> CallerOf:
+        """Return a dependency: any admitted caller, whatever their rights."""
 
         async def caller(request: Request) -> Caller:
             return self.callers.caller(request)
 
         return caller
 
-    def having(self, right: Right) -> CallerOf:
+    def with_right(self, right: Right) -> CallerOf:
         """Return a dependency: a caller with this right.  Raises ``RightMissing``, and as ``Callers.caller``."""
 
         async def caller(request: Request) -> Caller:
@@ -47,7 +47,7 @@ class Access:
         return Questions.of(self.services(), caller)
 
     def desk(self, caller: Caller, named: str | None) -> DeskServices:
-        """Return what pages call, for the knowledge base that a request names, else the first that the caller may read.
+        """Return the services for the knowledge base that a request names, else the first that the caller may read.
 
         Raises ``AccessDenied``, and ``KnowledgeBaseMissing`` where the caller may use it and there is none.
         """
@@ -56,7 +56,7 @@ class Access:
         return self.services().of(lambda: caller.user, base)
 
     def pages(self, caller: Caller) -> DeskServices:
-        """Return what pages call that is about no knowledge base, for this caller."""
+        """Return this caller's services that need no knowledge base."""
         return self.services().of(lambda: caller.user, "")
 
     def base_for(self, caller: Caller, named: str | None) -> str:

@@ -37,7 +37,7 @@ def require_sign_in(settings: Settings, host: str) -> None:
 
 
 def is_open_unencrypted(settings: Settings, host: str) -> bool:
-    """Tell whether other machines are served without https: listening for them, and behind no proxy that has it."""
+    """Tell whether other machines are served without https, by this server or a proxy."""
     return host not in LOOPBACKS and not settings.proxies()
 
 

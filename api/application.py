@@ -98,23 +98,23 @@ def api_application(
         "/openapi.json",
         lambda: JSONResponse(openapi_description(application)),
         include_in_schema=False,
-        dependencies=[Depends(access.anybody())],
+        dependencies=[Depends(access.any_caller())],
     )
     _add_mcp(application, access)
     # the last one added comes first
     application.add_middleware(BodyLimit, settings.document_limit_megabytes * _BYTES_A_MEGABYTE)
     application.add_middleware(CallersOnly, callers)
     application.add_middleware(PrivateAnswers)
-    application.add_exception_handler(AnswerdeskError, _say_error)
-    application.add_exception_handler(RequestValidationError, _say_invalid)
-    application.add_exception_handler(HTTPException, _say_http)
-    application.add_exception_handler(Exception, _say_unforeseen)
+    application.add_exception_handler(AnswerdeskError, _error_response)
+    application.add_exception_handler(RequestValidationError, _validation_response)
+    application.add_exception_handler(HTTPException, _http_error_response)
+    application.add_exception_handler(Exception, _unforeseen_response)
     application.state.access = access
     return application
 
 
 def openapi_description(application: FastAPI) -> dict[str, Any]:
-    """Return the OpenAPI description.  A key is told as a way in that is not always needed."""
+    """Return the OpenAPI description, with keys as optional."""
     description = application.openapi()
     schemes = {"key": {"type": "http", "scheme": "bearer", "description": "an API key; see docs/api.md"}}
     description["components"]["securitySchemes"] = schemes
@@ -152,12 +152,12 @@ class PrivateAnswers:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, and add the headers to its answer."""
 
-        async def with_headers(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 _make_private(MutableHeaders(scope=message))
             await send(message)
 
-        await self._app(scope, receive, with_headers)
+        await self._app(scope, receive, send_with_headers)
 
 
 def _make_private(headers: MutableHeaders) -> None:
@@ -166,7 +166,7 @@ def _make_private(headers: MutableHeaders) -> None:
 
 
 class CallersOnly:
-    """Lets in whom ``Callers`` knows, and of one key only so many at once, before anything of a body is read."""
+    """Admits the callers whom ``Callers`` knows, each key within its limits, before a body is read."""
 
     def __init__(self, app: ASGIApp, callers: Callers) -> None:
         self._app = app
@@ -182,16 +182,16 @@ class CallersOnly:
         with ExitStack() as counts:  # until the last byte is sent, that of a stream too
             try:
                 caller = await self._callers.ask(partial(self._callers.caller, request))
-                counts.enter_context(self._callers.requests.counted(caller))
+                counts.enter_context(self._callers.requests.count_open(caller))
                 if _is_file(request):
-                    counts.enter_context(self._callers.uploads.counted(caller))
+                    counts.enter_context(self._callers.uploads.count_open(caller))
             except AnswerdeskError as error:
                 answers = _answer(request, problem_of(error, language_of(request.headers)))
             await answers(scope, receive, send)
 
 
 class BodyLimit:
-    """Refuses bodies that are too large, before they are read.
+    """Refuses too large bodies before they are read.
 
     Files are as large as documents may be, others 4 MB, in a conversation with the pictures that it may have.
     """
@@ -217,7 +217,7 @@ class BodyLimit:
             return
         count = 0
 
-        async def counted() -> Message:
+        async def receive_counted() -> Message:
             nonlocal count
             message = await receive()
             count += len(message.get("body", b""))
@@ -225,15 +225,15 @@ class BodyLimit:
                 raise RequestTooLarge(limit=limit)
             return message
 
-        await self._app(scope, counted, send)
+        await self._app(scope, receive_counted, send)
 
 
-async def _say_error(request: Request, error: Exception) -> Response:
+async def _error_response(request: Request, error: Exception) -> Response:
     assert isinstance(error, AnswerdeskError)  # registered for these
     return _answer(request, problem_of(error, language_of(request.headers)))
 
 
-async def _say_invalid(request: Request, error: Exception) -> Response:
+async def _validation_response(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # registered for these
     first = error.errors()[0]
     place = ".".join(str(part) for part in first["loc"])
@@ -241,7 +241,7 @@ async def _say_invalid(request: Request, error: Exception) -> Response:
     return _answer(request, problem_of(refused, language_of(request.headers), param=place))
 
 
-async def _say_http(request: Request, error: Exception) -> Response:
+async def _http_error_response(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # registered for these
     if isinstance(error.__cause__, RequestTooLarge):  # raised while the body was read
         return _answer(request, problem_of(error.__cause__, language_of(request.headers)))
@@ -262,7 +262,7 @@ def _methods(request: Request) -> list[str]:
     return sorted(found)
 
 
-async def _say_unforeseen(request: Request, error: Exception) -> Response:
+async def _unforeseen_response(request: Request, error: Exception) -> Response:
     answer = _answer(
         request, unforeseen_problem(log_unforeseen(logger, "request", error), language_of(request.headers))
     )

@@ -41,7 +41,7 @@ _OTHER_REQUESTS_AT_ONCE = 16
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who calls, with the rights of this moment.  ``key_id`` is empty for whoever sits at this machine.
+    """A caller, with the present rights.  ``key_id`` is empty for whoever sits at this machine.
 
     ``pace`` counts the questions of a key that has a limit of its own, beside the settings' for everybody.
     """
@@ -63,8 +63,8 @@ class Caller:
             raise QuestionsTooFast(count=int(self.pace.most[0]), seconds=math.ceil(wait_seconds))
 
 
-class AtOnce:
-    """Counts what each API key has open, at most ``most``; ``what`` as in ``TooManyAtOnce``.  Safe from many threads.
+class ConcurrencyLimit:
+    """Limits each API key to ``most`` open requests; ``what`` as in ``TooManyAtOnce``.  Safe from many threads.
 
     Whoever sits at this machine is not counted: its whole memory is theirs anyway.
     """
@@ -76,7 +76,7 @@ class AtOnce:
         self._open: Counter[str] = Counter()
 
     @contextmanager
-    def counted(self, caller: Caller) -> Iterator[None]:
+    def count_open(self, caller: Caller) -> Iterator[None]:
         """Count one more of the caller's while the block lasts.  Raises ``TooManyAtOnce``."""
         if not caller.key_id:
             yield
@@ -93,7 +93,7 @@ class AtOnce:
 
 
 class Callers:
-    """Finds out who calls.  ``is_own_host`` tells whether a Host header names this server.
+    """Identifies callers.  ``is_own_host`` tells whether a Host header names this server.
 
     ``requests`` and ``uploads`` count what each key has open, by whatever face.
     """
@@ -105,14 +105,14 @@ class Callers:
         *,
         requests_at_once: int = 32,
     ) -> None:
-        self.requests = AtOnce(requests_at_once, "requests")
-        self.uploads = AtOnce(_UPLOADS_AT_ONCE, "uploads")
+        self.requests = ConcurrencyLimit(requests_at_once, "requests")
+        self.uploads = ConcurrencyLimit(_UPLOADS_AT_ONCE, "uploads")
         self._people = people
         self._is_own_host = is_own_host
         self._paces: dict[int, Quota] = {}
 
     def caller(self, connection: HTTPConnection) -> Caller:
-        """Return who sent a request; each request is asked once, whoever asks for its caller again.
+        """Return a request's caller, who is identified once for each request.
 
         Raises ``ForeignHost``, ``ForeignPage``, ``ApiKeyRefused`` or ``KeyNeeded``.
         """
@@ -123,7 +123,7 @@ class Callers:
         return caller
 
     async def ask(self, work: Callable[[], Caller]) -> Caller:
-        """Find out who calls, from an event loop; see ``PeopleServices.ask``."""
+        """Like ``caller``, for an event loop; see ``PeopleServices.ask``."""
         return await self._people().ask(work)
 
     def _caller(self, connection: HTTPConnection) -> Caller:
@@ -132,15 +132,15 @@ class Callers:
             raise ForeignHost
         secret = secret_in(headers)
         if secret:
-            return self.of_key(secret)
+            return self.caller_with_key(secret)
         origin = headers.get("origin")
         if (origin is not None and origin.lower() != own_origin(connection)) or _is_cross_site(headers):
             raise ForeignPage
         peer = connection.client.host if connection.client is not None else None
-        return self.without_key(headers, peer)
+        return self.local_caller(headers, peer)
 
-    def of_key(self, secret: str) -> Caller:
-        """Return who calls with a key.  Raises ``ApiKeyRefused``."""
+    def caller_with_key(self, secret: str) -> Caller:
+        """Return the caller with a key.  Raises ``ApiKeyRefused``."""
         keys = self._people().keys
         key = keys.key_of(secret)
         keys.note_use(key.key_id)
@@ -148,9 +148,9 @@ class Callers:
         pace = None if limit is None else self._paces.setdefault(limit, Quota([limit], seconds=_MINUTE_SECONDS))
         return Caller(key.user, key.rights, key.key_id, pace)
 
-    def without_key(self, headers: Mapping[str, str], peer: str | None) -> Caller:
-        """Return whoever sits at this machine.  Raises ``KeyNeeded`` for everybody else."""
-        if self._people().required() or not came_directly(headers, peer):
+    def local_caller(self, headers: Mapping[str, str], peer: str | None) -> Caller:
+        """Return this machine's user.  Raises ``KeyNeeded`` for everybody else."""
+        if self._people().required() or not is_direct(headers, peer):
             raise KeyNeeded
         return Caller(LOCAL_USER, frozenset(RIGHTS))
 
@@ -185,10 +185,10 @@ def _is_cross_site(headers: Mapping[str, str]) -> bool:
     )
 
 
-def came_directly(headers: Mapping[str, str], peer: str | None) -> bool:
+def is_direct(headers: Mapping[str, str], peer: str | None) -> bool:
     """Tell whether a request was made on this machine, without a proxy in between.
 
-    >>> came_directly({"host": "localhost:8501"}, "127.0.0.1"), came_directly({"x-forwarded-for": "::1"}, "127.0.0.1")
+    >>> is_direct({"host": "localhost:8501"}, "127.0.0.1"), is_direct({"x-forwarded-for": "::1"}, "127.0.0.1")
     (True, False)
     """
     names = [name.lower() for name in headers]
@@ -203,7 +203,7 @@ def own_origin(connection: HTTPConnection) -> str:
 
 
 def host_names(names: Iterable[str]) -> Callable[[str | None], bool]:
-    """Return what tells whether a Host header names one of these hosts, at whatever port.
+    """Return a test of whether a Host header names one of these hosts, at any port.
 
     >>> is_own = host_names(["localhost", "::1"])
     >>> is_own("localhost:8600"), is_own("[::1]:8600"), is_own("evil.example"), is_own(None)

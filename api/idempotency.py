@@ -35,7 +35,7 @@ class IdempotentRequests(SharedStore):
         super().__init__(open_database(place, MIGRATIONS, create=True))
 
     def begin(self, caller: str, key: str, body: bytes) -> str:
-        """Reserve a key and return an empty string, or return what the first request of this key led to.
+        """Reserve a key and return an empty string, or return the outcome of this key's first request.
 
         Raises ``IdempotencyConflict`` where that one had another body, and ``IdempotencyRunning`` within a minute
         where it has not led to anything yet.
@@ -61,7 +61,7 @@ class IdempotentRequests(SharedStore):
         return ""
 
     def keep(self, caller: str, key: str, reference: str) -> None:
-        """Keep what a request led to."""
+        """Store a request's outcome."""
         with self._database.transaction() as connection:
             connection.execute(
                 "UPDATE request SET reference = ? WHERE caller = ? AND key_hash = ?",

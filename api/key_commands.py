@@ -79,11 +79,11 @@ def _cells(key: ApiKey) -> tuple[str, ...]:
         translate(f"keys.{key.audience}", language),
         key.owner,
         f"{key.used_at:%Y-%m-%d %H:00} UTC" if key.used_at is not None else translate("keys.never", language),
-        _end(key),
+        _end_words(key),
     )
 
 
-def _end(key: ApiKey) -> str:
+def _end_words(key: ApiKey) -> str:
     language = terminal_language()
     if key.revoked:
         return translate("keys.revoked_state", language)
@@ -106,7 +106,7 @@ def _add(keys: ApiKeys, settings: Settings, options: argparse.Namespace) -> None
     if options.json:
         print(json.dumps(_plain(key) | {"secret": secret}, ensure_ascii=False))
     else:
-        _tell("made", key, secret)
+        _print_result("made", key, secret)
 
 
 def _revoke(keys: ApiKeys, settings: Settings, options: argparse.Namespace) -> None:
@@ -115,7 +115,7 @@ def _revoke(keys: ApiKeys, settings: Settings, options: argparse.Namespace) -> N
     if options.json:
         print(json.dumps(_plain(key) | {"revoked": True}, ensure_ascii=False))
     else:
-        _tell("revoked", key)
+        _print_result("revoked", key)
 
 
 def _roll(keys: ApiKeys, settings: Settings, options: argparse.Namespace) -> None:
@@ -124,7 +124,7 @@ def _roll(keys: ApiKeys, settings: Settings, options: argparse.Namespace) -> Non
     if options.json:
         print(json.dumps(_plain(key) | {"secret": secret}, ensure_ascii=False))
     else:
-        _tell("rolled", key, secret)
+        _print_result("rolled", key, secret)
 
 
 _COMMANDS: Mapping[str, Callable[[ApiKeys, Settings, argparse.Namespace], None]] = {
@@ -135,7 +135,7 @@ _COMMANDS: Mapping[str, Callable[[ApiKeys, Settings, argparse.Namespace], None]]
 }
 
 
-def _tell(what: str, key: ApiKey, secret: str = "") -> None:
+def _print_result(what: str, key: ApiKey, secret: str = "") -> None:
     """Print a sentence, and a secret alone on standard output, so that it can be piped to where it is kept."""
     sentence = translate(f"keys.{what}", terminal_language(), name=key.name, key_id=key.key_id)
     print(sentence, file=sys.stderr if secret else sys.stdout)
@@ -178,22 +178,22 @@ def _parser() -> argparse.ArgumentParser:
     listed = commands.add_parser("list", help="all keys, without their secrets  所有密钥（不含密钥内容）")
     added = commands.add_parser("add", help="make a key and print its secret once  创建密钥，仅显示一次")
     added.add_argument("name", metavar="NAME", help="what the key is for  用途")
-    _of_rights(added)
+    _add_rights(added)
     add_base_options(added)
-    _of_limits(added)
-    revoked = _of_key(commands.add_parser("revoke", help="end a key for ever  永久吊销密钥"))
-    rolled = _of_key(commands.add_parser("roll", help="a new secret for a key  更换密钥"))
+    _add_limits(added)
+    revoked = _add_key_id(commands.add_parser("revoke", help="end a key for ever  永久吊销密钥"))
+    rolled = _add_key_id(commands.add_parser("roll", help="a new secret for a key  更换密钥"))
     for command in (listed, added, revoked, rolled):
         command.add_argument("--json", action="store_true", help="for programs  输出 JSON")
     return parser
 
 
-def _of_key(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+def _add_key_id(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     parser.add_argument("key_id", metavar="ID", help="as in the list  见列表")
     return parser
 
 
-def _of_rights(parser: argparse.ArgumentParser) -> None:
+def _add_rights(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--right",
         action="append",
@@ -219,7 +219,7 @@ def add_base_options(parser: argparse.ArgumentParser) -> None:
     which.add_argument("--all", action="store_true", help="every knowledge base  全部知识库")
 
 
-def _of_limits(parser: argparse.ArgumentParser) -> None:
+def _add_limits(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--days", type=_days, metavar="N", help="expires after N days; default never  N 天后到期")
     parser.add_argument(
         "--questions-a-minute", type=int, metavar="N", help="default: as the settings say  每分钟问题数，默认按设置"

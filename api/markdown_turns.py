@@ -46,18 +46,18 @@ def as_markdown(turn: TurnSnapshot, *, marks_unsupported: bool = False) -> TurnS
         return replace(turn, thinking=without_pictures(thought, language))
     turn = replace(turn, thinking=without_pictures(turn.thinking, language))
     for find in (_tags, _pictures):
-        turn = _edited(turn, list(find(turn.text, language)))
-    return _edited(turn, _marks(turn, unsupported=marks_unsupported))
+        turn = _edit_turn(turn, list(find(turn.text, language)))
+    return _edit_turn(turn, _marks(turn, unsupported=marks_unsupported))
 
 
 def without_pictures(text: str, language: Language) -> str:
-    """Return a text of which nothing is loaded when it is drawn as Markdown.
+    """Return a text that loads nothing when it is drawn as Markdown.
 
     >>> without_pictures("See ![status](https://evil.example/p.png) and <img src=//evil.example alt='the map'>.", "en")
     'See [status](https://evil.example/p.png) and [the map].'
     """
     for find in (_tags, _pictures):
-        text = _applied(text, list(find(text, language)))
+        text = _apply(text, list(find(text, language)))
     return text
 
 
@@ -112,39 +112,40 @@ def _marks(turn: TurnSnapshot, *, unsupported: bool) -> list[_Edit]:
 
 
 def _mark_place(text: str, span: TextSpan) -> int:
-    """Return where a sentence's last words end; of a table's row that is within its last cell, else it is not drawn."""
+    """Return the end of a sentence's words; in a table's row that is within its last cell, else it is not drawn."""
     end = span.start + len(text[span.start : span.end].rstrip())
     line = text[text.rfind("\n", 0, end) + 1 : end].lstrip()
     is_row = line.startswith("|") and len(line) > 1 and line.endswith("|")
     return len(text[: end - 1].rstrip()) if is_row else end
 
 
-def _edited(turn: TurnSnapshot, edits: Sequence[_Edit]) -> TurnSnapshot:
+def _edit_turn(turn: TurnSnapshot, edits: Sequence[_Edit]) -> TurnSnapshot:
     if not edits:
         return turn
-    text = _applied(turn.text, edits)
+    text = _apply(turn.text, edits)
     answer = turn.answer
-    return replace(turn, text=text, answer=_moved(answer, text, edits) if answer is not None else None)
+    return replace(turn, text=text, answer=_move_offsets(answer, text, edits) if answer is not None else None)
 
 
-def _moved(answer: Answer, text: str, edits: Sequence[_Edit]) -> Answer:
+def _move_offsets(answer: Answer, text: str, edits: Sequence[_Edit]) -> Answer:
     def move(span: TextSpan) -> TextSpan:
-        return TextSpan(_start(span.start, edits), _end(span.end, edits))
+        return TextSpan(_shifted_start(span.start, edits), _shifted_end(span.end, edits))
 
     citations = tuple(
-        replace(one, start=_start(one.start, edits), end=_end(one.end, edits)) for one in answer.citations
+        replace(one, start=_shifted_start(one.start, edits), end=_shifted_end(one.end, edits))
+        for one in answer.citations
     )
     unsupported, unconfirmed = tuple(map(move, answer.unsupported)), tuple(map(move, answer.unconfirmed))
     return replace(answer, text=text, citations=citations, unsupported=unsupported, unconfirmed=unconfirmed)
 
 
-def _start(place: int, edits: Sequence[_Edit]) -> int:
-    """Return where a stretch begins afterwards: behind what is put in before it."""
+def _shifted_start(place: int, edits: Sequence[_Edit]) -> int:
+    """Return a stretch's new start: behind insertions before it."""
     return _shifted(place, edits, lambda edit: edit.end <= place, lambda edit: edit.start)
 
 
-def _end(place: int, edits: Sequence[_Edit]) -> int:
-    """Return where a stretch ends afterwards: before what is put in behind it."""
+def _shifted_end(place: int, edits: Sequence[_Edit]) -> int:
+    """Return a stretch's new end: before insertions behind it."""
     return _shifted(
         place, edits, lambda edit: edit.end <= place and edit.start < place, lambda edit: edit.start + len(edit.words)
     )
@@ -162,7 +163,7 @@ def _shifted(
     return place + shift
 
 
-def _applied(text: str, edits: Sequence[_Edit]) -> str:
+def _apply(text: str, edits: Sequence[_Edit]) -> str:
     pieces, position = [], 0
     for edit in edits:
         pieces += [text[position : edit.start], edit.words]

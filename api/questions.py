@@ -70,7 +70,7 @@ class Questions:
         """
         self.caller.require("ask")
         clean_question(request.question, self.limit_characters)
-        request = self._bounded(request)
+        request = self._shorten_earlier(request)
         self.caller.spend_question()
         if asker and "users" in self.caller.rights:
             request = replace(request, asker=hashlib.sha256(asker.encode()).hexdigest()[:_ASKER_DIGITS])
@@ -82,7 +82,7 @@ class Questions:
         """Find the passages and ask no model.  Raises as ``PersonalTurns.retrieve``, and what the search raises."""
         self.caller.require("retrieve")
         self.caller.spend_question()
-        return await asyncio.wrap_future(self.turns.retrieve(self._bounded(request), tab=PROGRAM_TAB))
+        return await asyncio.wrap_future(self.turns.retrieve(self._shorten_earlier(request), tab=PROGRAM_TAB))
 
     async def embed(self, texts: Sequence[str], embedder: Callable[[], Embedder]) -> Embeddings:
         """Embed texts as passages, as one question of the key's limit.
@@ -96,12 +96,12 @@ class Questions:
         done: list[Embeddings] = []
         for start in range(0, len(texts), _TEXTS_AT_ONCE):
             batch = texts[start : start + _TEXTS_AT_ONCE]
-            piece = partial(_embedded, embedder, batch)
+            piece = partial(_embed, embedder, batch)
             done.append(await asyncio.wrap_future(self.turns.work(piece, tab=PROGRAM_TAB, is_continuation=start > 0)))
         return Embeddings([row for one in done for row in one.vectors], sum(one.tokens for one in done))
 
-    def _bounded(self, request: TurnRequest) -> TurnRequest:
-        """Return a request whose earlier questions are no longer than questions may be."""
+    def _shorten_earlier(self, request: TurnRequest) -> TurnRequest:
+        """Cut a request's earlier questions to the limit of a question."""
         return replace(request, earlier=tuple(text[: self.limit_characters] for text in request.earlier))
 
     def snapshot(self, turn_id: str) -> TurnSnapshot:
@@ -109,7 +109,7 @@ class Questions:
 
         Customers see no draft.  Raises ``TurnMissing``, also where it is not this caller's to see.
         """
-        with _hidden():
+        with _hide_foreign():
             turn = self.turns.snapshot(turn_id)
         if turn is None or (turn.session != self.caller.user.name and "turns:read" not in self.caller.rights):
             raise TurnMissing
@@ -135,7 +135,7 @@ class Questions:
         """
         version, evidence_is_told = -1, False
         self.snapshot(turn_id)
-        with self._hearing(turn_id) as heard:
+        with self._listen(turn_id) as heard:
             while True:
                 heard.anything.clear()
                 snapshot = self.turns.snapshot(turn_id, version)
@@ -145,14 +145,14 @@ class Questions:
                     if snapshot.final:
                         return
                     if evidence_is_told:
-                        await _within(_GATHER_SECONDS, heard.end)
+                        await _wait(_GATHER_SECONDS, heard.end)
                     evidence_is_told = evidence_is_told or bool(snapshot.evidence)
-                if not await _within(HEARTBEAT_SECONDS, heard.anything):
+                if not await _wait(HEARTBEAT_SECONDS, heard.anything):
                     yield None
 
     @contextmanager
-    def _hearing(self, turn_id: str) -> Iterator["_TurnChanges"]:
-        """Hear of a turn's changes, from the thread that answers it, while the block lasts."""
+    def _listen(self, turn_id: str) -> Iterator["_TurnChanges"]:
+        """Receive a turn's changes, from the thread that answers it, while the block lasts."""
         loop, heard = asyncio.get_running_loop(), _TurnChanges(asyncio.Event(), asyncio.Event())
 
         def wake(snapshot: TurnSnapshot) -> None:
@@ -168,8 +168,8 @@ class Questions:
             stop()
 
     @asynccontextmanager
-    async def stopped_when_left(self, turn_id: str) -> AsyncIterator[AsyncIterator[TurnSnapshot | None]]:
-        """Follow a turn, and stop it where the block is left before it has ended: the slot is free for the next one."""
+    async def stop_when_left(self, turn_id: str) -> AsyncIterator[AsyncIterator[TurnSnapshot | None]]:
+        """Follow a turn, and stop it if the block is left before it has ended, to free its slot."""
         try:
             async with aclosing(self.follow(turn_id)) as snapshots:
                 yield snapshots
@@ -182,28 +182,28 @@ class Questions:
         Raises ``asyncio.CancelledError`` where nobody waits any more.
         """
         try:
-            return await unless_gone(self._ended(turn_id), request)
+            return await until_disconnect(self._final_snapshot(turn_id), request)
         finally:
             self.turns.cancel(turn_id)  # one that has ended stays as it is
 
-    async def _ended(self, turn_id: str) -> TurnSnapshot:
-        """Return the turn when it has ended; it is looked at all the while, so that it is not taken for abandoned."""
-        with self._hearing(turn_id) as heard:
+    async def _final_snapshot(self, turn_id: str) -> TurnSnapshot:
+        """Return the turn when it has ended; polling it meanwhile keeps it from counting as abandoned."""
+        with self._listen(turn_id) as heard:
             while not (snapshot := self.snapshot(turn_id)).final:
-                await _within(HEARTBEAT_SECONDS, heard.end)
+                await _wait(HEARTBEAT_SECONDS, heard.end)
         return snapshot
 
 
 @dataclass(frozen=True, slots=True)
 class _TurnChanges:
-    """What the thread that answers has told: that the turn has changed, that it has ended."""
+    """Events from the answering thread: the turn has changed, the turn has ended."""
 
     anything: asyncio.Event
     end: asyncio.Event
 
 
-async def _within(seconds: float, event: asyncio.Event) -> bool:
-    """Return as soon as an event is set, or after this time; tell whether it was set."""
+async def _wait(seconds: float, event: asyncio.Event) -> bool:
+    """Wait for an event, at most this time; return whether it was set."""
     try:
         await asyncio.wait_for(event.wait(), seconds)
     except TimeoutError:
@@ -211,22 +211,22 @@ async def _within(seconds: float, event: asyncio.Event) -> bool:
     return True
 
 
-def _embedded(embedder: Callable[[], Embedder], texts: Sequence[str]) -> Embeddings:
+def _embed(embedder: Callable[[], Embedder], texts: Sequence[str]) -> Embeddings:
     made = embedder()  # loaded by the first one that wants it
     return Embeddings(list(made.embed_passages(texts).vectors), sum(map(made.count_tokens, texts)))
 
 
-async def unless_gone(work: Coroutine[object, object, Result], request: Request) -> Result:
-    """Return what ``work`` returns; where the client goes away before, cancel it and raise ``CancelledError``."""
-    return await _unless(_gone(request), asyncio.CancelledError, work)
+async def until_disconnect(work: Coroutine[object, object, Result], request: Request) -> Result:
+    """Return the result of ``work``; if the client disconnects before, cancel it and raise ``CancelledError``."""
+    return await _run_until(_wait_for_disconnect(request), asyncio.CancelledError, work)
 
 
-async def unless_left(left: asyncio.Event | None, work: Coroutine[object, object, Result]) -> Result:
-    """Return what ``work`` returns; where the client has left before, cancel it and raise ``AnswerCancelled``."""
-    return await work if left is None else await _unless(left.wait(), AnswerCancelled, work)
+async def until_left(left: asyncio.Event | None, work: Coroutine[object, object, Result]) -> Result:
+    """Return the result of ``work``; if the client leaves before, cancel it and raise ``AnswerCancelled``."""
+    return await work if left is None else await _run_until(left.wait(), AnswerCancelled, work)
 
 
-async def _unless(
+async def _run_until(
     departure: Coroutine[object, object, object],
     error: type[BaseException],
     work: Coroutine[object, object, Result],
@@ -244,15 +244,15 @@ async def _unless(
                 await task
 
 
-async def _gone(request: Request) -> None:
-    """Return when the client has closed the connection."""
+async def _wait_for_disconnect(request: Request) -> None:
+    """Wait until the client has closed the connection."""
     while (await request.receive())["type"] != "http.disconnect":
         pass
 
 
 @contextmanager
-def _hidden() -> Iterator[None]:
-    """Make a turn that is not the caller's look like one that there is not."""
+def _hide_foreign() -> Iterator[None]:
+    """Make a turn that is not the caller's look missing."""
     try:
         yield
     except AccessDenied as error:
@@ -263,12 +263,12 @@ def _hidden() -> Iterator[None]:
 async def question_turn(
     questions: Questions, request: TurnRequest, asker: str = ""
 ) -> AsyncIterator[tuple[str, AsyncIterator[TurnSnapshot | None]]]:
-    """Ask, and follow the turn, of which the id and the snapshots are given; it is stopped where the block is left.
+    """Ask, and yield the turn's id and its snapshots; the turn is stopped when the block is left.
 
     Raises as ``Questions.ask``.
     """
     turn_id = questions.ask(request, asker)
-    async with questions.stopped_when_left(turn_id) as snapshots:
+    async with questions.stop_when_left(turn_id) as snapshots:
         yield turn_id, snapshots
 
 

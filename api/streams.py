@@ -45,7 +45,7 @@ NewsName = Literal["retrieved", "queued", "thinking", "answer"]
 
 
 class StreamPlace:
-    """How much of a turn a client has: the characters of the thought and of the answer, in an event's id.
+    """The part of a turn that a client has: the characters of the thought and of the answer, in an event's id.
 
     ``evidence`` is one more than the passages it has: none may have been found.  A second search adds some, and all are
     told again.
@@ -57,8 +57,8 @@ class StreamPlace:
         self.evidence = evidence
 
     @classmethod
-    def parsed(cls, event_id: str | None) -> "StreamPlace":
-        """Return the place that an event's id names; the beginning, where it names none of ours."""
+    def parse(cls, event_id: str | None) -> "StreamPlace":
+        """Return the place of an event's id; the beginning for unknown ids."""
         if not event_id:
             return cls()
         numbers = event_id.split("-")
@@ -70,8 +70,8 @@ class StreamPlace:
     def __str__(self) -> str:
         return f"{self.evidence}-{self.thinking}-{self.text}"
 
-    def news(self, turn: TurnSnapshot) -> Iterator[tuple[NewsName, str]]:
-        """Yield what this client does not have yet of a turn, but for its end, each with its new words.
+    def new_parts(self, turn: TurnSnapshot) -> Iterator[tuple[NewsName, str]]:
+        """Yield the parts of a turn that this client lacks, except its end, each with its new words.
 
         The place moves on with each.
         """
@@ -89,14 +89,14 @@ class StreamPlace:
 
 
 class SettledText:
-    """What was told of one answer so far.  One caller, one thread at a time."""
+    """The part of an answer sent so far.  One caller, one thread at a time."""
 
     def __init__(self) -> None:
         self.told = ""
         self._judged = 0
         self._is_open = True
 
-    def more(self, snapshot: TurnSnapshot) -> str:
+    def new_words(self, snapshot: TurnSnapshot) -> str:
         """Return the words that may be told now, after those told before; the rest once the turn is final.
 
         A final text that does not begin with what was told adds nothing: see ``is_withdrawn``.
@@ -109,15 +109,15 @@ class SettledText:
         self.told += more
         return more
 
-    def shown(self, snapshot: TurnSnapshot) -> TurnSnapshot:
+    def settled_turn(self, snapshot: TurnSnapshot) -> TurnSnapshot:
         """Return a turn with no more of its text than may be told; one that is final as it is."""
         if snapshot.final:
             return snapshot
-        self.more(snapshot)
+        self.new_words(snapshot)
         return replace(snapshot, text=self.told)
 
     def is_withdrawn(self, snapshot: TurnSnapshot) -> bool:
-        """Tell whether a final text is another than the one that was told."""
+        """Tell whether a final text differs from the one that was sent."""
         return snapshot.final and not snapshot.text.startswith(self.told)
 
     def _settled_end(self, snapshot: TurnSnapshot) -> int:
@@ -132,14 +132,14 @@ class SettledText:
             if sentence.end <= end:
                 continue
             is_calm = sentence.end <= calm_end and sentence not in repeated
-            if not is_calm or not _stands(text[sentence.start : sentence.end], snapshot):
+            if not is_calm or not _will_stay(text[sentence.start : sentence.end], snapshot):
                 self._is_open = False
                 break
             end = sentence.end
         return end
 
 
-def _stands(sentence: str, snapshot: TurnSnapshot) -> bool:
-    """Tell whether a sentence will stand as it is: a passage supports it, and no mark will be beside it."""
+def _will_stay(sentence: str, snapshot: TurnSnapshot) -> bool:
+    """Tell whether a sentence is final: a passage supports it, and it will get no mark."""
     citations = ground(sentence, snapshot.evidence, snapshot.question).citations
     return bool(citations) and not unconfirmed_sentences(sentence, citations, snapshot.evidence)

@@ -31,7 +31,7 @@ def url_citations(turn: TurnSnapshot, base_url: str) -> list[Plain]:
 
 
 def evidence_data(passage: Evidence) -> Plain:
-    """Return a passage as programs read it: somebody else's words, data and never instructions."""
+    """Return a passage for programs: somebody else's words, data and never instructions."""
     return {
         **_fields(passage, "number", "document_id", "title"),
         "headings": list(passage.heading_path),
@@ -57,7 +57,7 @@ def document_data(stretch: Stretch) -> Plain:
 
 
 def answer_data(turn: TurnSnapshot) -> Plain:
-    """Return what the product knows of an answer beyond its text; the values of a refusal are the same."""
+    """Return an answer's data beyond its text; the values of a refusal are the same."""
     answer, data = turn.answer, _fields(turn, "turn_id", "state", "knowledge_base")
     if answer is None:
         return data

@@ -14,7 +14,7 @@ from typing import Literal, get_args
 
 from pydantic import TypeAdapter
 
-from eval.core.question_sets import QuestionSet, kept_questions
+from eval.core.question_sets import QuestionSet, stored_questions
 from ingest.worker_process import WorkerProcess
 from rag.errors import NoRegressionQuestions, SettingsError
 from rag.settings import Settings
@@ -34,7 +34,7 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True)
 class EvaluationProgress:
-    """How many questions of how many have been asked."""
+    """The questions asked so far, and their total."""
 
     done: int
     total: int
@@ -52,7 +52,7 @@ def chosen_questions(settings: Settings, evaluation: Evaluation) -> QuestionSet:
     Raises ``KnowledgeBaseMissing``, and ``NoRegressionQuestions`` where there is none.
     """
     name = settings.knowledge_base
-    kept = QuestionSet(name, None, kept_questions(settings))
+    kept = QuestionSet(name, None, stored_questions(settings))
     try:
         usable = {
             "answers": kept.answerable,
@@ -64,7 +64,7 @@ def chosen_questions(settings: Settings, evaluation: Evaluation) -> QuestionSet:
         raise NoRegressionQuestions(name=name) from error
     if not usable.questions:
         raise NoRegressionQuestions(name=name)
-    return usable.drawn(evaluation.limit, seed=0)
+    return usable.draw_sample(evaluation.limit, seed=0)
 
 
 class EvaluationProcess(WorkerProcess):

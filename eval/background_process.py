@@ -20,7 +20,7 @@ _SEED = 0
 
 
 def work(settings: Settings, given: Any, tell: Tell) -> None:  # noqa: ANN401 - JSON
-    """Measure what the request names."""
+    """Run the requested measurement."""
 
     def report(done: int, total: int) -> None:
         tell(PROGRESSES.dump_python(EvaluationProgress(done, total), mode="json"))

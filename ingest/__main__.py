@@ -176,7 +176,7 @@ def _needs_no_paths(options: argparse.Namespace) -> bool:
 
 
 def _action(options: argparse.Namespace) -> Callable[[Command], int] | None:
-    """Return what is asked about the knowledge base as it is; None where files are to be ingested."""
+    """Return the command about the existing knowledge base; None where files are to be ingested."""
     if options.rollback is not None:
         return partial(go_back, target=options.rollback or None)
     return next((action for name, action in _ACTIONS.items() if getattr(options, name)), None)
@@ -195,7 +195,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         settings = _settings(options)
         problem = catch_up(settings)
-        before = _current(settings)
+        before = _current_generation(settings)
     except AnswerdeskError as error:
         return fail(error)
     if problem is not None:
@@ -206,13 +206,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except AnswerdeskError as error:
         return fail(error)
     except KeyboardInterrupt:
-        now = _current(settings)
+        now = _current_generation(settings)
         key = "ingest.stopped_published" if now > before else "ingest.stopped"
         print(translate(key, language, generation=now), file=sys.stderr)
         return STOPPED
 
 
-def _current(settings: Settings) -> int:
+def _current_generation(settings: Settings) -> int:
     """Return the number of the current generation; 0 where it cannot be read."""
     store = KnowledgeStore(settings.knowledge_dir)
     try:
@@ -243,7 +243,7 @@ def _run(options: argparse.Namespace, command: Command) -> int:
     return _ingest(options, command, open_embedder(command.settings), loader=loader)
 
 
-def _gate(command: Command) -> int:
+def _show_gate(command: Command) -> int:
     return show_gate(command, open_embedder(command.settings))
 
 
@@ -269,7 +269,7 @@ def _repair(command: Command) -> int:
 _ACTIONS = {
     "list": show_documents,
     "check": show_check,
-    "gate": _gate,
+    "gate": _show_gate,
     "duplicates": show_duplicates,
     "repair": _repair,
     "confirm": confirm_new_details,
@@ -316,7 +316,7 @@ def _ingest(
     warn_of_unsettled_access(command)
     lines = summary_lines(summary, settings.knowledge_base, language, verbose=options.verbose)
     command.show(summary_json(summary, language), lines)
-    if summary.shut_out:
+    if summary.is_held_back:
         return SHUT_OUT
     return SOMETHING_WRONG if summary.failures or not recorded else OK
 
@@ -354,7 +354,7 @@ _UNIMPORTANT = {"opened", "closed_no_write"}  # reading is no change, and the in
 
 
 class _Changes(FileSystemEventHandler):
-    """Remembers the times of the first and last change."""
+    """Records the times of the first and last change."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -383,9 +383,9 @@ class _Changes(FileSystemEventHandler):
 def watch(paths: Sequence[Path], update: Callable[[], None], ended: threading.Event) -> None:
     """Call ``update`` once at the start and after every burst of changes under ``paths``, until ``ended`` is set.
 
-    What ``update`` raises ends the watch.  A change during an update leads to the next one.
+    An error of ``update`` ends the watch.  A change during an update starts the next one.
     """
-    with _observed(paths) as changes:
+    with _watch_folders(paths) as changes:
         update()
         while not ended.wait(_LOOK_EVERY_SECONDS):
             if changes.take():
@@ -393,7 +393,7 @@ def watch(paths: Sequence[Path], update: Callable[[], None], ended: threading.Ev
 
 
 @contextmanager
-def _observed(paths: Sequence[Path]) -> Iterator[_Changes]:
+def _watch_folders(paths: Sequence[Path]) -> Iterator[_Changes]:
     changes = _Changes()
     observer = Observer()
     for folder in {path if path.is_dir() else path.parent for path in paths}:

@@ -35,7 +35,7 @@ class Line:
 class DocumentChange:
     """One document's change; ``former_id`` is set where it ``moved``.
 
-    ``passages_before`` and ``passages_after`` count its chunks, 0 where it was or is not there.  ``lines_came`` and
+    ``passages_before`` and ``passages_after`` count its chunks, 0 where it did not exist.  ``lines_came`` and
     ``lines_gone`` count all, ``lines`` holds the first of them; of a document that is retired or has moved, none.
     """
 

@@ -46,7 +46,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class CheckReport:
-    """What was compared; ``findings`` is empty where all is well."""
+    """The result of a check; ``findings`` is empty if all is well."""
 
     generation: int
     documents: int

@@ -1,7 +1,7 @@
 """Documents become chunks that follow their structure; offsets point exactly into the document's text.
 
-Where to cut is chosen for the document as a whole: the cheapest row of chunks, a chunk costing more the further its
-size is from ``settings.chunk_tokens``, and a cut costing more the more it tears apart.
+The cuts have the least total cost for the document: a chunk costs more the further its size is from
+``settings.chunk_tokens``, and a cut costs more the more it tears apart.
 """
 
 import re
@@ -78,7 +78,7 @@ def chunk_document(
     """
     text = document.text
     check_time = _timer(document.path, timeout_seconds)
-    count_tokens = _sized(embedder, check_time)
+    count_tokens = _bounded_count(embedder, check_time)
     whole = min(_WHOLE_DOCUMENT * chunk_tokens, _WINDOW_TOKENS)
     if count_tokens(text) <= whole:
         return (_chunk(document, 0, len(text), (), 0),)
@@ -146,7 +146,7 @@ def pieces(text: str, unit: Unit, count_tokens: Callable[[str], int], limit: flo
     words = text[unit.start : unit.end]
     if len(words) < 2 or count_tokens(words) <= limit or is_description(words):
         return [unit]
-    cut = _cut(text, unit)
+    cut = _cut_position(text, unit)
     left, right = _trimmed(text, unit, unit.start, cut), _trimmed(text, unit, cut, unit.end)
     return [piece for half in (left, right) if half is not None for piece in pieces(text, half, count_tokens, limit)]
 
@@ -248,7 +248,7 @@ def _trimmed(text: str, unit: Unit, start: int, end: int) -> Unit | None:
     return replace(unit, start=start, end=start + len(body))
 
 
-def _cut(text: str, unit: Unit) -> int:
+def _cut_position(text: str, unit: Unit) -> int:
     middle = (unit.start + unit.end) // 2
     third = (unit.end - unit.start) // 3
     for boundary in (_LINE_END, _CLAUSE_END, _BLANK):
@@ -278,8 +278,8 @@ def _timer(path: str, timeout_seconds: float) -> CheckTime:
     return check_time
 
 
-def _sized(embedder: Embedder, check_time: CheckTime) -> CountTokens:
-    """Return the embedder's count, at least a token for every 24 characters; it ends when the time is over.
+def _bounded_count(embedder: Embedder, check_time: CheckTime) -> CountTokens:
+    """Return the embedder's count, at least a token for every 24 characters; it stops at the time limit.
 
     A run of blanks has no token and a word of a megabyte has one, so tokens alone do not bound a passage.
     """

@@ -13,7 +13,7 @@ from ingest.check import check
 from ingest.console import ProgressConsole
 from ingest.difference import Difference, difference
 from ingest.duplicates import Duplicates, RepeatedLine, find_boilerplate, find_duplicates
-from ingest.gate import gate_of_current, register
+from ingest.gate import check_current, register
 from ingest.langchain import NamedLoader, documents_difference
 from ingest.lock import publication, writer_lock
 from ingest.new_details import confirm_details
@@ -129,7 +129,7 @@ def summary_lines(summary: IngestSummary, name: str, language: Language, *, verb
         "failed": len(summary.failures),
         "rate": summary.chunks_per_second,
     }
-    keys = ["counts", "published" if summary.published else "not_published" if summary.shut_out else "unchanged"]
+    keys = ["counts", "published" if summary.published else "not_published" if summary.is_held_back else "unchanged"]
     keys.append("speed" if summary.embedded else "no_embedding")
     if summary.missing:
         keys.append("missing")
@@ -189,7 +189,7 @@ def links_out_lines(links: Sequence[Path], language: Language, *, verbose: bool 
 
 
 def detail_lines(details: Sequence[NewDetail], language: Language) -> list[str]:
-    """Return a line for each unconfirmed address, with a document that names it; none without such."""
+    """Return a line for each unconfirmed address, with a document that names it."""
     if not details:
         return []
     lines = [
@@ -236,13 +236,13 @@ def keep_questions(command: Command, file: Path) -> None:
 
 def show_gate(command: Command, embedder: Embedder) -> int:
     """Print how the current generation does on the regression questions."""
-    report = gate_of_current(command.settings, embedder)
+    report = check_current(command.settings, embedder)
     command.show(gate_json(report), current_lines(report, command.settings.knowledge_base, command.language))
     return OK
 
 
 def show_duplicates(command: Command) -> int:
-    """Print which documents of the current generation say the same, and which lines stand on many pages."""
+    """Print the duplicates of the current generation, and the lines repeated on many pages."""
     folder = command.settings.knowledge_dir
     found, repeated = find_duplicates(folder), find_boilerplate(folder)
     values = {**duplicates_json(found), "boilerplate": [asdict(line) for line in repeated]}
@@ -278,7 +278,7 @@ def read_access(settings: Settings) -> Access:
 
 
 def warn_of_unsettled_access(command: Command) -> None:
-    """Say on standard error where it is not known any more who may read the knowledge base."""
+    """Warn on standard error if it is no longer known who may read the knowledge base."""
     if not read_access(command.settings).settled:
         print(AccessUnsettled(name=command.settings.knowledge_base).text(command.language), file=sys.stderr)
 

@@ -67,7 +67,7 @@ class ProgressConsole:
             self._say(f"{label} {figures}")
 
     def _figures(self, progress: IngestProgress, now: float) -> tuple[str, str, int, int]:
-        """Return what is counted, its figures in words, how much is done, and how much there is.
+        """Return the counted unit, its figures in words, the amount done, and the total.
 
         Files are read and embedded at the same time: once there are passages they take the time, and their total is
         estimated from the share of the files read.

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ingest.chunking import chunker_version
-from ingest.discovery import Discovery, discover, nothing_in
+from ingest.discovery import Discovery, discover, nothing_to_ingest
 from ingest.figure_descriptions import known_descriptions, with_descriptions
 from ingest.identity import CollectionMember, DocumentIds, DocumentMatch, body_hash, missing_documents, moves
 from ingest.known_files import KnownFiles
@@ -64,7 +64,7 @@ def difference(
     """
     discovery = discover(paths, follow_links=settings.follow_links)
     if not discovery.files:
-        raise nothing_in(paths)
+        raise nothing_to_ingest(paths)
     opened = FileReader.of(settings) if reader is None else nullcontext(reader)
     with opened as files, KnowledgeStore(settings.knowledge_dir) as store:
         comparison = _Comparison(store, settings, reread=reread)
@@ -135,7 +135,7 @@ class _Comparison:
             self._failures.append(found)
             return
         match = self._ids.classify(found, source)
-        self._sort(match.of_text(self._described(match.document)) if found.figures and self._vision_model else match)
+        self._sort(match.with_text(self._described(match.document)) if found.figures and self._vision_model else match)
 
     def _described(self, document: Document) -> Document:
         """Return a document with the known descriptions of its pictures, and a mark for each of the others."""
@@ -163,13 +163,13 @@ class _Comparison:
             self._unchanged += 1
 
     def result(self, discovery: Discovery) -> Difference:
-        """Return what came of it, once every file was taken."""
+        """Return the result once every file was taken."""
         failures = (*discovery.unreadable, *self._failures)
         missing = missing_documents(self._known, self._ids, discovery, failures)
         return replace(self._result(missing), failures=failures, links_out=discovery.links_out)
 
     def collection_result(self, root: str) -> Difference:
-        """Return what came of it, once every document of the collection was taken."""
+        """Return the result once every document of the collection was taken."""
         return self._result(self._ids.missing_members(root))
 
     def _result(self, missing: Sequence[str]) -> Difference:

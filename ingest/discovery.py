@@ -30,7 +30,7 @@ class Discovery:
     links_out: tuple[Path, ...] = ()
 
     def covers(self, path: Path) -> bool:
-        """Tell whether a path is one of the scope's, or below one of its folders."""
+        """Tell whether a path is in the scope, or below one of its folders."""
         return _is_below(path, self.scope)
 
 
@@ -59,7 +59,7 @@ def discover(paths: Sequence[Path], *, follow_links: bool = False) -> Discovery:
                 links_out.append(item.path)
             elif is_folder and not is_supported(item.path):
                 unsupported.append(item.path)
-            elif reason := _why_no_file(item.path):
+            elif reason := _unreadable_reason(item.path):
                 unreadable.append(item.unreadable(reason))
             else:
                 found.setdefault(lies_at, replace(item, place=lies_at))
@@ -68,7 +68,7 @@ def discover(paths: Sequence[Path], *, follow_links: bool = False) -> Discovery:
 
 
 def places(paths: Sequence[Path]) -> list[Path]:
-    """Return the paths as absolute ones without links.  Raises ``SourceMissing`` for one that does not exist."""
+    """Resolve the paths, links included.  Raises ``SourceMissing`` for one that does not exist."""
     found: list[Path] = []
     for path in paths:
         try:
@@ -78,7 +78,7 @@ def places(paths: Sequence[Path]) -> list[Path]:
     return found
 
 
-def nothing_in(paths: Sequence[Path]) -> NothingToIngest:
+def nothing_to_ingest(paths: Sequence[Path]) -> NothingToIngest:
     """Make the error for paths without anything readable."""
     return NothingToIngest(path=", ".join(str(path) for path in paths))
 
@@ -104,7 +104,7 @@ def _walk(root: Path, within: Sequence[Path] | None) -> Iterator[SourceFile | Do
             if leads_out or not folder.is_dir():
                 yield SourceFile(folder, root)
                 continue
-            if _leads_back(folder):
+            if _is_circular(folder):
                 yield SourceFile(folder, root).unreadable("loop")
                 continue
         if folder.resolve() in visited:
@@ -113,8 +113,8 @@ def _walk(root: Path, within: Sequence[Path] | None) -> Iterator[SourceFile | Do
         yield from _files_of(folder, root, folders, links)
 
 
-def _why_no_file(path: Path) -> str:
-    """Return why a path is no readable file, a reason of ``DocumentUnreadable``; empty for a file.
+def _unreadable_reason(path: Path) -> str:
+    """Return the reason for ``DocumentUnreadable`` if a path is no readable file, else an empty string.
 
     Reading a pipe would wait for its writer, and reading a device would never end.
     """
@@ -133,7 +133,7 @@ def _why_no_file(path: Path) -> str:
     return "" if stat.S_ISREG(mode) else "no_file"
 
 
-def _leads_back(link: Path) -> bool:
+def _is_circular(link: Path) -> bool:
     target, place = link.resolve(), link.parent.resolve()
     return target == place or target in place.parents
 

@@ -177,7 +177,7 @@ def sketch(document_key: int, text: str) -> Sketch:
 def sketch_new(writer: KnowledgeWriter, generation: int, between: Callable[[], None]) -> list[int]:
     """Sketch the generation's documents that are new and return their keys; ``between`` is called after some hundreds.
 
-    A disk too full for that is no failure: there is nothing to tell then.
+    A full disk is no failure: nothing is reported then.
     """
     table, new = SketchTable(writer.database), list[int]()
     with suppress(StorageFull):
@@ -231,18 +231,18 @@ def _duplicates_among(table: SketchTable, sketches: Sketches, new: set[int] | No
     return Duplicates(
         same=tuple(sorted(tuple(sorted(name[place] for place in group)) for group in same)),
         near=tuple(
-            NearPair(*_in_order(name[int(first)], name[int(second)]), float(similarity))
+            NearPair(*_ordered_pair(name[int(first)], name[int(second)]), float(similarity))
             for (first, second), similarity in zip(near[best_first], similarities[best_first], strict=True)
         ),
     )
 
 
-def _in_order(first: str, second: str) -> tuple[str, str]:
+def _ordered_pair(first: str, second: str) -> tuple[str, str]:
     return (first, second) if first <= second else (second, first)
 
 
 def _runs_of_equal_rows(differs: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return where equal rows begin and how many they are, of which ``differs`` from the one before, bool [n - 1]."""
+    """Return the starts and lengths of runs of equal rows; ``differs`` from the row before is bool [n - 1]."""
     starts = np.concatenate([[0], np.flatnonzero(differs) + 1])
     return starts, np.diff(np.concatenate([starts, [len(differs) + 1]]))
 
@@ -250,7 +250,7 @@ def _runs_of_equal_rows(differs: NDArray[np.bool_]) -> tuple[NDArray[np.int64], 
 def _near_places(
     numbers: NDArray[np.uint32], is_new: NDArray[np.bool_]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return pairs of rows of uint32 [n, 64] that are alike and one of them new, int64 [m, 2], and their similarity."""
+    """Return pairs of similar rows of uint32 [n, 64], one of them new, as int64 [m, 2], and their similarity."""
     found = np.empty(0, dtype=np.int64)  # both rows in one number
     width = SKETCH_NUMBERS // BANDS
     for band in range(BANDS):
@@ -289,7 +289,7 @@ def _candidates(order: NDArray[np.int64], mixed: NDArray[np.uint64]) -> Iterator
 
 
 def _pairs_of_group(size: int) -> NDArray[np.int64]:
-    """Return which members of a crowd are compared, int64 [m, 2]."""
+    """Return the pairs of a large group to compare, int64 [m, 2]."""
     if size > _LARGEST_CROWD:
         return np.stack([np.arange(size - 1), np.arange(1, size)], axis=1)
     return _all_pairs(size)
@@ -328,28 +328,28 @@ def find_boilerplate(folder: Path) -> tuple[RepeatedLine, ...]:
         generation = store.require_generation()
         counters = np.zeros(_COUNTERS, dtype=np.uint32)
         pages: Counter[str] = Counter()
-        for place, lines in _pages(store, generation):
+        for place, lines in _page_lines(store, generation):
             pages[place] += 1
             counters[[_counter(place, line) for line in lines]] += 1
         counted: dict[tuple[str, str], int] = defaultdict(int)
-        for place, lines in _pages(store, generation):
-            least = _least(pages[place])
+        for place, lines in _page_lines(store, generation):
+            least = _required_pages(pages[place])
             for line in lines:
                 if counters[_counter(place, line)] >= least:
                     counted[place, line] += 1
     found = [
         RepeatedLine(place, line, count, pages[place])
         for (place, line), count in counted.items()
-        if count >= _least(pages[place])
+        if count >= _required_pages(pages[place])
     ]
     return tuple(sorted(found, key=lambda one: (-one.on_pages, one.folder, one.text)))
 
 
-def _least(pages: int) -> float:
+def _required_pages(pages: int) -> float:
     return max(FEWEST_PAGES, SMALLEST_SHARE * pages)
 
 
-def _pages(store: KnowledgeStore, generation: int) -> Iterator[tuple[str, set[str]]]:
+def _page_lines(store: KnowledgeStore, generation: int) -> Iterator[tuple[str, set[str]]]:
     """Yield each document's folder and its distinct lines, with single blanks."""
     last = 0
     while True:

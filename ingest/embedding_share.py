@@ -23,7 +23,15 @@ from dataclasses import dataclass, field
 import rag
 from rag.errors import DatabaseUnavailable, WorkerRefused
 from rag.protocols import Embedder, PassageVectors
-from rag.storage.embedding_jobs import Delivery, EmbeddingJobs, JobState, VectorSpace, member_name, shown_name, unpacked
+from rag.storage.embedding_jobs import (
+    Delivery,
+    EmbeddingJobs,
+    JobState,
+    VectorSpace,
+    display_name,
+    member_name,
+    unpacked,
+)
 
 BATCHES_A_JOB = 8
 """256 passages: 130 KB of texts there and 2 MB of vectors and tokens back, each 3 to 6 seconds."""
@@ -83,7 +91,7 @@ class Backlog:
         return taken[::-1]
 
     def close(self) -> None:
-        """Give out no more batches."""
+        """Hand out no more batches."""
         with self._changed:
             self._is_closed = True
             self._changed.notify_all()
@@ -144,7 +152,7 @@ class EmbeddingShare:
         return dict(self._refused)
 
     def begin(self, backlog: Backlog) -> None:
-        """Help with what is in the backlog, in a thread of its own."""
+        """Work on the backlog in a separate thread."""
         self._server.join(self._run)
         try:
             self._server.forget_dead()
@@ -156,7 +164,7 @@ class EmbeddingShare:
         self._thread.start()
 
     def require_sound(self) -> None:
-        """Raise what ended the thread, if anything."""
+        """Raise the error that ended the thread, if any."""
         if self._failure is not None:
             raise self._failure
 
@@ -223,7 +231,7 @@ class EmbeddingShare:
         job = self._jobs.pop(delivery.digest, None)
         if job is None:  # it was taken back
             return
-        name = shown_name(delivery.worker)
+        name = display_name(delivery.worker)
         try:
             if name in self._refused:
                 raise WorkerRefused(reason="vectors")

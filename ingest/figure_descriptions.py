@@ -80,25 +80,25 @@ def with_descriptions(document: Document, descriptions: Descriptions) -> Documen
     starts = document.metadata.get("page_starts")
     metadata = dict(document.metadata)
     if starts is not None:
-        metadata["page_starts"] = " ".join(str(_start_behind(insertions, int(start))) for start in starts.split())
+        metadata["page_starts"] = " ".join(str(_shifted_start(insertions, int(start))) for start in starts.split())
     return replace(
         document,
         text="".join(part for pair in zip(pieces, [*lines, ""], strict=True) for part in pair),
         metadata=metadata,
         figures=tuple(
-            replace(figure, start=_start_behind(insertions, figure.start), end=_end_before(insertions, figure.end))
+            replace(figure, start=_shifted_start(insertions, figure.start), end=_shifted_end(insertions, figure.end))
             for figure in document.figures
         ),
     )
 
 
-def _start_behind(insertions: Sequence[tuple[int, str]], offset: int) -> int:
-    """Return where a span begins after the insertions: behind those at its beginning, as a page without words is."""
+def _shifted_start(insertions: Sequence[tuple[int, str]], offset: int) -> int:
+    """Return a span's start after the insertions: behind those at its start, as for a page without words."""
     return offset + sum(len(line) for place, line in insertions if place <= offset)
 
 
-def _end_before(insertions: Sequence[tuple[int, str]], offset: int) -> int:
-    """Return where a span ends after the insertions: before those at its end."""
+def _shifted_end(insertions: Sequence[tuple[int, str]], offset: int) -> int:
+    """Return a span's end after the insertions: before those at its end."""
     return offset + sum(len(line) for place, line in insertions if place < offset)
 
 
@@ -112,10 +112,10 @@ def _insertions(document: Document, descriptions: Descriptions) -> Iterator[tupl
         last = first
         while last + 1 < len(lines) and lines[last + 1].kind in _GOES_ON_IN.get(lines[first].kind, ()):
             last += 1
-        yield lines[last].end, _set_off(lines[first]) + marked_description(descriptions[figure.digest])
+        yield lines[last].end, _separator(lines[first]) + marked_description(descriptions[figure.digest])
 
 
-def _set_off(line: Line) -> str:
+def _separator(line: Line) -> str:
     """Return the separator before a description: a blank line, or in a list item only an indent."""
     indent = line.level + _INDENT if line.kind == "item" else line.level if line.kind == "text" else 0
     return "\n" + " " * indent if indent else "\n\n"
@@ -146,9 +146,9 @@ class FigureDescribing:
         """Return a document with the known descriptions of its pictures."""
         return with_descriptions(document, known_descriptions(self._database, self._settings.vision_model, document))
 
-    def lacks_some(self, document: Document) -> bool:
+    def lacks_descriptions(self, document: Document) -> bool:
         """Tell whether a picture of a document has no description yet."""
-        return bool(self._new(document))
+        return bool(self._undescribed_digests(document))
 
     def ask(
         self, documents: Sequence[Document], report: Callable[[int, int], None], reader: FileReader | None = None
@@ -158,7 +158,7 @@ class FigureDescribing:
         ``report`` is told how many pictures are done, of how many.  ``reader``, which is left open, draws the pictures
         for the model; None: a new one.  A model that cannot be asked raises nothing.
         """
-        paths = {(digest, one.language): one.path for one in documents for digest in self._new(one)}
+        paths = {(digest, one.language): one.path for one in documents for digest in self._undescribed_digests(one)}
         left = len(paths)
         reason: AnswerdeskError | None = None
         failures = 0
@@ -180,7 +180,7 @@ class FigureDescribing:
         if reason is not None:
             self.undescribed = Undescribed(left, {"en": _reason(reason, "en"), "zh": _reason(reason, "zh")})
 
-    def _new(self, document: Document) -> list[str]:
+    def _undescribed_digests(self, document: Document) -> list[str]:
         known = known_descriptions(self._database, self._settings.vision_model, document)
         return [figure.digest for figure in document.figures if figure.digest not in known]
 
@@ -189,7 +189,7 @@ class FigureDescribing:
         self._table.keep(digest, self._settings.vision_model, language, said.text)
 
     def _picture(self, digest: str, path: str, reader: FileReader) -> Picture:
-        """Return a kept picture as the model may be shown it.
+        """Return a kept picture in a form safe for the model.
 
         It is drawn anew in a confined process: so far only one that a document may have taken over has seen its bytes.
         """

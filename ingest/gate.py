@@ -38,14 +38,14 @@ _EMBEDDED_AT_ONCE = 64
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a generation has a question's document: its rank, None where not found, and what comes first."""
+    """A generation's result for a question: the rank of its document, None if not found, and the top document."""
 
     rank: int | None
     first: str
 
     @property
-    def found(self) -> bool:
-        """Whether a reader would see it."""
+    def is_found(self) -> bool:
+        """Whether a reader sees the document."""
         return self.rank is not None and self.rank <= FOUND_WITHIN
 
 
@@ -63,7 +63,7 @@ class Gate:
         self._renamed: Mapping[str, str] = {}
 
     def expect(self, retired: Collection[str], renamed: Mapping[str, str]) -> None:
-        """Take the documents that this run was asked to retire, and the new names of moved ones by their old ones."""
+        """Note the documents that this run retires on request, and the new names of moved ones by their old names."""
         self._retired, self._renamed = retired, renamed
 
     def judge(self, generation: int) -> GateReport | None:
@@ -77,9 +77,9 @@ class Gate:
             current = store.current_generation()
             before = self._places_before(store, current, list(zip(kept, vectors, strict=True)))
             names = [name for question in kept for name in question.asked.document_ids]
-            present = _present(store, names, generation), _present(store, names, current)
+            present = _present_ids(store, names, generation), _present_ids(store, names, current)
         self._places = {question.number: place.rank for question, place in zip(kept, after, strict=True)}
-        report = _compared(zip(kept, before, after, strict=True), present, self._retired, self._settings.gate_margin)
+        report = _gate_report(zip(kept, before, after, strict=True), present, self._retired, self._settings.gate_margin)
         return replace(report, forced=self._force and not report.passed)
 
     def settle(self, generation: int) -> None:
@@ -101,7 +101,7 @@ class Gate:
             return [Place(kept.place, "") if kept.placed_in == current else None for kept, _ in questions]
 
 
-def _compared(
+def _gate_report(
     asked: Iterable[tuple[StoredQuestion, Place | None, Place]],
     present: tuple[set[str], set[str]],
     retired: Collection[str],
@@ -120,23 +120,23 @@ def _compared(
         names = set(question.asked.document_ids)
         if before is None:
             new += 1
-        elif not names & (now | then) and not after.found:
+        elif not names & (now | then) and not after.is_found:
             unknown += 1
-        elif names & then and not names & now and names & then <= set(retired) and not after.found:
+        elif names & then and not names & now and names & then <= set(retired) and not after.is_found:
             gone.append(_change(question, before, after, now))
         else:
             questions += 1
-            found_before += before.found
-            found_after += after.found
-            if before.found != after.found:
-                (won if after.found else lost).append(_change(question, before, after, now))
+            found_before += before.is_found
+            found_after += after.is_found
+            if before.is_found != after.is_found:
+                (won if after.is_found else lost).append(_change(question, before, after, now))
     return GateReport(
         questions, found_before, found_after, margin, tuple(lost), tuple(won), tuple(gone), unknown=unknown, new=new
     )
 
 
 def _change(kept: StoredQuestion, before: Place, after: Place, present: Collection[str]) -> QuestionChange:
-    """Return what became of one question; ``present`` are the documents that there are."""
+    """Return the change in one question; ``present`` are the existing documents."""
     names = kept.asked.document_ids
     found = any(name in present for name in names)
     return QuestionChange(kept.asked.question, names, before.rank, after.rank, after.first, present=found)
@@ -163,8 +163,8 @@ def places(
     ]
 
 
-def gate_of_current(settings: Settings, embedder: Embedder) -> GateReport:
-    """Return how the current generation does alone: before and after are equal, ``lost`` are the questions not found.
+def check_current(settings: Settings, embedder: Embedder) -> GateReport:
+    """Test the current generation alone: before and after are equal, ``lost`` are the questions not found.
 
     Raises ``KnowledgeBaseMissing``, ``NoRegressionQuestions``, ``EmbedderMismatch`` and ``IndexDamaged``.
     """
@@ -180,13 +180,13 @@ def gate_of_current(settings: Settings, embedder: Embedder) -> GateReport:
                 QueryVectors(vectors.vectors[row : row + 1], (tokens,)) for row, tokens in enumerate(vectors.tokens)
             ]
         found = places(store, current, list(zip(kept, single, strict=True)), embedder, settings)
-        present = _present(store, [name for question in kept for name in question.asked.document_ids], current)
+        present = _present_ids(store, [name for question in kept for name in question.asked.document_ids], current)
     known = [
         (question, place)
         for question, place in zip(kept, found, strict=True)
         if present & {*question.asked.document_ids}
     ]
-    missed = tuple(_change(question, place, place, present) for question, place in known if not place.found)
+    missed = tuple(_change(question, place, place, present) for question, place in known if not place.is_found)
     count = len(known) - len(missed)
     return GateReport(len(known), count, count, settings.gate_margin, lost=missed, unknown=len(kept) - len(known))
 
@@ -242,8 +242,8 @@ def _single_spaced(text: str) -> str:
     return " ".join(text.split())
 
 
-def _present(store: KnowledgeStore, document_ids: Sequence[str], generation: int) -> set[str]:
-    """Return those of the documents that a generation has."""
+def _present_ids(store: KnowledgeStore, document_ids: Sequence[str], generation: int) -> set[str]:
+    """Return the given documents that a generation has."""
     with store.reading() as connection:
         rows = connection.execute(
             "SELECT document_id FROM document WHERE document_id IN (SELECT value FROM json_each(:ids)) "

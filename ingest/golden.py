@@ -11,7 +11,7 @@ from rag.schema import Language
 
 @dataclass(frozen=True, slots=True)
 class GoldenQuestion:
-    """One question and what a right answer must hold.
+    """A question and the content of a right answer.
 
     ``key_points`` is a conjunction of alternatives: every group must be hit by one of its strings.  ``answers`` are
     model answers in full words.  ``relevant`` are document ids, any of which holds the answer.  ``kind`` says what

@@ -1,4 +1,4 @@
-"""The ids of documents, and the hashes by which unchanged and moved ones are recognised."""
+"""Document ids, and the hashes that identify unchanged and moved documents."""
 
 import hashlib
 import json
@@ -49,13 +49,13 @@ class DocumentMatch:
     digest: bytes
     known: StoredDocument | None
 
-    def of_text(self, document: Document) -> "DocumentMatch":
+    def with_text(self, document: Document) -> "DocumentMatch":
         """Return the match of the same document with another text."""
         return DocumentMatch(document, content_hash(document), self.known)
 
     @property
     def kind(self) -> Literal["added", "changed", "unchanged"]:
-        """How an ingest counts it."""
+        """Its category in an ingest's counts."""
         if self.known is None:
             return "added"
         return "unchanged" if self.known.content_hash == self.digest else "changed"
@@ -98,8 +98,8 @@ class DocumentIds:
         return DocumentMatch(document, content_hash(document), self._live.get(document.document_id))
 
     def give(self, document: Document, source: SourceFile) -> str:
-        """Return the document's id; no other document of this run has it."""
-        chosen = self._known(document, source) or self._free(document, source)
+        """Return an id for the document that no other document of this run has."""
+        chosen = self._known_id(document, source) or self._free_id(document, source)
         self._given.add(chosen)
         return chosen
 
@@ -130,18 +130,18 @@ class DocumentIds:
         return [
             known.document_id
             for known in self._live.values()
-            if known.root == root and not self.was_given(known.document_id)
+            if known.root == root and not self.is_assigned(known.document_id)
         ]
 
     def keep(self, document_id: str) -> None:
         """Keep the id of a known document whose file was not read again."""
         self._given.add(document_id)
 
-    def was_given(self, document_id: str) -> bool:
+    def is_assigned(self, document_id: str) -> bool:
         """Tell whether a document of this run has the id."""
         return document_id in self._given
 
-    def _known(self, document: Document, source: SourceFile) -> str | None:
+    def _known_id(self, document: Document, source: SourceFile) -> str | None:
         if document.document_id == source.document_id:
             names = [self._by_path[document.path]] if document.path in self._by_path else []
         else:
@@ -152,7 +152,7 @@ class DocumentIds:
         known = self._live.get(document_id)
         return known is not None and known.path == path
 
-    def _free(self, document: Document, source: SourceFile) -> str:
+    def _free_id(self, document: Document, source: SourceFile) -> str:
         names = list(_names(document, source))
         counted = (f"{names[-1]}#{number}" for number in count(2))
         return next(name for name in chain(names, counted) if self._is_free(name))
@@ -178,7 +178,7 @@ def missing_documents(
     return [
         document.document_id
         for document in known.values()
-        if not ids.was_given(document.document_id)
+        if not ids.is_assigned(document.document_id)
         and discovery.covers(Path(document.path))
         and unread.isdisjoint([Path(document.path), *Path(document.path).parents])
     ]
@@ -193,7 +193,7 @@ def moves(missing: Iterable[Document], added: MutableMapping[bytes, str]) -> Ite
 
 
 def _was_whole_file(known: StoredDocument) -> bool:
-    """Tell a whole file's document from that of a row, an attachment or a file in an archive."""
+    """Tell whether a document is a whole file, not a row, an attachment or a file in an archive."""
     return f"/{_COUNTED.sub('', known.document_id)}".endswith(f"/{known.relative_path}")
 
 

@@ -54,7 +54,7 @@ class JobProcess(WorkerProcess):
 
 
 def _throttled(tell: Tell) -> ReportProgress:
-    """Tell progress five times a second at most; every failure, and the beginning of each stage."""
+    """Report progress at most five times a second, and every failure and the start of each stage."""
     stage, due_at = "", 0.0
 
     def report(progress: IngestProgress) -> None:
@@ -68,7 +68,7 @@ def _throttled(tell: Tell) -> ReportProgress:
 
 
 def work(settings: Settings, given: Any, tell: Tell) -> object:  # noqa: ANN401 - JSON
-    """Do the job in the process; the page that asked for it imports none of this."""
+    """Run the job in this process; the page that started it imports none of this."""
     from ingest.pipeline import IngestOptions, ingest
     from rag.retrieval.embedder import open_embedder
 

@@ -43,7 +43,7 @@ class FileState:
 
     @classmethod
     def of(cls, path: Path) -> Self | None:
-        """Return a file's state; None where it is gone or out of reach."""
+        """Return a file's state; None if it is gone or inaccessible."""
         now = time.time_ns()
         try:
             found = path.stat()
@@ -87,7 +87,7 @@ def _version(name: str) -> str:
 
 
 class KnownFiles:
-    """The files that were read without a failure; ``live`` are the stored documents by their id.
+    """Files read without a failure; ``live`` are the stored documents by id.
 
     Files whose documents another chunker cut are read again, and so are files with pictures that another
     ``vision_model`` (empty for none) described.

@@ -57,7 +57,7 @@ class LoadedDocument(Protocol):
 
     @property
     def metadata(self) -> Mapping[str, Any]:
-        """What the loader knows about the text, under names of its own choice."""
+        """The loader's metadata about the text, under its own names."""
 
 
 def ingest_documents(
@@ -110,7 +110,7 @@ class NamedLoader:
     collection: str
 
     def documents(self) -> Iterator[LoadedDocument]:
-        """Yield what the loader loads; what it prints goes to standard error, for standard output may be JSON."""
+        """Yield the loaded documents; the loader's prints go to standard error, for standard output may be JSON."""
         with redirect_stdout(sys.stderr):
             loaded = iter(self.loader.lazy_load())
         while True:
@@ -168,7 +168,7 @@ def _reason(error: BaseException) -> str:
 
 
 def _members(documents: Iterable[LoadedDocument], root: str, limits: Limits) -> Iterator[CollectionMember]:
-    """Yield the documents under names that no other one has: the second ``x`` is ``x#2``, in the loader's order."""
+    """Yield the documents under unique names, the second ``x`` as ``x#2``, in the loader's order."""
     names: set[str] = set()
     for loaded in _checked_documents(documents, root):
         metadata = _plain_metadata(loaded.metadata)
@@ -224,16 +224,16 @@ def _name(loaded: LoadedDocument, metadata: Mapping[str, str], text: str) -> str
     That is its own id, else its source, both with the row or page inside it; else its title; else a hash of its text.
     """
     own = getattr(loaded, "id", None)
-    if isinstance(own, str) and (name := _short(own)):
+    if isinstance(own, str) and (name := _shortened(own)):
         return name
     place = "".join(f"#{key}={metadata[key]}" for key in _PLACES if key in metadata)
     for key in (*_IDS, *_ORIGINS):
-        if name := _short(metadata.get(key, "")):
-            return _short(f"{name}{place}")
-    return _short(metadata.get("title", "")) or hashlib.sha256(text.encode()).hexdigest()[:12]
+        if name := _shortened(metadata.get(key, "")):
+            return _shortened(f"{name}{place}")
+    return _shortened(metadata.get("title", "")) or hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def _short(name: str) -> str:
+def _shortened(name: str) -> str:
     """Return a name as one line; of a long one the beginning and a hash."""
     line = one_line(name)
     if len(line) <= _NAME_CHARACTERS:
@@ -261,16 +261,16 @@ def _fields(name: str, text: str, metadata: Mapping[str, str]) -> dict[str, str]
     """Return the metadata under the names that ``make_document`` knows; a source that is no link becomes ``origin``."""
     fields = {key: value for key, value in metadata.items() if key not in (*_ORIGINS, *_IDS)}
     link = next(filter(None, (web_address(metadata.get(key, "")) for key in _ORIGINS)), "")
-    origin = _first_of(metadata, _ORIGINS)
+    origin = _first_value(metadata, _ORIGINS)
     fields |= {"source": link, "title": _title(name, text, metadata)}
     if origin and not link:
         fields["origin"] = origin
-    if updated := _first_of(metadata, _DATES):
+    if updated := _first_value(metadata, _DATES):
         fields["updated"] = updated
     return fields
 
 
-def _first_of(metadata: Mapping[str, str], keys: Sequence[str]) -> str:
+def _first_value(metadata: Mapping[str, str], keys: Sequence[str]) -> str:
     """Return the value of the first of the keys that has one; empty for none."""
     return next(filter(None, (metadata.get(key, "") for key in keys)), "")
 
@@ -284,6 +284,6 @@ def _title(name: str, text: str, metadata: Mapping[str, str]) -> str:
     line = "" if place else first_line(text)
     if line:
         return line
-    origin = _first_of(metadata, _ORIGINS) or name
+    origin = _first_value(metadata, _ORIGINS) or name
     stem = re.sub(r"[\s_-]+", " ", PurePosixPath(origin.rstrip("/")).stem).strip() or name
     return f"{stem}, {place}" if place else stem

@@ -43,11 +43,11 @@ class MachineCount:
         self._held: list[int] = []
 
     def hold(self, units: int, total: int, *, anyway: bool) -> bool:
-        """Hold so many of ``total`` units from now on; False, and as many as before, where others have too many.
+        """Hold ``units`` of ``total`` from now on; False, and the former number, where others have too many.
 
         ``anyway``: hold those that are free, and return True.  Raises ``OSError`` where the file cannot be used.
         """
-        with self._counting() as descriptor:
+        with self._count_lock() as descriptor:
             while len(self._held) > units:
                 _lock(descriptor, fcntl.F_UNLCK, self._held.pop())
             new: list[int] = []
@@ -64,7 +64,7 @@ class MachineCount:
             return True
 
     @contextmanager
-    def _counting(self) -> Iterator[int]:
+    def _count_lock(self) -> Iterator[int]:
         if self._descriptor is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
@@ -110,8 +110,8 @@ class MemoryBudget:
         self._pictures = 0
 
     def take(self, size_bytes: int, given_up: GivenUp) -> bool:
-        """Wait for room and take it; False where it was given up meanwhile."""
-        return self._wait_for(size_bytes, lambda: self._taken_bytes == 0, given_up)
+        """Wait for room and take it; False if given up meanwhile."""
+        return self._wait_for_room(size_bytes, lambda: self._taken_bytes == 0, given_up)
 
     def take_now(self, size_bytes: int) -> bool:
         """Take room if there is some, without waiting."""
@@ -119,21 +119,21 @@ class MemoryBudget:
             return self._take(size_bytes, anyway=False)
 
     def take_for_picture(self, size_bytes: int, given_up: GivenUp) -> bool:
-        """Wait for room to look at a picture, and take it; False where it was given up meanwhile."""
+        """Wait for room to read a picture, and take it; False if given up meanwhile."""
         with self._changed:  # it can be entered again by the same thread
-            taken = self._wait_for(size_bytes, lambda: self._pictures == 0, given_up)
+            taken = self._wait_for_room(size_bytes, lambda: self._pictures == 0, given_up)
             self._pictures += taken
         return taken
 
     def give_back(self, size_bytes: int, *, of_picture: bool = False) -> None:
-        """Give back what was taken."""
+        """Return taken room."""
         with self._changed:
             self._taken_bytes -= size_bytes
             self._pictures -= of_picture
             self._hold(anyway=True)
             self._changed.notify_all()
 
-    def _wait_for(self, size_bytes: int, goes_all_the_same: Callable[[], bool], given_up: GivenUp) -> bool:
+    def _wait_for_room(self, size_bytes: int, goes_all_the_same: Callable[[], bool], given_up: GivenUp) -> bool:
         with self._changed:
             while not self._take(size_bytes, anyway=goes_all_the_same()):
                 if given_up():
@@ -151,7 +151,7 @@ class MemoryBudget:
         return False
 
     def _hold(self, *, anyway: bool) -> bool:
-        """Tell the other programs what this one has taken; False where they have taken too much for that."""
+        """Announce this program's memory to the others; False where they have taken too much for that."""
         if self._machine is None:
             return True
         units = math.ceil(self._taken_bytes / UNIT_BYTES)

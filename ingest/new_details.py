@@ -47,7 +47,7 @@ def new_details(database: Database, generation: int) -> tuple[NewDetail, ...]:
 
 def new_details_of(found: Mapping[str, Sequence[str]], store: KnowledgeStore) -> tuple[NewDetail, ...]:
     """Return the unconfirmed ones among addresses, given with the documents that name them."""
-    new = ContactDetailTable(store).not_confirmed(list(found)) if found else ()
+    new = ContactDetailTable(store).filter_unconfirmed(list(found)) if found else ()
     return tuple(NewDetail(detail, tuple(sorted(set(found[detail])))) for detail in sorted(new))
 
 

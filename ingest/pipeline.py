@@ -13,7 +13,7 @@ from itertools import chain
 from pathlib import Path
 
 from ingest.chunking import chunk_document, chunker_version
-from ingest.discovery import Discovery, discover, nothing_in
+from ingest.discovery import Discovery, discover, nothing_to_ingest
 from ingest.duplicates import sketch_new
 from ingest.embedding import FIRST_WINDOW, PassageEmbedding
 from ingest.embedding_share import EmbeddingShare, space_of
@@ -31,7 +31,7 @@ from ingest.known_files import FileState, KnownFiles
 from ingest.loaders.source import Limits, SourceFile
 from ingest.lock import writer_lock
 from ingest.new_details import note_details
-from ingest.publish import Candidate, as_before
+from ingest.publish import Candidate, unchanged_publication
 from ingest.reader import FileReader
 from ingest.reading_ahead import ReadAhead, open_readers
 from ingest.self_calibration import calibrate_itself
@@ -109,11 +109,11 @@ def ingest(
     discovery = discover(paths, follow_links=settings.follow_links)
     discovery = replace(discovery, files=tuple(one for one in discovery.files if one.path not in options.leave_out))
     if not discovery.files and (paths or not options.rebuild):
-        raise nothing_in(paths)
+        raise nothing_to_ingest(paths)
     with _open_run(settings, embedder, options, progress, reads_sources=bool(paths)) as run:
         run.read(discovery, reader)
-        if run.nothing_known:
-            raise nothing_in(paths) if paths else KnowledgeBaseMissing(folder=settings.knowledge_dir)
+        if run.is_empty:
+            raise nothing_to_ingest(paths) if paths else KnowledgeBaseMissing(folder=settings.knowledge_dir)
         run.recut_other_documents()
         run.retire_missing(run.missing_files(discovery))
         summary = run.finish(started_at)
@@ -170,7 +170,7 @@ def _open_run(
         if not options.rebuild and former is not None and former != space:
             raise EmbedderMismatch(found=f"{former[0]} [{former[1]}]", expected=f"{space[0]} [{space[1]}]")
         with KnowledgeWriter(folder) as writer:
-            ContactDetailTable(writer.database).take_back()
+            ContactDetailTable(writer.database).restore_confirmed()
             table = EmbeddingTable(writer.database, *space)
             if options.keep_vectors:
                 table.forget_damaged()
@@ -248,8 +248,8 @@ class _Run:
         self._added = self._changed = self._unchanged = self._retired = self._missing = self._moved = 0
 
     @property
-    def nothing_known(self) -> bool:
-        """Whether there is no document at all, neither from before nor read now."""
+    def is_empty(self) -> bool:
+        """Whether there is no document at all, stored or read now."""
         return not self._live and self._added == 0
 
     def read(self, discovery: Discovery, reader: FileReader | None) -> None:
@@ -325,20 +325,20 @@ class _Run:
             if isinstance(found, DocumentUnreadable):
                 self._fail(found)
             else:
-                self._take_from(file, self._ids.classify(found, source))
+                self._take_or_defer(file, self._ids.classify(found, source))
 
-    def _take_from(self, file: "_FileDocuments", match: DocumentMatch) -> None:
-        """Take a document of a file; later, where the model has yet to describe some of its pictures."""
+    def _take_or_defer(self, file: "_FileDocuments", match: DocumentMatch) -> None:
+        """Take a document of a file, later if the model has yet to describe some of its pictures."""
         if match.document.figures:
             file.illustrated = True
-            if self._describing is not None and self._describing.lacks_some(match.document):
+            if self._describing is not None and self._describing.lacks_descriptions(match.document):
                 file.undescribed.append(match)
                 return
         self._take_described(file, match)
 
     def _take_described(self, file: "_FileDocuments", match: DocumentMatch) -> None:
         if match.document.figures and self._describing is not None:
-            match = match.of_text(self._describing.described(match.document))
+            match = match.with_text(self._describing.described(match.document))
         try:
             file.documents.append(self._take(match, str(file.source.root), file.source.document_id))
         except DocumentUnreadable as failure:
@@ -351,7 +351,7 @@ class _Run:
         describing.ask([match.document for match in waiting], self._report_pictures, reader)
         for file in self._undescribed:
             for match in file.undescribed:
-                if describing.lacks_some(match.document):
+                if describing.lacks_descriptions(match.document):
                     file.state = None  # the next ingest reads it again, and asks again
                 self._take_described(file, match)
             self._note(file)
@@ -370,7 +370,7 @@ class _Run:
         others = [
             known.document_id
             for known in self._live.values()
-            if not self._ids.was_given(known.document_id)
+            if not self._ids.is_assigned(known.document_id)
             and (self._options.rebuild or known.chunker_version != self._chunker_version)
         ]
         for begin in range(0, len(others), _TEXTS_AT_ONCE):
@@ -411,7 +411,7 @@ class _Run:
         if self._writing.written > 0 or self._retired > 0 or self._options.rebuild or self._generation == 1:
             publication, embedded = self._embed_and_publish(), self._embedding.done
         else:
-            publication, embedded = as_before(self._writer, self._generation - 1), 0
+            publication, embedded = unchanged_publication(self._writer, self._generation - 1), 0
         helpers = self._embedding.helpers
         return IngestSummary(
             **{field.name: getattr(publication, field.name) for field in fields(publication)},

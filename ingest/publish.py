@@ -56,10 +56,10 @@ class Candidate:
         Where it stays shut, the generation is undone: its rows would count in the word frequencies of searches in the
         current one, and its vectors are kept by their texts anyway.
         """
-        report = self._judged()
+        report = self._judge()
         if report is not None and not (report.passed or report.forced):
             self.writer.begin()
-            return as_before(self.writer, self.generation - 1, report)
+            return unchanged_publication(self.writer, self.generation - 1, report)
         if report is not None:
             change = replace(change, lost=len(report.lost), forced=report.forced)
         with publication(self.writer, self.share) as publisher:
@@ -88,7 +88,7 @@ class Candidate:
         The vectors of its passages stay, so that publishing it afterwards takes seconds.
         """
         writer, generation = self.writer, self.generation
-        report = self._judged()
+        report = self._judge()
         with writer.database.reading() as connection:
             documents, chunks = visible_counts(connection, generation)
         rehearsed = Publication(
@@ -103,13 +103,13 @@ class Candidate:
         writer.begin()
         return rehearsed
 
-    def _judged(self) -> GateReport | None:
+    def _judge(self) -> GateReport | None:
         write_index(self.writer, self.generation, self.space, self.limits)
         return self.gate.judge(self.generation)
 
 
-def as_before(writer: KnowledgeWriter, generation: int, report: GateReport | None = None) -> Publication:
-    """Report that the generation serves on."""
+def unchanged_publication(writer: KnowledgeWriter, generation: int, report: GateReport | None = None) -> Publication:
+    """Report that the generation still serves."""
     with KnowledgeStore(writer.folder) as store:
         info = store.generation_info(generation)
     return Publication(generation, info.document_count, info.chunk_count, report)

@@ -71,7 +71,7 @@ logger = logging.getLogger(__name__)
 
 
 def drop_figure(content: bytes) -> None:
-    """Store no picture, where documents are read as for an ingest and nothing is written."""
+    """Discard a picture: documents are read as for an ingest, and nothing is written."""
     del content
 
 
@@ -130,7 +130,7 @@ class FileReader:
         self._memory.worker_ended()
 
     def interrupt(self) -> None:
-        """End the worker from another thread than the one that reads, which is told that it is lost."""
+        """End the worker from another thread; the reading thread then finds it lost."""
         self._memory.give_up()
         worker = self._worker
         if worker is not None:
@@ -247,7 +247,7 @@ class FileReader:
         self._memory.picture_done()
 
     def _grant_memory(self, requests: socket.socket) -> None:
-        """Let the worker look at a picture once there is memory for it."""
+        """Let the worker read a picture once there is memory for it."""
         if not self._memory.take_for_picture():
             raise _WorkerLostError("malformed")  # interrupted while it waited
         requests.sendall(GRANT)
@@ -285,17 +285,17 @@ class FileReader:
 
 
 def is_mail(name: str) -> bool:
-    """Tell from a file's name whether it is a mail."""
+    """Tell whether a file is a mail by its name."""
     return PurePosixPath(name.lower()).suffix in MAIL_ENDINGS
 
 
 def is_picture(name: str) -> bool:
-    """Tell from a file's name whether it is a picture."""
+    """Tell whether a file is a picture by its name."""
     return PurePosixPath(name.lower()).suffix in PICTURE_ENDINGS
 
 
 def copy_picture_of_file(name: str, content: bytes, reader: FileReader, keep_picture: KeepFigure) -> None:
-    """Give ``keep_picture`` a picture as a model may be shown it.  Raises ``DocumentUnreadable`` with its name."""
+    """Give ``keep_picture`` a model-safe copy of a picture.  Raises ``DocumentUnreadable`` with its name."""
     if not is_picture(name):
         raise DocumentUnreadable(path=name, reason="unsupported")
     try:
@@ -352,7 +352,7 @@ class _ReaderMemory:
         self._given_up.set()
 
     def reserve(self) -> bool:
-        """Wait for the share and take it; False where that was given up."""
+        """Wait for the share and take it; False if given up."""
         if self._taken_bytes == 0 and self._budget.take(self._share_bytes, self._given_up.is_set):
             self._taken_bytes = self._share_bytes
         return self._taken_bytes > 0
@@ -364,7 +364,7 @@ class _ReaderMemory:
         return self._taken_bytes > 0
 
     def take_for_picture(self) -> bool:
-        """Wait for all memory the worker may need, and take it; False where that was given up."""
+        """Wait for all memory the worker may need, and take it; False if given up."""
         missing = self._most_bytes - self._taken_bytes
         if not self._budget.take_for_picture(missing, self._given_up.is_set):
             return False
@@ -375,17 +375,17 @@ class _ReaderMemory:
     def picture_done(self) -> None:
         """Give back all but the share of an engine that waits for the next picture."""
         if self._picture_bytes:
-            self._give_back_to(self._idle_bytes)
+            self._reduce_to(self._idle_bytes)
 
     def worker_ended(self) -> None:
         """Give back all but the share: the next worker is a new one."""
-        self._give_back_to(min(self._taken_bytes, self._share_bytes))
+        self._reduce_to(min(self._taken_bytes, self._share_bytes))
 
     def release(self) -> None:
-        """Give everything back."""
-        self._give_back_to(0)
+        """Return all memory."""
+        self._reduce_to(0)
 
-    def _give_back_to(self, kept_bytes: int) -> None:
+    def _reduce_to(self, kept_bytes: int) -> None:
         self._budget.give_back(self._taken_bytes - kept_bytes, of_picture=self._picture_bytes > 0)
         self._taken_bytes, self._picture_bytes = kept_bytes, 0
 
@@ -417,7 +417,7 @@ def _log_confinement(line: bytes) -> None:
     if line[:1] != READY:
         raise _WorkerLostError("malformed")
     confinement = Confinement(json.loads(line[1:]))
-    _log_once(logging.WARNING if confinement.within_reach else logging.INFO, str(confinement))
+    _log_once(logging.WARNING if confinement.missing_measures else logging.INFO, str(confinement))
 
 
 @lru_cache
@@ -427,7 +427,7 @@ def _log_once(level: int, words: str) -> None:
 
 @contextmanager
 def _memory_file(content: bytes) -> Iterator[int]:
-    """Give a descriptor of a file in memory, sealed against writing."""
+    """Yield the descriptor of a file in memory, sealed against writing."""
     descriptor = os.memfd_create("attachment", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     try:
         view = memoryview(content)

@@ -28,13 +28,13 @@ _LOOK_EVERY_SECONDS = 0.2
 
 
 def worker_count(files: int) -> int:
-    """Return how many workers should read this number of files."""
+    """Return the number of workers to read this number of files."""
     return max(1, min(_MOST_WORKERS, usable_cores(), files // _FILES_A_WORKER))
 
 
 @contextmanager
 def open_readers(settings: Settings, files: int, only: FileReader | None = None) -> Iterator[list[FileReader]]:
-    """Give readers for this number of files and close them; or ``only`` that one, which stays open.
+    """Yield readers for this number of files and close them; or ``only`` that one, which stays open.
 
     There are fewer where memory is short: a reader that waits for it would hold up its file.
     """
@@ -97,16 +97,16 @@ class ReadAhead:
         self._threads.shutdown()
 
     def next_file(self) -> Generator[Document | DocumentUnreadable, None, FileState | None]:
-        """Yield what the next file holds, and return its state if that can be trusted.
+        """Yield the next file's documents, and return its state if that can be trusted.
 
         To be called once for each file, in their order, and to be consumed each time.
         """
         with self._changed:
-            self._await(lambda: bool(self._ahead))
+            self._wait_until(lambda: bool(self._ahead))
             contents = self._ahead[0]
         while True:
             with self._changed:
-                self._await(lambda: bool(contents.waiting) or contents.complete)
+                self._wait_until(lambda: bool(contents.waiting) or contents.complete)
                 if not contents.waiting:
                     self._ahead.popleft()
                     self._changed.notify_all()
@@ -116,7 +116,7 @@ class ReadAhead:
                 self._changed.notify_all()
             yield found
 
-    def _await(self, ready: Callable[[], bool]) -> None:
+    def _wait_until(self, ready: Callable[[], bool]) -> None:
         while not ready():
             self._changed.wait(_LOOK_EVERY_SECONDS)
             for work in self._work_done:

@@ -55,7 +55,7 @@ _DIGITS = 4
 
 
 def calibrate_itself(settings: Settings, embedder: Embedder) -> bool:
-    """Find and store the threshold of the current generation; tell whether that was done.
+    """Find and store the threshold of the current generation; return whether that was done.
 
     An embedding model of the settings gets the fit by words alone, which holds for any.  Nothing is done for a fake
     embedder, for a very small knowledge base, and where the last threshold was found with the same embedder and nearly

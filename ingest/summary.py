@@ -31,7 +31,7 @@ Unreadable = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class IngestProgress:
-    """How far an ingest is.  Passages are those without a vector: embedded, and found so far; ``failure`` is a new one.
+    """An ingest's progress.  Passages are those without a vector: embedded, and found so far; ``failure`` is a new one.
 
     In the stage ``reading`` both files and passages are under way; in ``embedding`` all files are read, and
     ``passages_total`` is all there is to do.  In between, in ``describing``, a model is shown pictures.  ``workers``
@@ -63,7 +63,7 @@ ReportProgress = Callable[[IngestProgress], None]
 
 @dataclass(frozen=True, slots=True)
 class Undescribed:
-    """How many pictures the vision model did not describe, and the first reason in both languages."""
+    """The number of pictures without a description, and the first reason in both languages."""
 
     pictures: int = 0
     reason: Mapping[Language, str] = field(default_factory=dict)
@@ -73,12 +73,12 @@ NONE_UNDESCRIBED = Undescribed()
 
 
 def workers_sentence(workers: int, language: Language) -> str:
-    """Return how many workers help, as a suffix to the progress; empty for none."""
+    """Return the number of workers, as a suffix to the progress; empty for none."""
     return translate("ingest.workers_help", language, workers=workers) if workers else ""
 
 
 def undescribed_sentence(found: Undescribed, language: Language) -> str:
-    """Return the sentence that says so."""
+    """Return the sentence about them."""
     return translate("ingest.undescribed", language, count=found.pictures, reason=found.reason[language])
 
 
@@ -101,7 +101,7 @@ class QuestionChange:
 
 @dataclass(frozen=True, slots=True)
 class GateReport:
-    """How the generation that was built does on the questions, against the one that serves.
+    """The results of the built generation on the questions, against the serving one.
 
     ``questions`` were compared; ``before`` and ``after`` count those that found their document within
     ``FOUND_WITHIN``.  Not compared are ``retired`` ones, whose document this run retired as asked, ``unknown`` ones,
@@ -148,7 +148,7 @@ class Publication:
     new_details: tuple[NewDetail, ...] = ()
 
     @property
-    def shut_out(self) -> bool:
+    def is_held_back(self) -> bool:
         """Whether a generation was built and the gate did not let it be published."""
         return self.gate is not None and not (self.gate.passed or self.published)
 

@@ -68,7 +68,7 @@ class Uploads:
         )
 
     def paths(self) -> tuple[Path, ...]:
-        """Return where the waiting files are."""
+        """Return the waiting files' paths."""
         return tuple(self.folder / upload.name for upload in self.waiting())
 
     def settle(self, names: Iterable[str]) -> None:
@@ -106,7 +106,7 @@ class Uploads:
 
 
 def safe_name(name: str) -> str:
-    """Return a name that is safe in any folder.  Raises ``UploadUnusable`` where nothing is left of it.
+    """Return a name that is safe in any folder.  Raises ``UploadUnusable`` where none is left.
 
     >>> safe_name("../../etc/passwd"), safe_name("退货 规则.md"), safe_name(".hidden.txt")
     ('passwd', '退货 规则.md', 'hidden.txt')

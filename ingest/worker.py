@@ -19,7 +19,7 @@ from rag.protocols import Embedder, PassageVectors
 from rag.retrieval.embedder import open_embedder
 from rag.schema import Language
 from rag.settings import Settings, load_settings
-from rag.storage.embedding_jobs import EmbeddingJobs, Job, joined, member_name, shown_name
+from rag.storage.embedding_jobs import EmbeddingJobs, Job, display_name, joined, member_name
 from rag.terminal import exit_code_of, fail, terminal_language
 from rag.translate import translate
 
@@ -73,7 +73,7 @@ class EmbeddingWorker:
         self._clean_due_at = 0.0
 
     def run(self, ended: threading.Event) -> None:
-        """Embed until the event is set, or a ``KeyboardInterrupt``; then give back what is not done.
+        """Embed until the event is set, or a ``KeyboardInterrupt``; then return the unfinished jobs.
 
         Raises ``DatabaseUnavailable`` where the server is away at the beginning; later it is waited for.  Raises
         ``WorkerRefused`` where an ingest found the vectors broken.
@@ -93,7 +93,7 @@ class EmbeddingWorker:
                     ended.wait(_AGAIN_SECONDS)
 
     def _serve(self, pool: ThreadPoolExecutor, ended: threading.Event) -> None:
-        """Do jobs, and wait for new ones, until the server goes away."""
+        """Work on jobs until the server goes away."""
         with closing(self._jobs.notices()) as notices:
             while not ended.is_set():
                 self._jobs.register(self.name)
@@ -105,8 +105,8 @@ class EmbeddingWorker:
                 if time.monotonic() >= self._clean_due_at:
                     self._clean_due_at = time.monotonic() + _CLEAN_SECONDS
                     self._jobs.forget_dead()
-                unfit = self._jobs.unfit()
-                self._report(problem=unfit[0] if unfit else None)
+                unfit_reasons = self._jobs.unfit_reasons()
+                self._report(problem=unfit_reasons[0] if unfit_reasons else None)
                 notices.wait(_LOOK_SECONDS)
 
     def _do(self, job: Job, pool: ThreadPoolExecutor, ended: threading.Event) -> None:
@@ -131,14 +131,14 @@ class EmbeddingWorker:
                 ended.wait(_AGAIN_SECONDS)
 
     def _report(self, passages: int = 0, seconds: float = 0.0, problem: AnswerdeskError | None = None) -> None:
-        """Tell what has changed."""
+        """Report a change of state."""
         before = self.state
         self.state = WorkerState(before.passages + passages, before.busy_seconds + seconds, problem)
         if str(problem) != str(before.problem) or passages:
             self._tell(self.state)
 
     def _leave(self) -> None:
-        """Give back a job and leave; a server that is unreachable notices by itself."""
+        """Return a job and leave; an unreachable server notices by itself."""
         with suppress(DatabaseUnavailable):
             self._jobs.retire(self.name)
         self._jobs.leave(self.name)
@@ -165,7 +165,7 @@ class _Console:
         self._spoke_at = time.monotonic()
 
     def tell(self, state: WorkerState) -> None:
-        """Say what is new."""
+        """Print what changed."""
         problem = state.problem.text(self._language) if state.problem is not None else ""
         if problem != self._problem:
             self._problem = problem
@@ -175,7 +175,7 @@ class _Console:
             self._report(self.figures(state))
 
     def figures(self, state: WorkerState) -> str:
-        """Return how much was done."""
+        """Return the figures in words."""
         rate = state.passages / state.busy_seconds if state.busy_seconds else 0.0
         return translate("ingest.worker_figures", self._language, passages=state.passages, rate=rate)
 
@@ -199,7 +199,7 @@ def main(arguments: Sequence[str] | None = None, opened: Callable[[Settings], Em
         jobs = EmbeddingJobs(place, space_of(embedder))
         threads = settings.embedder_threads or usable_cores()
         worker = EmbeddingWorker(jobs, embedder, threads=threads, tell=console.tell)
-        named = {"name": shown_name(worker.name), "model": embedder.model_id, "threads": threads}
+        named = {"name": display_name(worker.name), "model": embedder.model_id, "threads": threads}
         print(translate("ingest.worker_waits", language, **named), file=sys.stderr, flush=True)
         worker.run(threading.Event())
     except AnswerdeskError as error:
@@ -210,7 +210,7 @@ def main(arguments: Sequence[str] | None = None, opened: Callable[[Settings], Em
         print(console.figures(worker.state), file=sys.stderr)
         if options.json:
             print_json(
-                {"worker": shown_name(worker.name), "passages": worker.state.passages,
+                {"worker": display_name(worker.name), "passages": worker.state.passages,
                  "busy_seconds": round(worker.state.busy_seconds, 2)}
             )  # fmt: skip
     return STOPPED

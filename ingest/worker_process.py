@@ -1,4 +1,4 @@
-"""A child process for one long job, which its parent talks to and can stop.
+"""A child process for one long job, controlled by its parent.
 
 The request, ``{"settings", "job"}``, is one line of JSON on the child's standard input.  Its replies are lines of JSON,
 ``[kind, value]``, on standard output: ``progress`` while it works, and at last ``summary`` or ``failure``.  It runs
@@ -63,7 +63,7 @@ class WorkerProcess:
             os.killpg(process.pid, number)
 
     def run(self, job: object, progress: Tell) -> Any:  # noqa: ANN401 - JSON, whose kind the caller knows
-        """Do the job and return its summary; ``progress`` is called in this thread.
+        """Run the job and return its summary; ``progress`` is called in this thread.
 
         Raises the error that ended the work, and ``IngestStopped`` where it was stopped or its process died.
         """
@@ -119,13 +119,13 @@ def error_from(value: dict[str, Any]) -> AnswerdeskError:
     return made
 
 
-def _tell(replies: TextIO, kind: str, value: object) -> None:
+def _write_reply(replies: TextIO, kind: str, value: object) -> None:
     replies.write(json.dumps([kind, value]) + "\n")
     replies.flush()
 
 
 def serve_parent(work: Callable[[Settings, Any, Tell], object]) -> None:
-    """Read the request and do ``work(settings, job, tell)``, in the child; its result is the summary, as JSON has it.
+    """Read the request and run ``work(settings, job, tell)`` in the child; its result is the summary, as JSON.
 
     Standard output is out of reach of libraries that print.
     """
@@ -137,11 +137,11 @@ def serve_parent(work: Callable[[Settings, Any, Tell], object]) -> None:
         threading.Thread(target=_end_with_owner, name="owner", daemon=True).start()
         try:
             settings = Settings.model_validate(request["settings"])
-            summary = work(settings, request["job"], partial(_tell, replies, _PROGRESS))
+            summary = work(settings, request["job"], partial(_write_reply, replies, _PROGRESS))
         except AnswerdeskError as error:
-            _tell(replies, _FAILURE, failure_of(error))
+            _write_reply(replies, _FAILURE, failure_of(error))
         else:
-            _tell(replies, _SUMMARY, summary)
+            _write_reply(replies, _SUMMARY, summary)
         os._exit(0)  # a thread is still waiting for the end of our input
 
 

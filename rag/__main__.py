@@ -14,7 +14,7 @@ from rich.console import Console
 
 from rag.cli import add_command, day_of
 from rag.cli.answer_printer import AnswerPrinter
-from rag.cli.batch import AnswerFile, Conversation, answer_bar, answered, read_conversations
+from rag.cli.batch import AnswerFile, Conversation, answer_all, answer_bar, read_conversations
 from rag.cli.curated import add_curated_commands
 from rag.cli.forget import add_forgetting_commands
 from rag.cli.migrate import add_migrate_command
@@ -76,7 +76,7 @@ def _question(argument: str) -> str:
 def _ask(options: argparse.Namespace, language: Language) -> int:
     settings = _settings(options)
     question = clean_question(_question(options.question), settings.question_limit_characters)
-    asking = replace(_asking(options, language), fresh=options.fresh, quote="only" if options.instant else "never")
+    asking = replace(_ask_options(options, language), fresh=options.fresh, quote="only" if options.instant else "never")
     pipeline = _build(settings)
     if options.json:
         answer = pipeline.answer(question, asking)
@@ -95,7 +95,7 @@ def _ask(options: argparse.Namespace, language: Language) -> int:
 
 def _batch(options: argparse.Namespace, language: Language) -> int:
     """Answer a file of conversations; one that fails is reported on its line and the rest goes on."""
-    asking = _asking(options, language)
+    asking = _ask_options(options, language)
     conversations = read_conversations(_read(options.file), options.file)
     out = AnswerFile(options.out, conversations) if options.out else None
     pipeline = _build(_settings(options))
@@ -106,14 +106,14 @@ def _batch(options: argparse.Namespace, language: Language) -> int:
     left = [one for one in conversations if out is None or not out.is_done(one)]
     code = 0
     if out is None:
-        for row, asked_code in answered(left, answer):
+        for row, asked_code in answer_all(left, answer):
             print(json.dumps(row, ensure_ascii=False), flush=True)
             code = code or asked_code
         return code
     out.tidy()
     try:
         with answer_bar(language, done=len(conversations) - len(left), total=len(conversations)) as advance:
-            for row, asked_code in answered(left, answer):
+            for row, asked_code in answer_all(left, answer):
                 out.write(row)
                 advance()
                 code = code or asked_code
@@ -195,7 +195,7 @@ def _add_filters(command: argparse.ArgumentParser) -> None:
     command.add_argument("--product", default="", metavar="NAME", help="only documents of this product  产品名称")
 
 
-def _asking(options: argparse.Namespace, language: Language) -> AskOptions:
+def _ask_options(options: argparse.Namespace, language: Language) -> AskOptions:
     """Return the options of the questions.  Raises ``SettingsError``."""
     filters = Filters(options.language_of_sources, day_of(options.since, "--since", language), options.product)
     return AskOptions(filters=filters, think=options.think, top_k=options.top_k)

@@ -58,7 +58,7 @@ class ErasureCounts:
 
     @property
     def total(self) -> int:
-        """How many things there are to be erased."""
+        """The number of things to erase."""
         return sum(self.turns.values()) + self.cached + self.curated + self.questions + self.runs
 
 
@@ -92,8 +92,8 @@ class Erasure:
             )
         return found
 
-    def erased_on(self) -> list[datetime]:
-        """Return when this customer was erased before, the newest first: the record holds a keyed hash of the name."""
+    def earlier_erasures(self) -> list[datetime]:
+        """Return the times of this customer's erasures, the newest first: the record holds a keyed hash of the name."""
         if not (self._settings.data_dir / KEY_NAME).is_file():
             return []
         with AuditTrail(self._settings.people_database) as trail:
@@ -108,7 +108,7 @@ class Erasure:
 
     def _work(self, *, dry_run: bool) -> ErasureCounts:
         with TurnErasure(self._settings.turns_database) as turns:
-            chosen, running = self._chosen(turns.all())
+            chosen, running = self._choose_turns(turns.all())
             if not dry_run and chosen:
                 turns.delete([turn.turn_id for turn in chosen])
             if not dry_run:
@@ -116,7 +116,7 @@ class Erasure:
         forms = frozenset(normalized_question(turn.question) for turn in chosen)
         counts: Counter[str] = Counter()
         for name in self._bases():
-            counts.update(self._in_base(self._settings.knowledge_folder / name, forms, dry_run=dry_run))
+            counts.update(self._erase_in_base(self._settings.knowledge_folder / name, forms, dry_run=dry_run))
         if not dry_run:
             self._collect_pieces()
         runs = list(self._runs())
@@ -129,11 +129,11 @@ class Erasure:
             curated=counts["curated"],
             questions=counts["questions"],
             runs=len(runs),
-            left=() if dry_run else tuple(self._left()),
+            left=() if dry_run else tuple(self._remaining_files()),
         )
 
-    def _chosen(self, turns: Iterable[ErasableTurn]) -> tuple[list[ErasableTurn], int]:
-        """Return the turns to be erased, and how many more cannot be now."""
+    def _choose_turns(self, turns: Iterable[ErasableTurn]) -> tuple[list[ErasableTurn], int]:
+        """Return the turns to erase, and the count of those that cannot be erased now."""
         named: list[str] = []
         known: list[ErasableTurn] = []
         for turn in turns:
@@ -144,7 +144,7 @@ class Erasure:
         chosen = [turn for turn in known if turn.turn_id in whole]
         return [turn for turn in chosen if not turn.running], sum(turn.running for turn in chosen)
 
-    def _in_base(self, folder: Path, forms: frozenset[str], *, dry_run: bool) -> Mapping[str, int]:
+    def _erase_in_base(self, folder: Path, forms: frozenset[str], *, dry_run: bool) -> Mapping[str, int]:
         server, holds_it = self._settings.answers_database, self._mention.is_in
         with (
             CachedAnswers(folder) as cached,
@@ -176,7 +176,7 @@ class Erasure:
             return tuple(sorted({*here, *shared.tokens()}))
 
     def _collect_pieces(self) -> None:
-        """Leave nothing on the server of generations that serve no more: they may hold the words of documents."""
+        """Delete former generations on the server: they may hold the words of documents."""
         place = self._settings.knowledge_database
         if place is not None:
             with closing(SharedKnowledge(place)) as shared:
@@ -187,17 +187,17 @@ class Erasure:
     def _runs(self) -> Iterator[Path]:
         """Yield the folders of evaluations that quote the customer."""
         for identity in sorted((self._settings.data_dir / "runs").rglob("run.json")):
-            if any(holds(path, self._mention) for path in identity.parent.glob("*.json*")):
+            if any(contains_mention(path, self._mention) for path in identity.parent.glob("*.json*")):
                 yield identity.parent
 
-    def _left(self) -> Iterator[Path]:
+    def _remaining_files(self) -> Iterator[Path]:
         for path in sorted(self._settings.data_dir.rglob("*")):
-            if path.is_file() and path.suffix not in _NO_TEXT and holds(path, self._mention):
+            if path.is_file() and path.suffix not in _NO_TEXT and contains_mention(path, self._mention):
                 yield path
 
 
-def holds(path: Path, mention: Mention) -> bool:
-    """Tell whether a file's bytes, read as UTF-8, hold a mention anywhere, also in what a database has deleted."""
+def contains_mention(path: Path, mention: Mention) -> bool:
+    """Tell whether a file's bytes, read as UTF-8, hold a mention, also in a database's deleted rows."""
     decoder, before = codecs.getincrementaldecoder("utf-8")(errors="replace"), ""
     try:
         with path.open("rb") as file:
@@ -223,7 +223,7 @@ def expire_turns(settings: Settings, now: datetime, by: str, *, compact: bool = 
     turns, count = TurnErasure(settings.turns_database), 0
     forms: set[str] = set()
     try:
-        while batch := turns.asked_before(moment, _AT_ONCE):
+        while batch := turns.turns_before(moment, _AT_ONCE):
             count += turns.delete([turn.turn_id for turn in batch])
             forms.update(normalized_question(turn.question) for turn in batch)
         if count or compact:

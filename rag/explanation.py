@@ -94,7 +94,7 @@ def explain(pipeline: Pipeline, question: str, *, document_id: str = "") -> Expl
     limit = parts.settings.candidates
     seen = inspect(prepared, parts.store, limit, document_id)
     considered = pack_chunks(retrieval, pipeline.limits())
-    chunks = _explained(seen.chunks, retrieval, considered, asked.evidence, pipeline)
+    chunks = _explain_chunks(seen.chunks, retrieval, considered, asked.evidence, pipeline)
     known = {one.seen.chunk.chunk_id: one for one in chunks}
     return Explanation(
         question=asked.question,
@@ -106,7 +106,7 @@ def explain(pipeline: Pipeline, question: str, *, document_id: str = "") -> Expl
         threshold=retrieval.threshold,
         answerable=retrieval.answerable,
         chunks=chunks,
-        chosen=tuple(_of_chosen(one, known) for one in seen.chosen),
+        chosen=tuple(_explain_chosen(one, known) for one in seen.chosen),
         evidence=asked.evidence,
         shown=Spent(
             sum(parts.count_tokens(passage.text) for passage in asked.evidence), parts.settings.evidence_budget_tokens
@@ -128,14 +128,14 @@ def _sent_tokens(pipeline: Pipeline, evidence: Sequence[Evidence]) -> int:
     return sum(pipeline.parts.count_tokens(passage.words(span)) for passage in evidence for span in passage.sent)
 
 
-def _explained(
+def _explain_chunks(
     seen: Sequence[ChunkTrace],
     retrieval: Retrieval,
     considered: Sequence[PackedChunk],
     evidence: Sequence[Evidence],
     pipeline: Pipeline,
 ) -> tuple[ExplainedChunk, ...]:
-    """Return the ranking with each chunk's fate, then the other chunks of the search."""
+    """Return the ranking with each chunk's fate, then the other found chunks."""
     by_chunk = {one.chunk.chunk_id: one for one in seen}
     explained = []
     for place, one in enumerate(considered, start=1):
@@ -158,7 +158,7 @@ def _explained(
     return (*explained, *rest)
 
 
-def _of_chosen(one: ChunkTrace, known: dict[int, ExplainedChunk]) -> ExplainedChunk:
+def _explain_chosen(one: ChunkTrace, known: dict[int, ExplainedChunk]) -> ExplainedChunk:
     """Return a chunk of the chosen document with its ranks and its fate."""
     explained = known.get(one.chunk.chunk_id)
     if explained is None:

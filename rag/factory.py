@@ -11,7 +11,7 @@ from rag.generation.oom_fallback import FallbackGenerator
 from rag.generation.picture_description import PictureDescriber
 from rag.ollama.hosts import choose_model, hosts_of
 from rag.ollama.server import ensure_running
-from rag.ollama.vision import settings_of_vision
+from rag.ollama.vision import vision_settings
 from rag.pipeline import Pipeline, PipelineParts
 from rag.protocols import Embedder
 from rag.queue.admission import Admission
@@ -91,7 +91,7 @@ def picture_describer(settings: Settings) -> PictureDescriber | None:
     """Return the describer of pictures, which uses the common queue; None if no vision model is set."""
     if not settings.vision_model:
         return None
-    return PictureDescriber(build_gateway(settings_of_vision(settings)), most_waiting=settings.person_waiting)
+    return PictureDescriber(build_gateway(vision_settings(settings)), most_waiting=settings.person_waiting)
 
 
 def _generator(settings: Settings) -> FallbackGenerator | HostedGenerator:

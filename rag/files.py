@@ -10,7 +10,7 @@ _NAME_CHARACTERS = 32  # of the file's name in that of the unfinished one: a nam
 
 
 def write_whole(path: Path, content: str | bytes | memoryview, *, durable: bool = False) -> None:
-    """Write a file, in UTF-8, that readers see as it was or as it is now, and never half of it.
+    """Write a file, in UTF-8, atomically: readers see the old or the new one.
 
     ``durable`` brings it to the disk before it takes its name, so that a power cut leaves one of the two as well.
     Raises ``OSError``; no unfinished file stays then.
@@ -28,15 +28,15 @@ def write_whole(path: Path, content: str | bytes | memoryview, *, durable: bool 
 
 
 def read_json(path: Path) -> object:
-    """Return what a JSON file holds, from memory while the file is the same.
+    """Return a JSON file's content, from memory while the file is the same.
 
     Raises ``FileNotFoundError``, another ``OSError``, or ``ValueError`` where it is no JSON.
     """
     state = path.stat()
-    return _parsed(path, state.st_ino, state.st_mtime_ns, state.st_size)
+    return _parse(path, state.st_ino, state.st_mtime_ns, state.st_size)
 
 
 @lru_cache(maxsize=64)
-def _parsed(path: Path, *state: int) -> object:
+def _parse(path: Path, *state: int) -> object:
     del state  # another file under the same name has another one
     return json.loads(path.read_text(encoding="utf-8"))

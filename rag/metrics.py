@@ -64,7 +64,7 @@ class DeskCollector:
         with self._lock:
             yield from self._turns()
             yield self._stages()
-        yield from self._line()
+        yield from self._queue_metrics()
         yield from self._model()
         memory = psutil.Process().memory_info().rss
         yield GaugeMetricFamily("answerdesk_process_memory_bytes", "Resident memory of the desk.", value=memory)
@@ -95,7 +95,7 @@ class DeskCollector:
             family.add_metric([stage], histogram.cumulative(), histogram.total_seconds)
         return family
 
-    def _line(self) -> Iterator[Metric]:
+    def _queue_metrics(self) -> Iterator[Metric]:
         occupancy = self._admission.occupancy()
         for name, meaning, value in (
             ("answerdesk_slots", "Answers that may be generated at once.", occupancy.slots),
@@ -129,7 +129,7 @@ class DeskCollector:
 
 
 @contextmanager
-def metrics_served(settings: Settings) -> Iterator[None]:
+def serve_metrics(settings: Settings) -> Iterator[None]:
     """Serve ``/metrics`` at ``settings.metrics_port`` during a block, in threads of its own.
 
     Only under this machine's own names: under another one, a page in a browser here could read it (DNS rebinding).
@@ -141,7 +141,7 @@ def metrics_served(settings: Settings) -> Iterator[None]:
         server, thread = start_http_server(settings.metrics_port, _HOST, registry)
     except OSError as error:
         raise MetricsPortTaken(port=settings.metrics_port) from error
-    server.set_app(_under_own_names(make_wsgi_app(registry), {*LOOPBACKS, *settings.desk_names()}))
+    server.set_app(_require_own_name(make_wsgi_app(registry), {*LOOPBACKS, *settings.desk_names()}))
     try:
         yield
     finally:
@@ -150,7 +150,7 @@ def metrics_served(settings: Settings) -> Iterator[None]:
         thread.join()
 
 
-def _under_own_names(application: "WSGIApplication", names: Collection[str]) -> "WSGIApplication":
+def _require_own_name(application: "WSGIApplication", names: Collection[str]) -> "WSGIApplication":
     def answer(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         try:
             name = urlsplit(f"//{environ.get('HTTP_HOST', '')}").hostname

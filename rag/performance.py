@@ -197,7 +197,7 @@ def machine_sampler(settings: Settings) -> Callable[[], MachineState]:
             used_bytes=memory.total - memory.available,
             total_bytes=memory.total,
             desk_bytes=desk.memory_info().rss,
-            models=_loaded(settings),
+            models=_models_in_memory(settings),
             gpus=gpus(),
             neighbours=server.neighbours if server is not None else None,
             threads=server.threads if server is not None else None,
@@ -232,7 +232,7 @@ def _gpu(handle: object) -> GpuState:
     return GpuState(str(name), busy, int(memory.used), int(memory.total))
 
 
-def _loaded(settings: Settings) -> tuple[LoadedModel, ...] | None:
+def _models_in_memory(settings: Settings) -> tuple[LoadedModel, ...] | None:
     try:
         return tuple(loaded_models(settings))
     except ServingError:
@@ -269,12 +269,12 @@ class Performance:
 
     @property
     def asked(self) -> int:
-        """How many turns there were."""
+        """The number of turns."""
         return sum(self.turns.values())
 
     @property
     def asked_per_minute(self) -> float:
-        """How many turns a minute had on average."""
+        """The mean number of turns a minute."""
         return self.asked / self.seconds * 60
 
 
@@ -286,7 +286,7 @@ def measure(
     return _report(
         until,
         seconds,
-        list(times.timed(since, bases)),
+        list(times.timed_spans(since, bases)),
         times.counts(since, bases),
         times.slowest(since, SLOWEST, bases),
     )

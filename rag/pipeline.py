@@ -117,8 +117,8 @@ class AskOptions:
     audience: Audience = "internal"
 
     @property
-    def found_documents(self) -> Filters:
-        """Which documents may be found: what the filters let pass, and of these what is for the audience."""
+    def document_filters(self) -> Filters:
+        """The filters for documents: the given ones, within the audience."""
         return replace(self.filters, audience="public") if self.audience == "public" else self.filters
 
     @property
@@ -204,7 +204,7 @@ class Pipeline:
         return self._events(question, replace(options or AskOptions(), **keywords))
 
     def _events(self, question: str, options: AskOptions) -> Generator[Event, None, None]:
-        trace, text = Trace(), self._cleaned(question)
+        trace, text = Trace(), self._clean(question)
         standalone_question = in_context(text, question_before(text, options.earlier))
         lanes = None if options.is_selective else self.parts.lanes
         served = None
@@ -233,7 +233,7 @@ class Pipeline:
         if options.quote == "only" and (answer := quotation(request)) is not None:
             yield Completed(answer)
             return
-        request = self._searching_again(request, retrieval, options)
+        request = self._allow_second_search(request, retrieval, options)
         asker = Asker(options.owner, options.conversation, bool(options.earlier))
         has_spoken = False
         try:
@@ -286,7 +286,7 @@ class Pipeline:
     ) -> tuple[AnswerRequest, Retrieval]:
         """Return all that is known before a model is asked; arguments and errors as for ``stream``."""
         options = AskOptions(earlier=earlier, audience=audience, filters=filters)
-        return self._prepare(self._cleaned(question), Trace(), options)
+        return self._prepare(self._clean(question), Trace(), options)
 
     def judge_answerable(self, question: str, *, earlier: Sequence[str] = ()) -> AnswerabilitySample:
         """Ask the model only whether the passages found hold the answer; arguments and errors as for ``stream``."""
@@ -296,22 +296,22 @@ class Pipeline:
         found = self.parts.gateway.result(GenerationRequest(run, cancelled=request.cancelled))
         return AnswerabilitySample(request.language, request.retrieval_probability, found.yes)
 
-    def _cleaned(self, question: str) -> str:
+    def _clean(self, question: str) -> str:
         return without_injection(clean_question(question, self.parts.settings.question_limit_characters))
 
-    def _searching_again(self, request: AnswerRequest, retrieval: Retrieval, options: AskOptions) -> AnswerRequest:
-        """Return the request so that the model's words are searched too, if the search was not sure, and in time."""
+    def _allow_second_search(self, request: AnswerRequest, retrieval: Retrieval, options: AskOptions) -> AnswerRequest:
+        """Let the request search the model's words too, if the search was unsure and time allows."""
         is_sure = retrieval.base_probability >= SURE_PROBABILITY
         is_quick = (self._pace.tokens_a_second or 0.0) >= QUICK_TOKENS_A_SECOND
         if is_sure or not is_quick or not self.parts.settings.query_expansion:
             return request
-        return replace(request, search_again=lambda words: self._searched_again(request, retrieval, options, words))
+        return replace(request, search_again=lambda words: self._search_again(request, retrieval, options, words))
 
-    def _searched_again(
+    def _search_again(
         self, request: AnswerRequest, retrieval: Retrieval, options: AskOptions, words: str
     ) -> tuple[AnswerRequest, Retrieved] | None:
-        """Return the request with what other words find as well; None where that is nothing new."""
-        search = SearchOptions(filters=options.found_documents, expansion=Expansion(words, retrieval))
+        """Search again with other words; return the extended request, None if nothing new was found."""
+        search = SearchOptions(filters=options.document_filters, expansion=Expansion(words, retrieval))
         retrieval = self.parts.retriever.retrieve(request.question, request.language, Trace(), search)
         evidence = append_second_search(request.evidence, self._evidence(request, retrieval, options))
         request.check_cancelled()
@@ -334,13 +334,13 @@ class Pipeline:
         third = third_language_after(text, options.earlier[-1] if options.earlier else "")
         language: Language = "en" if third else prompt_language(text)
         earlier = [visible(one) for one in options.earlier]
-        search = SearchOptions(earlier, options.found_documents)
+        search = SearchOptions(earlier, options.document_filters)
         retrieval = self.parts.retriever.retrieve(text, language, trace, search)
         request = AnswerRequest(
             question=text,
             previous=question_before(text, earlier),
             language=language,
-            think=self._is_to_think(text, options.think),
+            think=self._should_think(text, options.think),
             evidence=(),
             retrieval_probability=retrieval.base_probability,
             generation=retrieval.generation,
@@ -349,7 +349,7 @@ class Pipeline:
             nearest_document=next((one.chunk.document_id for one in retrieval.chunks), ""),
             third_language=third,
             thought_by_itself=options.think is None and self.parts.settings.thinking == "auto",
-            filters=options.found_documents,
+            filters=options.document_filters,
             problem=retrieval.problem,
         )
         with trace.span("pack"):
@@ -360,14 +360,14 @@ class Pipeline:
     def _evidence(self, request: AnswerRequest, retrieval: Retrieval, options: AskOptions) -> tuple[Evidence, ...]:
         """Return the passages of what was found, with what the model is to read of them."""
         text, previous = request.question, request.previous
-        packed = self._packed(in_context(text, previous), retrieval, options.top_k, options.audience)
+        packed = self._pack(in_context(text, previous), retrieval, options.top_k, options.audience)
 
         def messages(evidence: Sequence[Evidence]) -> list[Message]:
             return build_messages(text, evidence, request.language, previous)
 
-        return self._fitting(packed, messages, request.think)
+        return self._fit_to_budget(packed, messages, request.think)
 
-    def _packed(self, question: str, retrieval: Retrieval, chunks: int | None, audience: Audience) -> _Packed:
+    def _pack(self, question: str, retrieval: Retrieval, chunks: int | None, audience: Audience) -> _Packed:
         parts = self.parts
 
         def likeness_to(asked: Retrieval) -> SentenceLikeness:
@@ -376,7 +376,7 @@ class Pipeline:
             )
 
         found = newest_first(pack(retrieval, parts.store, self.limits(chunks), question))
-        passages = self._told(found, retrieval.generation, audience)
+        passages = self._mark_unconfirmed(found, retrieval.generation, audience)
         relevant = [one for one in passages if is_valid_for(question, one, parts.today())] or passages
         asked = [
             QuestionPart(likeness_to(replace(retrieval, tokens=part.tokens)), passage_places(relevant, part.chunks))
@@ -385,10 +385,10 @@ class Pipeline:
         ranked = RankedSentences(relevant, question, likeness_to(retrieval), parts.count_tokens, asked)
         return _Packed(passages, [one.number for one in relevant], ranked)
 
-    def _fitting(
+    def _fit_to_budget(
         self, packed: _Packed, messages: Callable[[Sequence[Evidence]], list[Message]], think: bool
     ) -> tuple[Evidence, ...]:
-        """Return the passages with as much to be read as the model has time for, and its context room.
+        """Cut the text to be read to the model's time and context.
 
         What a prompt says around its sentences (titles, dates, a long question) is known only once it is written.
         """
@@ -401,13 +401,15 @@ class Pipeline:
                 return evidence
             budget = max(_FEWEST_READ_TOKENS, budget - excess)
 
-    def _told(self, passages: Sequence[Evidence], generation: int, audience: Audience) -> tuple[Evidence, ...]:
-        """Return the passages with the addresses marked that nobody has confirmed, or, for the public, without."""
+    def _mark_unconfirmed(
+        self, passages: Sequence[Evidence], generation: int, audience: Audience
+    ) -> tuple[Evidence, ...]:
+        """Mark the unconfirmed addresses in the passages, or, for the public, remove them."""
         document_ids = sorted({one.document_id for one in passages})
         unconfirmed = ContactDetailTable(self.parts.store).unconfirmed_of(document_ids, generation)
         return evidence_for_audience(audience, passages, unconfirmed)
 
-    def _is_to_think(self, question: str, think: bool | None) -> bool:
+    def _should_think(self, question: str, think: bool | None) -> bool:
         if think is not None:
             return think
         setting = self.parts.settings.thinking
@@ -415,6 +417,6 @@ class Pipeline:
 
 
 def _require_whole_search(event: Event, request: AnswerRequest) -> None:
-    """Raise what half of the search failed with, where an event says that the documents do not hold the answer."""
+    """Raise the error of the failed half of the search when an event denies that the documents hold the answer."""
     if isinstance(event, Completed) and event.answer.refused and request.problem is not None:
         raise request.problem

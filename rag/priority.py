@@ -37,20 +37,20 @@ def usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def ending_with_parent(signal_number: signal.Signals, parent: int | None = None) -> Callable[[], None]:
-    """Return what a child calls after it was forked, to be sent this signal as soon as we end, however we do.
+def parent_death_hook(signal_number: signal.Signals, parent: int | None = None) -> Callable[[], None]:
+    """Return a function for forked children: the kernel then sends them this signal as soon as we end.
 
     Call it before the fork: afterwards as little as possible may happen.  A child that was forked by another program
     says by itself which process its ``parent`` is.
     """
     prctl, parent = ctypes.CDLL(None).prctl, parent or os.getpid()
 
-    def ask() -> None:
+    def request_signal() -> None:
         prctl(_PR_SET_PDEATHSIG, signal_number)
         if os.getppid() != parent:  # it ended before the line above
             os._exit(_KILLED + signal_number)
 
-    return ask
+    return request_signal
 
 
 def take_short_turns() -> None:
@@ -86,7 +86,7 @@ def _session_priority(otherwise: int) -> int:
 
 @contextmanager
 def at_priority(nice: int) -> Iterator[None]:
-    """Be at another nice level for a block, with the session that we are in.
+    """Run the block at another nice level, with this process's session.
 
     Both return to their own: started by ``nice``, a process has another level than its terminal.
     """
@@ -109,7 +109,7 @@ def become_batch_work() -> None:
 
 
 def run_as_batch_work(main: Callable[[], int]) -> int:
-    """Do the work of a command behind everybody else, and return its exit code.
+    """Run a command's work at the lowest priority, and return its exit code.
 
     A terminal's session also holds the shell, so the work is done by a child in a session of its own; what a terminal
     sends is passed on to it, and it ends with us, however we end.
@@ -117,7 +117,7 @@ def run_as_batch_work(main: Callable[[], int]) -> int:
     if not _AUTOGROUP.exists():
         become_batch_work()
         return main()
-    end_with_parent = ending_with_parent(signal.SIGKILL)
+    end_with_parent = parent_death_hook(signal.SIGKILL)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # who ignores it is not told of the child's end
     awaited = {*_PASSED_ON, signal.SIGTSTP, signal.SIGCHLD}
     signal.pthread_sigmask(signal.SIG_BLOCK, awaited)  # a handler's signal is lost just before a call that waits

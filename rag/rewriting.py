@@ -140,7 +140,7 @@ def rewriting_messages(
     """Return the prompt; ``language`` is the text's.  Only ``longer`` reads evidence and question."""
     rules = _TRANSLATING[language] if wish == "translate" else _RULES[language].format(task=_TASKS[language][wish])
     before, after = _EXAMPLES[language][wish]
-    asked, shown = _marked(text, language), _marked(before, language)
+    asked, shown = _enclose(text, language), _enclose(before, language)
     if wish == "longer":
         passages = "\n\n".join(_passage(passage) for passage in evidence)
         asked = _FRAME[language].format(passages=passages, question=as_data(question), text=asked)
@@ -151,7 +151,7 @@ def rewriting_messages(
 
 
 def usable_evidence(evidence: Sequence[Evidence]) -> tuple[Evidence, ...]:
-    """Return the passages that a customer may be told: not internal, in force, and confirmed."""
+    """Return the passages for customers: not internal, in force, and confirmed."""
     told = (without_unconfirmed(one) for one in evidence if one.may_be_passed_on)
     return tuple(one for one in told if one.text.strip())
 
@@ -173,7 +173,7 @@ def unwrapped_text(reply: str, before: str) -> str:
     return text if "**" in before else _BOLD.sub(r"\1", text)
 
 
-def _marked(text: str, language: Language) -> str:
+def _enclose(text: str, language: Language) -> str:
     data = _OWN_MARKS.sub("＜", as_data(text))
     return f"{_OPENING[language]}\n{data}\n{_CLOSING[language]}"
 
@@ -233,7 +233,7 @@ class _Facts:
             quantities=frozenset(quantity for one in statements for quantity in one.quantities),
             codes=frozenset(code for one in statements for code in one.codes),
             links=links_in(text),
-            denials=len(_DENIALS.findall(_denying_words(text))),
+            denials=len(_DENIALS.findall(_denial_text(text))),
         )
 
 
@@ -246,8 +246,8 @@ def check_rewritten(
     number, date, code, link or denial.
     """
     own = [_as_passage(before)]
-    added = _added(after, own, evidence, question)
-    written, whole, rest = _Facts.of(before), _Facts.of(after), _Facts.of(_without(after, added))
+    added = _supported_additions(after, own, evidence, question)
+    written, whole, rest = _Facts.of(before), _Facts.of(after), _Facts.of(_remove(after, added))
     _require_same(written, whole, rest)
     if not rest.denials <= written.denials <= whole.denials:
         raise FactsChanged(reason="denial")
@@ -261,7 +261,7 @@ def check_rewritten(
 
 def check_translated(before: str, after: str) -> None:
     """Raise ``FactsChanged`` where figures, codes, links or denials of a translation are not those of the text."""
-    own, new = _stating(before), _stating(after)
+    own, new = _stating_sentences(before), _stating_sentences(after)
     pairs = list(zip(own, new, strict=True)) if len(own) == len(new) else [(before, after)]
     if not _LEAST_TRANSLATED * len(own) <= len(new) <= _MOST_TRANSLATED * len(own) + 1:
         raise FactsChanged(reason="length")
@@ -272,14 +272,14 @@ def check_translated(before: str, after: str) -> None:
             raise FactsChanged(reason="denial")
 
 
-def _added(after: str, own: Sequence[Evidence], evidence: Sequence[Evidence], question: str) -> list[str]:
+def _supported_additions(after: str, own: Sequence[Evidence], evidence: Sequence[Evidence], question: str) -> list[str]:
     """Return the sentences that only the passages support.  Raises ``FactsChanged`` where nothing supports one."""
     added = set()
     for sentence in _changed_sentences(after, own[0].text):
         if _is_courtesy(sentence, own[0].text) or ground(sentence, own).citations:
             continue
         if not ground(sentence, evidence, question).citations and not ground(sentence, [*own, *evidence]).citations:
-            raise _changed_within(sentence, after, own[0].text)
+            raise _unsupported_error(sentence, after, own[0].text)
         added.add(sentence)
     return [sentence for sentence in _sentences(after) if sentence in added]
 
@@ -290,13 +290,13 @@ def _changed_sentences(text: str, other: str) -> list[str]:
     return list(dict.fromkeys(sentence for sentence in _sentences(text) if sentence not in known))
 
 
-def _changed_within(sentence: str, after: str, text: str) -> FactsChanged:
+def _unsupported_error(sentence: str, after: str, text: str) -> FactsChanged:
     """Return the error for an unsupported sentence: a figure that differs, else an addition."""
     written, new = _Facts.of(text), _Facts.of(sentence)
     strange = sorted(new.quantities - written.quantities)
     if not strange:
         return FactsChanged(reason="added", after=sentence)
-    return _differing(strange[0], sentence, _nearest(strange[0], after, text), text)
+    return _figure_error(strange[0], sentence, _replaced_figure(strange[0], after, text), text)
 
 
 def _require_same(written: _Facts, whole: _Facts, rest: _Facts) -> None:
@@ -309,8 +309,10 @@ def _require_same(written: _Facts, whole: _Facts, rest: _Facts) -> None:
 
 
 def _require_same_across(written: _Facts, translated: _Facts) -> None:
-    lost = [one for one in sorted(written.quantities) if _counts(one, written) and not _is_told(one, translated)]
-    strange = [one for one in sorted(translated.quantities) if _counts(one, translated) and not _is_told(one, written)]
+    lost = [one for one in sorted(written.quantities) if _counts(one, written) and not _is_stated(one, translated)]
+    strange = [
+        one for one in sorted(translated.quantities) if _counts(one, translated) and not _is_stated(one, written)
+    ]
     _require_none(lost, written, strange, translated)
     _require_same_marks(written.codes, translated.codes, written.codes)
     _require_same_marks(written.links, translated.links, written.links)
@@ -320,11 +322,11 @@ def _require_none(lost: Sequence[Quantity], written: _Facts, strange: Sequence[Q
     """Raise ``FactsChanged`` with the first figure that was lost, that came, or that gave way to another one."""
     if lost and strange:
         same_unit = [one for one in lost if one.unit == strange[0].unit]
-        raise _differing(strange[0], new.text, (same_unit or lost)[0], written.text)
+        raise _figure_error(strange[0], new.text, (same_unit or lost)[0], written.text)
     if lost:
-        raise FactsChanged(reason="lost", before=_as_written(lost[0], written.text))
+        raise FactsChanged(reason="lost", before=_figure_text(lost[0], written.text))
     if strange:
-        raise FactsChanged(reason="added", after=_as_written(strange[0], new.text))
+        raise FactsChanged(reason="added", after=_figure_text(strange[0], new.text))
 
 
 def _require_same_marks(written: frozenset[str], new: frozenset[str], allowed: frozenset[str]) -> None:
@@ -345,7 +347,7 @@ def _counts(quantity: Quantity, facts: _Facts, *, in_figures: bool = False) -> b
     ) is not None
 
 
-def _is_told(quantity: Quantity, facts: _Facts) -> bool:
+def _is_stated(quantity: Quantity, facts: _Facts) -> bool:
     if any(other.agrees_with(quantity) for other in facts.quantities):
         return True
     folded = fold(facts.text)
@@ -354,22 +356,22 @@ def _is_told(quantity: Quantity, facts: _Facts) -> bool:
     return not quantity.unit and quantity.value in {str(number) for number in words}
 
 
-def _differing(new: Quantity, new_text: str, old: Quantity | None, old_text: str) -> FactsChanged:
-    after = _as_written(new, new_text)
+def _figure_error(new: Quantity, new_text: str, old: Quantity | None, old_text: str) -> FactsChanged:
+    after = _figure_text(new, new_text)
     if old is None:
         return FactsChanged(reason="added", after=after)
-    return FactsChanged(reason="changed", before=_as_written(old, old_text), after=after)
+    return FactsChanged(reason="changed", before=_figure_text(old, old_text), after=after)
 
 
-def _nearest(quantity: Quantity, after: str, text: str) -> Quantity | None:
-    """Return the text's figure that another one took the place of: one of the same unit that is gone."""
+def _replaced_figure(quantity: Quantity, after: str, text: str) -> Quantity | None:
+    """Return the text's figure that another one replaced: a missing one of the same unit."""
     kept = _Facts.of(after).quantities
     gone = [one for one in sorted(_Facts.of(text).quantities - kept) if one.unit == quantity.unit]
     return gone[0] if gone else None
 
 
-def _as_written(quantity: Quantity, text: str) -> str:
-    """Return the shortest stretch of the text that says a figure: ``30 days``."""
+def _figure_text(quantity: Quantity, text: str) -> str:
+    """Return the text's shortest stretch with a figure: ``30 days``."""
     for sentence in _sentences(text):
         if quantity in read_statement(sentence).quantities:
             return _shortest_stretch(quantity, sentence).strip(".,:;")
@@ -380,42 +382,42 @@ def _shortest_stretch(quantity: Quantity, sentence: str) -> str:
     """Halve what is left to be cut from either end: to cut piece by piece takes quadratic time."""
     pieces = [match.span() for match in _PIECES.finditer(sentence)]
 
-    def says(first: int, last: int) -> bool:
+    def has_figure(first: int, last: int) -> bool:
         return quantity in read_statement(sentence[pieces[first][0] : pieces[last][1]]).quantities
 
     first, without = 0, len(pieces)
     while without - first > 1:
         middle = (first + without) // 2
-        first, without = (middle, without) if says(middle, len(pieces) - 1) else (first, middle)
+        first, without = (middle, without) if has_figure(middle, len(pieces) - 1) else (first, middle)
     last, without = len(pieces) - 1, first - 1
     while last - without > 1:
         middle = (last + without) // 2
-        last, without = (middle, without) if says(first, middle) else (last, middle)
+        last, without = (middle, without) if has_figure(first, middle) else (last, middle)
     return sentence[pieces[first][0] : pieces[last][1]]
 
 
 def _is_courtesy(sentence: str, text: str) -> bool:
-    """Tell whether a sentence states nothing beyond what the text has words for."""
+    """Tell whether a sentence states nothing beyond the text's words."""
     statement = read_statement(sentence)
     if statement.quantities or statement.codes or links_in(sentence):
         return False
     left = _COURTESIES.sub(" ", sentence.lower())
-    if _DENIALS.search(_denying_words(left)):
+    if _DENIALS.search(_denial_text(left)):
         return False
     return states_nothing(left) or content_words(left) <= content_words(text)
 
 
-def _denying_words(text: str) -> str:
-    """Return a text without what looks like a denial and is none."""
+def _denial_text(text: str) -> str:
+    """Return a text without apparent denials."""
     return plain_denials(_WITHOUT_REASONS.sub(" ", _COURTESIES.sub(" ", fold(text))))
 
 
-def _stating(text: str) -> list[str]:
-    """Return the sentences that say something beside courtesies."""
+def _stating_sentences(text: str) -> list[str]:
+    """Return the sentences that are more than courtesies."""
     return [sentence for sentence in _sentences(text) if not states_nothing(_COURTESIES.sub(" ", sentence.lower()))]
 
 
-def _without(text: str, sentences: Sequence[str]) -> str:
+def _remove(text: str, sentences: Sequence[str]) -> str:
     for sentence in sentences:
         text = text.replace(sentence, " ", 1)
     return text
@@ -426,7 +428,7 @@ def _sentences(text: str) -> Iterator[str]:
 
 
 def _as_passage(text: str) -> Evidence:
-    """Return a text as something that sentences can be held against."""
+    """Return a text as evidence for grounding."""
     return Evidence(
         number=1,
         document_id="",

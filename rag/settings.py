@@ -271,7 +271,7 @@ class Settings(BaseSettings):
 
     @field_validator("curated_review", mode="before")
     @classmethod
-    def _was_a_flag(cls, value: object) -> object:
+    def _accept_flag_words(cls, value: object) -> object:
         """Take the words that this setting knew when it was a flag."""
         given = str(value).strip().lower()
         return {"true": "on", "1": "on", "yes": "on", "false": "off", "0": "off", "no": "off"}.get(given, given)

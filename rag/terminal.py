@@ -59,10 +59,10 @@ def exit_code_of(main: Callable[[], int]) -> int:
         for stream in outlets:
             stream.flush()
     except BrokenPipeError:
-        if not _gone(outlets):
+        if not _closed_streams(outlets):
             raise  # another pipe's, which is nobody's terminal
         code = READER_GONE
-    for stream in _gone(outlets) if code == READER_GONE else ():  # what it has not written yet goes nowhere
+    for stream in _closed_streams(outlets) if code == READER_GONE else ():  # what it has not written yet goes nowhere
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     for descriptor in outlets.values():
         os.close(descriptor)
@@ -74,7 +74,7 @@ def _code_of(main: Callable[[], int], outlets: Mapping[TextIO, int]) -> int:
     try:
         return main()
     except SystemExit as ended:
-        if ended.code == _RICH_READER_GONE and _gone(outlets):
+        if ended.code == _RICH_READER_GONE and _closed_streams(outlets):
             return READER_GONE
         if ended.code is not None and not isinstance(ended.code, int):
             raise
@@ -87,8 +87,8 @@ def _has_descriptor(stream: TextIO | None) -> bool:
     return False
 
 
-def _gone(outlets: Mapping[TextIO, int]) -> list[TextIO]:
-    """Return the streams whose readers are gone."""
+def _closed_streams(outlets: Mapping[TextIO, int]) -> list[TextIO]:
+    """Return the streams without a reader."""
     poll = select.poll()
     for descriptor in outlets.values():
         poll.register(descriptor, 0)  # errors are always told
@@ -98,15 +98,15 @@ def _gone(outlets: Mapping[TextIO, int]) -> list[TextIO]:
 
 @contextmanager
 def progress(label: str, out: TextIO, *, in_bytes: bool = True) -> Iterator[Update]:
-    """Show the progress of something long; call the result as often as is handy."""
+    """Show the progress of long work; call the result at any rate."""
     if out.isatty():
         with _bar(label, out, in_bytes=in_bytes) as update:
             yield update
     else:
-        yield _words_now_and_then(label, out, in_bytes=in_bytes)
+        yield _periodic_lines(label, out, in_bytes=in_bytes)
 
 
-def _words_now_and_then(label: str, out: TextIO, *, in_bytes: bool) -> Update:
+def _periodic_lines(label: str, out: TextIO, *, in_bytes: bool) -> Update:
     started_at = spoke_at = time.monotonic()
 
     def update(done: int, total: int) -> None:

@@ -67,12 +67,14 @@ class HashEmbedder:
     def embed_queries(self, texts: Sequence[str]) -> QueryVectors:
         """Return unit rows, and a token a word."""
         tokens = [self._tokens(text) for text in texts]
-        return QueryVectors(self._bags(tokens), tuple(QueryTokens(*self._signed(numbers)) for numbers in tokens))
+        return QueryVectors(
+            self._bags(tokens), tuple(QueryTokens(*self._signed_vectors(numbers)) for numbers in tokens)
+        )
 
     def embed_passages(self, texts: Sequence[str]) -> PassageVectors:
         """Return unit rows, and a token a word."""
         tokens = [self._tokens(text) for text in texts]
-        signed = [self._signed(numbers) for numbers in tokens]
+        signed = [self._signed_vectors(numbers) for numbers in tokens]
         return PassageVectors(
             self._bags(tokens), tuple(PassageTokens(numbers, np.packbits(rows > 0, axis=1)) for numbers, rows in signed)
         )
@@ -104,7 +106,7 @@ class HashEmbedder:
                 row[0] = 1.0
         return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), dtype=np.float32)
 
-    def _signed(self, numbers: NDArray[np.int32]) -> tuple[NDArray[np.int32], FloatMatrix]:
+    def _signed_vectors(self, numbers: NDArray[np.int32]) -> tuple[NDArray[np.int32], FloatMatrix]:
         """Return the numbers and float32 [n, dimension] of length 1: all parts equally large, signs by the number."""
         distinct, places = np.unique(numbers, return_inverse=True)
         rows = np.empty((len(distinct), self._dimension), dtype=np.float32)

@@ -65,7 +65,7 @@ class Trace:
         self._spans.append(SpanTime(name, duration_ms))
 
     def recorded_ms(self, name: str) -> float:
-        """Return how long a stage took so far, in milliseconds."""
+        """Return a stage's milliseconds so far."""
         return sum(span.duration_ms for span in self._spans if span.name == name)
 
     def elapsed_ms(self) -> float:

@@ -49,7 +49,7 @@ def prepare(settings: Settings, console: Console) -> bool:
     from ui import sample  # brings the embedder's libraries, which the steps before do not need
 
     console.step(lambda: sample.provide_sample(settings, console))
-    if sample.first_runs_wanted(settings):
+    if sample.needs_first_runs(settings):
         try:
             console.step(lambda: sample.measure_first_runs(settings, console))
         except (KnowledgeError, SettingsError) as error:  # the desk answers without
@@ -111,9 +111,9 @@ def serve(
 def _metrics(settings: Settings) -> AbstractContextManager[None]:
     if not settings.metrics_port:
         return nullcontext()
-    from rag.metrics import metrics_served  # brings the Prometheus client, for those who ask for it
+    from rag.metrics import serve_metrics  # brings the Prometheus client, for those who ask for it
 
-    return metrics_served(settings)
+    return serve_metrics(settings)
 
 
 def _announce(host: str, port: int, console: Console, started_at: float, browser: bool) -> None:
@@ -142,12 +142,12 @@ def _announce_first_admin(address: str, console: Console) -> None:
     from ui.session import shared_services  # the server has made them by now
 
     people = shared_services().people
-    if people.required() and people.first_admin.wanted():
+    if people.required() and people.first_admin.is_wanted():
         console.note("first_admin", address=address, code=people.first_admin.code)
 
 
 def _has_display() -> bool:
-    """Tell whether somebody sits in front of this machine: a browser that opens elsewhere helps nobody."""
+    """Tell whether this machine has a display: a browser that opens elsewhere helps nobody."""
     if "SSH_CONNECTION" in os.environ or not sys.stdout.isatty():
         return False
     return sys.platform == "darwin" or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))

@@ -12,7 +12,7 @@ import streamlit as st
 from api.services.shared import KnowledgeState, ModelState, SharedServices
 from rag.errors import AnswerdeskError, DatabaseUnavailable, SignInNeeded
 from rag.translate import translate
-from ui.components.job_view import say_failure
+from ui.components.job_view import show_failure
 from ui.components.page_shell import PAGE_ICON, apply_page_style, draw_shell, draw_signed_out, draw_user
 from ui.formats import format_age
 from ui.navigation import navigate
@@ -34,7 +34,7 @@ _RETRY_SECONDS = 5.0
 
 
 def run(services: Callable[[], SharedServices] = shared_services) -> None:
-    """Draw the page that the address names.  A test hands in services of its own."""
+    """Draw the page that the address names.  Tests pass their own services."""
     language = page_language()
     st.set_page_config(
         page_title=translate("ui.page_title", language),
@@ -58,13 +58,13 @@ def run(services: Callable[[], SharedServices] = shared_services) -> None:
     except SignInNeeded:
         draw_signed_out(language)
     except AnswerdeskError as error:
-        say_failure(error, language)
+        show_failure(error, language)
         if isinstance(error, DatabaseUnavailable):
             _draw_again_later()
 
 
 def _draw_again_later() -> None:
-    """Run the page again after some seconds: an outage ends without a word to the browser."""
+    """Rerun the page after some seconds: the browser is not told when an outage ends."""
     drawn_at = time.monotonic()
 
     @st.fragment(run_every=_RETRY_SECONDS)

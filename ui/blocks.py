@@ -154,15 +154,15 @@ def _kind(line: Line) -> tuple[str, int]:
 def _runs(text: str, start: int, end: int, sentences: Sequence[Sentence]) -> Iterator[Run]:
     position = start
     for match in _INLINE.finditer(text, start, end):
-        yield from _cut(text, position, match.start(), sentences)
+        yield from _split_at_sentences(text, position, match.start(), sentences)
         name = "bold" if match["bold"] else "code"
-        for run in _cut(text, match.start(name), match.end(name), sentences):
+        for run in _split_at_sentences(text, match.start(name), match.end(name), sentences):
             yield Run(run.text, name == "bold", name == "code", run.sentence)
         position = match.end()
-    yield from _cut(text, position, end, sentences)
+    yield from _split_at_sentences(text, position, end, sentences)
 
 
-def _cut(text: str, start: int, end: int, sentences: Sequence[Sentence]) -> Iterator[Run]:
+def _split_at_sentences(text: str, start: int, end: int, sentences: Sequence[Sentence]) -> Iterator[Run]:
     """Cut a stretch where sentences begin and end."""
     position = start
     for sentence in sentences:
@@ -229,7 +229,7 @@ def passage_blocks(passage: Evidence, marks: Sequence[Mark]) -> tuple[PassageBlo
         elif may_continue:
             block = _block(passage, marks, line)
             if previous is not None and previous.kind == block.kind and block.kind in ("table", "text"):
-                blocks[-1] = _joined(previous, block)
+                blocks[-1] = _join_blocks(previous, block)
             else:
                 blocks.append(block)
     return tuple(blocks)
@@ -251,7 +251,7 @@ def _block(passage: Evidence, marks: Sequence[Mark], line: Line) -> PassageBlock
     return PassageBlock("text", ((runs(line.start, line.end),),))
 
 
-def _joined(block: PassageBlock, more: PassageBlock) -> PassageBlock:
+def _join_blocks(block: PassageBlock, more: PassageBlock) -> PassageBlock:
     if block.kind == "table":
         return PassageBlock("table", (*block.rows, *more.rows), has_head=block.has_head)
     (lines,), (line,) = block.rows[0], more.rows[0]

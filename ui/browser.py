@@ -26,7 +26,7 @@ def asset(name: str) -> str:
 
 @cache
 def component(name: str, more_style: str = "") -> Callable[..., object]:
-    """Return the function that draws a component; Streamlit learns of it at the first call.
+    """Return the function that draws a component; the first call registers it with Streamlit.
 
     ``more_style`` is CSS that the component shares with something outside of ``ui``.
     """
@@ -38,6 +38,6 @@ def component(name: str, more_style: str = "") -> Callable[..., object]:
 
 
 def component_value(key: str, name: str) -> object:
-    """Return the value that the component of this key has just sent under a name; None where it sent none."""
+    """Return the value that the component of this key has just sent under a name, if any."""
     found: object = st.session_state.get(key, {}).get(name)
     return found

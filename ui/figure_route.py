@@ -30,7 +30,7 @@ _HEADERS = {
 
 
 def figure_address(knowledge_base: str, digest: str) -> str:
-    """Return where a picture is served.
+    """Return a picture's address.
 
     >>> figure_address("default", "3f0c")
     '/figure/default/3f0c.webp'
@@ -51,7 +51,7 @@ def figure_route(services: Callable[[], SharedServices]) -> BaseRoute:
 
 
 def _content(services: SharedServices, request: Request) -> bytes | None:
-    def who() -> User:
+    def current_user() -> User:
         people = services.people
         if not people.required():
             return LOCAL_USER
@@ -59,6 +59,6 @@ def _content(services: SharedServices, request: Request) -> bytes | None:
 
     base, digest = request.path_params["base"], request.path_params["digest"]
     try:
-        return KnowledgeService(services.shelf, base, who, services.bases.require).figure(digest)
+        return KnowledgeService(services.shelf, base, current_user, services.bases.require).figure(digest)
     except AnswerdeskError:
         return None

@@ -37,8 +37,8 @@ def _escaped(found: re.Match[str]) -> str:
 
 
 def markdown_word(key: str, language: Language, **values: object) -> str:
-    """Return the words for a key as Streamlit's Markdown; what fills their placeholders is shown as it is."""
-    return translate(key, language, **{name: _filled(value) for name, value in values.items()})
+    """Return the words for a key as Streamlit's Markdown; the values of placeholders are shown as they are."""
+    return translate(key, language, **{name: _placeholder_value(value) for name, value in values.items()})
 
 
 def plain_rows(rows: Iterable[Mapping[str, str]]) -> list[dict[str, str]]:
@@ -47,7 +47,7 @@ def plain_rows(rows: Iterable[Mapping[str, str]]) -> list[dict[str, str]]:
 
 
 def visible(data: Mapping[str, object], *, ids: Collection[str] = ()) -> dict[str, object]:
-    """Return what is sent to the browser without invisible characters in its texts.
+    """Return data for the browser without invisible characters in its texts.
 
     What is under a name of ``ids`` stays, for the browser sends it back.
 
@@ -65,7 +65,7 @@ def _visible(value: object, ids: Collection[str]) -> object:
     return [_visible(one, ids) for one in value] if isinstance(value, list | tuple) else value
 
 
-def _filled(value: object) -> object:
+def _placeholder_value(value: object) -> object:
     return value if isinstance(value, int | float) else as_markdown(value)
 
 

@@ -8,7 +8,7 @@ import streamlit as st
 
 from rag.storage.access import Role
 from rag.translate import translate
-from ui.session import PageContext, take_wanted_turn
+from ui.session import PageContext, take_requested_turn
 from ui.views import performance
 from ui.views.desk import page as desk
 from ui.views.knowledge import page as knowledge
@@ -54,13 +54,13 @@ def navigate(context: PageContext, pages: Sequence[PageEntry] = PAGES) -> "st.Pa
             )
         )
     shown = st.navigation(made)
-    turn_id = take_wanted_turn()
+    turn_id = take_requested_turn()
     if turn_id:
         st.switch_page(made[0], query_params={"turn": turn_id, "lang": context.language})
     return shown
 
 
 def _refuse(context: PageContext, pages: Sequence["st.Page"]) -> None:
-    """Say so, with the way to the first page: where that is the only one, there is no menu to go by."""
+    """Show the refusal and the way to the first page: with a single page there is no menu."""
     st.warning(translate("ui.not_permitted", context.language))
     st.page_link(pages[0])

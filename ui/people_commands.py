@@ -21,7 +21,7 @@ from rag.translate import translate
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Do what is asked and return the exit code.  Raises a ``PeopleError`` or a ``SettingsError``."""
+    """Run the command and return the exit code.  Raises a ``PeopleError`` or a ``SettingsError``."""
     options = _parser().parse_args(arguments)
     settings = load_settings()
     people = People(settings.people_database)
@@ -116,27 +116,27 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     listed = commands.add_parser("list", help="everybody  所有用户")
     listed.add_argument("--json", action="store_true")
-    added = _of_name(commands.add_parser("add", help="let somebody in  添加用户"))
+    added = _add_name(commands.add_parser("add", help="let somebody in  添加用户"))
     added.add_argument("--role", choices=ROLES, default="agent", help="default agent  默认 agent")
     added.add_argument(
         "--oidc", action="store_true", help="the name is an e-mail address of your provider  由单位账号登录"
     )
     add_base_options(added)
-    role = _of_name(commands.add_parser("role", help="give another role  更改角色"))
+    role = _add_name(commands.add_parser("role", help="give another role  更改角色"))
     role.add_argument("role", choices=ROLES)
-    add_base_options(_of_name(commands.add_parser("scopes", help="say what somebody may read  更改可用知识库")))
+    add_base_options(_add_name(commands.add_parser("scopes", help="say what somebody may read  更改可用知识库")))
     for name, words in (
         ("disable", "let somebody in no more  停用"),
         ("enable", "let somebody in again  启用"),
         ("password", "give a new password  设置新密码"),
         ("sign-out", "end all sign-ins  使所有登录失效"),
     ):
-        _of_name(commands.add_parser(name, help=words))
+        _add_name(commands.add_parser(name, help=words))
     commands.add_parser("log", help="who changed what, as JSON lines  变更记录（JSONL）")
     return parser
 
 
-def _of_name(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+def _add_name(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     parser.add_argument("name", metavar="NAME")
     return parser
 

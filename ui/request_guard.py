@@ -35,7 +35,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.web.server.starlette.starlette_websocket import is_host_allowed
 
-from api.callers import came_directly, own_origin
+from api.callers import is_direct, own_origin
 from api.services.shared import PeopleServices
 from rag.errors import (
     AnswerdeskError,
@@ -188,13 +188,13 @@ class RequestGuard:
         request = Request(scope, receive)
         try:
             self._require_own(request, must_have_origin=request.method not in _SAFE_METHODS)
-            signed_in = await self._asked(request)
+            signed_in = await self._check_sign_in_async(request)
         except PeopleError as error:
             foreign = isinstance(error, ForeignHost | ForeignPage)
             if not foreign and self._is_open(request):
                 await self._app(_without_origin(scope), receive, send)
                 return
-            await (_notice(error, 403, request) if foreign else _to_the_form(request))(scope, receive, send)
+            await (_notice(error, 403, request) if foreign else _redirect_to_form(request))(scope, receive, send)
             return
         except ProxyWithoutSignIn as error:
             await _notice(error, 403, request)(scope, receive, send)
@@ -205,9 +205,11 @@ class RequestGuard:
             return
         if signed_in is not None and (_is_page(request) or request.method not in _SAFE_METHODS):
             await self._note_use(signed_in)
-        await self._limited(_person(signed_in), request, scope, receive, send)
+        await self._serve_within_limits(_person(signed_in), request, scope, receive, send)
 
-    async def _limited(self, person: str, request: Request, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _serve_within_limits(
+        self, person: str, request: Request, scope: Scope, receive: Receive, send: Send
+    ) -> None:
         upload = _UPLOAD.fullmatch(request.scope["path"]) if request.method in ("PUT", "POST") else None
         try:
             if upload is not None:
@@ -229,7 +231,7 @@ class RequestGuard:
         connection = HTTPConnection(scope)
         try:
             self._require_own(connection, must_have_origin=True)
-            signed_in = await self._asked(connection)
+            signed_in = await self._check_sign_in_async(connection)
         except (ForeignHost, ForeignPage, ProxyWithoutSignIn):
             await _refuse(receive, send, FOREIGN)
             return
@@ -242,7 +244,7 @@ class RequestGuard:
             return
         try:
             with self._limits.tab(_person(signed_in), scope["path"]):
-                await self._app(scope, self._noting_use(receive, scope, signed_in), send)
+                await self._app(scope, self._note_use_on_receive(receive, scope, signed_in), send)
         except TooManyTabs:
             await _refuse(receive, send, TOO_MANY)
 
@@ -255,19 +257,19 @@ class RequestGuard:
         if (origin is None and must_have_origin) or (origin is not None and origin.lower() != own_origin(connection)):
             raise ForeignPage
 
-    async def _asked(self, connection: HTTPConnection) -> CurrentSignIn | None:
-        """Do as ``_signed_in``, from the event loop.  Raises ``DatabaseUnavailable`` too."""
-        return await self._people().ask(partial(self._signed_in, connection))
+    async def _check_sign_in_async(self, connection: HTTPConnection) -> CurrentSignIn | None:
+        """Like ``_check_sign_in``, for the event loop.  Raises ``DatabaseUnavailable`` too."""
+        return await self._people().ask(partial(self._check_sign_in, connection))
 
-    def _signed_in(self, connection: HTTPConnection) -> CurrentSignIn | None:
-        """Return the sign-in; None where nobody has to.  Raises a ``PeopleError`` or ``ProxyWithoutSignIn``."""
+    def _check_sign_in(self, connection: HTTPConnection) -> CurrentSignIn | None:
+        """Return the sign-in; None if none is needed.  Raises a ``PeopleError`` or ``ProxyWithoutSignIn``."""
         people = self._people()
         peer = connection.client.host if connection.client is not None else None
         if not people.required():
-            if not came_directly(connection.headers, peer):
+            if not is_direct(connection.headers, peer):
                 raise ProxyWithoutSignIn
             return None
-        if not self._warned_of_proxy and peer is not None and not came_directly(connection.headers, "127.0.0.1"):
+        if not self._warned_of_proxy and peer is not None and not is_direct(connection.headers, "127.0.0.1"):
             self._warned_of_proxy = True
             logger.warning("requests come through a proxy; from %s only ANSWERDESK_TRUSTED_PROXIES is believed", peer)
         return sign_in_of(people, connection.cookies, own_origin(connection))
@@ -280,7 +282,7 @@ class RequestGuard:
             return False
         return path == ALIVE_PATH or (path in PROVIDER_PATHS and has_provider())
 
-    def _noting_use(self, receive: Receive, scope: Scope, signed_in: CurrentSignIn | None) -> Receive:
+    def _note_use_on_receive(self, receive: Receive, scope: Scope, signed_in: CurrentSignIn | None) -> Receive:
         """Note the use of a sign-in while a page's socket receives."""
         if signed_in is None or scope["path"] != STREAM_PATH:
             return receive
@@ -306,13 +308,13 @@ def _person(signed_in: CurrentSignIn | None) -> str:
 
 
 def _is_page(request: Request) -> bool:
-    """Tell whether a browser goes to a page, rather than loading what belongs to one."""
+    """Tell whether a browser opens a page, rather than loading a part of one."""
     inner = request.scope["path"].startswith(("/_stcore/", "/media/", "/static/", "/component/"))
     return request.method == "GET" and not inner and "text/html" in request.headers.get("accept", "")
 
 
-def _to_the_form(request: Request) -> Response:
-    """Lead a page to the form, and back to it; for anything else there is nothing."""
+def _redirect_to_form(request: Request) -> Response:
+    """Redirect a page to the form, which leads back; answer anything else with 401."""
     if not _is_page(request):
         return PlainTextResponse("", 401, {"Cache-Control": "no-store"})
     query = request.scope.get("query_string", b"").decode("latin-1")
@@ -322,7 +324,7 @@ def _to_the_form(request: Request) -> Response:
 
 
 def _notice(error: AnswerdeskError, status: int, request: Request) -> Response:
-    """Say why not: as a page in both languages where a browser shows one, else in a line."""
+    """Return the refusal: a page in both languages where a browser shows one, else a line."""
     if _is_page(request) or request.scope["path"] in FORMS:
         return HTMLResponse(notice_html(error), status, dict(FORM_HEADERS))
     return PlainTextResponse(error.text(request_language(request, {})), status, {"Cache-Control": "no-store"})
@@ -337,7 +339,7 @@ async def _refuse(receive: Receive, send: Send, code: int, *, accepted: bool = F
 
 
 def _without_origin(scope: Scope) -> Scope:
-    """Return the request without ``Origin``, which was looked at.
+    """Return the request without ``Origin``, which was checked.
 
     Streamlit would use it for CORS, which is granted to nobody here: it allows every port of this machine, and for any
     other origin it asks a server in the internet for this machine's address, with the event loop waiting.
@@ -347,7 +349,7 @@ def _without_origin(scope: Scope) -> Scope:
 
 
 def is_by_hand(frame: bytes) -> bool:
-    """Tell whether what a page sends comes from its person: not from a part that draws itself anew by the clock."""
+    """Tell whether a page's message comes from its user, not from a part that redraws itself by the clock."""
     message = BackMsg()
     try:
         message.ParseFromString(frame)
@@ -359,7 +361,7 @@ def is_by_hand(frame: bytes) -> bool:
 
 @cache
 def page_headers() -> tuple[tuple[str, str], ...]:
-    """Return what each answer carries that says nothing else.
+    """Return the default headers of answers.
 
     Streamlit 1.67 needs: styles in elements (its own, and those of the desk's parts), modules from ``blob:`` (the
     scripts of the parts), WebAssembly, and the one script that stands in its page, which is named by its hash.

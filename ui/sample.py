@@ -8,7 +8,7 @@ import hashlib
 import sys
 from pathlib import Path
 
-from eval.core.question_sets import QuestionSet, drawn, kept_questions
+from eval.core.question_sets import QuestionSet, draw_sample, stored_questions
 from eval.core.runs import Run
 from ingest.console import ProgressConsole
 from ingest.gate import register_questions
@@ -46,7 +46,7 @@ def provide_sample(settings: Settings, console: Console, folder: Path = SAMPLE_F
     if generation and stamp.read_text(encoding="utf-8") == state:
         return Outcome(what, "here")
     if generation:  # the gate of this ingest asks what this sample can answer, not what the one before could
-        register_questions(_some_questions(folder), settings)
+        register_questions(_sample_questions(folder), settings)
     with ProgressConsole(console.language, sys.stderr) as progress:
         summary = ingest([folder], settings, open_embedder(settings), IngestOptions(prune=True), progress=progress)
     stamp.parent.mkdir(parents=True, exist_ok=True)
@@ -54,8 +54,8 @@ def provide_sample(settings: Settings, console: Console, folder: Path = SAMPLE_F
     return Outcome(what, "ingested", {"documents": summary.documents, "passages": summary.chunks})
 
 
-def first_runs_wanted(settings: Settings, folder: Path = SAMPLE_FOLDER) -> bool:
-    """Tell whether this is the sample, with questions, and nobody has asked them yet."""
+def needs_first_runs(settings: Settings, folder: Path = SAMPLE_FOLDER) -> bool:
+    """Tell whether this is the sample, with questions that were never asked."""
     sample, asked = _stamp(settings, "sha256"), _stamp(settings, "runs")
     if not sample.is_file() or not (folder.parent / _QUESTIONS).is_dir():
         return False
@@ -72,10 +72,10 @@ def measure_first_runs(settings: Settings, console: Console, folder: Path = SAMP
     from eval.retrieval.benchmark import measure_retrieval
     from rag.factory import build_parts
 
-    golden = _some_questions(folder)
-    if not kept_questions(settings):
+    golden = _sample_questions(folder)
+    if not stored_questions(settings):
         register_questions(golden, settings)
-    own = QuestionSet(settings.knowledge_base, None, kept_questions(settings)).with_relevant()
+    own = QuestionSet(settings.knowledge_base, None, stored_questions(settings)).with_relevant()
     embedder = open_embedder(settings)
     with KnowledgeStore(settings.knowledge_dir) as store:
         prefix = f"{settings.knowledge_base}-{store.require_generation()}-sample"
@@ -92,10 +92,10 @@ def _stamp(settings: Settings, ending: str) -> Path:
     return settings.data_dir / "sample" / f"{settings.knowledge_base}.{ending}"
 
 
-def _some_questions(folder: Path) -> tuple[GoldenQuestion, ...]:
+def _sample_questions(folder: Path) -> tuple[GoldenQuestion, ...]:
     """Return some of the questions of a sample, the same ones each time; none where it has none."""
     questions = folder.parent / _QUESTIONS
-    return drawn(load_questions(questions), _SOME_QUESTIONS, _SEED) if questions.is_dir() else ()
+    return draw_sample(load_questions(questions), _SOME_QUESTIONS, _SEED) if questions.is_dir() else ()
 
 
 def _checksum(folder: Path) -> str:

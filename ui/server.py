@@ -23,7 +23,7 @@ from api.services.shared import PeopleServices, SharedServices
 from rag.errors import AnswerdeskError, SignInNeeded
 from rag.settings import Settings, load_settings
 from rag.turns.unforeseen import log_unforeseen
-from ui.components.job_view import say_failure
+from ui.components.job_view import show_failure
 from ui.components.page_shell import draw_signed_out
 from ui.figure_route import figure_route
 from ui.formats import markdown_word
@@ -74,7 +74,7 @@ class DeskApplication(st.App):
         api: bool = False,
     ) -> None:
         settings = load_settings()
-        other_programs = _for_other_programs(services, settings) if api else None
+        other_programs = _api_application(services, settings) if api else None
 
         @asynccontextmanager
         async def lifespan(_: st.App) -> AsyncIterator[None]:
@@ -92,7 +92,7 @@ class DeskApplication(st.App):
             script,
             lifespan=lifespan,
             routes=[*sign_in_routes(people), feed_route(lambda: services().feeds), figure_route(services)],
-            on_script_error=say_in_words,
+            on_script_error=show_error,
         )
         limits = ConnectionLimits(settings.tabs_per_person, settings.uploads_per_person_megabytes, _held_bytes)
         guard = RequestGuard(super().__call__, people, limits)
@@ -108,7 +108,7 @@ class DeskApplication(st.App):
         super().run(config=config)
 
 
-def _for_other_programs(services: Callable[[], SharedServices], settings: Settings) -> "FastAPI":
+def _api_application(services: Callable[[], SharedServices], settings: Settings) -> "FastAPI":
     from api.application import api_application  # FastAPI takes half a second to import
 
     return api_application(services, settings, is_host_allowed)
@@ -123,8 +123,8 @@ def _held_bytes(session: str) -> int:
     return sum(len(record.data) for record in list(held.values()))
 
 
-def say_in_words(error: Exception) -> bool:
-    """Show one sentence for what a callback raised.
+def show_error(error: Exception) -> bool:
+    """Show one sentence for a callback's error.
 
     An unforeseen error is logged, with where it arose and without what it says (it may quote a text).
     """
@@ -132,7 +132,7 @@ def say_in_words(error: Exception) -> bool:
         draw_signed_out(page_language())
         return True
     if isinstance(error, AnswerdeskError):
-        say_failure(error, page_language())
+        show_failure(error, page_language())
         return True
     st.error(markdown_word("ui.page_failed", page_language(), number=log_unforeseen(logger, "page", error)))
     return True

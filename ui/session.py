@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import streamlit as st
 
-from api.callers import came_directly
+from api.callers import is_direct
 from api.services.shared import DeskServices, PeopleServices, SharedServices, open_services
 from rag.errors import OpenWithoutSignIn, ProxyWithoutSignIn
 from rag.private_files import keep_files_private
@@ -50,10 +50,10 @@ class PageContext:
 
 
 def page_context(shared: SharedServices) -> PageContext:
-    """Read who looks at the page.  Raises ``SignInNeeded``, or ``OpenWithoutSignIn``."""
+    """Read the page's context.  Raises ``SignInNeeded``, or ``OpenWithoutSignIn``."""
     keep_shown_turn()
     language = page_language()
-    who = _who(shared.people)
+    who = _user_getter(shared.people)
     user = who()
     services = shared.of(who, str(st.session_state.get("scope") or ""))
     zone = _zone()
@@ -62,15 +62,15 @@ def page_context(shared: SharedServices) -> PageContext:
     return PageContext(services, language, Reading(language, datetime.now(zone), zone, address), user, required)
 
 
-def _who(people: PeopleServices) -> Callable[[], User]:
-    """Return how to ask, from any thread and whenever it matters, who is at this browser."""
+def _user_getter(people: PeopleServices) -> Callable[[], User]:
+    """Return a function that returns this browser's user, at any time and from any thread."""
     address = str(st.get_option("server.address") or "")
-    direct = came_directly(st.context.headers.to_dict(), "127.0.0.1")  # else the address is none of this machine's own
+    direct = is_direct(st.context.headers.to_dict(), "127.0.0.1")  # else the address is none of this machine's own
     return partial(_user, people, address, direct, _token(), st.user.to_dict())
 
 
 def _user(people: PeopleServices, address: str, direct: bool, token: str, claims: Mapping[str, object]) -> User:
-    """Return who that is: by the cookie of ``ui/sign_in.py``, or by what another provider claims."""
+    """Return the user: by the cookie of ``ui/sign_in.py``, or by another provider's claims."""
     if not people.required():
         if address not in LOOPBACKS:
             raise OpenWithoutSignIn(address=address or "0.0.0.0")
@@ -129,7 +129,7 @@ def current_turn() -> str:
 
 
 def keep_shown_turn() -> None:
-    """Stay with the turn that was just asked where a run still comes with the address from before it.
+    """Keep the turn that was just asked if a run still has the former address.
 
     What the browser sent before it heard of the new address would else lead back, and the question be lost to sight.
     """
@@ -151,17 +151,17 @@ def _put_into_address(turn_id: str) -> None:
         st.query_params.pop("turn", None)
 
 
-def want_turn(turn_id: str) -> None:
+def request_turn(turn_id: str) -> None:
     """Open a turn on the desk at the next run, from whichever page this is."""
     st.session_state["wanted_turn"] = turn_id
 
 
-def wants_turn() -> bool:
+def has_requested_turn() -> bool:
     """Tell whether the next run will open a turn."""
     return bool(st.session_state.get("wanted_turn"))
 
 
-def take_wanted_turn() -> str:
+def take_requested_turn() -> str:
     """Return the turn to open now, or an empty string; it is asked for once."""
     return str(st.session_state.pop("wanted_turn", ""))
 
@@ -172,16 +172,16 @@ def ask_token() -> str:
 
 
 def feed_token() -> str:
-    """Return the word by which this tab's socket is known: only the tab's own page learns it."""
+    """Return the secret of this tab's socket, known to the tab's own page alone."""
     return str(st.session_state.setdefault("feed_token", secrets.token_urlsafe(24)))
 
 
 def tab_name() -> str:
-    """Return what this browser tab is called: a number of its own, which is kept nowhere."""
+    """Return this browser tab's name: a random one, stored nowhere."""
     return str(st.session_state.setdefault("tab_name", f"tab {secrets.token_hex(8)}"))
 
 
-def use_up_token() -> None:
+def forget_ask_token() -> None:
     """Forget the token; the box is drawn with a new one."""
     st.session_state.pop("ask_token", None)
 

@@ -75,7 +75,7 @@ class CurrentSignIn:
 
 
 def cookie_name(name: str, *, secure: bool) -> str:
-    """Return what a cookie is called: over https browsers keep ``__Host-`` ones from other hosts, ports and http.
+    """Return a cookie's name: over https browsers keep ``__Host-`` ones from other hosts, ports and http.
 
     >>> cookie_name(COOKIE, secure=True), cookie_name(COOKIE, secure=False)
     ('__Host-answerdesk_sign_in', 'answerdesk_sign_in')
@@ -100,7 +100,7 @@ def sign_in_of(people: PeopleServices, cookies: Mapping[str, str], origin: str) 
 
 
 def sign_in_of_provider(people: PeopleServices, claims: Mapping[str, object]) -> CurrentSignIn:
-    """Return the sign-in of which another provider claims this.  Raises a ``PeopleError``.
+    """Return the sign-in for another provider's claims.  Raises a ``PeopleError``.
 
     Somebody whose address of e-mail the provider has not verified may have chosen anybody's.
     """
@@ -113,16 +113,16 @@ def sign_in_of_provider(people: PeopleServices, claims: Mapping[str, object]) ->
 
 
 def _claims(cookies: Mapping[str, str], origin: str) -> Mapping[str, object]:
-    """Return what Streamlit signed at ``st.login``, as it reads it for ``st.user``; empty where there is nothing."""
+    """Return the claims that Streamlit signed at ``st.login``, as for ``st.user``; empty if there are none."""
     if USER_COOKIE_NAME not in cookies:
         return {}
     secret = get_cookie_secret()
 
-    def one(name: str) -> bytes | None:
+    def signed_value(name: str) -> bytes | None:
         return decode_signed_value(secret, name, cookies[name].encode("latin-1")) if name in cookies else None
 
     try:
-        kept = json.loads(get_cookie_with_chunks(one, USER_COOKIE_NAME) or b"{}")
+        kept = json.loads(get_cookie_with_chunks(signed_value, USER_COOKIE_NAME) or b"{}")
     except ValueError:
         return {}
     return kept if isinstance(kept, dict) and kept.get("origin") == origin else {}
@@ -148,7 +148,7 @@ def form_html(
     done: bool = False,
     provider: bool = False,
 ) -> str:
-    """Return the document.  Everything that somebody else wrote is escaped here."""
+    """Return the document.  All foreign text is escaped here."""
     path, heading, button = _ACTIONS[form]
     other: Language = "en" if language == "zh" else "zh"
     other_link = f"{path}?{urlencode({'lang': other, 'next': next_path})}"
@@ -273,7 +273,7 @@ class _Page:
         if not await people.ask(people.required):
             return RedirectResponse("/", 303)
         if request.method == "POST":
-            return await self._taken_in(people, request)
+            return await self._submit(people, request)
         return await self._form(people, request, dict(request.query_params))
 
     async def _form(
@@ -297,8 +297,8 @@ class _Page:
         )
         return HTMLResponse(html, status, headers)
 
-    async def _taken_in(self, people: PeopleServices, request: Request) -> Response:
-        given = await _given(request)
+    async def _submit(self, people: PeopleServices, request: Request) -> Response:
+        given = await _form_fields(request)
         if given is None:
             return HTMLResponse("", 400, FORM_HEADERS)
         try:
@@ -321,14 +321,14 @@ class _Page:
 
 
 def _sign_in_form(people: PeopleServices) -> Form:
-    return "first" if people.first_admin.wanted() else "sign_in"
+    return "first" if people.first_admin.is_wanted() else "sign_in"
 
 
 def _sign_in(people: PeopleServices, request: Request, given: dict[str, str]) -> NewSession:
     name, password, browser = given.get("name", ""), given.get("password", ""), _browser(request)
-    if people.first_admin.wanted():
+    if people.first_admin.is_wanted():
         return people.first_admin.claim(given.get("code", ""), name, password, given.get("again", ""), browser)
-    return people.sign_ins.begin(name, password, _from(request), browser)
+    return people.sign_ins.begin(name, password, _client_host(request), browser)
 
 
 def _password_form(people: PeopleServices) -> Form:
@@ -338,10 +338,10 @@ def _password_form(people: PeopleServices) -> Form:
 def _change_password(people: PeopleServices, request: Request, given: dict[str, str]) -> None:
     """Change the password of whoever holds the cookie and knows the old one; all their sign-ins end."""
     user = people.sign_ins.user(token_in(request.cookies, secure=_is_secure(request)))
-    people.sign_ins.attempt(user.name, _from(request), _browser(request))
+    people.sign_ins.attempt(user.name, _client_host(request), _browser(request))
     if not matches(people.people.password_of(user.name), given.get("password", "")):
         raise SignInWrong
-    people.sign_ins.forget_attempts(user.name, _from(request), _browser(request))
+    people.sign_ins.forget_attempts(user.name, _client_host(request), _browser(request))
     require_good(given.get("new", ""), user.name)
     if given.get("new") != given.get("again"):
         raise PersonUnusable(reason="differs")
@@ -362,8 +362,8 @@ def safe_path(path: str) -> str:
     return "/" if foreign or "\\" in path or not path.isprintable() else path
 
 
-async def _given(request: Request) -> dict[str, str] | None:
-    """Return the fields of a form; None where it is none, or far too large."""
+async def _form_fields(request: Request) -> dict[str, str] | None:
+    """Return the fields of a form; None if it is none, or far too large."""
     body = b""
     async for part in request.stream():
         body += part
@@ -393,7 +393,7 @@ def request_language(request: Request, given: Mapping[str, str]) -> Language:
     return language_of_locale(request.headers.get("accept-language", "").partition(",")[0] or None)
 
 
-def _from(request: Request) -> str:
+def _client_host(request: Request) -> str:
     return request.client.host if request.client is not None else ""
 
 

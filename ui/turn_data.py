@@ -47,7 +47,7 @@ _REMEMBERED_PASSAGES = 256  # the socket, the page's run and its next one each d
 
 
 def announcement(snapshot: TurnSnapshot, language: Language) -> str:
-    """Return what a screen reader hears when the turn reaches this state."""
+    """Return the announcement to screen readers when the turn reaches this state."""
     if snapshot.state == "done" and snapshot.answer is not None and snapshot.answer.unsupported:
         return translate("ui.done_unsupported", language, count=len(snapshot.answer.unsupported))
     if snapshot.state == "failed" and snapshot.failure is not None:
@@ -58,7 +58,7 @@ def announcement(snapshot: TurnSnapshot, language: Language) -> str:
 
 
 def failure_sentence(failure: Failure, language: Language) -> str:
-    """Return why something failed, without the paths, host names and commands that a terminal would be shown."""
+    """Return why something failed, without the paths, host names and commands that a terminal shows."""
     if failure.kind in _OF_ONES_OWN_LIMITS and failure.en:
         return failure.zh if language == "zh" else failure.en
     kind = getattr(errors, failure.kind, AnswerdeskError)
@@ -79,7 +79,7 @@ def _failure_words(snapshot: TurnSnapshot, failure: Failure, language: Language)
 
 
 def verdict(snapshot: TurnSnapshot, sentences: Sequence[Sentence], language: Language) -> Data | None:
-    """Return in a word how far an answer can be trusted, or where it comes from; None while there is none."""
+    """Return in a word how far an answer can be trusted, or its origin; None without an answer."""
     if snapshot.state in ("refused", "stopped", "failed"):
         kind = "warning" if snapshot.state == "refused" else "bad"
         return {"kind": kind, "words": translate(f"ui.{snapshot.state}", language)}
@@ -87,7 +87,7 @@ def verdict(snapshot: TurnSnapshot, sentences: Sequence[Sentence], language: Lan
         return None
     origin = snapshot.answer.origin if snapshot.answer is not None else None
     if origin is not None:
-        return _verdict_of_kept(origin, language, marked=any(one.unsupported or one.unconfirmed for one in sentences))
+        return _origin_verdict(origin, language, marked=any(one.unsupported or one.unconfirmed for one in sentences))
     if not sentences:
         return None
     if snapshot.answer is not None and snapshot.answer.quoted and not snapshot.answer.unconfirmed:
@@ -104,7 +104,7 @@ def verdict(snapshot: TurnSnapshot, sentences: Sequence[Sentence], language: Lan
     return {"kind": "good", "words": translate("ui.well_supported", language)}
 
 
-def _verdict_of_kept(origin: Origin, language: Language, *, marked: bool) -> Data:
+def _origin_verdict(origin: Origin, language: Language, *, marked: bool) -> Data:
     words = _origin_words(origin, language)
     if marked:  # it names a contact that no document has
         return {"kind": "warning", "words": f"{words} · {translate('ui.check_marked', language)}"}
@@ -112,7 +112,7 @@ def _verdict_of_kept(origin: Origin, language: Language, *, marked: bool) -> Dat
 
 
 def _origin_words(origin: Origin, language: Language) -> str:
-    """Return who wrote an answer and when, or against what one that was given before was checked."""
+    """Return who wrote an answer and when, or what a repeated answer was checked against."""
     if origin.number == 0:
         return translate("ui.answered_before", language, generation=origin.generation)
     day = format_date(datetime.fromisoformat(origin.written_at).date(), language)
@@ -122,7 +122,7 @@ def _origin_words(origin: Origin, language: Language) -> str:
 
 
 def notice(snapshot: TurnSnapshot, language: Language) -> Data | None:
-    """Return why the answer is not the model's own, or why there is none; None where there is nothing to say."""
+    """Return why the answer is not the model's own, or why there is none; None if neither applies."""
     if snapshot.state == "refused":
         by_model = snapshot.answer is not None and bool(snapshot.answer.model)
         return {"kind": "info", "words": translate("ui.refused_by_model" if by_model else "ui.refused_why", language)}
@@ -141,16 +141,16 @@ def doubt(passage: Evidence, language: Language) -> str:
     """Return why a passage should not be passed on as it is; an empty string where it may be."""
     if passage.audience == "internal":
         return translate("ui.internal", language)
-    return another_time(passage, language)
+    return validity_note(passage, language)
 
 
-def another_time(passage: Evidence, language: Language) -> str:
-    """Return until or from when a passage's rule holds, where that is not now; else an empty string."""
-    expired = dated("expired_on", passage.expired_on, language)
-    return expired or dated("starts_on", passage.starts_on, language)
+def validity_note(passage: Evidence, language: Language) -> str:
+    """Return until or from when a passage's rule holds, if not now; else an empty string."""
+    expired = date_words("expired_on", passage.expired_on, language)
+    return expired or date_words("starts_on", passage.starts_on, language)
 
 
-def dated(key: str, day: date | None, language: Language) -> str:
+def date_words(key: str, day: date | None, language: Language) -> str:
     """Return words with a date in them; an empty string without a date."""
     return translate(f"ui.{key}", language, date=format_date(day, language)) if day is not None else ""
 
@@ -173,7 +173,7 @@ class Reading:
 
 
 def feed_data(snapshot: TurnSnapshot) -> Data:
-    """Return what changes while a turn runs; small, for it is sent several times a second."""
+    """Return the data that change while a turn runs; small, for they are sent several times a second."""
     return {
         "turn": snapshot.turn_id,
         "version": snapshot.version,
@@ -191,7 +191,7 @@ def feed_data(snapshot: TurnSnapshot) -> Data:
 
 
 def _text_language(snapshot: TurnSnapshot) -> str:
-    """Return the language of the answer; while there is none, that in which it will be."""
+    """Return the answer's language, present or expected."""
     if snapshot.answer is not None:
         return snapshot.answer.text_language
     return third_language(snapshot.question) or snapshot.language
@@ -213,7 +213,7 @@ def _stages(snapshot: TurnSnapshot) -> tuple[SpanTime, ...]:
 
 
 def answer_data(snapshot: TurnSnapshot, reading: Reading) -> Data:
-    """Everything about a turn's answer."""
+    """All data about a turn's answer."""
     language = reading.language
     sentences = _sentences(snapshot)
     return {
@@ -228,7 +228,7 @@ def answer_data(snapshot: TurnSnapshot, reading: Reading) -> Data:
         "blocks": [_block_data(block) for block in answer_blocks(snapshot.text, sentences)] if snapshot.final else [],
         "sentences": [_sentence_data(sentence, snapshot.evidence, language) for sentence in sentences],
         "times": _times(snapshot, language),
-        "made_by": _made_by(snapshot, language),
+        "made_by": _model_words(snapshot, language),
         "language_note": language_note(snapshot.answer, language) if snapshot.answer is not None else "",
         "stand_in": translate("ui.stand_in", language)
         if snapshot.answer is not None and snapshot.answer.stand_in
@@ -281,7 +281,7 @@ def evidence_data(
 
 
 def _figure_data(figure: Figure, knowledge_base: str, language: Language) -> Data:
-    """Return where a picture is, and in words what it shows."""
+    """Return a picture's address and description."""
     place = translate("ui.figure_page", language, page=figure.page) if figure.page else translate("ui.figure", language)
     name = one_line(figure.caption or figure.alt or figure.words)[:_FIGURE_NAME_CHARACTERS]
     return {
@@ -295,7 +295,7 @@ def _figure_data(figure: Figure, knowledge_base: str, language: Language) -> Dat
 
 
 def _conflict_lines(passage: Evidence, conflicts: Sequence[Conflict], language: Language) -> list[str]:
-    """Return for each passage that says otherwise which one it is and what it says."""
+    """Return the contradicting passages and what they say."""
     lines = []
     for conflict in conflicts:
         said = {conflict.number: conflict.quote, conflict.other_number: conflict.other_quote}
@@ -321,7 +321,7 @@ def _times(snapshot: TurnSnapshot, language: Language) -> list[list[str]]:
     ]
 
 
-def _made_by(snapshot: TurnSnapshot, language: Language) -> str:
+def _model_words(snapshot: TurnSnapshot, language: Language) -> str:
     answer = snapshot.answer
     if answer is None:
         return ""
@@ -375,10 +375,10 @@ def _passage_data(passage: Evidence, marks: tuple[Mark, ...], language: Language
         "title": one_line(passage.title),
         "headings": " › ".join(headings),
         "lang": passage.language,
-        "date": dated("updated_on", passage.updated_on, language),
-        "expired": another_time(passage, language),
+        "date": date_words("updated_on", passage.updated_on, language),
+        "expired": validity_note(passage, language),
         "internal": translate("ui.internal", language) if passage.audience == "internal" else "",
-        "cited": _cited(len({mark.sentence for mark in marks}), language),
+        "cited": _citation_words(len({mark.sentence for mark in marks}), language),
         "blocks": [
             _passage_block_data(block)
             for block in passage_blocks(passage, marks)
@@ -396,7 +396,7 @@ def _marks(passage: Evidence, snapshot: TurnSnapshot, sentences: Sequence[Senten
     )
 
 
-def _cited(count: int, language: Language) -> str:
+def _citation_words(count: int, language: Language) -> str:
     if count == 0:
         return ""
     return translate("ui.cited_once", language) if count == 1 else translate("ui.cited_often", language, count=count)
@@ -414,7 +414,7 @@ def _passage_block_data(block: PassageBlock) -> Data:
 
 
 def reply_data(snapshot: TurnSnapshot, reading: Reading) -> Data | None:
-    """Return what the reply editor is filled with: the answer, what there is of it, or the note that hands it over.
+    """Return the reply editor's content: the answer, its part so far, or the handoff note.
 
     Empty while the answer is still coming, or where nothing came: the best match can be used all the same.  None where
     there is nothing to use.
@@ -443,7 +443,7 @@ def reply_data(snapshot: TurnSnapshot, reading: Reading) -> Data | None:
 
 
 def handoff_note(snapshot: TurnSnapshot, reading: Reading) -> str:
-    """Return plain text for whoever takes the question over."""
+    """Return plain text for the person who takes the question over."""
     language = reading.language
     asked_at = snapshot.asked_at.astimezone(reading.zone)
     lines = [

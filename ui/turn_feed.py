@@ -60,7 +60,7 @@ class _FeedSocket:
     async def run(self) -> None:
         wake = self._wake
         self._feeds.connect(self._tab, wake)
-        telling = asyncio.create_task(self._tell())
+        telling = asyncio.create_task(self._send_news())
         try:
             with suppress(WebSocketDisconnect):
                 while True:
@@ -75,7 +75,7 @@ class _FeedSocket:
         with suppress(RuntimeError):  # the server has ended, and nobody is there to be told
             self._loop.call_soon_threadsafe(self._news.set)
 
-    async def _tell(self) -> None:
+    async def _send_news(self) -> None:
         while True:
             self._news.clear()
             followed = self._feeds.followed(self._tab)
@@ -83,7 +83,7 @@ class _FeedSocket:
                 try:
                     await self._follow(followed)
                 except DatabaseUnavailable:  # nobody knows who may see it; it goes on meanwhile
-                    await _until_back(followed)
+                    await _wait_for_access(followed)
                     continue
                 except AnswerdeskError:
                     pass  # signed out, or out of scope meanwhile: the page says so when it runs again
@@ -91,7 +91,7 @@ class _FeedSocket:
                 await self._news.wait()
 
     async def _follow(self, followed: FollowedTurn) -> None:
-        """Tell of a turn until it has ended or the tab follows another one."""
+        """Send a turn's changes until it has ended or the tab follows another one."""
         state = _FeedState()
 
         def hear(snapshot: TurnSnapshot) -> None:
@@ -113,7 +113,7 @@ class _FeedSocket:
             stop()
 
 
-async def _until_back(followed: FollowedTurn) -> None:
+async def _wait_for_access(followed: FollowedTurn) -> None:
     """Wait until the server answers again whether this person may see the turn."""
     with suppress(AnswerdeskError):
         while True:
@@ -124,7 +124,7 @@ async def _until_back(followed: FollowedTurn) -> None:
 
 
 class _FeedState:
-    """What was told of a turn."""
+    """The state of a turn that was sent."""
 
     def __init__(self) -> None:
         self.version = -1
@@ -132,7 +132,7 @@ class _FeedState:
         self.pace_seconds = _PACE_SECONDS
 
     def next(self, snapshot: TurnSnapshot, language: Language) -> Data:
-        """Return what to tell now; the passages go once, and all again when a second search has added some."""
+        """Return the next message; the passages go once, and all again when a second search has added some."""
         self.version = snapshot.version
         self.pace_seconds = _QUEUED_PACE_SECONDS if snapshot.state == "queued" else _PACE_SECONDS
         said: Data = {"feed": feed_data(snapshot)}

@@ -71,17 +71,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=3, help="of ten streams at once  十路并发的轮数")
     options = parser.parse_args(arguments)
     generator = PacedGenerator()
-    with tempfile.TemporaryDirectory() as folder, _served(Path(folder), generator) as (services, url):
-        figures = {**_added(services, url, options.questions), **_streams(services, url, generator, options.rounds)}
+    with tempfile.TemporaryDirectory() as folder, _serve(Path(folder), generator) as (services, url):
+        figures = {**_added_ms(services, url, options.questions), **_streams(services, url, generator, options.rounds)}
     print(json.dumps(figures, indent=2))
     return 0
 
 
-def _added(services: SharedServices, url: str, questions: int) -> dict[str, float]:
+def _added_ms(services: SharedServices, url: str, questions: int) -> dict[str, float]:
     desk_ms, api_ms = [], []
     with closing(HTTPConnection(url.removeprefix("http://"))) as client:
         for number in range(questions + 20):
-            desk, api = _timed(lambda: _by_desk(services)), _timed(lambda: _by_api(client))
+            desk, api = _elapsed_ms(lambda: _ask_desk(services)), _elapsed_ms(lambda: _ask_api(client))
             if number >= 20:  # the first ones warm both ways up
                 desk_ms.append(desk)
                 api_ms.append(api)
@@ -101,7 +101,7 @@ def _streams(services: SharedServices, url: str, generator: PacedGenerator, roun
     generator.tokens, generator.tokens_a_second = _TOKENS, _TOKENS_A_SECOND
     desk_s, api_s = 0.0, 0.0
     for _ in range(rounds):
-        desk_s += _timed(lambda: _at_once(lambda: _by_desk(services))) / 1000
+        desk_s += _elapsed_ms(lambda: _run_together(lambda: _ask_desk(services))) / 1000
         api_s += _streamed_seconds(url)
     tokens = rounds * _STREAMS * _TOKENS
     return {
@@ -112,13 +112,13 @@ def _streams(services: SharedServices, url: str, generator: PacedGenerator, roun
     }
 
 
-def _by_desk(services: SharedServices) -> None:
+def _ask_desk(services: SharedServices) -> None:
     turns = PersonalTurns(services.turns, services.bases, lambda: LOCAL_USER)
     turn_id = turns.submit(str(time.perf_counter()), TurnRequest(_QUESTION, fresh=True), tab="bench")
     turns.wait(turn_id, lambda _: False, timeout_seconds=60)
 
 
-def _by_api(client: HTTPConnection) -> None:
+def _ask_api(client: HTTPConnection) -> None:
     body = json.dumps({"question": _QUESTION, "fresh": True})
     client.request("POST", "/api/v1/ask", body, {"Content-Type": "application/json"})
     response = client.getresponse()
@@ -132,7 +132,7 @@ def _streamed_seconds(url: str) -> float:
     return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 
-def _at_once(ask: Callable[[], None]) -> None:
+def _run_together(ask: Callable[[], None]) -> None:
     threads = [threading.Thread(target=ask) for _ in range(_STREAMS)]
     for thread in threads:
         thread.start()
@@ -140,7 +140,7 @@ def _at_once(ask: Callable[[], None]) -> None:
         thread.join()
 
 
-def _timed(call: Callable[[], None]) -> float:
+def _elapsed_ms(call: Callable[[], None]) -> float:
     began_at = time.perf_counter()
     call()
     return (time.perf_counter() - began_at) * 1000
@@ -155,7 +155,7 @@ def _rounded(value: float) -> float:
 
 
 @contextmanager
-def _served(folder: Path, generator: PacedGenerator) -> Iterator[tuple[SharedServices, str]]:
+def _serve(folder: Path, generator: PacedGenerator) -> Iterator[tuple[SharedServices, str]]:
     settings = Settings(data_dir=folder, cache_dir=folder / "cache", ollama_host="127.0.0.1:9", sign_in="off")
     pipeline = build_offline_pipeline(folder, generator=generator, slots=_STREAMS)
     services = _services(settings, pipeline)

@@ -72,7 +72,7 @@ def code_of(kind: type[AnswerdeskError]) -> grpc.StatusCode:
 
 
 def rpc_status_of(problem: BilingualProblem, language: Language) -> grpc.Status:
-    """Return what ends a call: the sentence in the caller's language, and details that have it in both."""
+    """Return a call's final status: the sentence in the caller's language, and in both as details."""
     kind = getattr(errors, problem.code, AnswerdeskError)
     details: list[Message] = [
         ErrorInfo(reason=problem.code, domain=DOMAIN),
@@ -81,11 +81,11 @@ def rpc_status_of(problem: BilingualProblem, language: Language) -> grpc.Status:
     ]
     if problem.retry_seconds is not None:
         details.append(RetryInfo(retry_delay=Duration(seconds=problem.retry_seconds)))
-    status = Status(code=code_of(kind).value[0], message=problem.sentence(language), details=_packed(details))
+    status = Status(code=code_of(kind).value[0], message=problem.sentence(language), details=_pack(details))
     return rpc_status.to_status(status)
 
 
-def _packed(details: Sequence[Message]) -> list[AnyMessage]:
+def _pack(details: Sequence[Message]) -> list[AnyMessage]:
     packed = []
     for detail in details:
         holder = AnyMessage()
@@ -101,14 +101,14 @@ Context: TypeAlias = grpc.aio.ServicerContext
 
 @asynccontextmanager
 async def call_of(access: Access, context: Context, right: Right) -> AsyncIterator[Caller]:
-    """Give who calls, with this right; whatever error leaves the block ends the call with a status.
+    """Yield the caller with this right; an error that leaves the block ends the call with a status.
 
     There is no Host and no Origin to ask about, as there is with HTTP: no browser speaks gRPC.
     """
     try:
         with log_unforeseen_errors(logger, "call", grpc.aio.BaseError):  # of that kind: the call has ended already
             caller = await access.callers.ask(partial(_caller, access, context, right))
-            with access.callers.requests.counted(caller):
+            with access.callers.requests.count_open(caller):
                 yield caller
     except AnswerdeskError as error:
         await end_with(bilingual(error), context)
@@ -133,7 +133,7 @@ def _caller(access: Access, context: Context, right: Right) -> Caller:
     metadata = _metadata(context)
     secret = secret_in(metadata)
     callers = access.callers
-    caller = callers.of_key(secret) if secret else callers.without_key(metadata, address_in(context.peer()))
+    caller = callers.caller_with_key(secret) if secret else callers.local_caller(metadata, address_in(context.peer()))
     caller.require(right)
     return caller
 

@@ -47,8 +47,8 @@ class Answers:
                 steps, settled = _Steps(turn_id), SettledText() if questions.are_public else None
                 async for turn in snapshots:
                     if turn is not None and settled is not None:
-                        turn = await run_in_threadpool(settled.shown, turn)
-                    for event in steps.more(turn) if turn is not None else ():
+                        turn = await run_in_threadpool(settled.settled_turn, turn)
+                    for event in steps.new_events(turn) if turn is not None else ():
                         await context.write(event)
                     failed = problem_of_turn(turn) if turn is not None and turn.final else None
                     if failed is not None:
@@ -77,7 +77,7 @@ class Answers:
 
             async def answer_one(item: wire.BatchRequest) -> None:
                 try:
-                    response = await self._answered(caller, item)
+                    response = await self._answer(caller, item)
                     async with sending:
                         await context.write(response)
                 finally:
@@ -89,7 +89,7 @@ class Answers:
                     answering.create_task(answer_one(item))
                     await room.acquire()
 
-    async def _answered(self, caller: Caller, item: wire.BatchRequest) -> wire.BatchResponse:
+    async def _answer(self, caller: Caller, item: wire.BatchRequest) -> wire.BatchResponse:
         try:
             wanted = _turn_request(self._access, caller, item.question)
             async with question_turn(self._access.questions(caller), wanted, item.question.user) as (_, snapshots):
@@ -104,15 +104,15 @@ class Answers:
 
 
 class _Steps:
-    """What of one turn was sent so far."""
+    """The part of a turn sent so far."""
 
     def __init__(self, turn_id: str) -> None:
         self._turn_id = turn_id
         self._place = StreamPlace()
 
-    def more(self, turn: TurnSnapshot) -> list[wire.AskEvent]:
-        """Return what has not been sent yet."""
-        events = [self._event(**_step(name, turn, words)) for name, words in self._place.news(turn)]
+    def new_events(self, turn: TurnSnapshot) -> list[wire.AskEvent]:
+        """Return the events not sent yet."""
+        events = [self._event(**_step(name, turn, words)) for name, words in self._place.new_parts(turn)]
         if turn.answer is not None:
             whole = values.answer(turn, turn.answer)
             events.append(self._event(refusal=whole) if turn.answer.refused else self._event(completed=whole))
@@ -191,8 +191,8 @@ class Documents:
                 raise RequestUnusable(reason="piece")
             library = self._access.desk(caller, first.file.knowledge_base).library
             library.require_room(1)
-            with self._access.callers.uploads.counted(caller):
-                content = await _whole(requests, library.largest_upload_megabytes * _BYTES_A_MEGABYTE)
+            with self._access.callers.uploads.count_open(caller):
+                content = await _read_content(requests, library.largest_upload_megabytes * _BYTES_A_MEGABYTE)
                 await run_in_threadpool(library.keep, [(first.file.name, content)])
             files = [
                 wire.WaitingFile(name=one.name, size_bytes=one.size_bytes, replaces=one.replaces)
@@ -206,7 +206,7 @@ class Documents:
             if not (request.rehearsal or request.follow):
                 caller.require("publish")
             library = self._access.desk(caller, request.knowledge_base).library
-            job = await run_in_threadpool(_begun, library, request)
+            job = await run_in_threadpool(_begin_or_follow, library, request)
             async for job, event in _progress(library, job):  # noqa: B007, B020  # the last one is looked at below
                 await context.write(event)
             failed = _problem_of(job)
@@ -236,7 +236,7 @@ class Feedback:
             return wire.JudgeResponse()
 
 
-async def _whole(requests: AsyncIterator[wire.PutDocumentRequest], limit: int) -> bytes:
+async def _read_content(requests: AsyncIterator[wire.PutDocumentRequest], limit: int) -> bytes:
     content = bytearray()
     async for request in requests:
         if request.WhichOneof("piece") != "content":
@@ -249,8 +249,8 @@ async def _whole(requests: AsyncIterator[wire.PutDocumentRequest], limit: int) -
     return bytes(content)
 
 
-def _begun(library: KnowledgeService, request: wire.IngestRequest) -> Job:
-    """Begin an ingest, or return the one that is to be followed."""
+def _begin_or_follow(library: KnowledgeService, request: wire.IngestRequest) -> Job:
+    """Begin an ingest, or return the one to follow."""
     if request.follow:
         return latest_job(library.job, 0)
     roots = tuple(request.roots)
@@ -260,7 +260,7 @@ def _begun(library: KnowledgeService, request: wire.IngestRequest) -> Job:
 
 
 async def _progress(library: KnowledgeService, job: Job) -> AsyncIterator[tuple[Job, wire.IngestEvent]]:
-    """Yield a job and how far it is, whenever that is new, and when it has ended."""
+    """Yield a job whenever its progress changes, and when it has ended."""
     told, last = 0, None
     async for state in watched_job(library.job, job):
         event = values.ingest_event(state, state.troubles[told:])

@@ -38,7 +38,7 @@ def answer(turn: TurnSnapshot, found: Answer) -> wire.Answer:
 
 
 def problem(found: BilingualProblem) -> wire.Problem:
-    """Return what went wrong."""
+    """Return the problem."""
     return wire.Problem(
         code=found.code,
         sentence=wire.Sentence(en=found.sentence("en"), zh=found.sentence("zh")),

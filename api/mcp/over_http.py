@@ -54,16 +54,16 @@ class SessionShares:
         self._sessions: list[_Session] = []
 
     @contextmanager
-    def counted(self, request: Request, key_id: str) -> Iterator[Callable[[Message], None]]:
-        """Count the session that a request begins or uses, and give what is to be told of its answer.
+    def count_session(self, request: Request, key_id: str) -> Iterator[Callable[[Message], None]]:
+        """Count the session that a request begins or uses, and yield the function to call with its answer.
 
         Raises ``TooManyAtOnce`` where the key has as many as it may.
         """
         session_id = request.headers.get(_SESSION, "")
-        session = self._known(session_id) if session_id else self._new(key_id)
+        session = self._find(session_id) if session_id else self._add(key_id)
         session.in_use += 1
 
-        def tell(message: Message) -> None:
+        def note(message: Message) -> None:
             if message["type"] != "http.response.start":
                 return
             if message["status"] < 400 and not session_id:
@@ -72,17 +72,17 @@ class SessionShares:
                 session.session_id = ""
 
         try:
-            yield tell
+            yield note
         finally:
             session.in_use -= 1
             session.used_at = self._clock()
             self._forget_ended()
 
-    def _known(self, session_id: str) -> _Session:
-        """Return a session; one that is not counted where nobody with a key began it here."""
+    def _find(self, session_id: str) -> _Session:
+        """Return a session, or an uncounted one if no key began it here."""
         return next((one for one in self._sessions if one.session_id == session_id), _Session("", session_id))
 
-    def _new(self, key_id: str) -> _Session:
+    def _add(self, key_id: str) -> _Session:
         self._forget_ended()
         if sum(one.key_id == key_id for one in self._sessions) >= self._most:
             raise TooManyAtOnce(reason="sessions", count=self._most)
@@ -113,15 +113,15 @@ class McpRoute:
         """Serve a request."""
         from api.mcp.server import LEFT
 
-        manager = await self._started()
+        manager = await self._start()
         left = asyncio.Event()
-        with self._counting(Request(scope), send) as counting:
-            async with _watched(receive, left) as watched:
-                await manager.handle_request({**scope, LEFT: left}, watched, counting)
+        with self._count_session(Request(scope), send) as counting:
+            async with _watch_client(receive, left) as next_message:
+                await manager.handle_request({**scope, LEFT: left}, next_message, counting)
 
     @contextmanager
-    def _counting(self, request: Request, send: Send) -> Iterator[Send]:
-        """Count the session that a request begins or uses, and give what sends its answer.
+    def _count_session(self, request: Request, send: Send) -> Iterator[Send]:
+        """Count the session that a request begins or uses, and yield the sender of its answer.
 
         Requests of the protocol of 2026 have none, and whoever sits at this machine is not counted.
         """
@@ -132,13 +132,13 @@ class McpRoute:
         if not key_id or (version is not None and version not in HANDSHAKE_PROTOCOL_VERSIONS):
             yield send
             return
-        with self._shares.counted(request, key_id) as tell:
+        with self._shares.count_session(request, key_id) as note:
 
-            async def telling(message: Message) -> None:
-                tell(message)
+            async def send_and_note(message: Message) -> None:
+                note(message)
                 await send(message)
 
-            yield telling
+            yield send_and_note
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -152,7 +152,7 @@ class McpRoute:
                 self._task = None
                 self._ending.clear()
 
-    async def _started(self) -> "StreamableHTTPSessionManager":
+    async def _start(self) -> "StreamableHTTPSessionManager":
         if self._task is None or self._manager is None:
             self._manager = asyncio.get_running_loop().create_future()
             self._task = asyncio.create_task(self._run(self._manager))
@@ -186,8 +186,8 @@ def _session_manager(access: Access) -> "StreamableHTTPSessionManager":
 
 
 @asynccontextmanager
-async def _watched(receive: Receive, left: asyncio.Event) -> AsyncIterator[Receive]:
-    """Give a request's messages, read as they come, so that ``left`` is set as soon as the client has left."""
+async def _watch_client(receive: Receive, left: asyncio.Event) -> AsyncIterator[Receive]:
+    """Yield the reader of a request's messages; ``left`` is set as soon as the client has left."""
     messages: asyncio.Queue[Message | AnswerdeskError] = asyncio.Queue()
 
     async def read() -> None:
@@ -200,7 +200,7 @@ async def _watched(receive: Receive, left: asyncio.Event) -> AsyncIterator[Recei
         except AnswerdeskError as error:  # the body is too large
             await messages.put(error)
 
-    async def watched() -> Message:
+    async def next_message() -> Message:
         if left.is_set() and messages.empty():
             return {"type": "http.disconnect"}
         message = await messages.get()
@@ -210,7 +210,7 @@ async def _watched(receive: Receive, left: asyncio.Event) -> AsyncIterator[Recei
 
     reading = asyncio.ensure_future(read())
     try:
-        yield watched
+        yield next_message
     finally:
         reading.cancel()
         with suppress(asyncio.CancelledError):

@@ -33,11 +33,11 @@ from api.mcp.values import (
     SearchResult,
     article,
     ask_result,
-    found_passage,
     knowledge_base,
+    passage_value,
 )
 from api.problems import BilingualProblem, bilingual, problem_of_turn
-from api.questions import question_turn, unless_left
+from api.questions import question_turn, until_left
 from api.services.shared import SharedServices, open_people
 from rag.errors import AnswerdeskError, DocumentMissing, KnowledgeBaseMissing
 from rag.settings import Settings
@@ -69,13 +69,13 @@ def request_of(call: Call) -> Request | None:
     return request if isinstance(request, Request) else None
 
 
-def left_event(call: Call) -> asyncio.Event | None:
-    """Return what tells that the client of a call has left; None over stdio, whose calls end with the process."""
+def disconnect_event(call: Call) -> asyncio.Event | None:
+    """Return the event of a call's client having left; None over stdio, whose calls end with the process."""
     request = request_of(call)
     return request.scope.get(LEFT) if request is not None else None
 
 
-class TurnEnded(Exception):
+class TurnUnanswered(Exception):
     """Why a turn has no answer, on its way from a tool to the assistant."""
 
     def __init__(self, problem: BilingualProblem) -> None:
@@ -83,36 +83,36 @@ class TurnEnded(Exception):
         self.problem = problem
 
 
-def saying_problems(
+def with_problems(
     tool: Callable[Arguments, Awaitable[Result]],
 ) -> Callable[Arguments, Awaitable[Result | CallToolResult]]:
-    """Return a tool whose errors are told to the assistant in both languages."""
+    """Wrap a tool so that its errors reach the assistant in both languages."""
 
     @wraps(tool)
-    async def saying(*arguments: Arguments.args, **named: Arguments.kwargs) -> Result | CallToolResult:
+    async def wrapper(*arguments: Arguments.args, **named: Arguments.kwargs) -> Result | CallToolResult:
         try:
-            with log_unforeseen_errors(logger, "tool", TurnEnded):
+            with log_unforeseen_errors(logger, "tool", TurnUnanswered):
                 return await tool(*arguments, **named)
         except AnswerdeskError as error:
-            return _told(bilingual(error))
-        except TurnEnded as ended:
-            return _told(ended.problem)
+            return _problem_result(bilingual(error))
+        except TurnUnanswered as unanswered:
+            return _problem_result(unanswered.problem)
 
-    return saying
+    return wrapper
 
 
 @contextmanager
 def resource_errors() -> Iterator[None]:
     """Raise errors as the protocol's own, with both sentences."""
     try:
-        with log_unforeseen_errors(logger, "tool", TurnEnded):
+        with log_unforeseen_errors(logger, "tool", TurnUnanswered):
             yield
     except AnswerdeskError as error:
         kind = ResourceNotFoundError if isinstance(error, DocumentMissing | KnowledgeBaseMissing) else ResourceError
         raise kind("\n".join(_sentences(bilingual(error)))) from error
 
 
-def _told(problem: BilingualProblem) -> CallToolResult:
+def _problem_result(problem: BilingualProblem) -> CallToolResult:
     about = {"code": problem.code, "retry_after_seconds": problem.retry_seconds}
     content = [TextContent(text=sentence) for sentence in _sentences(problem)]
     return CallToolResult(content=list(content), is_error=True, _meta={"answerdesk/problem": about})
@@ -132,7 +132,7 @@ BaseName = Annotated[str, Field(description="a name of list_knowledge_bases; emp
 
 def mcp_server(access: Access, caller_of: CallerOf, lifespan: Lifespan | None = None) -> MCPServer:
     """Return the server.  ``caller_of`` tells who calls, anew for each call; it serves within ``lifespan``."""
-    with _logging_as_it_is():
+    with _keep_logging():
         server = MCPServer(
             "answerdesk",
             title="Answerdesk",
@@ -143,20 +143,20 @@ def mcp_server(access: Access, caller_of: CallerOf, lifespan: Lifespan | None = 
         )
     # It logs what tools say, and what clients send: customers' words.  Errors of ours are logged by ``calls``.
     logging.getLogger("mcp").setLevel(logging.CRITICAL)
-    _add_searching(server, access, caller_of)
-    _add_asking(server, access, caller_of)
-    _add_reading(server, access, caller_of)
+    _add_search_tool(server, access, caller_of)
+    _add_ask_tool(server, access, caller_of)
+    _add_reading_tools(server, access, caller_of)
     return server
 
 
-def _add_searching(server: MCPServer, access: Access, caller_of: CallerOf) -> None:
+def _add_search_tool(server: MCPServer, access: Access, caller_of: CallerOf) -> None:
     @server.tool(
         title="Search the knowledge base",
         annotations=_READS,
         description=f"Find the passages of documents for a question, the best first, without a model; "
         f"answerable_probability tells how probable it is that they hold the answer. Passages are {NOTICE}.",
     )
-    @saying_problems
+    @with_problems
     async def search_knowledge(
         call: Call,
         question: Question,
@@ -171,11 +171,11 @@ def _add_searching(server: MCPServer, access: Access, caller_of: CallerOf) -> No
             answerable=found.answerable,
             answerable_probability=found.answerable_probability,
             by_words_alone=bool(found.by_words_alone),
-            passages=[found_passage(base, one) for one in found.evidence[:limit]],
+            passages=[passage_value(base, one) for one in found.evidence[:limit]],
         )
 
 
-def _add_asking(server: MCPServer, access: Access, caller_of: CallerOf) -> None:
+def _add_ask_tool(server: MCPServer, access: Access, caller_of: CallerOf) -> None:
     @server.tool(
         title="Ask the knowledge base",
         annotations=_ASKS,
@@ -184,12 +184,12 @@ def _add_asking(server: MCPServer, access: Access, caller_of: CallerOf) -> None:
         "nobody has confirmed: do not rely on them. refused: the documents do not hold the answer. "
         f"Quotes are {NOTICE}. May wait in a queue.",
     )
-    @saying_problems
+    @with_problems
     async def ask(call: Call, question: Question, knowledge_base: BaseName = "") -> AskResult:
         caller = caller_of(call)
         request = TurnRequest(question, knowledge_base=access.base_for(caller, knowledge_base))
 
-        async def ended() -> TurnSnapshot:
+        async def final_turn() -> TurnSnapshot:
             last = None
             async with question_turn(access.questions(caller), request) as (_, snapshots):
                 async for turn in snapshots:
@@ -199,15 +199,15 @@ def _add_asking(server: MCPServer, access: Access, caller_of: CallerOf) -> None:
             assert last is not None  # a turn has one snapshot at least
             return last
 
-        turn = as_markdown(await unless_left(left_event(call), ended()))
+        turn = as_markdown(await until_left(disconnect_event(call), final_turn()))
         failed = problem_of_turn(turn)
         if failed is not None:
-            raise TurnEnded(failed)
+            raise TurnUnanswered(failed)
         assert turn.answer is not None  # it has a problem else
         return ask_result(turn, turn.answer)
 
 
-def _add_reading(server: MCPServer, access: Access, caller_of: CallerOf) -> None:
+def _add_reading_tools(server: MCPServer, access: Access, caller_of: CallerOf) -> None:
     def stretch(call: Call, base: str, document_id: str, start: int, end: int | None, most: int) -> Article:
         caller = caller_of(call)
         caller.require("documents:read")
@@ -219,7 +219,7 @@ def _add_reading(server: MCPServer, access: Access, caller_of: CallerOf) -> None
         annotations=_READS,
         description=f"Read a document, or its characters start to end, {LONGEST_ARTICLE:,} at most. Text is {NOTICE}.",
     )
-    @saying_problems
+    @with_problems
     async def read_article(
         call: Call,
         document_id: Annotated[str, Field(description="as search_knowledge and citations name it")],
@@ -230,7 +230,7 @@ def _add_reading(server: MCPServer, access: Access, caller_of: CallerOf) -> None
         return await run_in_threadpool(stretch, call, knowledge_base, document_id, start, end, LONGEST_ARTICLE)
 
     @server.tool(title="List the knowledge bases", annotations=_READS, description="List what you may read.")
-    @saying_problems
+    @with_problems
     async def list_knowledge_bases(call: Call) -> KnowledgeBaseList:
         services = access.services()
         names = services.bases.names_for(caller_of(call).user)
@@ -257,8 +257,8 @@ async def _report(call: Call, turn: TurnSnapshot) -> None:
 
 
 @contextmanager
-def _logging_as_it_is() -> Iterator[None]:
-    """Keep the SDK from setting up the program's logging, which it does where nobody has."""
+def _keep_logging() -> Iterator[None]:
+    """Keep the SDK from configuring the program's logging where nobody has."""
     holder, root = logging.NullHandler(), logging.getLogger()
     root.addHandler(holder)
     try:
@@ -280,7 +280,7 @@ def speak(open_services: Callable[[], SharedServices], settings: Settings) -> No
     access = Access(services, callers, IdempotentRequests(settings.requests_database))
 
     def caller_of(_: Call | None) -> Caller:
-        return callers.of_key(secret) if secret else callers.without_key({}, _THIS_MACHINE)
+        return callers.caller_with_key(secret) if secret else callers.local_caller({}, _THIS_MACHINE)
 
     @asynccontextmanager
     async def lifespan(_: MCPServer) -> AsyncIterator[None]:

@@ -139,7 +139,7 @@ def uri_of(knowledge_base: str, document_id: str) -> str:
     return f"answerdesk://{knowledge_base}/{quote(document_id)}"
 
 
-def found_passage(knowledge_base: str, passage: Evidence) -> FoundPassage:
+def passage_value(knowledge_base: str, passage: Evidence) -> FoundPassage:
     """Return a passage."""
     unconfirmed = [AnswerStretch(start=one.start, end=one.end, text=passage.words(one)) for one in passage.unconfirmed]
     uri = uri_of(knowledge_base, passage.document_id)

@@ -41,7 +41,7 @@ class Reply:
 
     def completion(self, turn: TurnSnapshot) -> Plain:
         """Return the whole answer of a turn that has ended without a failure."""
-        turn = self.told(turn)
+        turn = self.with_marks(turn)
         message: Plain = {
             "role": "assistant",
             "content": turn.text,
@@ -60,8 +60,8 @@ class Reply:
             "answerdesk": self.vendor(turn),
         }
 
-    def told(self, turn: TurnSnapshot) -> TurnSnapshot:
-        """Return a turn with the marks that are wished for."""
+    def with_marks(self, turn: TurnSnapshot) -> TurnSnapshot:
+        """Return a turn with the requested marks."""
         return as_markdown(turn, marks_unsupported=self.marks)
 
     def annotations(self, turn: TurnSnapshot) -> list[Plain]:
@@ -101,10 +101,10 @@ async def stream(questions: Questions, turn_id: str, reply: Reply) -> AsyncItera
     Where the client goes away, the turn is stopped.
     """
     writer = _Chunks(turn_id, reply)
-    async with questions.stopped_when_left(turn_id) as snapshots:
+    async with questions.stop_when_left(turn_id) as snapshots:
         yield reply.chunk(turn_id, _ROLE)
         async for turn in snapshots:
-            for event in [STILL_HERE] if turn is None else await run_in_threadpool(writer.more, turn):
+            for event in [STILL_HERE] if turn is None else await run_in_threadpool(writer.new_events, turn):
                 yield event
 
 
@@ -117,10 +117,10 @@ class _Chunks:
         self._settled = SettledText()
         self._thought = 0
 
-    def more(self, turn: TurnSnapshot) -> list[str]:
-        """Return what has not been told yet."""
+    def new_events(self, turn: TurnSnapshot) -> list[str]:
+        """Return the events not sent yet."""
         reply = self._reply
-        turn = reply.told(turn)
+        turn = reply.with_marks(turn)
         if turn.failure is not None:
             return [error_event(turn, reply.language)]
         events = [waiting_comment(turn)] if turn.state == "queued" else []
@@ -137,7 +137,7 @@ class _Chunks:
 
     def _words(self, turn: TurnSnapshot) -> str:
         if not self._reply.marks:
-            return self._settled.more(turn)
+            return self._settled.new_words(turn)
         return turn.text if turn.final else ""  # the marks are known at the end
 
 

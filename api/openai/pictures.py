@@ -71,7 +71,7 @@ def pictures_in(messages: Sequence[Message | InputItem]) -> tuple[SentPicture, .
     images = [part for part in parts or () if part.type == "image_url"]
     if len(images) > MOST_PICTURES:
         raise RequestUnusable(reason="too_many_pictures")
-    found = tuple(_sent(part, number) for number, part in enumerate(images, 1))
+    found = tuple(_parse_picture(part, number) for number, part in enumerate(images, 1))
     if sum(len(one.content) for one in found) > LARGEST_PICTURES_BYTES:
         raise RequestUnusable(reason="pictures_too_large")
     return found
@@ -83,7 +83,7 @@ def has_pictures(messages: Sequence[Message | InputItem]) -> bool:
     return any(part.type == "image_url" for content in lists for part in content or ())
 
 
-def _sent(part: Part, number: int) -> SentPicture:
+def _parse_picture(part: Part, number: int) -> SentPicture:
     given = (part.model_extra or {}).get("image_url")
     url = given.get("url") if isinstance(given, dict) else given
     if not isinstance(url, str) or not url[:5].lower() == "data:":
@@ -124,7 +124,7 @@ class PictureReadings:
             parts.append(read.question)
             told: Plain = {"words": bool(read.question), "described_by": None, "problem": None}
             if read.picture is not None:
-                found = await self._described(read.picture, read.question)
+                found = await self._describe(read.picture, read.question)
                 if isinstance(found, PictureDescription):
                     parts.append(marked_description(found.text))
                     told["described_by"] = found.model
@@ -138,21 +138,21 @@ class PictureReadings:
     async def _words(self, picture: SentPicture) -> ReadFile | Failure:
         attachments, file_id = self._desk.attachments, secrets.token_urlsafe(12)
         attachments.start(file_id, picture.name, picture.content, "", tab=self._tab)
-        job = await _ended(attachments, file_id)
+        job = await _wait_for_job(attachments, file_id)
         return job.result if isinstance(job.result, ReadFile) else _failure(job)
 
-    async def _described(self, picture: Picture, words: str) -> PictureDescription | Failure:
+    async def _describe(self, picture: Picture, words: str) -> PictureDescription | Failure:
         descriptions, picture_id = self._desk.descriptions, secrets.token_urlsafe(12)
         if descriptions is None:
             raise AssertionError("a picture is kept only where a model can be shown it")
         language = text_language(words) if words else self._language
         descriptions.start(picture_id, picture, language, tab=self._tab)
-        job = await _ended(descriptions, picture_id)
+        job = await _wait_for_job(descriptions, picture_id)
         return job.result if isinstance(job.result, PictureDescription) else _failure(job)
 
 
-async def _ended(service: Attachments | PictureDescriptions, picture_id: str) -> Job:
-    """Return a picture's job once it has ended, and forget it; it is stopped where nobody waits any more."""
+async def _wait_for_job(service: Attachments | PictureDescriptions, picture_id: str) -> Job:
+    """Return a picture's job once it has ended, and forget it; it is stopped when nobody waits any more."""
     try:
         while (job := service.job(picture_id)) is not None and job.running:
             await asyncio.sleep(_LOOK_EVERY_SECONDS)

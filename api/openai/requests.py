@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
 
-from api.rest.bodies import whole
+from api.rest.bodies import whole_number
 from api.services.shared import SharedServices
 from rag.errors import ModelUnknown, RequestUnusable
 from rag.storage.access import User
@@ -75,7 +75,7 @@ class ChatRequest(BaseModel):
     messages: Annotated[list[Message], Field(min_length=1, max_length=2000)]
     stream: StrictBool | None = None
     stream_options: StreamOptions | None = None
-    n: Annotated[int, Field(strict=True, ge=1), BeforeValidator(whole)] | None = None
+    n: Annotated[int, Field(strict=True, ge=1), BeforeValidator(whole_number)] | None = None
     user: str | None = None
 
 
@@ -168,6 +168,6 @@ def text_of(content: str | Sequence[Part] | None, *, with_pictures: bool = False
 
 
 def ignored(body: BaseModel) -> list[str]:
-    """Return the names of what was asked for and has no effect here."""
+    """Return the names of requested fields that have no effect here."""
     given = body.model_extra or {}
     return [name for name in _WITHOUT_EFFECT if given.get(name) not in (None, [], {})]

@@ -98,7 +98,7 @@ async def stream(questions: Questions, turn_id: str, reply: ResponseReply) -> As
         body = {"type": kind, "sequence_number": next(numbers), **values}
         return f"event: {kind}\ndata: {json.dumps(body, ensure_ascii=False)}\n\n"
 
-    async with questions.stopped_when_left(turn_id) as snapshots:
+    async with questions.stop_when_left(turn_id) as snapshots:
         yield event("response.created", response=reply.response(turn_id, None))
         writer = _MessageEvents(turn_id, reply, event)
         settled = SettledText()
@@ -109,7 +109,7 @@ async def stream(questions: Questions, turn_id: str, reply: ResponseReply) -> As
             if turn.state == "queued":
                 yield waiting_comment(turn)
             turn = await run_in_threadpool(as_markdown, turn)
-            words = await run_in_threadpool(settled.more, turn)
+            words = await run_in_threadpool(settled.new_words, turn)
             problem = _problem(turn, settled, reply.language)
             if problem is not None:
                 yield event("response.failed", response=reply.response(turn_id, turn, problem))

@@ -35,7 +35,7 @@ from api.openai.requests import (
 )
 from api.openai.responses import ID_PREFIX, ResponseReply
 from api.problems import Problem, problem_of, problem_of_failure
-from api.questions import PROGRAM_TAB, Embeddings, unless_gone
+from api.questions import PROGRAM_TAB, Embeddings, until_disconnect
 from api.streams import event_stream
 from api.wire import Plain
 from rag.errors import DocumentUnreadable, ModelUnknown, RequestUnusable
@@ -65,7 +65,7 @@ class EmbeddingRequest(BaseModel):
 def openai_routes(access: Access) -> APIRouter:
     """Return the routes."""
     router = APIRouter(tags=["openai"])
-    asking, reading = Depends(access.having("ask")), Depends(access.anybody())
+    asking, reading = Depends(access.with_right("ask")), Depends(access.any_caller())
 
     @router.post("/chat/completions", summary="Answer a conversation's last question")
     async def complete(
@@ -105,13 +105,13 @@ def openai_routes(access: Access) -> APIRouter:
 
     @router.post("/embeddings", summary="Vectors of texts, by the product's embedder", response_model=Plain)
     async def embed(
-        request: Request, body: EmbeddingRequest, caller: Annotated[Caller, Depends(access.having("retrieve"))]
+        request: Request, body: EmbeddingRequest, caller: Annotated[Caller, Depends(access.with_right("retrieve"))]
     ) -> Response:
         if body.model != EMBEDDER_MODEL:
             raise ModelUnknown(model=body.model)
         texts = [body.input] if isinstance(body.input, str) else body.input
         embedding = access.questions(caller).embed(texts, access.services().quality.embedder)
-        embedded = await unless_gone(embedding, request)
+        embedded = await until_disconnect(embedding, request)
         return await run_in_threadpool(_embedding_list, embedded, body.encoding_format)
 
     return router
@@ -125,13 +125,13 @@ async def _complete(access: Access, request: Request, body: ChatRequest, caller:
     question, earlier = questions_in(body.messages, with_pictures=has_pictures(body.messages))
     errand = errand_reply(question)
     if errand is not None:
-        return _errand(model, errand, stream=bool(body.stream))
+        return _errand_response(model, errand, stream=bool(body.stream))
     language, reading = language_of(request.headers), PictureReading(question)
     if pictures:  # where the client goes away before they are read, that is stopped
         readings = PictureReadings(access.desk(caller, model.knowledge_base), PROGRAM_TAB, language)
-        reading = await unless_gone(readings.read(question, pictures), request)
+        reading = await until_disconnect(readings.read(question, pictures), request)
     if reading.failure is not None:
-        return _refused(reading.failure, language)
+        return _picture_problem(reading.failure, language)
     options = body.stream_options
     reply = Reply(
         model,
@@ -144,11 +144,11 @@ async def _complete(access: Access, request: Request, body: ChatRequest, caller:
         pictures=reading.report,
     )
     questions = access.questions(caller)
-    turn_id = questions.ask(model.request(reading.question, earlier), _asker(request, body.user))
+    turn_id = questions.ask(model.request(reading.question, earlier), _user_name(request, body.user))
     if body.stream:
         return event_stream(chat.stream(questions, turn_id, reply))
     turn = await questions.answer(turn_id, request)
-    return _failed(turn, language) or JSONResponse(reply.completion(turn))
+    return _failure_response(turn, language) or JSONResponse(reply.completion(turn))
 
 
 async def _respond(access: Access, request: Request, body: ResponseRequest, caller: Caller) -> Response:
@@ -165,19 +165,21 @@ async def _respond(access: Access, request: Request, body: ResponseRequest, call
     )
     questions = access.questions(caller)
     follows = (body.previous_response_id or "").removeprefix(ID_PREFIX)
-    turn_id = questions.ask(model.request(question, earlier, follows), _asker(request, body.user))
+    turn_id = questions.ask(model.request(question, earlier, follows), _user_name(request, body.user))
     if body.stream:
         return event_stream(responses.stream(questions, turn_id, reply))
     turn = await questions.answer(turn_id, request)
-    return _failed(turn, language_of(request.headers)) or JSONResponse(reply.response(turn_id, as_markdown(turn)))
+    return _failure_response(turn, language_of(request.headers)) or JSONResponse(
+        reply.response(turn_id, as_markdown(turn))
+    )
 
 
-def _asker(request: Request, user: str | None) -> str:
-    """Return who of the program's users asks: as Open WebUI names them, else as OpenAI's field does."""
+def _user_name(request: Request, user: str | None) -> str:
+    """Return the program's user who asks: by Open WebUI's header, else by OpenAI's field."""
     return request.headers.get("x-openwebui-user-id") or user or ""
 
 
-def _refused(failure: Failure, language: Language) -> Response:
+def _picture_problem(failure: Failure, language: Language) -> Response:
     """Return why a picture could not be read: the caller's own, or that no model could describe it."""
     problem = problem_of_failure(failure, language)
     if failure.kind == DocumentUnreadable.__name__:
@@ -185,7 +187,7 @@ def _refused(failure: Failure, language: Language) -> Response:
     return _problem_response(problem)
 
 
-def _failed(turn: TurnSnapshot, language: Language) -> Response | None:
+def _failure_response(turn: TurnSnapshot, language: Language) -> Response | None:
     return _problem_response(problem_of_failure(turn.failure, language)) if turn.failure is not None else None
 
 
@@ -193,16 +195,16 @@ def _problem_response(problem: Problem) -> Response:
     return JSONResponse(problem.as_openai(), problem.status, problem.headers())
 
 
-def _errand(model: RequestedModel, text: str, *, stream: bool) -> Response:
+def _errand_response(model: RequestedModel, text: str, *, stream: bool) -> Response:
     reply = Reply(model, "", "en")
     if stream:
         events = [reply.chunk("errand", {"role": "assistant", "content": text}), reply.chunk("errand", {}, "stop")]
 
-        async def told() -> AsyncIterator[str]:
+        async def stream_events() -> AsyncIterator[str]:
             for event in [*events, chat.DONE]:
                 yield event
 
-        return event_stream(told())
+        return event_stream(stream_events())
     message = {"role": "assistant", "content": text, "refusal": None}
     return JSONResponse(
         {
@@ -224,15 +226,15 @@ def _model(name: str) -> Plain:
 def _embedding_list(embedded: Embeddings, encoding: str) -> Response:
     """Return vectors as an answer: of 256 texts two megabytes, which is too much to write in the event loop."""
     rows = [
-        {"object": "embedding", "index": number, "embedding": _encoded(vector.tolist(), encoding)}
+        {"object": "embedding", "index": number, "embedding": _encode(vector.tolist(), encoding)}
         for number, vector in enumerate(embedded.vectors)
     ]
     usage = {"prompt_tokens": embedded.tokens, "total_tokens": embedded.tokens}
     return JSONResponse({"object": "list", "model": EMBEDDER_MODEL, "data": rows, "usage": usage})
 
 
-def _encoded(vector: list[float], encoding: str) -> list[float] | str:
-    """Return a vector as the caller wants it: the official Python client asks for base64 of 32-bit floats."""
+def _encode(vector: list[float], encoding: str) -> list[float] | str:
+    """Encode a vector as requested: the official Python client asks for base64 of 32-bit floats."""
     return vector if encoding == "float" else base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
 
 

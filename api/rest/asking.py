@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from api.access import Access
 from api.callers import Caller, language_of
 from api.idempotency import LONGEST_KEY
-from api.questions import PROGRAM_TAB, Questions, unless_gone
+from api.questions import PROGRAM_TAB, Questions, until_disconnect
 from api.rest.bodies import (
     Ask,
     Correction,
@@ -64,7 +64,7 @@ def asking_routes(access: Access) -> APIRouter:
 
 
 def _question_routes(router: APIRouter, access: Access) -> None:
-    asking = Depends(access.having("ask"))
+    asking = Depends(access.with_right("ask"))
 
     @router.post(
         "/ask",
@@ -81,7 +81,7 @@ def _question_routes(router: APIRouter, access: Access) -> None:
         if "text/event-stream" in request.headers.get("accept", ""):
             return event_stream(turn_events(questions, turn_id, language_of(request.headers), stops=True))
         turn = await questions.answer(turn_id, request)
-        return _answered(turn, language_of(request.headers))
+        return _turn_response(turn, language_of(request.headers))
 
     @router.post("/turns", status_code=202, summary="Begin to answer a question", description=_ONCE)
     async def begin(
@@ -97,7 +97,7 @@ def _question_routes(router: APIRouter, access: Access) -> None:
         return turn_body(questions.snapshot(turn_id), language_of(request.headers))
 
     @router.post("/retrieve", summary="Find the passages for a question, without a model")
-    async def retrieve(body: Retrieve, caller: Annotated[Caller, Depends(access.having("retrieve"))]) -> Retrieved:
+    async def retrieve(body: Retrieve, caller: Annotated[Caller, Depends(access.with_right("retrieve"))]) -> Retrieved:
         base = access.base_for(caller, body.knowledge_base)
         request = TurnRequest(body.question, knowledge_base=base, earlier=tuple(body.earlier))
         found = await access.questions(caller).retrieve(request)
@@ -112,7 +112,7 @@ def _question_routes(router: APIRouter, access: Access) -> None:
 
 
 def _turn_routes(router: APIRouter, access: Access) -> None:
-    reading = Depends(access.anybody())
+    reading = Depends(access.any_caller())
 
     @router.get("/turns", summary="Questions asked before, newest first")
     def turns(
@@ -145,11 +145,11 @@ def _turn_routes(router: APIRouter, access: Access) -> None:
     ) -> Response:
         questions = access.questions(caller)
         questions.snapshot(turn_id)
-        place = StreamPlace.parsed(last_event_id)
+        place = StreamPlace.parse(last_event_id)
         return event_stream(turn_events(questions, turn_id, language_of(request.headers), stops=False, after=place))
 
     @router.post("/turns/{turn_id}/stop", status_code=204, summary="Stop a turn; what it has is kept")
-    def stop(turn_id: TURN_ID, caller: Annotated[Caller, Depends(access.having("ask"))]) -> None:
+    def stop(turn_id: TURN_ID, caller: Annotated[Caller, Depends(access.with_right("ask"))]) -> None:
         questions = access.questions(caller)
         questions.require_changeable(turn_id)
         questions.turns.cancel(turn_id)
@@ -158,7 +158,7 @@ def _turn_routes(router: APIRouter, access: Access) -> None:
 def _judgement_routes(router: APIRouter, access: Access) -> None:
     @router.post("/turns/{turn_id}/feedback", status_code=204, summary="Say what became of an answer")
     def feedback(
-        turn_id: TURN_ID, body: Judgement, caller: Annotated[Caller, Depends(access.having("feedback"))]
+        turn_id: TURN_ID, body: Judgement, caller: Annotated[Caller, Depends(access.with_right("feedback"))]
     ) -> None:
         questions = access.questions(caller)
         questions.require_changeable(turn_id)
@@ -169,7 +169,7 @@ def _judgement_routes(router: APIRouter, access: Access) -> None:
 
     @router.post("/turns/{turn_id}/correction", status_code=201, summary="Write what the answer should have been")
     def correct(
-        turn_id: TURN_ID, body: Correction, caller: Annotated[Caller, Depends(access.having("feedback"))]
+        turn_id: TURN_ID, body: Correction, caller: Annotated[Caller, Depends(access.with_right("feedback"))]
     ) -> CuratedBody:
         turn = access.questions(caller).snapshot(turn_id)
         cited = turn.answer.citations if turn.answer is not None else ()
@@ -211,8 +211,8 @@ async def _begin(access: Access, questions: Questions, body: Ask, key: str | Non
     return turn_id
 
 
-def _answered(turn: TurnSnapshot, language: Language) -> Response:
-    """Return the turn, or, of one that failed, its problem: the status says so too."""
+def _turn_response(turn: TurnSnapshot, language: Language) -> Response:
+    """Return the turn, or a failed one's problem with its status."""
     if turn.failure is None:
         return Response(turn_body(turn, language).model_dump_json(), media_type="application/json")
     return failed_response(turn.failure, turn.turn_id, language)
@@ -229,15 +229,15 @@ async def turn_events(
     place = after or StreamPlace()
     settled = SettledText() if questions.are_public else None
     if stops:
-        async with questions.stopped_when_left(turn_id) as snapshots:
-            async for event in _told(snapshots, place, language, settled):
+        async with questions.stop_when_left(turn_id) as snapshots:
+            async for event in _stream_turn(snapshots, place, language, settled):
                 yield event
     else:
-        async for event in _told(questions.follow(turn_id), place, language, settled):
+        async for event in _stream_turn(questions.follow(turn_id), place, language, settled):
             yield event
 
 
-async def _told(
+async def _stream_turn(
     snapshots: AsyncIterator[TurnSnapshot | None], place: StreamPlace, language: Language, settled: SettledText | None
 ) -> AsyncIterator[str]:
     async for turn in snapshots:
@@ -245,8 +245,8 @@ async def _told(
             yield STILL_HERE
             continue
         if settled is not None:
-            turn = await run_in_threadpool(settled.shown, turn)
-        for name, words in place.news(turn):
+            turn = await run_in_threadpool(settled.settled_turn, turn)
+        for name, words in place.new_parts(turn):
             yield _event(name, place, _data(name, turn, words))
         if turn.final:
             whole = turn_body(turn, language).model_dump(mode="json")
@@ -258,11 +258,11 @@ async def _told(
 
 def _data(name: NewsName, turn: TurnSnapshot, words: str) -> Mapping[str, object]:
     if name == "retrieved":
-        return _retrieved(turn)
+        return _passages_data(turn)
     return {"ahead": turn.ahead, "wait_seconds": turn.wait_seconds} if name == "queued" else {"text": words}
 
 
-def _retrieved(turn: TurnSnapshot) -> dict[str, object]:
+def _passages_data(turn: TurnSnapshot) -> dict[str, object]:
     return {
         "turn_id": turn.turn_id,
         "answerable": turn.answerable,
@@ -287,7 +287,10 @@ def rewriting_routes(access: Access) -> APIRouter:
         response_model=RewrittenBody,
     )
     async def rewrite(
-        request: Request, turn_id: TURN_ID, body: Rewriting, caller: Annotated[Caller, Depends(access.having("ask"))]
+        request: Request,
+        turn_id: TURN_ID,
+        body: Rewriting,
+        caller: Annotated[Caller, Depends(access.with_right("ask"))],
     ) -> Response:
         questions = access.questions(caller)
         questions.require_changeable(turn_id)
@@ -296,7 +299,7 @@ def rewriting_routes(access: Access) -> APIRouter:
         begin, token = rewritings.rewrite, token_urlsafe(16)
         writing_id = await run_in_threadpool(begin, token, turn_id, body.text, body.wish, tab=PROGRAM_TAB)
         try:
-            writing = await unless_gone(_ended(rewritings, writing_id), request)
+            writing = await until_disconnect(_wait_for_writing(rewritings, writing_id), request)
         finally:
             rewritings.cancel(writing_id)  # one that has ended stays as it is
         language = language_of(request.headers)
@@ -307,7 +310,7 @@ def rewriting_routes(access: Access) -> APIRouter:
     return router
 
 
-async def _ended(rewritings: PersonalRewritings, writing_id: str) -> WritingSnapshot:
+async def _wait_for_writing(rewritings: PersonalRewritings, writing_id: str) -> WritingSnapshot:
     while not (writing := rewritings.snapshot(writing_id)).final:
         await asyncio.sleep(_LOOK_EVERY_SECONDS)
     return writing

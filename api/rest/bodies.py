@@ -41,7 +41,7 @@ QuestionText = Annotated[str, _WORDED]
 WordedText = Annotated[str, _WORDED, AfterValidator(_require_words)]
 
 
-def whole(value: object) -> object:
+def whole_number(value: object) -> object:
     """Take 3.0 for 3, as JSON does, and leave everything else to the strict check."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
@@ -432,7 +432,7 @@ class NewEvaluation(Body):
     """What to measure, on how many of the knowledge base's own questions; 0: all."""
 
     kind: Literal["answers", "retrieval", "refusal", "citations"]
-    limit: Annotated[int, Field(ge=0, le=100_000, strict=True), BeforeValidator(whole)] = 0
+    limit: Annotated[int, Field(ge=0, le=100_000, strict=True), BeforeValidator(whole_number)] = 0
 
 
 class RunBody(Value):

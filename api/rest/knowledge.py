@@ -44,16 +44,16 @@ def knowledge_routes(access: Access) -> APIRouter:
 
 
 def _reading_routes(router: APIRouter, access: Access) -> None:
-    reading = Depends(access.having("documents:read"))
+    reading = Depends(access.with_right("documents:read"))
 
     @router.get("", summary="The knowledge bases that the caller may read")
-    def bases(caller: Annotated[Caller, Depends(access.anybody())]) -> BaseList:
+    def bases(caller: Annotated[Caller, Depends(access.any_caller())]) -> BaseList:
         services = access.services()
         names = services.bases.names_for(caller.user)
         return BaseList(knowledge_bases=[_base(access, name) for name in names])
 
     @router.get("/{base}", summary="One of them")
-    def base_(base: BASE, caller: Annotated[Caller, Depends(access.anybody())]) -> BaseBody:
+    def base_(base: BASE, caller: Annotated[Caller, Depends(access.any_caller())]) -> BaseBody:
         access.services().bases.require(caller.user, base)
         return _base(access, base)
 
@@ -88,7 +88,7 @@ def _reading_routes(router: APIRouter, access: Access) -> None:
 
 
 def _file_routes(router: APIRouter, access: Access) -> None:
-    writing = Depends(access.having("documents:write"))
+    writing = Depends(access.with_right("documents:write"))
 
     @router.get("/{base}/sources", summary="The folders that its documents came from")
     def sources(base: BASE, caller: Annotated[Caller, writing]) -> SourceList:
@@ -130,7 +130,7 @@ def _file_routes(router: APIRouter, access: Access) -> None:
 
 
 def _ingest_routes(router: APIRouter, access: Access) -> None:
-    writing = Depends(access.having("documents:write"))
+    writing = Depends(access.with_right("documents:write"))
 
     @router.post("/{base}/ingests", status_code=202, summary="Begin to publish, or to say what that would change")
     def ingest(
@@ -172,10 +172,12 @@ def _ingest_routes(router: APIRouter, access: Access) -> None:
 
 
 def _generation_routes(router: APIRouter, access: Access) -> None:
-    publishing = Depends(access.having("publish"))
+    publishing = Depends(access.with_right("publish"))
 
     @router.get("/{base}/generations", summary="What was published, newest first")
-    def generations(base: BASE, caller: Annotated[Caller, Depends(access.having("documents:read"))]) -> GenerationList:
+    def generations(
+        base: BASE, caller: Annotated[Caller, Depends(access.with_right("documents:read"))]
+    ) -> GenerationList:
         history = access.desk(caller, base).library.history()
         return GenerationList(
             generations=[

@@ -25,11 +25,11 @@ _NUMBER = Annotated[int, Path(ge=1)]
 def model_routes(access: Access) -> APIRouter:
     """Return the routes."""
     router = APIRouter(tags=["models"])
-    managing = Depends(access.having("models"))
+    managing = Depends(access.with_right("models"))
 
     @router.get("/models", summary="The installed models, and which one answers")
     def models(request: Request, caller: Annotated[Caller, managing]) -> ModelList:
-        return _listed(access.pages(caller).models, language_of(request.headers))
+        return _model_list(access.pages(caller).models, language_of(request.headers))
 
     @router.post(
         "/models/jobs", status_code=202, summary="Begin to fetch, make, load, unload, choose or delete a model"
@@ -37,34 +37,34 @@ def model_routes(access: Access) -> APIRouter:
     def begin(
         request: Request, response: Response, body: ModelJob | QuantizingJob, caller: Annotated[Caller, managing]
     ) -> JobBody:
-        job = _begun(access.pages(caller).models, body)
+        job = _begin_job(access.pages(caller).models, body)
         response.headers["Location"] = f"{request.url.path}/{job.job_id}"
         return job_body(job, language_of(request.headers))
 
     @router.get("/models/jobs/{number}", summary="How far it is")
     def job(request: Request, number: _NUMBER, caller: Annotated[Caller, managing]) -> JobBody:
-        return job_body(_found(access.pages(caller).models, number), language_of(request.headers))
+        return job_body(_require_job(access.pages(caller).models, number), language_of(request.headers))
 
     @router.get("/models/jobs/{number}/events", summary="Follow it", response_class=Response, responses=JOB_EVENTS)
     def events(request: Request, number: _NUMBER, caller: Annotated[Caller, managing]) -> Response:
         models = access.pages(caller).models
-        return job_stream(partial(models.job, number), _found(models, number), language_of(request.headers))
+        return job_stream(partial(models.job, number), _require_job(models, number), language_of(request.headers))
 
     @router.post("/models/jobs/{number}/stop", status_code=204, summary="Stop it at its next step")
     def stop(number: _NUMBER, caller: Annotated[Caller, managing]) -> None:
         models = access.pages(caller).models
-        _found(models, number)
+        _require_job(models, number)
         models.stop_job(number)
 
     return router
 
 
-def _found(models: ModelService, number: int) -> Job:
+def _require_job(models: ModelService, number: int) -> Job:
     """Return a job.  Raises ``JobMissing``."""
     return latest_job(partial(models.job, number), number)
 
 
-def _listed(models: ModelService, language: Language) -> ModelList:
+def _model_list(models: ModelService, language: Language) -> ModelList:
     listing, settings, following = models.listing(), models.settings(), models.next_model()
     failure = listing.failure
     return ModelList(
@@ -85,7 +85,7 @@ def _model(row: ListedModel, following: str) -> ModelBody:
     return ModelBody.model_validate(asdict(row) | {"answers_next": answers_next})
 
 
-def _begun(models: ModelService, body: ModelJob | QuantizingJob) -> Job:
+def _begin_job(models: ModelService, body: ModelJob | QuantizingJob) -> Job:
     """Begin a job.  Raises ``ModelsBusy`` and ``ModelNotInstalled``."""
     if body.kind != "pull":
         _require_installed(models.listing(), body.name)

@@ -29,7 +29,7 @@ def people_routes(access: Access) -> APIRouter:
 
 
 def _person_routes(router: APIRouter, access: Access) -> None:
-    managing = Depends(access.having("people"))
+    managing = Depends(access.with_right("people"))
 
     @router.get("/people", summary="Who may use the desk, by name")
     def people(caller: Annotated[Caller, managing]) -> PersonList:
@@ -52,7 +52,7 @@ def _person_routes(router: APIRouter, access: Access) -> None:
 
 
 def _change_routes(router: APIRouter, access: Access) -> None:
-    managing = Depends(access.having("people"))
+    managing = Depends(access.with_right("people"))
 
     @router.put("/people/{name}/role", summary="Give another role; the scopes stay")
     def set_role(name: _NAME, body: NewRole, caller: Annotated[Caller, managing]) -> PersonBody:
@@ -68,11 +68,11 @@ def _change_routes(router: APIRouter, access: Access) -> None:
 
     @router.post("/people/{name}/disable", summary="Let somebody in no more, and end their sign-ins")
     def disable(name: _NAME, caller: Annotated[Caller, managing]) -> PersonBody:
-        return _disabled(access.pages(caller).administration, name, disabled=True)
+        return _set_disabled(access.pages(caller).administration, name, disabled=True)
 
     @router.post("/people/{name}/enable", summary="Let somebody in again")
     def enable(name: _NAME, caller: Annotated[Caller, managing]) -> PersonBody:
-        return _disabled(access.pages(caller).administration, name, disabled=False)
+        return _set_disabled(access.pages(caller).administration, name, disabled=False)
 
     @router.post("/people/{name}/sign-out", status_code=204, summary="End all sign-ins of somebody")
     def sign_out(name: _NAME, caller: Annotated[Caller, managing]) -> None:
@@ -80,7 +80,7 @@ def _change_routes(router: APIRouter, access: Access) -> None:
 
 
 def _key_routes(router: APIRouter, access: Access) -> None:
-    managing = Depends(access.having("people"))
+    managing = Depends(access.with_right("people"))
 
     @router.get("/keys", summary="The API keys that are not revoked, oldest first, without their secrets")
     def keys(caller: Annotated[Caller, managing]) -> ApiKeyList:
@@ -105,7 +105,7 @@ def _known_scopes(
     return frozenset(scopes)
 
 
-def _disabled(administration: Administration, name: str, *, disabled: bool) -> PersonBody:
+def _set_disabled(administration: Administration, name: str, *, disabled: bool) -> PersonBody:
     administration.set_disabled(name, disabled=disabled)
     return _person(administration.find(name))
 

@@ -35,26 +35,26 @@ def quality_routes(access: Access) -> APIRouter:
 
 
 def _curated_routes(router: APIRouter, access: Access) -> None:
-    writing = Depends(access.having("curated:write"))
+    writing = Depends(access.with_right("curated:write"))
 
     @router.get("/{base}/curated", summary="Answers that persons wrote, newest first")
     def curated(
         base: BASE, caller: Annotated[Caller, writing], state: Annotated[CuratedState | None, Query()] = None
     ) -> CuratedList:
         corrections = access.desk(caller, base).corrections
-        return CuratedList(curated=[_reviewed(corrections, base, one) for one in corrections.list(base, state)])
+        return CuratedList(curated=[_reviewer_body(corrections, base, one) for one in corrections.list(base, state)])
 
     @router.post("/{base}/curated", status_code=201, summary="Write one; it serves at once")
     def write(base: BASE, body: NewCurated, caller: Annotated[Caller, writing]) -> CuratedBody:
         places = [Place(document_id) for document_id in body.document_ids]
         corrections = access.desk(caller, base).corrections
-        return _reviewed(corrections, base, corrections.write(base, body.question, body.answer, places))
+        return _reviewer_body(corrections, base, corrections.write(base, body.question, body.answer, places))
 
     @router.put("/{base}/curated/{number}", summary="Put one into other words")
     def edit(base: BASE, number: _NUMBER, body: EditedCurated, caller: Annotated[Caller, writing]) -> CuratedBody:
         corrections = access.desk(caller, base).corrections
         written = corrections.edit(base, number, body.question, body.answer, body.language)
-        return _reviewed(corrections, base, written)
+        return _reviewer_body(corrections, base, written)
 
     @router.post("/{base}/curated/{number}/approve", summary="Let one serve that waits for a review")
     def approve(base: BASE, number: _NUMBER, caller: Annotated[Caller, writing]) -> CuratedBody:
@@ -70,7 +70,7 @@ def _curated_routes(router: APIRouter, access: Access) -> None:
 
 
 def _evaluation_routes(router: APIRouter, access: Access) -> None:
-    evaluating = Depends(access.having("evaluate"))
+    evaluating = Depends(access.with_right("evaluate"))
 
     @router.get("/{base}/evaluations", summary="Evaluations, newest first")
     def evaluations(request: Request, base: BASE, caller: Annotated[Caller, evaluating]) -> RunList:
@@ -94,9 +94,9 @@ def _curated(corrections: PersonalCorrections, base: str, number: int) -> Curate
     found = next((one for one in corrections.list(base) if one.number == number), None)
     if found is None:
         raise CuratedMissing(number=number)
-    return _reviewed(corrections, base, found)
+    return _reviewer_body(corrections, base, found)
 
 
-def _reviewed(corrections: PersonalCorrections, base: str, found: CuratedAnswer) -> CuratedBody:
-    """Return an answer with what a reviewer has to look at."""
+def _reviewer_body(corrections: PersonalCorrections, base: str, found: CuratedAnswer) -> CuratedBody:
+    """Return an answer with the details for its reviewer."""
     return curated_body(found, corrections.doubtful_sentences(base, found.kept.answer))

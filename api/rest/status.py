@@ -47,7 +47,7 @@ def status_routes(access: Access, settings: Settings) -> APIRouter:
         return JSONResponse(found.model_dump(), 200 if found.ready else 503)
 
     @router.get("/metrics", response_class=PlainTextResponse, summary="Figures for Prometheus")
-    def metrics(caller: Annotated[Caller, Depends(access.having("metrics"))]) -> Response:
+    def metrics(caller: Annotated[Caller, Depends(access.with_right("metrics"))]) -> Response:
         from prometheus_client import generate_latest  # for those who ask for it
 
         return PlainTextResponse(generate_latest(registry()))
@@ -61,7 +61,7 @@ def performance_routes(access: Access) -> APIRouter:
 
     @router.get("/performance", summary="How quickly questions were answered, stage by stage")
     def performance(
-        caller: Annotated[Caller, Depends(access.having("metrics"))],
+        caller: Annotated[Caller, Depends(access.with_right("metrics"))],
         window: Annotated[Window, Query(description="how far back from now")] = "1h",
     ) -> PerformanceBody:
         return performance_body(access.pages(caller).performance.report(WINDOWS[window]))

@@ -43,7 +43,7 @@ class _PersonalJobs:
         self._who = who
 
     def job(self, job_id: str) -> Job | None:
-        """Return a job as it is now; None where there is none."""
+        """Return a job's present state, if there is one."""
         return self._jobs.latest(self._lane(job_id))
 
     def stop(self, job_id: str) -> None:
@@ -51,7 +51,7 @@ class _PersonalJobs:
         self._jobs.stop(self._lane(job_id))
 
     def forget(self, job_id: str) -> None:
-        """Forget what came of it, with its words."""
+        """Forget its result, with its words."""
         self._jobs.forget(self._lane(job_id))
 
     def _lane(self, job_id: str) -> str:
@@ -79,7 +79,7 @@ class Attachments(_PersonalJobs):
         def work(control: JobControl) -> ReadFile:
             control.tell(None)  # ends it here where it was stopped before its turn came
             with FileReader.of(self._settings) as reader:
-                control.when_stopped(reader.interrupt)
+                control.on_stop(reader.interrupt)
                 try:
                     words, picture = self._read(name, content, reader)
                 except DocumentUnreadable:
@@ -92,7 +92,7 @@ class Attachments(_PersonalJobs):
         self._jobs.start(self._lane(file_id), self.kind, work, owner_of(user, tab))
 
     def _read(self, name: str, content: bytes, reader: FileReader) -> tuple[str, Picture | None]:
-        """Return a file's words, and the picture that it is where a model can be shown it, with or without words."""
+        """Return a file's words, and the file as a picture if it is one that a model can be shown."""
         if not self._settings.vision_model or not is_picture(name):
             return question_of_file(name, content, reader), None
         try:
@@ -129,7 +129,7 @@ class PictureDescriptions(_PersonalJobs):
         def work(control: JobControl) -> PictureDescription:
             control.tell(None)  # ends it here where it was stopped before its turn came
             cancelled = threading.Event()
-            control.when_stopped(cancelled.set)
+            control.on_stop(cancelled.set)
             try:
                 return self._describer().describe(picture, language, Asker(owner, tab), cancelled)
             except AnswerCancelled:

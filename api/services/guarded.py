@@ -13,7 +13,7 @@ Record = Callable[[User, Change, str, Mapping[str, Detail]], None]
 
 
 def recorder(audit: AuditTrail) -> Record:
-    """Return what records changes in the audit trail."""
+    """Return the function that records changes in the audit trail."""
 
     def record(user: User, what: Change, about: str, details: Mapping[str, Detail]) -> None:
         audit.record(user.name, what, about, **details)
@@ -45,11 +45,11 @@ class GuardedService(Generic[Shared]):
         self._require = require
 
     def may(self, role: Role) -> bool:
-        """Tell whether they may do what this role may."""
+        """Tell whether they have this role's rights."""
         return self._who().is_at_least(role)
 
     def _permitted(self, role: Role, *, reads: bool = True) -> User:
-        """Return who is there, and ``reads`` the knowledge base.  Raises ``AccessDenied`` or ``NotPermitted``."""
+        """Return the present user, who ``reads`` the knowledge base.  Raises ``AccessDenied`` or ``NotPermitted``."""
         user = self._who()
         if reads:
             self._require(user, self.name)
@@ -58,7 +58,7 @@ class GuardedService(Generic[Shared]):
         return user
 
     def _colleague(self) -> User:
-        """Return who is there and reads the knowledge base; ``NotPermitted`` also for the public audience."""
+        """Return the present user, who reads the knowledge base; ``NotPermitted`` also for the public audience."""
         user = self._permitted("agent")
         if user.audience == "public":
             raise NotPermitted(role="agent")

@@ -49,7 +49,7 @@ class Watch(Generic[State]):
         self._begun = self._kept = 0
 
     def __call__(self) -> State:
-        """Return what was last seen; only the very first call waits, for 0.3 s at the most."""
+        """Return the last state; only the very first call waits, for 0.3 s at most."""
         with self._lock:
             due = time.monotonic() >= self._due_at
             if due:
@@ -60,7 +60,7 @@ class Watch(Generic[State]):
         return self._state
 
     def look_now(self) -> State:
-        """Look in this thread and return what was seen: for whoever has just changed it."""
+        """Look in this thread and return the state: for callers who have just changed it."""
         self._refresh()
         return self._state
 
@@ -106,7 +106,7 @@ class Job:
 
 @dataclass(slots=True)
 class JobControl:
-    """What the work is given: where it tells how far it is, and how it hears that nobody wants it any more."""
+    """The work's control: it reports progress and learns that it is to stop."""
 
     _change: Callable[..., None]
     _stopped: threading.Event = field(default_factory=threading.Event)
@@ -114,13 +114,13 @@ class JobControl:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def tell(self, progress: object, trouble: AnswerdeskError | None = None) -> None:
-        """Show how far it is.  Raises ``IngestStopped`` where it is to end."""
+        """Report progress.  Raises ``IngestStopped`` if it is to end."""
         if self._stopped.is_set():
             raise IngestStopped
         self._change(progress, trouble)
 
-    def when_stopped(self, call: Callable[[], None]) -> None:
-        """Have ``call`` called when it is stopped; at once where it was."""
+    def on_stop(self, call: Callable[[], None]) -> None:
+        """Call ``call`` when it is stopped; at once if it was."""
         with self._lock:
             self._on_stop.append(call)
             stopped = self._stopped.is_set()
@@ -184,7 +184,7 @@ class Jobs:
             return self._jobs.get(lane)
 
     def forget(self, lane: str) -> None:
-        """Forget what became of the lane's last job, unless it runs."""
+        """Forget the lane's last job, unless it runs."""
         with self._lock:
             job = self._jobs.get(lane)
             if job is not None and not job.running:

@@ -86,13 +86,13 @@ class UseCounts:
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="uses")
 
     def __call__(self, name: str) -> Uses | None:
-        """Return the newest count that is there in time, else the one before; None: there is none yet."""
+        """Return the newest count that is ready in time, else the one before; None: there is none yet."""
         with self._lock:
             last = self._counts.get(name)
             done = last is None or last.counting.done()
             if last is None or (done and time.monotonic() - last.begun_at >= self._kept_seconds):
                 before = self._result(last) if last is not None else None
-                last = _Count(self._worker.submit(self._counted, name), time.monotonic(), before)
+                last = _Count(self._worker.submit(self._count_uses, name), time.monotonic(), before)
                 self._counts[name] = last
         return self._result(last)
 
@@ -100,7 +100,7 @@ class UseCounts:
         """Begin no further count."""
         self._worker.shutdown(wait=False, cancel_futures=True)
 
-    def _counted(self, name: str) -> Uses:
+    def _count_uses(self, name: str) -> Uses:
         return self._count(name, datetime.now(UTC) - timedelta(days=WINDOW_DAYS))
 
     def _result(self, count: _Count) -> Uses | None:
@@ -156,7 +156,7 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """What a check found, and of what: the waiting files as they were, the folders, and the generation that served."""
+    """A check's result and its inputs: the waiting files as they were, the folders, and the serving generation."""
 
     summary: IngestSummary
     files: tuple[tuple[str, int], ...]
@@ -175,7 +175,7 @@ class History:
 def run_in_process(settings: Settings, job: IngestJob, control: JobControl) -> IngestSummary:
     """Ingest in a process of its own."""
     with JobProcess(settings) as process:
-        control.when_stopped(process.stop)
+        control.on_stop(process.stop)
         return process.ingest(job, lambda progress: control.tell(progress, progress.failure))
 
 
@@ -260,7 +260,7 @@ class KnowledgeRegistry:
 
 
 def real_pipeline(pipeline: AnswerPipeline) -> "Pipeline":
-    """Return a pipeline as the one that can be looked into.  Raises ``TypeError`` for another."""
+    """Return a pipeline as the real one, which can be explained.  Raises ``TypeError`` for another."""
     from rag.pipeline import Pipeline
 
     if not isinstance(pipeline, Pipeline):
@@ -342,7 +342,7 @@ class KnowledgeService(GuardedService[KnowledgeRegistry]):
         return History(tuple(generations), oldest_restorable(generations))
 
     def changes(self, generation: int) -> Changes:
-        """Return what a generation brought, against the one before it; only kept ones can be told."""
+        """Return a generation's changes against the one before it; only kept ones can be compared."""
         self._colleague()
         return changes_between(self.shelf.store(self.name), generation - 1, generation)
 
@@ -371,7 +371,7 @@ class KnowledgeService(GuardedService[KnowledgeRegistry]):
         return self._settings.document_limit_megabytes
 
     def require_room(self, size_bytes: int) -> None:
-        """Raise what ``keep`` would for a file of at least this size, before it is read.  Nothing is counted."""
+        """Raise as ``keep`` would for a file of at least this size, before it is read.  Nothing is counted."""
         user = self._permitted("lead")
         self._require_rest()
         self.shelf.require_upload_quota(user, [size_bytes], counts=False)
@@ -411,7 +411,7 @@ class KnowledgeService(GuardedService[KnowledgeRegistry]):
         return self.shelf.jobs.start(self.lane, "check", work, user.name)
 
     def is_current(self, checked: CheckResult) -> bool:
-        """Tell whether publishing now would do what was checked: the same files, and no generation since."""
+        """Tell whether the check still holds: the same files, and no generation since."""
         current = self.shelf.store(self.name).current_generation()
         return checked.files == self._files() and checked.summary.generation == current
 
@@ -434,7 +434,7 @@ class KnowledgeService(GuardedService[KnowledgeRegistry]):
 
         def work(control: JobControl) -> IngestSummary:
             summary = self.shelf.run(self._settings, job, control)
-            if not summary.shut_out:
+            if not summary.is_held_back:
                 refused = {Path(str(failure.details["path"])) for failure in summary.failures}
                 folder = self._uploads.folder
                 self._uploads.discard([name for name in names if folder / name in refused])
@@ -496,7 +496,7 @@ class KnowledgeService(GuardedService[KnowledgeRegistry]):
         self.shelf.jobs.stop(self.lane)
 
     def forget_job(self) -> None:
-        """Put the result of the last job away."""
+        """Discard the result of the last job."""
         self._permitted("lead")
         self.shelf.jobs.forget(self.lane)
 

@@ -17,13 +17,13 @@ from typing import Literal
 
 from api.services.guarded import GuardedService, Record
 from api.services.jobs import Job, JobControl, Jobs, Watch, Work
-from api.services.quality import count_questions, runs_on
+from api.services.quality import count_questions, runs_of_base
 from eval.calibrate_model.background import CalibrationProcess, Order
 from eval.calibrate_model.report import Findings, findings_of
 from eval.core.runs import Run, new_run_name
 from eval.train.findings import Findings as Tuned
 from eval.train.findings import finished_tunings
-from rag.cli.models import ListedModel, choices_for, listed
+from rag.cli.models import ListedModel, choices_for, list_models
 from rag.errors import (
     AnswerCancelled,
     AnswerdeskError,
@@ -82,7 +82,7 @@ class Calibrations:
 
     def runs(self, base: str) -> list[CalibrationRun]:
         """Return those that asked a knowledge base's questions, the newest first; damaged ones are left out."""
-        return runs_on(self.settings, base, [_COMMAND], _calibration_run)
+        return runs_of_base(self.settings, base, [_COMMAND], _calibration_run)
 
     def questions(self, base: str) -> int:
         """Count the questions with known answers that a knowledge base keeps; 0 without any."""
@@ -91,14 +91,14 @@ class Calibrations:
     def calibrate(self, base: str, order: Order, control: JobControl) -> str:
         """Try what is ordered; return the run's name."""
         with self.process(self.settings.changed(knowledge_base=base)) as process:
-            control.when_stopped(process.stop)
+            control.on_stop(process.stop)
             process.calibrate(order, control.tell)
         return order.run
 
     def choose(self, run: str, control: JobControl) -> list[str]:
         """Use a run's winner from the next start on; return the variables that go before it."""
         with self.process(self.settings) as process:
-            control.when_stopped(process.stop)
+            control.on_stop(process.stop)
             return process.choose(run)
 
 
@@ -177,7 +177,7 @@ class ModelRegistry:
             return found or self._former.get(number)
 
     def look_again(self) -> None:
-        """See what has just been changed; a model that was made anew under an old name is asked about anew."""
+        """Look again after a change; a model that was remade under an old name is read again."""
         with self._lock:
             self._known.clear()
         self.listing.look_now()
@@ -195,7 +195,7 @@ class ModelRegistry:
 
     def _look(self) -> ModelListing:
         try:
-            rows = tuple(listed(self.client, self.settings.model, self._shown))
+            rows = tuple(list_models(self.client, self.settings.model, self._details))
         except ServingError as error:
             return ModelListing(failure=Failure.of(error))
         return ModelListing(
@@ -206,7 +206,7 @@ class ModelRegistry:
             machine=self._machine(),
         )
 
-    def _shown(self, model: InstalledModel) -> ModelDetails:
+    def _details(self, model: InstalledModel) -> ModelDetails:
         """Return a model's details; Ollama reads the whole header of its file for them, so it is asked once."""
         with self._lock:
             known = self._known.get(model)
@@ -225,7 +225,7 @@ class ModelRegistry:
 
 
 def _shape(name: str, details: ModelDetails) -> ModelShape | None:
-    """Return what a model is made of; None for one of a kind that our arithmetic does not know."""
+    """Return a model's shape; None for one of a kind that our arithmetic does not know."""
     try:
         return ModelShape.of(name, details.metadata, details.tensors, details.quantization)
     except ModelUnfit:
@@ -251,7 +251,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a model.  ``variables`` of the environment go before what was chosen.
+    """The outcome of a model's job.  ``variables`` of the environment go before what was chosen.
 
     ``speaks`` is False for a model without a chat format.
     """
@@ -274,33 +274,33 @@ class ModelWork:
 
     def pull(self, name: str) -> Outcome:
         """Get a model from Ollama's registry."""
-        with self._told():
-            with self._shown("downloading", name) as update:
+        with self._translate_errors():
+            with self._show_step("downloading", name) as update:
                 pull(self._client, name, update, remedy="other_way")
-            return self._finished(name, "pulled")
+            return self._record_outcome(name, "pulled")
 
     def import_files(self, path: Path, name: str, kind: str, template: str) -> Outcome:
         """Make a model of a GGUF file or a safetensors folder."""
-        with self._told():
+        with self._translate_errors():
             self._maker().import_files(model_source(path, template), name, kind)
-            return self._finished(name, "imported")
+            return self._record_outcome(name, "imported")
 
     def quantize(self, name: str, kind: str, new_name: str) -> Outcome:
         """Make a smaller model of one."""
-        with self._told():
-            return self._finished(self._maker().quantize(name, kind, new_name), "quantized", source=name)
+        with self._translate_errors():
+            return self._record_outcome(self._maker().quantize(name, kind, new_name), "quantized", source=name)
 
     def load(self, name: str) -> Outcome:
         """Bring a model into memory; where it pushes another one out, that one's answers come first."""
-        with self._told():
+        with self._translate_errors():
             if any(one.name != name for one in self._client.loaded()):
-                with self._without_answers(name):
+                with self._wait_for_answers(name):
                     return self._load(name)
             return self._load(name)
 
     def unload(self, name: str) -> Outcome:
         """Take a model out of memory, after the answers that are being written."""
-        with self._told(), self._without_answers(name):
+        with self._translate_errors(), self._wait_for_answers(name):
             self._tell("unloading", name)
             unload(self._client, name)
             self._shelf.look_again()
@@ -308,19 +308,19 @@ class ModelWork:
 
     def delete(self, name: str) -> Outcome:
         """Delete a model; one in memory after the answers that are being written."""
-        with self._told():
+        with self._translate_errors():
             if any(one.name == name for one in self._client.loaded()):
-                with self._without_answers(name):
+                with self._wait_for_answers(name):
                     unload(self._client, name)
                     return self._delete(name)
             return self._delete(name)
 
     def use(self, name: str) -> Outcome:
         """Keep a model as the one that answers from the desk's next start on."""
-        with self._told():
+        with self._translate_errors():
             settings = self._shelf.settings
             variables = store_choices(settings, choices_for(name, self._client.show(name), settings))
-            return self._finished(name, "chosen", variables=tuple(variables))
+            return self._record_outcome(name, "chosen", variables=tuple(variables))
 
     def _load(self, name: str) -> Outcome:
         self._tell("loading", name)
@@ -336,8 +336,8 @@ class ModelWork:
         self._shelf.look_again()
         return Outcome(name)
 
-    def _finished(self, name: str, action: str, *, source: str = "", variables: tuple[str, ...] = ()) -> Outcome:
-        """Take down what was done, and return how the model turned out."""
+    def _record_outcome(self, name: str, action: str, *, source: str = "", variables: tuple[str, ...] = ()) -> Outcome:
+        """Record the action, and return the model's outcome."""
         found = find_installed(self._client.models(), name)
         if found is None:
             raise ModelMissing(model=name)
@@ -351,20 +351,20 @@ class ModelWork:
         self._shelf.record(self._user, "model", name, details | ({"source": source} if source else {}))
 
     def _maker(self) -> ModelMaker:
-        def shown(key: str, what: str) -> AbstractContextManager[Update]:
-            return self._shown(_STEPS[key], what)
+        def show_step(key: str, what: str) -> AbstractContextManager[Update]:
+            return self._show_step(_STEPS[key], what)
 
-        return ModelMaker(self._client, shown)
+        return ModelMaker(self._client, show_step)
 
     @contextmanager
-    def _shown(self, name: StepName, what: str) -> Iterator[Update]:
+    def _show_step(self, name: StepName, what: str) -> Iterator[Update]:
         self._tell(name, what)
         yield lambda done, total: self._control.tell(Step(name, what, done, total))
 
     @contextmanager
-    def _without_answers(self, name: str) -> Iterator[None]:
+    def _wait_for_answers(self, name: str) -> Iterator[None]:
         cancelled = threading.Event()
-        self._control.when_stopped(cancelled.set)
+        self._control.on_stop(cancelled.set)
         with hold_all_slots(
             self._shelf.admission,
             lambda answers: self._control.tell(Step("waiting", name, answers=answers)),
@@ -377,14 +377,14 @@ class ModelWork:
         self._control.tell(Step(name, what))
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
-        """Say in the page's words what a terminal is told in its own."""
+    def _translate_errors(self) -> Iterator[None]:
+        """Translate a terminal's errors for the page."""
         try:
             yield
         except AnswerCancelled as error:
             raise IngestStopped from error
         except AnswerdeskError as error:
-            told = _for_the_page(error)
+            told = _page_error(error)
             if told is error:
                 raise
             raise told from error
@@ -394,8 +394,8 @@ _STEPS: dict[str, StepName] = {"checking": "checking", "sending": "sending", "ma
 """The keys of ``ModelMaker``'s progress."""
 
 
-def _for_the_page(error: AnswerdeskError) -> AnswerdeskError:
-    """Return the error to show to an admin, who has a page and no terminal."""
+def _page_error(error: AnswerdeskError) -> AnswerdeskError:
+    """Return the error for an admin with a page and no terminal."""
     if isinstance(error, ModelUnfit) and error.details["reason"] in _WITHOUT_FORMAT:
         return ModelUnfit(model=str(error.details["model"]), reason="no_format")
     if isinstance(error, DownloadFailed) and not error.has_reason(str(error.details["reason"])):

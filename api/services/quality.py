@@ -66,7 +66,7 @@ MAIN_FIGURES = {
 def run_in_process(settings: Settings, evaluation: Evaluation, control: JobControl) -> None:
     """Measure in a process of its own."""
     with EvaluationProcess(settings) as process:
-        control.when_stopped(process.stop)
+        control.on_stop(process.stop)
         process.measure(evaluation, control.tell)
 
 
@@ -85,16 +85,16 @@ class QualityRegistry:
 
     def runs(self, name: str) -> list[RunInfo]:
         """Return the runs on a knowledge base, the newest first; damaged ones are left out."""
-        return runs_on(self.settings, name, MAIN_FIGURES, _run_info)
+        return runs_of_base(self.settings, name, MAIN_FIGURES, _run_info)
 
     def gap_parts(self, name: str, user: User) -> GapParts:
-        """Return what a knowledge-gap report is made from."""
+        """Return the parts of a knowledge-gap report."""
         parts = real_pipeline(self.pipeline(name, user)).parts
         turns = TroubledTurns(self.settings.turns_database)
         return GapParts(parts.store, turns, self.embedder(), parts.retriever, self.curation(name))
 
 
-def runs_on(
+def runs_of_base(
     settings: Settings,
     base: str,
     commands: Collection[str],
@@ -159,7 +159,7 @@ class QualityService(GuardedService[QualityRegistry]):
         return self.shelf.runs(self.name)
 
     def expected_refusals(self) -> ExpectedRefusals | None:
-        """Return what the search refuses of questions that nobody wrote; None where there is no such calibration."""
+        """Return the search's expected refusals by self-calibration; None without one."""
         self._permitted("lead")
         try:
             return ExpectedRefusals.of(self._settings.knowledge_dir)
@@ -217,7 +217,7 @@ class QualityService(GuardedService[QualityRegistry]):
         return self._corrections().list(self.name, state)
 
     def history(self, number: int) -> Sequence[CuratedEvent]:
-        """Return who did what to an answer."""
+        """Return an answer's history."""
         return self._corrections().history(self.name, number)
 
     def doubtful_sentences(self, answer: str) -> tuple[str, ...]:
@@ -258,10 +258,10 @@ class QualityService(GuardedService[QualityRegistry]):
         return self.shelf.jobs.latest(self._lane("gaps"))
 
     def outcomes(self, grouping: Grouping, days: int) -> Sequence[OutcomeCounts]:
-        """Return what became of answers, by topic or team, in the order of their names: teams are in no race."""
+        """Return the outcomes of answers by topic or team, in the order of their names: no ranking."""
         self._permitted("lead")
         since = datetime.now(UTC) - timedelta(days=days)
-        found = self.shelf.feedback.by(grouping, since=since, knowledge_base=self.name)
+        found = self.shelf.feedback.counts_by(grouping, since=since, knowledge_base=self.name)
         return sorted(found, key=lambda one: one.name)
 
     def _corrections(self) -> PersonalCorrections:

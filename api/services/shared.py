@@ -188,12 +188,12 @@ class SharedServices:
         self.writings.close()
 
     def usual_base(self, user: User) -> str:
-        """Return the knowledge base of somebody who names none: the program's first, else the first that is theirs."""
+        """Return the default knowledge base: the program's first, else the user's first."""
         known = self.bases.names_for(user)
         return self.first_base if self.first_base in known or not known else known[0]
 
     def of(self, who: Callable[[], User], chosen_base: str) -> DeskServices:
-        """Return the services of whoever ``who`` names, for the knowledge base that they chose.
+        """Return the services of the user ``who`` returns, for the knowledge base that they chose.
 
         One that they may not use gives way to the first that they may.
         """
@@ -231,7 +231,7 @@ class SharedServices:
 
 
 def model_watch(look: Callable[[], ModelState]) -> Watch[ModelState]:
-    """Return what looks at the model server."""
+    """Return the watch of the model server."""
     return Watch(look, ModelState(), _MODEL_LOOK_EVERY_SECONDS)
 
 
@@ -279,7 +279,7 @@ def open_services(settings: Settings) -> SharedServices:
         writings=WritingService(parts_of(pipelines)),
         models=ModelRegistry(settings, jobs, record=record),
         files=Jobs(file_pool(settings, OwnFilesWaiting)),
-        describer=_describer_of(settings),
+        describer=_describer_factory(settings),
         descriptions=Jobs(file_pool(settings, OwnFilesWaiting)),
         follower=follower,
     )
@@ -325,17 +325,17 @@ def _delete_old_turns(settings: Settings) -> None:
 
 def _make_ready(pipeline: Callable[[], AnswerPipeline], services: SharedServices) -> None:
     services.model()
-    _say_blind_model(services.shelf.settings)
+    _warn_of_blind_model(services.shelf.settings)
     warm_up(pipeline)
 
 
-def _describer_of(settings: Settings) -> DescriberOf | None:
-    """Return what makes the describer of pictures, once; None where no model for pictures is set."""
+def _describer_factory(settings: Settings) -> DescriberOf | None:
+    """Return the cached factory of the describer of pictures; None where no model for pictures is set."""
     if not settings.vision_model:
         return None
 
     @lru_cache(maxsize=1)
-    def made() -> "PictureDescriber":
+    def make_describer() -> "PictureDescriber":
         from rag.factory import picture_describer  # brings the embedder's and the indexes' libraries
 
         describer = picture_describer(settings)
@@ -343,10 +343,10 @@ def _describer_of(settings: Settings) -> DescriberOf | None:
             raise AssertionError("a model for pictures is set")
         return describer
 
-    return made
+    return make_describer
 
 
-def _say_blind_model(settings: Settings) -> None:
+def _warn_of_blind_model(settings: Settings) -> None:
     """Log in the operator's language that the model for pictures cannot see, or is not there."""
     from rag.ollama.vision import checked_vision_model
 

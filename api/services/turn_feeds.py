@@ -20,7 +20,7 @@ class FollowedTurn:
     turns: PersonalTurns
 
     def is_like(self, other: "FollowedTurn") -> bool:
-        """Tell whether nothing new would be told."""
+        """Tell whether it would show nothing new."""
         return self.turn_id == other.turn_id and self.language == other.language
 
 
@@ -45,7 +45,7 @@ class TurnFeeds:
             wake()
 
     def followed(self, tab: str) -> FollowedTurn | None:
-        """Return what a tab follows."""
+        """Return the turn that a tab follows."""
         with self._lock:
             return self._followed.get(tab)
 
@@ -55,7 +55,7 @@ class TurnFeeds:
             return tab in self._followed
 
     def connect(self, tab: str, wake: Callable[[], None]) -> None:
-        """Call ``wake`` whenever the tab follows something else; a newer socket of the tab takes the place of this."""
+        """Call ``wake`` whenever the tab follows another turn; a newer socket of the tab replaces this one."""
         with self._lock:
             self._sockets[tab] = wake
 

@@ -105,7 +105,7 @@ class WatchedRetriever:
 
 
 def with_context(parts: PipelineParts, context: Context) -> PipelineParts:
-    """Return the parts of a pipeline that sends what ``context`` says: chosen sentences, or five chunks whole."""
+    """Return the parts of a pipeline that sends the ``context``: chosen sentences, or five whole chunks."""
     if context == "own":
         return parts
     settings = parts.settings.changed(
@@ -118,12 +118,12 @@ def with_context(parts: PipelineParts, context: Context) -> PipelineParts:
     return replace(parts, settings=settings)
 
 
-def _own(pipeline: Pipeline, question: GoldenQuestion, *, think: bool | None) -> Iterator[Event]:
-    """Ask in the product's own way."""
+def _ask_own(pipeline: Pipeline, question: GoldenQuestion, *, think: bool | None) -> Iterator[Event]:
+    """Ask the product's pipeline."""
     return pipeline.stream(question.question, earlier=[question.previous], think=think)
 
 
-def _model_alone(
+def _ask_model_alone(
     parts: PipelineParts, has_passage: bool, question: GoldenQuestion, *, think: bool | None
 ) -> Iterator[Event]:
     """Ask the model with its passages or without any; no events where the passage is not in the knowledge base."""
@@ -194,8 +194,8 @@ def _holds_answer(question: GoldenQuestion, chunk: Chunk) -> bool:
 def arm(name: Arm, parts: PipelineParts, context: Context) -> Asks:
     """Return one way of asking."""
     if name == "own":
-        return partial(_own, Pipeline(with_context(parts, context)))
-    return partial(_model_alone, parts, name == "ceiling")
+        return partial(_ask_own, Pipeline(with_context(parts, context)))
+    return partial(_ask_model_alone, parts, name == "ceiling")
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,7 +281,7 @@ def ask(
         question_id=question.question_id,
         answer=answer,
         error=error if error or answer is not None else NO_PASSAGE,
-        evidence_documents=_each_once(evidence),
+        evidence_documents=_distinct_documents(evidence),
         answerable_probability=probability,
         evidence_ms=times.get("evidence"),
         first_token_ms=times.get("first_token"),
@@ -289,9 +289,9 @@ def ask(
         total_ms=times["total"],
         arm=arm,
         found_documents=instruments.retriever.documents,
-        sent_documents=_each_once([passage for passage in evidence if passage.sent]),
+        sent_documents=_distinct_documents([passage for passage in evidence if passage.sent]),
         sent=sent,
-        tokens=_counted(instruments, sent),
+        tokens=_token_counts(instruments, sent),
     )
 
 
@@ -320,11 +320,11 @@ def run(
     return tuple(records)
 
 
-def _each_once(evidence: Sequence[Evidence]) -> tuple[str, ...]:
+def _distinct_documents(evidence: Sequence[Evidence]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(passage.document_id for passage in evidence))
 
 
-def _counted(instruments: Instruments, sent: str) -> TokenCounts:
+def _token_counts(instruments: Instruments, sent: str) -> TokenCounts:
     finished = instruments.meter.finished
     return TokenCounts(
         prompt=finished[-1].prompt_tokens if finished else 0,

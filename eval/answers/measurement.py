@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from eval.answers.asking import Arm, Context, Instruments, MeteredGenerator, Record, WatchedRetriever, arm, run
 from eval.answers.scores import summarise
-from eval.core.progress import SILENT, Progress, counted
+from eval.core.progress import SILENT, Progress, question_counter
 from eval.core.question_sets import QuestionSet
 from eval.core.runs import Run, knowledge_name
 from rag.pipeline import PipelineParts
@@ -67,7 +67,7 @@ def measure_answers(
         kept.folder / "records.jsonl",
         instruments,
         think=options.think,
-        progress=counted(progress, questions.name, len(questions.questions) * len(asks)),
+        progress=question_counter(progress, questions.name, len(questions.questions) * len(asks)),
     )
     summary = summarise(questions.questions, records) | {
         "context": options.context,

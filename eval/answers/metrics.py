@@ -64,11 +64,13 @@ def is_right(text: str, key_points: Sequence[Sequence[str]]) -> bool:
     return bool(key_points) and key_points_hit(text, key_points) == 1.0
 
 
-def says(text: str, span: str) -> bool:
+def contains_span(text: str, span: str) -> bool:
     """Tell whether a span occurs in ``text`` in whole words, whatever its article, width, case and punctuation.
 
-    >>> says("It is party politics.", "art"), says("They live in United States territories.", "the United States")
-    (False, True)
+    >>> contains_span("It is party politics.", "art")
+    False
+    >>> contains_span("They live in United States territories.", "the United States")
+    True
     """
     wanted = tokens(_ARTICLE.sub("", span.strip()))
     found = tokens(text)
@@ -103,7 +105,7 @@ def token_f1(text: str, reference: str) -> float:
 
 
 def pair_overlap(text: str, reference: str) -> tuple[float, float]:
-    """Return in [0, 1] how many of the text's pairs of tokens are in the reference, and the other way round.
+    """Return the share in [0, 1] of the text's token pairs that are in the reference, and vice versa.
 
     Pairs show what a text says; single words are shared by any text about the same subject.
     """
@@ -167,7 +169,7 @@ def _harmonic(precision: float, recall: float) -> float:
 
 
 def gold_kind(question: GoldenQuestion) -> GoldKind:
-    """Return how replies to the question are judged; ``none`` where nothing is known of the answer."""
+    """Return the way to judge replies to the question; ``none`` if nothing is known of the answer."""
     if question.key_points and question.key_points != (question.answers,):
         return "key_points"
     if not question.answers:
@@ -176,7 +178,7 @@ def gold_kind(question: GoldenQuestion) -> GoldKind:
 
 
 def wanted_words(question: GoldenQuestion) -> str:
-    """Return what a right reply must hold, as a person reads it; empty where nothing is known."""
+    """Return the required content of a right reply, for people; empty if nothing is known."""
     gold = question.key_points if gold_kind(question) == "key_points" else question.answers
     return "; ".join(" / ".join(one) if isinstance(one, tuple) else one for one in gold)
 
@@ -187,7 +189,7 @@ def is_right_reply(question: GoldenQuestion, text: str) -> bool:
         case "key_points":
             return is_right(text, question.key_points)
         case "span":
-            return any(says(text, answer) for answer in question.answers)
+            return any(contains_span(text, answer) for answer in question.answers)
         case "entry":
             return any(_has_substance(text, answer, question.question) for answer in question.answers)
         case "none":
@@ -205,7 +207,7 @@ def holds_gold(question: GoldenQuestion, text: str, documents: tuple[str, ...]) 
 
 
 def _has_substance(text: str, entry: str, question: str) -> bool:
-    if says(text, entry):
+    if contains_span(text, entry):
         return True
     own, held = pair_overlap(text, entry)
     is_enough = held >= ENTRY_HELD or (own >= OWN_FROM_ENTRY and len(tokens(text)) >= LEAST_OWN_TOKENS)

@@ -66,7 +66,7 @@ def score(question: GoldenQuestion, record: Record) -> Score:
         refused=refused,
         right=right,
         error=record.error,
-        lost_in="" if right else _lost_in(question, record),
+        lost_in="" if right else _find_loss(question, record),
         token_f1=best_token_f1(reply.text, question.answers) if reply and compared else None,
         rouge_l=best_rouge_l(reply.text, question.answers) if reply and compared else None,
         numbers_right=has_numbers_of(reply.text, question.answers) if reply and compared else None,
@@ -80,7 +80,7 @@ def score(question: GoldenQuestion, record: Record) -> Score:
     )
 
 
-def _lost_in(question: GoldenQuestion, record: Record) -> Loss:
+def _find_loss(question: GoldenQuestion, record: Record) -> Loss:
     """Blame the first step that went wrong."""
     if record.error:
         return "error"
@@ -108,7 +108,7 @@ def summarise(questions: Sequence[GoldenQuestion], records: Sequence[Record]) ->
         **_citations(own),
         "language_match": rounded_mean([item.language_match for item in own]),
         "tokens": _tokens([record for record in records if record.arm == "own"]),
-        **{name: _of_arm(scores, records, name) for name, scores in arms.items() if scores},
+        **{name: _arm_figures(scores, records, name) for name, scores in arms.items() if scores},
         "share_of_ceiling": _share(own, arms["ceiling"]),
         "lost_in": {name: sum(item.lost_in == name for item in own if item.answerable) for name in LOSSES},
         **_parts(own),
@@ -120,8 +120,8 @@ def summarise(questions: Sequence[GoldenQuestion], records: Sequence[Record]) ->
     }
 
 
-def wrong(questions: Sequence[GoldenQuestion], records: Sequence[Record]) -> list[Score]:
-    """Return the scores of the questions that were not answered rightly by the product, in order."""
+def wrong_scores(questions: Sequence[GoldenQuestion], records: Sequence[Record]) -> list[Score]:
+    """Return the scores of the questions that the product did not answer right, in order."""
     return [item for item in scores_of(questions, records, "own") if not item.right]
 
 
@@ -150,7 +150,7 @@ def _citations(scores: Sequence[Score]) -> dict[str, object]:
 
 
 def _intervals(own: Sequence[Score], ceiling: Sequence[Score]) -> dict[str, object]:
-    pairs = _paired(own, ceiling)
+    pairs = _pairs(own, ceiling)
     return {
         "accuracy": mean_interval([float(item.right) for item in own]),
         "token_f1": mean_interval([item.token_f1 for item in own if item.token_f1 is not None]),
@@ -159,7 +159,7 @@ def _intervals(own: Sequence[Score], ceiling: Sequence[Score]) -> dict[str, obje
     }
 
 
-def _of_arm(scores: Sequence[Score], records: Sequence[Record], name: str) -> dict[str, object]:
+def _arm_figures(scores: Sequence[Score], records: Sequence[Record], name: str) -> dict[str, object]:
     interval = mean_interval([float(item.right) for item in scores])
     tokens = _tokens([record for record in records if record.arm == name])
     return {**_quality(scores), "intervals": {"accuracy": interval}, "tokens": tokens}
@@ -167,12 +167,12 @@ def _of_arm(scores: Sequence[Score], records: Sequence[Record], name: str) -> di
 
 def _share(own: Sequence[Score], ceiling: Sequence[Score]) -> float | None:
     """Return own accuracy over the ceiling's on the questions that have both; None where the ceiling is 0."""
-    pairs = _paired(own, ceiling)
+    pairs = _pairs(own, ceiling)
     reached = sum(other for _, other in pairs)
     return round(sum(one for one, _ in pairs) / reached, 4) if reached else None
 
 
-def _paired(own: Sequence[Score], ceiling: Sequence[Score]) -> list[tuple[bool, bool]]:
+def _pairs(own: Sequence[Score], ceiling: Sequence[Score]) -> list[tuple[bool, bool]]:
     reached = {item.question_id: item.right for item in ceiling}
     return [(item.right, reached[item.question_id]) for item in own if item.question_id in reached]
 
@@ -210,7 +210,7 @@ def _parts(scores: Sequence[Score]) -> dict[str, object]:
 
 
 def _tokens(records: Sequence[Record]) -> dict[str, float | None]:
-    """Return mean tokens a question that the model was asked."""
+    """Return the mean tokens of a question that the model was asked."""
     asked = [record.tokens for record in records if record.tokens.prompt]
     return {
         "prompt": rounded_mean([tokens.prompt for tokens in asked]),

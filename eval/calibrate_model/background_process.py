@@ -22,7 +22,7 @@ _SECONDS_A_MINUTE = 60
 
 
 def work(settings: Settings, given: Any, tell: Tell) -> object:  # noqa: ANN401 - JSON
-    """Do what is ordered."""
+    """Run the order."""
     if "choose" in given:
         return use_winner(settings, str(given["choose"]))
     calibrate(

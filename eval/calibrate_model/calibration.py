@@ -23,14 +23,14 @@ from eval.calibrate_model.results import (
     ServingFigures,
     Target,
     Trial,
-    compared,
+    compare_paces,
     configurations,
-    judged,
+    judge_trial,
+    knob_variants,
     rows_of,
-    turned,
     winner,
 )
-from eval.calibrate_model.sandbox_ollama import AS_IS, Subject, Workshop, choose, made_name, subject
+from eval.calibrate_model.sandbox_ollama import AS_IS, Subject, Workshop, choose, name_of_kind, subject
 from eval.core.knowledge import knowledge_folder
 from eval.core.progress import SILENT, Progress
 from eval.core.question_sets import QuestionSet
@@ -129,8 +129,8 @@ class Calibration:
         self.kept.begin(identity, self.one.questions)
 
     def measure(self) -> tuple[dict[Configuration, tuple[ServingFigures, Sequence[Record]]], bool]:
-        """Try each configuration for its share of the time; tell whether all were asked everything."""
-        names = {kind: made_name(self.subject, kind) for kind in self.kinds}
+        """Try each configuration for its share of the time; return whether all were asked everything."""
+        names = {kind: name_of_kind(self.subject, kind) for kind in self.kinds}
         tried = configurations(names, self.options.slots, self.options.contexts)
         count = len(self.one.questions)
         if any(len(self._records(one)) < count for one in tried):
@@ -138,7 +138,7 @@ class Calibration:
         found: dict[Configuration, tuple[ServingFigures, Sequence[Record]]] = {}
         for number, one in enumerate(tried):
             seconds = (self.deadline - time.monotonic()) / (len(tried) - number + len(self.options.knobs))
-            result = self._tried(one, seconds if one.kind in names else 0.0)
+            result = self._try_for(one, seconds if one.kind in names else 0.0)
             if result is not None:
                 found[one] = result
         return found, len(found) == len(tried) and all(len(records) == count for _, records in found.values())
@@ -151,14 +151,14 @@ class Calibration:
         return self.workshop.prepare(self.subject, kinds, deadline, reconstruct=self.options.reconstruct)
 
     def try_knobs(self, first: Configuration, records: Sequence[Record]) -> tuple[tuple[Trial, ...], bool]:
-        """Turn each knob from the best configuration so far; tell whether the time was enough for all.
+        """Try each knob on the best configuration so far; return whether the time sufficed for all.
 
         ``records`` are the first one's.  Nothing is tried where two such servers do not fit into memory.
         """
         answer_tokens = sum(record.tokens.generated for record in records) / max(1, len(records))
         best, trials = first, list[Trial]()
-        for knob in self.options.knobs if self._holds_two(first) else ():
-            for tuning in turned(knob, best.tuning, usable_cores()):
+        for knob in self.options.knobs if self._fits_two_servers(first) else ():
+            for tuning in knob_variants(knob, best.tuning, usable_cores()):
                 trial = self._trial(knob, best, replace(best, tuning=tuning), answer_tokens)
                 if trial is None:
                     return tuple(trials), False
@@ -167,21 +167,21 @@ class Calibration:
         return tuple(trials), True
 
     def _trial(self, knob: str, other: Configuration, own: Configuration, answer_tokens: float) -> Trial | None:
-        """Try one configuration beside another.  None: there was no time."""
-        paced = self._paced(other, own)
-        trial = None if paced is None else compared(knob, own, paced, answer_tokens)
+        """Try one configuration beside another.  None: out of time."""
+        paced = self._measure_paces(other, own)
+        trial = None if paced is None else compare_paces(knob, own, paced, answer_tokens)
         if trial is None or trial.gain < LEAST_GAIN:
             return trial
-        asked = [self._tried(one, self.deadline - time.monotonic(), greedy=True) for one in (other, own)]
+        asked = [self._try_for(one, self.deadline - time.monotonic(), greedy=True) for one in (other, own)]
         found = [one for one in asked if one is not None and len(one[1]) == len(self.one.questions)]
         if len(found) < len(asked):
             return None
         (_, others), (served, records) = found
         (row,) = rows_of({own: (served, records)}, self.one.questions, self._target)
-        return judged(trial, row, self.one.questions, records, others)
+        return judge_trial(trial, row, self.one.questions, records, others)
 
-    def _paced(self, other: Configuration, own: Configuration) -> list[tuple[Pace, Pace]] | None:
-        """Time both in turn, or read what was measured before.  None: there was no time."""
+    def _measure_paces(self, other: Configuration, own: Configuration) -> list[tuple[Pace, Pace]] | None:
+        """Time both in turn, or read earlier measurements.  None: out of time."""
         path = self.kept.folder / f"pace-{own.key}-beside-{other.key}.json"
         if path.exists():
             return _PACES.validate_json(path.read_bytes())
@@ -203,7 +203,7 @@ class Calibration:
         path.write_bytes(_PACES.dump_json(rounds))
         return rounds
 
-    def _holds_two(self, one: Configuration) -> bool:
+    def _fits_two_servers(self, one: Configuration) -> bool:
         """Tell whether this machine's memory holds two servers of a configuration."""
         shape = shape_of_installed(OllamaClient(self.workshop.settings.ollama_url), self.subject.name)
         shape = shape if one.kind == AS_IS else requantized(shape, one.kind)
@@ -216,10 +216,10 @@ class Calibration:
     def _records(self, one: Configuration) -> list[Record]:
         return read_records(self.kept.folder / f"records-{one.key}.jsonl", RECORDS)
 
-    def _tried(
+    def _try_for(
         self, one: Configuration, seconds: float, *, greedy: bool = False
     ) -> tuple[ServingFigures, Sequence[Record]] | None:
-        """Try one for so long; questions asked before are not asked again.  None: there was no time at all.
+        """Try one for ``seconds``; questions asked before are not asked again.  None: out of time.
 
         ``greedy``: the model always writes the likeliest word, so that answers can be compared one by one.
         """
@@ -256,7 +256,7 @@ class Calibration:
     def _parts(self, own: Settings) -> PipelineParts:
         """Return the product's parts over the calibration's server.
 
-        A model that was made here reads as the one it was made of: its threshold for refusing is that one's, so that
+        A model that was made here reads as its source: its refusal threshold is that one's, so that
         only the weights differ.  A server that died is not restarted: the run ends, and can be resumed.
         """
         parts = build_parts(own, self.store, embedder=self.embedder)
@@ -409,7 +409,7 @@ class _Work:
         self._begun = 0
 
     def next(self, deadline: float) -> GoldenQuestion | None:
-        """Return a question; None when there is none, or no time.  The first one is asked in any case."""
+        """Return the next question; None if none is left, or no time.  The first one is always asked."""
         with self._lock:
             late = self._begun and time.monotonic() >= deadline
             if self.cancelled.is_set() or late or not self._left:

@@ -38,7 +38,7 @@ _FINDINGS = TypeAdapter(Findings)
 
 
 def findings_of(run: Run) -> Findings:
-    """Return what a finished run found.  Raises ``SettingsError`` where it is not finished, or no calibration."""
+    """Return a finished run's findings.  Raises ``SettingsError`` where it is not finished, or no calibration."""
     try:
         return _FINDINGS.validate_python(run.figures())
     except ValidationError as error:
@@ -93,7 +93,7 @@ TRIAL_HEADS = ("setting", "prompt_ratio", "generation_ratio", "gain", "accuracy"
 
 
 def remarks(findings: Findings, language: Language) -> list[str]:
-    """Return what must be said beside the figures."""
+    """Return the remarks on the figures."""
     target = findings.target
     found = [
         translate(
@@ -123,7 +123,7 @@ def remarks(findings: Findings, language: Language) -> list[str]:
 
 
 def page(findings: Findings, language: Language) -> str:
-    """Return a page that needs nothing but itself."""
+    """Return a self-contained page."""
     heads = [translate(f"eval_calibration.{name}", language) for name in HEADS]
     rows = html_table(heads, map(cells, findings.rows), lambda cell: True)
     notes = "".join(f"<p>{escape(remark)}</p>" for remark in remarks(findings, language))

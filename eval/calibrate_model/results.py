@@ -250,12 +250,12 @@ def known_knobs(text: str) -> tuple[str, ...]:
     return tuple(name for name in KNOBS if name in names)
 
 
-def turned(knob: str, now: Tuning, cores: int) -> list[Tuning]:
-    """Return how ``now`` is changed to try a knob: one fewer and one more thread than cores, for ``threads``.
+def knob_variants(knob: str, now: Tuning, cores: int) -> list[Tuning]:
+    """Return the changes of ``now`` that try a knob: one fewer and one more thread than cores, for ``threads``.
 
     A quantized context needs flash attention, so neither is tried against the other.
 
-    >>> [one.key for one in turned("threads", Tuning(), 2)]
+    >>> [one.key for one in knob_variants("threads", Tuning(), 2)]
     ['model_threads=1', 'model_threads=3']
     """
     changed = {
@@ -286,12 +286,12 @@ class Trial:
     kept: bool = False
 
 
-def compared(
+def compare_paces(
     knob: str, configuration: Configuration, rounds: Sequence[tuple[Pace, Pace]], answer_tokens: float
 ) -> Trial:
-    """Compare by rounds of (the other's pace, its own); an answer has ``answer_tokens`` on average.
+    """Compare rounds of (the other's pace, its own); an answer has ``answer_tokens`` on average.
 
-    >>> one = compared("kv", Configuration("as-is", "m", 1, 4096), [((100.0, 10.0), (200.0, 10.0))], 60.0)
+    >>> one = compare_paces("kv", Configuration("as-is", "m", 1, 4096), [((100.0, 10.0), (200.0, 10.0))], 60.0)
     >>> one.prompt_ratio, one.generation_ratio, one.gain
     (2.0, 1.0, 0.2)
     """
@@ -308,10 +308,10 @@ def compared(
     )
 
 
-def judged(
+def judge_trial(
     trial: Trial, row: Row, questions: Sequence[GoldenQuestion], own: Sequence[Record], other: Sequence[Record]
 ) -> Trial:
-    """Say whether a quicker configuration is kept, by its answers and the other's to the questions that both had."""
+    """Decide whether to keep a quicker configuration, by both configurations' answers to common questions."""
     common = {record.question_id for record in own} & {record.question_id for record in other}
     shared = [question for question in questions if question.question_id in common]
     verdicts = [[score.right for score in scores_of(shared, records, "own")] for records in (own, other)]

@@ -44,7 +44,7 @@ class Subject:
 
     @property
     def is_whole(self) -> bool:
-        """Tell whether other quantizations can be made of it."""
+        """Whether other quantizations can be made of it."""
         return self.details.quantization in _WHOLE
 
 
@@ -63,8 +63,8 @@ def subject(client: OllamaClient, wanted: str) -> Subject:
     return Subject(found.name, details, file)
 
 
-def made_name(one: Subject, kind: str) -> str:
-    """Return how the model of a kind is called."""
+def name_of_kind(one: Subject, kind: str) -> str:
+    """Return the name of the model of a kind."""
     return one.name if kind == AS_IS else variant_name(one.name, kind)
 
 
@@ -98,7 +98,7 @@ class Workshop:
                 stop(own)
 
     def prepare(self, one: Subject, kinds: tuple[str, ...], deadline: float, *, reconstruct: bool) -> dict[str, str]:
-        """Make what is missing, and nothing more behind the ``deadline`` (monotonic); return the model of each kind.
+        """Make the missing models, until the ``deadline`` (monotonic); return the model of each kind.
 
         Raises ``SettingsError`` where quantizations are wanted of a model that is quantized already.
         """
@@ -112,12 +112,12 @@ class Workshop:
             link.symlink_to(one.file)
         names = {AS_IS: one.name} if AS_IS in kinds else {}
         with self.server(1, 2048) as own:
-            maker = ModelMaker(OllamaClient(own.ollama_url), self.shown)
+            maker = ModelMaker(OllamaClient(own.ollama_url), self.show_progress)
             if find_installed(maker.client.models(), one.name) is None:
                 _copy(maker.client, one, one.name, one.file.name.removeprefix("sha256-"))
             whole = one.name if one.is_whole or not made else self._reconstructed(maker, one)
             for kind in made:
-                name = made_name(one, kind)
+                name = name_of_kind(one, kind)
                 if find_installed(maker.client.models(), name) is None:
                     if time.monotonic() >= deadline:
                         break
@@ -130,7 +130,7 @@ class Workshop:
         if find_installed(maker.client.models(), name) is not None:
             return name
         file = self.folder / "reconstructed-f16.gguf"
-        with self.shown("reconstructing", one.name, in_bytes=False) as update:
+        with self.show_progress("reconstructing", one.name, in_bytes=False) as update:
             reconstruct_f16(one.file, file, update)
         try:
             sha256 = maker.send(file)
@@ -139,8 +139,8 @@ class Workshop:
         _copy(maker.client, one, name, sha256)
         return name
 
-    def shown(self, key: str, what: str, *, in_bytes: bool = True) -> AbstractContextManager[Update]:
-        """Show how far a long step has come."""
+    def show_progress(self, key: str, what: str, *, in_bytes: bool = True) -> AbstractContextManager[Update]:
+        """Show the progress of a long step."""
         return progress(translate(f"eval_calibration.{key}", self.language, what=what), sys.stderr, in_bytes=in_bytes)
 
 
@@ -156,13 +156,13 @@ def _copy(client: OllamaClient, one: Subject, name: str, sha256: str) -> None:
         pass
 
 
-def bring_home(workshop: Workshop, one: Subject, name: str, home: OllamaClient) -> None:
-    """Give the team's Ollama the very file that was measured."""
+def install_winner(workshop: Workshop, one: Subject, name: str, home: OllamaClient) -> None:
+    """Install the measured file in the team's Ollama."""
     with workshop.server(1, 2048) as own:
         file = Path(OllamaClient(own.ollama_url).show(name).file)
     sha256 = file.name.removeprefix("sha256-")
     if not home.has_blob(sha256):
-        with workshop.shown("sending", name) as update:
+        with workshop.show_progress("sending", name) as update:
             home.upload_blob(file, sha256, update)
     _copy(home, one, name, sha256)
 
@@ -196,7 +196,7 @@ def choose(
     """
     if best.kind != AS_IS and find_installed(home.models(), best.model) is None:
         workshop.prepare(one, (best.kind,), math.inf, reconstruct=reconstruct)
-        bring_home(workshop, one, best.model, home)
+        install_winner(workshop, one, best.model, home)
     choices = choices_for(best.model, home.show(best.model), workshop.settings)
     numbers = {"parallel_slots": best.slots, "context_tokens": best.context_tokens, **asdict(best.tuning)}
     before = store_choices(workshop.settings, {**choices, **numbers})

@@ -20,10 +20,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from eval.citations.mutations import KINDS, numbers_in, planted
+from eval.citations.mutations import KINDS, numbers_in, plant_faults
 from eval.core.knowledge import open_parts
-from eval.core.progress import SILENT, Progress, counted
-from eval.core.question_sets import QuestionSet, by_name
+from eval.core.progress import SILENT, Progress, question_counter
+from eval.core.question_sets import QuestionSet, index_by_name
 from eval.core.search import evidence_of
 from ingest.golden import GoldenQuestion
 from rag.grounding.citations import Grounding, ground
@@ -53,14 +53,14 @@ FindEvidence = Callable[[GoldenQuestion], Sequence[Evidence]]
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a sentence stands: characters [start, end) of a document; the whole document where ``end`` is None."""
+    """A sentence's place: characters [start, end) of a document; the whole document if ``end`` is None."""
 
     document_id: str
     start: int = 0
     end: int | None = None
 
     def holds(self, citation: Citation) -> bool:
-        """Tell whether a citation lies in the place, at least in part."""
+        """Tell whether a citation overlaps the place."""
         if citation.document_id != self.document_id:
             return False
         return self.end is None or (citation.quote_start < self.end and citation.quote_end > self.start)
@@ -68,7 +68,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class KnownSentence:
-    """A sentence as an answer may have it, and where its support is: no ``places`` where there is none.
+    """A possible sentence of an answer, and the places of its support, if any.
 
     ``gold`` are strings any of which a right citation may hold instead.
     """
@@ -83,8 +83,8 @@ class KnownSentence:
         """Tell whether a citation of this sentence is right."""
         if not self.places:
             return False
-        quote = _bare(citation.quote)
-        return any(place.holds(citation) for place in self.places) or any(_bare(one) in quote for one in self.gold)
+        quote = _letters(citation.quote)
+        return any(place.holds(citation) for place in self.places) or any(_letters(one) in quote for one in self.gold)
 
 
 def known_sentences(question: GoldenQuestion, evidence: Sequence[Evidence]) -> list[KnownSentence]:
@@ -93,9 +93,9 @@ def known_sentences(question: GoldenQuestion, evidence: Sequence[Evidence]) -> l
     if not relevant:
         return []
     found: list[KnownSentence] = []
-    holding = _holding(relevant, question.answers, question.language)
+    holding = _find_answer(relevant, question.answers, question.language)
     if holding is not None:
-        found += _from_passage(question, *holding)
+        found += _passage_sentences(question, *holding)
     documents = tuple(Place(passage.document_id) for passage in relevant)
     found += [
         KnownSentence(question.question_id, "reference", answer[span.start : span.end], documents)
@@ -119,7 +119,7 @@ def foreign_sentence(
     return replace(chosen, question_id=question.question_id, kind=ELSEWHERE, places=(), gold=()) if chosen else None
 
 
-def _holding(
+def _find_answer(
     passages: Sequence[Evidence], answers: Sequence[str], language: Language
 ) -> tuple[Evidence, list[TextSpan], int] | None:
     """Return the passage, its sentences, and the place of the first one that holds an answer."""
@@ -129,53 +129,55 @@ def _holding(
         spans = list(split_sentences(passage.text))
         for place, span in enumerate(spans):
             text = passage.text[span.start : span.end]
-            if len(text) >= _SHORTEST[language] and any(_bare(answer) in _bare(text) for answer in answers if answer):
+            if len(text) >= _SHORTEST[language] and any(
+                _letters(answer) in _letters(text) for answer in answers if answer
+            ):
                 return passage, spans, place
     return None
 
 
-def _from_passage(
+def _passage_sentences(
     question: GoldenQuestion, passage: Evidence, spans: Sequence[TextSpan], place: int
 ) -> Iterator[KnownSentence]:
     span = spans[place]
     text = passage.text[span.start : span.end]
-    own = _placed(passage, span)
+    own = _place_of(passage, span)
     gold = tuple(answer for answer in question.answers if answer)
     yield KnownSentence(question.question_id, "verbatim", text, (own,), gold)
-    short = _around(text, gold, question.language)
+    short = _answer_clauses(text, gold, question.language)
     if short:
         yield KnownSentence(question.question_id, "shortened", short, (own,), gold)
     if place + 1 < len(spans):
         after = spans[place + 1]
         following = passage.text[after.start : after.end]
         if len(following) >= _SHORTEST[question.language] and not following.startswith(("|", "#", "-", "*")):
-            joined = _joined(text, following, question.language)
-            yield KnownSentence(question.question_id, "joined", joined, (own, _placed(passage, after)), gold)
-    stated = _stated(question)
+            joined = _join(text, following, question.language)
+            yield KnownSentence(question.question_id, "joined", joined, (own, _place_of(passage, after)), gold)
+    stated = _as_statement(question)
     if stated:
         yield KnownSentence(question.question_id, "stated", stated, (own,), gold)
 
 
-def _placed(passage: Evidence, span: TextSpan) -> Place:
+def _place_of(passage: Evidence, span: TextSpan) -> Place:
     return Place(passage.document_id, passage.start + span.start, passage.start + span.end)
 
 
-def _around(sentence: str, gold: Sequence[str], language: Language) -> str:
-    """Return the clauses of a sentence that hold an answer, with the one before; empty where that is all of it."""
+def _answer_clauses(sentence: str, gold: Sequence[str], language: Language) -> str:
+    """Return the clauses of a sentence that hold an answer, with the one before; empty if these are all."""
     clauses = [clause for clause in _CLAUSE_END.split(sentence) if clause]
     for index, clause in enumerate(clauses):
-        if any(_bare(answer) in _bare(clause) for answer in gold):
+        if any(_letters(answer) in _letters(clause) for answer in gold):
             kept = ("" if language == "zh" else " ").join(clauses[max(index - 1, 0) : index + 1]).strip(" ,;，；")
             return kept if _SHORTEST[language] <= len(kept) < len(sentence) - 2 else ""
     return ""
 
 
-def _joined(first: str, second: str, language: Language) -> str:
+def _join(first: str, second: str, language: Language) -> str:
     body = first.rstrip(" .。!！")
     return f"{body}，{second}" if language == "zh" else f"{body}, and {second[:1].lower()}{second[1:]}"
 
 
-def _stated(question: GoldenQuestion) -> str:
+def _as_statement(question: GoldenQuestion) -> str:
     """Return the question as a statement with its first answer, where its form allows that without grammar."""
     answer = question.answers[0].strip().rstrip(".。") if question.answers else ""
     if not answer or len(answer) > _LONGEST_ANSWER // 2:
@@ -195,7 +197,7 @@ def _is_sentence(text: str, language: Language) -> bool:
     return len(text) >= _SHORTEST[language] and bool(re.search(r"[.。!！]$", text.strip()))
 
 
-def _bare(text: str) -> str:
+def _letters(text: str) -> str:
     return "".join(character for character in text.lower() if character.isalnum())
 
 
@@ -230,7 +232,9 @@ def check(
     every = [sentence for _, _, sentences in found for sentence in sentences]
     draw = random.Random(seed)
     return [
-        one for question, evidence, sentences in found for one in _checked(question, evidence, sentences, every, draw)
+        one
+        for question, evidence, sentences in found
+        for one in _check_question(question, evidence, sentences, every, draw)
     ]
 
 
@@ -269,7 +273,7 @@ def figures(checked: Sequence[CheckedSentence]) -> dict[str, object]:
     }
 
 
-def _checked(
+def _check_question(
     question: GoldenQuestion,
     evidence: Sequence[Evidence],
     sentences: Sequence[KnownSentence],
@@ -281,15 +285,15 @@ def _checked(
     foreign = foreign_sentence(question, evidence, every, draw)
     around = numbers_in("\n".join(passage.text for passage in evidence))
     for sentence in (*sentences, *([foreign] if foreign else ())):
-        one = _judged(sentence, "", ground(sentence.text, evidence, question.question))
+        one = _judge(sentence, "", ground(sentence.text, evidence, question.question))
         yield one
         if one.right and sentence.kind != ELSEWHERE:
-            for fault in planted(sentence.text, around, draw):
+            for fault in plant_faults(sentence.text, around, draw):
                 wrong = KnownSentence(sentence.question_id, sentence.kind, fault.text)
-                yield _judged(wrong, fault.kind, ground(fault.text, evidence, question.question))
+                yield _judge(wrong, fault.kind, ground(fault.text, evidence, question.question))
 
 
-def _judged(sentence: KnownSentence, fault: str, grounding: Grounding) -> CheckedSentence:
+def _judge(sentence: KnownSentence, fault: str, grounding: Grounding) -> CheckedSentence:
     return CheckedSentence(
         question_id=sentence.question_id,
         kind=sentence.kind,
@@ -310,9 +314,9 @@ def measure_citations(
 ) -> dict[str, object]:
     """Check every set and return the figures of all sentences together and, under ``by_set``, of each."""
     by_set: dict[str, list[CheckedSentence]] = {}
-    for name, one in by_name(sets).items():
+    for name, one in index_by_name(sets).items():
         pipeline = Pipeline(open_parts(one, settings, progress))
-        advance = counted(progress, name, len(one.questions))
+        advance = question_counter(progress, name, len(one.questions))
         by_set[name] = check(one.questions, partial(_evidence, pipeline), seed, partial(advance, None))
     together = [checked for found in by_set.values() for checked in found]
     return {**figures(together), "by_set": {name: figures(found) for name, found in by_set.items()}}

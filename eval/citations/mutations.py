@@ -92,7 +92,7 @@ class Fault:
     text: str
 
 
-def planted(sentence: str, numbers_around: Sequence[str], draw: random.Random) -> list[Fault]:
+def plant_faults(sentence: str, numbers_around: Sequence[str], draw: random.Random) -> list[Fault]:
     """Return the sentence once with each kind of fault that can be planted in it.
 
     ``numbers_around`` are numbers of the evidence: a model that confuses two rows takes one of these.
@@ -108,14 +108,14 @@ def numbers_in(text: str) -> list[str]:
 
 def _wrong_number(sentence: str, numbers_around: Sequence[str], draw: random.Random) -> str | None:
     match = _drawn_number(sentence, draw)
-    return _with(sentence, match, _other_number(match.group(), draw)) if match else None
+    return _replace(sentence, match, _other_number(match.group(), draw)) if match else None
 
 
-def _number_from_elsewhere(sentence: str, numbers_around: Sequence[str], draw: random.Random) -> str | None:
+def _foreign_number(sentence: str, numbers_around: Sequence[str], draw: random.Random) -> str | None:
     own = {_value(number) for number in numbers_in(sentence)}
     others = [number for number in numbers_around if _value(number) not in own]
     match = _drawn_number(sentence, draw)
-    return _with(sentence, match, draw.choice(others)) if match and others else None
+    return _replace(sentence, match, draw.choice(others)) if match and others else None
 
 
 def _drawn_number(sentence: str, draw: random.Random) -> re.Match[str] | None:
@@ -138,19 +138,19 @@ def _other_number(number: str, draw: random.Random) -> str:
 
 def _wrong_number_word(sentence: str, numbers_around: Sequence[str], draw: random.Random) -> str | None:
     if match := _NUMBER_WORD.search(sentence):
-        return _with(sentence, match, _other(_NUMBER_WORDS, match.group().lower(), draw))
+        return _replace(sentence, match, _another(_NUMBER_WORDS, match.group().lower(), draw))
     if match := _CHINESE_NUMBER.search(sentence):
-        return _with(sentence, match, _other(_CHINESE_NUMBERS, match.group(), draw))
+        return _replace(sentence, match, _another(_CHINESE_NUMBERS, match.group(), draw))
     return None
 
 
 def _wrong_date(sentence: str, numbers_around: Sequence[str], draw: random.Random) -> str | None:
     if match := _YEAR.search(sentence):
-        return _with(sentence, match, str(int(match.group()) + draw.choice((-7, -2, -1, 1, 3, 10))))
+        return _replace(sentence, match, str(int(match.group()) + draw.choice((-7, -2, -1, 1, 3, 10))))
     if match := _MONTH.search(sentence):
-        return _with(sentence, match, _other(_MONTHS, match.group(), draw))
+        return _replace(sentence, match, _another(_MONTHS, match.group(), draw))
     if match := _CHINESE_MONTH.search(sentence):
-        return _with(sentence, match, _other([str(month) for month in range(1, 13)], match.group(), draw))
+        return _replace(sentence, match, _another([str(month) for month in range(1, 13)], match.group(), draw))
     return None
 
 
@@ -159,48 +159,52 @@ def _wrong_unit(sentence: str, numbers_around: Sequence[str], draw: random.Rando
         after = rf"(?<=[1-9])\s?{unit}" + (r"\b" if unit.isascii() else "")  # 0 of this is 0 of that
         before = rf"\b{unit}(?=\s?\d)" if unit.isupper() else "(?!)"
         if match := re.search(f"{after}|{before}", sentence):
-            return _with(sentence, match, match.group().replace(unit, other))
+            return _replace(sentence, match, match.group().replace(unit, other))
     return None
 
 
 def _wrong_code(sentence: str, numbers_around: Sequence[str], draw: random.Random) -> str | None:
     match = _CODE.search(sentence)
-    return _with(sentence, match, match.group()[:-1] + _other("0123456789", match.group()[-1], draw)) if match else None
+    return (
+        _replace(sentence, match, match.group()[:-1] + _another("0123456789", match.group()[-1], draw))
+        if match
+        else None
+    )
 
 
-def _denial_dropped(sentence: str, numbers_around: Sequence[str], draw: random.Random) -> str | None:
+def _drop_denial(sentence: str, numbers_around: Sequence[str], draw: random.Random) -> str | None:
     for pattern, instead in _ENGLISH_DENIED:
         if match := pattern.search(sentence):
-            return _with(sentence, match, match.expand(instead))
+            return _replace(sentence, match, match.expand(instead))
     match = _CHINESE_DENIED.search(sentence)
-    return _with(sentence, match, _CHINESE_OPPOSITES[match.group()]) if match else None
+    return _replace(sentence, match, _CHINESE_OPPOSITES[match.group()]) if match else None
 
 
-def _denial_added(sentence: str, numbers_around: Sequence[str], draw: random.Random) -> str | None:
+def _add_denial(sentence: str, numbers_around: Sequence[str], draw: random.Random) -> str | None:
     if _DENIES_ANYHOW.search(sentence):
         return None  # two denials make no opposite
     if match := _ENGLISH_AFFIRMED.search(sentence):
-        return _with(sentence, match, f"{match.group()} not")
+        return _replace(sentence, match, f"{match.group()} not")
     match = _CHINESE_AFFIRMED.search(sentence)
-    return _with(sentence, match, f"不{match.group()}") if match else None
+    return _replace(sentence, match, f"不{match.group()}") if match else None
 
 
-def _with(sentence: str, match: re.Match[str], instead: str) -> str:
+def _replace(sentence: str, match: re.Match[str], instead: str) -> str:
     return sentence[: match.start()] + instead + sentence[match.end() :]
 
 
-def _other(choices: Sequence[str], own: str, draw: random.Random) -> str:
+def _another(choices: Sequence[str], own: str, draw: random.Random) -> str:
     return draw.choice([choice for choice in choices if choice != own])
 
 
 KINDS: dict[str, Callable[[str, Sequence[str], random.Random], str | None]] = {
     "number": _wrong_number,
-    "number from elsewhere": _number_from_elsewhere,
+    "number from elsewhere": _foreign_number,
     "number word": _wrong_number_word,
     "date": _wrong_date,
     "unit": _wrong_unit,
     "code": _wrong_code,
-    "denial dropped": _denial_dropped,
-    "denial added": _denial_added,
+    "denial dropped": _drop_denial,
+    "denial added": _add_denial,
 }
 """What can be planted, by name."""

@@ -54,7 +54,7 @@ def judge(program: str, problem: Problem, sandbox: Sandbox, *, definitions_only:
 
 
 def _check_of(problem: Problem, candidate: Callable[..., object]) -> Callable[[Callable[..., object]], None]:
-    """Run the prompt for its helpers, and the tests; return ``check``."""
+    """Run the prompt, for its helpers, and the tests; return ``check``."""
     namespace: dict[str, Any] = {"__name__": "tests"}
     exec(compile(problem.prompt, "<prompt>", "exec", dont_inherit=True), namespace)
     namespace[problem.entry_point] = candidate

@@ -16,7 +16,7 @@ from eval.code.judging import Verdict, judge
 from eval.code.problems import Problem
 from eval.code.records import ATTEMPTS, VERDICTS, VERDICTS_NAME, Attempt, AttemptVerdict, summarise
 from eval.code.sandbox import Sandbox
-from eval.core.progress import SILENT, Progress, counted
+from eval.core.progress import SILENT, Progress, question_counter
 from eval.core.runs import Run, keep_asking
 from rag.errors import ModelSaidNothing, ModelStoppedHalfway, ModelTimedOut, OllamaRefused
 from rag.generation.gateway import GenerationRequest, ModelGateway, blocking
@@ -91,7 +91,12 @@ def measure_code(
     asking = _Asking(gateway, options)
     items = [((one.task_id, sample), (one, sample)) for one in problems for sample in range(options.samples)]
     attempts = keep_asking(
-        kept.folder / "records.jsonl", ATTEMPTS, items, asking.ask, _key, counted(progress, SET_NAME, len(items))
+        kept.folder / "records.jsonl",
+        ATTEMPTS,
+        items,
+        asking.ask,
+        _key,
+        question_counter(progress, SET_NAME, len(items)),
     )
     by_id = {one.task_id: one for one in problems}
 
@@ -101,7 +106,12 @@ def measure_code(
 
     written = [(_key(one), one) for one in attempts]
     judged = keep_asking(
-        kept.folder / VERDICTS_NAME, VERDICTS, written, run, _key, counted(progress, f"{SET_NAME}: ✓", len(written))
+        kept.folder / VERDICTS_NAME,
+        VERDICTS,
+        written,
+        run,
+        _key,
+        question_counter(progress, f"{SET_NAME}: ✓", len(written)),
     )
     how = {"sampling": options.sampling, "think": options.think, "model": model, "stand_in": stand_in}
     summary = summarise(attempts, judged) | how
@@ -120,7 +130,7 @@ def judge_attempt(attempt: Attempt, problem: Problem, sandbox: Sandbox) -> Verdi
 
 
 def messages_of(problem: Problem) -> list[Message]:
-    """Return what the model is asked."""
+    """Return the request to the model."""
     return [Message("user", _ASK.format(prompt=problem.prompt.strip()))]
 
 
@@ -138,14 +148,14 @@ class _Asking:
         problem, sample = item
 
         def write(generator: Generator) -> Attempt:
-            return self._written(generator, problem, sample)
+            return self._write(generator, problem, sample)
 
         try:
             return self.gateway.result(GenerationRequest(blocking(write), is_typical=False))
         except _ONE_ATTEMPT_ONLY as error:
             return Attempt(problem.task_id, sample, error=type(error).__name__)
 
-    def _written(self, generator: Generator, problem: Problem, sample: int) -> Attempt:
+    def _write(self, generator: Generator, problem: Problem, sample: int) -> Attempt:
         begun_at = time.perf_counter()
         text: list[str] = []
         thinking: list[str] = []
@@ -179,11 +189,11 @@ _FIRST_WORDS = ("def ", "async def ", "from ", "import ", "class ", "@")
 
 
 def program_of(reply: str, problem: Problem) -> str:
-    """Return the program to run; empty where the reply has no code that defines the function."""
+    """Return the program to run; empty if no code of the reply defines the function."""
     wanted = f"def {problem.entry_point}("
     found = [block for block in blocks_of(reply) if _defines(block, wanted)]
     if not found and not _FENCE.search(reply):
-        found = [block for block in [_from_first_line(reply)] if _defines(block, wanted)]
+        found = [block for block in [_python_part(reply)] if _defines(block, wanted)]
     return f"{problem.prelude}\n{found[-1]}" if found else ""
 
 
@@ -208,7 +218,7 @@ def _defines(block: str, wanted: str) -> bool:
     return any(line.startswith((wanted, f"async {wanted}")) for line in block.splitlines())
 
 
-def _from_first_line(reply: str) -> str:
+def _python_part(reply: str) -> str:
     lines = reply.splitlines(keepends=True)
     first = next((number for number, line in enumerate(lines) if line.startswith(_FIRST_WORDS)), len(lines))
     return "".join(lines[first:])

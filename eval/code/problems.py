@@ -30,7 +30,7 @@ class Problem:
 
     @property
     def prelude(self) -> str:
-        """What of the prompt stands above the function: imports and helpers."""
+        """The prompt's part above the function: imports and helpers."""
         return self.prompt[: self.prompt.rindex(f"def {self.entry_point}(")]
 
 

@@ -103,7 +103,7 @@ def page_section(figures: Figures, language: Language) -> str:
 
 
 def overview(runs: Sequence[Run], language: Language) -> str:
-    """Return all runs of HumanEval in one table, as HTML; nothing where there is none."""
+    """Return all runs of HumanEval in one table, as HTML; empty without any."""
     if not runs:
         return ""
     rows = overview_rows([(run.folder.name, run.figures()) for run in runs], language)

@@ -86,7 +86,7 @@ class Program:
             os.set_blocking(pipe.fileno(), False)
 
     def begin(self, program: str, entry_point: str, *, definitions_only: bool) -> Mapping[str, object]:
-        """Run the program and return what its process cannot do any more.  Raises ``ProgramFault``."""
+        """Run the program and return the confinement of its process.  Raises ``ProgramFault``."""
         order = {
             "program": program,
             "entry_point": entry_point,
@@ -115,7 +115,7 @@ class Program:
         return value
 
     def _ask(self, request: Mapping[str, object]) -> Mapping[str, object]:
-        line = self._exchanged(json.dumps(request).encode() + b"\n")
+        line = self._exchange(json.dumps(request).encode() + b"\n")
         try:
             reply = json.loads(line)
         except (ValueError, RecursionError) as error:
@@ -128,8 +128,8 @@ class Program:
             raise ProgramFault("resources" if raised == "MemoryError" else fault, f"{raised}: {reply.get('words')}")
         return reply
 
-    def _exchanged(self, request: bytes) -> bytes:
-        """Send a request and return the line that comes back, while looking at the clock and at what is printed."""
+    def _exchange(self, request: bytes) -> bytes:
+        """Send a request and return the reply's line, while watching the clock and the printed bytes."""
         standard_input, replies, printed = self._pipes()
         with selectors.DefaultSelector() as selector:
             selector.register(standard_input, selectors.EVENT_WRITE)
@@ -141,7 +141,7 @@ class Program:
                     raise ProgramFault("time", f"{self._limits.wall_seconds:g} s")
                 for key, _ in selector.select(left):
                     if key.fileobj is standard_input:
-                        request = self._sent(request)
+                        request = self._send(request)
                     else:
                         self._take(key.fileobj is replies, key.fd, selector)
                     if not request and standard_input in selector.get_map():
@@ -150,8 +150,8 @@ class Program:
         self._replies = bytearray(rest)
         return line
 
-    def _sent(self, request: bytes) -> bytes:
-        """Send what the pipe takes and return the rest."""
+    def _send(self, request: bytes) -> bytes:
+        """Send as much as the pipe takes and return the rest."""
         try:
             return request[os.write(self._pipes()[0].fileno(), request) :]
         except BlockingIOError:
@@ -166,7 +166,7 @@ class Program:
             return
         if is_reply:
             if not piece:
-                raise self._ended()
+                raise self._end_fault()
             self._replies += piece
         elif not piece:
             selector.unregister(descriptor)
@@ -176,7 +176,7 @@ class Program:
         if len(self._replies) > self._limits.reply_bytes or self._printed_bytes > self._limits.printed_bytes:
             raise ProgramFault("resources", "output")
 
-    def _ended(self) -> ProgramFault:
+    def _end_fault(self) -> ProgramFault:
         try:
             code = self._process.wait(max(0.1, self._ends_at - time.monotonic()))
         except subprocess.TimeoutExpired:
@@ -228,7 +228,7 @@ class Sandbox:
         """
         if self._isolated and shutil.which("bwrap") is None:
             raise SandboxUnusable(reason="missing")
-        process = self._started()
+        process = self._start()
         program = Program(process, self._limits)
         try:
             held = program.begin("def nothing():\n    return 7\n", "nothing", definitions_only=False)
@@ -250,7 +250,7 @@ class Sandbox:
 
         ``definitions_only`` leaves out what the program does at its top level beside defining, importing, assigning.
         """
-        process = self._started()
+        process = self._start()
         try:
             running = Program(process, self._limits)
             running.begin(program, entry_point, definitions_only=definitions_only)
@@ -258,7 +258,7 @@ class Sandbox:
         finally:
             _end(process)
 
-    def _started(self) -> subprocess.Popen[bytes]:
+    def _start(self) -> subprocess.Popen[bytes]:
         # -E -s -S: no variables, no packages, of whomever; -B: nothing is compiled to disk
         python = [str(Path(sys.executable).resolve()), "-E", "-s", "-S", "-B", "-X", "utf8", "-m", _WORKER, self.name]
         command = [*_bubblewrap(self._folder.name), *python] if self._isolated else python
@@ -274,7 +274,7 @@ class Sandbox:
 
 
 def _bubblewrap(folder: str) -> list[str]:
-    """Return bubblewrap's command line: what is not named here is not there, and nothing can be written anywhere."""
+    """Return bubblewrap's command line: anything not named here is absent, and nothing is writable."""
     command = ["bwrap", "--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent", "--new-session"]
     command += ["--clearenv", "--cap-drop", "ALL", "--uid", "65534", "--gid", "65534", "--hostname", "program"]
     for place in map(Path, _PLACES):
@@ -290,7 +290,7 @@ def _bubblewrap(folder: str) -> list[str]:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Kill a program with all that belongs to it."""
+    """Kill a program and its processes."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)  # bubblewrap's end is that of its namespace
     process.wait()

@@ -21,7 +21,7 @@ import psutil
 from eval.code.judging import Outcome, judge
 from eval.code.problems import Problem
 from eval.code.sandbox import Limits, Sandbox
-from eval.core.progress import SILENT, Progress, counted
+from eval.core.progress import SILENT, Progress, question_counter
 
 ENTRY_POINT = "has_close_elements"
 LIMITS = Limits(cpu_seconds=3, wall_seconds=30.0)
@@ -98,14 +98,14 @@ HOSTILE: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class HostileResult:
-    """How a hostile program ended, and what harm it did; empty: none."""
+    """A hostile program's outcome, and the harm it did; empty: none."""
 
     name: str
     outcome: Outcome
     harm: str
 
     @property
-    def held(self) -> bool:
+    def is_harmless(self) -> bool:
         """Whether it neither passed nor harmed anything."""
         return self.outcome != "passed" and not self.harm
 
@@ -119,8 +119,8 @@ class Bait:
     datagrams: socket.socket
     victim: subprocess.Popen[bytes]
 
-    def filled_in(self, program: str) -> str:
-        """Return the program with the names of what is out of bounds."""
+    def fill_in(self, program: str) -> str:
+        """Return the program with the bait's names."""
         values = {
             "<variable>": _VARIABLE,
             "<words>": _SECRET,
@@ -135,7 +135,7 @@ class Bait:
         return program
 
     def harm(self) -> str:
-        """Return the harm that was done; empty: none."""
+        """Return the harm done; empty: none."""
         found = [str(one) for one in self.folder.iterdir() if one.name != "secret"]
         if (self.folder / "secret").read_text(encoding="utf-8") != _SECRET:
             found.append("secret changed")
@@ -151,15 +151,15 @@ class Bait:
 
 
 def run_hostile(problem: Problem, name: str, bait: Bait, sandbox: Sandbox) -> HostileResult:
-    """Run one program of ``HOSTILE`` against the tests of HumanEval's first problem, and look what it did."""
-    verdict = judge(bait.filled_in(HOSTILE[name]), problem, sandbox)
+    """Run one program of ``HOSTILE`` against the tests of HumanEval's first problem, and check for harm."""
+    verdict = judge(bait.fill_in(HOSTILE[name]), problem, sandbox)
     harm = [bait.harm(), "secret read" if _SECRET in verdict.detail else "", _processes_left(sandbox)]
     return HostileResult(name, verdict.outcome, ", ".join(filter(None, harm)))
 
 
 @contextmanager
 def baited() -> Iterator[Bait]:
-    """Lay out what is out of bounds: a file, a variable, a process, two sockets."""
+    """Lay out the bait: a file, a variable, a process, two sockets."""
     os.environ[_VARIABLE] = _SECRET
     command = [sys.executable, "-S", "-c", "import time; time.sleep(3600)"]
     with (
@@ -207,14 +207,14 @@ class SelfCheck:
     hostile: tuple[HostileResult, ...]
 
     @property
-    def held(self) -> bool:
-        """Whether everything is as it should be."""
+    def is_sound(self) -> bool:
+        """Whether every check holds."""
         wrong = (*self.solutions_failed, *self.broken_passed, *self.impostors_passed)
-        return not wrong and all(one.held for one in self.hostile)
+        return not wrong and all(one.is_harmless for one in self.hostile)
 
     def to_json(self) -> dict[str, object]:
         """Return the result for programs."""
-        return asdict(self) | {"held": self.held}
+        return asdict(self) | {"held": self.is_sound}
 
 
 def check_harness(
@@ -225,7 +225,7 @@ def check_harness(
     ``first`` is HumanEval's first problem, whose tests the hostile programs face.
     """
     assert first.entry_point == ENTRY_POINT
-    advance = counted(progress, "✓", 3 * len(problems) + len(HOSTILE))
+    advance = question_counter(progress, "✓", 3 * len(problems) + len(HOSTILE))
 
     def passes(program: str, problem: Problem) -> bool:
         advance(None)

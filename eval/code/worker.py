@@ -113,16 +113,16 @@ def serve(requests: IO[str], replies: IO[str]) -> None:
     # At the soft limit the process ends by a signal, which a program may ignore; at the hard one it is killed.
     resource.setrlimit(resource.RLIMIT_CPU, (order["cpu_seconds"], order["cpu_seconds"] + 1))
     try:
-        function = _defined(order["program"], order["entry_point"], definitions_only=order["definitions_only"])
+        function = _define_function(order["program"], order["entry_point"], definitions_only=order["definitions_only"])
     except BaseException as error:  # noqa: BLE001 - whatever a program raises is its result
-        _reply(replies, _raised(error))
+        _reply(replies, _error_reply(error))
         return
     _reply(replies, {"ready": held})
     for line in requests:
         _reply(replies, _call(function, line))
 
 
-def _defined(program: str, entry_point: str, *, definitions_only: bool) -> Callable[..., object]:
+def _define_function(program: str, entry_point: str, *, definitions_only: bool) -> Callable[..., object]:
     """Run the program and return its function.  Raises ``SyntaxError`` and whatever the program raises."""
     tree = ast.parse(program)
     if definitions_only:  # as EvalPlus's sanitizer does: a reply's own examples and tests are no part of its function
@@ -140,10 +140,10 @@ def _call(function: Callable[..., object], line: str) -> dict[str, object]:
     except NotPlain as error:
         return {"no_value": str(error)}
     except BaseException as error:  # noqa: BLE001 - as above
-        return _raised(error)
+        return _error_reply(error)
 
 
-def _raised(error: BaseException) -> dict[str, object]:
+def _error_reply(error: BaseException) -> dict[str, object]:
     try:
         words = str(error)[:_WORDS]
     except BaseException:  # noqa: BLE001 - words that a program's own class makes
@@ -155,7 +155,7 @@ def _reply(replies: IO[str], reply: dict[str, object]) -> None:
     try:
         line = json.dumps(reply)
     except (ValueError, RecursionError) as error:  # an int with more digits than Python writes
-        line = json.dumps(_raised(error))
+        line = json.dumps(_error_reply(error))
     replies.write(line + "\n")
     replies.flush()
 

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from eval.answers.asking import ARMS, Arm
 from eval.answers.measurement import AnswersOptions, measure_answers
-from eval.answers.scores import Score, wrong
+from eval.answers.scores import Score, wrong_scores
 from eval.commands.shared import (
     chosen_sets,
     chosen_settings,
@@ -28,7 +28,7 @@ from eval.commands.shared import (
 from eval.core.knowledge import open_parts
 from eval.core.question_sets import KNOWLEDGE_DIR, QuestionSet
 from eval.core.runs import Run
-from eval.core.tables import flat_rows, shown_figure
+from eval.core.tables import flat_rows, format_figure
 from rag.schema import Language
 from rag.terminal import terminal_language
 from rag.translate import translate
@@ -81,7 +81,7 @@ def _arms(value: str) -> tuple[Arm, ...]:
 
 
 def print_report(summary: Mapping[str, object], wrong: Sequence[Score], console: Console, language: Language) -> None:
-    """Print what ``eval.answers.scores.summarise`` gave; the model's line says when it is a stand-in."""
+    """Print the figures of ``eval.answers.scores.summarise``; the model's line says when it is a stand-in."""
     console.print(_figures(summary, language))
     console.print(_latency(summary, language))
     errors = summary["errors"]
@@ -112,7 +112,7 @@ def _figures(summary: Mapping[str, object], language: Language) -> Table:
     assert isinstance(kinds, dict)
     for kind, values in kinds.items():
         table.add_row(
-            translate("eval.kind", language, kind=kind or "-", n=values["n"]), shown_figure(values["accuracy"])
+            translate("eval.kind", language, kind=kind or "-", n=values["n"]), format_figure(values["accuracy"])
         )
     return table
 
@@ -143,7 +143,7 @@ def run_command(parser: argparse.ArgumentParser, argv: Sequence[str], *, all_que
         with progress_in(console) as progress:
             parts = open_parts(one, settings, progress)
             measured = measure_answers(one, parts, kept, options_of(arguments), progress)
-        not_right = wrong(measured.questions.questions, measured.records)
+        not_right = wrong_scores(measured.questions.questions, measured.records)
         print_report(measured.summary, not_right, console, terminal_language())
         write_json(arguments.json, measured.summary)
 
@@ -152,7 +152,7 @@ def run_command(parser: argparse.ArgumentParser, argv: Sequence[str], *, all_que
 
 def _chosen_set(arguments: argparse.Namespace, *, all_questions: bool) -> QuestionSet:
     one = only_set(chosen_sets(arguments, sample=None if all_questions else KNOWLEDGE_DIR))
-    return (one if all_questions else one.answerable()).drawn(arguments.limit, arguments.seed)
+    return (one if all_questions else one.answerable()).draw_sample(arguments.limit, arguments.seed)
 
 
 def main(argv: Sequence[str]) -> int:

@@ -105,7 +105,7 @@ def _positive(text: str) -> float:
 
 
 def options_of(arguments: argparse.Namespace) -> CalibrationOptions:
-    """Return what the command line asks to try."""
+    """Return the command line's options."""
     return CalibrationOptions(
         quantizations=arguments.quantizations,
         slots=arguments.slots,
@@ -152,7 +152,7 @@ def _findings(calibration: Calibration, console: Console) -> Findings:
 
 
 def offer_winner(calibration: Calibration, findings: Findings, console: Console, *, agreed: bool) -> None:
-    """Write the winner to the settings, once somebody agrees."""
+    """Write the winner to the settings if the user agrees."""
 
     def say(key: str, **values: object) -> None:
         print_line(console, translate(f"eval_calibration.{key}", calibration.workshop.language, **values))

@@ -16,7 +16,7 @@ from rich.console import Console
 from eval.commands.shared import chosen_settings, finish, one_set, print_line, progress_in, question_parser, write_json
 from eval.core.knowledge import open_parts
 from eval.core.runs import Run
-from eval.refusal.calibration import calibrate_search, fit_answerability, read_questions, save, searched
+from eval.refusal.calibration import calibrate_search, fit_answerability, read_questions, save, search_questions
 from rag.storage.calibration import read_calibration, save_calibration
 from rag.storage.sharing import KnowledgeShare
 from rag.terminal import terminal_language
@@ -58,7 +58,7 @@ def main(argv: Sequence[str]) -> int:
         one = one_set(arguments, sample=None)
         with progress_in(console) as progress:
             parts = open_parts(one, settings, progress)
-        found, search_figures = calibrate_search(searched(one.questions, parts))
+        found, search_figures = calibrate_search(search_questions(one.questions, parts))
         figures: dict[str, object] = {"search": {"fit": asdict(found), **search_figures}}
         searched_by = parts.store.generation_info(parts.store.require_generation()).embedder_model
         sections: dict[str, dict[str, object]] = {"search": {**asdict(found), "embedder": searched_by}}

@@ -76,7 +76,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     console, language = Console(), terminal_language()
 
     def work() -> None:
-        sets = [one.with_relevant().drawn(arguments.limit, arguments.seed) for one in sets_in(arguments.sets)]
+        sets = [one.with_relevant().draw_sample(arguments.limit, arguments.seed) for one in sets_in(arguments.sets)]
         settings = load_settings()
         embedder = open_embedder(settings)
         with tempfile.TemporaryDirectory(prefix="answerdesk-chunk-size-") as name:

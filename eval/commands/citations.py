@@ -15,7 +15,7 @@ from eval.commands.shared import (
     question_parser,
     write_json,
 )
-from eval.core.tables import shown_figure
+from eval.core.tables import format_figure
 from rag.schema import Language
 from rag.terminal import terminal_language
 
@@ -42,7 +42,7 @@ def print_figures(summary: Mapping[str, object], console: Console, language: Lan
     """Print the figures, then recall by kind of sentence and the share marked by kind of fault."""
     table = headed_table(("eval.figure", "eval.value"), "eval.citations", language)
     for name in ("n", "citation_precision", "citation_recall", "faults", "faults_marked"):
-        table.add_row(name, shown_figure(summary[name]))
+        table.add_row(name, format_figure(summary[name]))
     console.print(table)
     for title, key in (("known_sentences", "by_kind"), ("planted_faults", "by_fault")):
         kinds = summary[key]
@@ -50,7 +50,7 @@ def print_figures(summary: Mapping[str, object], console: Console, language: Lan
         rows = headed_table((f"eval.{title}", "eval.count", "eval.value"), "", language)
         for kind, values in kinds.items():
             count, value = values.values()
-            rows.add_row(kind, str(count), shown_figure(value))
+            rows.add_row(kind, str(count), format_figure(value))
         console.print(rows)
 
 
@@ -60,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     console, language = Console(), terminal_language()
 
     def work() -> None:
-        sets = [one.with_relevant().drawn(arguments.limit, arguments.seed) for one in chosen_sets(arguments)]
+        sets = [one.with_relevant().draw_sample(arguments.limit, arguments.seed) for one in chosen_sets(arguments)]
         with progress_in(console) as progress:
             summary = measure_citations(sets, chosen_settings(arguments), arguments.seed, progress)
         print_figures(summary, console, language)

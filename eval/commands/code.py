@@ -23,7 +23,7 @@ from eval.commands.shared import (
     progress_in,
     write_json,
 )
-from eval.core.question_sets import drawn
+from eval.core.question_sets import draw_sample
 from eval.core.runs import Run
 from eval.core.tables import part_of
 from rag.errors import SandboxUnusable
@@ -66,11 +66,11 @@ def _parser() -> argparse.ArgumentParser:
         "--sampling", choices=SAMPLINGS, default="greedy", help="greedy, or as the profile code  采样方式"
     )
     parser.add_argument(
-        "--samples", type=_within(1, _MOST_SAMPLES), default=1, metavar="K", help="replies a function  每题回答数"
+        "--samples", type=_bounded_int(1, _MOST_SAMPLES), default=1, metavar="K", help="replies a function  每题回答数"
     )
     parser.add_argument(
         "--tokens",
-        type=_within(_LEAST_TOKENS, _MOST_TOKENS),
+        type=_bounded_int(_LEAST_TOKENS, _MOST_TOKENS),
         default=CodeOptions().answer_tokens,
         metavar="N",
         help="of a reply with its thought; cut off is failed (default: %(default)s)  每次回答的 token 上限",
@@ -96,7 +96,7 @@ def main(argv: Sequence[str]) -> int:
                 return
             options = CodeOptions(arguments.sampling, arguments.samples, bool(arguments.think), arguments.tokens)
             gateway, kept = build_gateway(options.settings(chosen_settings(arguments))), Run.named(name, settings)
-            problems = drawn(problems, arguments.limit, arguments.seed)
+            problems = draw_sample(problems, arguments.limit, arguments.seed)
             with progress_in(console) as progress:
                 result = measure_code(problems, gateway, sandbox, kept, options, progress)
         print_figures(result.summary, console, language)
@@ -107,20 +107,20 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _check(arguments: argparse.Namespace, problems: Sequence[Problem], sandbox: Sandbox, console: Console) -> None:
-    """Prove the harness and print how it went.  Raises ``SandboxUnusable`` where it failed."""
-    chosen = drawn(problems, arguments.limit, arguments.seed)
+    """Check the harness and print the result.  Raises ``SandboxUnusable`` if it failed."""
+    chosen = draw_sample(problems, arguments.limit, arguments.seed)
     with progress_in(console) as progress:
         found = check_harness(chosen, problems[0], sandbox, progress)
     print_check(found, console, terminal_language())
     write_json(arguments.json, found.to_json())
-    if not found.held:
+    if not found.is_sound:
         wrong = (*found.solutions_failed, *found.broken_passed, *found.impostors_passed)
-        hostile = tuple(one.name for one in found.hostile if not one.held)
+        hostile = tuple(one.name for one in found.hostile if not one.is_harmless)
         raise SandboxUnusable(reason="check", what=", ".join((*wrong, *hostile)[:5]))
 
 
 def print_check(found: SelfCheck, console: Console, language: Language) -> None:
-    """Print what passed of what, and each hostile program."""
+    """Print the passed counts, and each hostile program."""
     for name, passed in (
         ("solutions", found.n - len(found.solutions_failed)),
         ("broken", len(found.broken_passed)),
@@ -132,12 +132,12 @@ def print_check(found: SelfCheck, console: Console, language: Language) -> None:
         harm = one.harm or translate("eval_code.no_harm", language)
         table.add_row(one.name, translate(f"eval_code.{one.outcome}", language), harm)
     console.print(table)
-    held = sum(one.held for one in found.hostile)
+    held = sum(one.is_harmless for one in found.hostile)
     print_line(console, translate("eval_code.check_hostile", language, held=held, n=len(found.hostile)))
 
 
 def print_figures(summary: Mapping[str, object], console: Console, language: Language) -> None:
-    """Print pass@k, the makers' figure, how programs failed, and times."""
+    """Print pass@k, the makers' figure, the kinds of failure, and times."""
     table = headed_table((f"eval.{name}" for name in ("figure", "value", "interval")), "", language)
     table.title = translate("eval_code.title", language, n=summary["n"])
     for k, value in part_of(summary, "pass_at_k").items():
@@ -161,7 +161,7 @@ def print_figures(summary: Mapping[str, object], console: Console, language: Lan
     print_line(console, model_line(summary, language))
 
 
-def _within(least: int, most: int) -> Callable[[str], int]:
+def _bounded_int(least: int, most: int) -> Callable[[str], int]:
     def number(text: str) -> int:
         value = int(text)
         if not least <= value <= most:

@@ -27,11 +27,11 @@ from eval.core.runs import Run
 from eval.core.statistics import share_interval
 from eval.core.tables import part_of
 from eval.desk.asking import Record
-from eval.desk.cases import DeskCase, drawn_by_kind, in_languages, load_cases
+from eval.desk.cases import DeskCase, draw_by_kind, load_cases, select_languages
 from eval.desk.judging import check_cases, texts_of
 from eval.desk.languages import LANGUAGE_COLUMNS, language_rows
 from eval.desk.measurement import DeskOptions, files_about, measure_desk, open_desk_parts
-from eval.desk.report import GUARD_COLUMNS, funnel_rows, known_columns, shown_guards
+from eval.desk.report import GUARD_COLUMNS, funnel_rows, known_columns, possible_guards
 from rag.errors import SettingsError
 from rag.pipeline import PipelineParts
 from rag.schema import Language
@@ -101,8 +101,8 @@ def main(argv: Sequence[str]) -> int:
         for option in ("answers", "ceiling"):
             if arguments.no_model and getattr(arguments, option):
                 raise SettingsError(reason=translate("eval_desk.model_needed", language, option=f"--{option}"))
-        wanted = in_languages(load_cases(arguments.cases), arguments.languages)
-        cases = drawn_by_kind(wanted, arguments.limit, arguments.seed)
+        wanted = select_languages(load_cases(arguments.cases), arguments.languages)
+        cases = draw_by_kind(wanted, arguments.limit, arguments.seed)
         if arguments.docs is None and not arguments.kb and arguments.cases in (DESK_CASES, LANGUAGE_CASES):
             arguments.docs = KNOWLEDGE_DIR
         settings = chosen_settings(arguments)
@@ -127,7 +127,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def check(cases: Sequence[DeskCase], parts: PipelineParts, path: Path, console: Console, language: Language) -> None:
-    """Print what is wrong with the cases.  Raises ``SettingsError`` where anything is."""
+    """Print the complaints about the cases.  Raises ``SettingsError`` if there are any."""
     complaints = check_cases(cases, texts_of(parts.store))
     for one in complaints:
         print_line(console, f"{one.case_id}: {translate(f'eval_desk.check_{one.key}', language, what=one.what)}")
@@ -193,11 +193,11 @@ def _numbers_table(first: str, columns: Iterable[str], language: Language) -> Ta
 
 
 def _guards(summary: Mapping[str, object], language: Language) -> Table:
-    """Return a row a guard: how often it stopped something, and what that was."""
+    """Return a row for each guard: how often it stopped something, and what."""
     guards = part_of(summary, "guards")
     table = _numbers_table("eval_desk.guard", (f"eval_desk.guard_{column}" for column in GUARD_COLUMNS), language)
     table.title = translate("eval_desk.guards", language)
-    for name in shown_guards(summary):
+    for name in possible_guards(summary):
         values = part_of(guards, name)
         table.add_row(
             translate(f"eval_desk.guard_{name}", language), *(str(values[column]) for column in GUARD_COLUMNS)

@@ -62,7 +62,7 @@ def gap_parts(settings: Settings) -> GapParts:
 
 
 def print_gaps(report: GapReport, console: Console, language: Language) -> None:
-    """Print the topics, then what contradicts itself and what expired."""
+    """Print the topics, then the contradictions and the expired articles."""
 
     def say(key: str, **values: object) -> None:
         print_line(console, translate(f"eval_gaps.{key}", language, **values))
@@ -77,7 +77,9 @@ def print_gaps(report: GapReport, console: Console, language: Language) -> None:
             )
             nearest = topic.nearest.document_id if topic.nearest is not None else "-"
             name = shortened(topic.title(language), _SHOWN)
-            table.add_row(*(_plain(cell) for cell in (str(topic.number), name, str(topic.count), how, spoken, nearest)))
+            table.add_row(
+                *(_escape(cell) for cell in (str(topic.number), name, str(topic.count), how, spoken, nearest))
+            )
         console.print(table)
     else:
         say("none")
@@ -95,17 +97,17 @@ def _print_doubts(report: GapReport, console: Console, language: Language) -> No
         table = headed_table(columns, "eval_gaps.contradictions", language)
         for pair in report.contradictions:
             cells = pair.document_id, pair.quote, pair.other_document_id, pair.other_quote, str(pair.count)
-            table.add_row(*map(_plain, cells))
+            table.add_row(*map(_escape, cells))
         console.print(table)
     if report.expired:
         columns = (f"eval_gaps.{key}" for key in ("article", "since_then", "answers"))
         table = headed_table(columns, "eval_gaps.expired", language)
         for one in report.expired:
-            table.add_row(*map(_plain, (one.document_id, one.expired_on.isoformat(), str(one.count))))
+            table.add_row(*map(_escape, (one.document_id, one.expired_on.isoformat(), str(one.count))))
         console.print(table)
 
 
-def _plain(text: str) -> str:
+def _escape(text: str) -> str:
     return text.replace("[", r"\[")  # customers' words are no markup of rich's
 
 

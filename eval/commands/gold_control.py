@@ -27,14 +27,14 @@ examples:
 _SENTENCES = 3
 
 
-def beginning(text: str) -> str:
+def first_sentences(text: str) -> str:
     """Return the first three sentences."""
     spans = split_sentences(text)[:_SENTENCES]
     return text[: spans[-1].end] if spans else text
 
 
 def controls(questions: Sequence[GoldenQuestion], parts: PipelineParts) -> Iterator[dict[str, bool]]:
-    """Yield for each question with an entry, and a wrong document found, what counts as right."""
+    """Yield the verdicts for each question with an entry and a wrong document found."""
     generation = parts.store.require_generation()
     for question in questions:
         if not question.answerable or gold_kind(question) != "entry":
@@ -45,8 +45,8 @@ def controls(questions: Sequence[GoldenQuestion], parts: PipelineParts) -> Itera
             text = parts.store.document(wrong[0], generation).text
             yield {
                 "wrong_document": is_right_reply(question, text),
-                "wrong_document_beginning": is_right_reply(question, beginning(text)),
-                "known_answer_beginning": is_right_reply(question, beginning(question.answers[0])),
+                "wrong_document_beginning": is_right_reply(question, first_sentences(text)),
+                "known_answer_beginning": is_right_reply(question, first_sentences(question.answers[0])),
             }
 
 

@@ -26,7 +26,7 @@ from eval.core.knowledge import open_parts
 from eval.core.question_sets import QuestionSet
 from eval.core.runs import Run
 from eval.core.tables import flat_rows
-from eval.refusal.benchmark import By, measure_refusal, of_another_product
+from eval.refusal.benchmark import By, as_unanswerable, measure_refusal
 from ingest.golden import load_questions
 from rag.schema import Language
 from rag.terminal import terminal_language
@@ -76,8 +76,8 @@ def _chosen_set(arguments: argparse.Namespace) -> QuestionSet:
     one = one_set(arguments)
     if arguments.other is None:
         return one
-    others = QuestionSet("other", None, of_another_product(load_questions(arguments.other)))
-    return replace(one, questions=one.questions + others.drawn(arguments.limit, arguments.seed).questions)
+    others = QuestionSet("other", None, as_unanswerable(load_questions(arguments.other)))
+    return replace(one, questions=one.questions + others.draw_sample(arguments.limit, arguments.seed).questions)
 
 
 def main(argv: Sequence[str]) -> int:

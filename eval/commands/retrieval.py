@@ -55,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def print_figures(summary: Mapping[str, object], console: Console, language: Language) -> None:
-    """Print a row a set where there are several, then what holds for all, each set counting alike."""
+    """Print a row for each of several sets, then the means, each set counting alike."""
     by_set, times = summary["by_set"], summary["latency_ms"]
     assert isinstance(by_set, dict) and isinstance(times, dict)
     if len(by_set) > 1:
@@ -79,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def work(name: str) -> None:
         asked = QuestionSet.for_other_language if arguments.other_language else QuestionSet.with_relevant
-        sets = [asked(one).drawn(arguments.limit, arguments.seed) for one in chosen_sets(arguments)]
+        sets = [asked(one).draw_sample(arguments.limit, arguments.seed) for one in chosen_sets(arguments)]
         settings = chosen_settings(arguments)
         kept = Run.named(name, settings)
         embedder = open_embedder(settings)

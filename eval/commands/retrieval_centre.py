@@ -34,7 +34,7 @@ def mean_token(states: Sequence[FloatMatrix]) -> FloatMatrix:
 
 
 def main() -> int:
-    """Find it and write it; return the exit code."""
+    """Compute and write it; return the exit code."""
     try:
         settings = load_settings()
         embedder = OpenVinoEmbedder(openvino_folder(settings), settings.embedder_threads)

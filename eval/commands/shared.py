@@ -16,7 +16,7 @@ from rich.progress import Progress as ProgressBar
 from rich.table import Table
 
 from eval.core.progress import Progress
-from eval.core.question_sets import GOLDEN_DIR, KNOWLEDGE_DIR, QuestionSet, kept_questions, sets_in
+from eval.core.question_sets import GOLDEN_DIR, KNOWLEDGE_DIR, QuestionSet, sets_in, stored_questions
 from eval.core.runs import checked_name
 from ingest.console import ProgressConsole
 from rag.errors import AnswerdeskError, SettingsError
@@ -33,7 +33,7 @@ exit codes: 0 measured, 2 usage, 3 no knowledge base or nothing to ingest, 4 no 
 
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:
-    """Add what every command has that keeps a run."""
+    """Add the options of commands that keep a run."""
     parser.add_argument("--seed", type=int, default=0, help="of what is drawn by chance  随机种子")
     parser.add_argument("--run", default="", metavar="NAME", help="name of the run, new or unfinished  运行名称")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to FILE  将指标写入文件")
@@ -77,7 +77,7 @@ def chosen_settings(arguments: argparse.Namespace) -> Settings:
 
 
 def chosen_sets(arguments: argparse.Namespace, sample: Path | None = KNOWLEDGE_DIR) -> list[QuestionSet]:
-    """Return what is to be asked, before anything is drawn.
+    """Return the question sets, before sampling.
 
     Corpora with their questions, the sets of a folder, or a knowledge base, with the regression questions that it keeps
     where no others are given; with none of these, the sample questions, of the ``sample`` documents or, where that is
@@ -86,7 +86,7 @@ def chosen_sets(arguments: argparse.Namespace, sample: Path | None = KNOWLEDGE_D
     folder = getattr(arguments, "sets", None)
     if arguments.kb and (arguments.corpus or folder):
         raise SettingsError(reason=translate("eval.corpus_or_kb", terminal_language()))
-    if arguments.kb and not arguments.questions and (kept := kept_questions(chosen_settings(arguments))):
+    if arguments.kb and not arguments.questions and (kept := stored_questions(chosen_settings(arguments))):
         return [QuestionSet(arguments.kb, None, kept)]
     if arguments.kb or (arguments.questions and not arguments.corpus and not folder):
         return [QuestionSet.load(None, path) for path in arguments.questions or [GOLDEN_DIR]]
@@ -107,7 +107,7 @@ def only_set(sets: Sequence[QuestionSet]) -> QuestionSet:
 
 def one_set(arguments: argparse.Namespace, sample: Path | None = KNOWLEDGE_DIR) -> QuestionSet:
     """Return the one set that was chosen, with the questions that ``--limit`` and ``--seed`` draw."""
-    return only_set(chosen_sets(arguments, sample)).drawn(arguments.limit, arguments.seed)
+    return only_set(chosen_sets(arguments, sample)).draw_sample(arguments.limit, arguments.seed)
 
 
 def run_name(arguments: argparse.Namespace) -> str:
@@ -131,12 +131,12 @@ def finish(arguments: argparse.Namespace, work: Callable[[str], None]) -> int:
     """Do the work of a run that can be resumed, under its name, and return the command's exit code."""
     name = str(arguments.run)
 
-    def named() -> None:
+    def work_on_run() -> None:
         nonlocal name
         name = run_name(arguments)
         work(name)
 
-    return exit_code(named, lambda: translate("eval.resume", terminal_language(), run=name))
+    return exit_code(work_on_run, lambda: translate("eval.resume", terminal_language(), run=name))
 
 
 def measure(work: Callable[[], int | None]) -> int:
@@ -157,22 +157,22 @@ def model_line(summary: Mapping[str, object], language: Language) -> str:
 
 
 def print_machine(load: float, console: Console, language: Language) -> None:
-    """Print how busy the machine was: its load average, and its cores."""
+    """Print the machine's load average and its cores."""
     print_line(console, translate("bench_load.machine", language, load=load, cores=os.cpu_count()))
 
 
 def load_average() -> float:
-    """Return how many processes wanted a processor in the last minute, on average."""
+    """Return the load average of the last minute."""
     return round(os.getloadavg()[0], 2)
 
 
 def is_agreed(question: str) -> bool:
-    """Ask at the terminal; False where nobody is there."""
+    """Ask at the terminal; False without one."""
     return sys.stdin.isatty() and input(question).strip().lower() in {"y", "yes", "是"}
 
 
 def print_line(console: Console, text: str) -> None:
-    """Print a line as it is: nothing in it is rich's markup, and a narrow terminal does not break it."""
+    """Print a line as it is: without rich's markup, and unbroken by a narrow terminal."""
     console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
@@ -198,7 +198,7 @@ def question_bar(console: Console, *, disable: bool = False) -> ProgressBar:
 
 @contextmanager
 def counted_steps(console: Console, name: str, total: int | None) -> Iterator[Callable[[], None]]:
-    """Draw a bar, if the console is a terminal, and give what moves it one step on."""
+    """Draw a bar, if the console is a terminal, and yield the function that advances it."""
     with question_bar(console, disable=not console.is_terminal) as bar:
         task = bar.add_task(name, total=total)
         yield lambda: bar.advance(task)

@@ -26,13 +26,13 @@ from eval.commands.shared import (
     question_bar,
     write_json,
 )
-from eval.core.question_sets import GOLDEN_DIR, KNOWLEDGE_DIR, drawn
+from eval.core.question_sets import GOLDEN_DIR, KNOWLEDGE_DIR, draw_sample
 from eval.core.runs import Run
 from eval.core.tables import part_of
 from eval.train.background import TrainingProcess
 from eval.train.findings import HEADS, ArmName, Findings, cells, findings_of, remarks
 from eval.train.lora import LoraOptions, TrainingProgress, TrainingState, read_state
-from eval.train.questions import kept_cases, load_training_cases
+from eval.train.questions import load_training_cases, stored_cases
 from eval.train.tuning import Source, TrainingPlan, Tuning, TuningOptions, open_tuning
 from rag.errors import SettingsError
 from rag.schema import Language
@@ -104,18 +104,18 @@ def _share(text: str) -> float:
 
 
 def sources_of(arguments: argparse.Namespace, settings: Settings) -> list[Source]:
-    """Return the questions with what they are asked of.  Raises ``SettingsError`` where one is missing."""
+    """Return the questions with their documents.  Raises ``SettingsError`` where any are missing."""
     if arguments.kb:
         if arguments.docs:
             raise _unusable("no_source")
-        given = [load_training_cases(path) for path in arguments.questions] or [kept_cases(settings)]
-        cases = [case for some in given for case in drawn(some, arguments.limit, arguments.seed)]
+        given = [load_training_cases(path) for path in arguments.questions] or [stored_cases(settings)]
+        cases = [case for some in given for case in draw_sample(some, arguments.limit, arguments.seed)]
         return [Source(arguments.kb, None, tuple(cases))]
     if len(arguments.questions) != len(arguments.docs):
         raise _unusable("as_many", questions=len(arguments.questions), docs=len(arguments.docs))
     pairs = list(zip(arguments.questions, arguments.docs, strict=True)) or [(GOLDEN_DIR, KNOWLEDGE_DIR)]
     return [
-        Source(path.stem, docs, drawn(load_training_cases(path), arguments.limit, arguments.seed))
+        Source(path.stem, docs, draw_sample(load_training_cases(path), arguments.limit, arguments.seed))
         for path, docs in pairs
     ]
 
@@ -142,11 +142,11 @@ def main(argv: Sequence[str]) -> int:
         with progress_in(console) as shown:
             tuning = open_tuning(options, settings, sources_of(arguments, settings), run, shown)
             prepared = tuning.prepare(shown)
-        _tell(tuning, prepared, console, language)
+        _print_plan(tuning, prepared, console, language)
         if not (arguments.yes or read_state(tuning.folder).step or is_agreed(translate("eval_train.ask", language))):
             print_line(console, translate("eval_train.not_begun", language))
             return
-        found = _found(tuning, arguments, console, language)
+        found = _train_and_measure(tuning, arguments, console, language)
         print_findings(found, console, language)
         tuning.tidy(found)
         print_line(console, translate("eval.records", language, records=tuning.kept.folder))
@@ -155,8 +155,8 @@ def main(argv: Sequence[str]) -> int:
     return finish(arguments, work)
 
 
-def _tell(tuning: Tuning, prepared: TrainingPlan, console: Console, language: Language) -> None:
-    """Print how many examples there are, how long it will take, and which questions gave none."""
+def _print_plan(tuning: Tuning, prepared: TrainingPlan, console: Console, language: Language) -> None:
+    """Print the number of examples, the time it will take, and the questions without one."""
     training, measuring = (seconds / _SECONDS_A_MINUTE for seconds in tuning.seconds(prepared))
     counts = {"examples": prepared.examples, "checks": prepared.checks, "questions": prepared.questions}
     words = translate("eval_train.prepared", language, training=training, measuring=measuring, **counts)
@@ -167,21 +167,21 @@ def _tell(tuning: Tuning, prepared: TrainingPlan, console: Console, language: La
         print_line(console, translate("eval_train.left_out", language, said=comma.join(reasons)))
 
 
-def _found(tuning: Tuning, arguments: argparse.Namespace, console: Console, language: Language) -> Findings:
-    """Train, make the models and measure them, each as far as the run has not done it."""
-    state = _trained(tuning, language)
+def _train_and_measure(tuning: Tuning, arguments: argparse.Namespace, console: Console, language: Language) -> Findings:
+    """Train, make the models and measure them, unless the run did it before."""
+    state = _train(tuning, language)
     key = "trained_early" if state.stopped_early else "trained"
     after = state.best_loss if state.best_loss is not None else state.losses[-1]
     print_line(console, translate(f"eval_train.{key}", language, steps=state.step, after=after))
-    made = tuning.make_models(partial(_shown, language))
+    made = tuning.make_models(partial(_show_step, language))
     if "adapter" in tuning.arms and "adapter" not in made:
         print_line(console, translate("eval_train.no_adapters", language))
     with progress_in(console) as shown:
         outcomes = tuning.measure(made, shown)
-    return tuning.findings(outcomes, made, state, _others(made, arguments))
+    return tuning.findings(outcomes, made, state, _other_measurements(made, arguments))
 
 
-def _trained(tuning: Tuning, language: Language) -> TrainingState:
+def _train(tuning: Tuning, language: Language) -> TrainingState:
     state = read_state(tuning.folder)
     if state.over:
         return state
@@ -192,7 +192,7 @@ def _trained(tuning: Tuning, language: Language) -> TrainingState:
 
 @contextmanager
 def _training_bar(language: Language) -> Iterator[Callable[[TrainingProgress], None]]:
-    """Show how many tokens of how many were learnt, and for how long it will go on."""
+    """Show the tokens learnt, their total, and the time left."""
     if not sys.stderr.isatty():
         with progress(translate("eval_train.training", language), sys.stderr, in_bytes=False) as update:
             yield lambda one: update(one.tokens, one.all_tokens)
@@ -208,12 +208,12 @@ def _training_bar(language: Language) -> Iterator[Callable[[TrainingProgress], N
         yield show
 
 
-def _shown(language: Language, key: str, what: str) -> AbstractContextManager[Update]:
+def _show_step(language: Language, key: str, what: str) -> AbstractContextManager[Update]:
     words = translate(f"eval_train.{key}", language, what=what)
     return progress(words, sys.stderr, in_bytes=key in ("checking", "sending"))
 
 
-def _others(made: Mapping[ArmName, str], arguments: argparse.Namespace) -> dict[str, dict[str, str]]:
+def _other_measurements(made: Mapping[ArmName, str], arguments: argparse.Namespace) -> dict[str, dict[str, str]]:
     """Return the other measurements of the base and the tuned model: attacks obeyed, functions that pass."""
     found: dict[str, dict[str, str]] = {}
     commands = {"attacks": benchmark_main("attacks") if arguments.attacks else None, "code": code_command.main}
@@ -237,7 +237,7 @@ def _others(made: Mapping[ArmName, str], arguments: argparse.Namespace) -> dict[
 
 
 def print_findings(findings: Findings, console: Console, language: Language) -> None:
-    """Print the table of models, the verdict, and what must be said beside it."""
+    """Print the table of models, the verdict, and its remarks."""
     table = headed_table((f"eval_train.{name}" for name in HEADS), "", language)
     table.title = translate("eval_train.title", language, name=findings.model)
     for arm in findings.arms:

@@ -47,12 +47,12 @@ def values_of(run: Run, arm: RunArm = "own") -> Values:
         case "answers":
             scores = scores_of(run.questions(), run.records(RECORDS), arm) if arm in ARMS else []
             if not scores:
-                raise _arm_missing(run, arm)
-            return {name: _present(scores, name) for name in ("right", "token_f1", "rouge_l", "supported_share")}
+                raise _missing_arm(run, arm)
+            return {name: _known_values(scores, name) for name in ("right", "token_f1", "rouge_l", "supported_share")}
         case "desk":
             outcomes = outcomes_of(run.questions_as(CASES), run.records(DESK_RECORDS), arm) if arm != "floor" else ()
             if not outcomes:
-                raise _arm_missing(run, arm)
+                raise _missing_arm(run, arm)
             names = DESK_MEASURES if arm == "own" else ("right", "facts_sent", "right_document_shown")
             by_measure = {name: values_by_case(outcomes, name) for name in names}
             return {name: values for name, values in by_measure.items() if values}
@@ -71,7 +71,7 @@ def values_of(run: Run, arm: RunArm = "own") -> Values:
     raise SettingsError(reason=translate("eval.run_damaged", terminal_language(), path=run.folder / "run.json"))
 
 
-def _arm_missing(run: Run, arm: RunArm) -> SettingsError:
+def _missing_arm(run: Run, arm: RunArm) -> SettingsError:
     return SettingsError(reason=translate("eval.arm_missing", terminal_language(), run=run.folder.name, arm=arm))
 
 
@@ -99,7 +99,7 @@ def arm_of(name: str) -> tuple[str, RunArm]:
     return name, "own"
 
 
-def _present(scores: Sequence[Score], name: str) -> dict[str, float]:
+def _known_values(scores: Sequence[Score], name: str) -> dict[str, float]:
     found = {score.question_id: getattr(score, name) for score in scores}
     return {key: float(value) for key, value in found.items() if value is not None}
 
@@ -173,7 +173,7 @@ def compare_runs(first: str, second: str, settings: Settings) -> RunComparison:
         key: outcome_of(other[shared[0]][key] - one[shared[0]][key])
         for key in sorted(one[shared[0]].keys() & other[shared[0]].keys())
     }
-    measures = tuple(compared(measure, one[measure], other[measure]) for measure in shared)
+    measures = tuple(compare_values(measure, one[measure], other[measure]) for measure in shared)
     tokens = _tokens(*(evidence_tokens(run, arm) for run, arm in sides))
     return RunComparison(first, second, measures, outcomes, tokens)
 
@@ -186,10 +186,10 @@ def _tokens(first: dict[str, float], second: dict[str, float]) -> EvidenceTokens
     return EvidenceTokens(before / len(shared), after / len(shared), round(after / before, 4))
 
 
-def compared(measure: str, first: Mapping[str, float], second: Mapping[str, float]) -> Comparison:
+def compare_values(measure: str, first: Mapping[str, float], second: Mapping[str, float]) -> Comparison:
     """Compare values by question id, of the questions that are in both.
 
-    >>> one = compared("right", {"a": 0.0, "b": 1.0, "c": 1.0}, {"a": 1.0, "b": 1.0, "d": 0.0})
+    >>> one = compare_values("right", {"a": 0.0, "b": 1.0, "c": 1.0}, {"a": 1.0, "b": 1.0, "d": 0.0})
     >>> one.n, one.wins, one.ties, one.losses, one.p_value
     (2, 1, 1, 0, 1.0)
     """
@@ -211,12 +211,12 @@ def compared(measure: str, first: Mapping[str, float], second: Mapping[str, floa
 
 
 def outcome_of(difference: float) -> Outcome:
-    """Return what a difference, second less first, is to the second run."""
+    """Return the second run's outcome by the difference, second less first."""
     return "win" if difference > 0 else "loss" if difference < 0 else "tie"
 
 
 def sign_test(wins: int, losses: int) -> float:
-    """Return how probable a result as lopsided is where either side wins with probability 1/2; ties do not count."""
+    """Return the probability of a result as lopsided if either side wins with probability 1/2; ties do not count."""
     decided = wins + losses
     tail = sum(math.comb(decided, count) for count in range(min(wins, losses) + 1))
     return min(1.0, float(2 * tail / 2**decided))
@@ -224,7 +224,7 @@ def sign_test(wins: int, losses: int) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A run's result for a question; what its command does not measure is empty.
+    """A run's result for a question; fields that its command does not measure are empty.
 
     ``reply`` is the answer, ``documents`` the ranking, best first, ``probability`` that the answer is there.  ``error``
     is an error's class name.
@@ -272,7 +272,7 @@ def side_by_side(first: Run, second: Run) -> tuple[Compared, ...]:
         if (key := question.question_id) in before and key in after
     ]
     order = {"loss": 0, "win": 1, "tie": 2}
-    return tuple(sorted(found, key=lambda compared: order[compared.outcome]))
+    return tuple(sorted(found, key=lambda one: order[one.outcome]))
 
 
 def results_of(run: Run) -> Mapping[str, Result]:

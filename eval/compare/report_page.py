@@ -8,7 +8,7 @@ from typing import Literal
 
 from eval.answers.asking import RECORDS
 from eval.answers.metrics import wanted_words
-from eval.answers.scores import wrong
+from eval.answers.scores import wrong_scores
 from eval.benches import benchmark_module
 from eval.code.report import failed_attempts, overview
 from eval.code.report import page_section as code_section
@@ -39,7 +39,7 @@ def style(name: Literal["page", "plots"]) -> str:
 
 
 def page(runs: Sequence[Run], comparisons: Sequence[tuple[str, str, Sequence[Comparison]]], language: Language) -> str:
-    """Return the page; it needs nothing but itself.  Raises ``SettingsError`` where a run is not finished."""
+    """Return the self-contained page.  Raises ``SettingsError`` where a run is not finished."""
     parts = [f'<p class="note">{escape(translate("eval_report.how_to_read", language))}</p>']
     parts += [_section(run, language) for run in runs]
     parts.append(overview([run for run in runs if run.identity().get("command") == "code"], language))
@@ -48,7 +48,7 @@ def page(runs: Sequence[Run], comparisons: Sequence[tuple[str, str, Sequence[Com
 
 
 def document(title: str, body: str, language: Language) -> str:
-    """Return a whole HTML document that needs nothing but itself; ``body`` is HTML."""
+    """Return a self-contained HTML document; ``body`` is HTML."""
     heading, styles = escape(title), style("page") + style("plots")
     return (
         f'<!doctype html><html lang="{language}"><meta charset="utf-8">'
@@ -62,7 +62,7 @@ def _section(run: Run, language: Language) -> str:
     command = str(identity.get("command"))
     plots = run_plots(run, language)
     heading = f"{run.folder.name}: {translate('eval_report.' + command, language)}"
-    wrong_of = {"answers": _wrong, "desk": lost_cases, "code": failed_attempts}
+    wrong_of = {"answers": _wrong_answers, "desk": lost_cases, "code": failed_attempts}
     wrong_ones = wrong_of[command](run, language) if command in wrong_of else ""
     return f"<h2>{escape(heading)}</h2>{_identity(identity, figures, language)}{plots}{wrong_ones}"
 
@@ -162,7 +162,7 @@ def _refusal(figures: Figures, language: Language) -> str:
 
 
 def _bars(figures: Figures, names: Sequence[str], language: Language, arm: str = "", group: int = 0) -> list[Bar]:
-    """Return a bar for each figure that is known, with its interval where there is one."""
+    """Return a bar for each known figure, with its interval, if any."""
     bars = []
     for name in names:
         value, known = figures.get(name), part_of(figures, "intervals").get(name)
@@ -191,12 +191,12 @@ def _is_number(cell: str) -> bool:
     return cell.replace(".", "", 1).isdigit()
 
 
-def _wrong(run: Run, language: Language) -> str:
+def _wrong_answers(run: Run, language: Language) -> str:
     questions, records = run.questions(), run.records(RECORDS)
     asked = {question.question_id: question for question in questions}
     replies = {one.question_id: one.answer.text for one in records if one.arm == "own" and one.answer}
     rows = []
-    for score in wrong(questions, records)[:_WRONG_SHOWN]:
+    for score in wrong_scores(questions, records)[:_WRONG_SHOWN]:
         question = asked[score.question_id]
         where = translate(f"eval_report.lost_{score.lost_in}", language) if score.lost_in else ""
         reply = replies.get(score.question_id, "")

@@ -47,7 +47,7 @@ def knowledge_of(
     progress: Progress = SILENT,
     leave_out: frozenset[Path] = frozenset(),
 ) -> Settings:
-    """Return the settings of a knowledge base that holds a corpus; it is ingested where that was not done before.
+    """Return the settings of a knowledge base that holds a corpus, which is ingested the first time.
 
     It is kept under ``settings.data_dir / "runs" / "knowledge"``, named by what it is made of, so the desk's own
     knowledge bases are never touched.  ``leave_out`` are absolute paths of files that do not belong to the corpus.
@@ -64,7 +64,7 @@ def knowledge_of(
 
 
 def fingerprint(corpus: Path, model_id: str, chunk_tokens: int, leave_out: frozenset[Path] = frozenset()) -> str:
-    """Name what an index depends on: the files' names and contents, the embedder, and the way of cutting."""
+    """Hash what an index depends on: the files' names and contents, the embedder, and the chunker."""
     digest = hashlib.sha256(f"{corpus.name}\n{model_id}\n{chunker_version(chunk_tokens)}\n".encode())
     digest.update(CENTRE_PATH.read_bytes())
     for file in sorted(corpus.rglob("*")) if corpus.is_dir() else [corpus]:

@@ -12,7 +12,7 @@ IngestReport = Callable[[IngestProgress], None]
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where progress is reported; by default nowhere.
+    """Receivers of progress; by default none.
 
     ``questions`` takes the name of a question set, the questions done (0: the set begins) and its questions in all.
     ``ingest`` is entered for each corpus that has to be ingested first, and gives the function that takes its progress.
@@ -25,7 +25,7 @@ class Progress:
 SILENT = Progress()
 
 
-def counted(progress: Progress, name: str, total: int) -> Callable[[object], None]:
+def question_counter(progress: Progress, name: str, total: int) -> Callable[[object], None]:
     """Report that a set begins, and return a function that reports one more question at each call."""
     progress.questions(name, 0, total)
     numbers = itertools.count(1)

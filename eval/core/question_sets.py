@@ -48,7 +48,7 @@ class QuestionSet:
     def with_relevant(self) -> "QuestionSet":
         """Return the questions that say which documents answer them.  Raises ``SettingsError`` when none does."""
         usable = tuple(one for one in self.questions if one.answerable and one.relevant)
-        return self._with(usable, "eval.no_relevant")
+        return self._with_questions(usable, "eval.no_relevant")
 
     def for_other_language(self) -> "QuestionSet":
         """Return the questions whose answer is in two languages, without the documents of the question's own.
@@ -60,21 +60,21 @@ class QuestionSet:
             for one in self.questions
             if one.answerable and one.in_other_language
         )
-        return self._with(usable, "eval.no_other_language")
+        return self._with_questions(usable, "eval.no_other_language")
 
     def answerable(self) -> "QuestionSet":
         """Return the questions whose answer is known.  Raises ``SettingsError`` when none is."""
         usable = tuple(one for one in self.questions if one.answerable and (one.key_points or one.answers))
-        return self._with(usable, "eval.no_answerable")
+        return self._with_questions(usable, "eval.no_answerable")
 
-    def _with(self, usable: tuple[GoldenQuestion, ...], missing: str) -> "QuestionSet":
+    def _with_questions(self, usable: tuple[GoldenQuestion, ...], missing: str) -> "QuestionSet":
         if not usable:
             raise SettingsError(reason=translate(missing, terminal_language(), questions=self.name))
         return replace(self, questions=usable)
 
-    def drawn(self, limit: int, seed: int) -> "QuestionSet":
+    def draw_sample(self, limit: int, seed: int) -> "QuestionSet":
         """Return ``limit`` of the questions, by the seed; all where it is not positive."""
-        return replace(self, questions=drawn(self.questions, limit, seed))
+        return replace(self, questions=draw_sample(self.questions, limit, seed))
 
 
 def sets_in(folder: Path) -> list[QuestionSet]:
@@ -89,7 +89,7 @@ def sets_in(folder: Path) -> list[QuestionSet]:
     return [QuestionSet.load(corpus, corpus.with_name(QUESTIONS_NAME)) for corpus in found]
 
 
-def kept_questions(settings: Settings) -> tuple[GoldenQuestion, ...]:
+def stored_questions(settings: Settings) -> tuple[GoldenQuestion, ...]:
     """Return the regression questions that a knowledge base keeps; the quote of their answer counts as the answer.
 
     Raises ``KnowledgeBaseMissing``.
@@ -114,7 +114,7 @@ def kept_questions(settings: Settings) -> tuple[GoldenQuestion, ...]:
     )
 
 
-def by_name(sets: Sequence[QuestionSet]) -> dict[str, QuestionSet]:
+def index_by_name(sets: Sequence[QuestionSet]) -> dict[str, QuestionSet]:
     """Return the sets by their names; the second of a name gets its place behind it."""
     named: dict[str, QuestionSet] = {}
     for number, one in enumerate(sets):
@@ -122,7 +122,7 @@ def by_name(sets: Sequence[QuestionSet]) -> dict[str, QuestionSet]:
     return named
 
 
-def drawn(questions: Sequence[Item], limit: int, seed: int) -> tuple[Item, ...]:
+def draw_sample(questions: Sequence[Item], limit: int, seed: int) -> tuple[Item, ...]:
     """Return ``limit`` items in their order, the same for the same seed; all of them where it is not positive."""
     if not 0 < limit < len(questions):
         return tuple(questions)

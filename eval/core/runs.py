@@ -54,7 +54,7 @@ class Run:
 
     @classmethod
     def named(cls, name: str, settings: Settings) -> "Run":
-        """Return the run of that name, which need not exist yet.  Raises ``SettingsError`` for what can be no name."""
+        """Return the run of that name, which need not exist yet.  Raises ``SettingsError`` for an invalid name."""
         return cls(settings.data_dir / "runs" / checked_name(name))
 
     @classmethod
@@ -100,9 +100,9 @@ class Run:
         try:
             found = json.loads((self.folder / "run.json").read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise self._damaged("run.json") from error
+            raise self._damage_error("run.json") from error
         if not isinstance(found, dict):
-            raise self._damaged("run.json")
+            raise self._damage_error("run.json")
         return found
 
     def questions(self) -> tuple[GoldenQuestion, ...]:
@@ -115,7 +115,7 @@ class Run:
             text = (self.folder / "questions.jsonl").read_text(encoding="utf-8")
             return tuple(adapter.validate_json(line) for line in text.split("\n") if line)
         except (OSError, ValidationError) as error:
-            raise self._damaged("questions.jsonl") from error
+            raise self._damage_error("questions.jsonl") from error
 
     def records(self, adapter: TypeAdapter[RecordType]) -> list[RecordType]:
         """Return the records so far."""
@@ -131,16 +131,16 @@ class Run:
         try:
             found = json.loads((self.folder / "figures.json").read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise self._damaged("figures.json") from error
+            raise self._damage_error("figures.json") from error
         assert isinstance(found, dict)
         return found
 
-    def _damaged(self, name: str) -> SettingsError:
+    def _damage_error(self, name: str) -> SettingsError:
         return SettingsError(reason=translate("eval.run_damaged", terminal_language(), path=self.folder / name))
 
 
 def checked_name(name: str) -> str:
-    """Return a run's name, new or not.  Raises ``SettingsError`` for what would lead out of the folder of runs."""
+    """Return a run's name, new or not.  Raises ``SettingsError`` if it leads out of the folder of runs."""
     if _NAME.fullmatch(name) is None:
         raise SettingsError(reason=translate("eval.run_name", terminal_language(), run=printable(name[:_LONGEST_NAME])))
     return name

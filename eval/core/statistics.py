@@ -43,7 +43,7 @@ def rounded(value: float) -> float:
 
 
 def rounded_mean(values: Sequence[float | bool | None]) -> float | None:
-    """Return the mean of the values that are known, with four digits; None where none is.
+    """Return the mean of the known values, with four digits; None without any.
 
     >>> rounded_mean([True, None, False, False]), rounded_mean([])
     (0.3333, None)
@@ -116,7 +116,7 @@ class LogisticFit:
 def fit_logistic(signals: Matrix, labels: Labels, penalty: float = 1.0) -> LogisticFit:
     """Fit signals [n, columns] to labels [n], of which both kinds must be there.
 
-    A column that is the same everywhere gets the weight 0.
+    A constant column gets the weight 0.
     """
     if not (labels.any() and (~labels).any()):
         raise ValueError(f"both kinds of labels are needed, there are {labels.sum()} of {len(labels)}")
@@ -165,15 +165,15 @@ def folds(labels: Labels, count: int, seed: int) -> Iterator[tuple[Labels, Label
 
 
 def held_out_logits(signals: Matrix, labels: Labels, count: int, seed: int) -> Matrix:
-    """Return each row's logit, [n], by a fit that has not seen it."""
+    """Return each row's logit, [n], by a fit on the other folds."""
     logits = np.empty(len(labels))
     for training, held_out in folds(labels, count, seed):
         logits[held_out] = fit_logistic(signals[training], labels[training]).logits(signals[held_out])
     return logits
 
 
-def refused_when_held_out(signals: Matrix, labels: Labels, false_refusals: float, count: int, repeats: int) -> Matrix:
-    """Return, for each row, how often it is refused when threshold and weights come from the other folds, [n]."""
+def held_out_refusals(signals: Matrix, labels: Labels, false_refusals: float, count: int, repeats: int) -> Matrix:
+    """Return each row's rate of refusal, [n], with threshold and weights from the other folds."""
     refused = np.zeros(len(labels))
     for seed in range(repeats):
         for training, held_out in folds(labels, count, seed):
@@ -185,7 +185,7 @@ def refused_when_held_out(signals: Matrix, labels: Labels, false_refusals: float
 
 @dataclass(frozen=True, slots=True)
 class CrossValidatedFit:
-    """A fit on all rows, and what such fits do on rows that they have not seen.
+    """A fit on all rows, and the results of such fits on held-out rows.
 
     ``logits`` and ``refused`` are [n]: each row's mean logit, and how often it is refused where weights and threshold
     come from the other folds.  ``threshold`` is a logit: it leaves ``FALSE_REFUSALS`` of the positives refused.
@@ -212,7 +212,7 @@ def cross_validated_fit(signals: Matrix, labels: Labels) -> CrossValidatedFit:
     return CrossValidatedFit(
         fit=fit_logistic(signals, labels),
         logits=logits,
-        refused=refused_when_held_out(signals, labels, FALSE_REFUSALS, FOLDS, REPEATS),
+        refused=held_out_refusals(signals, labels, FALSE_REFUSALS, FOLDS, REPEATS),
         threshold=threshold_at(logits, labels, FALSE_REFUSALS),
     )
 

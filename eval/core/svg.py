@@ -63,7 +63,7 @@ def _bar(bar: Bar, top: int, scale: float) -> str:
 
 
 def reliability_chart(title: str, across: str, upward: str, points: Sequence[Point]) -> str:
-    """Return the said probabilities against the true shares; on the diagonal the two agree."""
+    """Return the predicted probabilities against the true shares; on the diagonal the two agree."""
     side = _SQUARE - 2 * _MARGIN
     zero, one = _MARGIN, _MARGIN + side
     rows = [

@@ -13,12 +13,12 @@ def flat_rows(values: Mapping[str, object], skip: Sequence[str], prefix: str = "
         if isinstance(value, Mapping):
             rows += flat_rows(value, (), prefix=f"{prefix}{name}.")
         else:
-            rows.append((prefix + name, shown_figure(value)))
+            rows.append((prefix + name, format_figure(value)))
     return rows
 
 
 def part_of(values: object, *path: str) -> Mapping[str, object]:
-    """Return the figures that stand under these names in others, as JSON has them; none where there are none.
+    """Return the figures nested under these names, as in JSON; empty if missing.
 
     >>> part_of({"arms": {"product": {"n": 3}}}, "arms", "product"), part_of({"arms": None}, "arms", "raw")
     ({'n': 3}, {})
@@ -28,14 +28,14 @@ def part_of(values: object, *path: str) -> Mapping[str, object]:
     return values if isinstance(values, Mapping) else {}
 
 
-def shown_figure(value: object) -> str:
-    """Return a figure as it stands in a table: three digits, both ends of a range, a stroke for none.
+def format_figure(value: object) -> str:
+    """Format a figure for a table: three digits, both ends of a range, a dash for none.
 
-    >>> shown_figure(0.25), shown_figure(7), shown_figure((0.1, 0.4)), shown_figure(None)
+    >>> format_figure(0.25), format_figure(7), format_figure((0.1, 0.4)), format_figure(None)
     ('0.250', '7', '0.100 – 0.400', '-')
     """
     if isinstance(value, (tuple, list)):
-        return " – ".join(shown_figure(one) for one in value)
+        return " – ".join(format_figure(one) for one in value)
     return "-" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)
 
 

@@ -43,7 +43,7 @@ _PLAIN_PROMPT: dict[Language, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Passages:
-    """What of the documents reached one place: the paths of the documents, their text, and the embedder's tokens."""
+    """The evidence that reached one stage: the documents' paths, their text, and the embedder's tokens."""
 
     documents: tuple[str, ...] = ()
     text: str = ""
@@ -52,7 +52,7 @@ class Passages:
 
 @dataclass(frozen=True, slots=True)
 class Seconds:
-    """Since the question was asked; None where it never came."""
+    """Seconds since the question; None for events that never came."""
 
     evidence: float | None = None
     first_word: float | None = None
@@ -124,12 +124,12 @@ class Desk:
         """
         options = AskOptions(earlier=case.turns[:-1], think=self.think, fresh=True)
         asking = _Asking(case, Record(case.case_id, "own"))
-        with asking.errors_recorded(), closing(self.pipeline.stream(case.question, options)) as events:
+        with asking.record_errors(), closing(self.pipeline.stream(case.question, options)) as events:
             for event in events:
                 asking.take(event, self.pipeline.parts.count_tokens)
                 if isinstance(event, Retrieved) and event.answerable and not self.with_model:
                     break
-        record = asking.finished()
+        record = asking.finish()
         return self._with_drafts(case, record) if self.with_model and self.trace_guards else record
 
     def _with_drafts(self, case: DeskCase, record: Record) -> Record:
@@ -143,7 +143,7 @@ class Desk:
         return replace(record, guards=guards)
 
     def _draft(self, case: DeskCase, think: bool | None) -> str:
-        """Return what the model writes from the same evidence where no guard stops it; empty where it cannot."""
+        """Return the model's reply to the same evidence without guards; empty if impossible."""
         request, _ = self.pipeline.prepare(case.question, earlier=case.turns[:-1])
         request = request if think is None else replace(request, think=think)
 
@@ -169,11 +169,11 @@ def ask_model_alone(case: DeskCase, own: Record, parts: PipelineParts) -> Record
             return "".join(part.text for part in reply if isinstance(part, GeneratedText)).strip()
 
     asking = _Asking(case, Record(case.case_id, "ceiling", shown=own.sent, sent=own.sent))
-    with asking.errors_recorded():
+    with asking.record_errors():
         text = parts.gateway.result(GenerationRequest(blocking(write)))
         answer = plain_answer(text, prompt_language(case.question), parts)
         asking.record = replace(asking.record, answer=answer)
-    return asking.finished()
+    return asking.finish()
 
 
 def _plain_prompt(language: str) -> str:
@@ -199,7 +199,7 @@ def plain_answer(text: str, language: Language, parts: PipelineParts, *, refused
 
 
 def best_match(evidence: Sequence[Evidence]) -> list[Evidence]:
-    """Return the passages whose sentences stand in the best match box: those that may be passed on as they are."""
+    """Return the passages whose sentences are in the best match box: those that may be passed on unchanged."""
     return [one for one in evidence if one.quoted and one.may_be_passed_on]
 
 
@@ -213,7 +213,7 @@ class _Asking:
     _seconds: dict[str, float] = field(default_factory=dict)
 
     def take(self, event: Event, count_tokens: Callable[[str], int]) -> None:
-        """Note what an event tells."""
+        """Record an event."""
         match event:
             case Retrieved():
                 self._mark("evidence")
@@ -226,14 +226,14 @@ class _Asking:
                 self.record = replace(self.record, answer=event.answer, guards=guards)
 
     @contextmanager
-    def errors_recorded(self) -> Iterator[None]:
+    def record_errors(self) -> Iterator[None]:
         """Record an error of this case alone."""
         try:
             yield
         except ONE_QUESTION_ONLY as error:
             self.record = replace(self.record, error=type(error).__name__)
 
-    def finished(self) -> Record:
+    def finish(self) -> Record:
         """Return the record with its times."""
         self._mark("whole")
         return replace(self.record, seconds=Seconds(**self._seconds))
@@ -253,13 +253,13 @@ class _Asking:
             self.record,
             shown=passages(evidence, lambda one: one.text),
             sent=passages([one for one in evidence if one.sent], lambda one: one.sent_text),
-            best=passages(best, _quoted),
-            quoted=passages([one for one in evidence if one.quoted], _quoted),
+            best=passages(best, _quoted_text),
+            quoted=passages([one for one in evidence if one.quoted], _quoted_text),
             answerable=event.answerable,
             probability=event.answerable_probability,
             prompt=_prompt(self.case, evidence),
             guards=GuardTrace(
-                withheld=tuple(text for one in evidence for text in _withheld(one)),
+                withheld=tuple(text for one in evidence for text in _withheld_sentences(one)),
                 cuts_question=without_injection(question) != question,
             ),
         )
@@ -271,10 +271,10 @@ def _prompt(case: DeskCase, evidence: Sequence[Evidence]) -> str:
     return build_messages(visible(case.question), evidence, language, previous)[-1].content
 
 
-def _quoted(passage: Evidence) -> str:
+def _quoted_text(passage: Evidence) -> str:
     return "\n".join(line.text for line in quoted_lines(passage))
 
 
-def _withheld(passage: Evidence) -> list[str]:
+def _withheld_sentences(passage: Evidence) -> list[str]:
     spans = sorted(injection_spans(passage.text), key=lambda one: one.start)
     return [passage.text[one.start : one.end] for one in spans]

@@ -78,7 +78,7 @@ def load_cases(path: Path) -> tuple[DeskCase, ...]:
     return tuple(cases.values())
 
 
-def in_languages(cases: Sequence[DeskCase], languages: str) -> tuple[DeskCase, ...]:
+def select_languages(cases: Sequence[DeskCase], languages: str) -> tuple[DeskCase, ...]:
     """Return the cases in some languages, their codes with commas between; all where it is empty.
 
     Raises ``SettingsError`` where a language has none.
@@ -91,7 +91,7 @@ def in_languages(cases: Sequence[DeskCase], languages: str) -> tuple[DeskCase, .
     return tuple(one for one in cases if not wanted or one.language in wanted)
 
 
-def drawn_by_kind(cases: Sequence[DeskCase], limit: int, seed: int) -> tuple[DeskCase, ...]:
+def draw_by_kind(cases: Sequence[DeskCase], limit: int, seed: int) -> tuple[DeskCase, ...]:
     """Return ``limit`` cases in their order, kinds and languages in the shares that they have; all where it is not > 0.
 
     Every case is as likely to be drawn (systematic sampling through the cases by kind and language).

@@ -65,7 +65,7 @@ class Outcome:
 
     @property
     def draft_right(self) -> bool | None:
-        """Whether the model's own words were right, before a guard stopped them; None where nobody knows them."""
+        """Whether the model's words were right, before a guard stopped them; None if unknown."""
         guards = self.record.guards
         return judge(self.case, Reply(guards.draft)).right if guards.draft else None
 
@@ -98,7 +98,7 @@ def outcomes_of(cases: Sequence[DeskCase], records: Sequence[Record], arm: Arm =
 
 
 def values_by_case(outcomes: Sequence[Outcome], measure: str) -> dict[str, float]:
-    """Return one of ``MEASURES`` by case: 1.0 or 0.0, left out where it is not known."""
+    """Return one of ``MEASURES`` by case: 1.0 or 0.0, omitted if unknown."""
     found = {one.case.case_id: getattr(one, measure) for one in outcomes}
     return {case_id: float(value) for case_id, value in found.items() if value is not None}
 
@@ -162,14 +162,14 @@ def summarise(cases: Sequence[DeskCase], records: Sequence[Record]) -> dict[str,
         "missing_half_named": sum(named) if named else None,
         "right_false_premise": counts(groups["false_premise"])["right"],
         "ceiling": own["ceiling"],
-        "by_kind": _by(outcomes, lambda one: one.case.kind),
-        "by_language": _by(answerable, lambda one: one.case.language),
+        "by_kind": _group_counts(outcomes, lambda one: one.case.kind),
+        "by_language": _group_counts(answerable, lambda one: one.case.language),
         "sizes": sizes,
         "right_of_all": counts(outcomes)["right"],
         "guards": guard_figures(outcomes),
-        "refused_by": {name: _refused_by(group) for name, group in groups.items()},
-        "lost_in": _lost_in(answerable),
-        **_beside(cases, records),
+        "refused_by": {name: _refusal_counts(group) for name, group in groups.items()},
+        "lost_in": _loss_counts(answerable),
+        **_langchain_figures(cases, records),
         "intervals": _intervals(answerable, groups),
         "seconds": _seconds(outcomes),
         "errors": sorted(f"{one.case.case_id}: {one.record.error}" for one in outcomes if one.record.error),
@@ -179,7 +179,7 @@ def summarise(cases: Sequence[DeskCase], records: Sequence[Record]) -> dict[str,
 
 
 def counts(outcomes: Sequence[Outcome]) -> dict[str, int | None]:
-    """Return how many of the cases came through each stage; None where that is known of none."""
+    """Return the number of cases that passed each stage; None if unknown for all."""
     return {name: _count([getattr(one, name) for one in outcomes]) for name in _COUNTED}
 
 
@@ -187,14 +187,14 @@ def guard_figures(outcomes: Sequence[Outcome]) -> dict[str, dict[str, int]]:
     """Return of each guard how many cases it ``stopped`` (``of_answerable``: such that can be answered as a whole).
 
     ``right_stopped`` were right before it and are not after it, ``wrong_stopped`` were wrong before it, of which
-    ``now_right`` are right after it.  ``unknown``: nobody knows what the model would have said.  A thought stops the
+    ``now_right`` are right after it.  ``unknown``: the model's reply is not known.  A thought stops the
     draft that the model writes without one; the injection guard, facts in the passages shown.
     """
     return {name: _guard(outcomes, name) for name in GUARDS}
 
 
 def _guard(outcomes: Sequence[Outcome], name: str) -> dict[str, int]:
-    met = [(one, *_around(one, name)) for one in outcomes if _is_stopped(one, name)]
+    met = [(one, *_right_around(one, name)) for one in outcomes if _is_stopped(one, name)]
     return {
         "stopped": len(met),
         "of_answerable": sum(one.case.answerable is True for one, _, _ in met),
@@ -213,8 +213,8 @@ def _is_stopped(one: Outcome, guard: str) -> bool:
     return one.record.guards.stopped_by == guard
 
 
-def _around(one: Outcome, guard: str) -> tuple[bool | None, bool | None]:
-    """Return whether the case was right before a guard and is right after it."""
+def _right_around(one: Outcome, guard: str) -> tuple[bool | None, bool | None]:
+    """Return whether the case was right before and after a guard."""
     if guard == "injection":
         if not one.case.has_facts:
             return None, None
@@ -228,18 +228,18 @@ def _around(one: Outcome, guard: str) -> tuple[bool | None, bool | None]:
     return one.draft_right, one.right
 
 
-def _refused_by(outcomes: Sequence[Outcome]) -> dict[str, int]:
+def _refusal_counts(outcomes: Sequence[Outcome]) -> dict[str, int]:
     by = [one.record.guards.stopped_by for one in outcomes if one.refused]
     return {name: by.count(name) for name in GUARDS if name in by}
 
 
-def _lost_in(outcomes: Sequence[Outcome]) -> dict[str, int]:
+def _loss_counts(outcomes: Sequence[Outcome]) -> dict[str, int]:
     lost = [one.lost_in for one in outcomes]
     return {name: lost.count(name) for name in LOSSES if name in lost}
 
 
-def _beside(cases: Sequence[DeskCase], records: Sequence[Record]) -> dict[str, object]:
-    """Return the figures of LangChain's tutorial, where it was asked."""
+def _langchain_figures(cases: Sequence[DeskCase], records: Sequence[Record]) -> dict[str, object]:
+    """Return the figures of LangChain's tutorial, if it was asked."""
     outcomes = outcomes_of(cases, records, "langchain")
     if not outcomes:
         return {}
@@ -277,7 +277,7 @@ def _group(case: DeskCase) -> str:
     return "far" if case.kind == FAR else "near"
 
 
-def _by(outcomes: Sequence[Outcome], key: Callable[[Outcome], str]) -> dict[str, dict[str, int | None]]:
+def _group_counts(outcomes: Sequence[Outcome], key: Callable[[Outcome], str]) -> dict[str, dict[str, int | None]]:
     names = dict.fromkeys(map(key, outcomes))
     groups = {name: [one for one in outcomes if key(one) == name] for name in names}
     return {name: {"n": len(group), **counts(group)} for name, group in groups.items()}

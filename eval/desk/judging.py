@@ -103,7 +103,7 @@ def holds_facts(case: DeskCase, text: str) -> bool:
 
 
 def has_gold(paths: Iterable[str], gold_docs: Sequence[str]) -> bool:
-    """Tell whether one of the paths is a gold document's, whatever stands before it.
+    """Tell whether one of the paths ends in a gold document's.
 
     >>> has_gold(["/kb/en/a.md"], ["en/a.md"]), has_gold(["/kb/zen/a.md"], ["en/a.md"])
     (True, False)
@@ -114,7 +114,7 @@ def has_gold(paths: Iterable[str], gold_docs: Sequence[str]) -> bool:
 
 
 def normalise(text: str) -> str:
-    """Return the form in which texts are compared.
+    """Return the text's form for comparisons.
 
     >>> normalise("It keeps **1,024 GB** – 能不能 改？")
     'it keeps 1024gb - ?改?'
@@ -131,7 +131,7 @@ def normalise(text: str) -> str:
 
 
 def holds_phrase(normalised: str, phrase: str) -> bool:
-    """Tell whether a text that is normalised already holds a phrase as a whole.
+    """Tell whether a normalised text contains a whole phrase.
 
     >>> holds_phrase(normalise("up to 15.5 days"), "15"), holds_phrase(normalise("数据不保留"), "保留")
     (False, False)

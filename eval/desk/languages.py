@@ -78,7 +78,7 @@ LANGUAGE_COLUMNS = ("n", "replies", "in_language", "answerable", "right", "refus
 
 
 def is_written_in(text: str, language: str) -> bool | None:
-    """Tell whether a reply is written in a language (ISO 639-1); None where nothing here can tell.
+    """Tell whether a reply is written in a language (ISO 639-1); None if undecidable.
 
     >>> is_written_in("Sie haben 30 Tage Zeit.", "de"), is_written_in("You have 30 days.", "de")
     (True, False)
@@ -123,7 +123,7 @@ def language_figures(outcomes: Sequence[Outcome]) -> dict[str, dict[str, object]
 
 
 def language_rows(figures: Mapping[str, Mapping[str, object]]) -> list[tuple[str, list[str]]]:
-    """Return of each language its name and the cells under ``LANGUAGE_COLUMNS``."""
+    """Return each language's name and its cells under ``LANGUAGE_COLUMNS``."""
     return [(name, [str(group[column]) for column in LANGUAGE_COLUMNS]) for name, group in figures.items()]
 
 
@@ -147,6 +147,6 @@ def _figures(outcomes: Sequence[Outcome]) -> dict[str, object]:
 
 
 def _models_words(one: Outcome) -> str:
-    """Return what the model wrote; empty where it was not asked."""
+    """Return the model's words; empty if it was not asked."""
     answer = one.record.answer
     return one.record.guards.draft or (answer.text if answer is not None and answer.lane == "model" else "")

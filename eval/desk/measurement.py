@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from eval.core.knowledge import knowledge_of
-from eval.core.progress import SILENT, Progress, counted
+from eval.core.progress import SILENT, Progress, question_counter
 from eval.core.runs import Run, keep_asking, knowledge_name
 from eval.desk.asking import ARMS, RECORDS, Arm, Desk, Record, ask_model_alone
 from eval.desk.cases import DeskCase
@@ -70,7 +70,7 @@ def open_desk_parts(documents: Path | None, settings: Settings, progress: Progre
 
 
 def files_about(documents: Path) -> list[Path]:
-    """Return the files that speak of the folder itself, and not to customers: its own README and licence."""
+    """Return the files about the folder itself, not for customers: its README and licence."""
     if not documents.is_dir():
         return []
     return sorted(
@@ -112,7 +112,7 @@ def measure_desk(
     ]
     desk = Desk(Pipeline(parts), options.with_model, options.think, options.trace_guards)
     own: dict[str, Record] = {}
-    report = counted(progress, name, len(items))
+    report = question_counter(progress, name, len(items))
 
     def ask(item: tuple[Arm, DeskCase]) -> Record:
         arm, case = item

@@ -26,7 +26,7 @@ Figures = Mapping[str, object]
 
 
 def funnel_rows(figures: Figures) -> list[tuple[str, int, int, float | None]]:
-    """Return (name, hits, cases, mean tokens) of what is known, from what the agent sees to the answer.
+    """Return (name, hits, cases, mean tokens) of the known stages, from the agent's view to the answer.
 
     Names are keys of the catalogue ``eval_desk``.
     """
@@ -53,13 +53,13 @@ def funnel_rows(figures: Figures) -> list[tuple[str, int, int, float | None]]:
     ]
 
 
-def shown_guards(figures: Figures) -> Sequence[str]:
-    """Return the guards that can have stopped something: without a model, only those before it."""
+def possible_guards(figures: Figures) -> Sequence[str]:
+    """Return the guards that could act: without a model, only those before it."""
     return GUARDS if figures["model"] else GUARDS_BEFORE_THE_MODEL
 
 
 def known_columns(groups: Figures) -> list[str]:
-    """Return the columns of a table of groups of which anything is known."""
+    """Return the columns with any known values, for a table of groups."""
     return [name for name in GROUP_COLUMNS if any(part_of(groups, group).get(name) is not None for group in groups)]
 
 
@@ -83,7 +83,7 @@ def page_section(figures: Figures, language: Language) -> str:
 
 
 def lost_cases(run: Run, language: Language) -> str:
-    """Return a run's lost cases as HTML: what was asked and wanted, what came, and where it was lost."""
+    """Return a run's lost cases as HTML: question, expected facts, reply, and the stage of the loss."""
     lost = [one for one in outcomes_of(run.questions_as(CASES), run.records(RECORDS)) if one.lost_in]
     if not lost:
         return ""
@@ -114,7 +114,7 @@ def _guard_table(figures: Figures, language: Language) -> str:
     titles = [translate(f"eval_desk.{key}", language) for key in ("guard", *(f"guard_{one}" for one in GUARD_COLUMNS))]
     rows = [
         [translate(f"eval_desk.guard_{name}", language), *_values(part_of(guards, name), GUARD_COLUMNS)]
-        for name in shown_guards(figures)
+        for name in possible_guards(figures)
     ]
     return _figure(translate("eval_desk.guards", language), _table(titles, rows))
 

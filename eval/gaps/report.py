@@ -60,7 +60,7 @@ _MOST_QUESTIONS = 20
 
 @dataclass(frozen=True, slots=True)
 class Contradiction:
-    """Two articles that say the same but for a figure, a date or a "not"; the one that rather holds is first.
+    """Two articles that differ only in a figure, a date or a "not"; the more trustworthy one is first.
 
     ``count`` answers rested on either; ``questions`` are some of theirs, the newest first.
     """
@@ -98,7 +98,7 @@ class _Seen:
 
 
 def _reader(store: KnowledgeStore, generation: int) -> Callable[[str], Document | None]:
-    """Return what reads an article of a generation, once; it gives None for one that is gone."""
+    """Return a cached reader of a generation's articles; it gives None for one that is gone."""
 
     @cache
     def read(document_id: str) -> Document | None:
@@ -115,7 +115,7 @@ def contradictions(turns: Sequence[DoubtfulTurn], store: KnowledgeStore, generat
     article_of = _reader(store, generation)
     seen: dict[tuple[str, str, str, str], _Seen] = {}
     for turn in turns:
-        for pair in dict.fromkeys(_pair(conflict) for conflict in _relied_on(turn)):
+        for pair in dict.fromkeys(_pair(conflict) for conflict in _used_conflicts(turn)):
             seen.setdefault(pair, _Seen()).add(turn.question.strip())
     found = []
     for (document_id, quote, other_id, other_quote), times in seen.items():
@@ -134,7 +134,7 @@ def expired_articles(
     article_of = _reader(store, generation)
     seen: dict[str, _Seen] = {}
     for turn in turns:
-        cited = _cited(turn)
+        cited = _cited_documents(turn)
         for document_id in dict.fromkeys(one.document_id for one in turn.evidence if one.expired_on is not None):
             if document_id in cited:
                 seen.setdefault(document_id, _Seen()).add(turn.question.strip())
@@ -148,14 +148,14 @@ def expired_articles(
     return tuple(sorted(found, key=lambda one: (-one.count, one.document_id)))
 
 
-def _relied_on(turn: DoubtfulTurn) -> Iterator[Conflict]:
-    cited = _cited(turn)
+def _used_conflicts(turn: DoubtfulTurn) -> Iterator[Conflict]:
+    cited = _cited_documents(turn)
     for conflict in turn.answer.conflicts:
         if conflict.document_id in cited or conflict.other_document_id in cited:
             yield conflict
 
 
-def _cited(turn: DoubtfulTurn) -> set[str]:
+def _cited_documents(turn: DoubtfulTurn) -> set[str]:
     return {citation.document_id for citation in turn.answer.citations}
 
 
@@ -217,16 +217,16 @@ class Topic:
 
     @property
     def troubles(self) -> dict[Trouble, int]:
-        """How often which trouble occurred."""
+        """The counts of troubles."""
         return dict(sum((Counter(dict(question.troubles)) for question in self.questions), Counter()))
 
     def troubles_words(self, language: Language) -> str:
-        """Return in words how often which trouble occurred."""
+        """Return the counts of troubles in words."""
         return ", ".join(translate(f"eval_gaps.{name}_count", language, n=n) for name, n in self.troubles.items())
 
     @property
     def languages(self) -> dict[Language, int]:
-        """How often a question was asked in which language."""
+        """The counts of askings by language."""
         counts = Counter[Language]()
         for question in self.questions:
             counts[question.language] += question.count
@@ -258,7 +258,7 @@ class GapReport:
 
     @property
     def unmet(self) -> int:
-        """How many questions went badly and are in a topic."""
+        """The number of failed questions in topics."""
         return sum(topic.count for topic in self.topics)
 
     def to_json(self) -> dict[str, object]:
@@ -317,13 +317,13 @@ def find_gaps(
     generation = parts.store.require_generation()
     counts = parts.turns.counts(knowledge_base, since)
     answered = {one.kept.form for one in parts.curation.all("serving")}
-    tallies, settled = _tallied(parts.turns.unmet(knowledge_base, since), answered)
+    tallies, settled = _tally(parts.turns.unmet(knowledge_base, since), answered)
     kept = tallies[:MOST_QUESTIONS]
     topics = _topics([tally.question() for tally in kept], parts.embedder)
     found: list[Topic] = []
     for topic in topics:
         progress(len(found), len(topics))
-        found.append(_looked_up(topic, parts))
+        found.append(_look_up(topic, parts))
     doubtful = parts.turns.doubtful(knowledge_base, since)
     return GapReport(
         knowledge_base=knowledge_base,
@@ -339,8 +339,8 @@ def find_gaps(
     )
 
 
-def _tallied(unmet: Sequence[UnmetQuestion], answered: set[str]) -> tuple[list[_Tally], int]:
-    """Count the same question once, whatever its courtesy; return also how many are answered by a person by now."""
+def _tally(unmet: Sequence[UnmetQuestion], answered: set[str]) -> tuple[list[_Tally], int]:
+    """Count the same question once, whatever its courtesy; return also how many a person has answered."""
     tallies: dict[str, _Tally] = {}
     settled = 0
     for one in unmet:
@@ -380,8 +380,8 @@ def sample_vectors(embedder: Embedder, language: Language) -> FloatMatrix:
     return embed_questions(embedder, texts[:_SAMPLES])
 
 
-def _looked_up(topic: Topic, parts: GapParts) -> Topic:
-    """Ask retrieval what there is: the article that is nearest, and how many questions would not be refused today."""
+def _look_up(topic: Topic, parts: GapParts) -> Topic:
+    """Search for the nearest article, and count the questions that would not be refused today."""
     retrieved = [
         parts.retriever.retrieve(question.text, question.language, Trace()) for question in topic.questions[:_TRIED]
     ]
@@ -405,7 +405,7 @@ def embed_questions(embedder: Embedder, questions: Sequence[str]) -> FloatMatrix
 def centred(
     vectors: FloatMatrix, languages: Sequence[Language], samples: Mapping[Language, FloatMatrix]
 ) -> FloatMatrix:
-    """Return the vectors without what their language shares, rows of length 1 again.
+    """Return the vectors less their language's mean, rows of length 1 again.
 
     ``samples`` are vectors of other questions, float32 [any, dimension] a language.
     """
@@ -432,7 +432,7 @@ def grouped(vectors: FloatMatrix, least_similarity: float = LEAST_SIMILARITY) ->
 
 
 def most_central(vectors: FloatMatrix, rows: Sequence[int]) -> list[int]:
-    """Return a group's rows, the one that is nearest to all the others first."""
+    """Return a group's rows, the one nearest to all others first."""
     own = vectors[list(rows)]
     nearness = (own @ own.sum(axis=0)).round(6)
     return [rows[place] for place in sorted(range(len(rows)), key=lambda place: (-nearness[place], place))]

@@ -1,4 +1,4 @@
-"""How well answerable questions are told from others: by the search alone, or with the model as reader."""
+"""How well answerable questions are distinguished: by the search alone, or with the model as reader."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from pydantic import TypeAdapter
 
-from eval.core.progress import SILENT, Progress, counted
+from eval.core.progress import SILENT, Progress, question_counter
 from eval.core.question_sets import QuestionSet
 from eval.core.runs import Run, keep_asking, knowledge_name
 from eval.core.search import search
@@ -48,8 +48,8 @@ JUDGEMENTS = TypeAdapter(Judgement)
 Judge = Callable[[GoldenQuestion], Judgement]
 
 
-def of_another_product(questions: Sequence[GoldenQuestion]) -> tuple[GoldenQuestion, ...]:
-    """Return another product's questions as ones that cannot be answered here."""
+def as_unanswerable(questions: Sequence[GoldenQuestion]) -> tuple[GoldenQuestion, ...]:
+    """Mark another product's questions as unanswerable here."""
     return tuple(
         replace(
             one,
@@ -106,7 +106,7 @@ def figures(judgements: Sequence[Judgement]) -> dict[str, object]:
 
 
 def reliability(judgements: Sequence[Judgement], bins: int = 10) -> list[dict[str, float]]:
-    """Return what ``ece`` sums up: for each bin of probabilities how many, their mean, and the share answerable."""
+    """Return the bins behind ``ece``: each bin's count, mean probability, and answerable share."""
     found: list[dict[str, float]] = []
     for number in range(bins):
         inside = [one for one in judgements if min(int(one.probability * bins), bins - 1) == number]
@@ -118,7 +118,7 @@ def reliability(judgements: Sequence[Judgement], bins: int = 10) -> list[dict[st
 
 
 def _own_fit(judgements: Sequence[Judgement]) -> dict[str, float] | None:
-    """Return what a calibration on the set's other questions would do; None with too few of either kind."""
+    """Return the figures of a calibration on the set's other questions; None with too few of either kind."""
     answerable = sum(one.answerable for one in judgements)
     if answerable < LEAST_QUESTIONS or len(judgements) - answerable < LEAST_UNANSWERABLE:
         return None
@@ -126,7 +126,7 @@ def _own_fit(judgements: Sequence[Judgement]) -> dict[str, float] | None:
     return {**figures, "slope": calibration.slope, "intercept": calibration.intercept}
 
 
-def by_retrieval(parts: PipelineParts) -> Judge:
+def retrieval_judge(parts: PipelineParts) -> Judge:
     """Return a judge by the search alone."""
 
     def judge(question: GoldenQuestion) -> Judgement:
@@ -146,9 +146,9 @@ def by_retrieval(parts: PipelineParts) -> Judge:
     return judge
 
 
-def by_reader(parts: PipelineParts, fit: AnswerabilityFit) -> Judge:
-    """Return a judge as the desk has it: the search, and where that does not refuse the model."""
-    searched, pipeline = by_retrieval(parts), Pipeline(parts)
+def reader_judge(parts: PipelineParts, fit: AnswerabilityFit) -> Judge:
+    """Return the desk's judge: the search, and the model where the search does not refuse."""
+    searched, pipeline = retrieval_judge(parts), Pipeline(parts)
 
     def judge(question: GoldenQuestion) -> Judgement:
         first = searched(question)
@@ -181,7 +181,7 @@ def measure_refusal(
         "generation": parts.store.require_generation(),
     }
     author: dict[str, object] = {"model": "", "stand_in": False}
-    judge = by_retrieval(parts)
+    judge = retrieval_judge(parts)
     if by == "reader":
         parts.gateway.ensure_server()
         author = {"model": parts.gateway.generator.model, "stand_in": parts.gateway.generator.stand_in}
@@ -190,17 +190,17 @@ def measure_refusal(
             raise SettingsError(
                 reason=translate("eval.no_fit", terminal_language(), model=parts.gateway.generator.model)
             )
-        judge = by_reader(parts, fit)
+        judge = reader_judge(parts, fit)
     kept.begin(identity | author, one.questions)
     for first in one.questions[:1]:
-        by_retrieval(parts)(first)  # the first opens the index
+        retrieval_judge(parts)(first)  # the first opens the index
     judgements = keep_asking(
         kept.folder / "records.jsonl",
         JUDGEMENTS,
         [(question.question_id, question) for question in one.questions],
         judge,
         lambda record: record.question_id,
-        counted(progress, one.name, len(one.questions)),
+        question_counter(progress, one.name, len(one.questions)),
     )
     summary = {**figures(judgements), "by": by, **author, "records": str(kept.folder)}
     kept.save_figures(summary)

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import TypeAdapter
 
-from eval.core.progress import SILENT, Progress, counted
+from eval.core.progress import SILENT, Progress, question_counter
 from eval.core.question_sets import QuestionSet
 from eval.core.runs import Run, keep_asking, knowledge_name
 from eval.core.search import search
@@ -57,13 +57,13 @@ class SearchedQuestion:
         return logit_of(self.probability)
 
 
-def searched(questions: Sequence[GoldenQuestion], parts: PipelineParts) -> list[SearchedQuestion]:
+def search_questions(questions: Sequence[GoldenQuestion], parts: PipelineParts) -> list[SearchedQuestion]:
     """Search every question; no model is asked."""
     return [SearchedQuestion(one.answerable, search(parts, one).base_probability) for one in questions]
 
 
 def calibrate_search(found: Sequence[SearchedQuestion]) -> tuple[OwnCalibration, dict[str, float]]:
-    """Return the calibration by all questions, and how such a one does on held-out ones.
+    """Return the calibration by all questions, and the results of such a one on held-out questions.
 
     Raises ``SettingsError`` with fewer than ``LEAST_QUESTIONS`` that have an answer.
     """
@@ -106,7 +106,7 @@ def read_all(
     path: Path,
     progress: Callable[[AnswerabilityRecord], None] = lambda judged: None,
 ) -> list[AnswerabilityRecord]:
-    """Ask what ``path`` does not hold yet, one JSONL line a question, and return all."""
+    """Ask the questions missing from ``path``, one JSONL line each, and return all."""
 
     def judge(question: GoldenQuestion) -> AnswerabilityRecord:
         return AnswerabilityRecord(question.question_id, question.answerable, read(question))
@@ -118,7 +118,7 @@ def read_all(
 
 
 def fit_answerability(judged: Sequence[AnswerabilityRecord]) -> tuple[AnswerabilityFit, dict[str, float]]:
-    """Return the fit on all questions, and how well such a fit does on held-out ones.
+    """Return the fit on all questions, and the results of such a fit on held-out ones.
 
     Raises ``SettingsError`` where one kind of question is missing.
     """
@@ -168,7 +168,7 @@ def save(
 def read_questions(
     one: QuestionSet, parts: PipelineParts, kept: Run, progress: Progress = SILENT
 ) -> list[AnswerabilityRecord]:
-    """Read what the run does not hold yet.  Raises ``SettingsError`` when it measured something else."""
+    """Read the questions missing from the run.  Raises ``SettingsError`` when it measured something else."""
     identity = {
         "command": "calibrate refusal",
         "set": one.name,
@@ -182,5 +182,5 @@ def read_questions(
         lambda question: pipeline.judge_answerable(question.question, earlier=[question.previous]),
         one.questions,
         kept.folder / "records.jsonl",
-        counted(progress, translate("eval.questions", terminal_language()), len(one.questions)),
+        question_counter(progress, translate("eval.questions", terminal_language()), len(one.questions)),
     )

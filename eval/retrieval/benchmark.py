@@ -11,8 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from eval.core.knowledge import knowledge_folder
-from eval.core.progress import SILENT, Progress, counted
-from eval.core.question_sets import QuestionSet, by_name
+from eval.core.progress import SILENT, Progress, question_counter
+from eval.core.question_sets import QuestionSet, index_by_name
 from eval.core.runs import Run, keep_asking, knowledge_name
 from eval.retrieval.rankings import RANKINGS, Ranking, summarise
 from ingest.golden import GoldenQuestion
@@ -38,7 +38,7 @@ def measure_retrieval(
     Raises ``SettingsError`` when the run of that name measured something else, and a ``KnowledgeError``.
     """
     by_set: dict[str, Sequence[Ranking]] = {}
-    for name, one in by_name(sets).items():
+    for name, one in index_by_name(sets).items():
         own = kept if len(sets) == 1 else Run(kept.folder / name)
         by_set[name] = run(one, settings, embedder, own, progress)
         own.save_figures({"embedder": embedder.model_id, **summarise({name: by_set[name]})})
@@ -62,14 +62,14 @@ def run(
     if any(question.without for question in one.questions):
         identity["left_out"] = "answers in the question's own language"
     kept.begin({**identity, "embedder": embedder.model_id, "knowledge": knowledge_name(folder)}, one.questions)
-    ask_one = asking(store, one.questions, settings, embedder)
+    ask_one = question_asker(store, one.questions, settings, embedder)
     found = keep_asking(
         kept.folder / "records.jsonl",
         RANKINGS,
         [(question.question_id, question) for question in one.questions],
         ask_one,
         lambda ranking: ranking.question_id,
-        counted(progress, one.name, len(one.questions)),
+        question_counter(progress, one.name, len(one.questions)),
     )
     store.close()
     return found
@@ -80,7 +80,7 @@ def ask(
 ) -> list[Ranking]:
     """Ask every question of the knowledge base in ``folder``, one after another; nothing is kept."""
     store = KnowledgeStore(folder)
-    ask_one = asking(store, one.questions, settings, embedder)
+    ask_one = question_asker(store, one.questions, settings, embedder)
     rankings = []
     for question in one.questions:
         rankings.append(ask_one(question))
@@ -89,7 +89,7 @@ def ask(
     return rankings
 
 
-def asking(
+def question_asker(
     store: KnowledgeStore, questions: Sequence[GoldenQuestion], settings: Settings, embedder: Embedder
 ) -> Callable[[GoldenQuestion], Ranking]:
     """Return a function that asks one question.  The first one is asked beforehand, for it opens the index."""
@@ -151,7 +151,7 @@ def measure_chunk_sizes(
             own = settings.changed(data_dir=folder / str(number), chunk_tokens=size)
             with progress.ingest() as report:
                 summary = ingest([corpus_of(one)], own, embedder, IngestOptions(prune=True), progress=report)
-            advance = counted(progress, f"{one.name} {size}", len(one.questions))
+            advance = question_counter(progress, f"{one.name} {size}", len(one.questions))
             rankings[size][one.name] = ask(one, own.knowledge_dir, own, embedder, advance)
             chunks[size] += summary.chunks
     return {size: {**summarise(rankings[size]), "chunks": chunks[size]} for size in sizes}

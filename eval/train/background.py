@@ -47,13 +47,13 @@ _EXAMPLES = TypeAdapter(tuple[tuple[TokenExample, ...], tuple[TokenExample, ...]
 
 
 def write_examples(folder: Path, training: Sequence[TokenExample], checks: Sequence[TokenExample]) -> None:
-    """Keep the examples to train on, and those to check the loss with."""
+    """Write the training examples, and those to check the loss."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / EXAMPLES_NAME).write_bytes(_EXAMPLES.dump_json((tuple(training), tuple(checks))))
 
 
 def read_examples(folder: Path) -> tuple[tuple[TokenExample, ...], tuple[TokenExample, ...]]:
-    """Return what ``write_examples`` kept."""
+    """Return the examples of ``write_examples``."""
     return _EXAMPLES.validate_python(json.loads((folder / EXAMPLES_NAME).read_bytes()))
 
 

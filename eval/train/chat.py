@@ -53,7 +53,7 @@ def chatml(messages: Sequence[Message], *, closes_thought: bool) -> str:
 
     ``closes_thought``: the reply comes behind an empty thought, as where a thinking model is told not to think.
     """
-    begun, turns = _begun(messages)
+    begun, turns = _split_reply(messages)
     text = "".join(f"<|im_start|>{one.role}\n{one.content}<|im_end|>\n" for one in turns)
     opened = "<|im_start|>assistant\n"
     return text + opened + (begun.content if begun else "<think>\n\n</think>\n\n" if closes_thought else "")
@@ -61,28 +61,28 @@ def chatml(messages: Sequence[Message], *, closes_thought: bool) -> str:
 
 def r1(messages: Sequence[Message], *, closes_thought: bool) -> str:
     """Return what ``rag.ollama.templates`` makes of messages in DeepSeek-R1's format."""
-    begun, turns = _begun(messages)
+    begun, turns = _split_reply(messages)
     marks = {"system": "{}", "user": "<｜User｜>{}", "assistant": "<｜Assistant｜>{}<｜end▁of▁sentence｜>"}
     text = "".join(marks[one.role].format(one.content) for one in turns)
     return text + "<｜Assistant｜>" + (begun.content if begun else "<think>\n\n</think>\n\n" if closes_thought else "")
 
 
-def _begun(messages: Sequence[Message]) -> tuple[Message | None, Sequence[Message]]:
-    """Return the reply that is to be continued, where there is one, and the turns before it."""
+def _split_reply(messages: Sequence[Message]) -> tuple[Message | None, Sequence[Message]]:
+    """Return the reply to continue, if any, and the turns before it."""
     last = messages[-1]
     return (last, messages[:-1]) if last.role == "assistant" else (None, messages)
 
 
 @dataclass(frozen=True, slots=True)
 class ChatStyle:
-    """How requests of a model are written; told from its template in Ollama."""
+    """A model's chat format, read from its template in Ollama."""
 
     name: str
     closes_thought: bool
 
     @classmethod
     def of(cls, model: str, template: str) -> "ChatStyle":
-        """Tell a model's format.  Raises ``ModelUnfit`` where it is neither ChatML nor DeepSeek's."""
+        """Detect a model's format.  Raises ``ModelUnfit`` where it is neither ChatML nor DeepSeek's."""
         thinks = ".Thinking" in template
         if "<｜Assistant｜>" in template:
             return cls("r1", thinks)
@@ -91,7 +91,7 @@ class ChatStyle:
         raise ModelUnfit(model=model, reason="train_format")
 
     def prompt(self, messages: Sequence[Message]) -> str:
-        """Return what the model reads; a last message of the assistant is the beginning of its reply."""
+        """Return the prompt; a last message of the assistant is the beginning of the reply."""
         render = r1 if self.name == "r1" else chatml
         return render(messages, closes_thought=self.closes_thought)
 

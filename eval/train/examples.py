@@ -113,7 +113,7 @@ class ExampleMaker:
         return self._example(one.case, request, not_found_sentence(request.language), answerable=False)
 
     def _request(self, case: DeskCase, without: frozenset[str]) -> AnswerRequest:
-        """Return what the product would send.  Raises ``NoExampleError`` where it would ask no model."""
+        """Return the product's request.  Raises ``NoExampleError`` where it would ask no model."""
         filters = Filters(without=without)
         request, retrieval = self._pipeline.prepare(case.question, earlier=case.turns[:-1], filters=filters)
         if not retrieval.answerable or not any(one.sent for one in request.evidence):
@@ -140,7 +140,7 @@ def reply_of(one: TrainingCase, request: AnswerRequest) -> str:
     if not one.trusted and not any(has_gold([p.document_path], case.gold_docs) for p in request.evidence if p.sent):
         raise NoExampleError("not_read")
     is_whole = one.trusted or is_sentence(one.answer, language)
-    reply = one.answer if is_whole else _quoted(case, request)
+    reply = one.answer if is_whole else _quoted_sentences(case, request)
     if not reply:
         raise NoExampleError("no_reply")
     if text_language(reply) != language:
@@ -156,7 +156,7 @@ def reply_of(one: TrainingCase, request: AnswerRequest) -> str:
 
 
 def is_sentence(text: str, language: Language) -> bool:
-    """Tell whether a text is a reply in whole sentences, and no phrase.
+    """Tell whether a text is a reply in whole sentences, not a phrase.
 
     >>> is_sentence("GBP 45.", "en"), is_sentence("The label is free in the UK.", "en")
     (False, True)
@@ -165,15 +165,15 @@ def is_sentence(text: str, language: Language) -> bool:
     return words >= _FEWEST_WORDS[language] and text.rstrip().rstrip(_CLOSING)[-1:] in tuple(_ENDS[language])
 
 
-def _quoted(case: DeskCase, request: AnswerRequest) -> str:
-    """Return the sentences read that hold the case's quotations, or else its facts; empty where they are not there."""
+def _quoted_sentences(case: DeskCase, request: AnswerRequest) -> str:
+    """Return the sent sentences with the case's quotations, or else its facts; empty if missing."""
     passages = [one for one in request.evidence if one.sent and has_gold([one.document_path], case.gold_docs)]
     quotes = [quote for quote in (case.gold_quote, *case.more_quotes) if quote]
     language = request.language
     found = [next((lines for one in passages if (lines := _lines_with(one, quote, language))), []) for quote in quotes]
     lines = list(dict.fromkeys(line for some in found for line in some))
     if not quotes or not all(found) or not holds_facts(case, "\n".join(lines)):
-        candidates = [line for one in passages for line in _lines_of(one, _read(one), language)]
+        candidates = [line for one in passages for line in _lines_of(one, _sent_sentences(one), language)]
         lines = next(([line] for line in candidates if holds_facts(case, line)), [])
     return (" " if language == "en" else "").join(lines)
 
@@ -185,12 +185,12 @@ def _lines_with(passage: Evidence, quote: str, language: Language) -> list[str]:
         return []
     start, end = passage.start + at, passage.start + at + len(quote)
     spans = [span for span in _sentences(passage) if span.start < end and start < span.end]
-    read = _read(passage)
+    read = _sent_sentences(passage)
     return _lines_of(passage, spans, language) if all(span in read for span in spans) else []
 
 
-def _read(passage: Evidence) -> list[TextSpan]:
-    """Return the sentences of a passage that the model reads."""
+def _sent_sentences(passage: Evidence) -> list[TextSpan]:
+    """Return the sentences of a passage that were sent to the model."""
     sent = passage.sent
     return [one for one in _sentences(passage) if any(s.start <= one.start and one.end <= s.end for s in sent)]
 
@@ -200,7 +200,7 @@ def _sentences(passage: Evidence) -> list[TextSpan]:
 
 
 def _lines_of(passage: Evidence, spans: Sequence[TextSpan], language: Language) -> list[str]:
-    """Return sentences as they can be said to a customer: rows and items without marks, and with a stop at the end."""
+    """Return sentences fit for a customer: rows and items without marks, and with a final stop."""
     stop = {"en": ".", "zh": "。"}[language]
     quoted = [line.text for span in spans for line in quoted_lines(replace(passage, quoted=(span,)))]
     texts = [_LIST_MARK.sub("", text).strip() for text in quoted]

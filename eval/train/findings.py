@@ -1,4 +1,4 @@
-"""What tuning was worth: the figures of each model on the same questions, and whether the tuned one is kept.
+"""The result of tuning: the figures of each model on the same questions, and whether the tuned one is kept.
 
 Pure functions.  A tuned model is kept only if it measurably wins: the interval of the paired differences in right
 answers lies above zero.  Five points on seventy questions may be chance, and then nobody should change the model for
@@ -104,7 +104,7 @@ class Findings:
 
     @property
     def kept(self) -> bool:
-        """Whether the tuned model won, and stays."""
+        """Whether the tuned model won and stays."""
         return not self.reasons
 
 
@@ -112,7 +112,7 @@ _FINDINGS = TypeAdapter(Findings)
 
 
 def findings_of(run: Run) -> Findings:
-    """Return what a finished training found.  Raises ``SettingsError`` where it is not finished, or no training."""
+    """Return a finished training's findings.  Raises ``SettingsError`` where it is not finished, or no training."""
     try:
         return _FINDINGS.validate_python({name: one for name, one in run.figures().items() if name != "kept"})
     except ValidationError as error:
@@ -120,7 +120,7 @@ def findings_of(run: Run) -> Findings:
 
 
 def finished_tunings(settings: Settings) -> list[Findings]:
-    """Return what the trainings of a data folder found, the newest first; damaged ones are left out."""
+    """Return the findings of a data folder's trainings, the newest first, without damaged ones."""
     found: list[tuple[float, Findings]] = []
     for file in (settings.data_dir / "runs").glob("*/figures.json"):
         run = Run(file.parent)
@@ -166,7 +166,7 @@ def rise_in_right(base: Sequence[Outcome], tuned: Sequence[Outcome], seed: int) 
 
 
 def reasons_against(base: Arm, tuned: Arm, interval: Interval | None) -> tuple[Reason, ...]:
-    """Return why a tuned model is not kept; none where it wins."""
+    """Return the reasons against a tuned model; none if it wins."""
     wrong_language = [Share(one.language.n - one.language.hits, one.language.n) for one in (base, tuned)]
     let_through = [
         Share(one.refused_unanswerable.n - one.refused_unanswerable.hits, one.refused_unanswerable.n)
@@ -192,18 +192,18 @@ def cells(arm: Arm, language: Language) -> tuple[str, ...]:
     low, high = arm.right.interval or (0.0, 1.0)
     return (
         translate(f"eval_train.arm_{arm.name}", language),
-        _of(arm.right),
+        _share_words(arm.right),
         f"{low:.0%} – {high:.0%}",
-        _of(arm.refused_answerable),
-        _of(arm.refused_unanswerable),
-        _of(arm.unsupported),
-        _of(arm.language),
+        _share_words(arm.refused_answerable),
+        _share_words(arm.refused_unanswerable),
+        _share_words(arm.unsupported),
+        _share_words(arm.language),
         "-" if arm.tokens is None else f"{arm.tokens:.0f}",
     )
 
 
 def remarks(findings: Findings, language: Language) -> list[str]:
-    """Return the verdict and what must be said beside the figures."""
+    """Return the verdict and the remarks on the figures."""
     low, high = findings.interval or (0.0, 0.0)
     points = {"points": findings.difference * 100, "low": low * 100, "high": high * 100}
     found = [translate("eval_train.difference", language, n=findings.arms[0].right.n, **points)]
@@ -221,5 +221,5 @@ def remarks(findings: Findings, language: Language) -> list[str]:
     return found
 
 
-def _of(share: Share) -> str:
+def _share_words(share: Share) -> str:
     return f"{share.hits}/{share.n} ({share.value:.0%})" if share.value is not None else "-"

@@ -48,7 +48,7 @@ class LoraOptions:
 
     @property
     def alpha(self) -> int:
-        """What B A is multiplied by, times the rank."""
+        """The factor of B A, times the rank."""
         return 2 * self.rank
 
 
@@ -99,7 +99,7 @@ class TrainingProgress:
 
 
 def steps_of(examples: int, options: LoraOptions) -> int:
-    """Return how many steps a whole training takes."""
+    """Return the number of steps of a whole training."""
     return math.ceil(examples / options.batch) * options.epochs
 
 
@@ -119,7 +119,7 @@ def train(
     return training.run(report)
 
 
-def parameters_in(path: Path) -> dict[str, NDArray[np.float32]]:
+def read_parameters(path: Path) -> dict[str, NDArray[np.float32]]:
     """Return an adapter's matrices by PEFT's names."""
     from safetensors.numpy import load_file
 
@@ -127,7 +127,7 @@ def parameters_in(path: Path) -> dict[str, NDArray[np.float32]]:
 
 
 def read_state(folder: Path) -> TrainingState:
-    """Return how far a training has come; a new state where there is none."""
+    """Return a training's state; a new one if there is none."""
     try:
         value = json.loads((folder / STATE).read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -162,7 +162,7 @@ class _Training:
         self._optimizer = torch.optim.AdamW(self._parameters.values(), lr=options.learning_rate, weight_decay=0.0)
         self._steps = steps_of(len(examples), options)
         self._steps_an_epoch = self._steps // options.epochs
-        self._state = self._resumed()
+        self._state = self._resume()
 
     def run(self, report: Callable[[TrainingProgress], None]) -> TrainingState:
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -247,7 +247,7 @@ class _Training:
         is_over = len(checked) - 1 - lowest >= self._options.patience
         self._state = replace(self._state, checked=checked, over=is_over, stopped_early=is_over)
 
-    def _resumed(self) -> TrainingState:
+    def _resume(self) -> TrainingState:
         import torch
         from safetensors.torch import load_file
 
@@ -261,7 +261,7 @@ class _Training:
         return state
 
     def _keep(self) -> None:
-        """Keep where the training stands; the state last, for it says that the others are whole."""
+        """Save the training's state; the state file last, for it says that the others are whole."""
         import torch
 
         self._save(ADAPTER)

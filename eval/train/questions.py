@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from eval.core.question_sets import kept_questions
+from eval.core.question_sets import stored_questions
 from eval.desk.cases import FAR, DeskCase, load_cases
 from ingest.golden import GoldenQuestion, load_questions
 from rag.errors import SettingsError
@@ -58,11 +58,11 @@ def load_training_cases(path: Path) -> tuple[TrainingCase, ...]:
             TrainingCase(case, documents=frozenset(case.gold_docs if case.answerable else ()))
             for case in load_cases(path)
         )
-    return tuple(map(_of_golden, load_questions(path)))
+    return tuple(map(_golden_case, load_questions(path)))
 
 
-def kept_cases(settings: Settings) -> tuple[TrainingCase, ...]:
-    """Return what a knowledge base knows: its curated answers that serve, and its regression questions.
+def stored_cases(settings: Settings) -> tuple[TrainingCase, ...]:
+    """Return a knowledge base's cases: its serving curated answers, and its regression questions.
 
     A correction that was accepted serves as a curated answer.  Raises ``KnowledgeBaseMissing``.
     """
@@ -85,7 +85,7 @@ def kept_cases(settings: Settings) -> tuple[TrainingCase, ...]:
         for one in store.all("serving")
     ]
     store.close()
-    return (*curated, *map(_of_golden, kept_questions(settings)))
+    return (*curated, *map(_golden_case, stored_questions(settings)))
 
 
 def split_by_document(cases: Sequence[TrainingCase], held_out: float, seed: int) -> Split:
@@ -94,20 +94,20 @@ def split_by_document(cases: Sequence[TrainingCase], held_out: float, seed: int)
     Those without a document are dealt out by the same shares.  Raises ``SettingsError`` where all cases hang together,
     so that nothing could be held out.
     """
-    rest, measured = _dealt(cases, held_out, f"{seed}-measured")
+    rest, measured = _split_cases(cases, held_out, f"{seed}-measured")
     if not rest or not any(one.documents for one in measured):
         raise SettingsError(reason=translate("eval_train.one_document", terminal_language(), n=len(cases)))
-    training, checks = _dealt(rest, 0.1, f"{seed}-checked")
+    training, checks = _split_cases(rest, 0.1, f"{seed}-checked")
     return Split(training, checks, measured)
 
 
-def _dealt(
+def _split_cases(
     cases: Sequence[TrainingCase], share: float, seed: str
 ) -> tuple[tuple[TrainingCase, ...], tuple[TrainingCase, ...]]:
-    """Return cases in two parts that share no document, the second with about a ``share`` of them."""
+    """Split cases in two parts that share no document, the second with about a ``share`` of them."""
     second: set[str] = set()
     for has_documents in (True, False):
-        groups = _connected([one for one in cases if bool(one.documents) == has_documents])
+        groups = _connected_groups([one for one in cases if bool(one.documents) == has_documents])
         random.Random(seed).shuffle(groups)
         wanted, taken = share * sum(map(len, groups)), 0
         for group in groups:
@@ -120,7 +120,7 @@ def _dealt(
     )
 
 
-def _connected(cases: Iterable[TrainingCase]) -> list[list[TrainingCase]]:
+def _connected_groups(cases: Iterable[TrainingCase]) -> list[list[TrainingCase]]:
     """Return groups of cases that are connected by documents; one without any is a group of its own."""
     group_of: dict[str, list[TrainingCase]] = {}
     groups: list[list[TrainingCase]] = []
@@ -135,7 +135,7 @@ def _connected(cases: Iterable[TrainingCase]) -> list[list[TrainingCase]]:
 
 
 def document_key(path: str) -> str:
-    """Return what a document and its translation have in common: its path without the name of a language.
+    """Return the common key of a document and its translation: its path without the name of a language.
 
     >>> document_key("content/help_zh.md") == document_key("content/help_en.md")
     True
@@ -154,7 +154,7 @@ def _holds_turns(path: Path) -> bool:
     return isinstance(first, dict) and "turns" in first
 
 
-def _of_golden(one: GoldenQuestion) -> TrainingCase:
+def _golden_case(one: GoldenQuestion) -> TrainingCase:
     kind = one.kind or "question"
     case = DeskCase(
         case_id=one.question_id,

@@ -19,8 +19,8 @@ from pathlib import Path
 import psutil
 
 from eval.calibrate_model.sandbox_ollama import Subject, subject
-from eval.core.progress import SILENT, Progress, counted
-from eval.core.question_sets import drawn
+from eval.core.progress import SILENT, Progress, question_counter
+from eval.core.question_sets import draw_sample
 from eval.core.runs import Run, knowledge_name
 from eval.desk.figures import Outcome, outcomes_of
 from eval.desk.measurement import DeskOptions, measure_desk, open_desk_parts
@@ -28,7 +28,7 @@ from eval.train.background import EXAMPLES_NAME, Job, read_examples, write_examp
 from eval.train.chat import ChatStyle, ChatText, ModelTokenizer
 from eval.train.examples import Example, ExampleMaker
 from eval.train.findings import COMMAND, Arm, ArmName, Findings, arm_of, as_json, reasons_against, rise_in_right
-from eval.train.lora import BEST, LoraOptions, TokenExample, TrainingState, parameters_in
+from eval.train.lora import BEST, LoraOptions, TokenExample, TrainingState, read_parameters
 from eval.train.questions import Split, TrainingCase, split_by_document
 from eval.train.weights import low_rank_factors, require_architecture, training_memory_bytes
 from rag.errors import ExtraMissing, ModelUnfit, OllamaRefused, SettingsError
@@ -121,7 +121,7 @@ class Tuning:
 
     @property
     def folder(self) -> Path:
-        """Where examples and the adapter are."""
+        """The folder of the examples and the adapter."""
         return self.kept.folder / "training"
 
     @property
@@ -133,7 +133,7 @@ class Tuning:
 
     @property
     def job(self) -> Job:
-        """What ``TrainingProcess`` is to do."""
+        """The job for ``TrainingProcess``."""
         return Job(self.base.file, self.folder, self.options.lora)
 
     def prepare(self, progress: Progress = SILENT) -> TrainingPlan:
@@ -144,7 +144,7 @@ class Tuning:
             writer = _Writer.of(self.base, self.header)
             for one in self.sets:
                 maker = ExampleMaker(Pipeline(one.parts), one.split.held_out, writer.closed_reply)
-                report = counted(progress, one.source.name, len(one.split.training) + len(one.split.checks))
+                report = question_counter(progress, one.source.name, len(one.split.training) + len(one.split.checks))
                 for cases, tokens in ((one.split.training, training), (one.split.checks, checks)):
                     made = maker.make(cases, self.options.seed, report)
                     left_out.update(made.left_out)
@@ -173,8 +173,8 @@ class Tuning:
     def make_models(self, shown: Shown) -> dict[ArmName, str]:
         """Make the models that are measured, unless the run has made them; return their names by arm."""
         maker = ModelMaker(OllamaClient(self.settings.ollama_url), shown)
-        made = made_by(self.kept)
-        factors = low_rank_factors(self.header, parameters_in(self.folder / BEST))
+        made = made_models(self.kept)
+        factors = low_rank_factors(self.header, read_parameters(self.folder / BEST))
         lora, base = self.options.lora, self.base
 
         def merge(file: Path, update: Update) -> None:
@@ -206,11 +206,11 @@ class Tuning:
         for arm in (one for one in self.arms if one in made):
             outcomes: list[Outcome] = []
             for one in self.sets:
-                outcomes += self._asked(arm, made[arm], one, progress)
+                outcomes += self._ask_arm(arm, made[arm], one, progress)
             found[arm] = tuple(outcomes)
         return found
 
-    def _asked(self, arm: ArmName, model: str, one: _Set, progress: Progress) -> Sequence[Outcome]:
+    def _ask_arm(self, arm: ArmName, model: str, one: _Set, progress: Progress) -> Sequence[Outcome]:
         cases = [training_case.case for training_case in one.measured]
         if not cases:
             return ()
@@ -223,7 +223,7 @@ class Tuning:
         options = DeskOptions(think=False, trace_guards=False)
         name = f"{translate(f'eval_train.arm_{arm}', terminal_language())}: {one.source.name}"
         result = measure_desk(
-            cases, one.source.name, parts, kept, options, replace(progress, questions=_named(progress, name))
+            cases, one.source.name, parts, kept, options, replace(progress, questions=_step_reporter(progress, name))
         )
         return outcomes_of(result.cases, result.records)
 
@@ -261,7 +261,7 @@ class Tuning:
 
     def tidy(self, found: Findings) -> None:
         """Delete the models that were made to be measured, and the tuned one unless it is kept."""
-        client, made = OllamaClient(self.settings.ollama_url), made_by(self.kept)
+        client, made = OllamaClient(self.settings.ollama_url), made_models(self.kept)
         for arm in [arm for arm in made if arm != "base" and not (arm == "merged" and found.kept)]:
             if find_installed(client.models(), made[arm]) is not None:
                 client.delete(made[arm])
@@ -278,7 +278,7 @@ class Tuning:
         chat = ChatFormat(
             "own", details.template, tuple(map(str, stop if isinstance(stop, list) else [stop])), parameters
         )
-        file, kind = self.folder / "whole.gguf", quantized_as(details.quantization)
+        file, kind = self.folder / "whole.gguf", merged_kind(details.quantization)
         whole = f"{name}-f16" if kind else name
         try:
             if find_installed(maker.client.models(), whole) is None:
@@ -303,7 +303,7 @@ class Tuning:
 _MADE = "made.json"
 
 
-def made_by(kept: Run) -> dict[ArmName, str]:
+def made_models(kept: Run) -> dict[ArmName, str]:
     """Return the models that a run has made, by arm."""
     try:
         found: dict[ArmName, str] = json.loads((kept.folder / _MADE).read_text(encoding="utf-8"))
@@ -312,10 +312,10 @@ def made_by(kept: Run) -> dict[ArmName, str]:
     return found
 
 
-def quantized_as(quantization: str) -> str:
+def merged_kind(quantization: str) -> str:
     """Return the kind to which a merged model is quantized: its base's, else eight bits; empty where that has none.
 
-    >>> quantized_as("Q4_K_M"), quantized_as("F16"), quantized_as("Q5_K_M")
+    >>> merged_kind("Q4_K_M"), merged_kind("F16"), merged_kind("Q5_K_M")
     ('q4_K_M', '', 'q8_0')
     """
     if quantization in UNQUANTIZED:
@@ -340,13 +340,13 @@ def open_tuning(
     require_architecture(base.name, base.details.metadata)
     header = read_header(base.file)
     _Writer.of(base, header).require_same_text(client, settings)
-    if "merged" not in made_by(kept):
-        ModelMaker(client, _unshown).require_free(options.tuned, of=base.name)
+    if "merged" not in made_models(kept):
+        ModelMaker(client, _show_nothing).require_free(options.tuned, of=base.name)
     sets = []
     for source in sources:
         parts = open_desk_parts(source.documents, settings.changed(model=base.name), progress)
         split = split_by_document(source.cases, options.held_out, options.seed)
-        measured = drawn(split.held_out, options.measured, options.seed)
+        measured = draw_sample(split.held_out, options.measured, options.seed)
         sets.append(_Set(source, parts, split, measured))
     identity: dict[str, object] = {
         "command": COMMAND,
@@ -385,7 +385,7 @@ class _Writer:
         """Raise ``ModelUnfit`` where Ollama would feed the model another text than it is trained on."""
         asked = (Message("system", "S"), Message("user", "Q"), *self.closed_reply)
         messages = [{"role": one.role, "content": one.content} for one in asked]
-        fed = client.rendered(self.model, messages, load_options(settings))
+        fed = client.render(self.model, messages, load_options(settings))
         if fed and fed != self.style.prompt(asked):
             raise ModelUnfit(model=self.model, reason="train_format")
 
@@ -395,12 +395,12 @@ class _Writer:
         return TokenExample(tuple(prompt), tuple(reply))
 
 
-def _unshown(key: str, what: str) -> AbstractContextManager[Update]:
+def _show_nothing(key: str, what: str) -> AbstractContextManager[Update]:
     """Show nothing."""
     return nullcontext(lambda done, total: None)
 
 
-def _named(progress: Progress, name: str) -> Callable[[str, int, int], None]:
+def _step_reporter(progress: Progress, name: str) -> Callable[[str, int, int], None]:
     return lambda _, done, total: progress.questions(name, done, total)
 
 

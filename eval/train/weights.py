@@ -83,7 +83,7 @@ def load_model(header: GgufHeader) -> "PreTrainedModel":
             if tensor.name == _ROPE_FACTORS:
                 factors = torch.from_numpy(values)
             elif architecture == "llama" and part in heads:
-                values = in_halves(values, heads[part])
+                values = to_halves(values, heads[part])
             if name:
                 state[name] = torch.from_numpy(np.ascontiguousarray(values)).to(torch.bfloat16)
     if "lm_head.weight" not in state:
@@ -140,20 +140,20 @@ def _transformers_name(header: GgufHeader, tensor: Tensor) -> tuple[str, str]:
     return f"{_OF_MODEL[name]}.{kind}", name
 
 
-def in_halves(rows: NDArray[np.float32], heads: int) -> NDArray[np.float32]:
+def to_halves(rows: NDArray[np.float32], heads: int) -> NDArray[np.float32]:
     """Return llama's rows [heads x width, ...] in transformers' order: of each head the even ones, then the odd ones.
 
-    >>> in_halves(np.arange(8.0, dtype=np.float32), heads=2).astype(int).tolist()
+    >>> to_halves(np.arange(8.0, dtype=np.float32), heads=2).astype(int).tolist()
     [0, 2, 1, 3, 4, 6, 5, 7]
     """
     width = rows.shape[0] // heads
     return rows.reshape(heads, width // 2, 2, *rows.shape[1:]).swapaxes(1, 2).reshape(rows.shape)
 
 
-def in_pairs(rows: NDArray[np.float32], heads: int) -> NDArray[np.float32]:
-    """Return transformers' rows in llama.cpp's order; undoes ``in_halves``.
+def to_pairs(rows: NDArray[np.float32], heads: int) -> NDArray[np.float32]:
+    """Return transformers' rows in llama.cpp's order; inverts ``to_halves``.
 
-    >>> in_pairs(in_halves(np.arange(8.0, dtype=np.float32), heads=2), heads=2).astype(int).tolist()
+    >>> to_pairs(to_halves(np.arange(8.0, dtype=np.float32), heads=2), heads=2).astype(int).tolist()
     [0, 1, 2, 3, 4, 5, 6, 7]
     """
     width = rows.shape[0] // heads
@@ -179,6 +179,6 @@ def low_rank_factors(
     factors = {}
     for tensor, pair in halves.items():
         part = tensor.split(".")[2]
-        outputs = in_pairs(pair["B"], _number(header, heads[part])) if is_llama and part in heads else pair["B"]
+        outputs = to_pairs(pair["B"], _number(header, heads[part])) if is_llama and part in heads else pair["B"]
         factors[tensor] = (pair["A"], outputs)
     return factors

@@ -58,19 +58,19 @@ class Confinement:
     held: dict[str, str]
 
     @property
-    def within_reach(self) -> tuple[str, ...]:
+    def missing_measures(self) -> tuple[str, ...]:
         """Return the measures that do not hold."""
         return tuple(name for name in MEASURES if name not in self.held)
 
     def __str__(self) -> str:
         """Return the measures in the words of the log: ``no files (Landlock); within reach: network``."""
         words = ", ".join(f"no {_IN_WORDS[name]} ({means})" for name, means in self.held.items())
-        missing = ", ".join(self.within_reach)
+        missing = ", ".join(self.missing_measures)
         return "; ".join(filter(None, (words, f"within reach: {missing}" if missing else "")))
 
 
 def confine(packages: Path) -> Confinement:
-    """Confine this process for good and return what holds; ``packages`` is the folder of our packages.
+    """Confine this process for good and return the measures that hold; ``packages`` is our packages' folder.
 
     Call it while there is a single thread, after importing anything from other places.  Nothing is raised: files are
     read on machines that offer less, too.
@@ -91,7 +91,7 @@ def confine(packages: Path) -> Confinement:
 
 
 def readable_places(packages: Path) -> list[Path]:
-    """Return what stays readable: Python, its packages, ours, shared libraries, and processor information.
+    """Return the readable paths: Python, its packages, ours, shared libraries, and processor information.
 
     A folder on Python's path that holds our packages is left out, because it may hold the data, too.
     """
@@ -124,7 +124,7 @@ _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446  # the same on every 
 
 
 def _architecture() -> str:
-    """Return whose table of numbers applies; empty where it is unknown, as for 32-bit programs."""
+    """Return the column of system call numbers; empty where it is unknown, as for 32-bit programs."""
     machine = os.uname().machine
     return machine if machine in _SECCOMP and sys.maxsize > 1 << 32 and sys.platform == "linux" else ""
 
@@ -278,19 +278,19 @@ class _Program:
             _refusal(errno.EPERM),
         ]
         for numbers in _NUMBERS.values():
-            self._on(numbers, [_refusal(errno.EPERM)])
+            self._add_rule(numbers, [_refusal(errno.EPERM)])
         for numbers in (_OPENAT2, _CLONE3):  # their flags lie in memory; all libraries fall back to the older calls
-            self._on(numbers, [_refusal(errno.ENOSYS)])
-        self._on(_OPEN, _if_any_bit(1, _OPEN_TO_WRITE, errno.EACCES))
-        self._on(_OPENAT, _if_any_bit(2, _OPEN_TO_WRITE, errno.EACCES))
-        self._on(_CLONE, _unless_any_bit(0, _CLONE_THREAD, errno.EPERM))
-        self._on(_PRLIMIT, _unless_equal(0, errno.EPERM))  # of itself
-        self._on(_IOCTL, _if_equal(1, _TERMINAL_INPUT, errno.EPERM))
+            self._add_rule(numbers, [_refusal(errno.ENOSYS)])
+        self._add_rule(_OPEN, _if_any_bit(1, _OPEN_TO_WRITE, errno.EACCES))
+        self._add_rule(_OPENAT, _if_any_bit(2, _OPEN_TO_WRITE, errno.EACCES))
+        self._add_rule(_CLONE, _unless_any_bit(0, _CLONE_THREAD, errno.EPERM))
+        self._add_rule(_PRLIMIT, _unless_equal(0, errno.EPERM))  # of itself
+        self._add_rule(_IOCTL, _if_equal(1, _TERMINAL_INPUT, errno.EPERM))
         for numbers in _SIGNALS:
-            self._on(numbers, _unless_equal(os.getpid(), errno.EPERM))
+            self._add_rule(numbers, _unless_equal(os.getpid(), errno.EPERM))
         self.instructions.append((_RETURN, 0, 0, _ALLOW))
 
-    def _on(self, numbers: _Numbers, then: Sequence[_Instruction]) -> None:
+    def _add_rule(self, numbers: _Numbers, then: Sequence[_Instruction]) -> None:
         number = numbers[self._column]
         if number is not None:
             self.instructions += [(_IF_EQUAL, 0, len(then), number), *then]

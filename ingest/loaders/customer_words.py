@@ -59,8 +59,8 @@ _PREFIX = re.compile(
 )
 
 
-def words_of_customer(source: SourceFile, descriptor: int, limits: Limits, *, skip: int = 0) -> Iterator[Found | str]:
-    """Yield the words of the file or of the first of its parts that has any; else why there are none.
+def customer_words(source: SourceFile, descriptor: int, limits: Limits, *, skip: int = 0) -> Iterator[Found | str]:
+    """Yield the words of the file or of its first part with any; else the reason for their absence.
 
     A mail without words gives its subject.  ``skip`` is how many parts were read before.
     """
@@ -193,7 +193,7 @@ def _without_signature(lines: Sequence[str]) -> str:
 
 
 def _is_signature(rest: Sequence[str]) -> bool:
-    """Tell whether the few lines below a closing are a name and an address, and no question."""
+    """Tell whether the few lines below a closing are a name and an address, not a question."""
     words = [line for line in rest if line.strip()]
     short = all(len(line) <= _SIGNATURE_LINE_CHARACTERS for line in words)
     return short and not any(sign in line for line in words for sign in "?？。")

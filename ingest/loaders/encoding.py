@@ -111,7 +111,7 @@ def _decode_legacy(raw: bytes) -> str | None:
         return slightly_damaged
     if _ISOLATED_LETTER.search(raw[:_SAMPLE_BYTES]) and _isolated_share(raw) > _COMMON_SHARE:
         return _decode_western(raw) or _decode_guessed(raw)  # accents within words
-    return _decode_neighbours(raw) or _decode_chinese(raw) or _decode_western(raw) or _decode_guessed(raw)
+    return _decode_japanese_or_korean(raw) or _decode_chinese(raw) or _decode_western(raw) or _decode_guessed(raw)
 
 
 def _isolated_share(raw: bytes) -> float:
@@ -119,20 +119,20 @@ def _isolated_share(raw: bytes) -> float:
     return len(_ISOLATED_LETTER.findall(sample)) / max(1, sum(byte >= 0x80 for byte in sample))
 
 
-def _decode_neighbours(raw: bytes) -> str | None:
+def _decode_japanese_or_korean(raw: bytes) -> str | None:
     """Decode Japanese, recognised by its kana, and Korean, by its syllables, some of which are very common."""
     for encoding in ("euc_jp", "cp932"):
-        foreign = _foreign(raw, encoding)
+        foreign = _non_ascii(raw, encoding)
         kana, half_width = len(_KANA.findall(foreign)), len(_HALF_WIDTH_KANA.findall(foreign))
         if foreign and kana >= _KANA_SHARE * len(foreign) and half_width < 0.1 * len(foreign):
             return raw.decode(encoding, "replace")
-    foreign = _foreign(raw, "cp949")
+    foreign = _non_ascii(raw, "cp949")
     syllables, common = len(_SYLLABLE.findall(foreign)), len(_COMMON_SYLLABLE.findall(foreign))
     is_korean = syllables >= _SYLLABLE_SHARE * len(foreign) and common > _COMMON_SYLLABLE_SHARE * len(foreign)
     return raw.decode("cp949", "replace") if is_korean else None
 
 
-def _foreign(raw: bytes, encoding: str) -> str:
+def _non_ascii(raw: bytes, encoding: str) -> str:
     """Return the characters beyond ASCII at the beginning; none where the encoding does not fit."""
     try:
         text = codecs.getincrementaldecoder(encoding)().decode(raw[:_SAMPLE_BYTES])  # the last one may be cut
@@ -162,7 +162,7 @@ def _is_ordinary(character: str) -> bool:
 
 
 def _decode_chinese(raw: bytes) -> str | None:
-    """Tell GB18030 and Big5 apart by their shares of common characters: reliable from ten byte pairs on."""
+    """Distinguish GB18030 and Big5 by their shares of common characters: reliable from ten byte pairs on."""
     gb18030 = _pair_share(raw, lambda lead: 0xB0 <= lead <= 0xD7 or 0xA1 <= lead <= 0xA3)  # GB 2312's first level
     big5 = _pair_share(raw, lambda lead: 0xA4 <= lead <= 0xC6 or lead == 0xA1)  # Big5's first level
     readings = sorted([(gb18030, "gb18030"), (big5, "big5hkscs")], reverse=True)

@@ -37,9 +37,9 @@ def load_epub(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Docume
     folder = posixpath.dirname(package_name)
     places = {
         str(item.get("id")): posixpath.normpath(posixpath.join(folder, unquote(str(item.get("href")))))
-        for item in _all(package, "manifest", "item")
+        for item in _grandchildren(package, "manifest", "item")
     }
-    order = [places.get(str(entry.get("idref")), "") for entry in _all(package, "spine", "itemref")]
+    order = [places.get(str(entry.get("idref")), "") for entry in _grandchildren(package, "spine", "itemref")]
     order = [place for place in order if place in names]
     pictures, picture_of = _pictures(book, order, limits)
     chapters = []
@@ -74,11 +74,13 @@ def _pictures(
         return None, lambda chapter, address: b""
     from ingest.loaders.figures import FigureReader  # brings numpy
 
-    shown = ({_place(chapter, address) for address in picture_addresses(book.read(chapter))} for chapter in chapters)
+    shown = (
+        {_member_path(chapter, address) for address in picture_addresses(book.read(chapter))} for chapter in chapters
+    )
     places = Counter(chain.from_iterable(shown))
 
     def picture_of(chapter: str, address: str) -> bytes:
-        name = _place(chapter, address)
+        name = _member_path(chapter, address)
         if name not in names or places[name] >= REPEATED:
             return b""
         try:
@@ -89,7 +91,7 @@ def _pictures(
     return FigureReader(limits), picture_of
 
 
-def _place(chapter: str, address: str) -> str:
+def _member_path(chapter: str, address: str) -> str:
     return posixpath.normpath(posixpath.join(posixpath.dirname(chapter), unquote(address)))
 
 
@@ -99,7 +101,7 @@ def _package(book: zipfile.ZipFile) -> tuple[str, etree._Element]:
     return name, xml_tree(book.read(name))
 
 
-def _all(package: etree._Element, parent: str, child: str) -> Iterator[etree._Element]:
+def _grandchildren(package: etree._Element, parent: str, child: str) -> Iterator[etree._Element]:
     for found in package.iter(f"{{*}}{parent}"):
         yield from found.iterchildren(f"{{*}}{child}")
 

@@ -49,19 +49,21 @@ class DateFormats:
         )
         return cls(frozenset(shown_as_dates), attribute(workbook, "date1904") in _CALENDAR_FROM_1904)
 
-    def in_words(self, written: str, style: str) -> str:
+    def date_words(self, written: str, style: str) -> str:
         """Return the date or time for a number; empty where its style is no date's."""
         from openpyxl.utils.datetime import CALENDAR_MAC_1904, CALENDAR_WINDOWS_1900, from_excel
 
         if not style.isdigit() or int(style) not in self.styles:
             return ""
         try:
-            return in_words(from_excel(float(written), CALENDAR_MAC_1904 if self.from_1904 else CALENDAR_WINDOWS_1900))
+            return date_words(
+                from_excel(float(written), CALENDAR_MAC_1904 if self.from_1904 else CALENDAR_WINDOWS_1900)
+            )
         except (ValueError, OverflowError):
             return ""
 
 
-def in_words(moment: datetime | date | time | timedelta | None) -> str:
+def date_words(moment: datetime | date | time | timedelta | None) -> str:
     """Return a date without its midnight."""
     if isinstance(moment, datetime):
         is_day = moment.time() == time()
@@ -69,10 +71,10 @@ def in_words(moment: datetime | date | time | timedelta | None) -> str:
     return str(moment) if moment is not None else ""
 
 
-def number_in_words(written: str) -> str:
+def number_words(written: str) -> str:
     """Return a number without rounding errors.
 
-    >>> number_in_words("79.0"), number_in_words("0.30000000000000004"), number_in_words("n/a")
+    >>> number_words("79.0"), number_words("0.30000000000000004"), number_words("n/a")
     ('79', '0.3', 'n/a')
     """
     try:
@@ -101,8 +103,8 @@ def load_xlsx(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Docume
     relationships = package.relationships(main)
     book = _Workbook(
         package,
-        list(_shared_strings(package, package.related(main, "sharedStrings"))),
-        DateFormats.of(package.tree(package.related(main, "styles")), child(workbook, "workbookPr")),
+        list(_shared_strings(package, package.related_part(main, "sharedStrings"))),
+        DateFormats.of(package.tree(package.related_part(main, "styles")), child(workbook, "workbookPr")),
     )
     sheets = []
     for entry in descendants(workbook, "sheet"):
@@ -168,7 +170,7 @@ class _Workbook:
         cells: list[str] = []
         column = 0
         for cell in element:
-            place = _place(str(cell.get("r") or ""))
+            place = _cell_position(str(cell.get("r") or ""))
             column = place[1] if place is not None else column + 1
             if local_name(cell) != "c" or column > _LARGEST_COLUMN:
                 continue
@@ -189,21 +191,21 @@ class _Workbook:
         if kind == "b" and written:
             return "TRUE" if written == "1" else "FALSE"
         if kind == "n" and written:
-            return self.dates.in_words(written, str(cell.get("s") or "0")) or number_in_words(written)
+            return self.dates.date_words(written, str(cell.get("s") or "0")) or number_words(written)
         return clean(written)
 
     def _links(self, name: str, content: bytes) -> dict[tuple[int, int], str]:
         targets = {key: found.target for key, found in self.package.relationships(name).items() if found.external}
         links: dict[tuple[int, int], str] = {}
         for found in _elements(content, "hyperlink") if targets else ():
-            place = _place(str(found.get("ref") or ""))
+            place = _cell_position(str(found.get("ref") or ""))
             target = targets.get(_relationship_id(found))
             if place is not None and target:
                 links[place] = target
         return links
 
     def _boxes(self, name: str) -> Iterator[str]:
-        drawing = self.package.tree(self.package.related(name, "drawing"))
+        drawing = self.package.tree(self.package.related_part(name, "drawing"))
         for body in descendants(drawing, "txBody") if drawing is not None else ():
             lines = ("".join(found.text or "" for found in descendants(line, "t")) for line in descendants(body, "p"))
             words = " ".join(filter(None, (clean(line).strip() for line in lines)))
@@ -211,7 +213,7 @@ class _Workbook:
                 yield words
 
 
-def _place(reference: str) -> tuple[int, int] | None:
+def _cell_position(reference: str) -> tuple[int, int] | None:
     """Return row and column from 1 on of ``C5``."""
     match = _REFERENCE.match(reference)
     if match is None:
@@ -249,13 +251,13 @@ def _cell_words(cell: "Cell", book: "Book") -> str:
 
     if cell.ctype == xlrd.XL_CELL_DATE:
         try:
-            return in_words(xlrd.xldate_as_datetime(float(cell.value), book.datemode))
+            return date_words(xlrd.xldate_as_datetime(float(cell.value), book.datemode))
         except (xlrd.xldate.XLDateError, ValueError, OverflowError):
-            return number_in_words(str(cell.value))
+            return number_words(str(cell.value))
     if cell.ctype == xlrd.XL_CELL_BOOLEAN:
         return "TRUE" if cell.value else "FALSE"
     if cell.ctype == xlrd.XL_CELL_ERROR:
         return str(xlrd.error_text_from_code.get(int(cell.value), ""))
     if cell.ctype == xlrd.XL_CELL_NUMBER:
-        return number_in_words(str(cell.value))
+        return number_words(str(cell.value))
     return clean(str(cell.value)).strip()

@@ -115,7 +115,7 @@ def unread_days(document: Document) -> list[str]:
 
 
 def is_written_by_a_person(title: str) -> bool:
-    """Tell a title from a file's name and from a program's placeholder."""
+    """Tell whether a title is neither a file's name nor a program's placeholder."""
     return bool(title.strip()) and _MEANINGLESS_TITLE.fullmatch(title.strip()) is None
 
 
@@ -174,7 +174,7 @@ def read_day(written: str, *, last: bool = False) -> date | None:
 
 
 def is_endless(written: str) -> bool:
-    """Tell whether a text in the place of a date means that there is none.
+    """Tell whether a text in place of a date means that there is none.
 
     >>> is_endless("never"), is_endless("长期有效"), is_endless("soon")
     (True, True, False)

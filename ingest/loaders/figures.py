@@ -53,7 +53,7 @@ _NAME_OF_A_PROGRAM = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a loader knows about a picture.
+    """The context of a picture, from its loader.
 
     ``places`` is how often the document shows it, ``near`` a text beside it.  ``inline`` tells that it stands within a
     text and must become one line, or nothing.  The others are those of ``Figure``.
@@ -112,7 +112,7 @@ class FigureReader(PictureReader):
         yield StillReading()
 
     def keep(self, picture: "Image", around: Surroundings) -> Iterator[str | StillReading]:
-        """Do as ``read`` with a picture in colour that is unpacked already; ``PictureAhead`` came before."""
+        """Like ``read``, for an unpacked picture in colour; ``PictureAhead`` came before."""
         lines = [] if is_too_small_for_words(picture) else self.lines(np.asarray(picture)) or []
         text = page_text(lines)
         if _is_figure(picture):
@@ -144,7 +144,7 @@ class FigureReader(PictureReader):
         if not around.inline and (len(text) > _WORDS_LIMIT_CHARACTERS or text.startswith("| ") or "\n| " in text):
             block = f"{figure([caption, alt], language)}\n\n{text}"
         else:
-            block = without_invisible(figure([caption, alt, *_within(words)], language))
+            block = without_invisible(figure([caption, alt, *_inline_lines(words)], language))
         kept = Figure(
             digest=hashlib.sha256(content).hexdigest(),
             start=0,
@@ -198,8 +198,8 @@ def _row_words(line: str) -> str:
     return " ".join(line.replace("|", " ").split())
 
 
-def _within(words: Iterable[str]) -> Iterator[str]:
-    """Yield lines until they are too long for one line."""
+def _inline_lines(words: Iterable[str]) -> Iterator[str]:
+    """Yield words until they are too long for one line."""
     left = _INLINE_LIMIT_CHARACTERS
     for line in words:
         left -= len(line)

@@ -196,7 +196,7 @@ def _block(tag: Tag) -> Iterator[str]:
 
 
 def _is_data_table(tag: Tag) -> bool:
-    """Tell a data table from a layout table, which contains tables or has one column."""
+    """Tell whether it is a data table; a layout table contains tables or has one column."""
     rows = tag.find_all("tr")
     return tag.find("table") is None and any(len(row.find_all(["th", "td"])) > 1 for row in rows)
 

@@ -47,7 +47,7 @@ _MAILS = (b"mime-version:", b"received:", b"from:", b"return-path:", b"delivered
 
 
 def true_ending(name: PurePosixPath, raw: bytes) -> str:
-    r"""Return the ending that fits the content, in lower case; that of the name where the content has no mark.
+    r"""Return the content's file ending, in lower case; the name's where the content has no mark.
 
     >>> true_ending(PurePosixPath("report.doc"), b"{\\rtf1 hello}")
     '.rtf'
@@ -72,7 +72,7 @@ def true_ending(name: PurePosixPath, raw: bytes) -> str:
 
 
 def _package(raw: bytes) -> str:
-    """Tell office documents, OpenDocument and EPUB from other ZIP archives; empty for a damaged one."""
+    """Distinguish office documents, OpenDocument and EPUB from other ZIP archives; empty for a damaged one."""
     try:
         with zipfile.ZipFile(io.BytesIO(raw)) as archive:
             names = archive.namelist()

@@ -51,7 +51,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line of a page; ``size`` is that of most of its characters, in points, 0 where none has one.
+    """A line of a page; ``size`` is that of most of its characters, in points, 0 if unknown.
 
     ``top`` and ``bottom`` are its first character's, in points from the page's lower edge; 0 where they are not known.
     """
@@ -80,7 +80,7 @@ def heading_levels(lines: Iterable[Line]) -> dict[float, int]:
 
 
 def is_heading_like(line: Line) -> bool:
-    """Tell whether a line could be a heading, if its size says so."""
+    """Tell whether a line could be a heading, given the size of one."""
     return len(line.text) <= _HEADING_LIMIT_CHARACTERS and _LETTER.search(line.text) is not None
 
 
@@ -89,20 +89,20 @@ def table_length(lines: Sequence[Line]) -> int:
     first = lines[0].cells
     length = 0
     for line in lines:
-        if len(line.cells) != len(first) or not (_in_columns(line.cells, first) and _in_columns(first, line.cells)):
+        if len(line.cells) != len(first) or not (_fits_columns(line.cells, first) and _fits_columns(first, line.cells)):
             break
         length += 1
     return length if length > 1 and len(first) > 1 else 0
 
 
-def _in_columns(cells: Sequence[Cell], others: Sequence[Cell]) -> bool:
-    """Tell whether every cell ends before the next column of the other row begins: a header may stand centred."""
+def _fits_columns(cells: Sequence[Cell], others: Sequence[Cell]) -> bool:
+    """Tell whether every cell ends before the other row's next column begins: a header may be centred."""
     return all(cell.right < following.left for cell, following in zip(cells, others[1:], strict=False))
 
 
 def page_blocks(lines: Sequence[Line], levels: Mapping[float, int]) -> Iterator[str]:
     """Yield a page's headings, tables and stretches of text."""
-    full = _full_width(plain_line(line.text) for line in lines)
+    full = _column_width(plain_line(line.text) for line in lines)
     texts: list[str] = []
     position = 0
     while position < len(lines):
@@ -110,14 +110,14 @@ def page_blocks(lines: Sequence[Line], levels: Mapping[float, int]) -> Iterator[
         rows = table_length(lines[position:])
         is_heading = line.size in levels and is_heading_like(line)
         if rows or is_heading:
-            yield from _stretch(texts, full)
+            yield from _text_blocks(texts, full)
             texts = []
             cells = [[plain_line(cell.text) for cell in row.cells] for row in lines[position : position + rows]]
             yield table(cells) if rows else heading(levels[line.size], plain_line(line.text))
         else:
             texts.append(line.text)
         position += rows or 1
-    yield from _stretch(texts, full)
+    yield from _text_blocks(texts, full)
 
 
 def page_text(lines: Sequence[Line]) -> str:
@@ -125,7 +125,7 @@ def page_text(lines: Sequence[Line]) -> str:
     return "\n\n".join(page_blocks(lines, {}))
 
 
-def _stretch(lines: Sequence[str], full_width: float) -> Iterator[str]:
+def _text_blocks(lines: Sequence[str], full_width: float) -> Iterator[str]:
     joined = join_wrapped_lines(lines, full_width)
     if joined:
         yield joined
@@ -159,7 +159,7 @@ def plain_line(text: str) -> str:
     return " ".join(with_ideographs(clean(text)).split())
 
 
-def _full_width(lines: Iterable[str]) -> float:
+def _column_width(lines: Iterable[str]) -> float:
     """Return the least width of a line that fills its column, in half-width characters.
 
     Where most lines have about the same width, that is the column's; else it is that of the page's widest lines.

@@ -35,7 +35,7 @@ def load_eml(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Found |
     kept.  Forwarded messages are parts too.
     """
     del limits  # parts are counted by the registry
-    message = _parsed(source, raw)
+    message = _parse(source, raw)
     if message.get_content_type() in _ENCRYPTED:
         raise source.unreadable("encrypted")
     body, body_part = _body(message)
@@ -73,7 +73,7 @@ def subject_of(raw: bytes) -> str:
     return _header(email.message_from_bytes(raw, policy=email.policy.default), "subject")
 
 
-def _parsed(source: SourceFile, raw: bytes) -> EmailMessage:
+def _parse(source: SourceFile, raw: bytes) -> EmailMessage:
     if raw.startswith(_WIDE_MARKS) or b"\x00" in raw[:200]:  # saved by an editor as UTF-16
         text = decode(raw)
         raw = text.encode("utf-8", "surrogateescape") if text is not None else raw
@@ -164,7 +164,7 @@ def _name(leaf: EmailMessage, number: int) -> str:
 
 
 def _header(message: EmailMessage, name: str) -> str:
-    """Return a header's words; as they are written where Python's parser fails."""
+    """Return a header's words, unparsed where Python's parser fails."""
     try:
         value = message[name]
     except (email.errors.HeaderParseError, ValueError, IndexError, AttributeError, TypeError):

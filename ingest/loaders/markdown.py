@@ -69,7 +69,7 @@ def load_markdown(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Do
     del limits  # the file's size is checked before it is read
     entries, body = _front_matter(decoded(source, raw))
     fields = _fields(entries)
-    text, heading_words = markdown_text(_with_lists_of_page(body, entries))
+    text, heading_words = markdown_text(_with_page_lists(body, entries))
     if not fields.get("title"):
         fields = {**fields, "title": heading_words}
     yield make_document(source, text, fields, kind="markdown")
@@ -143,14 +143,14 @@ def _fields(entries: Mapping[str, object]) -> dict[str, str]:
     return {name: value for name, value in named if value}
 
 
-def _with_lists_of_page(body: str, entries: Mapping[str, object]) -> str:
+def _with_page_lists(body: str, entries: Mapping[str, object]) -> str:
     """Write the front matter's lists where the page includes them.
 
     Each stands once, at its first place: a long one that is included everywhere could fill gigabytes.
     """
     lists = {name: value for name, value in entries.items() if isinstance(value, list)}
 
-    def written(tag: re.Match[str]) -> str:
+    def list_items(tag: re.Match[str]) -> str:
         named = _OF_PAGE.search(tag["given"])
         items = [item for item in lists.pop(named["name"], ()) if isinstance(item, str)] if named else []
         if not items:
@@ -159,7 +159,7 @@ def _with_lists_of_page(body: str, entries: Mapping[str, object]) -> str:
         indent = "" if before.strip() else before
         return "".join(f"\n{indent}- {' '.join(item.split())}" for item in items) + "\n"
 
-    return _INCLUDE.sub(written, body)
+    return _INCLUDE.sub(list_items, body)
 
 
 class _SafeLoaderWithoutAliases(yaml.SafeLoader):

@@ -200,7 +200,7 @@ def address_space_left() -> float:
 
 
 def engine_is_loaded() -> bool:
-    """Tell whether there is an engine in memory."""
+    """Tell whether an engine is in memory."""
     return _engine.cache_info().currsize > 0
 
 
@@ -264,7 +264,7 @@ def _rows(boxes: Sequence[Box]) -> Iterator[list[Box]]:
     """Yield the boxes that stand beside each other, from left to right."""
     row: list[Box] = []
     for box in sorted(boxes, key=lambda box: (box.top + box.bottom) / 2):
-        if row and not _beside(row[-1], box):
+        if row and not _is_on_one_line(row[-1], box):
             yield sorted(row, key=lambda box: box.left)
             row = []
         row.append(box)
@@ -272,7 +272,7 @@ def _rows(boxes: Sequence[Box]) -> Iterator[list[Box]]:
         yield sorted(row, key=lambda box: box.left)
 
 
-def _beside(box: Box, other: Box) -> bool:
+def _is_on_one_line(box: Box, other: Box) -> bool:
     """Tell whether two boxes overlap by more than half of the lower one's height."""
     overlap = min(box.bottom, other.bottom) - max(box.top, other.top)
     return overlap > 0.5 * min(box.bottom - box.top, other.bottom - other.top)

@@ -38,7 +38,7 @@ class OfficePackage:
 
     def document(self) -> tuple[str, Element]:
         """Return the name of the main part, and its XML.  Raises ``ValueError`` where there is none."""
-        name = self.related("", "officeDocument")
+        name = self.related_part("", "officeDocument")
         tree = self.tree(name) if name else None
         if tree is None:
             raise ValueError("the package has no document")
@@ -75,13 +75,13 @@ class OfficePackage:
             found[str(entry.get("Id"))] = Relationship(kind, target, external)
         return found
 
-    def related(self, name: str, kind: str) -> str:
+    def related_part(self, name: str, kind: str) -> str:
         """Return the name of the first related part of a kind; empty where there is none."""
         return next((found.target for found in self.relationships(name).values() if found.kind == kind), "")
 
     def properties(self) -> dict[str, str]:
         """Return title, author and date as the document declares them; blank where it does not."""
-        core = self.tree(self.related("", "core-properties"))
+        core = self.tree(self.related_part("", "core-properties"))
         said = (
             {local_name(entry): (entry.text or "").strip() for entry in core if entry.text} if core is not None else {}
         )

@@ -84,7 +84,7 @@ def _rows(element: Element) -> Iterator[Row]:
             row = [words for cell in part for words in _cell(cell)]
             while row and not row[-1]:
                 row.pop()
-            yield from [row] * (_repeated(part, "number-rows-repeated") if row else 1)
+            yield from [row] * (_repeat_count(part, "number-rows-repeated") if row else 1)
         elif name in ("table-header-rows", "table-rows", "table-row-group"):
             yield from _rows(part)
 
@@ -93,10 +93,10 @@ def _cell(cell: Element) -> list[str]:
     if local_name(cell) not in ("table-cell", "covered-table-cell"):
         return []
     words = " ".join(_words(paragraph) for paragraph in descendants(cell, "p") if local_name(paragraph) == "p")
-    return [clean(words).strip()] * _repeated(cell, "number-columns-repeated")
+    return [clean(words).strip()] * _repeat_count(cell, "number-columns-repeated")
 
 
-def _repeated(element: Element, name: str) -> int:
+def _repeat_count(element: Element, name: str) -> int:
     number = attribute(element, name)
     return min(int(number), _LARGEST_REPEAT) if number.isdigit() else 1
 

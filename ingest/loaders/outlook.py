@@ -42,7 +42,7 @@ def load_msg(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Found |
 
 
 def _code_page(name: str) -> codecs.CodecInfo | None:
-    """Find ``windows-950`` and its like, which the library asks for, under the names that Python has for them."""
+    """Map the library's names like ``windows-950`` to Python's."""
     number = name.replace("-", "_").removeprefix("windows_")
     return codecs.lookup(f"cp{number}") if number in _EAST_ASIAN else None
 
@@ -62,7 +62,7 @@ def _message(source: SourceFile, message: "Message", depth: int) -> Iterator[Fou
     for number, attachment in enumerate(attachments, start=1):
         name = part_name(attachment.file_name or "") or f"part-{number}"
         if attachment.file_bytes is not None:
-            yield Part(name, attachment.file_bytes, quiet=_is_inside_the_words(attachment))
+            yield Part(name, attachment.file_bytes, quiet=_is_inline(attachment))
         elif depth > 0:
             yield from _attached_message(source, attachment, number, depth - 1)
 
@@ -86,7 +86,7 @@ def _is_encrypted(headers: Mapping[str, str]) -> bool:
     return declared.lower().startswith(_ENCRYPTED_HEADER)
 
 
-def _is_inside_the_words(attachment: "Attachment") -> bool:
+def _is_inline(attachment: "Attachment") -> bool:
     from oxmsg.domain import constants
 
     return bool(attachment.properties.str_prop_value(constants.PID_ATTACH_CONTENT_ID))

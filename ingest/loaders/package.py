@@ -54,7 +54,7 @@ def _open(source: SourceFile, raw: bytes, limits: Limits, part_bytes: int) -> Pa
 
 
 def xml_tree(raw: bytes) -> etree._Element:
-    """Parse XML; entities are not resolved, nothing is fetched, and small damage is passed over."""
+    """Parse XML; entities are not resolved, nothing is fetched, and small damage is ignored."""
     parser = etree.XMLParser(
         resolve_entities=False, no_network=True, recover=True, remove_comments=True, remove_pis=True
     )
@@ -66,7 +66,7 @@ def xml_tree(raw: bytes) -> etree._Element:
 
 
 def load_zip(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Found | Part]:
-    """Yield the files as parts named by their paths, and why one cannot be read; the others go on.
+    """Yield the files as parts named by their paths, or an error for an unreadable one.
 
     Limits: ``depth`` and ``unpacked_bytes`` over all that is nested, checked by the registry as parts come;
     ``document_bytes`` for each member before it is unpacked.

@@ -155,7 +155,7 @@ def _open(source: SourceFile, raw: bytes, limits: Limits) -> pypdfium2.PdfDocume
         except pypdfium2.PdfiumError as error:
             # PDFium reports the error of the file before for some broken ones, so the file is asked too
             if getattr(error, "err_code", None) != _PASSWORD_ERROR or b"/Encrypt" not in raw:
-                pdf = _repaired(source, raw)
+                pdf = _open_repaired(source, raw)
                 break
     else:
         raise source.unreadable("encrypted")
@@ -165,7 +165,7 @@ def _open(source: SourceFile, raw: bytes, limits: Limits) -> pypdfium2.PdfDocume
     return pdf
 
 
-def _repaired(source: SourceFile, raw: bytes) -> pypdfium2.PdfDocument:
+def _open_repaired(source: SourceFile, raw: bytes) -> pypdfium2.PdfDocument:
     """Open a file whose end is missing or damaged: PDFium finds every object by itself, but not where to begin."""
     catalogs = list(_CATALOG.finditer(raw))
     if not catalogs:

@@ -39,7 +39,7 @@ FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF")
 
 
 def copy_of_picture(source: SourceFile, descriptor: int, limits: Limits) -> Iterator[Found]:
-    """Yield a customer's picture, drawn anew as a small PNG, as a ``KeptFigure``; or why there is none.
+    """Yield a customer's picture, redrawn as a small PNG, as a ``KeptFigure``; or the reason for its absence.
 
     Only pixels are copied: no place where it was taken, no thumbnail of what was cut away, no text.
     """

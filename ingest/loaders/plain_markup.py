@@ -64,7 +64,7 @@ def figure(sayings: Sequence[str], language: Language) -> str:
     ('[Figure: Fig. 2: Status page; Error E-42]', '[图]')
     """
     name, colon, joint = ("图", "：", "；") if language == "zh" else ("Figure", ": ", "; ")
-    words = joint.join(dict.fromkeys(line for saying in sayings if (line := _in_brackets(saying))))
+    words = joint.join(dict.fromkeys(line for saying in sayings if (line := _bracket_safe(saying))))
     return f"[{name}{colon}{words}]" if words else f"[{name}]"
 
 
@@ -73,7 +73,7 @@ def join_lines(text: str) -> str:
     return _AROUND_LINE_END.sub("\n", _SPACES.sub(" ", _WRAP.sub("", text)))
 
 
-def _in_brackets(words: str) -> str:
+def _bracket_safe(words: str) -> str:
     return _cell(words).replace("[", "(").replace("]", ")")
 
 

@@ -80,7 +80,7 @@ class _Slide:
             self.title = self.title or words
             yield heading(2, words)
         yield from self._shapes(shapes, titles)
-        notes = self._package.tree(self._package.related(self._name, "notesSlide"))
+        notes = self._package.tree(self._package.related_part(self._name, "notesSlide"))
         for shape in descendants(notes, "sp") if notes is not None else ():
             if _role(shape) not in _FURNITURE:
                 yield "\n".join(self._paragraphs(shape))

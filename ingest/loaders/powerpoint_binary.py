@@ -57,7 +57,7 @@ def _slides(stream: bytes) -> Iterator[list[str]]:
             slides[-1][1].append(_words(record))
     for number, outline in slides:
         start = places.get(number, len(stream))
-        boxes = [_words(record) for record in _one(stream, start) if record.kind in (_TEXT_UTF16, _TEXT_BYTES)]
+        boxes = [_words(record) for record in _slide_parts(stream, start) if record.kind in (_TEXT_UTF16, _TEXT_BYTES)]
         yield [*outline, *boxes]
 
 
@@ -77,7 +77,7 @@ def _places(stream: bytes) -> dict[int, int]:
     return places
 
 
-def _one(stream: bytes, start: int) -> Iterator[_Record]:
+def _slide_parts(stream: bytes, start: int) -> Iterator[_Record]:
     """Yield the records of the slide at an offset; none where there is no slide."""
     if start + 8 <= len(stream):
         _, kind, length = struct.unpack_from("<HHI", stream, start)

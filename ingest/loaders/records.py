@@ -1,4 +1,4 @@
-"""Records of exports: question and answer, title and text, or any fields; and JSON, which mostly holds such.
+"""Records of exports, mostly JSON: question and answer, title and text, or any fields.
 
 A question-answer pair becomes a document whose title is the question and whose text is the answer: it is found by the
 question, and quoted with the answer.
@@ -41,7 +41,7 @@ class RecordNames:
     def document(
         self, source: SourceFile, record: object, *, kind: str, number: int, where: str
     ) -> Document | DocumentUnreadable:
-        """Return the record's document, or why it is none."""
+        """Return the record's document, or an error."""
         if not isinstance(record, Mapping) or not record:
             return source.unreadable("row", where)
         fields = {clean(str(name)).strip(): value for name, value in record.items()}
@@ -196,7 +196,7 @@ def as_text(value: object, depth: int = 0) -> str:
     if depth > _DEEPEST:
         return ""
     if isinstance(value, Mapping):
-        lines = [_named(str(name), as_text(inner, depth + 1)) for name, inner in value.items()]
+        lines = [_field_line(str(name), as_text(inner, depth + 1)) for name, inner in value.items()]
         return "\n".join(line for line in lines if line)
     if isinstance(value, list):
         items = [as_text(item, depth + 1) for item in value]
@@ -204,7 +204,7 @@ def as_text(value: object, depth: int = 0) -> str:
     return _plain(value)
 
 
-def _named(name: str, text: str) -> str:
+def _field_line(name: str, text: str) -> str:
     if not text:
         return ""
     return f"{name}:\n  " + text.replace("\n", "\n  ") if "\n" in text or text.startswith("- ") else f"{name}: {text}"

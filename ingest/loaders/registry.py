@@ -15,7 +15,7 @@ from rag.errors import DocumentUnreadable
 from rag.schema import Document
 
 
-def _later(module: str, name: str) -> Loader:
+def _lazy_loader(module: str, name: str) -> Loader:
     """Return a loader whose module is imported with the first file of its kind: all of them take half a second."""
 
     def load_first(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Found | Part]:
@@ -53,7 +53,7 @@ _ENDINGS = {
 }
 """Of each loader: its module, its name, and the endings of its files in lower case."""
 
-LOADERS = {ending: _later(*loader) for loader, endings in _ENDINGS.items() for ending in endings}
+LOADERS = {ending: _lazy_loader(*loader) for loader, endings in _ENDINGS.items() for ending in endings}
 """By the file name's ending."""
 
 _FOREIGN_ERRORS = (
@@ -89,7 +89,7 @@ def load(path: Path, root: Path, limits: Limits, *, skip: int = 0) -> Iterator[F
 
 
 def load_open_file(source: SourceFile, descriptor: int, limits: Limits, *, skip: int = 0) -> Iterator[Found]:
-    """Do as ``load`` with an open file; ``source`` only gives the names."""
+    """Like ``load``, for an open file; ``source`` only gives the names."""
     try:
         raw = read_file(source, descriptor, limits)
     except DocumentUnreadable as error:

@@ -28,7 +28,7 @@ _SAMPLE_ROWS = 100
 def sheet_documents(
     source: SourceFile, sheets: Sequence[tuple[str, Sequence[Row]]], fields: dict[str, str], limits: Limits, kind: str
 ) -> Iterator[Document | DocumentUnreadable]:
-    """Yield the questions of sheets that hold such, and the other sheets together as one document."""
+    """Yield the questions of sheets that hold some, and the other sheets together as one document."""
     texts = []
     asked = 0
     for name, rows in sheets:

@@ -2,7 +2,7 @@
 
 Docusaurus, VitePress, MkDocs Material, Mintlify, Nextra, Starlight, Hugo, GitBook and GitHub each add to Markdown:
 ``:::note``, ``!!! note``, ``=== "Windows"``, ``<TabItem label="macOS">``, ``{{< tab "Windows" >}}``, ``> [!NOTE]``.
-CommonMark takes these for words, for HTML, or for code.  Here they go, and what they hold is read as Markdown again.
+CommonMark takes these for words, HTML, or code.  Here they are removed, and their content is read as Markdown again.
 
 A tab, a step or a collapsible says to whom its content applies.  It becomes a list item, ``- macOS:``, with its content
 indented below: such an item restricts its own content and nothing behind it (``rag/text/parsed.py``).  A box's title
@@ -413,7 +413,7 @@ class _Reader:
         """Read a tag whose attributes stand on the lines below it, up to the first blank one."""
         if self._at < self._unfinished_until or len(words) < 2 or not (words[1].isupper() or words[1] == "{"):
             return False
-        whole, last = self._up_to_blank(words)
+        whole, last = self._paragraph_words(words)
         mark = read_mark(whole)
         if mark is None:
             self._unfinished_until = last
@@ -429,7 +429,7 @@ class _Reader:
         """Write an element of HTML without attributes where one is an expression, which CommonMark takes for words."""
         if "={" not in words and "={" not in "".join(self._lines[self._at : self._at + 3]):
             return False
-        whole, last = self._up_to_blank(words)
+        whole, last = self._paragraph_words(words)
         mark = None if self._at < self._unfinished_until else read_mark(whole)
         if mark is None or "={" not in whole[: mark.end]:
             self._unfinished_until = max(self._unfinished_until, last)
@@ -439,7 +439,7 @@ class _Reader:
         self._add(f"{' ' * indent}<{mark.name}{'/' if mark.is_empty else ''}>{rest}")
         return True
 
-    def _up_to_blank(self, words: str) -> tuple[str, int]:
+    def _paragraph_words(self, words: str) -> tuple[str, int]:
         """Return a line's words with the lines below it, up to the first blank one, and where that is."""
         last = self._at
         while last < min(len(self._lines), self._at + _MOST_TAG_LINES) and self._lines[last].strip():
@@ -450,11 +450,11 @@ class _Reader:
         if mark.closes:
             self._close_first(one for one in reversed(self._stack) if one.kind == "tag" and one.name == mark.name)
         elif mark.is_empty or mark.name not in self._paired:
-            self._stack[-1].parts += ["", *(f"{' ' * indent}{line}" for line in self._alone(mark)), ""]
+            self._stack[-1].parts += ["", *(f"{' ' * indent}{line}" for line in self._empty_mark_lines(mark)), ""]
         else:
             self._open(self._component(mark, indent))
 
-    def _alone(self, mark: Mark) -> list[str]:
+    def _empty_mark_lines(self, mark: Mark) -> list[str]:
         """Return the lines shown for a mark without content."""
         title, more = self._title(mark), mark.description
         if title and _ITEMS.search(mark.name):
@@ -537,13 +537,13 @@ class _Reader:
                 break
             line = head.rstrip()
             if line:
-                self._add(self._joined(line))
+                self._add(self._without_shortcodes(line))
             self._close(open_tag)
             line = ""
         if line:
-            self._add(self._joined(line))
+            self._add(self._without_shortcodes(line))
 
-    def _joined(self, line: str) -> str:
+    def _without_shortcodes(self, line: str) -> str:
         """Return a line without shortcodes in it; one that goes on in the next lines is joined with them."""
         for _ in range(8):
             if line.rfind("{{<") <= line.rfind(">}}") or self._at >= len(self._lines):

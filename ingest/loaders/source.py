@@ -43,7 +43,7 @@ class SourceFile:
 
     @property
     def document_id(self) -> str:
-        """Path below the root with forward slashes: ``returns/deadline.md``, ``mail.eml!/invoice.pdf``."""
+        """The path below the root with forward slashes: ``returns/deadline.md``, ``mail.eml!/invoice.pdf``."""
         return INSIDE.join([self.path.relative_to(self.root).as_posix(), *self.inside])
 
     @property
@@ -63,7 +63,7 @@ class SourceFile:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much of one file is read.  Every limit is a setting; the worker gets them as JSON.
+    """Limits for one file, each a setting; the worker gets them as JSON.
 
     ``unpacked_bytes``, ``parts`` and ``depth`` bound the packed content of a file, all levels together.  A ``part`` is
     a file in an archive, an attachment or a row of an export.  ``ocr_pages`` is how many pages and pictures of one
@@ -90,7 +90,7 @@ class Limits:
 
     @property
     def most_memory_bytes(self) -> int:
-        """The most memory the reading process may take."""
+        """The most memory that the reading process may take."""
         looks = self.ocr_pages or self.figures
         return max(self.memory_bytes, self.ocr_memory_bytes) if looks else self.memory_bytes
 

@@ -43,9 +43,9 @@ class WordStyles:
     """The styles and lists of one document; it counts the numbered items."""
 
     def __init__(self, package: OfficePackage, main: str) -> None:
-        styles = package.tree(package.related(main, "styles"))
-        self._styles = {attribute(found, "styleId"): _style(found) for found in _named(styles, "style")}
-        numbering = package.tree(package.related(main, "numbering"))
+        styles = package.tree(package.related_part(main, "styles"))
+        self._styles = {attribute(found, "styleId"): _style(found) for found in _children_named(styles, "style")}
+        numbering = package.tree(package.related_part(main, "numbering"))
         self._formats = _formats(numbering)
         self._counts: dict[tuple[str, int], int] = {}
 
@@ -197,7 +197,7 @@ class _Word:
 
     def notes(self, kind: str) -> Iterator[str]:
         """Yield the footnotes or endnotes, without the lines that separate them."""
-        tree = self._package.tree(self._package.related(self._main, kind))
+        tree = self._package.tree(self._package.related_part(self._main, kind))
         for note in tree if tree is not None else ():
             if not attribute(note, "type"):
                 words = " ".join(self._plain(paragraph) for paragraph in descendants(note, "p")).strip()
@@ -336,7 +336,7 @@ def _rows(element: Element) -> Iterator[Element]:
             yield from _rows(part)
 
 
-def _named(tree: Element | None, name: str) -> list[Element]:
+def _children_named(tree: Element | None, name: str) -> list[Element]:
     return [found for found in tree if local_name(found) == name] if tree is not None else []
 
 
@@ -351,10 +351,10 @@ def _style(element: Element) -> _Style:
 
 
 def _formats(numbering: Element | None) -> dict[tuple[str, int], str]:
-    """Return how the levels of each list are numbered, by list and depth."""
-    abstract = {attribute(found, "abstractNumId"): found for found in _named(numbering, "abstractNum")}
+    """Return the number formats of the lists' levels, by list and depth."""
+    abstract = {attribute(found, "abstractNumId"): found for found in _children_named(numbering, "abstractNum")}
     formats: dict[tuple[str, int], str] = {}
-    for found in _named(numbering, "num"):
+    for found in _children_named(numbering, "num"):
         definition = abstract.get(attribute(child(found, "abstractNumId"), "val"))
         for level in descendants(definition, "lvl") if definition is not None else ():
             depth = attribute(level, "ilvl")

@@ -62,7 +62,7 @@ def serve(requests: socket.socket, replies: BinaryIO, confinement: Confinement) 
         source = SourceFile(Path(request["path"]), Path(request["root"]))
         memory = _Memory(limits, requests, replies)
         try:
-            for found in _loaded(request["kind"], source, descriptor, limits, request["skip"]):
+            for found in _read_request(request["kind"], source, descriptor, limits, request["skip"]):
                 if isinstance(found, PictureAhead):
                     memory.raise_for_picture()
                 else:
@@ -86,16 +86,16 @@ def _receive(requests: socket.socket) -> tuple[dict[str, Any], int] | None:
     return json.loads(line), descriptors[0]
 
 
-def _loaded(kind: str, source: SourceFile, descriptor: int, limits: Limits, skip: int) -> Iterator[Found | str]:
+def _read_request(kind: str, source: SourceFile, descriptor: int, limits: Limits, skip: int) -> Iterator[Found | str]:
     if kind == "documents":
         return load_open_file(source, descriptor, limits, skip=skip)
     if kind == "picture":
         from ingest.loaders.picture import copy_of_picture
 
         return copy_of_picture(source, descriptor, limits)
-    from ingest.loaders.customer_words import words_of_customer  # the rules of mail take a while to compile
+    from ingest.loaders.customer_words import customer_words  # the rules of mail take a while to compile
 
-    return words_of_customer(source, descriptor, limits, skip=skip)
+    return customer_words(source, descriptor, limits, skip=skip)
 
 
 def _reply(replies: BinaryIO, found: Found | str) -> None:

@@ -44,6 +44,6 @@ def day_of(text: str | None, option: str, language: Language) -> date | None:
         raise SettingsError(reason=translate("ask.not_a_day", language, option=option, text=text)) from error
 
 
-def confirmed(question: str) -> bool:
-    """Ask on the terminal, and tell whether the answer is yes."""
+def ask_consent(question: str) -> bool:
+    """Ask on the terminal, and return whether the answer is yes."""
     return input(question).strip().lower() in {"y", "yes", "是"}

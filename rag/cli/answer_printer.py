@@ -60,7 +60,7 @@ class AnswerPrinter:
                 self._complete(answer)
 
     def interrupt(self) -> None:
-        """End the line of an answer that will not go on."""
+        """End the line of an interrupted answer."""
         if self._text or self._is_thinking:
             self._line("")
 
@@ -221,7 +221,7 @@ def one_line(text: str) -> str:
 
 
 def shortened(text: str) -> str:
-    """Return a quotation of a length that a terminal can hold."""
+    """Return a quotation cut to a terminal's length."""
     return text if len(text) <= _QUOTE_CHARACTERS else f"{text[: _QUOTE_CHARACTERS - 1]}…"
 
 

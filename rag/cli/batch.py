@@ -46,8 +46,8 @@ class Conversation:
             return {"id": self.conversation_id, "question": self.question, "answer": answer.to_json()}
         return {"id": self.given_id, **answer.to_json()}
 
-    def failed(self, error: AnswerdeskError) -> dict[str, object]:
-        """Return the line that says why there is no answer."""
+    def error_row(self, error: AnswerdeskError) -> dict[str, object]:
+        """Return the line with the error."""
         question = {"question": self.question} if self.is_bare else {}
         told = {"kind": type(error).__name__, "en": error.text("en"), "zh": error.text("zh")}
         return {"id": self.conversation_id if self.is_bare else self.given_id, **question, "error": told}
@@ -117,10 +117,10 @@ def _user_turns(turns: object) -> list[str]:
     return [] if answered_last else said
 
 
-def answered(conversations: Sequence[Conversation], answer: Answers) -> Iterator[tuple[dict[str, object], int]]:
-    """Yield each conversation's line and the exit code that it asks for.
+def answer_all(conversations: Sequence[Conversation], answer: Answers) -> Iterator[tuple[dict[str, object], int]]:
+    """Yield each conversation's line and its exit code.
 
-    Raises what would meet every other conversation as well.
+    Raises errors that would meet every other conversation as well.
     """
     for one in conversations:
         try:
@@ -128,7 +128,7 @@ def answered(conversations: Sequence[Conversation], answer: Answers) -> Iterator
         except (KnowledgeError, SettingsError):
             raise
         except AnswerdeskError as error:
-            yield one.failed(error), error.exit_code
+            yield one.error_row(error), error.exit_code
 
 
 class AnswerFile:
@@ -141,10 +141,10 @@ class AnswerFile:
         """Read the file.  Raises ``SettingsError`` if it holds something else; it is left as it is."""
         self._path = path
         self._order = [one.conversation_id for one in conversations]
-        self._lines = self._kept()
+        self._lines = self._read_lines()
 
-    def _kept(self) -> dict[str, str]:
-        """Return the whole lines by id; one that was cut off is none."""
+    def _read_lines(self) -> dict[str, str]:
+        """Return the whole lines by id, without one that was cut off."""
         try:
             text = self._path.read_bytes().decode("utf-8") if self._path.exists() else ""
         except (OSError, UnicodeDecodeError) as error:

@@ -6,7 +6,7 @@ import sys
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from rag.cli import Commands, add_command, confirmed
+from rag.cli import Commands, add_command, ask_consent
 from rag.erasure import Erasure, ErasureCounts, expire_turns
 from rag.errors import SettingsError, printable
 from rag.people.audit import terminal_user
@@ -67,7 +67,7 @@ def _forget(options: argparse.Namespace, language: Language) -> int:
         _show(found, "found", erasure, language, as_json=options.json and options.dry_run)
     if options.dry_run:
         return 0
-    if found.total and not options.yes and not confirmed(translate("forget.ask", language)):
+    if found.total and not options.yes and not ask_consent(translate("forget.ask", language)):
         print(translate("forget.kept", language), file=sys.stderr)
         return NOT_DONE
     if found.total:
@@ -78,14 +78,14 @@ def _forget(options: argparse.Namespace, language: Language) -> int:
 
 
 def _show(found: ErasureCounts, heading: str, erasure: Erasure, language: Language, *, as_json: bool) -> None:
-    """Print how much there is; never any of the words."""
+    """Print the counts; never any of the words."""
     if as_json:
         counts = {name: getattr(found, name) for name in ("running", "cached", "curated", "questions", "runs")}
         print(json.dumps({"turns": dict(found.turns), **counts, "left": [str(path) for path in found.left]}))
         return
     if not found.total:
         print(translate("forget.nothing", language))
-        earlier = ", ".join(f"{day:%Y-%m-%d}" for day in erasure.erased_on())
+        earlier = ", ".join(f"{day:%Y-%m-%d}" for day in erasure.earlier_erasures())
         if earlier:
             print(translate("forget.earlier", language, days=earlier))
     else:

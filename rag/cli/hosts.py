@@ -39,7 +39,7 @@ class HostsReport:
 
     @property
     def usable(self) -> int:
-        """How many may be asked."""
+        """The number of usable hosts."""
         return sum(host.state == "usable" for host in self.hosts)
 
 
@@ -70,8 +70,8 @@ def hosts_report(settings: Settings, hosts: Hosts) -> HostsReport:
     return HostsReport(model, tuple(reports), admission.occupancy().waiting)
 
 
-def say_hosts(report: HostsReport, language: Language, *, as_json: bool) -> int:
-    """Print how the hosts fare, and return the command's exit code: 0 where one at least may be asked."""
+def print_hosts(report: HostsReport, language: Language, *, as_json: bool) -> int:
+    """Print the hosts' states, and return the exit code: 0 if one at least may be asked."""
     if as_json:
         print(json.dumps({**asdict(report), "running": report.usable > 0}, ensure_ascii=False))
     else:
@@ -81,7 +81,7 @@ def say_hosts(report: HostsReport, language: Language, *, as_json: bool) -> int:
 
 
 def left_out_lines(settings: Settings, language: Language) -> list[str]:
-    """Return a sentence on each of several hosts that cannot be used, and why; nothing where one host is named."""
+    """Return a sentence on each of several unusable hosts, with the reason; none for a single host."""
     hosts = hosts_of(settings)
     if hosts is None:
         return []

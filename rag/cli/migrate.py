@@ -83,13 +83,13 @@ def copy_to_server(settings: Settings, url: str, tell: Tell) -> tuple[CopiedTabl
         for name, path in files.items():
             database = opened.enter_context(Database(path, _MIGRATIONS[name]))
             sources[name] = opened.enter_context(database.transaction())
-        with postgres.pool_of(url).lease() as server, server.exclusively():
+        with postgres.pool_of(url).lease() as server, server.exclusive_transaction():
             for name, migrations in _MIGRATIONS.items():
                 postgres.make_tables(server, name, migrations)
                 _require_empty(server, postgres.TABLES[name], postgres.server_name(url))
             for name, source in sources.items():
                 copied += [_copy(name, table, source, server, tell) for table in postgres.TABLES[name]]
-            server.number_after_the_last()
+            server.advance_counters()
     return tuple(copied)
 
 
@@ -142,7 +142,7 @@ class _Contents:
             self._sum = (self._sum + int.from_bytes(digest, "big")) % 2**_HASH_BITS
             yield row
 
-    def as_hex(self) -> str:
+    def hex_digest(self) -> str:
         return f"{self._sum:064x}"
 
 
@@ -157,16 +157,16 @@ def _copy(name: Name, table: str, source: Any, target: Any, tell: Tell) -> Copie
         tell(len(batch))
     for _ in arrived.of(_rows(target, table, columns)):
         pass
-    if (sent.rows, sent.as_hex()) != (arrived.rows, arrived.as_hex()):
+    if (sent.rows, sent.hex_digest()) != (arrived.rows, arrived.hex_digest()):
         raise CopyDiffers(table=table, sent=sent.rows, arrived=arrived.rows)
-    return CopiedTable(name, table, sent.rows, sent.as_hex())
+    return CopiedTable(name, table, sent.rows, sent.hex_digest())
 
 
 def _rows(connection: Any, table: str, columns: Sequence[str]) -> Iterator[Sequence[object]]:  # noqa: ANN401
     """Yield the rows of a table, of a file's connection or a server's ``Lease``, as a server can store them."""
     storable = _postgres().storable
     select = f"SELECT {', '.join(columns)} FROM {table}{' ORDER BY rowid' if table == _NUMBERED else ''}"
-    for row in connection.execute(select) if is_sqlite(connection) else connection.each(select):
+    for row in connection.execute(select) if is_sqlite(connection) else connection.iterate(select):
         yield storable(row)
 
 

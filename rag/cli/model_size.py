@@ -74,7 +74,7 @@ def size(options: argparse.Namespace, settings: Settings, language: Language) ->
         store_rates(settings, shape.name, measured)
     advice = advise(shape, serving, machine, stored_rates(settings).get(shape.name))
     if not is_file:
-        advice = replace(advice, loaded_bytes=_loaded(client, shape, serving))
+        advice = replace(advice, loaded_bytes=_loaded_bytes(client, shape, serving))
     if options.json:
         print(json.dumps(as_json(advice), ensure_ascii=False))
     else:
@@ -83,7 +83,7 @@ def size(options: argparse.Namespace, settings: Settings, language: Language) ->
     return 0
 
 
-def _loaded(client: OllamaClient, shape: ModelShape, serving: Serving) -> int:
+def _loaded_bytes(client: OllamaClient, shape: ModelShape, serving: Serving) -> int:
     context = context_of(shape, serving)
     return next(
         (one.memory_bytes for one in client.loaded() if one.name == shape.name and one.context_tokens == context), 0
@@ -102,7 +102,7 @@ def as_json(advice: Advice) -> dict[str, object]:
 
 
 def arithmetic(advice: Advice, language: Language) -> Iterator[str]:
-    """Yield how the memory and the slots were worked out, a sentence a line."""
+    """Yield the computation of the memory and the slots, a sentence a line."""
     shape, serving, machine, memory = advice.shape, advice.serving, advice.machine, advice.memory
     context, budget = context_of(shape, serving), machine.budget_bytes / _GB
 
@@ -116,7 +116,7 @@ def arithmetic(advice: Advice, language: Language) -> Iterator[str]:
         yield translate("ollama.stand_in", language)
     gpu = say("gpu", gpu=machine.gpu_bytes / _GB) if machine.gpu_bytes else say("no_gpu")
     yield say("machine", cores=machine.cores, memory=machine.memory_bytes / _GB, gpu=gpu, budget=budget)
-    if advice.below_the_articles_least:
+    if advice.is_below_minimum:
         yield say("small_machine")
     yield say("weights", parameters=shape.parameters / 1e6, kind=shape.quantization or "?",
               size=memory.weights_bytes / _GB)  # fmt: skip

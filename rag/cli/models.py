@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
-from rag.cli import Commands, add_command, confirmed
+from rag.cli import Commands, add_command, ask_consent
 from rag.errors import ModelMissing, ModelUnfit
 from rag.ollama.client import InstalledModel, OllamaClient, pull
 from rag.ollama.model_creation import ModelMaker
@@ -52,7 +52,7 @@ def say(key: str, language: Language, **values: object) -> None:
     print(translate(f"ollama.{key}", language, **values), flush=True)
 
 
-def listed(
+def list_models(
     client: OllamaClient, wanted: str, show: Callable[[InstalledModel], ModelDetails] | None = None
 ) -> list[ListedModel]:
     """Return the installed models; ``wanted`` is the settings' model.  Raises ``OllamaUnavailable``.
@@ -90,7 +90,7 @@ def chosen_name(installed: Sequence[InstalledModel], wanted: str) -> str:
 
 
 def _list(options: argparse.Namespace, settings: Settings, language: Language) -> int:
-    rows = listed(OllamaClient(settings.ollama_url), settings.model)
+    rows = list_models(OllamaClient(settings.ollama_url), settings.model)
     if options.json:
         print(json.dumps([asdict(row) for row in rows], ensure_ascii=False))
     elif not rows:
@@ -133,7 +133,7 @@ def _padded(text: str, width: int) -> str:
 
 
 @contextmanager
-def _shown_in(language: Language, key: str, what: str) -> Iterator[Update]:
+def _step_progress(language: Language, key: str, what: str) -> Iterator[Update]:
     with progress(translate(f"ollama.{key}", language, what=what), sys.stderr) as update:
         yield update
 
@@ -146,13 +146,13 @@ def maker(settings: Settings, language: Language) -> ModelMaker:
     client = OllamaClient(settings.ollama_url)
     client.version()
 
-    def shown(key: str, what: str) -> AbstractContextManager[Update]:
-        return _shown_in(language, key, what)
+    def show_step(key: str, what: str) -> AbstractContextManager[Update]:
+        return _step_progress(language, key, what)
 
-    return ModelMaker(client, shown)
+    return ModelMaker(client, show_step)
 
 
-def _made(client: OllamaClient, name: str, language: Language) -> int:
+def _print_made(client: OllamaClient, name: str, language: Language) -> int:
     found = find_installed(client.models(), name)
     if found is None:
         raise ModelMissing(model=name)
@@ -164,7 +164,7 @@ def _made(client: OllamaClient, name: str, language: Language) -> int:
 def _pull(options: argparse.Namespace, settings: Settings, language: Language) -> int:
     client = OllamaClient(settings.ollama_url)
     client.version()
-    with _shown_in(language, "downloading", options.name) as update:
+    with _step_progress(language, "downloading", options.name) as update:
         pull(client, options.name, update, remedy="other_name")
     say("pulled", language, name=options.name)
     if not client.show(options.name).has_template:
@@ -176,18 +176,18 @@ def _import(options: argparse.Namespace, settings: Settings, language: Language)
     source = model_source(options.path, options.template)
     making = maker(settings, language)
     making.import_files(source, options.name, options.quantize)
-    return _made(making.client, options.name, language)
+    return _print_made(making.client, options.name, language)
 
 
 def _quantize(options: argparse.Namespace, settings: Settings, language: Language) -> int:
     making = maker(settings, language)
-    return _made(making.client, making.quantize(options.name, options.kind, options.new_name), language)
+    return _print_made(making.client, making.quantize(options.name, options.kind, options.new_name), language)
 
 
 def _adapter(options: argparse.Namespace, settings: Settings, language: Language) -> int:
     making = maker(settings, language)
     making.attach(options.name, options.adapter, options.new_name)
-    return _made(making.client, options.new_name, language)
+    return _print_made(making.client, options.new_name, language)
 
 
 def _delete(options: argparse.Namespace, settings: Settings, language: Language) -> int:
@@ -201,7 +201,7 @@ def _delete(options: argparse.Namespace, settings: Settings, language: Language)
             raise ModelUnfit(model=found.name, reason="not_confirmed")
         chosen = found.name == chosen_name(installed, settings.model)
         key = "delete_chosen_ask" if chosen else "delete_ask"
-        if not confirmed(translate(f"ollama.{key}", language, name=found.name, size=found.size_bytes / GIGABYTE)):
+        if not ask_consent(translate(f"ollama.{key}", language, name=found.name, size=found.size_bytes / GIGABYTE)):
             say("kept", language, name=found.name)
             return 1
     client.delete(found.name)
@@ -234,15 +234,15 @@ def _pictures(options: argparse.Namespace, settings: Settings, language: Languag
         variables = store_choices(settings, {"vision_model": name})
         say("pictures_by", language, name=name, path=settings.data_dir / KEPT_NAME)
     else:
-        say_vision_model(settings, language)
+        print_vision_model(settings, language)
         return 0
     if variables:
         say("goes_before", language, variables=", ".join(variables))
     return 0
 
 
-def say_vision_model(settings: Settings, language: Language) -> None:
-    """Print which model describes pictures.  Raises as ``checked_vision_model`` where it cannot."""
+def print_vision_model(settings: Settings, language: Language) -> None:
+    """Print the model that describes pictures.  Raises as ``checked_vision_model``."""
     name = checked_vision_model(settings)
     if name:
         say("pictures_described", language, name=name)

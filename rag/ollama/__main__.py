@@ -14,10 +14,10 @@ from filelock import FileLock, Timeout
 
 from rag.cli import add_command
 from rag.cli.model_size import add_size_command
-from rag.cli.models import add_model_commands, say, say_vision_model
+from rag.cli.models import add_model_commands, print_vision_model, say
 from rag.errors import AnswerdeskError, OllamaUnavailable
 from rag.ollama.hosts import Hosts, hosts_of
-from rag.ollama.server import ServerStatus, ensure_running, status, stop, supervised
+from rag.ollama.server import ServerStatus, ensure_running, status, stop, supervised_command
 from rag.ollama.state import ServerFiles
 from rag.ollama.supervisor import Supervisor
 from rag.private_files import keep_files_private
@@ -66,22 +66,22 @@ def _say_status(found: ServerStatus, language: Language, *, as_json: bool) -> in
 def _status(options: argparse.Namespace, settings: Settings, language: Language) -> int:
     hosts = hosts_of(settings)
     if hosts is not None:
-        from rag.cli.hosts import hosts_report, say_hosts  # brings numpy, with the line before the hosts
+        from rag.cli.hosts import hosts_report, print_hosts  # brings numpy, with the line before the hosts
 
         logging.getLogger(Hosts.__module__).setLevel(logging.ERROR)  # which host is left out is said below
-        code = say_hosts(hosts_report(settings, hosts), language, as_json=options.json)
+        code = print_hosts(hosts_report(settings, hosts), language, as_json=options.json)
     else:
         code = _say_status(status(settings), language, as_json=options.json)
-    _say_vision(code, options, settings, language)
+    _print_vision(code, options, settings, language)
     return code
 
 
-def _say_vision(code: int, options: argparse.Namespace, settings: Settings, language: Language) -> None:
-    """Say which model describes pictures, or on standard error why the one that is set cannot."""
+def _print_vision(code: int, options: argparse.Namespace, settings: Settings, language: Language) -> None:
+    """Print the model that describes pictures, or on standard error why it cannot."""
     if code != 0 or not settings.vision_model or options.json:
         return
     try:
-        say_vision_model(settings, language)
+        print_vision_model(settings, language)
     except AnswerdeskError as error:
         fail(error)
 
@@ -93,7 +93,7 @@ def _start(options: argparse.Namespace, settings: Settings, language: Language) 
     # Stopped with SIGTERM, a foreground server must end as it does at Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     code = _say_status(ensure_running(settings, while_we_live=options.foreground), language, as_json=options.json)
-    _say_vision(code, options, settings, language)
+    _print_vision(code, options, settings, language)
     if options.foreground and status(settings).managed:
         say("leave", language)
         try:
@@ -132,7 +132,7 @@ def _supervise(options: argparse.Namespace, settings: Settings, language: Langua
     files = ServerFiles.of(settings)
     try:
         with FileLock(files.owner_lock, blocking=False):
-            server = replace(supervised(settings), owner=owner)
+            server = replace(supervised_command(settings), owner=owner)
             return Supervisor(server, files, lifeline=0 if options.lifeline else None).run()
     except Timeout:
         return 0  # another supervisor serves this port already

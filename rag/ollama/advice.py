@@ -144,13 +144,13 @@ class Advice:
     loaded_bytes: int = 0
 
     @property
-    def below_the_articles_least(self) -> bool:
-        """Tell whether the machine has fewer than 4 cores or less than 8 GB."""
+    def is_below_minimum(self) -> bool:
+        """Whether the machine has fewer than 4 cores or less than 8 GB."""
         return self.machine.cores < _LEAST_CORES or self.machine.memory_bytes < _LEAST_MEMORY_BYTES
 
 
 def advise(shape: ModelShape, serving: Serving, machine: Machine, rates: Rates | None = None) -> Advice:
-    """Do the arithmetic for a model that is to be served so on a machine."""
+    """Compute the advice for serving a model so on a machine."""
     memory = memory_of(shape, serving)
     by_memory = slots_that_fit(shape, serving, machine.budget_bytes)
     most = _GPU_SLOTS if serving.on_gpu else machine.cores
@@ -172,7 +172,7 @@ def advise(shape: ModelShape, serving: Serving, machine: Machine, rates: Rates |
 
 
 def serving_of(machine: Machine, context_tokens: int, slots: int, environment: dict[str, str] | None = None) -> Serving:
-    """Return how a server is set that is started with these numbers and this environment."""
+    """Return the configuration of a server with these numbers and this environment."""
     found = dict(os.environ) if environment is None else environment
     flash = found.get("OLLAMA_FLASH_ATTENTION", "1").lower() not in {"0", "false"}
     return Serving(

@@ -83,8 +83,8 @@ def _progress(row: Mapping[str, Any]) -> Progress:
     return Progress(str(row.get("status", "")), int(row.get("completed", 0)), int(row.get("total", 0)))
 
 
-class _Counted:
-    """A file that reports how much of it was read."""
+class _ReportingFile:
+    """A file that reports the bytes read."""
 
     def __init__(self, file: IO[bytes], size: int, update: Update) -> None:
         self._file, self._size, self._update = file, size, update
@@ -148,10 +148,10 @@ class OllamaClient:
             raise
 
     def upload_blob(self, path: Path, sha256: str, update: Update = lambda done, total: None) -> None:
-        """Give Ollama a file; it verifies the checksum.  ``update`` hears how much is sent, and of how much."""
+        """Send Ollama a file; it verifies the checksum.  ``update`` gets the bytes sent and their total."""
         size = path.stat().st_size
         with path.open("rb") as opened:
-            file = _Counted(opened, size, update)
+            file = _ReportingFile(opened, size, update)
             headers = {"Content-Length": str(size), "Content-Type": "application/octet-stream"}
             request = Request(self._address(f"/api/blobs/sha256:{sha256}"), data=file, headers=headers, method="POST")
             with self._open(request, _WORK_SECONDS):
@@ -195,8 +195,8 @@ class OllamaClient:
             found: dict[str, Any] = json.loads(response.read())
             return found
 
-    def rendered(self, name: str, messages: Sequence[Mapping[str, str]], options: Mapping[str, object]) -> str:
-        """Return the text that a model would be fed for a chat without thinking; empty where the server does not tell.
+    def render(self, name: str, messages: Sequence[Mapping[str, str]], options: Mapping[str, object]) -> str:
+        """Return the prompt's text for a chat without thinking; empty where the server does not tell.
 
         ``_debug_render_only`` (server/routes.go) renders and generates nothing; a server that does not know it writes
         one token.

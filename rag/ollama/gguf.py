@@ -59,7 +59,7 @@ class Tensor:
 
     @property
     def elements(self) -> int:
-        """How many numbers it holds."""
+        """The number of elements."""
         return prod(self.shape)
 
     @property
@@ -90,7 +90,7 @@ class GgufHeader:
 
     @property
     def file_type(self) -> str:
-        """Return how most weights are kept: ``F16``, ``Q4_K_M``; empty where the file does not say."""
+        """Return the kind of most weights: ``F16``, ``Q4_K_M``; empty where the file does not say."""
         return FILE_TYPES.get(int(str(self.metadata.get("general.file_type", -1))), "")
 
     @property

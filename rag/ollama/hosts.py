@@ -59,7 +59,7 @@ class Host:
         return host_name(self.url)
 
     def has(self, model: str) -> bool:
-        """Tell whether it answers and holds a model of this name."""
+        """Tell whether it answers and has a model of this name."""
         return any(one.name == model for one in self.installed)
 
 
@@ -94,11 +94,11 @@ class Hosts:
         return self._watched[name].seen.url
 
     def slots(self) -> dict[str, int]:
-        """Return how many questions each usable host answers at once; nothing where none is."""
+        """Return each usable host's slots: questions answered at once."""
         return {name: self._slots_each for name, state in self.states().items() if state == "usable"}
 
     def states(self) -> dict[str, HostState]:
-        """Return how each host fares, by name; a change is logged."""
+        """Return each host's state, by name; changes are logged."""
         seen = self.look()
         try:
             model = self._chosen(seen).name
@@ -107,7 +107,7 @@ class Hosts:
         except NoHostAnswers:
             model = ""
         states = {host.name: _state(host, model) for host in seen}
-        self._tell(states, model)
+        self._log_changes(states, model)
         return states
 
     def require(self) -> None:
@@ -119,7 +119,7 @@ class Hosts:
         return self._chosen(self.look(after_a_pause=True))
 
     def suspect(self, name: str) -> bool:
-        """Check a host on which a question just failed, and tell whether it answers."""
+        """Check a host on which a question just failed, and return whether it answers."""
         return self._watched[name].ask(forgiving=False)
 
     def loaded(self) -> dict[str, list[LoadedModel]]:
@@ -150,7 +150,7 @@ class Hosts:
         installed = {model.name: model for host in seen for model in host.installed}
         return choose_among(list(installed.values()), self._wanted)
 
-    def _tell(self, states: dict[str, HostState], model: str) -> None:
+    def _log_changes(self, states: dict[str, HostState], model: str) -> None:
         with self._lock:
             news = {name: state for name, state in states.items() if self._told.get(name, "usable") != state}
             self._told = states
@@ -172,7 +172,7 @@ class _Watched:
         self._missed = 0
 
     def look_again(self, *, wait_after_a_pause: bool) -> threading.Thread | None:
-        """Begin a look where one is due; return it where its news is to be waited for."""
+        """Begin a look if one is due; return it if the caller must wait for it."""
         with self._starting:
             age_seconds = math.inf if self._looked_at is None else time.monotonic() - self._looked_at
             if age_seconds >= LOOK_EVERY_SECONDS and (self._thread is None or not self._thread.is_alive()):
@@ -182,12 +182,12 @@ class _Watched:
             return self._thread if self._looked_at is None or is_old else None
 
     def ask(self, *, forgiving: bool = True) -> bool:
-        """Check the host, and tell whether it answered; ``forgiving`` allows one failure."""
+        """Check the host, and return whether it answered; ``forgiving`` allows one failure."""
         with self._asking:
             if not forgiving:
                 self._models_seen_at = None
             try:
-                self.seen = Host(self.seen.url, self._client.version(), self._installed())
+                self.seen = Host(self.seen.url, self._client.version(), self._installed_models())
             except (ServingError, LookupError, TypeError, AttributeError):  # or another program that speaks JSON
                 self._missed += 1
                 if not forgiving or self._missed >= _MISSED_LOOKS:
@@ -197,7 +197,7 @@ class _Watched:
             self._looked_at = time.monotonic()
             return self._missed == 0
 
-    def _installed(self) -> tuple[InstalledModel, ...]:
+    def _installed_models(self) -> tuple[InstalledModel, ...]:
         now = time.monotonic()
         if self._models_seen_at is None or now - self._models_seen_at >= _MODELS_EVERY_SECONDS:
             installed = tuple(self._client.models(timeout_seconds=_MODELS_TIMEOUT_SECONDS))

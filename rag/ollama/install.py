@@ -68,7 +68,7 @@ def release_folder(settings: Settings) -> Path:
 
 
 def installed_folder(folder: Path) -> bool:
-    """Tell whether a cache folder holds a whole installation."""
+    """Tell whether a cache folder has a whole installation."""
     record = folder / RECORD_NAME
     if not record.is_file():
         return False
@@ -76,7 +76,7 @@ def installed_folder(folder: Path) -> bool:
     return os.access(binary, os.X_OK)
 
 
-def ollama_in(folder: Path) -> Path:
+def ollama_binary(folder: Path) -> Path:
     """Return the program of an installation for which ``installed_folder`` is true."""
     binary: str = json.loads((folder / RECORD_NAME).read_text(encoding="utf-8"))["binary"]
     return folder / binary
@@ -98,12 +98,12 @@ def find_ollama(settings: Settings) -> Path:
         return own
     for folder in (release_folder(settings), built_folder(settings), _built_before_amx(settings)):
         if installed_folder(folder):
-            return ollama_in(folder)
+            return ollama_binary(folder)
     raise OllamaNotInstalled
 
 
 def models_folder(settings: Settings) -> Path | None:
-    """Return where Ollama keeps its models; None leaves it to Ollama.
+    """Return the folder of Ollama's models; None leaves it to Ollama.
 
     A user's own Ollama has a store already, which a second one would only double.
     """
@@ -113,8 +113,8 @@ def models_folder(settings: Settings) -> Path | None:
     return None if ollama_on_path() is not None else settings.cache_dir / "ollama-models"
 
 
-def home_of_ollama(settings: Settings) -> Path | None:
-    """Return the folder that a started Ollama is told is its home; None leaves it the user's own.
+def ollama_home(settings: Settings) -> Path | None:
+    """Return the home folder of a started Ollama; None leaves it the user's own.
 
     Ollama keeps a key and a history there, a GPU's driver its cache.  The user's own Ollama has its home already.
     """

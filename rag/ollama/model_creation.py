@@ -91,7 +91,7 @@ class ModelMaker:
     def quantize(self, name: str, kind: str, new_name: str = "") -> str:
         """Make a quantized model of an installed one, with its template and parameters; return its name."""
         kind = known_kind(kind, name, (*KINDS, *OWN_KINDS))
-        source = self._installed(name)
+        source = self._require_installed(name)
         details = self.client.show(source.name)
         require_unquantized(source.name, details.quantization)
         made = new_name or variant_name(source.name, kind)
@@ -119,7 +119,7 @@ class ModelMaker:
 
     def attach(self, name: str, adapter: Path, new_name: str) -> None:
         """Make a model of an installed one and a LoRA adapter."""
-        source = self._installed(name)
+        source = self._require_installed(name)
         details = self.client.show(source.name)
         if not details.has_template:
             raise ModelUnfit(model=source.name, reason="installed_without_template")
@@ -128,7 +128,7 @@ class ModelMaker:
         sent: Mapping[str, str] = {file_name: f"sha256:{self.send(path)}" for file_name, path in files.items()}
         self._make(new_name, {"model": new_name, "from": source.name, "adapters": sent})
 
-    def _installed(self, name: str) -> InstalledModel:
+    def _require_installed(self, name: str) -> InstalledModel:
         found = find_installed(self.client.models(), name)
         if found is None:  # Ollama would begin to pull it
             raise ModelMissing(model=name)
@@ -144,7 +144,7 @@ class ModelMaker:
             raise ModelUnfit(model=name, reason="taken")
 
     def send(self, path: Path) -> str:
-        """Give Ollama a file that it may have already; return its sha256."""
+        """Send Ollama a file unless it has it; return its sha256."""
         with self.shown("checking", path.name) as update:
             sha256 = _sha256(path, update)
         if not self.client.has_blob(sha256):

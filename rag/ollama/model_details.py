@@ -53,7 +53,7 @@ class ModelDetails:
 
     @property
     def reconstructed_from(self) -> str:
-        """Return from which quantization its F16 was reconstructed; empty where the weights are the makers' own."""
+        """Return the quantization that its F16 was reconstructed from; empty for the makers' own weights."""
         return str(self.metadata.get(RECONSTRUCTED, ""))
 
     @classmethod

@@ -33,7 +33,7 @@ class ModelSource:
 
 
 def model_source(path: Path, template: str = "") -> ModelSource:
-    """Look at a model's file or folder.  ``template`` names one of ``FORMATS``; empty: told from the files.
+    """Inspect a model's file or folder.  ``template`` names one of ``FORMATS``; empty: read from the files.
 
     Raises ``ModelUnfit``.
     """
@@ -85,7 +85,7 @@ def _chat_format(path: Path, template: str, own: str) -> ChatFormat | None:
 
 
 def adapter_files(path: Path, architecture: str) -> Mapping[str, Path]:
-    """Look at an adapter for a model of this architecture; return its files.  Raises ``ModelUnfit``."""
+    """Check an adapter for a model of this architecture; return its files.  Raises ``ModelUnfit``."""
     if path.is_dir():
         wanted = ("adapter_config.json", "adapter_model.safetensors")
         if not all((path / name).is_file() for name in wanted):

@@ -32,7 +32,7 @@ class Neighbours:
     busiest: str
 
     def threads_left(self, logical: int, physical: int) -> int | None:
-        """Return with how many threads a model runs beside them, at least 1; None: as many as it has alone.
+        """Return the threads of a model beside them, at least 1; None: as many as it has alone.
 
         >>> Neighbours(1.0, "backup").threads_left(2, 2), Neighbours(1.0, "backup").threads_left(16, 8)
         (1, None)
@@ -69,7 +69,7 @@ class NeighbourWatch:
     def look(self, now: float | None = None) -> Neighbours | None:
         """Return the programs that were busy for 4 s, until they are quiet for 20 s.  ``now`` is in seconds."""
         now = time.monotonic() if now is None else now
-        taken = self._taken()
+        taken = self._processor_seconds()
         if self._looked_at is not None and now > self._looked_at:
             self._looks.append((now, sum(taken.values()) / (now - self._looked_at)))
             busiest = max(taken, key=lambda name: taken[name], default="")
@@ -88,8 +88,8 @@ class NeighbourWatch:
         elif sum(cores for _, cores in self._looks) / len(self._looks) <= _QUIET_CORES:
             self.seen = None
 
-    def _taken(self) -> dict[str, float]:
-        """Return the seconds that each program took since the last look, by its name."""
+    def _processor_seconds(self) -> dict[str, float]:
+        """Return each program's processor seconds since the last look, by name."""
         taken: dict[str, float] = {}
         now: dict[tuple[int, int], float] = {}
         for pid, process in self._processes():

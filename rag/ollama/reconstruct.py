@@ -106,7 +106,7 @@ def write_adapter(target: Path, architecture: str, factors: Mapping[str, LowRank
         _write_index(new, [Tensor(name, "F32", one.shape[::-1]) for name, one in matrices.items()])
         for one in matrices.values():
             new.write(np.ascontiguousarray(one, dtype=np.float32).tobytes())
-            _fill_up(new)
+            _pad(new)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +154,7 @@ def _write_index(new: BinaryIO, tensors: Sequence[Tensor]) -> None:
         new.write(struct.pack(f"<{len(tensor.shape)}Q", *tensor.shape))
         new.write(struct.pack("<IQ", _NUMBERS[tensor.kind], offset))
         offset += tensor.size_bytes + -tensor.size_bytes % _ALIGNMENT
-    _fill_up(new)
+    _pad(new)
 
 
 def _write_tensor(header: GgufHeader, tensor: Tensor, content: _Content, files: tuple[BinaryIO, BinaryIO]) -> None:
@@ -165,7 +165,7 @@ def _write_tensor(header: GgufHeader, tensor: Tensor, content: _Content, files: 
     old.seek(header.data_start + tensor.offset)
     if kind == tensor.kind and added is None:
         new.write(old.read(tensor.size_bytes))
-        _fill_up(new)
+        _pad(new)
         return
     start = 0
     for rows in dequantized_rows(tensor, old):
@@ -174,7 +174,7 @@ def _write_tensor(header: GgufHeader, tensor: Tensor, content: _Content, files: 
             rows = rows + outer[start : start + len(rows)] @ inner
         new.write(gguf.quants.quantize(rows, gguf.GGMLQuantizationType[kind]).tobytes())
         start += len(rows)
-    _fill_up(new)
+    _pad(new)
 
 
 def dequantized_rows(tensor: Tensor, file: BinaryIO) -> Iterator[NDArray[np.float32]]:
@@ -199,5 +199,5 @@ def _text(text: str) -> bytes:
     return struct.pack("<Q", len(encoded)) + encoded
 
 
-def _fill_up(new: BinaryIO) -> None:
+def _pad(new: BinaryIO) -> None:
     new.write(b"\0" * (-new.tell() % _ALIGNMENT))

@@ -22,7 +22,7 @@ from filelock import FileLock
 from rag.errors import OllamaElsewhere, OllamaNotStarted, OllamaRefused, OllamaUnavailable
 from rag.ollama.client import OllamaClient
 from rag.ollama.hosts import Hosts, hosts_of
-from rag.ollama.install import find_ollama, home_of_ollama, models_folder
+from rag.ollama.install import find_ollama, models_folder, ollama_home
 from rag.ollama.neighbours import Neighbours
 from rag.ollama.state import ServerFiles, ServerState, group_members, read_living_state, read_state
 from rag.ollama.supervisor import SupervisedCommand, clear_leftovers
@@ -42,7 +42,7 @@ StopOutcome = Literal["stopped", "not_running", "not_ours"]
 
 @dataclass(frozen=True, slots=True)
 class ServerStatus:
-    """How the server at ``url`` fares.
+    """The status of the server at ``url``.
 
     ``managed`` means that we started it; the fields after it are then known.  ``started_at`` is in seconds since 1970,
     ``restarts`` counts the times it came back after dying; ``neighbours`` are programs that keep the processor busy,
@@ -63,7 +63,7 @@ class ServerStatus:
 
 
 def status(settings: Settings) -> ServerStatus:
-    """Look, and change nothing.  Raises nothing when no server answers: ``running`` is False then.
+    """Return the status.  Raises nothing when no server answers: ``running`` is False then.
 
     Several hosts are told as one: ``url`` names those that can be used, or all where none can, comma-separated.
     """
@@ -130,7 +130,7 @@ def stop(settings: Settings) -> StopOutcome:
         return "not_ours" if _version(settings.ollama_url) is not None else "not_running"
     with FileLock(files.start_lock, timeout=_LOCK_SECONDS):
         state = read_state(files)
-        if state is None or not _leaves_traces(state):
+        if state is None or not _has_leftovers(state):
             files.state.unlink(missing_ok=True)
             return "not_ours" if _version(settings.ollama_url) is not None else "not_running"
         state.supervisor.send(signal.SIGTERM)
@@ -142,7 +142,7 @@ def stop(settings: Settings) -> StopOutcome:
     return "stopped"
 
 
-def supervised(settings: Settings) -> SupervisedCommand:
+def supervised_command(settings: Settings) -> SupervisedCommand:
     """Return the supervised command: our Ollama with the settings of this machine."""
     binary = find_ollama(settings)
     return SupervisedCommand(
@@ -176,7 +176,7 @@ def server_environment(settings: Settings) -> dict[str, str]:
     listens_everywhere = "0.0.0.0" in settings.ollama_host
     host = "0.0.0.0" if listens_everywhere else url.hostname
     ours = {"OLLAMA_HOST": f"{host}:{url.port or 11434}", "OLLAMA_MULTIUSER_CACHE": "0"}
-    home = home_of_ollama(settings)
+    home = ollama_home(settings)
     if home is not None:
         ours["HOME"] = str(home)
     inherited = {name: value for name, value in os.environ.items() if name not in _SECRETS}
@@ -239,7 +239,7 @@ def _wait_until_serving(settings: Settings, files: ServerFiles) -> None:
     raise OllamaNotStarted(reason=f"no answer within {_START_SECONDS:.0f} s", log=files.log)
 
 
-def _leaves_traces(state: ServerState) -> bool:
+def _has_leftovers(state: ServerState) -> bool:
     return state.supervisor.alive() or (state.ollama is not None and bool(group_members(state.ollama)))
 
 

@@ -71,7 +71,7 @@ class ModelShape:
 
     @property
     def parameters(self) -> int:
-        """How many numbers were trained."""
+        """The number of trained parameters."""
         return sum(tensor.elements for tensor in self.tensors)
 
     @property
@@ -179,7 +179,7 @@ def _counted_graph_bytes(shape: ModelShape, serving: Serving) -> int:
 
 
 def slots_that_fit(shape: ModelShape, serving: Serving, budget_bytes: int) -> int:
-    """Return how many slots of this context fit into the budget; 0 where not even one does."""
+    """Return the number of slots of this context that fit into the budget, at least 0."""
     one = memory_of(shape, _with_slots(serving, 1)).total_bytes
     two = memory_of(shape, _with_slots(serving, 2)).total_bytes
     return 0 if one > budget_bytes else 1 + (budget_bytes - one) // (two - one)

@@ -151,7 +151,7 @@ class ServerState:
 
     @property
     def threads(self) -> int | None:
-        """With how many threads the model is best run now; None: with as many as Ollama gives it."""
+        """The best number of the model's threads now; None: as many as Ollama gives it."""
         if self.neighbours is None or self.goes_first:
             return None
         return self.neighbours.threads_left(usable_cores(), physical_cores())

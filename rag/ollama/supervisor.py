@@ -24,7 +24,7 @@ import psutil
 
 from rag.ollama.neighbours import NeighbourWatch
 from rag.ollama.state import Phase, ProcessIdentity, ServerFiles, ServerState, end_group, group_members, write_state
-from rag.priority import MODEL_NICE, ending_with_parent, set_priority
+from rag.priority import MODEL_NICE, parent_death_hook, set_priority
 
 _TICK_SECONDS = 0.1
 _LOOK_AROUND_SECONDS = 1.0
@@ -116,7 +116,7 @@ class Supervisor:
         try:
             while not self._ending:
                 started_at = time.monotonic()
-                served = self._one_life()
+                served = self._run_once()
                 if self._ending:
                     break
                 if not served and self._state.restarts == 0:
@@ -131,7 +131,7 @@ class Supervisor:
         finally:
             self._log.close()
 
-    def _one_life(self) -> bool:
+    def _run_once(self) -> bool:
         """Run Ollama until it dies or we end.  True if it ever answered."""
         process = self._spawn()
         leader = ProcessIdentity.of(process.pid)
@@ -145,16 +145,16 @@ class Supervisor:
         try:
             while not self._ending and process.poll() is None:
                 self._listen(process.stdout)
-                self._look_around(watch)
+                self._record_neighbours(watch)
                 if not served and self._supervised.answers():
                     served = True
                     self._record("serving")
         finally:
-            self._bury(process, leader)
+            self._end_ollama(process, leader)
         return served
 
-    def _look_around(self, watch: NeighbourWatch) -> None:
-        """Record the programs that use the processor as well, when that changes."""
+    def _record_neighbours(self, watch: NeighbourWatch) -> None:
+        """Record the other programs that use the processor, when that changes."""
         now = time.monotonic()
         if now - self._looked_around_at < _LOOK_AROUND_SECONDS:
             return
@@ -172,11 +172,11 @@ class Supervisor:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=_as_our_child() if sys.platform == "linux" else None,
+            preexec_fn=_child_setup() if sys.platform == "linux" else None,
             bufsize=0,
         )
 
-    def _bury(self, process: subprocess.Popen[bytes], leader: ProcessIdentity) -> None:
+    def _end_ollama(self, process: subprocess.Popen[bytes], leader: ProcessIdentity) -> None:
         """End Ollama and its runners; their last output goes to the log."""
         if process.poll() is None or group_members(leader):
             end_group(leader, _GRACE_SECONDS)
@@ -225,22 +225,22 @@ def clear_leftovers(state: ServerState) -> None:
 
 
 def _goes_first(pid: int) -> bool:
-    """Tell whether a process was let before ordinary ones."""
+    """Tell whether a process has priority over ordinary ones."""
     try:
         return os.getpriority(os.PRIO_PROCESS, pid) < 0
     except OSError:  # it ended at once
         return False
 
 
-def _as_our_child() -> Callable[[], None]:
-    """Return a function that asks the kernel, between fork and exec, to end the new process with this one.
+def _child_setup() -> Callable[[], None]:
+    """Return a function for between fork and exec: the kernel shall end the new process with this one.
 
     The new one goes before ordinary programs where it may.
     """
-    end_with_us = ending_with_parent(signal.SIGTERM)
+    end_with_us = parent_death_hook(signal.SIGTERM)
 
-    def ask() -> None:
+    def set_up_child() -> None:
         end_with_us()
         set_priority(MODEL_NICE)
 
-    return ask
+    return set_up_child

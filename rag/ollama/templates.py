@@ -100,7 +100,7 @@ FORMATS: Mapping[str, ChatFormat] = {
 
 
 def format_of(chat_template: str) -> ChatFormat | None:
-    """Tell a model's format from the (Jinja) template in its file; None where it is another one, or there is none."""
+    """Detect a model's format by the (Jinja) template in its file; None if unknown or missing."""
     if "<｜Assistant｜>" in chat_template:
         return FORMATS["r1"]
     if "<|im_start|>" in chat_template:

@@ -29,27 +29,27 @@ def require_vision(client: OllamaClient, name: str) -> None:
         raise NotAVisionModel(model=name)
 
 
-def settings_of_vision(settings: Settings) -> Settings:
-    """Return settings whose model is the vision model; there must be one."""
+def vision_settings(settings: Settings) -> Settings:
+    """Return settings with the vision model as the model; it must be set."""
     if not settings.vision_model:
         raise ValueError("no model for pictures is set")
     return settings.changed(model=settings.vision_model)
 
 
 def checked_vision_model(settings: Settings) -> str:
-    """Return the installed name of the model that is shown pictures; empty where none is set.
+    """Return the installed name of the vision model; empty if none is set.
 
     Of several hosts every one that has it is asked.  Raises as ``require_vision``.
     """
     if not settings.vision_model:
         return ""
-    name, urls = _found(settings_of_vision(settings))
+    name, urls = _find_model(vision_settings(settings))
     for url in urls:
         require_vision(OllamaClient(url), name)
     return name
 
 
-def _found(settings: Settings) -> tuple[str, Sequence[str]]:
+def _find_model(settings: Settings) -> tuple[str, Sequence[str]]:
     """Return the model's name in Ollama, and the addresses that hold it."""
     hosts = hosts_of(settings)
     if hosts is not None:

@@ -125,7 +125,7 @@ class Administration:
         return self._audit.lines()
 
     def _admin_over(self, name: str) -> User:
-        """Return the admin; of who may read everything only another such one may change anything."""
+        """Return the admin; a person who may read everything can be changed only by another such one."""
         admin = self._who().require("admin")
         person = self._people.find(name)
         if admin.scopes is not None and person.scopes is None:

@@ -64,7 +64,7 @@ class People(SharedStore):
 
     @property
     def on_server(self) -> bool:
-        """Whether a question may take long, because a server is asked."""
+        """Whether a query may take long, because a server is asked."""
         return self._database.on_server
 
     def list(self) -> tuple[Person, ...]:
@@ -74,7 +74,7 @@ class People(SharedStore):
     def find(self, name: str) -> Person:
         """Return a user, in any case of the name.  Raises ``PersonUnknown``."""
         with self._database.reading() as connection:
-            return _found(connection, name)
+            return _require_person(connection, name)
 
     def has_admin(self) -> bool:
         """Tell whether anybody can let others in."""
@@ -93,47 +93,49 @@ class People(SharedStore):
         """
         if _NAME.fullmatch(name) is None or name.lower() == LOCAL_USER.name:
             raise PersonUnusable(reason="name")
-        with self._changing(by, "person_added", name, role=role, scopes=_said(scopes)) as connection:
+        with self._record_change(by, "person_added", name, role=role, scopes=_scopes_words(scopes)) as connection:
             if _row_of(connection, name) is not None:
                 raise PersonTaken(name=name)
             connection.execute(
                 "INSERT INTO person (name, role, scopes, password, added_at) VALUES (?, ?, ?, ?, ?)",
                 (name, role, _scopes_text(scopes), password_hash, datetime.now(UTC).isoformat()),
             )
-            return _found(connection, name)
+            return _require_person(connection, name)
 
     def set_role(self, name: str, role: Role, by: str) -> None:
         """Give another role.  Raises ``PersonUnknown`` or ``LastAdmin``."""
-        with self._changing(by, "person_role", name, role=role) as connection:
-            connection.execute("UPDATE person SET role = ? WHERE name = ?", (role, _found(connection, name).name))
+        with self._record_change(by, "person_role", name, role=role) as connection:
+            connection.execute(
+                "UPDATE person SET role = ? WHERE name = ?", (role, _require_person(connection, name).name)
+            )
             _require_admin(connection, name)
 
     def set_scopes(self, name: str, scopes: Iterable[str] | None, by: str) -> None:
         """Set a user's scopes; None: everything.  Raises ``PersonUnknown``."""
-        with self._changing(by, "person_scopes", name, scopes=_said(scopes)) as connection:
-            _write_scopes(connection, _found(connection, name).name, scopes)
+        with self._record_change(by, "person_scopes", name, scopes=_scopes_words(scopes)) as connection:
+            _write_scopes(connection, _require_person(connection, name).name, scopes)
 
     def set_scopes_within(self, name: str, scopes: Collection[str], held: frozenset[str], by: str) -> None:
-        """Set which of the scopes ``held`` a user has; their other ones stay as they are.
+        """Set a user's scopes within ``held``; their other ones stay as they are.
 
         Raises ``PersonUnknown``; ``ScopeNotHeld`` for a scope to be given that is not among ``held``; and
         ``PersonOutOfReach`` for a person who may read everything.
         """
         with self._database.transaction() as connection:
-            person = _found(connection, name)
+            person = _require_person(connection, name)
             if person.scopes is None:
                 raise PersonOutOfReach(name=person.name)
             beyond = set(scopes) - held - person.scopes
             if beyond:
-                raise ScopeNotHeld(scopes=_said(beyond))
+                raise ScopeNotHeld(scopes=_scopes_words(beyond))
             left = (held & set(scopes)) | (person.scopes - held)
             _write_scopes(connection, person.name, left)
-            write_change(connection, by, "person_scopes", name, {"scopes": _said(left)})
+            write_change(connection, by, "person_scopes", name, {"scopes": _scopes_words(left)})
 
     def set_disabled(self, name: str, disabled: bool, by: str) -> None:
         """Disable a user and end their sessions, or enable them.  Raises ``PersonUnknown`` or ``LastAdmin``."""
-        with self._changing(by, "person_disabled" if disabled else "person_enabled", name) as connection:
-            known = _found(connection, name).name
+        with self._record_change(by, "person_disabled" if disabled else "person_enabled", name) as connection:
+            known = _require_person(connection, name).name
             connection.execute("UPDATE person SET disabled = ? WHERE name = ?", (int(disabled), known))
             _require_admin(connection, name)
             if disabled:
@@ -142,15 +144,15 @@ class People(SharedStore):
 
     def set_password(self, name: str, password_hash: str, by: str) -> None:
         """Give a new password, which ends all sign-ins with the old one.  Raises ``PersonUnknown``."""
-        with self._changing(by, "password_set", name) as connection:
-            known = _found(connection, name).name
+        with self._record_change(by, "password_set", name) as connection:
+            known = _require_person(connection, name).name
             connection.execute("UPDATE person SET password = ? WHERE name = ?", (password_hash, known))
             _end_sign_ins(connection, known)
 
     def sign_out_everywhere(self, name: str, by: str) -> None:
         """End all sessions of a user, also those of another provider.  Raises ``PersonUnknown``."""
-        with self._changing(by, "signed_out_everywhere", name) as connection:
-            known = _found(connection, name).name
+        with self._record_change(by, "signed_out_everywhere", name) as connection:
+            known = _require_person(connection, name).name
             _end_sign_ins(connection, known)
             _forget_browsers(connection, known)
 
@@ -160,7 +162,7 @@ class People(SharedStore):
         return str(row["password"]) if row is not None else ""
 
     @contextmanager
-    def _changing(self, by: str, what: Change, name: str, **details: Detail) -> Iterator[Connection]:
+    def _record_change(self, by: str, what: Change, name: str, **details: Detail) -> Iterator[Connection]:
         with self._database.transaction() as connection:
             yield connection
             write_change(connection, by, what, name, details)
@@ -171,7 +173,7 @@ def _row_of(connection: Connection, name: str) -> Row | None:
     return row
 
 
-def _found(connection: Connection, name: str) -> Person:
+def _require_person(connection: Connection, name: str) -> Person:
     row = _row_of(connection, name)
     if row is None:
         raise PersonUnknown(name=name)
@@ -200,7 +202,7 @@ def _scopes_text(scopes: Iterable[str] | None) -> str | None:
     return json.dumps(sorted(set(scopes))) if scopes is not None else None
 
 
-def _said(scopes: Iterable[str] | None) -> str:
+def _scopes_words(scopes: Iterable[str] | None) -> str:
     return ", ".join(sorted(scopes))[:200] if scopes is not None else "*"
 
 

@@ -94,11 +94,11 @@ class ApiKey:
 
     @property
     def user(self) -> User:
-        """Return whom services ask about: no person can have a name with a colon."""
+        """Return the user for services: no person can have a name with a colon."""
         return User(f"{KEY_PREFIX}{self.key_id}", least_role(self.rights), self.scopes, self.audience)
 
     def has_expired(self, now: datetime) -> bool:
-        """Tell whether its time is over."""
+        """Tell whether it has expired."""
         return self.expires_at is not None and self.expires_at <= now
 
 
@@ -136,7 +136,7 @@ class ApiKeys(SharedStore):
     def find(self, key_id: str) -> ApiKey:
         """Return a key that is not revoked, as it was made.  Raises ``ApiKeyUnknown``."""
         with self._database.reading() as connection:
-            return _found(connection, key_id)
+            return _require_key(connection, key_id)
 
     def add(
         self,
@@ -170,10 +170,10 @@ class ApiKeys(SharedStore):
         secret = _new_secret()
         with self._database.transaction() as connection:
             if owner:
-                key = replace(key, owner=_person_called(connection, owner))
+                key = replace(key, owner=_person_name(connection, owner))
             _insert(connection, key, secret)
-            _record(connection, by, "key_added", key, rights=", ".join(in_order(key.rights)), scopes=_said(key.scopes),
-                    audience=audience)  # fmt: skip
+            _record(connection, by, "key_added", key, rights=", ".join(in_order(key.rights)),
+                    scopes=_scopes_words(key.scopes), audience=audience)  # fmt: skip
         return secret, key
 
     def key_of(self, secret: str) -> ApiKey:
@@ -195,7 +195,7 @@ class ApiKeys(SharedStore):
     def revoke(self, key_id: str, by: str) -> None:
         """End a key at once and for ever.  Raises ``ApiKeyUnknown``."""
         with self._database.transaction() as connection:
-            key = _found(connection, key_id)
+            key = _require_key(connection, key_id)
             connection.execute("UPDATE api_key SET revoked = 1 WHERE key_id = ?", (key_id,))
             _record(connection, by, "key_revoked", key)
 
@@ -203,7 +203,7 @@ class ApiKeys(SharedStore):
         """Give a key a new secret, and return it; the old one opens nothing any more.  Raises ``ApiKeyUnknown``."""
         secret = _new_secret()
         with self._database.transaction() as connection:
-            key = _found(connection, key_id)
+            key = _require_key(connection, key_id)
             connection.execute("UPDATE api_key SET secret_hash = ? WHERE key_id = ?", (_hash(secret), key_id))
             _record(connection, by, "key_rolled", key)
         return secret
@@ -227,7 +227,7 @@ class ApiKeys(SharedStore):
         if row is None or row["owner_disabled"]:
             raise ApiKeyRefused
         key = _key(row)
-        return key if row["owner"] is None else _limited(key, row["owner_role"], _scopes(row["owner_scopes"]))
+        return key if row["owner"] is None else _limit_to_owner(key, row["owner_role"], _scopes(row["owner_scopes"]))
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._clock(), UTC)
@@ -253,7 +253,7 @@ def _require_usable(key: ApiKey, now: datetime) -> None:
         raise ApiKeyUnusable(reason="pace")
 
 
-def _limited(key: ApiKey, role: Role, scopes: frozenset[str] | None) -> ApiKey:
+def _limit_to_owner(key: ApiKey, role: Role, scopes: frozenset[str] | None) -> ApiKey:
     """Return a key with no more rights and scopes than its owner's role and scopes."""
     allowed = ROLES[: ROLES.index(role) + 1]
     rights = frozenset(right for right in key.rights if least_role([right]) in allowed)
@@ -262,7 +262,7 @@ def _limited(key: ApiKey, role: Role, scopes: frozenset[str] | None) -> ApiKey:
     return replace(key, rights=rights, scopes=key.scopes if scopes is None else scopes)
 
 
-def _person_called(connection: Connection, name: str) -> str:
+def _person_name(connection: Connection, name: str) -> str:
     row = connection.execute("SELECT name FROM person WHERE name = ? COLLATE NOCASE", (name,)).fetchone()
     if row is None:
         raise PersonUnknown(name=name)
@@ -292,7 +292,7 @@ def _record(connection: Connection, by: str, what: Change, key: ApiKey, **detail
     write_change(connection, by, what, key.name, {"key": key.key_id, **details})
 
 
-def _found(connection: Connection, key_id: str) -> ApiKey:
+def _require_key(connection: Connection, key_id: str) -> ApiKey:
     row = connection.execute("SELECT * FROM api_key WHERE key_id = ? AND revoked = 0", (key_id,)).fetchone()
     if row is None:
         raise ApiKeyUnknown(key_id=key_id)
@@ -323,7 +323,7 @@ def _time(text: str | None) -> datetime | None:
     return datetime.fromisoformat(text) if text is not None else None
 
 
-def _said(scopes: frozenset[str] | None) -> str:
+def _scopes_words(scopes: frozenset[str] | None) -> str:
     return ", ".join(sorted(scopes))[:200] if scopes is not None else "*"
 
 

@@ -48,16 +48,16 @@ def matches(password_hash: str, password: str) -> bool:
         return False
     with _at_once:
         try:
-            return _hasher.verify(password_hash or _of_nobody(), _normal(password)) and bool(password_hash)
+            return _hasher.verify(password_hash or _dummy_hash(), _normal(password)) and bool(password_hash)
         except (VerificationError, InvalidHashError):
             return False
 
 
 def _normal(password: str) -> str:
-    """Return the same signs for the same word, whichever keyboard it came from."""
+    """Return the password's normal form, the same for every keyboard."""
     return unicodedata.normalize("NFKC", password)
 
 
 @cache
-def _of_nobody() -> str:
+def _dummy_hash() -> str:
     return _hasher.hash(token_urlsafe())

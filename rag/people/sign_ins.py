@@ -102,7 +102,7 @@ class SignIns(SharedStore):
         now = self._now()
         signed_in = NewSession(token, now + timedelta(hours=self._hours), browser)
         with self._database.transaction() as connection:
-            self._forget_what_is_over(connection)
+            self._delete_expired(connection)
             connection.execute(
                 "INSERT INTO sign_in (token_hash, name, begun_at, ends_at) VALUES (?, ?, ?, ?)",
                 (_hash(token), name, now.isoformat(), signed_in.ends_at.isoformat()),
@@ -141,7 +141,7 @@ class SignIns(SharedStore):
             raise SignInNeeded
         begun_at, ends_at = (datetime.fromisoformat(row[name]).timestamp() for name in ("begun_at", "ends_at"))
         used_at = begun_at if row["at"] is None else float(row["at"])
-        return min(ends_at, used_at + self._idle_seconds), self._active(row["name"])
+        return min(ends_at, used_at + self._idle_seconds), self._active_user(row["name"])
 
     def user_of_provider(self, name: str, signed_in_at: datetime) -> User:
         """Return the person whom another provider knows by this name (an address of e-mail), and signed in then.
@@ -156,7 +156,7 @@ class SignIns(SharedStore):
         if ended or signed_in_at + timedelta(hours=self._hours) <= self._now():
             raise SignInNeeded
         self._require_use(provider_key(name, signed_in_at), signed_in_at)
-        return self._active(name)
+        return self._active_user(name)
 
     def end(self, token: str) -> None:
         """End one sign-in; an unknown token is none."""
@@ -237,13 +237,13 @@ class SignIns(SharedStore):
         if used_at + self._idle_seconds <= self._clock():
             raise SignInNeeded
 
-    def _forget_what_is_over(self, connection: Connection) -> None:
+    def _delete_expired(self, connection: Connection) -> None:
         now = self._clock()
         connection.execute("DELETE FROM sign_in WHERE ends_at <= ?", (self._now().isoformat(),))
         connection.execute("DELETE FROM sign_in_use WHERE at <= ?", (now - 3600 * self._hours,))
         connection.execute("DELETE FROM known_browser WHERE at <= ?", (now - BROWSER_KNOWN_SECONDS,))
 
-    def _active(self, name: str) -> User:
+    def _active_user(self, name: str) -> User:
         person = self._people.find(name)
         if person.disabled:
             raise SignInNeeded
@@ -315,8 +315,8 @@ class FirstAdmin:
         self._sign_ins = sign_ins
         self._lock = threading.Lock()
 
-    def wanted(self) -> bool:
-        """Tell whether there is no admin yet."""
+    def is_wanted(self) -> bool:
+        """Tell whether an admin is still missing."""
         return not self._people.has_admin()
 
     def claim(self, code: str, name: str, password: str, again: str, browser: str = "") -> NewSession:
@@ -327,7 +327,7 @@ class FirstAdmin:
         """
         with self._lock:
             given = code.strip().upper().encode("utf-8", "replace")
-            if not self.wanted() or not secrets.compare_digest(given, self.code.encode()):
+            if not self.is_wanted() or not secrets.compare_digest(given, self.code.encode()):
                 raise PersonUnusable(reason="code")
             name = name.strip()
             require_good(password, name)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from rag.errors import ExtraMissing
 from rag.settings import DatabasePlace
-from rag.storage.connection import Connection, Row, SharedMigration, is_sqlite, unlogged
+from rag.storage.connection import Connection, Row, SharedMigration, is_sqlite, set_unlogged
 
 LOOK_FOR_DEAD_EVERY_SECONDS = 0.5
 FIRST_NUMBER = 10**9
@@ -151,7 +151,7 @@ def _v1_queue(connection: Connection) -> None:
     for statement in _TABLES:
         connection.execute(statement)
     if not is_sqlite(connection):
-        unlogged(connection, ("ticket", "recent", "served", "finished"))
+        set_unlogged(connection, ("ticket", "recent", "served", "finished"))
         connection.execute("SELECT setval('ticket_ticket_seq', ?)", (FIRST_NUMBER,))
 
 

@@ -20,7 +20,7 @@ from rag.queue.estimate import REMEMBERED, FinishedAnswer, Work
 from rag.queue.queue_tables import open_queue_tables
 from rag.settings import DatabasePlace
 from rag.storage.access import key_of_owner
-from rag.storage.connection import Connection, Row, among
+from rag.storage.connection import Connection, Row, one_of_condition
 
 Slots = Mapping[str, int]
 """How many questions each host answers at once, by the host's name."""
@@ -298,7 +298,7 @@ class TicketQueue:
 
     def _read_state(self, connection: Connection, slots: Slots) -> QueueState:
         """Read the queue, and the load of its hosts from other queues."""
-        at_its_hosts, names = among("host", list(slots))
+        at_its_hosts, names = one_of_condition("host", list(slots))
         tickets = connection.execute(
             f"SELECT * FROM ticket WHERE server = :server OR {at_its_hosts} ORDER BY round, follows_up DESC, ticket",
             {"server": self._server, **names},

@@ -127,7 +127,7 @@ class Curation:
             if audience == "public" and any(passage.audience == "internal" for passage in evidence):
                 return None
             details = ContactDetailTable(self._store)
-            new = details.not_confirmed(sorted(detail_keys(curated.kept.answer)))
+            new = details.filter_unconfirmed(sorted(detail_keys(curated.kept.answer)))
             marked = self.doubtful_sentences(curated.kept.answer, generation)
             named = sentences_naming(curated.kept.answer, new) if new else ()
             unconfirmed = tuple(one for one in named if one not in marked)

@@ -47,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Do the steps and return the exit code: 0, that of the error, or 130 after Ctrl-C."""
+    """Run the steps and return the exit code: 0, that of the error, or 130 after Ctrl-C."""
     options = _parser().parse_args(arguments)
     console = Console(terminal_language())
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # stopped by others, end as at Ctrl-C: no build goes on

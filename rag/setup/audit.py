@@ -78,13 +78,13 @@ def vulnerabilities(
     """
     outcomes: list[dict[Package, list[str]] | httpx.HTTPError | ValueError] = []
 
-    def ask() -> None:
+    def query() -> None:
         try:
-            outcomes.append(_asked(packages, service, patience_seconds))
+            outcomes.append(_query_all(packages, service, patience_seconds))
         except (httpx.HTTPError, ValueError) as error:
             outcomes.append(error)
 
-    thread = threading.Thread(target=ask, daemon=True)
+    thread = threading.Thread(target=query, daemon=True)
     thread.start()
     thread.join(patience_seconds)
     if not outcomes:
@@ -95,7 +95,7 @@ def vulnerabilities(
     return outcome
 
 
-def _asked(packages: Sequence[Package], service: str, patience_seconds: float) -> dict[Package, list[str]]:
+def _query_all(packages: Sequence[Package], service: str, patience_seconds: float) -> dict[Package, list[str]]:
     found: dict[Package, list[str]] = {}
     with httpx.Client(timeout=patience_seconds) as client:
         for start in range(0, len(packages), _BATCH):

@@ -50,7 +50,7 @@ class Console:
             self.note("root")
 
     def step(self, action: Callable[[], Outcome]) -> Outcome:
-        """Do one step and print its line.  Its errors pass."""
+        """Run one step and print its line.  Its errors pass."""
         started_at = time.monotonic()
         outcome = action()
         seconds = time.monotonic() - started_at
@@ -60,7 +60,7 @@ class Console:
 
     @contextmanager
     def progress(self, key: str, what: str, *, in_bytes: bool = True) -> Iterator[Update]:
-        """Show the progress of a long step; call the result as often as is handy."""
+        """Show the progress of a long step; call the result at any rate."""
         with progress(self.words(key, what=what), self._out, in_bytes=in_bytes) as update:
             yield update
 

@@ -42,7 +42,7 @@ class Source:
     sha256: str = ""
 
 
-def nothing(done: int, total: int) -> None:
+def show_nothing(done: int, total: int) -> None:
     """Show no progress."""
 
 
@@ -60,7 +60,7 @@ def verify(path: Path, sha256: str, what: str) -> None:
         raise ChecksumMismatch(what=what, found=found, expected=sha256)
 
 
-def fetch(source: Source, target: Path, *, update: Update = nothing, patience: Patience | None = None) -> None:
+def fetch(source: Source, target: Path, *, update: Update = show_nothing, patience: Patience | None = None) -> None:
     """Download to ``target``, resuming an earlier try.
 
     Raises ``DownloadFailed``, or ``ChecksumMismatch`` when the server has another file.
@@ -78,7 +78,7 @@ def fetch(source: Source, target: Path, *, update: Update = nothing, patience: P
 
 
 def _try(source: Source, partial: Path, update: Update, patience: Patience, *, first: bool) -> bool:
-    """Go on until the file is whole (True) or a connection breaks without having brought anything (False)."""
+    """Continue until the file is whole (True) or a connection breaks without progress (False)."""
     while True:
         had = _size(partial)
         try:
@@ -139,7 +139,7 @@ def _open(source: Source, first_byte: int, patience: Patience) -> http.client.HT
     results: list[http.client.HTTPResponse | OSError | http.client.HTTPException] = []
     abandoned = threading.Event()
 
-    def ask() -> None:
+    def send_request() -> None:
         try:
             response = urlopen(request, timeout=patience.silence_seconds)
         except (OSError, http.client.HTTPException) as error:
@@ -149,16 +149,16 @@ def _open(source: Source, first_byte: int, patience: Patience) -> http.client.HT
             if abandoned.is_set():
                 response.close()
 
-    thread = threading.Thread(target=ask, daemon=True)
+    thread = threading.Thread(target=send_request, daemon=True)
     thread.start()
     thread.join(patience.first_word_seconds)
     if not results:
         abandoned.set()
         raise DownloadFailed(what=source.what, reason="silent", remedy="again")
-    return _checked(results[0], source)
+    return _checked_response(results[0], source)
 
 
-def _checked(
+def _checked_response(
     result: http.client.HTTPResponse | OSError | http.client.HTTPException, source: Source
 ) -> http.client.HTTPResponse:
     if isinstance(result, HTTPError):

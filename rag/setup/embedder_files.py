@@ -255,7 +255,7 @@ class _Builder:
         bias = ops.multiply(ops.subtract(ops.unsqueeze(keep, _axes(1, 2)), _scalar(1.0)), _scalar(_FAR_BELOW))
         for layer in range(self._shape.num_hidden_layers):
             hidden = self._layer(f"encoder.layer.{layer}", hidden, bias)
-        results = {EMBEDDING: ops.result(_mean_of_length_one(hidden, keep)), TOKEN_VECTORS: ops.result(hidden)}
+        results = {EMBEDDING: ops.result(_unit_mean(hidden, keep)), TOKEN_VECTORS: ops.result(hidden)}
         for name, node in {INPUT_IDS: ids, ATTENTION_MASK: mask, **results}.items():
             node.output(0).get_tensor().set_names({name})
         return ov.Model(list(results.values()), [ids, mask], "multilingual-e5-small")
@@ -314,8 +314,8 @@ def _in_8_bits(matrix: FloatMatrix, name: str) -> _Node:
     return ops.multiply(ops.convert(ops.constant(whole, name=name), "f32"), ops.constant(scales))
 
 
-def _mean_of_length_one(hidden: _Node, keep: _Node) -> _Node:
-    """Average over the kept tokens and scale to length 1; the mean's divisor would cancel out, so it is left away."""
+def _unit_mean(hidden: _Node, keep: _Node) -> _Node:
+    """Average over the kept tokens and scale to length 1; the mean's divisor cancels out, so it is omitted."""
     total = ops.reduce_sum(ops.multiply(hidden, ops.unsqueeze(keep, _axes(2))), _axes(1))
     return ops.normalize_l2(total, _axes(1), _SQUARED_SUM_FLOOR, "add")
 

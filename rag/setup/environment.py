@@ -125,9 +125,9 @@ def make_environment(kind: str, checkout: Path = CHECKOUT) -> str:
             uv.run("venv", "--quiet", "--clear", "--python", sys.executable, checkout / ".venv")
         build = _install(uv, checkout / LOCKS[kind], wanted)
         _write_command(checkout)
-        _stamp(checkout).write_text(_stamped(_sum(checkout, kind), build), encoding="utf-8")
+        _stamp(checkout).write_text(_stamp_text(_sum(checkout, kind), build), encoding="utf-8")
     size = _gigabytes(checkout / ".venv")
-    _say(build, size=size, less=_BUILDS["full"][0] - _BUILDS[build][0])
+    _print_sentence(build, size=size, less=_BUILDS["full"][0] - _BUILDS[build][0])
     return "done"
 
 
@@ -145,11 +145,11 @@ class _Uv:
 
     def sync(self, lock: Path) -> None:
         """Install the packages of a lock, and remove all others.  Raises ``EnvironmentFailed``."""
-        self.run("pip", "sync", *self._verified(), lock)
+        self.run("pip", "sync", *self._install_options(), lock)
 
     def add(self, lock: Path, *index: str) -> None:
         """Install the packages of a lock from an index, without dependencies.  Raises ``EnvironmentFailed``."""
-        self.run("pip", "install", "--no-deps", *self._verified(), *index, "--requirement", lock)
+        self.run("pip", "install", "--no-deps", *self._install_options(), *index, "--requirement", lock)
 
     def lock(self, requirement: str, *index: str) -> str:
         """Return a requirement with the hashes that an index has for it, empty where the index fails."""
@@ -161,7 +161,7 @@ class _Uv:
                 env={**_environment(self._cache), **_PROBE},
             ).stdout  # fmt: skip
 
-    def _verified(self) -> list[str]:
+    def _install_options(self) -> list[str]:
         return ["--require-hashes", "--compile-bytecode", "--python", str(self.python)]
 
 
@@ -174,12 +174,14 @@ def _install(uv: _Uv, lock: Path, wanted: str) -> str:
     if torch is not None and wanted != "full" and sys.platform == "linux":  # elsewhere the lock's torch has no CUDA
         build = "none"
         if wanted != "none":
-            _say("probing")
+            _print_sentence("probing")
             cpu_lock = uv.lock(f"torch=={torch[1]}+cpu\n", *index)
             build = "cpu" if cpu_lock.strip() else "trimmed"
         if wanted == "cpu" and build != "cpu":
-            raise EnvironmentFailed(words("no_cpu_build", version=torch[1], reason=_said(uv.log) or "–", log=uv.log))
-    _say("installing", gigabytes=_BUILDS[build][1])
+            raise EnvironmentFailed(
+                words("no_cpu_build", version=torch[1], reason=_last_line(uv.log) or "–", log=uv.log)
+            )
+    _print_sentence("installing", gigabytes=_BUILDS[build][1])
     _stamp(uv.checkout).unlink(missing_ok=True)
     if build == "full":
         uv.sync(lock)
@@ -208,7 +210,7 @@ def without_packages(lock: str, build: str) -> str:
 
 
 def _wanted_torch() -> str:
-    """Return ``full``, ``cpu``, ``none``, or ``auto`` where that means a build without CUDA."""
+    """Return ``full``, ``cpu``, ``none``, or ``auto`` for a build without CUDA."""
     chosen = os.environ.get("ANSWERDESK_TORCH", "").strip().lower() or "auto"
     if chosen not in _CHOICES:
         raise EnvironmentFailed(words("choice", found=chosen, choices=", ".join(_CHOICES)))
@@ -222,7 +224,7 @@ def _cpu_index() -> tuple[str, str]:
 
 
 def _gigabytes(folder: Path) -> float:
-    """Return how much the files of a folder hold, in 10^9 bytes."""
+    """Return the size of a folder's files, in 10^9 bytes."""
     return sum(path.lstat().st_size for path in folder.rglob("*") if not path.is_dir()) / 1e9
 
 
@@ -247,7 +249,7 @@ def _sum(checkout: Path, kind: str) -> str:
     return hashlib.sha256((checkout / LOCKS[kind]).read_bytes()).hexdigest()
 
 
-def _stamped(lock_sum: str, build: str) -> str:
+def _stamp_text(lock_sum: str, build: str) -> str:
     return lock_sum if build == "full" else f"{lock_sum} {build}"
 
 
@@ -262,7 +264,7 @@ def _is_current(kind: str, checkout: Path, wanted: str) -> bool:
     able = [build for build in _BUILDS if build != "none" or kind == "run"]  # tests compare with the reference embedder
     builds = able if wanted == "auto" else [wanted]
     sums = [_sum(checkout, "dev")] + ([_sum(checkout, "run")] if kind == "run" else [])
-    return stamp.read_text(encoding="utf-8") in {_stamped(one, build) for one in sums for build in builds}
+    return stamp.read_text(encoding="utf-8") in {_stamp_text(one, build) for one in sums for build in builds}
 
 
 def _require_own(cache: Path) -> None:
@@ -273,7 +275,7 @@ def _require_own(cache: Path) -> None:
         raise EnvironmentFailed(words("others", path=cache))
     if found.st_mode & _WRITABLE_BY_OTHERS:
         cache.chmod(stat.S_IMODE(found.st_mode) & ~_WRITABLE_BY_OTHERS)
-        _say("write_ended", path=cache)
+        _print_sentence("write_ended", path=cache)
 
 
 def _open(path: Path, how: int) -> BinaryIO:
@@ -297,7 +299,7 @@ def _lock(cache: Path, checkout: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            _say("waiting")
+            _print_sentence("waiting")
             fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
@@ -306,7 +308,7 @@ def _uv(cache: Path, log: Path) -> Path:
     """Return uv: the one on PATH, else one of our own."""
     on_path = shutil.which("uv")
     if on_path is not None and subprocess.run([on_path, "--version"], capture_output=True, check=False).returncode == 0:
-        _say("uv", path=on_path)
+        _print_sentence("uv", path=on_path)
         return Path(on_path)
     folder = cache / "build-tools" / "wheels" / "uv"
     if not folder.is_dir():
@@ -343,11 +345,11 @@ def _run(command: Sequence[str | Path], log: Path, cache: Path) -> None:
             line, stdin=subprocess.DEVNULL, stdout=output, stderr=shown, env=_environment(cache), check=False
         ).returncode
     if code != 0:
-        raise EnvironmentFailed(words("failed", reason=_said(log) or f"exit code {code}", log=log))
+        raise EnvironmentFailed(words("failed", reason=_last_line(log) or f"exit code {code}", log=log))
 
 
-def _said(log: Path) -> str:
-    """Return the last line of a log, empty where it holds none."""
+def _last_line(log: Path) -> str:
+    """Return the last line of a log, empty if there is none."""
     lines = [text.strip() for text in log.read_text(encoding="utf-8", errors="replace").splitlines() if text.strip()]
     return lines[-1] if lines else ""
 
@@ -375,7 +377,7 @@ def _index_of_pip() -> str:
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
 
 
-def _say(key: str, **values: object) -> None:
+def _print_sentence(key: str, **values: object) -> None:
     sys.stdout.write(f"{words(key, **values)}\n")
     sys.stdout.flush()
 
@@ -393,7 +395,7 @@ def main(arguments: Sequence[str]) -> int:
         return _EXIT_CODE
     except KeyboardInterrupt:
         return _INTERRUPTED
-    _say(key, seconds=time.monotonic() - started_at)
+    _print_sentence(key, seconds=time.monotonic() - started_at)
     return 0
 
 

@@ -31,7 +31,7 @@ def provide_model(settings: Settings, console: Console, name: str = "") -> Outco
     Raises ``DownloadFailed``, ``ChecksumMismatch`` or ``ServingError``.
     """
     wanted = name or settings.model
-    here = _installed(settings, wanted)
+    here = _installed_model(settings, wanted)
     if here:
         return Outcome(label(here, console), "here")
     with _server(settings) as client:
@@ -39,7 +39,7 @@ def provide_model(settings: Settings, console: Console, name: str = "") -> Outco
 
 
 def label(name: str, console: Console) -> str:
-    """Return how a model is named to people: a stand-in is always said to be one."""
+    """Return a model's name for people: a stand-in is always called one."""
     return console.words("stand_in" if is_stand_in(name) else "model", name=name)
 
 
@@ -63,10 +63,10 @@ class _Provider:
                 raise
             stand_in = default_stand_in()
             other = self._console.words("packaged_stand_in", name=stand_in)
-            self._console.note("gave_up", who=self._console.words("registry"), why=self._why(error), next=other)
+            self._console.note("gave_up", who=self._console.words("registry"), why=self._reason(error), next=other)
             return self._stand_in(stand_in)
 
-    def _why(self, error: DownloadFailed) -> str:
+    def _reason(self, error: DownloadFailed) -> str:
         return error.reason_text(self._console.language)
 
     def _pull(self, name: str) -> Outcome:
@@ -88,7 +88,7 @@ class _Provider:
         return Outcome(label(name, self._console), "packaged", {"count": len(file.parts)})
 
 
-def _installed(settings: Settings, wanted: str) -> str:
+def _installed_model(settings: Settings, wanted: str) -> str:
     """Return the installed model that serves; empty when there is none.
 
     Where nothing in particular is wanted, a stand-in of another size does not serve: it is there for tests.  Raises
@@ -122,7 +122,7 @@ def _server(settings: Settings) -> Iterator[OllamaClient]:
 
 
 def store_folder(settings: Settings) -> Path:
-    """Return where the Ollama that would be started keeps its models."""
+    """Return the models' folder of the Ollama that would be started."""
     return models_folder(settings) or Path.home() / ".ollama" / "models"
 
 

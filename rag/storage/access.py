@@ -39,7 +39,7 @@ class User:
     audience: Audience = "internal"
 
     def is_at_least(self, role: Role) -> bool:
-        """Tell whether they may do what this role may.
+        """Tell whether they have this role's rights.
 
         >>> User("lin", "lead").is_at_least("agent"), User("lin", "lead").is_at_least("admin")
         (True, False)
@@ -50,7 +50,7 @@ class User:
         return ROLES.index(own) >= ROLES.index(role)
 
     def require(self, role: Role) -> "User":
-        """Return the user.  Raises ``NotPermitted`` if they may not do what this role may."""
+        """Return the user.  Raises ``NotPermitted`` if they lack this role's rights."""
         if not self.is_at_least(role):
             raise NotPermitted(role=role)
         return self
@@ -132,13 +132,13 @@ def write_access_file(folder: Path, access: Access) -> None:
 
 
 def require_access(access: Access, name: str, scopes: Collection[str] | None, audience: Audience = "internal") -> None:
-    """Raise ``AccessDenied`` where a reader must not read knowledge base ``name``; ``scopes`` None asks nothing."""
+    """Raise ``AccessDenied`` if a reader must not read knowledge base ``name``; ``scopes`` None checks nothing."""
     if scopes is None or access.permits(scopes, audience):
         return
-    raise denied(access, name)
+    raise denied_error(access, name)
 
 
-def denied(access: Access, name: str) -> AccessDenied:
+def denied_error(access: Access, name: str) -> AccessDenied:
     """Return the error for a reader who may not read knowledge base ``name``."""
     if not access.settled:
         return AccessUnsettled(name=name)
@@ -146,7 +146,7 @@ def denied(access: Access, name: str) -> AccessDenied:
 
 
 def is_name(name: str) -> bool:
-    """Tell whether a knowledge base may be called so; its folder is.
+    """Tell whether it is a valid name of a knowledge base and its folder.
 
     >>> is_name("shop-2"), is_name("../shop")
     (True, False)
@@ -198,7 +198,7 @@ class KnowledgeBases:
         return tuple(sorted(found.parent.name for found in self._folder.glob(f"*/{DATABASE_NAME}")))
 
     def scopes(self) -> frozenset[str]:
-        """Return every scope that opens one of them: its name, or the scope that it asks for."""
+        """Return every scope that opens one of them: its name, or its required scope."""
         names = self.names()
         return frozenset((*names, *(scope for name in names if (scope := self.access(name).scope))))
 

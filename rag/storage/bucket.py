@@ -86,10 +86,10 @@ class Bucket:
         return f"s3://{self._bucket}/{self._prefix}".rstrip("/")
 
     @property
-    def shown(self) -> str:
+    def public_name(self) -> str:
         """The public name: bucket, prefix and, if the address has one, the endpoint's host.
 
-        >>> Bucket("s3://pieces/desk?endpoint=http://127.0.0.1:9000").shown
+        >>> Bucket("s3://pieces/desk?endpoint=http://127.0.0.1:9000").public_name
         's3://pieces/desk (127.0.0.1:9000)'
         """
         endpoint = urlsplit(self._options.get("endpoint", "")).netloc
@@ -97,16 +97,18 @@ class Bucket:
 
     def put(self, objects: Mapping[str, bytes]) -> None:
         """Write objects, several at once; those that exist are replaced."""
-        self._each(lambda key: self._client().put_object(**self._named(key), Body=objects[key]), list(objects))
+        self._map(
+            lambda key: self._client().put_object(**self._object_arguments(key), Body=objects[key]), list(objects)
+        )
 
     def get(self, keys: Sequence[str]) -> list[bytes]:
         """Return the contents of the objects that exist, in any order, several requests at once."""
-        return [content for content in self._each(self._content, keys) if content is not None]
+        return [content for content in self._map(self._content, keys) if content is not None]
 
     def delete(self, keys: Sequence[str]) -> None:
         """Delete objects; missing ones are ignored."""
         batches = [keys[begin : begin + _DELETED_AT_ONCE] for begin in range(0, len(keys), _DELETED_AT_ONCE)]
-        self._each(self._delete, batches)
+        self._map(self._delete, batches)
 
     def sizes(self, folder: str) -> dict[str, int]:
         """Return the sizes in bytes of all objects whose key begins with ``folder``, by their keys."""
@@ -120,7 +122,7 @@ class Bucket:
         more: dict[str, str] = {}
         while True:
             asked = {"Bucket": self._bucket, "Prefix": f"{self._prefix}{folder}", **more}
-            page = self._asked(lambda asked=asked: self._client().list_objects_v2(**asked))  # type: ignore[misc]
+            page = self._request(lambda asked=asked: self._client().list_objects_v2(**asked))  # type: ignore[misc]
             yield page
             if not page.get("IsTruncated"):
                 return
@@ -128,7 +130,7 @@ class Bucket:
 
     def _content(self, key: str) -> bytes | None:
         try:
-            answer = self._client().get_object(**self._named(key))
+            answer = self._client().get_object(**self._object_arguments(key))
         except ClientError as error:
             if _code(error) in ("NoSuchKey", "404"):
                 return None
@@ -143,20 +145,20 @@ class Bucket:
         objects = [{"Key": f"{self._prefix}{key}"} for key in keys]
         answer = self._client().delete_objects(Bucket=self._bucket, Delete={"Objects": objects, "Quiet": True})
         for failed in answer.get("Errors", ()):
-            raise self._refused(str(failed.get("Code", "")))
+            raise self._refusal(str(failed.get("Code", "")))
 
-    def _named(self, key: str) -> dict[str, str]:
+    def _object_arguments(self, key: str) -> dict[str, str]:
         return {"Bucket": self._bucket, "Key": f"{self._prefix}{key}"}
 
-    def _each(self, work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
-        """Do some work for each item, several at once; after the first failure none is begun."""
+    def _map(self, work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
+        """Call ``work`` for each item, several at once; after the first failure none is begun."""
         failed = threading.Event()
 
-        def do(item: Item) -> Result | None:
+        def work_once(item: Item) -> Result | None:
             if failed.is_set():
                 return None  # nobody looks at it
             try:
-                return self._asked(lambda: work(item))
+                return self._request(lambda: work(item))
             except BaseException:
                 failed.set()
                 raise
@@ -164,11 +166,11 @@ class Bucket:
         if not items:
             return []
         with ThreadPoolExecutor(min(AT_ONCE, len(items)), thread_name_prefix="bucket") as pool:
-            futures = [pool.submit(do, item) for item in items]
+            futures = [pool.submit(work_once, item) for item in items]
         return [future.result() for future in futures]  # type: ignore[misc]  # None only beside one that raises
 
-    def _asked(self, request: Callable[[], Result]) -> Result:
-        """Make a request, again while the bucket is too busy or a connection was lost, for some seconds."""
+    def _request(self, request: Callable[[], Result]) -> Result:
+        """Make a request, with retries for some seconds while the bucket is busy or a connection was lost."""
         wait, ends = _AGAIN_SECONDS, time.monotonic() + _ANSWER_SECONDS
         while True:
             try:
@@ -186,33 +188,33 @@ class Bucket:
         try:
             yield
         except ClientError as error:
-            raise self._translated(error) from None
+            raise self._translate_error(error) from None
         except SSLError:
-            raise BucketRefused(bucket=self.shown, reason="certificate", code="") from None
+            raise BucketRefused(bucket=self.public_name, reason="certificate", code="") from None
         except ConnectionError:
-            raise BucketUnavailable(bucket=self.shown, reason="away") from None
+            raise BucketUnavailable(bucket=self.public_name, reason="away") from None
         except ReadTimeoutError:
-            raise BucketUnavailable(bucket=self.shown, reason="silent") from None
+            raise BucketUnavailable(bucket=self.public_name, reason="silent") from None
         except _LOST:
-            raise BucketUnavailable(bucket=self.shown, reason="lost") from None
+            raise BucketUnavailable(bucket=self.public_name, reason="lost") from None
         except _NO_KEY:
-            raise BucketRefused(bucket=self.shown, reason="no_key", code="") from None
+            raise BucketRefused(bucket=self.public_name, reason="no_key", code="") from None
         except HTTPClientError:
-            raise BucketUnavailable(bucket=self.shown, reason="away") from None
+            raise BucketUnavailable(bucket=self.public_name, reason="away") from None
         except RecursionError:  # botocore asks a server that redirects everything, as to https, for its region, again
-            raise self._refused("301") from None
+            raise self._refusal("301") from None
         except (BotoCoreError, ValueError) as error:  # ValueError: an endpoint of the environment that is none
-            raise BucketRefused(bucket=self.shown, reason="other", code=type(error).__name__) from None
+            raise BucketRefused(bucket=self.public_name, reason="other", code=type(error).__name__) from None
 
-    def _translated(self, error: ClientError) -> AnswerdeskError:
+    def _translate_error(self, error: ClientError) -> AnswerdeskError:
         code, status = _code(error), int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
         if code in _FULL or status == 507:
-            return StorageFull(folder=self.shown)
+            return StorageFull(folder=self.public_name)
         if code in _BUSY or status == 429 or status >= 500:
-            return BucketUnavailable(bucket=self.shown, reason="busy")
-        return self._refused(code, status)
+            return BucketUnavailable(bucket=self.public_name, reason="busy")
+        return self._refusal(code, status)
 
-    def _refused(self, code: str, status: int = 0) -> BucketRefused:
+    def _refusal(self, code: str, status: int = 0) -> BucketRefused:
         reason = (
             "key" if code in _KEY
             else "clock" if code == "RequestTimeTooSkewed"
@@ -221,7 +223,7 @@ class Bucket:
             else "permission" if code in ("AccessDenied", "403") or status == 403
             else "other"
         )  # fmt: skip
-        return BucketRefused(bucket=self.shown, reason=reason, code=code)
+        return BucketRefused(bucket=self.public_name, reason=reason, code=code)
 
     def _client(self) -> Any:  # noqa: ANN401 - boto3 makes its classes while it runs
         with self._lock:
@@ -241,7 +243,7 @@ class Bucket:
                 connect_timeout=_CONNECT_SECONDS,
                 read_timeout=_ANSWER_SECONDS,
                 max_pool_connections=AT_ONCE,
-                retries={"mode": "standard", "total_max_attempts": 1},  # ``_asked`` knows how long one may wait
+                retries={"mode": "standard", "total_max_attempts": 1},  # ``_request`` knows how long one may wait
                 # MinIO and Ceph of some years ago know no other; each piece is compared with its SHA-256 anyway
                 request_checksum_calculation="when_required",
                 response_checksum_validation="when_required",

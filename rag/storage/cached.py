@@ -87,7 +87,7 @@ class CachedAnswers(SharedStore):
         )
 
     def keep(self, key: CacheKey, found: CachedAnswer, limit: int) -> None:
-        """Keep an answer in the place of an older one, and no more than the newest ``limit``.
+        """Store an answer in place of an older one, and keep only the newest ``limit``.
 
         Those of other generations, and of other models asked in the same way, can serve no more and are deleted.
         """
@@ -144,7 +144,7 @@ class CachedAnswers(SharedStore):
             ).rowcount
 
     def count(self) -> int:
-        """Count the answers that are kept."""
+        """Count the stored answers."""
         if not self._database.exists():
             return 0
         return int(self._database.value("SELECT count(*) FROM cached"))

@@ -32,7 +32,7 @@ Section = Mapping[str, Mapping[str, object]]
 
 
 def read_calibration(folder: Path) -> Section:
-    """Return the file's sections; empty where there is none.  Raises ``CalibrationDamaged``."""
+    """Return the file's sections, empty without a file.  Raises ``CalibrationDamaged``."""
     path = folder / CALIBRATION_NAME
     try:
         found = read_json(path)
@@ -54,7 +54,7 @@ def save_calibration(folder: Path, sections: Section) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class ExpectedRefusals:
-    """The share of questions that a knowledge base's search refuses below ``threshold``, and of how many.
+    """The shares of questions that a knowledge base's search refuses below ``threshold``, with counts.
 
     ``own`` are its own headings, which it can answer; ``near`` the same without the documents that answer them; ``far``
     questions of other trades.

@@ -49,7 +49,7 @@ class ContactDetailTable:
         self._database = database
 
     def unread(self, generation: int) -> Iterator[list[tuple[int, str]]]:
-        """Yield keys and texts of the generation's documents that were not looked through, some hundreds at a time."""
+        """Yield keys and texts of the generation's documents not searched yet, some hundreds at a time."""
         keys = [
             row[0]
             for row in self._database.rows(
@@ -101,8 +101,8 @@ class ContactDetailTable:
             found.setdefault(document_id, set()).add(detail)
         return {document_id: frozenset(details) for document_id, details in found.items()}
 
-    def not_confirmed(self, details: Sequence[str]) -> frozenset[str]:
-        """Return the unconfirmed ones of some addresses, wherever they stand."""
+    def filter_unconfirmed(self, details: Sequence[str]) -> frozenset[str]:
+        """Return the unconfirmed ones of some addresses, in any document."""
         with self._database.reading() as connection:
             if _latest(connection) is None:
                 return frozenset()
@@ -126,11 +126,11 @@ class ContactDetailTable:
         return confirmed
 
     def keep(self) -> None:
-        """Write ``confirmed.json`` where there is none yet: of a knowledge base from before it was kept."""
+        """Write ``confirmed.json`` if it is missing, as for knowledge bases of older versions."""
         if not (self._database.path.parent / CONFIRMED_NAME).exists():
             self._write_file()
 
-    def take_back(self) -> None:
+    def restore_confirmed(self) -> None:
         """Confirm the addresses in ``confirmed.json`` if the database has no confirmation: it is new."""
         kept = read_confirmed(self._database.path.parent)
         if kept is None or self.latest() is not None:

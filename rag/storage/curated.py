@@ -147,7 +147,7 @@ class CuratedAnswers(SharedStore):
         return cls(settings.knowledge_dir, settings.answers_database)
 
     def add(self, new: NewCurated, state: Literal["serving", "waiting"]) -> CuratedAnswer:
-        """Keep an answer; one that is to serve takes the place of the one that did."""
+        """Store an answer; a serving one replaces its predecessor."""
         with self._database.transaction() as connection:
             if state == "serving":
                 self._retire_serving(connection, new.form, new.author)
@@ -197,7 +197,7 @@ class CuratedAnswers(SharedStore):
         )
 
     def take_over(self, others: "CuratedAnswers") -> int:
-        """Keep a copy of all answers of another place, with their history, unless any is here; return how many."""
+        """Copy all answers of another store, with their history, unless any is here; return how many."""
         if self.all():
             return 0
         found = list(reversed(others.all()))

@@ -30,7 +30,7 @@ import numpy as np
 from rag.errors import WorkerRefused
 from rag.protocols import PassageTokens, PassageVectors
 from rag.settings import ServerDatabase
-from rag.storage.connection import Connection, open_server_database, unlogged
+from rag.storage.connection import Connection, open_server_database, set_unlogged
 from rag.storage.embeddings import UNIT_TOLERANCE
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def _job_tables(connection: Connection) -> None:
         "ALTER TABLE embedding_job ALTER COLUMN vectors SET STORAGE EXTERNAL",
     ):
         connection.execute(statement)
-    unlogged(connection, ("embedding_worker", "embedding_job"))
+    set_unlogged(connection, ("embedding_worker", "embedding_job"))
 
 
 EMBEDDING_MIGRATIONS = (_job_tables,)
@@ -91,7 +91,7 @@ class VectorSpace:
     version: str
 
     def refusal(self, other: "VectorSpace") -> WorkerRefused | None:
-        """Return why a worker of this space embeds nothing for an ingest of another one; None: it does."""
+        """Return why a worker of this space cannot embed for an ingest of another one; None: it can."""
         if self.version != other.version:
             return WorkerRefused(reason="version", found=self.version, expected=other.version)
         if self != other:
@@ -135,10 +135,10 @@ def member_name() -> str:
     return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
 
 
-def shown_name(member: str) -> str:
+def display_name(member: str) -> str:
     """Return the public name of a member.
 
-    >>> shown_name("gpu.example:4711:9f3c01aa")
+    >>> display_name("gpu.example:4711:9f3c01aa")
     'gpu.example:4711'
     """
     return member.rpartition(":")[0] or member
@@ -165,7 +165,7 @@ class EmbeddingJobs:
         self._session().leave(member)
 
     def suspect(self) -> None:
-        """Let the session look at once whether the server is there, as something failed."""
+        """Let the session check the server at once, after a failure."""
         self._session().suspect()
 
     # the ingest
@@ -183,7 +183,7 @@ class EmbeddingJobs:
         return digest
 
     def states(self, run: str) -> list[JobState]:
-        """Return how far the jobs of an ingest are."""
+        """Return the states of an ingest's jobs."""
         rows = self._ask(
             f"SELECT digest, CASE WHEN worker = '' OR {_is_dead('worker')} THEN '' ELSE worker END AS worker, "
             "vectors IS NOT NULL AS done FROM embedding_job WHERE run = :run",
@@ -223,7 +223,7 @@ class EmbeddingJobs:
         return [str(row["name"]) for row in rows]
 
     def refuse(self, worker: str, reason: str) -> None:
-        """Give a worker no more jobs; ``reason`` is a key of the reasons of ``WorkerRefused``."""
+        """Refuse a worker; ``reason`` is a key of the reasons of ``WorkerRefused``."""
         WorkerRefused.require_reason(reason)
         self._ask(
             "UPDATE embedding_worker SET refused = :reason WHERE name = :worker RETURNING name",
@@ -286,8 +286,8 @@ class EmbeddingJobs:
         )
         self._ask("DELETE FROM embedding_worker WHERE name = :worker RETURNING name", {"worker": worker})
 
-    def unfit(self) -> list[WorkerRefused]:
-        """Return why this program's workers cannot do the jobs that wait for others, one reason a space."""
+    def unfit_reasons(self) -> list[WorkerRefused]:
+        """Return why this program's workers cannot do the waiting jobs, one reason for each other space."""
         rows = self._ask(
             "SELECT DISTINCT space, dimension, version FROM embedding_job WHERE vectors IS NULL AND worker = ''"
         )
@@ -311,7 +311,7 @@ class EmbeddingJobs:
         return self._database.contents(statement, values or {})
 
     def _hear(self, payload: str, is_anew: bool) -> None:
-        """Hear of the session's news, which concern the queue."""
+        """Ignore the session's news, which concern the queue."""
 
 
 def _is_dead(column: str) -> str:
@@ -321,7 +321,7 @@ def _is_dead(column: str) -> str:
 
 
 def _batches(content: bytes) -> Batches:
-    """Return the batches of a job; none where it is no such thing."""
+    """Return the batches of a job; none if it is invalid."""
     try:
         found = json.loads(content)
     except ValueError:

@@ -42,7 +42,7 @@ _ROWS_AT_ONCE = 1024  # some megabytes
 
 
 def embedding_hash(chunk: Chunk) -> bytes:
-    """Return the 32 bytes by which the chunk's vector is kept: SHA-256 of the text that is embedded."""
+    """Return the 32-byte key of the chunk's vector: SHA-256 of the embedded text."""
     return hashlib.sha256(chunk.embedded_text.encode()).digest()
 
 
@@ -240,7 +240,7 @@ class IndexSource:
         return self._database.path.parent
 
     def index_rows(self, generation: int) -> Iterator[IndexRows]:
-        """Yield everything that the generation shows, some thousand chunks at a time, ascending in each language.
+        """Yield the generation's rows, some thousand chunks at a time, ascending in each language.
 
         Chunks without a vector are left out: see ``EmbeddingTable.missing``.  Raises ``IndexDamaged`` at a vector of
         another length.
@@ -281,7 +281,7 @@ class IndexSource:
                 yield tuple(row["terms"] for row in rows)
 
     def added_rows(self, generation: int) -> Iterator[IndexRows]:
-        """Yield the chunks that are new in the generation; takes as long as they are many."""
+        """Yield the chunks that are new in the generation, in time proportional to them."""
         yield from self._index_rows(f"WHERE {_ADDED} ORDER BY chunk_id", generation)
 
     def counts(self, generation: int) -> dict[Language, int]:
@@ -300,7 +300,7 @@ class IndexSource:
             return {row[0]: row[1] for row in rows}
 
     def count_and_sum(self, generation: int) -> tuple[int, int]:
-        """Return how many chunks the generation shows, and the sum of their numbers: two sets hardly agree in both."""
+        """Return the count of the generation's chunks and the sum of their numbers: two sets hardly agree in both."""
         [(count, total)] = self._database.rows(
             f"SELECT count(*), total(chunk_id) FROM chunk WHERE {VISIBLE.format('chunk')}",
             {"generation": generation},
@@ -369,9 +369,9 @@ def _numbers(rows: Sequence[sqlite3.Row]) -> NDArray[np.int64]:
 
 
 def _tokens(rows: Sequence[sqlite3.Row]) -> NDArray[np.int32]:
-    return np.frombuffer(b"".join(_sound(row["token_numbers"]) for row in rows), dtype="<i4")
+    return np.frombuffer(b"".join(_valid_numbers(row["token_numbers"]) for row in rows), dtype="<i4")
 
 
-def _sound(token_numbers: bytes | None) -> bytes:
-    """Return the numbers, none where they are not kept or torn: see ``EmbeddingTable.damaged_tokens``."""
+def _valid_numbers(token_numbers: bytes | None) -> bytes:
+    """Return the numbers, none if missing or damaged: see ``EmbeddingTable.damaged_tokens``."""
     return b"" if token_numbers is None or len(token_numbers) % 4 else token_numbers

@@ -32,7 +32,7 @@ class FigureFolder:
         self._folder = folder / "figures"
 
     def exists(self) -> bool:
-        """Tell whether any picture was ever kept."""
+        """Tell whether any picture was ever stored."""
         return self._folder.is_dir()
 
     def keep(self, content: bytes) -> str:
@@ -61,7 +61,7 @@ class FigureFolder:
         return content if sha256(content).hexdigest() == digest else None
 
     def delete_others(self, digests: Iterable[str]) -> None:
-        """Delete every file that is none of these pictures."""
+        """Delete all other pictures."""
         kept = {self._path(digest) for digest in digests}
         with storage_errors(self._knowledge):
             for shelf in sorted(self._folder.iterdir()):

@@ -70,7 +70,7 @@ class KnowledgeFollower:
         return None if place is None else cls(place, settings.knowledge_folder)
 
     def start(self, wait_seconds: float = 0.0) -> None:
-        """Begin to follow; wait until everything was looked at once, for ``wait_seconds`` at the most."""
+        """Begin to follow; wait for the first look at everything, ``wait_seconds`` at most."""
         for thread in self._threads:
             thread.start()
         self._looked.wait(wait_seconds)
@@ -83,7 +83,7 @@ class KnowledgeFollower:
                 thread.join(_END_SECONDS)
 
     def problem(self, name: str) -> AnswerdeskError | None:
-        """Return why a knowledge base may be older here than on the server; None where it is the same."""
+        """Return why a knowledge base may be older here than on the server; None if it is current."""
         known = self._bases.get(name)
         return self._away or (known.problem if known is not None else None)
 
@@ -107,7 +107,7 @@ class KnowledgeFollower:
                     with closing(self._server.notices()) as notices:
                         while not self._closing.is_set():
                             lines = self._server.lines()
-                            self._access = {name: _access(line) for name, line in lines.items()}
+                            self._access = {name: _access_of(line) for name, line in lines.items()}
                             self._lines, self._away = lines, None
                             self._heard.set()
                             notices.wait(_LOOK_SECONDS)
@@ -122,19 +122,19 @@ class KnowledgeFollower:
                 self._away = DatabaseUnavailable(server="-", reason="the thread that follows it has ended")
 
     def _work(self) -> None:
-        """Fetch new revisions, and share knowledge bases that are only here."""
+        """Fetch new revisions, and share local knowledge bases."""
         while not self._closing.is_set():
             if not self._heard.wait(_LOOK_SECONDS):
                 continue
             self._heard.clear()
             lines = self._lines
             for name in {path.parent.name for path in self._folder.glob(f"*/{DATABASE_NAME}")} - lines.keys():
-                self._attempt(name, _UNSHARED)
+                self._catch_up(name, _UNSHARED)
             for name, line in lines.items():
-                self._attempt(name, line.token)
+                self._catch_up(name, line.token)
             self._looked.set()
 
-    def _attempt(self, name: str, token: str) -> None:
+    def _catch_up(self, name: str, token: str) -> None:
         base = self._bases.get(name)
         if base is None:
             base = self._bases[name] = _Base(KnowledgeShare(self._place, name, self._folder / name))
@@ -162,6 +162,6 @@ class KnowledgeFollower:
             base.failed, base.again_at = token, time.monotonic() + _AFTER_FAILURE_SECONDS
 
 
-def _access(line: HeadLine) -> Access:
+def _access_of(line: HeadLine) -> Access:
     audience = next((known for known in get_args(Audience) if known == line.audience), None)
     return UNSETTLED if audience is None or line.scope == UNKNOWN_SCOPE else Access(line.scope, audience)

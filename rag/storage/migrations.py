@@ -6,7 +6,7 @@ make the tables of a server: ``postgres.py`` puts SQLite's words into the server
 
 import sqlite3
 
-from rag.storage.connection import Connection, append_only, is_sqlite, number_rows, unique_in_any_case
+from rag.storage.connection import Connection, is_sqlite, make_append_only, number_rows, require_unique_in_any_case
 
 
 def _knowledge_tables(connection: sqlite3.Connection) -> None:
@@ -426,8 +426,8 @@ def _people_tables(connection: Connection) -> None:
         )""",
     ):
         connection.execute(statement)
-    unique_in_any_case(connection, "person", "name")
-    append_only(connection, "change")
+    require_unique_in_any_case(connection, "person", "name")
+    make_append_only(connection, "change")
 
 
 def _known_browsers_and_use(connection: Connection) -> None:

@@ -99,7 +99,7 @@ class RegressionQuestions:
         return [_from_row(row) for row in rows]
 
     def take_over(self, others: "RegressionQuestions") -> int:
-        """Keep a copy of all questions of another place, unless any is here; return how many."""
+        """Copy all questions of another store, unless any is here; return how many."""
         if self.all():
             return 0
         found = others.all()
@@ -173,7 +173,7 @@ class RegressionQuestions:
         )
 
     def settle(self, generation: int, places: Mapping[int, int | None], renamed: Mapping[str, str]) -> None:
-        """Keep where a generation has the questions' documents, by ``StoredQuestion.number``.
+        """Store the places of the questions' documents in a generation, by ``StoredQuestion.number``.
 
         The new names of ``renamed`` documents are expected from now on as well as the old ones, which a rollback would
         bring back.
@@ -200,7 +200,7 @@ class RegressionQuestions:
         Vectors of another embedder, and of questions that are no longer asked, are deleted.
         """
         hashes = [hashlib.sha256(question.encode()).digest() for question in questions]
-        kept = self._kept_vectors(embedder, hashes)
+        kept = self._stored_vectors(embedder, hashes)
         missing = {digest: text for digest, text in zip(hashes, questions, strict=True) if digest not in kept}
         texts = list(missing.values())
         for begin in range(0, len(texts), _EMBEDDED_AT_ONCE):
@@ -212,7 +212,7 @@ class RegressionQuestions:
         self._keep_vectors(embedder.model_id, {digest: kept[digest] for digest in missing}, hashes)
         return [kept[digest] for digest in hashes]
 
-    def _kept_vectors(self, embedder: Embedder, hashes: Sequence[bytes]) -> dict[bytes, QueryVectors]:
+    def _stored_vectors(self, embedder: Embedder, hashes: Sequence[bytes]) -> dict[bytes, QueryVectors]:
         wanted = json.dumps([digest.hex().upper() for digest in hashes])
         rows = self._database.rows(
             "SELECT content_hash, vector, token_numbers, token_vectors FROM question_vector "

@@ -82,7 +82,7 @@ class ServerSession:
         self._wake()
 
     def detach(self) -> None:
-        """Let go of the connection in a forked child, without a word to the server: it is the parent's."""
+        """Drop the parent's connection in a forked child, without sending to the server."""
         if self._connection is not None and not self._connection.closed:
             nowhere = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
             os.dup2(nowhere, self._connection.fileno(), inheritable=False)
@@ -103,13 +103,13 @@ class ServerSession:
                     if is_well:
                         self._hear()
                     else:
-                        self._tell("", True)
+                        self._notify_members("", True)
             except DatabaseUnavailable:
                 self._is_suspect = not is_well  # one just lost is made anew at once, as others take us for dead by it
                 self._disconnect()
 
     def _is_well(self) -> bool:
-        """Tell whether the connection is as it was; one that is not is found well, or made anew, or an error raised."""
+        """Tell whether the connection is unchanged; else it is checked or replaced, or an error raised."""
         if self._is_suspect:
             self._wait(_RETRY_SECONDS)
         with self._lock:
@@ -130,10 +130,10 @@ class ServerSession:
             # all at once: ``notifies`` holds the connection's own lock, for which somebody with ours may wait
             notes = list(connection.notifies(timeout=0))
         for note in notes:
-            self._tell(note.payload, False)
+            self._notify_members(note.payload, False)
         self._wait(None, connection.fileno())
 
-    def _tell(self, payload: str, is_anew: bool) -> None:
+    def _notify_members(self, payload: str, is_anew: bool) -> None:
         with self._lock:
             members = list(self._members.values())
         for member in members:

@@ -67,19 +67,19 @@ class PieceStore(Protocol):
 
     @property
     def batch_bytes(self) -> int:
-        """How much is put or taken at once."""
+        """The bytes to put or take at once."""
 
-    def lacking(self, name: str, digests: Iterable[str]) -> set[str]:
+    def missing(self, name: str, digests: Iterable[str]) -> set[str]:
         """Return the missing pieces."""
 
     def put(self, name: str, pieces: Sequence[bytes]) -> None:
-        """Keep some megabytes of pieces, each once; doing it again changes nothing."""
+        """Store some megabytes of pieces, each once; repeating it changes nothing."""
 
     def take(self, name: str, digests: Sequence[str]) -> dict[str, bytes]:
-        """Return the pieces that are there and whole, some megabytes, by their names."""
+        """Return the existing, intact pieces, some megabytes, by their names."""
 
     def has_all(self, connection: Connection, name: str, digests: Collection[str]) -> bool:
-        """Tell, within the caller's transaction, whether all of the pieces were put and none was collected."""
+        """Tell, within the caller's transaction, whether all pieces were put and none was collected."""
 
     def collect(self, name: str, kept: Callable[[Connection], Collection[str]]) -> int:
         """Delete the pieces that ``kept`` does not name within the collection's transaction; return how many."""
@@ -94,13 +94,13 @@ class RowPieces:
     def __init__(self, database: "PostgresDatabase") -> None:
         self._database = database
 
-    def lacking(self, name: str, digests: Iterable[str]) -> set[str]:
-        """Do as ``PieceStore`` says."""
+    def missing(self, name: str, digests: Iterable[str]) -> set[str]:
+        """See ``PieceStore``."""
         rows = self._database.contents("SELECT digest FROM shared_piece WHERE name = ?", (name,))
         return {*digests} - {bytes(row[0]).hex() for row in rows}
 
     def put(self, name: str, pieces: Sequence[bytes]) -> None:
-        """Do as ``PieceStore`` says, in one transaction."""
+        """See ``PieceStore``; one transaction."""
         with self._database.transaction() as connection:
             connection.executemany(
                 "INSERT INTO shared_piece (name, digest, content) VALUES (?, ?, ?) "
@@ -109,7 +109,7 @@ class RowPieces:
             )
 
     def take(self, name: str, digests: Sequence[str]) -> dict[str, bytes]:
-        """Do as ``PieceStore`` says."""
+        """See ``PieceStore``."""
         found: dict[str, bytes] = {}
         for begin in range(0, len(digests), _ROWS_AT_ONCE):
             rows = self._database.contents(
@@ -120,14 +120,14 @@ class RowPieces:
         return found
 
     def has_all(self, connection: Connection, name: str, digests: Collection[str]) -> bool:
-        """Do as ``PieceStore`` says."""
+        """See ``PieceStore``."""
         found = connection.execute(
             "SELECT count(*) FROM shared_piece WHERE name = ? AND digest = ANY(?)", (name, _raw(digests))
         ).fetchone()
         return int(found[0]) == len(digests)
 
     def collect(self, name: str, kept: Callable[[Connection], Collection[str]]) -> int:
-        """Do as ``PieceStore`` says, in one transaction."""
+        """See ``PieceStore``; one transaction."""
         with self._database.transaction() as connection:
             return connection.execute(
                 "DELETE FROM shared_piece WHERE name = ? AND NOT digest = ANY(?)", (name, _raw(kept(connection)))
@@ -144,8 +144,8 @@ class BucketPieces:
         self._bucket = bucket
         self.place = bucket.place
 
-    def lacking(self, name: str, digests: Iterable[str]) -> set[str]:
-        """Do as ``PieceStore`` says; a piece that was deleted from the bucket, or truncated, is missing too."""
+    def missing(self, name: str, digests: Iterable[str]) -> set[str]:
+        """See ``PieceStore``; a piece that was deleted from the bucket, or truncated, is missing too."""
         rows = self._database.rows(
             "SELECT digest, object, size FROM shared_object WHERE name = ? AND place = ? AND state = 'there'",
             (name, self.place),
@@ -155,7 +155,7 @@ class BucketPieces:
         return {*digests} - there
 
     def put(self, name: str, pieces: Sequence[bytes]) -> None:
-        """Do as ``PieceStore`` says; an object that had the piece before is doomed."""
+        """See ``PieceStore``; an object that had the piece before is doomed."""
         nonce = secrets.token_hex(_NONCE_BYTES)
         named = {sha256(piece).digest(): piece for piece in pieces}
         objects = {f"{name}/{digest.hex()}-{nonce}": piece for digest, piece in named.items()}
@@ -183,7 +183,7 @@ class BucketPieces:
             self._bucket.delete(sorted(forgotten))
 
     def take(self, name: str, digests: Sequence[str]) -> dict[str, bytes]:
-        """Do as ``PieceStore`` says."""
+        """See ``PieceStore``."""
         rows = self._database.rows(
             "SELECT object FROM shared_object WHERE name = ? AND place = ? AND state = 'there' AND digest = ANY(?)",
             (name, self.place, _raw(digests)),
@@ -192,7 +192,7 @@ class BucketPieces:
         return {sha256(content).hexdigest(): content for content in contents}
 
     def has_all(self, connection: Connection, name: str, digests: Collection[str]) -> bool:
-        """Do as ``PieceStore`` says."""
+        """See ``PieceStore``."""
         found = connection.execute(
             "SELECT count(DISTINCT digest) FROM shared_object "
             "WHERE name = ? AND place = ? AND state = 'there' AND digest = ANY(?)",
@@ -201,7 +201,7 @@ class BucketPieces:
         return int(found[0]) == len(digests)
 
     def collect(self, name: str, kept: Callable[[Connection], Collection[str]]) -> int:
-        """Do as ``PieceStore`` says; where the bucket does not delete them, the next collection does."""
+        """See ``PieceStore``; where the bucket does not delete them, the next collection does."""
         with self._database.transaction() as connection:
             connection.execute(
                 "UPDATE shared_object SET state = 'doomed' WHERE name = ? AND place = ? "
@@ -337,7 +337,7 @@ class SharedKnowledge:
         self._blob_url = place.blob_url
 
     def store(self, name: str, place: str) -> PieceStore:
-        """Return where the pieces of a revision lie.  Raises ``PiecesElsewhere``: another bucket than this desk's."""
+        """Return the store of a revision's pieces.  Raises ``PiecesElsewhere``: another bucket than this desk's."""
         if place not in self._stores:
             raise PiecesElsewhere(name=name, place=place, own=self._blob_url)
         return self._stores[place]
@@ -410,18 +410,18 @@ class SharedKnowledge:
             with self._database.transaction() as connection:
                 connection.execute("UPDATE shared_base SET former = '{}' WHERE name = ?", (name,))
         return sum(
-            store.collect(name, lambda connection, place=place: _kept(connection, name, place))  # type: ignore[misc]
+            store.collect(name, lambda connection, place=place: _kept_pieces(connection, name, place))  # type: ignore[misc]
             for place, store in self._stores.items()
         )
 
     def delete(self, name: str) -> None:
-        """Share a knowledge base no more; the folders of desks stay as they are."""
+        """Stop sharing a knowledge base; the desks' folders stay as they are."""
         with self._database.transaction() as connection:
             connection.execute("DELETE FROM shared_base WHERE name = ?", (name,))
         self.collect(name)
 
     def settle(self) -> bool:
-        """Leave nothing of deleted pieces in the server's tables; see ``SharedDatabase.settle``."""
+        """Erase the traces of deleted pieces in the server's tables; see ``SharedDatabase.settle``."""
         return self._database.settle(compact=True)
 
     def lock(self, name: str, holder: str) -> "ServerLock":
@@ -438,7 +438,7 @@ class SharedKnowledge:
 
 
 def _own_store(database: "PostgresDatabase", place: ServerDatabase) -> PieceStore:
-    """Return where this desk publishes.  Raises ``ExtraMissing`` if that is a bucket and boto3 is missing."""
+    """Return this desk's own store.  Raises ``ExtraMissing`` if that is a bucket and boto3 is missing."""
     if not place.blob_url:
         return RowPieces(database)
     try:
@@ -448,7 +448,7 @@ def _own_store(database: "PostgresDatabase", place: ServerDatabase) -> PieceStor
     return BucketPieces(database, bucket_of(place.blob_url))
 
 
-def _kept(connection: Connection, name: str, place: str) -> set[str]:
+def _kept_pieces(connection: Connection, name: str, place: str) -> set[str]:
     """Return the pieces of the served and the previous revision in one place."""
     row = connection.execute(
         "SELECT place, files, former_place, former FROM shared_base WHERE name = ?", (name,)
@@ -510,7 +510,7 @@ def _files(text: str) -> dict[str, SharedFile]:
 
 
 def files_of(text: str) -> Files:
-    """Return the files that ``files_json`` wrote.  Raises ``ValueError`` where it is no such text."""
+    """Return the files of ``files_json``'s text.  Raises ``ValueError`` for another text."""
     try:
         return _files(text)
     except (TypeError, AttributeError) as error:

@@ -116,10 +116,10 @@ class KnowledgeShare:
 
     def token(self) -> str:
         """Return the revision that this folder has taken over; empty: none."""
-        return _kept(self.folder)[0]
+        return _read_state(self.folder)[0]
 
     def catch_up(self) -> bool:
-        """Fetch the served revision unless it is here already; tell whether anything changed.
+        """Fetch the served revision unless it is here already; return whether anything changed.
 
         Raises ``DatabaseUnavailable``, ``BucketUnavailable``, ``BucketRefused``, ``PiecesElsewhere``, ``IndexDamaged``
         where pieces are missing, ``KnowledgeBaseNewer``, ``StorageFull``, and ``IngestRunning`` while an ingest of this
@@ -153,7 +153,7 @@ class KnowledgeShare:
                 raise IngestRunning(holder=holder)
             self._held = lock.take
             if not self._take_over() and not self.token():
-                self._share_what_is_here()
+                self._share_local()
             yield
         finally:
             self._held = lambda: None
@@ -161,7 +161,7 @@ class KnowledgeShare:
 
     @contextmanager
     def publication(self, writer: KnowledgeWriter) -> Iterator[KnowledgeWriter]:
-        """Give a writer over a copy of the database, whose content is published for all desks, or not at all.
+        """Yield a writer over a copy of the database, whose content is published for all desks, or not at all.
 
         The caller is ``writing``.  Raises ``DatabaseUnavailable`` or ``BucketUnavailable`` where the server or the
         bucket stays away, ``BucketRefused``, ``IngestRunning`` where somebody else published while the lock was lost,
@@ -187,7 +187,7 @@ class KnowledgeShare:
     def publish_file(self, name: str) -> None:
         """Share one of the small files as it is here now (``calibration.json``), where the knowledge base is shared."""
         content = (self.folder / name).read_bytes()
-        _persistently(lambda: self.server.replace_file(self.name, name, content, publisher()))
+        _retry(lambda: self.server.replace_file(self.name, name, content, publisher()))
 
     def _clear(self) -> None:
         """Delete the leftovers of a killed publication or fetch; the caller holds the file's lock."""
@@ -200,8 +200,8 @@ class KnowledgeShare:
 
     # publishing
 
-    def _share_what_is_here(self) -> None:
-        """Share a knowledge base that was here before, with its curated answers and its regression questions."""
+    def _share_local(self) -> None:
+        """Share a local knowledge base, with its curated answers and its regression questions."""
         if not (self.folder / DATABASE_NAME).is_file():
             return
         with KnowledgeWriter(self.folder) as writer:
@@ -218,7 +218,7 @@ class KnowledgeShare:
         """Put the missing pieces, move the server's pointer, and settle on the served revision."""
         generation = _seal(scratch / DATABASE_NAME)
         sources = self._sources(scratch, generation)
-        files = {path: _cut(source, _piece_bytes(path, source)) for path, source in sources.items()}
+        files = {path: _cut_file(source, _piece_bytes(path, source)) for path, source in sources.items()}
         access = read_access_file(scratch) or Access()
         head = Head(
             new_token(), generation, len(KNOWLEDGE_MIGRATIONS), files,
@@ -228,11 +228,11 @@ class KnowledgeShare:
         before = self.token()
         for _ in range(_FETCHES):  # a piece may have been collected by somebody who took over a lost lock
             self._put(sources, files)
-            if _persistently(lambda: self._move(head, before)):
+            if _retry(lambda: self._move(head, before)):
                 break
         else:
             raise DatabaseUnavailable(server=self.name, reason="pieces that were put are not there")
-        _persistently(self._collect)
+        _retry(self._collect)
         self._settle_on(head, scratch)
 
     def _collect(self) -> None:
@@ -248,7 +248,7 @@ class KnowledgeShare:
         return self.server.move(self.name, head, before)
 
     def _sources(self, scratch: Path, generation: int) -> dict[str, Path]:
-        """Return where the files of a revision lie, by their paths."""
+        """Return the source files of a revision, by their paths."""
         sources = {DATABASE_NAME: scratch / DATABASE_NAME}
         sources |= {name: scratch / name for name in _SMALL_FILES if (scratch / name).is_file()}
         index = generation_folder(self.folder, generation)
@@ -264,18 +264,18 @@ class KnowledgeShare:
     def _put(self, sources: dict[str, Path], files: Files) -> None:
         digests = {digest for file in files.values() for digest in file.pieces}
         store = self.server.own
-        lacking = _persistently(lambda: store.lacking(self.name, digests))
+        missing = _retry(lambda: store.missing(self.name, digests))
         sent = 0
-        for batch in _in_batches(_pieces(sources, files, lacking), store.batch_bytes):
-            _persistently(lambda batch=batch: store.put(self.name, batch))  # type: ignore[misc]
+        for batch in _in_batches(_pieces(sources, files, missing), store.batch_bytes):
+            _retry(lambda batch=batch: store.put(self.name, batch))  # type: ignore[misc]
             sent += sum(map(len, batch))
         total = sum(file.size for file in files.values())
-        self.transfer = Transfer(len(lacking), sent + len(files_json(files)), total - sent)
+        self.transfer = Transfer(len(missing), sent + len(files_json(files)), total - sent)
 
     # taking over
 
     def _take_over(self) -> bool:
-        """Do as ``catch_up``; the caller holds the file's lock."""
+        """Like ``catch_up``; the caller holds the file's lock."""
         self._clear()
         for _ in range(_FETCHES):
             head = self.server.head(self.name)
@@ -299,7 +299,7 @@ class KnowledgeShare:
     def _fetch(self, head: Head) -> None:
         arriving = self.folder / _ARRIVING
         try:
-            known = _kept(self.folder)[1]
+            known = _read_state(self.folder)[1]
             fetching = _Fetching(self.server.store(self.name, head.place), self.name, self.folder, known)
             for path, file in head.files.items():
                 if path != DATABASE_NAME and not self._has(path, file, known):
@@ -405,7 +405,7 @@ class _Fetching:
         self.pieces = self.fetched_bytes = self.kept_bytes = 0
 
     def bring(self, path: str, file: SharedFile, target: Path) -> None:
-        """Begin a file; one of an earlier generation that is the same gets a second name."""
+        """Begin a file, as a hard link if an earlier generation has the same one."""
         target.parent.mkdir(parents=True, exist_ok=True)
         same = self._whole.get(file.pieces) if path.startswith("generations/") else None
         if same is not None and same.is_file() and same.stat().st_size == file.size:
@@ -416,12 +416,12 @@ class _Fetching:
         self.mend(file, target)
 
     def mend(self, file: SharedFile, target: Path) -> None:
-        """Begin with a file that may hold some of its content already; ``fetch`` brings the rest."""
+        """Begin with a file that may hold a part of its content; ``fetch`` brings the rest."""
         lacking_bytes = 0
         with target.open("r+b" if target.exists() else "w+b") as opened:
             for number, digest in enumerate(file.pieces):
                 opened.seek(number * file.piece_bytes)
-                if sha256(opened.read(_length(file, number))).hexdigest() != digest and not self._from_here(
+                if sha256(opened.read(_length(file, number))).hexdigest() != digest and not self._copy_local(
                     opened, file, number
                 ):
                     gap = _Gap(target, number * file.piece_bytes, _length(file, number))
@@ -453,7 +453,7 @@ class _Fetching:
                 with path.open("r+b") as opened:
                     os.fsync(opened.fileno())
 
-    def _from_here(self, opened: BinaryIO, file: SharedFile, number: int) -> bool:
+    def _copy_local(self, opened: BinaryIO, file: SharedFile, number: int) -> bool:
         place = self._here.get(file.pieces[number])
         if place is None:
             return False
@@ -503,8 +503,8 @@ def publisher() -> str:
     return f"pid {os.getpid()}, {socket.gethostname()}"
 
 
-def _persistently(work: Callable[[], Result]) -> Result:
-    """Run idempotent work, again while the server or the bucket does not answer: it may be restarting."""
+def _retry(work: Callable[[], Result]) -> Result:
+    """Run idempotent work, with retries while the server or the bucket does not answer: it may be restarting."""
     ends = time.monotonic() + _PATIENCE_SECONDS
     while True:
         try:
@@ -515,8 +515,8 @@ def _persistently(work: Callable[[], Result]) -> Result:
             time.sleep(_AGAIN_SECONDS)
 
 
-def _kept(folder: Path) -> tuple[str, Files]:
-    """Return the revision that ``shared.json`` names, and its files; nothing where there is none, or no sense in it."""
+def _read_state(folder: Path) -> tuple[str, Files]:
+    """Return the revision and files of ``shared.json``; empty if it is missing or invalid."""
     try:
         found = read_json(folder / SHARED_NAME)
         if not isinstance(found, dict):
@@ -554,7 +554,7 @@ def _copy_database(source: Path, target: Path) -> None:
 
     Raises ``sqlite3.DatabaseError``.
     """
-    with _opened(source) as read, _opened(target) as written:
+    with _open_database(source) as read, _open_database(target) as written:
         written.execute("PRAGMA journal_mode = OFF")
         written.execute("PRAGMA synchronous = OFF")
         read.backup(written)
@@ -565,7 +565,7 @@ def _replace_database(source: Path, target: Path) -> None:
 
     Readers of the target see it as it was or as it is now.  Raises ``sqlite3.DatabaseError``.
     """
-    with _opened(source) as read, _opened(target) as written:
+    with _open_database(source) as read, _open_database(target) as written:
         written.execute("PRAGMA journal_mode = WAL")
         written.execute("PRAGMA synchronous = NORMAL")  # they need not wait for the disk
         read.backup(written)
@@ -576,11 +576,11 @@ def _replace_database(source: Path, target: Path) -> None:
             written.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
-def _opened(path: Path) -> "closing[sqlite3.Connection]":
+def _open_database(path: Path) -> "closing[sqlite3.Connection]":
     return closing(sqlite3.connect(path, timeout=BUSY_TIMEOUT_SECONDS))
 
 
-def _cut(path: Path, piece_bytes: int) -> SharedFile:
+def _cut_file(path: Path, piece_bytes: int) -> SharedFile:
     names = []
     with path.open("rb") as file:
         while piece := file.read(piece_bytes):
@@ -588,15 +588,15 @@ def _cut(path: Path, piece_bytes: int) -> SharedFile:
         return SharedFile(file.tell(), piece_bytes, tuple(names))
 
 
-def _pieces(sources: dict[str, Path], files: Files, lacking: set[str]) -> Iterator[tuple[bytes, int]]:
+def _pieces(sources: dict[str, Path], files: Files, missing: set[str]) -> Iterator[tuple[bytes, int]]:
     """Yield the missing pieces, each once, with their sizes."""
     seen: set[str] = set()
     for path, file in files.items():
-        if lacking.isdisjoint(file.pieces):
+        if missing.isdisjoint(file.pieces):
             continue
         with sources[path].open("rb") as opened:
             for number, digest in enumerate(file.pieces):
-                if digest not in lacking or digest in seen:
+                if digest not in missing or digest in seen:
                     continue
                 seen.add(digest)
                 opened.seek(number * file.piece_bytes)
@@ -616,7 +616,7 @@ def _require_sound(head: Head) -> None:
 
 
 def _tidy(folder: Path, head: Head) -> None:
-    """Delete the index files of generations that can be read no more, and pictures that no document shows."""
+    """Delete the index files of unreadable generations, and pictures that no document shows."""
     for path in sorted(generation_folder(folder, 0).parent.glob("*")):
         if path.name.isdigit() and not head.generation - KEPT_GENERATIONS < int(path.name) <= head.generation:
             shutil.rmtree(path, ignore_errors=True)

@@ -136,7 +136,7 @@ class KnowledgeStore(Database):
         return self.current_generation() - KEPT_GENERATIONS < generation
 
     def generation_folder(self, generation: int) -> Path:
-        """Return where the index files of a generation are."""
+        """Return the folder of a generation's index files."""
         return generation_folder(self.folder, generation)
 
     def generation_info(self, generation: int) -> GenerationInfo:
@@ -174,7 +174,7 @@ class KnowledgeStore(Database):
         return {row["document_id"]: document_from_row(row) for row in rows}
 
     def figure_audiences(self, digest: str) -> frozenset[Audience]:
-        """Return for whom the documents are, of all kept generations, in which a picture stands; none: in none."""
+        """Return the audiences of the documents with a picture, in all kept generations; empty without any."""
         rows = self.rows(
             "SELECT DISTINCT audience FROM figure JOIN document USING (document_key) "
             "WHERE digest = :digest AND first_generation <= (SELECT generation FROM current)",

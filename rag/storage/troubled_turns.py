@@ -82,7 +82,7 @@ class DoubtfulTurn:
 
 @dataclass(frozen=True, slots=True)
 class QuestionCounts:
-    """How many questions were asked, and how many failed for reasons that the knowledge base has no part in."""
+    """The counts of questions, and of those that failed for reasons outside the knowledge base."""
 
     asked: int
     failed_elsewhere: int
@@ -105,7 +105,7 @@ class TroubledTurns(SharedStore):
         ]
 
     def doubtful(self, knowledge_base: str, since: datetime | None) -> list[DoubtfulTurn]:
-        """Return the turns whose passages were at odds or had expired, the newest first."""
+        """Return the turns with contradicting or expired passages, the newest first."""
         return [
             DoubtfulTurn(
                 row[0],

@@ -1,7 +1,7 @@
 """Stores turns, so that they can be reopened after a restart, with feedback and outcomes, counts citations, and erases.
 
     store.feedback.record(turn_id, "edited", 0.2, OutcomeOrigin("model", "en/returns", "shop"))
-    store.feedback.by("topic")      # accepted, edited, discarded and handed over, the largest topic first
+    store.feedback.counts_by("topic")      # accepted, edited, discarded and handed over, the largest topic first
 
 Teams and topics are counted, never persons.
 """
@@ -21,7 +21,7 @@ from pydantic import TypeAdapter
 from rag.errors import AnswerInterrupted
 from rag.schema import Answer, Evidence, Language
 from rag.settings import DatabasePlace
-from rag.storage.connection import Connection, Row, SharedDatabase, SharedStore, among, open_database
+from rag.storage.connection import Connection, Row, SharedDatabase, SharedStore, one_of_condition, open_database
 from rag.storage.migrations import TURN_MIGRATIONS
 from rag.storage.turn_times import TurnTimes, write_times
 
@@ -55,7 +55,7 @@ class Opinion:
 
 @dataclass(frozen=True, slots=True)
 class OutcomeOrigin:
-    """Of which lane an answer was, of which topic of the knowledge base, and of which team its agent."""
+    """An answer's lane, its topic in the knowledge base, and its agent's team."""
 
     lane: str
     topic: str
@@ -156,7 +156,7 @@ class TurnFeedback:
         )
         return None if row is None else (row["outcome"], row["changed_share"])
 
-    def by(
+    def counts_by(
         self, grouping: Grouping, *, since: datetime | None = None, knowledge_base: str | None = None
     ) -> list[OutcomeCounts]:
         """Count outcomes by topic, team or lane, the one with most of them first."""
@@ -255,7 +255,7 @@ class TurnStore(SharedStore):
     def add(
         self, question: str, *, session: str, language: Language, follows: str = "", knowledge_base: str = "default"
     ) -> Turn:
-        """Keep a new question as ``queued`` and return its turn, with a random, URL-safe id."""
+        """Store a new question as ``queued`` and return its turn, with a random, URL-safe id."""
         turn = Turn(
             turn_id=secrets.token_urlsafe(12),
             session=session,
@@ -332,7 +332,7 @@ class TurnStore(SharedStore):
 
         ``containing`` is text that the question must hold, in any case of its ASCII letters.
         """
-        of_bases, values = among("knowledge_base", knowledge_bases)
+        of_bases, values = one_of_condition("knowledge_base", knowledge_bases)
         conditions = [of_bases]
         if session is not None:
             conditions.append("session = :session")
@@ -383,7 +383,7 @@ class TurnStore(SharedStore):
 
 
 def _is_of_this_machine(owner: str) -> bool:
-    """Tell whether a turn's process can be looked up here; without a server, always."""
+    """Tell whether a turn's process is of this machine; without a server, always."""
     return owner.partition("@")[2].partition("@")[2] in ("", socket.gethostname())
 
 
@@ -432,7 +432,7 @@ class DocumentUse:
 
 
 class DocumentUses(SharedStore):
-    """Reads the database of turns at ``place``; without the file nothing was of use, and none is made."""
+    """Reads the database of turns at ``place``; without the file there are none, and none is made."""
 
     def __init__(self, place: DatabasePlace) -> None:
         super().__init__(open_database(place, TURN_MIGRATIONS))
@@ -454,7 +454,7 @@ class DocumentUses(SharedStore):
 
 
 def write_citations(connection: Connection, turn_id: str, document_ids: Iterable[str]) -> None:
-    """Write which documents a turn's answer cites over what was written before, within the caller's transaction."""
+    """Replace the record of the documents that a turn's answer cites, within the caller's transaction."""
     connection.execute(
         "DELETE FROM turn_citation WHERE turn_number = (SELECT turn_number FROM turn WHERE turn_id = ?)", (turn_id,)
     )
@@ -477,7 +477,7 @@ class ErasableTurn:
     written: tuple[str, ...] = ()
 
     def holds(self, test: Callable[[str], bool]) -> bool:
-        """Tell whether the question, or anything that was written as an answer, passes a test."""
+        """Tell whether the question, or any text written as an answer, passes a test."""
         return test(self.question) or any(map(test, self.written))
 
 
@@ -505,7 +505,7 @@ class TurnErasure(SharedStore):
                 (row["partial_text"], row["thinking"], answer.get("text", ""), answer.get("thinking", "")),
             )
 
-    def asked_before(self, moment: datetime, limit: int) -> list[ErasableTurn]:
+    def turns_before(self, moment: datetime, limit: int) -> list[ErasableTurn]:
         """Return the oldest ``limit`` turns that were asked before a moment and have ended."""
         if not self._database.exists():
             return []

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from rag.errors import AnswerInterrupted
 from rag.schema import Language, SpanTime
 from rag.settings import DatabasePlace
-from rag.storage.connection import Connection, SharedStore, among, open_database
+from rag.storage.connection import Connection, SharedStore, one_of_condition, open_database
 from rag.storage.migrations import TURN_MIGRATIONS
 from rag.tracing import UNTIL_EVIDENCE
 
@@ -24,7 +24,7 @@ class TurnTimes:
     generation_ms: float = 0.0
 
     def evidence_ms(self) -> float | None:
-        """Return the milliseconds until the passages were there; None where they never were."""
+        """Return the milliseconds until the passages were found; None if they never were."""
         times = [span.duration_ms for span in self.spans if span.name in UNTIL_EVIDENCE]
         return sum(times) if times else None
 
@@ -87,7 +87,7 @@ class TurnTimesTable(SharedStore):
     def durations_ms(self, stage: str, since: datetime | None = None) -> list[float]:
         """Return the milliseconds of a stage in all turns that were asked at ``since`` or later."""
         rows = self._database.rows(
-            "SELECT duration_ms FROM turn_span WHERE stage = ? AND asked_at >= ?", (stage, _bound(since))
+            "SELECT duration_ms FROM turn_span WHERE stage = ? AND asked_at >= ?", (stage, _since_text(since))
         )
         return [float(row[0]) for row in rows]
 
@@ -100,11 +100,11 @@ class TurnTimesTable(SharedStore):
 
     def outcomes(self, since: datetime | None = None, bases: Collection[str] | None = None) -> Outcomes:
         """Count the turns that were asked at ``since`` or later, of some knowledge bases; None: of all."""
-        of_bases, values = among("knowledge_base", bases)
+        of_bases, values = one_of_condition("knowledge_base", bases)
         rows = self._database.rows(
             "SELECT state, count(*), sum(generated_tokens), sum(generation_ms) FROM turn "
             f"WHERE created_at >= :since AND {of_bases} GROUP BY state",
-            {"since": _bound(since), **values},
+            {"since": _since_text(since), **values},
         )
         return Outcomes(
             {str(row[0]): int(row[1]) for row in rows},
@@ -114,35 +114,35 @@ class TurnTimesTable(SharedStore):
 
     def failed_without_evidence(self, since: datetime | None = None, bases: Collection[str] | None = None) -> int:
         """Count the turns that failed before any passage was found, unless their program died."""
-        of_bases, values = among("knowledge_base", bases)
+        of_bases, values = one_of_condition("knowledge_base", bases)
         return int(
             self._database.value(
                 "SELECT count(*) FROM turn WHERE state = 'failed' AND created_at >= :since AND error_class != :failed "
                 f"AND {of_bases} AND NOT EXISTS (SELECT 1 FROM turn_span "
                 f"WHERE turn_span.turn_number = turn.turn_number AND stage = '{EVIDENCE}')",
-                {"since": _bound(since), "failed": AnswerInterrupted.__name__, **values},
+                {"since": _since_text(since), "failed": AnswerInterrupted.__name__, **values},
             )
         )
 
-    def timed(self, since: datetime, bases: Collection[str] | None = None) -> Iterator[tuple[str, float, float]]:
+    def timed_spans(self, since: datetime, bases: Collection[str] | None = None) -> Iterator[tuple[str, float, float]]:
         """Yield stage, time of asking (seconds since 1970) and milliseconds, oldest first; ``bases`` None: of all."""
-        of_bases, values = _of_bases(bases)
+        of_bases, values = _bases_condition(bases)
         rows = self._database.rows(
             f"SELECT stage, asked_at, duration_ms FROM turn_span WHERE asked_at >= :since AND {of_bases} "
             "ORDER BY asked_at",
-            {"since": _bound(since), **values},
+            {"since": _since_text(since), **values},
         )
         for stage, asked_at, duration_ms in rows:
             yield stage, datetime.fromisoformat(asked_at).timestamp(), duration_ms
 
     def counts(self, since: datetime, bases: Collection[str] | None = None) -> WindowCounts:
         """Count the turns of some knowledge bases; None: of all.  ``models`` are those of the newest 200."""
-        of_bases, values = among("knowledge_base", bases)
+        of_bases, values = one_of_condition("knowledge_base", bases)
         models = self._database.rows(
             "SELECT DISTINCT json_extract(answer, '$.model'), json_extract(answer, '$.stand_in') FROM "
             f"(SELECT answer FROM turn WHERE created_at >= :since AND answer IS NOT NULL AND {of_bases} "
             "ORDER BY turn_number DESC LIMIT 200) AS newest WHERE json_extract(answer, '$.model') != '' ORDER BY 1",
-            {"since": _bound(since), **values},
+            {"since": _since_text(since), **values},
         )
         return WindowCounts(
             outcomes=self.outcomes(since, bases),
@@ -152,19 +152,19 @@ class TurnTimesTable(SharedStore):
 
     def slowest(self, since: datetime, limit: int, bases: Collection[str] | None = None) -> tuple[SlowTurn, ...]:
         """Return the turns that took longest, slowest first, each with the stage that took most of it."""
-        of_bases, values = _of_bases(bases)
+        of_bases, values = _bases_condition(bases)
         with self._database.reading() as connection:
             rows = connection.execute(
                 "SELECT turn_number, duration_ms FROM turn_span WHERE stage = 'total' AND asked_at >= :since "
                 f"AND {of_bases} ORDER BY duration_ms DESC LIMIT :limit",
-                {"since": _bound(since), "limit": limit, **values},
+                {"since": _since_text(since), "limit": limit, **values},
             ).fetchall()
             return tuple(_slow_turn(connection, int(row[0]), float(row[1])) for row in rows)
 
 
-def _of_bases(bases: Collection[str] | None) -> tuple[str, dict[str, str]]:
+def _bases_condition(bases: Collection[str] | None) -> tuple[str, dict[str, str]]:
     """Return a condition on a span's turn, and its placeholders' values."""
-    condition, values = among("knowledge_base", bases)
+    condition, values = one_of_condition("knowledge_base", bases)
     return condition if bases is None else f"turn_number IN (SELECT turn_number FROM turn WHERE {condition})", values
 
 
@@ -188,6 +188,6 @@ def _slow_turn(connection: Connection, number: int, total_ms: float) -> SlowTurn
     )
 
 
-def _bound(since: datetime | None) -> str:
-    """Return the time as the turns keep theirs: as text, in UTC."""
+def _since_text(since: datetime | None) -> str:
+    """Return the time in the turns' form: as text, in UTC."""
     return since.astimezone(UTC).isoformat() if since is not None else ""

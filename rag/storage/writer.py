@@ -103,7 +103,7 @@ class KnowledgeWriter(SharedStore):
             connection.execute("UPDATE access SET scope = ?, audience = ?", (access.scope, access.audience))
 
     def _agree_on_access(self, current: int) -> None:
-        """Let a database that was just made take the access of the one before; keep a file where there is none yet."""
+        """Give a new database the access of the former one; write the file if it is missing."""
         kept = read_access_file(self.folder)
         if kept is None:
             with self.database.reading() as connection:
@@ -135,7 +135,7 @@ class KnowledgeWriter(SharedStore):
                 _insert(connection, document, generation)
 
     def retire(self, document_ids: Iterable[str], generation: int) -> None:
-        """Let documents be gone from the generation on, in one transaction."""
+        """Remove documents from the generation on, in one transaction."""
         with self.database.transaction() as connection:
             for document_id in document_ids:
                 _retire(connection, document_id, generation)
@@ -282,7 +282,7 @@ def _insert_figures(connection: sqlite3.Connection, document_key: int | None, fi
 
 
 def _copy(connection: sqlite3.Connection, document_key: int, generation: int) -> None:
-    """Write a document with its chunks a second time, alive from the generation on."""
+    """Write a copy of a document with its chunks, live from the generation on."""
     names = f"{DOCUMENT_COLUMNS}, root, relative_path, content_hash, recipe"
     copied = connection.execute(
         f"INSERT INTO document ({names}, first_generation) SELECT {names}, ? FROM document WHERE document_key = ?",

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from api.callers import AtOnce, Caller
+from api.callers import Caller, ConcurrencyLimit
 from tests.api.offline_server import OfflineServer, offline_server
 
 
@@ -19,15 +19,15 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OfflineServer]:
 def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return what was counted as open of a key, one after another: a key's id with each."""
     found: list[str] = []
-    counted = AtOnce.counted
+    counted = ConcurrencyLimit.count_open
 
     @contextmanager
-    def noting(self: AtOnce, caller: Caller) -> Iterator[None]:
+    def noting(self: ConcurrencyLimit, caller: Caller) -> Iterator[None]:
         with counted(self, caller):
             found.append(caller.key_id)
             yield
 
-    monkeypatch.setattr(AtOnce, "counted", noting)
+    monkeypatch.setattr(ConcurrencyLimit, "count_open", noting)
     return found
 
 

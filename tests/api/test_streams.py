@@ -18,7 +18,7 @@ def passage(number: int) -> Evidence:
 
 
 def names(place: StreamPlace, turn: TurnSnapshot) -> list[str]:
-    return [name for name, _ in place.news(turn)]
+    return [name for name, _ in place.new_parts(turn)]
 
 
 def test_passages_are_told_once_and_again_when_a_second_search_found_more() -> None:
@@ -27,7 +27,7 @@ def test_passages_are_told_once_and_again_when_a_second_search_found_more() -> N
     first = replace(WAITING, answerable=True, evidence=(passage(1),))
     assert names(place, first) == ["retrieved"]
     assert names(place, first) == []
-    resumed = StreamPlace.parsed(str(place))
+    resumed = StreamPlace.parse(str(place))
     assert names(resumed, first) == []
     assert names(resumed, replace(first, evidence=(passage(1), passage(2)))) == ["retrieved"]
 
@@ -36,4 +36,4 @@ def test_that_nothing_was_found_is_told_once() -> None:
     place = StreamPlace()
     nothing = replace(WAITING, answerable=False)
     assert names(place, nothing) == ["retrieved"]
-    assert names(place, nothing) == names(StreamPlace.parsed(str(place)), nothing) == []
+    assert names(place, nothing) == names(StreamPlace.parse(str(place)), nothing) == []

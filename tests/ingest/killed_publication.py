@@ -20,7 +20,7 @@ from tests.ingest.killed_ingest import replace
 POINTS = {
     "locked": (KnowledgeShare, "_take_over"),
     "copied": (KnowledgeWriter, "publish"),
-    "sealed": (rag.storage.sharing, "_cut"),
+    "sealed": (rag.storage.sharing, "_cut_file"),
     "putting": (RowPieces, "put"),
     "moving": (SharedKnowledge, "move"),
     "moved": (SharedKnowledge, "collect"),
@@ -31,7 +31,7 @@ POINTS = {
 POINTS_WITH_A_BUCKET = POINTS | {
     "putting": (BucketPieces, "put"),
     "sending": (Bucket, "put"),  # rows say what is coming
-    "sent": (Bucket, "_named"),  # so many objects are there, of which no row says so yet
+    "sent": (Bucket, "_object_arguments"),  # so many objects are there, of which no row says so yet
     "deleting": (Bucket, "delete"),  # rows say what is doomed
 }
 

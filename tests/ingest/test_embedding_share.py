@@ -13,7 +13,7 @@ from ingest.embedding import PassageEmbedding
 from ingest.embedding_share import Backlog, Batch, EmbeddingShare
 from rag.errors import DatabaseUnavailable
 from rag.storage.connection import Database
-from rag.storage.embedding_jobs import Batches, Delivery, EmbeddingJobs, JobState, joined, packed, shown_name
+from rag.storage.embedding_jobs import Batches, Delivery, EmbeddingJobs, JobState, display_name, joined, packed
 from rag.storage.embeddings import EmbeddingTable
 from rag.storage.migrations import KNOWLEDGE_MIGRATIONS
 from rag.testing import HashEmbedder
@@ -261,4 +261,4 @@ def test_a_fault_of_the_share_is_heard(tmp_path: object) -> None:
 
 
 def test_a_name_is_shown_without_what_makes_it_unique() -> None:
-    assert shown_name(FIRST) == "a:1"
+    assert display_name(FIRST) == "a:1"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ingest.check import check
-from ingest.gate import gate_of_current, register
+from ingest.gate import check_current, register
 from ingest.publish import history, rollback
 from rag.errors import IndexDamaged, NoRegressionQuestions, SettingsError
 from rag.protocols import QueryVectors
@@ -85,7 +85,7 @@ def test_a_worse_generation_is_built_and_not_published(asked: Desk) -> None:
     before = asked.documents()
     bury(asked)
     summary = asked.ingest()
-    assert (summary.published, summary.shut_out, summary.generation) == (False, True, 1)
+    assert (summary.published, summary.is_held_back, summary.generation) == (False, True, 1)
     assert summary.embedded == 9
     report = summary.gate
     assert report is not None
@@ -165,7 +165,7 @@ def test_a_document_with_a_new_name_is_the_same_answer_even_after_going_back(ask
     assert report is not None
     assert report.after == 4
     rollback(asked.settings.knowledge_dir, 1)
-    assert gate_of_current(asked.settings, asked.embedder).after == 4
+    assert check_current(asked.settings, asked.embedder).after == 4
 
 
 @pytest.mark.slow
@@ -212,7 +212,7 @@ def test_where_nothing_is_known_from_before_nothing_is_held_back(asked: Desk) ->
 def test_without_questions_nothing_is_asked(desk: Desk) -> None:
     assert desk.ingest().gate is None
     with pytest.raises(NoRegressionQuestions, match="default"):
-        gate_of_current(desk.settings, desk.embedder)
+        check_current(desk.settings, desk.embedder)
 
 
 def test_questions_come_before_the_first_documents(desk: Desk) -> None:
@@ -238,18 +238,18 @@ def test_a_desk_that_runs_sees_nothing_of_it(asked: Desk) -> None:
 def test_a_damaged_generation_is_mended_all_the_same(asked: Desk) -> None:
     (asked.store.generation_folder(1) / "index.json").write_bytes(b"no index")
     with pytest.raises(IndexDamaged):
-        gate_of_current(asked.settings, asked.embedder)
+        check_current(asked.settings, asked.embedder)
     assert asked.ingest(rebuild=True).published
 
 
 @pytest.mark.slow
 def test_the_current_generation_alone(asked: Desk) -> None:
     register(question_file(asked.manual.parent / "q.jsonl", QUESTIONS | {"Zebra?": "zebra.md"}), asked.settings)
-    report = gate_of_current(asked.settings, asked.embedder)
+    report = check_current(asked.settings, asked.embedder)
     assert (report.questions, report.after, report.unknown, report.lost) == (4, 4, 1, ())
     bury(asked)
     asked.ingest(force=True)
-    (missed,) = gate_of_current(asked.settings, asked.embedder).lost
+    (missed,) = check_current(asked.settings, asked.embedder).lost
     assert missed.document_ids == ("kettle.md",)
 
 

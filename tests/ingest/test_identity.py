@@ -30,8 +30,8 @@ def test_two_roots_with_the_same_names(tmp_path: Path) -> None:
     assert ids.give(*found(tmp_path / "a/docs", "x/y.md")) == "x/y.md"
     assert ids.give(*found(tmp_path / "b/docs", "x/y.md")) == "docs/x/y.md"
     assert ids.give(*found(tmp_path / "c/docs", "x/y.md")) == "c/docs/x/y.md"
-    assert ids.was_given("docs/x/y.md")
-    assert not ids.was_given("y.md")
+    assert ids.is_assigned("docs/x/y.md")
+    assert not ids.is_assigned("y.md")
 
 
 def test_rows_with_the_same_id_in_two_files(tmp_path: Path) -> None:

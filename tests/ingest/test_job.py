@@ -37,7 +37,7 @@ def test_a_summary_crosses_to_the_page_whole() -> None:
     assert arrived.changes == SUMMARY.changes
     assert arrived.gate == SUMMARY.gate
     assert arrived.duplicates == SUMMARY.duplicates
-    assert (arrived.unsupported, arrived.shut_out) == (SUMMARY.unsupported, True)
+    assert (arrived.unsupported, arrived.is_held_back) == (SUMMARY.unsupported, True)
 
 
 def test_progress_brings_its_failure_along() -> None:

@@ -237,7 +237,7 @@ def test_the_gate_holds_a_worse_collection_back(desk: Desk, tmp_path: Path) -> N
     register(questions, desk.settings)
     worse = [loaded("Nothing here.", id="g"), *(loaded(f"Broken cups, who glues, {n}.", id=f"n{n}") for n in range(9))]
     summary = take(desk, worse)
-    assert (summary.published, summary.shut_out) == (False, True)
+    assert (summary.published, summary.is_held_back) == (False, True)
     assert desk.documents()["g"] == "We glue broken cups."
     assert take(desk, worse, IngestOptions(force=True)).published
 

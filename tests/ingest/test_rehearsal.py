@@ -21,7 +21,7 @@ def test_what_would_change_is_told_document_by_document(desk: Desk) -> None:
     told = desk.ingest(prune=True, rehearsal=True)
     changes = told.changes
     assert (changes.added, changes.changed, changes.moved, changes.retired) == (1, 1, 1, 1)
-    assert (told.published, told.generation, told.documents, told.shut_out) == (False, 1, 4, False)
+    assert (told.published, told.generation, told.documents, told.is_held_back) == (False, 1, 4, False)
     by_id = {one.document_id: one for one in changes.documents}
     deadline = by_id["returns/deadline.md"]
     assert [(line.sign, line.text) for line in deadline.lines] == [
@@ -64,7 +64,7 @@ def test_a_rehearsal_names_the_questions_that_would_be_lost(desk: Desk, tmp_path
     register(question_file(tmp_path / "q.jsonl", QUESTIONS), desk.settings)
     bury(desk)
     told = desk.ingest(rehearsal=True)
-    assert told.shut_out
+    assert told.is_held_back
     assert told.gate is not None
     assert [one.document_ids for one in told.gate.lost] == [("kettle.md",)]
     assert told.changes.changed == 1

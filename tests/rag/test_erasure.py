@@ -156,12 +156,12 @@ def test_a_customer_is_erased_everywhere(desk: Desk) -> None:
 
 def test_the_record_says_who_erased_how_much_and_not_whom(desk: Desk) -> None:
     furnish(desk)
-    assert desk.erasure().erased_on() == []
+    assert desk.erasure().earlier_erasures() == []
     desk.erasure().erase(by="terminal (ann)")
     counts = {"turns": 2, "cached": 2, "curated": 1, "questions": 1, "runs": 1}
     assert desk.changes() == [("terminal (ann)", "customer_forgotten", counts)]
-    assert len(desk.erasure("quirina-ZEBROWSKA").erased_on()) == 1
-    assert desk.erasure("Somebody Else").erased_on() == []
+    assert len(desk.erasure("quirina-ZEBROWSKA").earlier_erasures()) == 1
+    assert desk.erasure("Somebody Else").earlier_erasures() == []
     key = desk.settings.data_dir / KEY_NAME
     before = desk.erasure().pseudonym()
     key.unlink()

@@ -10,7 +10,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from rag.errors import MetricsPortTaken
-from rag.metrics import StageHistogram, metrics_served
+from rag.metrics import StageHistogram, serve_metrics
 from rag.queue.admission import Admission
 from rag.schema import SpanTime
 from rag.settings import Settings
@@ -62,7 +62,7 @@ def test_turns_stages_line_and_model(settings: Settings) -> None:
     record(settings, 1500.0, state="refused")
     admission = Admission.of(settings)
     tickets = [admission.ticket() for _ in range(3)]
-    with metrics_served(settings):
+    with serve_metrics(settings):
         text, found = scraped(settings)
         assert found["answerdesk_turns_total", ("done",)] == 1
         assert found["answerdesk_turns_total", ("refused",)] == 1
@@ -89,7 +89,7 @@ def test_turns_stages_line_and_model(settings: Settings) -> None:
 @pytest.mark.slow
 def test_without_a_model_server_the_rest_is_told(settings: Settings) -> None:
     gone = settings.changed(ollama_host=f"127.0.0.1:{free_port()}")
-    with metrics_served(gone):
+    with serve_metrics(gone):
         _, found = scraped(gone)
     assert found["answerdesk_model_server_up", ()] == 0
     assert found["answerdesk_turns_total", ("done",)] == 0
@@ -98,7 +98,7 @@ def test_without_a_model_server_the_rest_is_told(settings: Settings) -> None:
 
 @pytest.mark.slow
 def test_of_several_hosts_those_that_answer_are_counted(settings: Settings) -> None:
-    with metrics_served(settings):
+    with serve_metrics(settings):
         _, found = scraped(settings)
     assert ("answerdesk_model_hosts_usable", ()) not in found
     with OllamaStub(models=["m"]) as other:
@@ -106,7 +106,7 @@ def test_of_several_hosts_those_that_answer_are_counted(settings: Settings) -> N
         other.answers["/api/ps"] = lambda _: (200, [{"models": [row]}])
         hosts = f"{settings.ollama_host},{other.url},127.0.0.1:{free_port()}"
         several = settings.changed(ollama_host=hosts, model="m")
-        with metrics_served(several):
+        with serve_metrics(several):
             _, found = scraped(several)
     assert found["answerdesk_model_server_up", ()] == 1
     assert found["answerdesk_model_hosts_usable", ()] == 2
@@ -116,7 +116,7 @@ def test_of_several_hosts_those_that_answer_are_counted(settings: Settings) -> N
 
 @pytest.mark.slow
 def test_a_taken_port_is_said(settings: Settings) -> None:
-    with metrics_served(settings), pytest.raises(MetricsPortTaken) as error, metrics_served(settings):
+    with serve_metrics(settings), pytest.raises(MetricsPortTaken) as error, serve_metrics(settings):
         pass
     assert "ANSWERDESK_METRICS_PORT" in error.value.text("en")
     assert str(settings.metrics_port) in error.value.text("zh")
@@ -131,7 +131,7 @@ def test_buckets_are_cumulative() -> None:
 
 
 def test_under_a_strangers_name_nothing_is_told(settings: Settings) -> None:
-    with metrics_served(settings.changed(host_names="desk.example.org")):
+    with serve_metrics(settings.changed(host_names="desk.example.org")):
         url = f"http://127.0.0.1:{settings.metrics_port}/metrics"
         statuses = {}
         for host in ("evil.example", "evil.example:8501", "", "[", "localhost", "desk.example.org:80", "[::1]:9"):

@@ -109,7 +109,7 @@ def test_the_signals_of_the_probability_are_those_of_what_remains(tmp_path: Path
     assert isinstance(retriever, Retriever)
     whole, rest = (
         retriever.find(
-            QUESTION, "en", Trace(), SearchOptions(filters=AskOptions(audience=audience).found_documents)
+            QUESTION, "en", Trace(), SearchOptions(filters=AskOptions(audience=audience).document_filters)
         ).signals
         for audience in AUDIENCES
     )
@@ -139,8 +139,8 @@ def test_a_refusal_names_no_internal_article(tmp_path: Path) -> None:
 
 def test_filters_of_ones_own_stay_beside_the_audience() -> None:
     filters = Filters(product="kettle")
-    assert AskOptions(filters=filters).found_documents is filters
-    assert AskOptions(filters=filters, audience="public").found_documents == Filters(
+    assert AskOptions(filters=filters).document_filters is filters
+    assert AskOptions(filters=filters, audience="public").document_filters == Filters(
         product="kettle", audience="public"
     )
     assert not AskOptions(audience="public").is_selective

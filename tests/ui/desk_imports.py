@@ -14,7 +14,7 @@ import tests.ui.views.knowledge.served
 import tests.ui.views.models.served
 import tests.ui.views.quality.served  # noqa: F401
 import ui.views
-from rag.priority import ending_with_parent
+from rag.priority import parent_death_hook
 
 # imported late, by Streamlit, uvicorn and the product
 _LATE = (
@@ -46,4 +46,4 @@ _scanner = streamlit.components.v2.manifest_scanner
 _scanner.scan_component_manifests = functools.cache(_scanner.scan_component_manifests)
 _scanner.scan_component_manifests()
 
-ending_with_parent(signal.SIGKILL, os.getppid())()
+parent_death_hook(signal.SIGKILL, os.getppid())()

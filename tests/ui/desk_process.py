@@ -13,7 +13,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from rag.priority import ending_with_parent
+from rag.priority import parent_death_hook
 
 CHECKOUT = Path(__file__).parents[2]
 _IMPORTED = "tests.ui.desk_imports"
@@ -54,7 +54,7 @@ class DeskProcess:
 
 def _serve(module: str, arguments: Sequence[str], log: Path, environment: Mapping[str, str]) -> None:
     """Become what ``python -m module`` would be."""
-    ending_with_parent(signal.SIGKILL, os.getppid())()
+    parent_death_hook(signal.SIGKILL, os.getppid())()
     with log.open("ab", buffering=0) as output:
         os.dup2(output.fileno(), 1)
         os.dup2(output.fileno(), 2)

@@ -217,7 +217,7 @@ async def _outcome(request: Request) -> Response:
         {
             "outcome": feedback.outcome(turn_id),
             "opinion": None if opinion is None else [opinion.useful, opinion.reason],
-            "by_topic": [asdict(one) for one in feedback.by("topic")],
+            "by_topic": [asdict(one) for one in feedback.counts_by("topic")],
         }
     )
 

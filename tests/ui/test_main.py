@@ -75,7 +75,7 @@ def test_first_measurements_that_fail_do_not_keep_the_desk_closed(
     def fails(settings: Settings, console: Console) -> Outcome:
         raise KnowledgeBaseMissing(folder="default")
 
-    monkeypatch.setattr(sample, "first_runs_wanted", lambda settings: True)
+    monkeypatch.setattr(sample, "needs_first_runs", lambda settings: True)
     monkeypatch.setattr(sample, "measure_first_runs", fails)
     port = free_port()
     assert desk.main(["--port", str(port)]) == 0

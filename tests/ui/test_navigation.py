@@ -23,7 +23,7 @@ def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(navigation.st, "navigation", lambda pages: pages)
     monkeypatch.setattr(navigation.st, "Page", lambda draw, **options: SimpleNamespace(draw=draw, **options))
     monkeypatch.setattr(navigation.st, "page_link", lambda page: drawn.append(f"to {page.url_path}"))
-    monkeypatch.setattr(navigation, "take_wanted_turn", lambda: "")
+    monkeypatch.setattr(navigation, "take_requested_turn", lambda: "")
     monkeypatch.setattr(navigation.st, "warning", drawn.append)
     return drawn
 

@@ -117,7 +117,7 @@ def _of_first_day(settings: Settings) -> dict[str, RunInfo]:
 @pytest.mark.slow
 def test_the_first_day_has_runs_that_were_measured_here(settings: Settings, articles: Path, questions: Path) -> None:
     provide(settings, articles)
-    assert sample.first_runs_wanted(settings, articles)
+    assert sample.needs_first_runs(settings, articles)
     outcome = sample.measure_first_runs(settings, Console("en", io.StringIO()), articles)
     assert outcome.details == {"found": 2, "judged": 3}
     found = _of_first_day(settings)
@@ -129,7 +129,7 @@ def test_the_first_day_has_runs_that_were_measured_here(settings: Settings, arti
     assert found["default-1-sample-search"].figure == 1.0, "one document, which both questions find"
     compared = compare_runs("default-1-sample-5-candidates", "default-1-sample-search", settings)
     assert compared.measures[0].n == 2
-    assert not sample.first_runs_wanted(settings, articles), "once"
+    assert not sample.needs_first_runs(settings, articles), "once"
 
 
 @pytest.mark.slow
@@ -145,7 +145,7 @@ def test_what_an_interrupted_start_asked_is_not_asked_again(
     before = records.read_text(encoding="utf-8")
     monkeypatch.undo()
     monkeypatch.setattr(sample, "open_embedder", lambda settings: HashEmbedder())
-    assert sample.first_runs_wanted(settings, articles)
+    assert sample.needs_first_runs(settings, articles)
     sample.measure_first_runs(settings, console, articles)
     assert records.read_text(encoding="utf-8") == before
 
@@ -161,11 +161,11 @@ def test_a_changed_sample_brings_its_own_questions_and_is_measured_anew(
     (questions / "en.jsonl").write_text(text.replace("returns.md", "sending-back.md"), encoding="utf-8")
     assert provide(settings, articles).way == "ingested"
     assert paths(settings) == ["sending-back.md"], "the gate holds nothing back"
-    assert sample.first_runs_wanted(settings, articles)
+    assert sample.needs_first_runs(settings, articles)
 
 
 def test_documents_of_ones_own_are_not_measured(settings: Settings, articles: Path, questions: Path) -> None:
-    assert not sample.first_runs_wanted(settings, articles)
+    assert not sample.needs_first_runs(settings, articles)
 
 
 @pytest.mark.real

@@ -25,7 +25,7 @@ OWN = {"Origin": DESK}
 def _quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
     """The real Argon2id, with as little memory as it takes."""
     monkeypatch.setattr(passwords, "_hasher", passwords.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
-    passwords._of_nobody.cache_clear()
+    passwords._dummy_hash.cache_clear()
 
 
 @pytest.fixture

@@ -24,15 +24,17 @@ _REFUSED = "refused"
 
 
 def attempt(call: Callable[[], object]) -> None:
-    """Do what a button is for."""
+    """Run a button's action."""
     try:
         call()
     except AnswerdeskError as error:
         st.session_state[_REFUSED] = Failure.of(error)
 
 
-def attempt_and_tell(part: str, what: Callable[[], object], language: Language, done: str = "ui.people_done") -> bool:
-    """Do it, keep the words ``done`` or the error's for ``draw_told`` of this part, and return whether it was done."""
+def attempt_with_message(
+    part: str, what: Callable[[], object], language: Language, done: str = "ui.people_done"
+) -> bool:
+    """Run it, keep ``done`` or the error's words for this part's ``draw_message``, and return whether it succeeded."""
     try:
         what()
     except AnswerdeskError as error:
@@ -44,8 +46,8 @@ def attempt_and_tell(part: str, what: Callable[[], object], language: Language, 
     return True
 
 
-def draw_told(part: str) -> None:
-    """Say once what is kept for a part of the page."""
+def draw_message(part: str) -> None:
+    """Show a part's kept message once."""
     wrong, done = st.session_state.pop(f"{part}_told", ("", ""))
     if wrong:
         st.error(as_markdown(wrong))
@@ -62,7 +64,7 @@ def draw_button(
     primary: bool = False,
     disabled: bool = False,
 ) -> None:
-    """Draw a button that does ``call``, labelled with the sentence ``ui.KEY`` or, where that differs, ``words``."""
+    """Draw a button for ``call``, labelled with the sentence ``ui.KEY`` or, where that differs, ``words``."""
     st.button(
         translate(words or f"ui.{key}", language),
         key=key,
@@ -73,26 +75,26 @@ def draw_button(
     )
 
 
-def say_refusal(language: Language, *, busy: str = "", sentence: Sentence = failure_sentence) -> None:
-    """Say once why the last button did nothing; ``busy`` is the page's own key for another job that was in its way."""
+def show_refusal(language: Language, *, busy: str = "", sentence: Sentence = failure_sentence) -> None:
+    """Show once why the last button was refused; ``busy`` is the page's own key for a conflicting job."""
     failure = st.session_state.pop(_REFUSED, None)
     if not isinstance(failure, Failure):
         return
     if busy and failure.kind == "IngestRunning":
         st.warning(translate(busy, language))
     else:
-        say_failure(failure, language, sentence)
+        show_failure(failure, language, sentence)
 
 
-def say_failure(failure: Failure | AnswerdeskError, language: Language, sentence: Sentence = failure_sentence) -> None:
-    """Say why something failed."""
+def show_failure(failure: Failure | AnswerdeskError, language: Language, sentence: Sentence = failure_sentence) -> None:
+    """Show why something failed."""
     known = failure if isinstance(failure, Failure) else Failure.of(failure)
     st.error(as_markdown(sentence(known, language)))
 
 
 def draw_running(context: PageContext, job: Job, now: Callable[[], Job | None], draw: Callable[[Job], None]) -> None:
     """Draw a job that runs, below its heading; ``draw`` draws its progress, again and again."""
-    st.caption(as_markdown(begun_words(job, context)))
+    st.caption(as_markdown(start_words(job, context)))
     follow(job, now, draw)
 
 
@@ -102,12 +104,12 @@ def follow(
     draw: Callable[[Job], None] = lambda job: None,
     every_seconds: float = _TICK_SECONDS,
 ) -> None:
-    """Look at a job again and again; the page is drawn anew when it has ended.  ``now`` returns it as it is by then."""
+    """Poll a job; the page is redrawn when it has ended.  ``now`` returns its present state."""
     st.fragment(_follow, run_every=every_seconds)(job.job_id, now, draw)
 
 
-def begun_words(job: Job, context: PageContext) -> str:
-    """Return when a job was begun, and by whom where it was somebody else."""
+def start_words(job: Job, context: PageContext) -> str:
+    """Return when a job began, and who began it if somebody else."""
     at = context.reading.clock(job.began_at)
     if job.who in ("", context.user.name):
         return translate("ui.job_begun_here", context.language, time=at)
@@ -115,7 +117,7 @@ def begun_words(job: Job, context: PageContext) -> str:
 
 
 def draw_progress(share: float | None, words: str) -> None:
-    """Draw how much of a job is done, in [0, 1]; None: nobody can tell."""
+    """Draw the share of a job that is done, in [0, 1]; None: unknown."""
     if share is None:
         st.markdown(as_markdown(words))
     else:
@@ -123,17 +125,17 @@ def draw_progress(share: float | None, words: str) -> None:
 
 
 def draw_failure(job: Job, language: Language, stopped: str, sentence: Sentence = failure_sentence) -> None:
-    """Say why a job did not end well; ``stopped`` is the key for one that somebody stopped."""
+    """Show why a job failed; ``stopped`` is the key for one that somebody stopped."""
     if job.state == "stopped":
         st.warning(translate(stopped, language))
     elif job.failure is not None:
-        say_failure(job.failure, language, sentence)
+        show_failure(job.failure, language, sentence)
     else:
         st.error(markdown_word("ui.page_failed", language, number=job.number))
 
 
 def word_of_kind(kind: str, language: Language) -> str:
-    """Return what an evaluation of this kind is called; nothing for another job."""
+    """Return the name of this kind of evaluation; empty for another job."""
     return translate(f"ui.q_kind_{kind}", language) if kind in ("answers", "retrieval", "refusal", "citations") else ""
 
 

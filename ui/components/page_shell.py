@@ -92,7 +92,7 @@ def draw_shell(
 
 
 def draw_user(context: PageContext) -> None:
-    """Draw the name of who is signed in, with the menu that belongs to it; nothing where nobody has to sign in."""
+    """Draw the user's name with its menu; nothing where nobody has to sign in."""
     if not context.sign_in_required:
         return
     language, user = context.language, context.user
@@ -111,7 +111,7 @@ def draw_user(context: PageContext) -> None:
 
 
 def draw_signed_out(language: Language) -> None:
-    """Say that the sign-in is over, with the way back to this very page."""
+    """Say that the sign-in has ended, with the way back to this page."""
     if has_signed_out():  # the drafts of whoever signed out: a text for a customer is not the next person's
         component("forget_drafts")(key="forget_drafts", height=1)
     st.warning(translate("ui.error_SignInNeeded", language))

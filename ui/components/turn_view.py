@@ -43,7 +43,7 @@ def draw_evidence(data: Data, language: Language, on_translate: Callable[[Data],
     component("evidence_view")(
         key="evidence_view",
         data=visible({**data, "words": _words(EVIDENCE_WORDS, language)}),
-        on_translate_change=partial(_hand_on, "evidence_view", "translate", on_translate),
+        on_translate_change=partial(_forward_value, "evidence_view", "translate", on_translate),
     )
 
 
@@ -67,8 +67,8 @@ def draw_reply(
     component("reply_editor")(
         key="reply_editor",
         data={**data, "rewriting": rewriting, "words": _words(REPLY_WORDS, language)},
-        on_left_change=partial(_hand_on, "reply_editor", "left", on_left),
-        on_rewrite_change=partial(_hand_on, "reply_editor", "rewrite", on_rewrite),
+        on_left_change=partial(_forward_value, "reply_editor", "left", on_left),
+        on_rewrite_change=partial(_forward_value, "reply_editor", "rewrite", on_rewrite),
     )
 
 
@@ -83,11 +83,11 @@ def draw_socket(path: str, tab: str, turn_id: str, *, final: bool, found: bool) 
 
 
 def _run_again() -> None:
-    """Let the page run again: that is all that is wanted."""
+    """Do nothing: the rerun is all that is wanted."""
 
 
-def _hand_on(key: str, name: str, call: Callable[[Data], None]) -> None:
-    """Call with what the browser sent under this name, if it did."""
+def _forward_value(key: str, name: str, call: Callable[[Data], None]) -> None:
+    """Call with the value that the browser sent under this name, if any."""
     value = component_value(key, name)
     if isinstance(value, Mapping):
         call(dict(value))

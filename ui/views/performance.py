@@ -9,9 +9,9 @@ from rag.storage.turn_times import EVIDENCE
 from rag.tracing import Percentiles
 from rag.translate import translate
 from ui.components.content import Choice, draw_choices
-from ui.components.job_view import say_failure
+from ui.components.job_view import show_failure
 from ui.formats import as_markdown, format_duration, plain_rows
-from ui.session import PageContext, want_turn, wants_turn
+from ui.session import PageContext, has_requested_turn, request_turn
 
 _LIVE_SECONDS = 2.0
 _PERCENTS = (50, 95, 99)
@@ -26,7 +26,7 @@ def render(context: PageContext) -> None:
     language = context.language
     performance = context.services.performance
     if st.session_state.get(_MADE_UP):
-        _draw_made_up(context, performance)
+        _draw_example_day(context, performance)
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         st.header(translate("ui.performance", language), anchor=False, width="stretch")
@@ -40,30 +40,32 @@ def render(context: PageContext) -> None:
             label_visibility="collapsed",
         )
         live = st.toggle(translate("ui.performance_live", language), key="performance_live")
-        st.button(translate("ui.made_up_show", language), key="made_up_show", on_click=_show_made_up, args=(True,))
+        st.button(
+            translate("ui.made_up_show", language), key="made_up_show", on_click=_choose_example_day, args=(True,)
+        )
     looking = not live and _is_looking(performance)
     st.fragment(_draw, run_every=_LIVE_SECONDS if live or looking else None)(context, performance, looking)
 
 
 def _is_looking(performance: PersonalPerformance) -> bool:
-    """Tell whether the first look at the machine goes on, which the page waits for."""
+    """Tell whether the first look at the machine, which the page waits for, is running."""
     try:
         return performance.machine() is None
     except AnswerdeskError:  # said where the figures would stand
         return False
 
 
-def _show_made_up(shown: bool) -> None:
+def _choose_example_day(shown: bool) -> None:
     st.session_state[_MADE_UP] = shown
 
 
-def _draw_made_up(context: PageContext, performance: PersonalPerformance) -> None:
+def _draw_example_day(context: PageContext, performance: PersonalPerformance) -> None:
     """Draw the made-up day alone, without a window to choose and without anything of this machine."""
     language = context.language
     try:
         report = performance.example_day(context.reading.now)
     except AnswerdeskError as error:
-        say_failure(error, language)
+        show_failure(error, language)
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         st.header(translate("ui.made_up_title", language), anchor=False, width="stretch")
@@ -71,7 +73,7 @@ def _draw_made_up(context: PageContext, performance: PersonalPerformance) -> Non
             translate("ui.made_up_end", language),
             key="made_up_end",
             type="primary",
-            on_click=_show_made_up,
+            on_click=_choose_example_day,
             args=(False,),
         )
     st.warning(translate("ui.made_up_warning", language))
@@ -84,20 +86,20 @@ def _draw_made_up(context: PageContext, performance: PersonalPerformance) -> Non
 
 
 def _draw(context: PageContext, performance: PersonalPerformance, looking: bool) -> None:
-    if wants_turn():
+    if has_requested_turn():
         st.rerun()  # the whole page, which goes to the desk
     window = st.session_state.get("performance_window") or "1h"
     try:
         report = performance.report(WINDOWS[window])
         machine = performance.machine()
     except AnswerdeskError as error:
-        say_failure(error, context.language)
+        show_failure(error, context.language)
         return
     if looking and machine is not None:
         st.rerun()  # the whole page, which from now on stands still
     language = context.language
     with st.container(key="about"):
-        st.text(_about(report, window, context))  # a model's name is no Markdown
+        st.text(_scope_words(report, window, context))  # a model's name is no Markdown
     if report.asked:
         _draw_figures(report, language)
     else:
@@ -126,8 +128,8 @@ def _draw_stages(report: Performance, language: Language) -> None:
     st.table(plain_rows(_stage_rows(report, language)), hide_index=True, alt=translate("ui.stages_alt", language))
 
 
-def _about(report: Performance, window: str, context: PageContext) -> str:
-    """Return what every figure of the page is of: window, count, model, stand-in."""
+def _scope_words(report: Performance, window: str, context: PageContext) -> str:
+    """Return the scope of the page's figures: window, count, model, stand-in."""
     language = context.language
     comma = translate("ui.list_comma", language)
     finished = {state: report.turns.get(state, 0) for state in ("done", "refused", "failed", "stopped")}
@@ -186,7 +188,7 @@ def _draw_figures(report: Performance, language: Language) -> None:
 
 
 def _budget(objective: Objective, language: Language) -> str:
-    """Return how much of what may be late is left; under 0 % where more were."""
+    """Return the remaining budget of late answers; under 0 % when it is overspent."""
     if objective.burn is None:
         return "–"
     return translate("ui.machine_percent", language, count=f"{100 - 100 * objective.burn:.0f}")
@@ -294,12 +296,12 @@ def _draw_slowest(report: Performance, context: PageContext) -> None:
         choices,
         words=(translate("ui.slowest_title", language), translate("ui.slowest_none", language)),
         look="rows",
-        on_choose=want_turn,
+        on_choose=request_turn,
     )
 
 
 def _neighbour_rows(machine: MachineState, language: Language) -> list[tuple[str, str]]:
-    """Return who else keeps the processor busy, and what that means for the model; no row where nobody does."""
+    """Return the processor's other users and their effect on the model; no row without any."""
     neighbours = machine.neighbours
     if neighbours is None:
         return []
@@ -309,7 +311,7 @@ def _neighbour_rows(machine: MachineState, language: Language) -> list[tuple[str
 
 
 def machine_rows(machine: MachineState, language: Language) -> list[dict[str, str]]:
-    """Return the rows of the table: what, and its value."""
+    """Return the table's rows: name and value."""
     occupancy = machine.occupancy
     average = occupancy.average_seconds
     rows = [
@@ -327,7 +329,7 @@ def machine_rows(machine: MachineState, language: Language) -> list[dict[str, st
             translate("ui.machine_percent", language, count=f"{machine.cpu_percent:.0f}"),
         ),
         *_neighbour_rows(machine, language),
-        (translate("ui.machine_memory", language), _of(machine.used_bytes, machine.total_bytes, language)),
+        (translate("ui.machine_memory", language), _usage_words(machine.used_bytes, machine.total_bytes, language)),
         (
             translate("ui.machine_desk", language),
             translate("ui.machine_gigabytes", language, count=_gigabytes(machine.desk_bytes)),
@@ -361,7 +363,7 @@ def _gpu_row(gpu: GpuState, language: Language) -> tuple[str, str]:
     return translate("ui.machine_gpu", language, name=gpu.name), value
 
 
-def _of(used: int, total: int, language: Language) -> str:
+def _usage_words(used: int, total: int, language: Language) -> str:
     return translate("ui.machine_of", language, used=_gigabytes(used), total=_gigabytes(total))
 
 

@@ -36,7 +36,7 @@ from eval.commands.shared import (
     write_json,
 )
 from eval.core.knowledge import open_parts
-from eval.core.question_sets import ATTACKS_DIR, GOLDEN_DIR, KNOWLEDGE_DIR, QuestionSet, drawn
+from eval.core.question_sets import ATTACKS_DIR, GOLDEN_DIR, KNOWLEDGE_DIR, QuestionSet, draw_sample
 from eval.core.runs import Run
 from ingest.golden import load_questions
 from rag.errors import SettingsError
@@ -170,7 +170,7 @@ def _rounds(arguments: argparse.Namespace) -> list[list[Pair]]:
     of_way = tuple(one for one in attacks if not arguments.way or one.way in arguments.way)
     if not of_way:
         raise SettingsError(reason=translate("eval.attack_way", terminal_language(), way=", ".join(arguments.way)))
-    return paired(drawn(of_way, arguments.limit, arguments.seed), load_questions(GOLDEN_DIR))
+    return paired(draw_sample(of_way, arguments.limit, arguments.seed), load_questions(GOLDEN_DIR))
 
 
 def _arms(given: str) -> tuple[Arm, ...]:

@@ -20,8 +20,8 @@ from eval.commands.shared import (
     write_json,
 )
 from eval.core.knowledge import open_parts
-from eval.core.question_sets import QuestionSet, by_name
-from eval.core.tables import part_of, shown_figure
+from eval.core.question_sets import QuestionSet, index_by_name
+from eval.core.tables import format_figure, part_of
 from rag.schema import Language
 from rag.settings import Settings
 from rag.terminal import terminal_language
@@ -51,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
 def try_sets(sets: Sequence[QuestionSet], settings: Settings, seed: int, *, timed: bool) -> dict[str, object]:
     """Try every set and return the figures of each by its name."""
     found: dict[str, object] = {}
-    for name, one in by_name(sets).items():
+    for name, one in index_by_name(sets).items():
         with tempfile.TemporaryDirectory() as folder:
             found[name] = figures(try_cache(one.questions, Path(folder), seed))
         if timed:
@@ -68,7 +68,7 @@ def print_figures(summary: Mapping[str, object], console: Console, language: Lan
     table = Table(translate("eval.set", language), *titles, title=translate("eval.cache", language))
     for name, one in summary.items():
         values = part_of(one)
-        table.add_row(name, *(shown_figure(values[key]) for key in (*_TOTALS, "worded_by_others_hits")))
+        table.add_row(name, *(format_figure(values[key]) for key in (*_TOTALS, "worded_by_others_hits")))
     console.print(table)
     for name, one in summary.items():
         values = part_of(one)
@@ -76,7 +76,7 @@ def print_figures(summary: Mapping[str, object], console: Console, language: Lan
             rows = headed_table((f"eval.{title}", "eval.count", "eval.value"), "", language)
             rows.title = name
             for kind, counts in part_of(values[key]).items():
-                rows.add_row(kind, *(shown_figure(value) for value in part_of(counts).values()))
+                rows.add_row(kind, *(format_figure(value) for value in part_of(counts).values()))
             console.print(rows)
         wrong = values["wrong"]
         assert isinstance(wrong, list)
@@ -90,7 +90,7 @@ def _print_times(times: Mapping[str, object], console: Console, language: Langua
     table = headed_table(("eval.lane", "eval.count", "p50", "p95", "p99"), "eval.cache_times", language)
     for lane, one in times.items():
         values = part_of(one)
-        table.add_row(lane, *(shown_figure(values[key]) for key in ("n", "p50", "p95", "p99")))
+        table.add_row(lane, *(format_figure(values[key]) for key in ("n", "p50", "p95", "p99")))
     console.print(table)
 
 
@@ -100,7 +100,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     console, language = Console(), terminal_language()
 
     def work() -> None:
-        sets = [one.drawn(arguments.limit, arguments.seed) for one in chosen_sets(arguments)]
+        sets = [one.draw_sample(arguments.limit, arguments.seed) for one in chosen_sets(arguments)]
         summary = try_sets(sets, chosen_settings(arguments), arguments.seed, timed=arguments.time)
         print_figures(summary, console, language)
         write_json(arguments.json, summary)

@@ -332,7 +332,7 @@ def test_sessions_that_are_idle_or_never_began_are_not_counted() -> None:
         return Request({"type": "http", "method": "POST", "headers": headers})
 
     def begin(session: str, status: int = 200) -> None:
-        with shares.counted(request(), "key") as tell:
+        with shares.count_session(request(), "key") as tell:
             tell({"type": "http.response.start", "status": status, "headers": [(b"mcp-session-id", session.encode())]})
 
     begin("one")
@@ -341,7 +341,7 @@ def test_sessions_that_are_idle_or_never_began_are_not_counted() -> None:
     begin("two")
     with pytest.raises(TooManyAtOnce):
         begin("three")
-    with shares.counted(request("one"), "key"):
+    with shares.count_session(request("one"), "key"):
         seconds[0] = 1801.0  # half an hour after its beginning, but in use
     with pytest.raises(TooManyAtOnce):
         begin("three")

@@ -59,7 +59,7 @@ def test_stopping_reaches_the_work_however_it_waits(jobs: Jobs) -> None:
     freed, began = threading.Event(), threading.Event()
 
     def work(control: JobControl) -> None:
-        control.when_stopped(freed.set)
+        control.on_stop(freed.set)
         began.set()
         freed.wait(timeout=10)
         control.tell("more")
@@ -77,7 +77,7 @@ def test_whoever_asks_to_be_told_too_late_is_told_at_once() -> None:
     control = JobControl(lambda *_: None)
     control.stop()
     heard = threading.Event()
-    control.when_stopped(heard.set)
+    control.on_stop(heard.set)
     assert heard.is_set()
     assert control.stopped
 

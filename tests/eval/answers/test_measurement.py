@@ -10,7 +10,7 @@ import pytest
 from eval.answers.measurement import AnswersOptions, measure_answers
 from eval.core import knowledge
 from eval.core.knowledge import open_parts
-from eval.core.progress import Progress, counted
+from eval.core.progress import Progress, question_counter
 from eval.core.question_sets import QuestionSet
 from eval.core.runs import Run
 from ingest.golden import GoldenQuestion
@@ -75,7 +75,7 @@ def test_a_corpus_is_ingested_once_and_only_the_progress_hears_of_it(
 
 def test_a_set_begins_at_none_of_its_questions() -> None:
     reported: list[tuple[str, int, int]] = []
-    advance = counted(Progress(lambda *values: reported.append(values)), "a", 2)
+    advance = question_counter(Progress(lambda *values: reported.append(values)), "a", 2)
     advance(None)
     advance(None)
     assert reported == [("a", 0, 2), ("a", 1, 2), ("a", 2, 2)]

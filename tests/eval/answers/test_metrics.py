@@ -11,6 +11,7 @@ from eval.answers.metrics import (
     GoldKind,
     best_rouge_l,
     best_token_f1,
+    contains_span,
     gold_kind,
     has_numbers_of,
     holds,
@@ -23,7 +24,6 @@ from eval.answers.metrics import (
     numbers_within,
     pair_overlap,
     rouge_l,
-    says,
     token_f1,
 )
 from ingest.golden import GoldenQuestion
@@ -123,7 +123,7 @@ def test_the_longest_common_subsequence_is_that_of_the_textbook(one: list[str], 
     ],
 )
 def test_a_span_is_said_in_whole_words(text: str, span: str, expected: bool) -> None:
-    assert says(text, span) is expected
+    assert contains_span(text, span) is expected
 
 
 def test_numbers_must_come_from_somewhere() -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from eval.answers.asking import NO_PASSAGE, Record, TokenCounts
-from eval.answers.scores import score, summarise, wrong
+from eval.answers.scores import score, summarise, wrong_scores
 from ingest.golden import GoldenQuestion
 from rag.schema import Answer, Citation, SpanTime, TextSpan
 from rag.tracing import Percentiles
@@ -75,7 +75,7 @@ def test_the_summary_counts_by_hand() -> None:
     assert summary["errors"] == ["d: ModelTimedOut"]
     assert summary["model"] == "stand-in:0.5b"
     assert summary["stand_in"] is True
-    assert [item.question_id for item in wrong(QUESTIONS, RECORDS)] == ["b", "c", "d", "f"]
+    assert [item.question_id for item in wrong_scores(QUESTIONS, RECORDS)] == ["b", "c", "d", "f"]
 
 
 def test_latency_has_a_row_for_each_stage_that_happened() -> None:

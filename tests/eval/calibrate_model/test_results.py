@@ -11,13 +11,13 @@ from eval.calibrate_model.results import (
     Target,
     Tuning,
     agents_supported,
-    compared,
+    compare_paces,
     configurations,
-    judged,
+    judge_trial,
+    knob_variants,
     known_knobs,
     rows_of,
     share_within,
-    turned,
     winner,
 )
 from rag.errors import SettingsError
@@ -130,14 +130,14 @@ def test_each_knob_is_a_setting() -> None:
 
 def test_a_knob_is_turned_from_what_is_best_so_far() -> None:
     best = Tuning(batch_tokens=256)
-    assert turned("flash", best, 2) == [Tuning(flash_attention=False, batch_tokens=256)]
-    assert turned("batch", Tuning(), 2) == [Tuning(batch_tokens=256), Tuning(batch_tokens=1024)]
-    assert turned("threads", Tuning(), 1) == [Tuning(model_threads=2)]
+    assert knob_variants("flash", best, 2) == [Tuning(flash_attention=False, batch_tokens=256)]
+    assert knob_variants("batch", Tuning(), 2) == [Tuning(batch_tokens=256), Tuning(batch_tokens=1024)]
+    assert knob_variants("threads", Tuning(), 1) == [Tuning(model_threads=2)]
 
 
 def test_a_quantized_context_is_not_tried_without_flash_attention() -> None:
-    assert turned("kv", Tuning(flash_attention=False), 2) == []
-    assert turned("flash", Tuning(kv_cache_type="q8_0"), 2) == []
+    assert knob_variants("kv", Tuning(flash_attention=False), 2) == []
+    assert knob_variants("flash", Tuning(kv_cache_type="q8_0"), 2) == []
 
 
 def test_files_are_named_by_what_is_tuned() -> None:
@@ -148,7 +148,7 @@ def test_files_are_named_by_what_is_tuned() -> None:
 def test_ratios_are_medians_over_the_rounds() -> None:
     """400 tokens read and 60 written: 4 + 6 s beside 2 + 6, 4 + 6 beside 2.5 + 6 and 4 + 6 beside 4 + 6."""
     rounds = [((100.0, 10.0), pace) for pace in ((200.0, 10.0), (160.0, 10.0), (100.0, 10.0))]
-    trial = compared("kv", OWN, rounds, 60.0)
+    trial = compare_paces("kv", OWN, rounds, 60.0)
     assert (trial.prompt_ratio, trial.generation_ratio, trial.gain) == (1.6, 1.0, 0.15)
     assert (trial.row, trial.kept) == (None, False)
 
@@ -169,12 +169,12 @@ def test_it_is_kept_at_equal_answers(
     own = [record(number, right=number not in wrong) for number in range(20)]
     other = [record(number, right=number not in reference) for number in range(20)]
     (row,) = rows_of({OWN: (SERVING, own)}, TWENTY, Target())
-    trial = judged(compared("kv", OWN, [((1.0, 1.0), (2.0, 2.0))], 60.0), row, TWENTY, own, other)
+    trial = judge_trial(compare_paces("kv", OWN, [((1.0, 1.0), (2.0, 2.0))], 60.0), row, TWENTY, own, other)
     assert trial.row is not None
     assert (trial.row.accuracy, trial.agreement, trial.kept) == (accuracy, agreement, kept)
 
 
 def test_without_a_common_question_nothing_is_kept() -> None:
     (row,) = rows_of({OWN: (SERVING, RIGHT)}, TWENTY, Target())
-    trial = judged(compared("kv", OWN, [((1.0, 1.0), (2.0, 2.0))], 60.0), row, TWENTY, RIGHT, [])
+    trial = judge_trial(compare_paces("kv", OWN, [((1.0, 1.0), (2.0, 2.0))], 60.0), row, TWENTY, RIGHT, [])
     assert (trial.agreement, trial.kept) == (None, False)

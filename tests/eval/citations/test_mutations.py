@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eval.citations.mutations import KINDS, numbers_in, planted
+from eval.citations.mutations import KINDS, numbers_in, plant_faults
 
 SENTENCE = "Orders above GBP 40 are sent within 3 days; E07 is not covered."
 
 
 def faults(sentence: str, around: tuple[str, ...] = (), seed: int = 1) -> dict[str, str]:
-    return {fault.kind: fault.text for fault in planted(sentence, around, random.Random(seed))}
+    return {fault.kind: fault.text for fault in plant_faults(sentence, around, random.Random(seed))}
 
 
 def test_all_that_a_sentence_can_bear_is_planted() -> None:
@@ -47,5 +47,5 @@ def test_numbers_of_dates_are_years_and_not_numbers() -> None:
 
 @given(st.text(max_size=60), st.integers(0, 9))
 def test_a_fault_differs_from_the_sentence_and_any_text_is_borne(text: str, seed: int) -> None:
-    found = planted(text, ["7", "12"], random.Random(seed))
+    found = plant_faults(text, ["7", "12"], random.Random(seed))
     assert all(fault.text != text and fault.kind in KINDS for fault in found)

@@ -14,7 +14,7 @@ from eval.code.judging import judge
 from eval.code.problems import Problem, fetch_problems
 from eval.code.sandbox import NO_VALUE, Limits, ProgramFault, Sandbox, _bubblewrap
 from eval.code.self_check import HOSTILE, LIMITS, Bait, baited, broken_program, impostor_program, run_hostile
-from eval.core.question_sets import drawn
+from eval.core.question_sets import draw_sample
 from rag.errors import SandboxUnusable
 from rag.settings import Settings
 from rag.setup.console import Console
@@ -45,15 +45,15 @@ def test_all_problems_are_read_out_of_the_pinned_file(problems: tuple[Problem, .
     assert [one.task_id for one in problems] == [f"HumanEval/{number}" for number in range(164)]
     assert problems[0].prelude == "from typing import List\n\n\n"
     assert problems[32].prelude.startswith("import math\n\n\ndef poly(")
-    assert len(drawn(problems, 20, seed=1)) == 20
-    assert drawn(problems, 20, seed=1) == drawn(problems, 20, seed=1) != drawn(problems, 20, seed=2)
+    assert len(draw_sample(problems, 20, seed=1)) == 20
+    assert draw_sample(problems, 20, seed=1) == draw_sample(problems, 20, seed=1) != draw_sample(problems, 20, seed=2)
 
 
 def test_known_solutions_pass_and_programs_without_an_answer_do_not(
     problems: tuple[Problem, ...], sandbox: Sandbox
 ) -> None:
     helped = [one for one in problems if one.task_id.split("/")[1] in ("10", "32", "33", "38", "50")]
-    for one in (*drawn(problems, 15, seed=19), *helped):
+    for one in (*draw_sample(problems, 15, seed=19), *helped):
         assert judge(one.prompt + one.canonical_solution, one, sandbox).outcome == "passed", one.task_id
         assert judge(broken_program(one), one, sandbox).outcome == "wrong", one.task_id
         assert judge(impostor_program(one), one, sandbox).outcome == "wrong", one.task_id

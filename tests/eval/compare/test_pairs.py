@@ -4,13 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eval.compare.pairs import compared, sign_test
+from eval.compare.pairs import compare_values, sign_test
 
 
 def test_a_comparison_by_hand() -> None:
     first = {"a": 1.0, "b": 1.0, "c": 0.0, "d": 0.0, "only_here": 1.0}
     second = {"a": 1.0, "b": 0.0, "c": 1.0, "d": 1.0, "only_there": 0.0}
-    found = compared("right", first, second)
+    found = compare_values("right", first, second)
     assert (found.n, found.wins, found.ties, found.losses) == (4, 2, 1, 1)
     assert (found.first, found.second, found.difference) == (0.5, 0.75, 0.25)
     assert found.p_value == 1.0
@@ -20,13 +20,13 @@ def test_a_comparison_by_hand() -> None:
 
 
 def test_ten_wins_of_ten_are_no_chance() -> None:
-    found = compared("right", dict.fromkeys("abcdefghij", 0.0), dict.fromkeys("abcdefghij", 1.0))
+    found = compare_values("right", dict.fromkeys("abcdefghij", 0.0), dict.fromkeys("abcdefghij", 1.0))
     assert found.p_value == pytest.approx(2 / 1024)
     assert found.is_significant
 
 
 def test_nothing_in_common_has_no_interval() -> None:
-    found = compared("right", {"a": 1.0}, {"b": 1.0})
+    found = compare_values("right", {"a": 1.0}, {"b": 1.0})
     assert (found.n, found.interval, found.p_value) == (0, None, 1.0)
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from eval.answers.metrics import gold_kind
 from eval.commands.shared import chosen_sets, write_json
-from eval.core.question_sets import QuestionSet, kept_questions
+from eval.core.question_sets import QuestionSet, stored_questions
 from rag.errors import KnowledgeBaseMissing, SettingsError
 from rag.settings import Settings, load_settings
 from rag.storage.regression import RegressionQuestion, RegressionQuestions
@@ -48,7 +48,7 @@ def test_a_knowledge_base_has_questions_of_its_own(settings: Settings, monkeypat
 
 def test_a_knowledge_base_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(KnowledgeBaseMissing):
-        kept_questions(Settings(data_dir=tmp_path))
+        stored_questions(Settings(data_dir=tmp_path))
 
 
 def test_the_sample_is_asked_where_nothing_is_named() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from eval.desk.cases import DeskCase, drawn_by_kind, load_cases
+from eval.desk.cases import DeskCase, draw_by_kind, load_cases
 from rag.errors import SettingsError
 
 ROW: dict[str, object] = {
@@ -109,10 +109,10 @@ def _cases(sizes: dict[str, int]) -> list[DeskCase]:
 def test_a_draw_has_kinds_and_languages_in_their_shares() -> None:
     cases = _cases({"mail": 20, "typo": 12, "far": 8})
     for seed in range(5):
-        drawn = drawn_by_kind(cases, 10, seed)
+        drawn = draw_by_kind(cases, 10, seed)
         assert drawn == tuple(sorted(drawn, key=cases.index)), "in the order of the file"
         assert Counter(case.kind for case in drawn) == {"mail": 5, "typo": 3, "far": 2}
         assert 4 <= sum(case.language == "zh" for case in drawn) <= 6
-        assert drawn == drawn_by_kind(cases, 10, seed)
-    assert drawn_by_kind(cases, 10, 0) != drawn_by_kind(cases, 10, 1)
-    assert drawn_by_kind(cases, 0, 0) == drawn_by_kind(cases, 99, 0) == tuple(cases)
+        assert drawn == draw_by_kind(cases, 10, seed)
+    assert draw_by_kind(cases, 10, 0) != draw_by_kind(cases, 10, 1)
+    assert draw_by_kind(cases, 0, 0) == draw_by_kind(cases, 99, 0) == tuple(cases)

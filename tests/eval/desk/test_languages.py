@@ -4,7 +4,7 @@ import pytest
 
 from eval.core.question_sets import LANGUAGE_CASES
 from eval.desk.asking import GuardTrace, Record
-from eval.desk.cases import DeskCase, in_languages, load_cases
+from eval.desk.cases import DeskCase, load_cases, select_languages
 from eval.desk.figures import outcomes_of
 from eval.desk.languages import is_written_in, language_figures, language_rows
 from rag.errors import SettingsError
@@ -56,11 +56,11 @@ def test_chinese_and_english_cases_need_no_table() -> None:
 
 
 def test_only_some_languages_are_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert [one.case_id for one in in_languages(CASES, "ja")] == ["ja-1"]
-    assert in_languages(CASES, "") == CASES
+    assert [one.case_id for one in select_languages(CASES, "ja")] == ["ja-1"]
+    assert select_languages(CASES, "") == CASES
     monkeypatch.setenv("LC_ALL", "C.UTF-8")
     with pytest.raises(SettingsError, match="no case in the language fr; there are de, ja"):
-        in_languages(CASES, "de,fr")
+        select_languages(CASES, "de,fr")
 
 
 def test_twenty_questions_are_asked_in_each_of_ten_languages() -> None:

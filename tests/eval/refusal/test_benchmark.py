@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eval.refusal.benchmark import Judgement, figures, of_another_product, reliability
+from eval.refusal.benchmark import Judgement, as_unanswerable, figures, reliability
 from tests.eval.cases import question
 
 
@@ -81,6 +81,6 @@ def test_a_fit_on_the_sets_own_questions_mends_probabilities_that_say_too_much()
 
 
 def test_questions_of_another_product_have_no_answer_here() -> None:
-    (other,) = of_another_product([question("a")])
+    (other,) = as_unanswerable([question("a")])
     assert (other.question_id, other.answerable, other.relevant, other.kind) == ("other-a", False, (), "other")
     assert other.question == "question a"

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from eval.train.lora import BEST, LoraOptions, TokenExample, parameters_in, read_state, steps_of, train
+from eval.train.lora import BEST, LoraOptions, TokenExample, read_parameters, read_state, steps_of, train
 from eval.train.weights import load_model
 from rag.ollama.gguf import read_header
 from tests.support.small_models import write_tunable_model
@@ -30,7 +30,7 @@ def test_the_reply_is_learnt_and_the_best_adapter_kept(tmp_path: Path) -> None:
     assert state.best_loss is not None and state.best_loss < state.checked[0][1]
     assert [one.step for one in seen] == list(range(1, 9))
     assert (seen[-1].tokens, seen[-1].all_tokens, seen[-1].seconds_left) == (8 * 7 * 4, 8 * 7 * 4, 0.0)
-    factors = parameters_in(tmp_path / "run" / BEST)
+    factors = read_parameters(tmp_path / "run" / BEST)
     assert len(factors) == 2 * 2 * 4  # A and B, two layers, four matrices
     assert all(one.dtype == np.float32 for one in factors.values())
 
@@ -48,7 +48,7 @@ def test_an_interrupted_training_goes_on_as_if_nothing_had_been(tmp_path: Path) 
     assert not read_state(tmp_path / "cut").over
     state = train(load_model(read_header(path)), EXAMPLES, CHECKS, tmp_path / "cut", OPTIONS)
     assert state.losses == read_state(tmp_path / "whole").losses
-    whole, cut = (parameters_in(tmp_path / name / BEST) for name in ("whole", "cut"))
+    whole, cut = (read_parameters(tmp_path / name / BEST) for name in ("whole", "cut"))
     assert all(np.array_equal(whole[name], cut[name]) for name in whole)
 
 

@@ -16,7 +16,7 @@ from eval import __main__ as command
 from eval.train import background
 from eval.train.background import TrainingProcess
 from eval.train.chat import ChatStyle, ModelTokenizer
-from eval.train.lora import BEST, LoraOptions, TokenExample, parameters_in, train
+from eval.train.lora import BEST, LoraOptions, TokenExample, read_parameters, train
 from eval.train.weights import load_model, low_rank_factors
 from rag.ollama.client import OllamaClient
 from rag.ollama.gguf import read_header
@@ -90,7 +90,7 @@ def test_what_is_trained_on_is_what_ollama_feeds_token_for_token(
     messages = [*ASKED, *begun]
     client = OllamaClient(settings.ollama_url)
     sent = [{"role": one.role, "content": one.content} for one in messages]
-    rendered = client.rendered(model, sent, ONE_THREAD)
+    rendered = client.render(model, sent, ONE_THREAD)
     style = ChatStyle.of(model, client.show(model).template)
     assert style.prompt(messages) == rendered
     tokenizer = ModelTokenizer.of(read_header(folder / f"{kind}.gguf"))
@@ -115,7 +115,7 @@ def test_the_merged_model_says_what_the_adapter_says(
     header, options = read_header(file), LoraOptions(epochs=2, learning_rate=0.05, batch=2)
     examples = [TokenExample(tuple(range(20, 40)), (number, 5, 6, 7)) for number in range(4)]
     train(load_model(header), examples, (), tmp_path, options)
-    factors = low_rank_factors(header, parameters_in(tmp_path / BEST))
+    factors = low_rank_factors(header, read_parameters(tmp_path / BEST))
     merge_f16(file, tmp_path / "merged.gguf", factors, options.alpha / options.rank, model)
     write_adapter(tmp_path / "adapter.gguf", kind, factors, options.alpha)
     maker = ModelMaker(OllamaClient(settings.ollama_url), shown)

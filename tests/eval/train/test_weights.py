@@ -6,7 +6,7 @@ import gguf
 import numpy as np
 import pytest
 
-from eval.train.weights import in_halves, in_pairs, load_model, low_rank_factors, require_architecture
+from eval.train.weights import load_model, low_rank_factors, require_architecture, to_halves, to_pairs
 from rag.errors import ModelUnfit
 from rag.ollama.gguf import read_header
 from rag.ollama.reconstruct import merge_f16, write_adapter
@@ -30,7 +30,7 @@ def test_the_model_computes_from_the_files_numbers(architecture: str, tmp_path: 
     stored = {one.name: np.asarray(one.data, np.float32) for one in gguf.GGUFReader(path).tensors}
     state = {name: value.float().numpy() for name, value in model.state_dict().items()}
     keys = stored["blk.1.attn_k.weight"]
-    wanted = in_halves(keys, heads=2) if architecture == "llama" else keys
+    wanted = to_halves(keys, heads=2) if architecture == "llama" else keys
     assert np.allclose(state["model.layers.1.self_attn.k_proj.weight"], wanted, rtol=0.01)
     assert np.allclose(state["model.layers.0.mlp.down_proj.weight"], stored["blk.0.ffn_down.weight"], rtol=0.01)
     assert np.array_equal(state["lm_head.weight"], state["model.embed_tokens.weight"])
@@ -51,7 +51,7 @@ def test_merging_adds_the_product_in_the_files_order_of_rows(architecture: str, 
     )
     added = after["blk.1.attn_q.weight"] - before["blk.1.attn_q.weight"]
     product = 0.5 * outer @ inner
-    assert np.allclose(added, in_pairs(product, heads=4) if architecture == "llama" else product, atol=0.01)
+    assert np.allclose(added, to_pairs(product, heads=4) if architecture == "llama" else product, atol=0.01)
     assert np.array_equal(after["blk.0.attn_q.weight"], before["blk.0.attn_q.weight"])
     merged = read_header(tmp_path / "merged.gguf")
     assert merged.metadata["answerdesk.merged_from"] == "team:1"

@@ -41,9 +41,9 @@ def test_advice_for_a_7b_on_three_machines() -> None:
     whole = deepseek_r1_7b()
     laptop = advise(whole, Serving(4096, 2), LAPTOP)
     assert (laptop.fits, laptop.quantization, laptop.slots) == (False, "Q8_0", 0)
-    assert not laptop.below_the_articles_least
+    assert not laptop.is_below_minimum
     box = advise(whole, Serving(4096, 2), SMALL_BOX)
-    assert (box.quantization, box.below_the_articles_least) == ("Q4_K_M", True)
+    assert (box.quantization, box.is_below_minimum) == ("Q4_K_M", True)
     card = advise(whole, serving_of(CARD, 4096, 5, {}), CARD)
     assert card.serving.on_gpu
     assert card.quantization == "Q8_0"

@@ -27,7 +27,7 @@ from rag.ollama.client import ModelRecipe, OllamaClient
 from rag.ollama.model_creation import ModelMaker
 from rag.ollama.model_files import model_source
 from rag.ollama.server import ensure_running, stop
-from rag.ollama.vision import checked_vision_model, settings_of_vision
+from rag.ollama.vision import checked_vision_model, vision_settings
 from rag.pictures import Picture
 from rag.protocols import GenerationFinished, GenerationPart, Generator, Message
 from rag.settings import Settings
@@ -86,7 +86,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
 
 @pytest.fixture
 def describer(settings: Settings) -> PictureDescriber:
-    return patient(build_gateway(settings_of_vision(settings)))
+    return patient(build_gateway(vision_settings(settings)))
 
 
 def patient(gateway: ModelGateway) -> PictureDescriber:
@@ -120,7 +120,7 @@ def test_a_text_model_would_answer_in_silence_and_is_refused(settings: Settings)
 
 
 def test_a_picture_takes_its_tokens_of_the_prompt(settings: Settings) -> None:
-    generator = build_gateway(settings_of_vision(settings)).generator
+    generator = build_gateway(vision_settings(settings)).generator
 
     def tokens(*pictures: Picture) -> int:
         message = Message("user", "What is it?", pictures=tuple(one.content for one in pictures))
@@ -163,7 +163,7 @@ def test_junk_is_refused_in_words(reader: FileReader, settings: Settings) -> Non
     with pytest.raises(DocumentUnreadable) as refused:
         copy_of(reader, "screen.png", b"junk")
     assert "screen.png" in refused.value.text("en")
-    generator = build_gateway(settings_of_vision(settings)).generator
+    generator = build_gateway(vision_settings(settings)).generator
     with pytest.raises(OllamaRefused, match="unknown format"):
         list(generator.generate([Message("user", "What is it?", pictures=(b"junk",))], think=False, max_tokens=4))
 
@@ -171,7 +171,7 @@ def test_junk_is_refused_in_words(reader: FileReader, settings: Settings) -> Non
 def test_a_figure_of_a_document_is_described_at_ingest(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rag.factory.picture_describer", lambda s: patient(build_gateway(settings_of_vision(s))))
+    monkeypatch.setattr("rag.factory.picture_describer", lambda s: patient(build_gateway(vision_settings(s))))
     (tmp_path / "lamp.docx").write_bytes(word("Press it.", as_file(drawn("E-42", size=(112, 112))), "It starts."))
     embedder = HashEmbedder()
 
@@ -205,7 +205,7 @@ class _SetAtTheCall(threading.Event):
 
 def test_a_cancelled_description_frees_the_model(settings: Settings) -> None:
     """Now and then Ollama loses the slot of a model as quick as this one; then the description after the next works."""
-    gateway = build_gateway(settings_of_vision(settings.changed(first_token_timeout_seconds=30.0)))
+    gateway = build_gateway(vision_settings(settings.changed(first_token_timeout_seconds=30.0)))
     made = patient(gateway)
     for calls in (0, 3, 4):  # before the queue, and while the model is at work
         with pytest.raises(AnswerCancelled):
@@ -249,7 +249,7 @@ class _Fatal:
 
 
 def test_ollama_killed_under_it_is_started_anew(settings: Settings) -> None:
-    gateway: ModelGateway = build_gateway(settings_of_vision(settings))
+    gateway: ModelGateway = build_gateway(vision_settings(settings))
     fatal = _Fatal(gateway.generator, settings)
     said = patient(replace(gateway, generator=fatal)).describe(RED, "en")
     assert fatal.killed

@@ -14,7 +14,7 @@ import pytest
 import zstandard
 
 from rag.errors import ChecksumMismatch, DownloadFailed
-from rag.ollama.install import OLLAMA_VERSION, find_ollama, installed_folder, ollama_in, release_folder
+from rag.ollama.install import OLLAMA_VERSION, find_ollama, installed_folder, ollama_binary, release_folder
 from rag.settings import Settings
 from rag.setup import ollama
 from rag.setup.console import Console
@@ -93,7 +93,7 @@ def test_it_is_verified_unpacked_and_found(settings: Settings, page: ReleasePage
     folder = install(settings, page)
     assert folder == release_folder(settings)
     assert installed_folder(folder)
-    assert find_ollama(settings) == ollama_in(folder) == folder / "bin" / "ollama"
+    assert find_ollama(settings) == ollama_binary(folder) == folder / "bin" / "ollama"
     assert (folder / "lib/ollama/libggml-base.so").read_bytes() == b"base"
     assert not list((settings.cache_dir / "downloads").iterdir())
 

@@ -198,8 +198,8 @@ def test_others_see_only_jobs_that_they_can_do(url: str) -> None:
             with jobs_at(url, name, space=space) as other:
                 other.register(name)
                 assert other.claim(name) is None
-                assert len(other.unfit()) == 1
-        assert jobs.workers() == jobs.unfit() == []
+                assert len(other.unfit_reasons()) == 1
+        assert jobs.workers() == jobs.unfit_reasons() == []
         assert rows(url) == 1
 
 

@@ -106,7 +106,7 @@ def test_outcomes_are_counted_by_topic_team_and_lane(store: TurnStore) -> None:
         feedback.record(turn, outcome, share, origin)  # type: ignore[arg-type]
         if useful is not None:
             feedback.judge(turn, "lin", useful=useful)
-    by_topic = feedback.by("topic")
+    by_topic = feedback.counts_by("topic")
     assert [(one.name, one.copied, one.edited, one.handed_over) for one in by_topic] == [
         ("en/returns", 1, 2, 0),
         ("zh/invoice", 0, 0, 1),
@@ -114,9 +114,9 @@ def test_outcomes_are_counted_by_topic_team_and_lane(store: TurnStore) -> None:
     assert by_topic[0].changed_share == pytest.approx(0.3)
     assert (by_topic[0].useful, by_topic[0].not_useful) == (1, 1)
     assert by_topic[1] == OutcomeCounts("zh/invoice", 0, 0, 0, 1, None, 0, 0)
-    assert [one.name for one in feedback.by("agent_group")] == ["shop", "web"]
-    assert [one.name for one in feedback.by("lane")] == ["model", "cached", "refusal"]
-    assert feedback.by("topic", since=datetime.now(UTC) + timedelta(hours=1)) == []
-    assert feedback.by("topic", knowledge_base="other") == []
+    assert [one.name for one in feedback.counts_by("agent_group")] == ["shop", "web"]
+    assert [one.name for one in feedback.counts_by("lane")] == ["model", "cached", "refusal"]
+    assert feedback.counts_by("topic", since=datetime.now(UTC) + timedelta(hours=1)) == []
+    assert feedback.counts_by("topic", knowledge_base="other") == []
     with pytest.raises(ValueError, match="unknown grouping"):
-        feedback.by("person")  # type: ignore[arg-type]
+        feedback.counts_by("person")  # type: ignore[arg-type]

@@ -51,8 +51,8 @@ def in_bucket(postgres_server: PostgresServer, room: S3Room) -> Iterator[SharedK
 def publish(shared: SharedKnowledge, name: str, head: Head, pieces: Sequence[bytes], before: str) -> None:
     """Do as a publication does: put what is lacking, and move; again where somebody collected meanwhile."""
     while True:
-        lacking = shared.own.lacking(name, [name_of(piece) for piece in pieces])
-        shared.own.put(name, [piece for piece in pieces if name_of(piece) in lacking])
+        missing = shared.own.missing(name, [name_of(piece) for piece in pieces])
+        shared.own.put(name, [piece for piece in pieces if name_of(piece) in missing])
         if shared.move(name, head, before):
             return
 
@@ -60,11 +60,11 @@ def publish(shared: SharedKnowledge, name: str, head: Head, pieces: Sequence[byt
 def test_pieces_are_put_once_taken_whole_and_collected(shared: SharedKnowledge) -> None:
     store, pieces = shared.own, [b"one", b"two", b"three"]
     names = [name_of(piece) for piece in pieces]
-    assert store.lacking("shop", names) == set(names)
+    assert store.missing("shop", names) == set(names)
     store.put("shop", pieces[:2])
     store.put("shop", pieces[:2])
-    assert store.lacking("shop", names) == {names[2]}
-    assert store.lacking("other", names) == set(names), "each knowledge base has its own"
+    assert store.missing("shop", names) == {names[2]}
+    assert store.missing("other", names) == set(names), "each knowledge base has its own"
     assert store.take("shop", names) == dict(zip(names[:2], pieces[:2], strict=True))
     head = head_of(*pieces, place=store.place)
     assert not shared.move("shop", head, ""), "one of them is not there"
@@ -75,13 +75,13 @@ def test_pieces_are_put_once_taken_whole_and_collected(shared: SharedKnowledge) 
         shared.move("shop", head_of(b"one", place=store.place), "")
     assert shared.head("shop") == head
     shared.collect("shop")  # in a bucket, the objects that were replaced
-    assert (shared.collect("shop"), store.lacking("shop", names)) == (0, set())
+    assert (shared.collect("shop"), store.missing("shop", names)) == (0, set())
     assert shared.move("shop", head_of(b"one", place=store.place), head.token)
     assert shared.collect("shop") == 0, "a desk may be fetching the revision before"
     assert shared.collect("shop", former=False) == 2
-    assert store.lacking("shop", names) == set(names[1:])
+    assert store.missing("shop", names) == set(names[1:])
     shared.delete("shop")
-    assert store.lacking("shop", names) == set(names)
+    assert store.missing("shop", names) == set(names)
 
 
 def test_a_small_file_is_replaced_where_the_others_lie(shared: SharedKnowledge) -> None:
@@ -95,7 +95,7 @@ def test_a_small_file_is_replaced_where_the_others_lie(shared: SharedKnowledge) 
         assert head.files["calibration.json"].pieces == (digest,)
         assert shared.own.take("shop", [digest]) == {digest: content}
     shared.collect("shop", former=False)
-    assert shared.own.lacking("shop", head.digests) == set()
+    assert shared.own.missing("shop", head.digests) == set()
 
 
 def test_a_collection_takes_no_piece_that_a_publication_found_there(
@@ -104,7 +104,7 @@ def test_a_collection_takes_no_piece_that_a_publication_found_there(
     """The publication finds the piece there, the collection dooms it, the pointer moves, the deletion arrives late."""
     store, piece, delete = in_bucket.own, b"relied upon", Bucket.delete
     store.put("shop", [piece])
-    assert store.lacking("shop", [name_of(piece)]) == set()
+    assert store.missing("shop", [name_of(piece)]) == set()
     head = head_of(piece, place=store.place)
 
     def delete_late(bucket: Bucket, keys: Sequence[str]) -> None:
@@ -137,7 +137,7 @@ def test_pieces_that_are_collected_while_they_are_sent_leave_nothing(
 
     monkeypatch.setattr(Bucket, "put", put_late)
     in_bucket.own.put("shop", [b"one"])
-    assert in_bucket.own.lacking("shop", [name_of(b"one")]) == {name_of(b"one")}, "so it is sent again"
+    assert in_bucket.own.missing("shop", [name_of(b"one")]) == {name_of(b"one")}, "so it is sent again"
     assert room.objects() == {}
 
 
@@ -164,7 +164,7 @@ def test_what_somebody_deleted_or_cut_off_in_the_bucket_is_sent_again(in_bucket:
         room.change(change)
         names = {name_of(b"one"), name_of(b"two")}
         assert in_bucket.own.take("shop", sorted(names)).keys().isdisjoint(names)
-        assert in_bucket.own.lacking("shop", names) == names
+        assert in_bucket.own.missing("shop", names) == names
         in_bucket.own.put("shop", [b"one", b"two"])
         in_bucket.collect("shop")
         assert in_bucket.own.take("shop", sorted(names)).keys() == names
@@ -221,7 +221,7 @@ def test_a_bucket_that_is_away_is_told_by_each_method(
     for work in (
         lambda: in_bucket.own.put("shop", [b"two"]),
         lambda: in_bucket.own.take("shop", [name_of(b"one")]),
-        lambda: in_bucket.own.lacking("shop", [name_of(b"one")]),
+        lambda: in_bucket.own.missing("shop", [name_of(b"one")]),
         lambda: in_bucket.collect("shop"),
     ):
         with pytest.raises(BucketUnavailable):

@@ -205,9 +205,9 @@ def test_what_became_of_an_answer_is_its_askers_and_counted_by_topic_and_team(ho
     lin.record_outcome(turn.turn_id, "edited", 0.5)
     lin.judge(turn.turn_id, useful=False, reason="tone")
     assert bo.opinion(turn.turn_id) == Opinion(useful=False, reason="tone")
-    (counts,) = feedback.by("agent_group")
+    (counts,) = feedback.counts_by("agent_group")
     assert (counts.name, counts.edited, counts.not_useful) == ("default", 1, 1)
-    (counts,) = feedback.by("topic")
+    (counts,) = feedback.counts_by("topic")
     assert counts.name in {document.title for document in SAMPLE_DOCUMENTS}
 
 

@@ -14,7 +14,7 @@ from rag.storage.turn_store import FeedbackReason, Opinion
 from rag.translate import translate
 from rag.turns import TurnSnapshot
 from ui.blocks import plain_text
-from ui.components.job_view import say_failure
+from ui.components.job_view import show_failure
 from ui.formats import as_markdown
 from ui.session import PageContext
 from ui.turn_data import Data
@@ -45,8 +45,8 @@ def draw_feedback(context: PageContext, snapshot: TurnSnapshot) -> None:
             st.success(translate(f"ui.corrected_{corrected[1]}", language))
 
 
-def keep_use(context: PageContext, left: Data) -> None:
-    """Keep that the text of the reply editor was copied; ``left`` is what ``draw_reply`` tells."""
+def record_use(context: PageContext, left: Data) -> None:
+    """Record that the reply editor's text was copied; ``left`` is ``draw_reply``'s value."""
     turn_id, changed = str(left["turn"]), float(str(left["changed"]))
     if left["mode"] == "handoff":
         context.services.turns.record_outcome(turn_id, "handed_over")
@@ -54,8 +54,8 @@ def keep_use(context: PageContext, left: Data) -> None:
         context.services.turns.record_outcome(turn_id, "edited" if changed else "copied", min(1.0, max(0.0, changed)))
 
 
-def keep_discarded(context: PageContext, snapshot: TurnSnapshot) -> None:
-    """Keep that an answer was not used, as far as is known: another one was asked for."""
+def record_discarded(context: PageContext, snapshot: TurnSnapshot) -> None:
+    """Record that an answer was probably not used: another one was asked for."""
     if snapshot.state == "done":
         context.services.turns.record_outcome(snapshot.turn_id, "discarded")
 
@@ -126,7 +126,7 @@ def _draw_correction(context: PageContext, snapshot: TurnSnapshot) -> None:
             translate("ui.correct_sources", language),
             list(passages),
             selection_mode="multi",
-            default=_cited(snapshot) if answered else [],
+            default=_cited_numbers(snapshot) if answered else [],
             format_func=lambda number: as_markdown(f"{number} · {passages[number].title}"),
             key=f"correct_sources {turn_id}",
         )
@@ -147,14 +147,14 @@ def _save(context: PageContext, snapshot: TurnSnapshot, question: str, answer: s
     try:
         kept = context.services.corrections.write(snapshot.knowledge_base, question, answer, sources)
     except CuratedUnusable as error:
-        say_failure(error, context.language)
+        show_failure(error, context.language)
         return
     st.session_state[_CORRECTED] = (snapshot.turn_id, kept.state)
     _close_correction()
     st.rerun()
 
 
-def _cited(snapshot: TurnSnapshot) -> list[int]:
+def _cited_numbers(snapshot: TurnSnapshot) -> list[int]:
     cited = [] if snapshot.answer is None else snapshot.answer.citations
     return [
         passage.number

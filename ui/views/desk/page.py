@@ -12,7 +12,7 @@ from ui.components.turn_view import NO_EVIDENCE, draw_answer, draw_evidence, dra
 from ui.session import PageContext, ask_token, current_turn, feed_token, show_turn
 from ui.turn_data import answer_data, evidence_data, reply_data
 from ui.turn_feed import FEED_PATH
-from ui.views.desk.feedback import draw_feedback, keep_use
+from ui.views.desk.feedback import draw_feedback, record_use
 from ui.views.desk.question import ask_attached, ask_topic, ask_with_picture, draw_picture, draw_question, feed_turn
 from ui.views.desk.rewriting import begin_rewriting, begin_translation, draw_writings, rewriting_data, translation_data
 
@@ -38,7 +38,7 @@ def render(context: PageContext) -> None:
                     reply,
                     rewriting_data(context, snapshot),
                     context.language,
-                    partial(keep_use, context),
+                    partial(record_use, context),
                     partial(begin_rewriting, context, snapshot),
                 )
             draw_writings(context, snapshot)
@@ -61,7 +61,7 @@ def _draw_evidence(context: PageContext, snapshot: TurnSnapshot | None) -> None:
 
 
 def _turn(context: PageContext) -> tuple[TurnSnapshot | None, str]:
-    """Return the turn to show, and the word for why the one that the address names is not."""
+    """Return the turn to show, and the reason if it is not the one that the address names."""
     turn_id = current_turn()
     if not turn_id:
         return None, ""
@@ -102,7 +102,7 @@ def _draw_empty(context: PageContext, unseen: str) -> None:
 
 
 def _follow(context: PageContext, snapshot: TurnSnapshot | None) -> None:
-    """Let the browser hear what becomes of a running turn; the page runs again when it has ended."""
+    """Let the browser follow a running turn; the page runs again when it has ended."""
     if snapshot is None or snapshot.final:
         context.services.feeds.follow(feed_token(), None)
     else:
@@ -118,7 +118,7 @@ def _follow(context: PageContext, snapshot: TurnSnapshot | None) -> None:
 
 
 def draw_history(context: PageContext) -> None:
-    """Draw the list, newest first, with a button above it that starts anew."""
+    """Draw the list, newest first, below a button for a new conversation."""
     language = context.language
     limit = int(st.session_state.get("history_limit", _ROWS_AT_A_TIME))
     team = context.user.is_at_least("lead") and bool(st.session_state.get("history_team"))

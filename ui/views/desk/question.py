@@ -34,11 +34,11 @@ from rag.text.language import text_language
 from rag.text.markup import LONGEST_DESCRIPTION_CHARACTERS, marked_description
 from rag.translate import translate
 from rag.turns import Failure, TurnRequest, TurnSnapshot
-from ui.components.job_view import follow, say_failure
+from ui.components.job_view import follow, show_failure
 from ui.formats import markdown_word
-from ui.session import PageContext, ask_token, current_turn, feed_token, show_turn, tab_name, use_up_token
+from ui.session import PageContext, ask_token, current_turn, feed_token, forget_ask_token, show_turn, tab_name
 from ui.turn_data import failure_sentence
-from ui.views.desk.feedback import keep_discarded
+from ui.views.desk.feedback import record_discarded
 
 Ask = Callable[[str, "ShownPicture", str], None]
 """Asks a question, with the token of the question box, that goes on from a picture's own."""
@@ -73,7 +73,7 @@ def show_picture(shown: ShownPicture) -> None:
 
 def drop_picture(context: PageContext) -> None:
     """Stop and forget the picture that was shown before."""
-    shown, descriptions = _shown(), context.services.descriptions
+    shown, descriptions = _shown_picture(), context.services.descriptions
     if shown is not None and descriptions is not None:
         descriptions.stop(shown.picture_id)
         descriptions.forget(shown.picture_id)
@@ -81,17 +81,17 @@ def drop_picture(context: PageContext) -> None:
 
 
 def draw_picture(context: PageContext, ask: Ask) -> None:
-    """Draw how far the description is, the description to be edited, or why there is none.
+    """Draw the description's progress, its editor, or why there is none.
 
     A picture that was dropped is shown to the model now: its question is asked by then, and has its evidence.
     """
     _begin(context)
-    shown, descriptions, language = _shown(), context.services.descriptions, context.language
+    shown, descriptions, language = _shown_picture(), context.services.descriptions, context.language
     if shown is None or descriptions is None:
         return
     job = descriptions.job(shown.picture_id)
     if shown.refused is not None:
-        say_failure(shown.refused, language)
+        show_failure(shown.refused, language)
     elif job is None:
         return
     elif job.running:
@@ -109,7 +109,7 @@ def draw_picture(context: PageContext, ask: Ask) -> None:
 
 def _begin(context: PageContext) -> None:
     """Show the model the picture, where one was dropped and it has not been shown it."""
-    shown, descriptions = _shown(), context.services.descriptions
+    shown, descriptions = _shown_picture(), context.services.descriptions
     if shown is None or shown.picture is None:
         return
     if descriptions is None:
@@ -143,7 +143,7 @@ def _draw_description(context: PageContext, shown: ShownPicture, found: PictureD
 
 
 def _search(context: PageContext, shown: ShownPicture, key: str, token: str, ask: Ask) -> None:
-    """Ask the picture's question once more, with the description as it stands in the box."""
+    """Ask the picture's question again, with the description in the box."""
     words = str(st.session_state.get(key) or "").strip()
     if not words:
         return
@@ -151,7 +151,7 @@ def _search(context: PageContext, shown: ShownPicture, key: str, token: str, ask
     ask(token, shown, "\n\n".join(filter(None, (shown.question, marked_description(words)))))
 
 
-def _shown() -> ShownPicture | None:
+def _shown_picture() -> ShownPicture | None:
     found = st.session_state.get(_SHOWN)
     return found if isinstance(found, ShownPicture) else None
 
@@ -205,7 +205,7 @@ def draw_question(context: PageContext, snapshot: TurnSnapshot | None) -> DeltaG
         refused = st.session_state.get(_REFUSED)
         if isinstance(refused, Failure):
             with st.container(key="ask_refused"):
-                say_failure(refused, language)
+                show_failure(refused, language)
     return picture_slot
 
 
@@ -251,13 +251,13 @@ def _ask(context: PageContext, token: str) -> None:
 
 
 def ask_topic(context: PageContext, token: str, title: str) -> None:
-    """Ask what an article's title says."""
+    """Ask an article's title."""
     _submit(context, token, title)
 
 
 def _retry(context: PageContext, snapshot: TurnSnapshot, token: str) -> None:
     """Ask again, for an answer of the model's own."""
-    keep_discarded(context, snapshot)
+    record_discarded(context, snapshot)
     _submit(context, token, snapshot.question, follows=snapshot.follows, base=snapshot.knowledge_base, fresh=True)
 
 
@@ -276,13 +276,13 @@ def _submit(
         return
     feed_turn(context, turn_id)
     show_turn(turn_id)
-    use_up_token()
+    forget_ask_token()
     st.session_state["asked_turn"] = turn_id
     st.session_state["just_asked"] = True
 
 
 def feed_turn(context: PageContext, turn_id: str) -> None:
-    """Let this tab's socket tell what becomes of a turn."""
+    """Let this tab's socket follow a turn."""
     services = context.services
     services.feeds.follow(feed_token(), FollowedTurn(turn_id, context.language, services.turns))
 
@@ -307,11 +307,11 @@ def _attach(context: PageContext, token: str, name: str, content: bytes, typed: 
         st.session_state[_REFUSED] = Failure.of(error)
         return
     st.session_state[_ATTACHED] = _Attachment(token, "" if is_mail(name) else current_turn())
-    use_up_token()
+    forget_ask_token()
 
 
 def ask_attached(context: PageContext) -> None:
-    """Ask the words of a file that was read by now."""
+    """Ask the words of a file once it is read."""
     attachments, attached = context.services.attachments, _attachment()
     job = attachments.job(attached.file_id)
     if job is None or job.state != "done":

@@ -43,7 +43,7 @@ class _WritingJob:
 
 
 def rewriting_data(context: PageContext, turn: TurnSnapshot) -> Data:
-    """Return what the reply editor needs to have its text rewritten."""
+    """Return the reply editor's data for rewriting its text."""
     language = context.language
     begun = _writing_jobs(turn).get(_REPLY)
     writing = _writing(context.services.rewritings, begun)
@@ -74,9 +74,9 @@ def translation_data(context: PageContext, turn: TurnSnapshot) -> dict[int, Data
     for number in foreign:
         writing = _writing(rewritings, begun.get(number))
         if writing is not None and writing.text:
-            said = _translated(writing.text, writing.model, language, stand_in=writing.stand_in)
+            said = _translation_done(writing.text, writing.model, language, stand_in=writing.stand_in)
         elif number in kept:
-            said = _translated(kept[number], model.name, language, stand_in=model.stand_in)
+            said = _translation_done(kept[number], model.name, language, stand_in=model.stand_in)
         elif writing is not None and not writing.final:
             said = {"state": "running", "text": "", "note": translate("ui.writing_passage", language, number=number)}
         else:
@@ -91,13 +91,13 @@ def translation_data(context: PageContext, turn: TurnSnapshot) -> dict[int, Data
     return found
 
 
-def _translated(text: str, model: str, language: Language, *, stand_in: bool) -> Data:
+def _translation_done(text: str, model: str, language: Language, *, stand_in: bool) -> Data:
     note = translate("ui.translated_by_stand_in" if stand_in else "ui.translated_by", language, model=model)
     return {"state": "done", "text": plain_text(text), "note": note}
 
 
 def begin_rewriting(context: PageContext, turn: TurnSnapshot, asked: Data) -> None:
-    """Begin what the editor asked for: ``turn``, ``wish``, ``text``, and ``token``, the click's own."""
+    """Begin the editor's request: ``turn``, ``wish``, ``text``, and ``token``, the click's own."""
     wish, text = str(asked["wish"]), str(asked["text"])
     rewritings = context.services.rewritings
     if asked["turn"] != turn.turn_id or wish not in get_args(Wish):
@@ -160,7 +160,7 @@ def _draw_end(context: PageContext, turn: TurnSnapshot, rewritings: PersonalRewr
 
 
 def _follow(context: PageContext, turn: TurnSnapshot, ids: tuple[str, ...]) -> None:
-    """Draw where each stands; the whole page is drawn anew when one has ended."""
+    """Draw each one's progress; the whole page is redrawn when one has ended."""
     rewritings = context.services.rewritings
     by_id = {begun.writing_id: begun for begun in _writing_jobs(turn).values()}
     lines = []
@@ -191,7 +191,7 @@ def _running_words(begun: _WritingJob, writing: WritingSnapshot, turn: TurnSnaps
 
 
 def _ended_words(begun: _WritingJob | None, writing: WritingSnapshot | None, language: Language) -> str:
-    """Return why there is no text; empty where there is one, or none was asked for."""
+    """Return why there is no text; empty if there is one, or none was requested."""
     failure = writing.failure if writing is not None else begun.failure if begun is not None else None
     if failure is None:
         return ""

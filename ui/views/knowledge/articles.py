@@ -46,7 +46,7 @@ _FILTER_WIDTH_PIXELS = 138
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What articles are looked for; what is empty asks nothing.  ``words`` must all be in title or name.
+    """The articles to show; empty fields match all.  ``words`` must all be in title or name.
 
     ``use`` takes those that were cited or disliked, the most first, or those that no answer cites.
     """
@@ -59,7 +59,7 @@ class Filter:
 
 
 def age_of(row: DocumentRow, today: date) -> AgeBand:
-    """Say how fresh an article is; one whose last day is past has expired, however young it is."""
+    """Return an article's freshness; one whose last day is past has expired, however young it is."""
     last_day = expiry(row.valid_until)
     if last_day is not None and last_day < today:
         return "expired"
@@ -78,7 +78,7 @@ def expiry(valid_until: str) -> date | None:
 
 
 def filtered(rows: Iterable[DocumentRow], wanted: Filter, today: date, uses: Uses | None = None) -> list[DocumentRow]:
-    """Return the articles that a filter lets pass; while the uses are not counted, nothing is asked of them."""
+    """Return the articles that match a filter; uses that are not counted yet are ignored."""
     words = wanted.words.casefold().split()
     found = [
         row
@@ -88,10 +88,10 @@ def filtered(rows: Iterable[DocumentRow], wanted: Filter, today: date, uses: Use
         and (not wanted.age or age_of(row, today) == wanted.age)
         and all(one in f"{row.title}\n{row.document_id}".casefold() for one in words)
     ]
-    return _by_use(found, wanted.use, uses) if wanted.use and uses is not None else found
+    return _order_by_use(found, wanted.use, uses) if wanted.use and uses is not None else found
 
 
-def _by_use(rows: list[DocumentRow], use: UseOrder, uses: Uses) -> list[DocumentRow]:
+def _order_by_use(rows: list[DocumentRow], use: UseOrder, uses: Uses) -> list[DocumentRow]:
     if use == "unused":
         return [row for row in rows if row.document_id not in uses]
     counted = [(getattr(uses.get(row.document_id, _NO_USE), use), row) for row in rows]
@@ -99,7 +99,7 @@ def _by_use(rows: list[DocumentRow], use: UseOrder, uses: Uses) -> list[Document
 
 
 def counts(rows: Sequence[DocumentRow], today: date, language: Language) -> list[tuple[str, str]]:
-    """Return what is told above the list, each with its tone ("" or "warning"): sizes, languages, ages."""
+    """Return the figures above the list, each with its tone ("" or "warning"): sizes, languages, ages."""
     ages = Counter(age_of(row, today) for row in rows)
     languages = Counter(row.language for row in rows)
     told = [
@@ -202,7 +202,7 @@ def _draw_list(context: PageContext, desk: KnowledgeService) -> None:
 
 
 def _filter(language: Language, sources: tuple[Source, ...]) -> Filter:
-    """Draw the filter's fields and return what they say."""
+    """Draw the filter's fields and return their values."""
     roots = {source.root: source for source in sources}
     names = source_names(sources, language)
     words = st.text_input(
@@ -237,7 +237,7 @@ def _filter(language: Language, sources: tuple[Source, ...]) -> Filter:
 
 
 def source_names(sources: tuple[Source, ...], language: Language) -> dict[str, str]:
-    """Return what people call the folders, by their paths, which are nobody's business."""
+    """Return the folders' names by their paths, which are never shown."""
     return {source.root: translate("ui.kb_uploads", language) if source.uploads else source.name for source in sources}
 
 
@@ -310,7 +310,7 @@ def _passages(article: OpenedArticle, language: Language) -> list[Card]:
 
 
 def _headings(passage: Chunk) -> str:
-    """Return where in its article a passage stands; the title says nothing new."""
+    """Return the headings above a passage, without the title."""
     return " › ".join(heading for heading in passage.heading_path if heading != passage.title)
 
 

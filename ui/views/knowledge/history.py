@@ -10,7 +10,7 @@ from rag.schema import Language
 from rag.storage.store import GenerationInfo
 from rag.translate import translate
 from ui.components.content import Cell, Row, chosen_row, columns_of, draw_cards, draw_heading, draw_table, two_panes
-from ui.components.job_view import draw_button, say_refusal
+from ui.components.job_view import draw_button, show_refusal
 from ui.formats import markdown_word
 from ui.session import PageContext
 from ui.views.knowledge.outcome import (
@@ -46,7 +46,7 @@ def draw_history_of_knowledge(context: PageContext, desk: KnowledgeService) -> N
             on_choose=_forget_question,
         )
     with right:
-        say_refusal(context.language)
+        show_refusal(context.language)
         _draw_job(context, desk, job)
         _draw_chosen(context, desk, history)
 
@@ -79,7 +79,7 @@ def _row(info: GenerationInfo, history: History, context: PageContext) -> Row:
 
 
 def _draw_job(context: PageContext, desk: KnowledgeService, job: Job | None) -> None:
-    """Show the job of going back; others are shown where they were begun."""
+    """Show a rollback job; others are shown where they were begun."""
     if job is None or job.kind != "rollback":
         return
     if job.running:
@@ -127,21 +127,21 @@ def _offer_to_go_back(desk: KnowledgeService, info: GenerationInfo, language: La
             markdown_word("ui.kb_go_back", language, generation=generation),
             key="kb_go_back",
             disabled=busy,
-            on_click=_ask_if_sure,
+            on_click=_request_consent,
             args=(generation,),
         )
         return
     st.warning(markdown_word("ui.kb_go_back_sure", language, generation=generation, documents=info.document_count))
     with st.container(key="kb_sure_row", horizontal=True):
         draw_button("kb_go_back_yes", language, partial(_go_back, desk, generation), primary=True, disabled=busy)
-        st.button(translate("ui.kb_cancel", language), key="kb_cancel", on_click=_ask_if_sure, args=(0,))
+        st.button(translate("ui.kb_cancel", language), key="kb_cancel", on_click=_request_consent, args=(0,))
 
 
 def _forget_question() -> None:
     st.session_state.pop("kb_sure", None)
 
 
-def _ask_if_sure(generation: int) -> None:
+def _request_consent(generation: int) -> None:
     st.session_state["kb_sure"] = generation
 
 

@@ -38,7 +38,7 @@ _DETAIL_DOCUMENTS_TOLD = 3
 
 
 def change_counts(changes: Changes | GenerationChange, language: Language) -> list[str]:
-    """Return how many articles came, changed, moved and went; none of what did not happen."""
+    """Return the non-zero counts of added, changed, moved and retired articles."""
     moved = changes.moved if isinstance(changes, Changes) else 0
     counts = {
         "kb_added": changes.added,
@@ -165,7 +165,7 @@ def duplicate_lines(duplicates: Duplicates, language: Language) -> list[str]:
 
 
 def draw_outcome(context: PageContext, desk: KnowledgeService, job: Job | None) -> None:
-    """Draw the last job's result, or what to do for one."""
+    """Draw the last job's result, or how to get one."""
     language = context.language
     if job is None:
         draw_heading("ui.kb_result", language)
@@ -185,7 +185,7 @@ def draw_outcome(context: PageContext, desk: KnowledgeService, job: Job | None) 
 
 
 def draw_close(desk: KnowledgeService, language: Language) -> None:
-    """Draw the button that puts a job's result away."""
+    """Draw the button that dismisses a job's result."""
     if desk.may("lead"):
         st.button(translate("ui.kb_close", language), key="kb_close", on_click=desk.forget_job)
 
@@ -204,7 +204,7 @@ def _draw_progress(job: Job, language: Language) -> None:
 
 
 def progress_words(progress: object, language: Language) -> tuple[float | None, str]:
-    """Return how much is done, in [0, 1], None where nobody can tell, and the same in words."""
+    """Return the share done, in [0, 1], None if unknown, and the same in words."""
     if not isinstance(progress, IngestProgress):
         return None, translate("ui.job_starting", language)
     if progress.stage == "publishing":
@@ -216,7 +216,7 @@ def progress_words(progress: object, language: Language) -> tuple[float | None, 
 
 
 def draw_ended(job: Job, language: Language) -> None:
-    """Say why a job did not end well, and which files could not be read."""
+    """Show why a job failed, and the unreadable files."""
     draw_failure(job, language, "ui.kb_job_stopped")
     _draw_refused("kb_refused", job.troubles, language)
 
@@ -228,12 +228,12 @@ def _draw_refused(key: str, troubles: tuple[AnswerdeskError, ...], language: Lan
 
 
 def draw_restored(info: GenerationInfo, language: Language) -> None:
-    """Say which state serves again."""
+    """Show which state serves again."""
     st.success(markdown_word("ui.kb_went_back", language, restored=info.change.restored, generation=info.generation))
 
 
 def _draw_published(summary: IngestSummary, language: Language) -> None:
-    if summary.shut_out and summary.gate is not None:
+    if summary.is_held_back and summary.gate is not None:
         st.error(as_markdown(gate_sentence(summary.gate, language)))
         draw_cards("kb_questions", question_cards(summary.gate, language), heading=translate("ui.kb_gate", language))
         return
@@ -253,7 +253,7 @@ def _draw_undescribed(summary: IngestSummary, language: Language) -> None:
 
 
 def _draw_checked(context: PageContext, desk: KnowledgeService, job: Job, checked: CheckResult) -> None:
-    """Say what would change, and offer to publish it: at the top, for the list may be long."""
+    """Show the changes, and offer to publish them: at the top, for the list may be long."""
     language, summary = context.language, checked.summary
     draw_heading("ui.kb_result", language)
     if summary.changes.is_empty:
@@ -288,7 +288,7 @@ def _draw_verdict(summary: IngestSummary, language: Language) -> None:
 
 
 def _offer_to_publish(desk: KnowledgeService, job: Job, checked: CheckResult, language: Language) -> None:
-    """Draw the button; where questions would be lost their number is to be typed first."""
+    """Draw the button; if questions would be lost, their number must be typed first."""
     if not desk.is_current(checked):
         st.warning(translate("ui.kb_outdated", language))
         return

@@ -22,7 +22,7 @@ from ui.components.content import (
     lang_of,
     two_panes,
 )
-from ui.components.job_view import attempt, follow, say_refusal
+from ui.components.job_view import attempt, follow, show_refusal
 from ui.formats import markdown_word
 from ui.session import PageContext, tab_name
 from ui.views.knowledge.outcome import draw_ended
@@ -35,13 +35,13 @@ _TONES = {"sent": "good", "shown": "", "no_room": "warning", "repeats": "warning
 
 
 def draw_why(context: PageContext, desk: KnowledgeService) -> None:
-    """Draw the question and the ranking at the left, and what was made of it at the right."""
+    """Draw the question and the ranking at the left, and the prompt at the right."""
     language = context.language
     job = _job(desk)
     left, right = two_panes(3, 2)
     with left:
         _draw_question(desk, language)
-        say_refusal(language)
+        show_refusal(language)
         if job is not None and job.running:
             st.caption(translate("ui.kb_why_running", language))
             follow(job, lambda: desk.explanation(tab_name()), every_seconds=_TICK_SECONDS)
@@ -57,7 +57,7 @@ def draw_why(context: PageContext, desk: KnowledgeService) -> None:
 
 
 def _job(desk: KnowledgeService) -> Job | None:
-    """Return this tab's explanation; the one that was just asked for is waited for a moment."""
+    """Return this tab's explanation; a new one is waited for briefly."""
     if st.session_state.pop("kb_why_just_asked", False):
         return desk.wait_for_explanation(tab_name(), _WAIT_SECONDS)
     return desk.explanation(tab_name())

@@ -11,7 +11,7 @@ from api.services.knowledge import CheckResult, KnowledgeService
 from rag.schema import Language
 from rag.translate import translate
 from ui.components.content import Card, Note, draw_cards, draw_heading, two_panes
-from ui.components.job_view import attempt, draw_button, say_refusal
+from ui.components.job_view import attempt, draw_button, show_refusal
 from ui.formats import markdown_word
 from ui.session import PageContext
 from ui.views.knowledge.articles import source_names
@@ -19,13 +19,13 @@ from ui.views.knowledge.outcome import draw_new_details, draw_outcome, draw_work
 
 
 def draw_update(context: PageContext, desk: KnowledgeService) -> None:
-    """Draw what is to be brought in at the left, and what came of it at the right."""
+    """Draw the inputs at the left, and the result at the right."""
     left, right = two_panes(2, 3)
     job = desk.job()
     with left:
         _draw_waiting(context, desk, job)
     with right:
-        say_refusal(context.language)
+        show_refusal(context.language)
         if job is not None and job.running:
             draw_work(context, desk, job)
         else:
@@ -84,7 +84,7 @@ def _draw_waiting(context: PageContext, desk: KnowledgeService, job: Job | None)
 
 
 def _sources(desk: KnowledgeService, language: Language, *, busy: bool) -> tuple[list[str], bool]:
-    """Draw which folders are read again, and return them with whether what is gone from them is removed."""
+    """Draw the folders to read again, and return them with whether missing files are removed."""
     sources = {source.root: source for source in desk.sources() if source.here}
     if not sources:
         return [], False
@@ -113,5 +113,5 @@ def _keep(desk: KnowledgeService) -> None:
 
 
 def _uploader_key() -> str:
-    """Return the uploader's key: a new one after each round, because what was handed in is on the disk by then."""
+    """Return the uploader's key: a new one after each round, because the uploads are on disk by then."""
     return f"kb_upload_{st.session_state.get('kb_upload_round', 0)}"

@@ -40,7 +40,7 @@ _MOST_SHOWN = 3
 
 
 def draw_calibration(context: PageContext, desk: ModelService) -> None:
-    """Draw what can be begun and the list at the left, and what runs or was chosen at the right."""
+    """Draw the form and the list at the left, and the running or chosen calibration at the right."""
     left, right = two_panes(2, 3)
     job, runs = desk.calibrating(), desk.calibrations()
     with left:
@@ -92,7 +92,7 @@ def _draw_start(context: PageContext, desk: ModelService, job: Job | None) -> No
 
 
 def _start(desk: ModelService) -> None:
-    """Begin with what the boxes hold by then, which is more than when the page was drawn."""
+    """Begin with the boxes' present values, not those when the page was drawn."""
     st.query_params.pop("run", None)
     held = st.session_state
     desk.calibrate(
@@ -196,7 +196,7 @@ def _draw_findings(desk: ModelService, run: CalibrationRun, found: Findings, lan
 
 
 def _draw_trials(found: Findings, language: Language) -> None:
-    """Draw which knobs of the server were turned, and what came of each."""
+    """Draw the tried knobs of the server and their results."""
     title = translate("eval_calibration.trials_title", language)
     first, *others = [translate(f"eval_calibration.{key}", language) for key in TRIAL_HEADS]
     draw_table(

@@ -18,7 +18,7 @@ _LONGEST_NAME, _LONGEST_PATH = 120, 1000
 
 
 def draw_making(context: PageContext, desk: ModelService) -> None:
-    """Draw the three ways at the left, and what is being made at the right."""
+    """Draw the three ways at the left, and the running job at the right."""
     language = context.language
     job = desk.making()
     busy = job is not None and job.running
@@ -109,16 +109,18 @@ def _draw_kind(key: str, language: Language, *, unchanged: bool) -> None:
 
 
 def _pull(desk: ModelService) -> None:
-    desk.pull(_held("m_pull_name"))
+    desk.pull(_field_text("m_pull_name"))
 
 
 def _import(desk: ModelService) -> None:
-    desk.import_files(_held("m_path"), _held("m_import_name"), _held("m_import_kind"), _held("m_format"))
+    desk.import_files(
+        _field_text("m_path"), _field_text("m_import_name"), _field_text("m_import_kind"), _field_text("m_format")
+    )
 
 
 def _quantize(desk: ModelService) -> None:
-    desk.quantize(_held("m_source"), _held("m_quantize_kind"), _held("m_quantize_name"))
+    desk.quantize(_field_text("m_source"), _field_text("m_quantize_kind"), _field_text("m_quantize_name"))
 
 
-def _held(key: str) -> str:
+def _field_text(key: str) -> str:
     return str(st.session_state.get(key) or "")

@@ -26,7 +26,7 @@ _HERE = {"ModelMissing": "m_missing", "OllamaRefused": "m_refused", "SettingsErr
 
 
 def draw_job(context: PageContext, now: Callable[[], Job | None], stop: Callable[[], None], *, key: str) -> None:
-    """Follow a job, or say what became of the last one; the page is drawn anew when a job has ended."""
+    """Follow a job, or show the last one's outcome; the page is redrawn when a job has ended."""
     job, language = now(), context.language
     if job is None:
         return
@@ -75,12 +75,12 @@ def _draw_outcome(kind: str, outcome: Outcome, language: Language) -> None:
 
 
 def draw_goes_before(variables: tuple[str, ...], language: Language) -> None:
-    """Say that the environment has the last word."""
+    """Say that the environment overrides the choice."""
     st.warning(translate("ui.m_goes_before", language, variables=as_markdown(", ".join(variables))))
 
 
 def failure_words(failure: Failure, language: Language) -> str:
-    """Return why a job or a button did nothing, as plain text."""
+    """Return why a job or a button failed, as plain text."""
     if failure.kind in _IN_THEIR_OWN_WORDS:
         return failure.zh if language == "zh" else failure.en
     if failure.kind in _HERE:
@@ -88,13 +88,13 @@ def failure_words(failure: Failure, language: Language) -> str:
     return failure_sentence(failure, language)
 
 
-def keep_done(key: str, variables: list[str]) -> None:
-    """Have the next run say the sentence ``ui.KEY``, and which variables of the environment override the choice."""
+def keep_notice(key: str, variables: list[str]) -> None:
+    """Let the next run show the sentence ``ui.KEY``, and the environment's variables that override the choice."""
     st.session_state[_DONE] = (key, tuple(variables))
 
 
-def say_done(language: Language) -> None:
-    """Say once what the last button did at once."""
+def show_notice(language: Language) -> None:
+    """Show the last button's notice once."""
     key, variables = st.session_state.pop(_DONE, ("", ()))
     if key:
         st.success(translate(f"ui.{key}", language))

@@ -24,7 +24,7 @@ from ui.components.content import (
     draw_table,
     two_panes,
 )
-from ui.components.job_view import draw_button, say_failure
+from ui.components.job_view import draw_button, show_failure
 from ui.formats import as_markdown, format_clock, format_gigabytes, markdown_word
 from ui.session import PageContext
 from ui.views.models.jobs import draw_job, failure_words
@@ -53,7 +53,7 @@ def draw_models(context: PageContext, desk: ModelService) -> None:
 def _draw_table(context: PageContext, desk: ModelService, listing: ModelListing) -> None:
     language, settings = context.language, desk.settings()
     if listing.failure is not None:
-        say_failure(listing.failure, language, failure_words)
+        show_failure(listing.failure, language, failure_words)
         return
     if not listing.looked:
         st.caption(translate("ui.m_looking", language))
@@ -92,7 +92,7 @@ def _row(row: ListedModel, context: PageContext, listing: ModelListing, slots: i
     memory, note = "–", ""
     if row.memory_bytes:
         memory = format_gigabytes(row.memory_bytes, language)
-        note = _served(row, context, slots if listing.managed else 0)
+        note = _serving_words(row, context, slots if listing.managed else 0)
     return Row(
         row.name,
         (
@@ -105,16 +105,16 @@ def _row(row: ListedModel, context: PageContext, listing: ModelListing, slots: i
     )
 
 
-def _served(row: ListedModel, context: PageContext, slots: int) -> str:
-    """Return how a loaded model is served, and until when it stays; ``slots`` 0: nobody tells."""
+def _serving_words(row: ListedModel, context: PageContext, slots: int) -> str:
+    """Return how a loaded model is served, and until when it stays; ``slots`` 0: unknown."""
     language, tokens = context.language, f"{row.context_tokens:,}"
-    until = _until(row.loaded_until, context)
+    until = _expiry_words(row.loaded_until, context)
     if not slots:
         return translate("ui.m_served_unknown", language, context=tokens, until=until)
     return translate("ui.m_served", language, slots=slots, context=tokens, until=until)
 
 
-def _until(at: str, context: PageContext) -> str:
+def _expiry_words(at: str, context: PageContext) -> str:
     try:
         moment = datetime.fromisoformat(at).astimezone(context.reading.zone)
     except ValueError:
@@ -149,7 +149,7 @@ def _draw_model(context: PageContext, desk: ModelService, listing: ModelListing,
 
 
 def _draw_delete(desk: ModelService, row: ListedModel, language: Language, *, busy: bool) -> None:
-    """Draw the box for the model's name, without which there is no deleting."""
+    """Draw the box for the model's name, which confirms the deletion."""
     draw_heading("ui.m_delete_heading", language)
     if row.chosen:
         st.warning(translate("ui.m_delete_chosen", language))
@@ -165,12 +165,16 @@ def _draw_delete(desk: ModelService, row: ListedModel, language: Language, *, bu
 
 
 def _draw_advice(context: PageContext, desk: ModelService, row: ListedModel) -> None:
-    """Say what the model takes on this machine, for as many slots and tokens as are asked about."""
+    """Show what the model takes on this machine, for the chosen slots and tokens."""
     language, settings = context.language, desk.settings()
     draw_heading("ui.m_advice", language)
     with st.container(key="m_what_if", horizontal=True):
-        slots = _among("m_what_if_slots", translate("ui.m_slots", language), _SLOTS, settings.parallel_slots)
-        tokens = _among("m_what_if_context", translate("ui.m_context", language), _CONTEXTS, settings.context_tokens)
+        slots = _draw_number_choice(
+            "m_what_if_slots", translate("ui.m_slots", language), _SLOTS, settings.parallel_slots
+        )
+        tokens = _draw_number_choice(
+            "m_what_if_context", translate("ui.m_context", language), _CONTEXTS, settings.context_tokens
+        )
     advice = desk.advice(row.name, slots, tokens)
     if advice is None:
         st.caption(translate("ui.m_no_shape", language))
@@ -180,8 +184,8 @@ def _draw_advice(context: PageContext, desk: ModelService, row: ListedModel) -> 
     draw_cards("m_arithmetic", [Card(translate("ui.m_arithmetic", language), mark="Σ", lines=lines)])
 
 
-def _among(key: str, label: str, usual: tuple[int, ...], now: int) -> int:
-    """Draw a choice of numbers, the present one among them."""
+def _draw_number_choice(key: str, label: str, usual: tuple[int, ...], now: int) -> int:
+    """Draw a choice of numbers, including the present one."""
     numbers = sorted({*usual, now})
     return int(
         st.selectbox(as_markdown(label), numbers, index=numbers.index(now), format_func=lambda one: f"{one:,}", key=key)

@@ -12,11 +12,11 @@ from rag.schema import Language
 from rag.settings import PROFILES, ProfileName
 from rag.translate import translate
 from ui.components.content import Cell, Row, choose_view, columns_of, draw_heading, draw_table
-from ui.components.job_view import draw_button, say_failure, say_refusal
+from ui.components.job_view import draw_button, show_failure, show_refusal
 from ui.session import PageContext
 from ui.views.models.calibration import draw_calibration, draw_tunings
 from ui.views.models.creation import draw_making
-from ui.views.models.jobs import failure_words, keep_done, say_done
+from ui.views.models.jobs import failure_words, keep_notice, show_notice
 from ui.views.models.listing import draw_models
 
 _LOOK_SECONDS = 2.0
@@ -70,7 +70,7 @@ def _row(name: ProfileName, now: str, language: Language) -> Row:
 
 def _save(desk: ModelService) -> None:
     name: ProfileName = st.session_state["m_profile_chosen"]
-    keep_done("m_profile_saved", desk.choose_profile(name))
+    keep_notice("m_profile_saved", desk.choose_profile(name))
 
 
 def _draw_measured(context: PageContext, desk: ModelService) -> None:
@@ -95,15 +95,15 @@ def render(context: PageContext) -> None:
         view = choose_view("m", list(_VIEWS), language)
         st.fragment(_watch, run_every=_LOOK_SECONDS)(desk, listing)
     with st.container(key="desk"):
-        say_refusal(language, busy="ui.m_busy", sentence=failure_words)
-        say_done(language)
+        show_refusal(language, busy="ui.m_busy", sentence=failure_words)
+        show_notice(language)
         try:
             _VIEWS[view](context, desk)
         except SettingsError as error:
-            say_failure(error, language, failure_words)
+            show_failure(error, language, failure_words)
 
 
 def _watch(desk: ModelService, drawn: ModelListing) -> None:
-    """Draw the page anew where the server holds something else than it did."""
+    """Redraw the page when the server's models have changed."""
     if desk.listing() != drawn:
         st.rerun()

@@ -13,7 +13,7 @@ from rag.people.keys import LONGEST_NAME, RIGHTS, ApiKey, in_order
 from rag.schema import Audience, Language
 from rag.text.characters import one_line
 from rag.translate import translate
-from ui.components.job_view import attempt_and_tell, draw_told
+from ui.components.job_view import attempt_with_message, draw_message
 from ui.formats import format_date, markdown_word, plain_rows
 from ui.session import PageContext
 
@@ -30,7 +30,7 @@ def draw_keys(context: PageContext, administration: Administration, keys: KeyAdm
     language = context.language
     st.subheader(translate("ui.api_keys", language), anchor=False)
     st.caption(translate("ui.keys_why", language))
-    draw_told("keys")
+    draw_message("keys")
     _draw_secret(language)
     found = keys.list()
     if found:
@@ -68,7 +68,7 @@ def _rows(found: tuple[ApiKey, ...], context: PageContext) -> list[dict[str, str
     everything = translate("ui.people_everything", language)
     return [
         {
-            translate("ui.keys_key", language): _named(key),
+            translate("ui.keys_key", language): _key_label(key),
             translate("ui.keys_rights", language): comma.join(
                 right_in_words(right, language) for right in in_order(key.rights)
             ),
@@ -77,24 +77,24 @@ def _rows(found: tuple[ApiKey, ...], context: PageContext) -> list[dict[str, str
             else comma.join(sorted(key.scopes)),
             translate("ui.keys_audience", language): translate(f"ui.keys_for_{key.audience}", language),
             translate("ui.keys_owner", language): key.owner or "–",
-            translate("ui.keys_made", language): _at(key.created_at, context),
-            translate("ui.keys_used", language): _at(key.used_at, context),
+            translate("ui.keys_made", language): _time_words(key.created_at, context),
+            translate("ui.keys_used", language): _time_words(key.used_at, context),
             translate("ui.keys_expires", language): _end(key, context),
         }
         for key in found
     ]
 
 
-def _named(key: ApiKey) -> str:
+def _key_label(key: ApiKey) -> str:
     return f"{key.name} ({key.key_id})"
 
 
 def right_in_words(right: str, language: Language) -> str:
-    """Return what a right allows."""
+    """Describe a right."""
     return translate(f"ui.key_right_{right.replace(':', '_')}", language)
 
 
-def _at(value: datetime | None, context: PageContext) -> str:
+def _time_words(value: datetime | None, context: PageContext) -> str:
     if value is None:
         return translate("ui.keys_never", context.language)
     return context.reading.clock(value)
@@ -174,7 +174,7 @@ def _make(keys: KeyAdministration, language: Language) -> None:
         )
         _keep_secret(key.name, secret)
 
-    if attempt_and_tell("keys", make, language, done=""):
+    if attempt_with_message("keys", make, language, done=""):
         state["key_name"] = ""
 
 
@@ -185,7 +185,7 @@ def _draw_changing(keys: KeyAdministration, found: tuple[ApiKey, ...], language:
         translate("ui.keys_key", language),
         list(by_id),
         key="key_chosen",
-        format_func=lambda key_id: one_line(_named(by_id[key_id])),
+        format_func=lambda key_id: one_line(_key_label(by_id[key_id])),
         on_change=_forget_consent,
     )
     key = by_id[chosen]
@@ -201,12 +201,12 @@ def _button(name: str, sure: bool, language: Language, act: Callable[[], None]) 
 
 
 def _roll(keys: KeyAdministration, key: ApiKey, language: Language) -> None:
-    attempt_and_tell("keys", lambda: _keep_secret(key.name, keys.roll(key.key_id)), language, done="")
+    attempt_with_message("keys", lambda: _keep_secret(key.name, keys.roll(key.key_id)), language, done="")
     _forget_consent()
 
 
 def _revoke(keys: KeyAdministration, key: ApiKey, language: Language) -> None:
-    attempt_and_tell("keys", partial(keys.revoke, key.key_id), language, done="ui.keys_done_revoke")
+    attempt_with_message("keys", partial(keys.revoke, key.key_id), language, done="ui.keys_done_revoke")
     _forget_consent()
 
 

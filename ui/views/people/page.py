@@ -12,7 +12,7 @@ from rag.people.passwords import SHORTEST
 from rag.schema import Language
 from rag.storage.access import ROLES
 from rag.translate import translate
-from ui.components.job_view import attempt_and_tell, draw_told
+from ui.components.job_view import attempt_with_message, draw_message
 from ui.formats import format_gigabytes, markdown_word, plain_rows
 from ui.session import PageContext
 from ui.views.people.api_keys import draw_keys, right_in_words
@@ -26,7 +26,7 @@ def render(context: PageContext) -> None:
     st.header(translate("ui.people", language), anchor=False)
     if not context.sign_in_required:
         st.info(translate("ui.people_not_required", language))
-    draw_told("people")
+    draw_message("people")
     everybody = administration.people()
     if everybody:
         st.table(plain_rows(_people_table(everybody, language)), hide_index=True, alt=translate("ui.people", language))
@@ -142,8 +142,8 @@ def _button(
 
 
 def _act(language: Language, what: Callable[[], object]) -> None:
-    """Do it and keep what is to be said about it for the run that follows."""
-    if attempt_and_tell("people", what, language):
+    """Run it and keep its message for the next run."""
+    if attempt_with_message("people", what, language):
         _forget_choice()
 
 
@@ -220,7 +220,7 @@ _COUNTED = (
 
 
 def detail_words(details: Mapping[str, Detail], language: Language) -> str:
-    """Return what is recorded of a change in the reader's language."""
+    """Return a recorded change in the reader's language."""
     return translate("ui.list_comma", language).join(_detail(key, value, language) for key, value in details.items())
 
 

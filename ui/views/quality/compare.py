@@ -34,7 +34,7 @@ _SHOWN_DOCUMENTS = 5
 
 
 def draw_compare(context: PageContext, desk: QualityService) -> None:
-    """Draw the choice, the measures and the questions at the left, and one question's two sides at the right."""
+    """Draw the choice, measures and questions at the left, and one question's two sides at the right."""
     language = context.language
     left, right = two_panes(3, 2)
     runs = {run.name: run for run in desk.runs() if run.finished and run.kind in _COMPARABLE}
@@ -57,7 +57,7 @@ def draw_compare(context: PageContext, desk: QualityService) -> None:
 
 
 def _draw_choice(context: PageContext, runs: dict[str, RunInfo], after_these: list[str]) -> tuple[str, str]:
-    def named(name: str) -> str:
+    def run_label(name: str) -> str:
         run = runs[name]
         at = context.reading.clock(run.began_at)
         return f"{word_of_kind(run.kind, context.language)} · {at} · {figure_words(run, context.language)}"
@@ -66,11 +66,13 @@ def _draw_choice(context: PageContext, runs: dict[str, RunInfo], after_these: li
         after_column, before_column = st.columns(2)
         with before_column:
             second = st.selectbox(
-                translate("ui.q_after", context.language), after_these, format_func=named, key="q_second"
+                translate("ui.q_after", context.language), after_these, format_func=run_label, key="q_second"
             )
         alike = [name for name in after_these if runs[name].kind == runs[second].kind and name != second]
         with after_column:
-            first = st.selectbox(translate("ui.q_before", context.language), alike, format_func=named, key="q_first")
+            first = st.selectbox(
+                translate("ui.q_before", context.language), alike, format_func=run_label, key="q_first"
+            )
     return first, second
 
 

@@ -31,7 +31,7 @@ from ui.components.content import (
     lang_of,
     two_panes,
 )
-from ui.components.job_view import begun_words, draw_button, draw_failure, draw_progress, draw_running
+from ui.components.job_view import draw_button, draw_failure, draw_progress, draw_running, start_words
 from ui.formats import as_markdown, format_date, markdown_word
 from ui.session import PageContext
 
@@ -66,7 +66,7 @@ def draw_gaps(context: PageContext, desk: QualityService) -> None:
         elif report is None:
             draw_failure(job, language, "ui.q_stopped")
         else:
-            st.caption(as_markdown(begun_words(job, context)))
+            st.caption(as_markdown(start_words(job, context)))
             _draw_report(report, language)
     with right:
         if report is not None:
@@ -141,7 +141,7 @@ def _draw_doubts(report: GapReport, language: Language) -> None:
                 lines=(
                     TextLine(translate("ui.q_against", language, title=one.title, quote=one.quote), "+"),
                     TextLine(translate("ui.q_against", language, title=one.other_title, quote=one.other_quote), "-"),
-                    *(_asked(text) for text in one.questions),
+                    *(_question_line(text) for text in one.questions),
                 ),
             )
             for one in report.contradictions
@@ -158,14 +158,14 @@ def _draw_doubts(report: GapReport, language: Language) -> None:
                     Note(translate("ui.q_expired_on", language, date=format_date(one.expired_on, language)), "warning"),
                     Note(translate("ui.q_answers_count", language, count=one.count)),
                 ),
-                lines=tuple(_asked(text) for text in one.questions),
+                lines=tuple(_question_line(text) for text in one.questions),
             )
             for one in report.expired
         ]
         draw_cards("q_expired", cards, heading=translate("ui.q_expired", language))
 
 
-def _asked(text: str) -> TextLine:
+def _question_line(text: str) -> TextLine:
     return TextLine(shortened(text, _LONGEST_CHARACTERS), quiet=True, lang=lang_of(question_language(text)))
 
 

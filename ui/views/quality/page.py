@@ -8,7 +8,7 @@ import streamlit as st
 from api.services.quality import QualityService
 from rag.translate import translate
 from ui.components.content import choose_view
-from ui.components.job_view import say_refusal
+from ui.components.job_view import show_refusal
 from ui.session import PageContext
 from ui.views.quality.compare import draw_compare
 from ui.views.quality.gaps import draw_gaps, draw_outcomes
@@ -34,5 +34,5 @@ def render(context: PageContext) -> None:
     with st.container(key="q_top"):
         view = choose_view("q", list(_VIEWS), language)
     with st.container(key="desk"):
-        say_refusal(language, busy="ui.q_busy")
+        show_refusal(language, busy="ui.q_busy")
         _VIEWS[view](context, desk)

@@ -21,7 +21,7 @@ _SHOWN_RUNS = 100
 
 
 def draw_runs(context: PageContext, desk: QualityService) -> None:
-    """Draw what can be begun and the list at the left, and what runs or was chosen at the right."""
+    """Draw the form and the list at the left, and the running or chosen evaluation at the right."""
     left, right = two_panes(2, 3)
     job = desk.evaluation()  # once: it may end while the page is drawn, and both halves must tell the same
     runs = desk.runs()
@@ -64,7 +64,7 @@ def _draw_start(context: PageContext, desk: QualityService, job: Job | None) -> 
 
 
 def expected_words(expected: ExpectedRefusals, language: Language) -> str:
-    """Return what a knowledge base refuses by its own calibration."""
+    """Return the expected refusals by the knowledge base's own calibration."""
     return translate(
         "ui.q_expected_refusals",
         language,
@@ -139,7 +139,7 @@ def _draw_progress(language: Language, job: Job) -> None:
 
 
 def progress_words(progress: object, language: Language) -> tuple[float | None, str]:
-    """Return how many of the questions have been asked, in [0, 1], and the same in words; None before the first."""
+    """Return the share of questions asked, in [0, 1], and the same in words; None before the first."""
     if not isinstance(progress, EvaluationProgress) or not progress.done:
         return None, translate("ui.job_starting", language)
     words = translate("ui.q_asked", language, done=progress.done, total=progress.total)
