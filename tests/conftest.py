@@ -139,6 +139,13 @@ def is_left_out(source: str, chosen: str) -> bool:
 
 
 @pytest.fixture(scope="session")
+def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder that all workers of this run share."""
+    own: Path = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@pytest.fixture(scope="session")
 def postgres_server() -> "Iterator[PostgresServer]":
     """Start a PostgreSQL server for the tests of this process, and remove it at the end."""
     from tests.support.postgres_server import PostgresServer

@@ -13,15 +13,14 @@ from rag.retrieval.embedder import open_embedder
 from rag.retrieval.generation_view import GenerationView
 from rag.settings import Settings
 from rag.storage.store import KnowledgeStore
-
-KNOWLEDGE = Path(__file__).parents[2] / "data" / "knowledge"
+from tests.support.sample import KNOWLEDGE, copy_sample
 
 
 @pytest.mark.real
-def test_the_sample_knowledge_base(tmp_path: Path) -> None:
+def test_the_sample_knowledge_base(run_folder: Path, tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path)
     embedder = open_embedder(settings)
-    summary = ingest([KNOWLEDGE], settings, embedder)
+    summary = copy_sample(run_folder, tmp_path)
     assert summary.failures == ()
     assert summary.unsupported == ()
     assert summary.documents > 100

@@ -35,25 +35,23 @@ KILLS = {str(number): number / 10 for number in range(20)}
 """Seconds from the first job that a worker has until it is killed."""
 
 
+@dataclass(frozen=True)
+class Alone:
+    """A manual, and what becomes of it without workers and without a server, to be compared with."""
+
+    manual: Path
+    settings: Settings
+
+
 @dataclass
 class Bench:
-    """A manual, and machines that ingest it: with workers over a server, or each by itself."""
+    """Machines that ingest a manual with workers over a server."""
 
     folder: Path
     url: str
     reader: FileReader
+    alone: Alone
     progress: list[IngestProgress] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        (self.folder / "manual").mkdir()
-        for number in range(PASSAGES // PASSAGES_A_FILE):
-            paragraphs = [
-                f"Part {part} of {number}. " + f"word{number % 97} of it. " * 14 for part in range(PASSAGES_A_FILE)
-            ]
-            (self.folder / "manual" / f"{number}.md").write_text(f"# Article {number}\n\n" + "\n\n".join(paragraphs))
-
-    def settings(self, name: str, **values: object) -> Settings:
-        return Settings(data_dir=self.folder / name, chunk_tokens=64, embedder_threads=1, **values)  # type: ignore[arg-type]
 
     @property
     def environment(self) -> dict[str, str]:
@@ -65,24 +63,13 @@ class Bench:
         }
 
     def ingest(self, name: str, embedder: SlowEmbedder, *, told: Callable[[], object] = lambda: None) -> IngestSummary:
-        settings = self.settings(name, database_url=self.url, ingest_workers=True)
+        settings = _settings(self.folder / name, database_url=self.url, ingest_workers=True)
 
         def tell(progress: IngestProgress) -> None:
             self.progress.append(progress)
             told()
 
-        return ingest([self.folder / "manual"], settings, embedder, IngestOptions(), progress=tell, reader=self.reader)
-
-    def alone(self) -> "Bench":
-        """Ingest without workers and without a server, to be compared with."""
-        ingest(
-            [self.folder / "manual"],
-            self.settings("alone"),
-            SlowEmbedder(seconds=0),
-            IngestOptions(),
-            reader=self.reader,
-        )
-        return self
+        return ingest([self.alone.manual], settings, embedder, IngestOptions(), progress=tell, reader=self.reader)
 
     def ask(self, statement: str) -> list[tuple[object, ...]]:
         with psycopg.connect(self.url) as server:
@@ -91,7 +78,7 @@ class Bench:
 
     def require_as_without_workers(self, name: str) -> None:
         """The index is the same byte by byte, all rows of vectors are, and nothing is left on the server."""
-        mine, other = (self.settings(one).knowledge_dir for one in (name, "alone"))
+        mine, other = _settings(self.folder / name).knowledge_dir, self.alone.settings.knowledge_dir
         assert check(mine).findings == ()
         files = sorted(path.relative_to(other) for path in (other / "generations").rglob("*") if path.is_file())
         assert len(files) > 3
@@ -100,6 +87,10 @@ class Bench:
                 assert (mine / file).read_bytes() == (other / file).read_bytes(), file
         assert _vectors(mine) == _vectors(other)
         assert self.ask("SELECT count(*) FROM embedding_job") == [(0,)]
+
+
+def _settings(folder: Path, **values: object) -> Settings:
+    return Settings(data_dir=folder, chunk_tokens=64, embedder_threads=1, **values)  # type: ignore[arg-type]
 
 
 def _vectors(folder: Path) -> list[tuple[object, ...]]:
@@ -112,10 +103,24 @@ def ordinary_user() -> None:
     """Be who runs the test, otherwise than in the tests beside these: PostgreSQL is started anew in some of them."""
 
 
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory, file_reader: FileReader) -> Alone:
+    folder: Path = tmp_path_factory.mktemp("alone")
+    made = Alone(folder / "manual", _settings(folder / "data"))
+    made.manual.mkdir()
+    for number in range(PASSAGES // PASSAGES_A_FILE):
+        paragraphs = [
+            f"Part {part} of {number}. " + f"word{number % 97} of it. " * 14 for part in range(PASSAGES_A_FILE)
+        ]
+        (made.manual / f"{number}.md").write_text(f"# Article {number}\n\n" + "\n\n".join(paragraphs))
+    ingest([made.manual], made.settings, SlowEmbedder(seconds=0), IngestOptions(), reader=file_reader)
+    return made
+
+
 @pytest.fixture
-def bench(postgres_server: PostgresServer, tmp_path: Path, file_reader: FileReader) -> Iterator[Bench]:
+def bench(postgres_server: PostgresServer, tmp_path: Path, file_reader: FileReader, alone: Alone) -> Iterator[Bench]:
     url = postgres_server.make_room()
-    yield Bench(tmp_path, url, file_reader)
+    yield Bench(tmp_path, url, file_reader, alone)
     pool_of(url).close()
 
 
@@ -129,7 +134,7 @@ def end(worker: "subprocess.Popen[str]", number: signal.Signals = signal.SIGINT)
 def test_two_workers_and_the_index_is_the_same(bench: Bench) -> None:
     embedder = SlowEmbedder()
     with working(bench.environment, "sound") as first, working(bench.environment, "sound") as second:
-        summary = bench.alone().ingest("here", embedder)
+        summary = bench.ingest("here", embedder)
         by_worker = dict(summary.workers)
         assert set(by_worker) == {name_of(first), name_of(second)}
         assert sum(by_worker.values()) + embedder.passages == summary.embedded >= PASSAGES
@@ -146,7 +151,7 @@ def test_two_workers_and_the_index_is_the_same(bench: Bench) -> None:
 
 def test_without_a_worker_nothing_is_put_on_the_server(bench: Bench) -> None:
     embedder, seen = SlowEmbedder(seconds=0.01), set()
-    bench.alone().ingest(
+    bench.ingest(
         "here",
         embedder,
         told=lambda: seen.update(bench.ask("SELECT last_value, is_called FROM embedding_job_number_seq")),
@@ -155,9 +160,8 @@ def test_without_a_worker_nothing_is_put_on_the_server(bench: Bench) -> None:
     bench.require_as_without_workers("here")
 
 
-@pytest.mark.parametrize("seconds", by_day("1", "7", of=KILLS))
+@pytest.mark.parametrize("seconds", by_day("1", of=KILLS))
 def test_a_killed_workers_share_is_done_by_others(bench: Bench, seconds: float) -> None:
-    bench.alone()
     with working(bench.environment, "sound") as first, working(bench.environment, "sound") as second:
 
         def kill() -> None:
@@ -187,14 +191,14 @@ def _asked(bench: Bench, statement: str) -> bool:
 def test_a_worker_that_hangs_holds_up_nobody_for_long(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ingest.embedding_share._PATIENCE_SECONDS", 1.0)
     with working(bench.environment, "stuck"):
-        summary = bench.alone().ingest("here", SlowEmbedder(seconds=0.02))
+        summary = bench.ingest("here", SlowEmbedder(seconds=0.02))
     assert summary.workers == {}
     bench.require_as_without_workers("here")
 
 
 def test_broken_vectors_are_refused_and_their_passages_are_others(bench: Bench) -> None:
     with working(bench.environment, "broken") as broken, working(bench.environment, "sound") as sound:
-        summary = bench.alone().ingest("here", SlowEmbedder())
+        summary = bench.ingest("here", SlowEmbedder())
         assert broken.wait(10) == 3
         assert broken.stderr is not None and "broken" in broken.stderr.read()
         assert set(summary.workers) == {name_of(sound)}
@@ -205,7 +209,7 @@ def test_broken_vectors_are_refused_and_their_passages_are_others(bench: Bench) 
 @pytest.mark.parametrize(("kind", "words"), [("other", "hash-32 [32]"), ("old", "0.0.1")])
 def test_a_worker_that_does_not_fit_says_so_and_leaves_the_jobs(bench: Bench, kind: str, words: str) -> None:
     with working(bench.environment, kind) as unfit, working(bench.environment, "slow") as fit:
-        summary = bench.alone().ingest("here", SlowEmbedder())
+        summary = bench.ingest("here", SlowEmbedder())
         assert unfit.stderr is not None and words in unfit.stderr.readline()
         assert set(summary.workers) <= {name_of(fit)}
         assert max(progress.workers for progress in bench.progress) == 1
@@ -214,7 +218,6 @@ def test_a_worker_that_does_not_fit_says_so_and_leaves_the_jobs(bench: Bench, ki
 
 
 def test_one_that_is_stopped_gives_back_its_job(bench: Bench) -> None:
-    bench.alone()
     with working(bench.environment, "slow") as slow:
         ended: list[int] = []
 
@@ -233,9 +236,9 @@ def test_one_that_is_stopped_gives_back_its_job(bench: Bench) -> None:
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGQUIT], ids=["restart", "crash"])
 def test_the_server_may_be_restarted(
-    own_postgres: PostgresServer, tmp_path: Path, file_reader: FileReader, how: signal.Signals
+    own_postgres: PostgresServer, tmp_path: Path, file_reader: FileReader, alone: Alone, how: signal.Signals
 ) -> None:
-    bench = Bench(tmp_path, own_postgres.url(), file_reader).alone()
+    bench = Bench(tmp_path, own_postgres.url(), file_reader, alone)
     with working(bench.environment, "sound") as worker:
 
         def restart() -> None:
@@ -254,7 +257,6 @@ def test_the_server_may_be_restarted(
 
 def test_hostile_rows_in_the_midst_cost_nothing(bench: Bench) -> None:
     """Somebody writes nonsense over jobs and vectors while they are under way."""
-    bench.alone()
     ended = threading.Event()
 
     def spoil() -> None:

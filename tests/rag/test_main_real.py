@@ -23,6 +23,12 @@ from tests.rag.command import BESIDE_OTHER_TESTS, CHECKOUT, environment, run_rag
 pytestmark = pytest.mark.real
 
 QUESTION = "Within how many days of delivery can I send an item back?"
+LITTLE_TO_READ_AND_WRITE = {
+    "ANSWERDESK_PROMPT_EVIDENCE_TOKENS": "96",
+    "ANSWERDESK_PROMPT_EVIDENCE_MOST_TOKENS": "96",
+    "ANSWERDESK_ANSWER_BUDGET_TOKENS": "64",
+}
+"""The passages that answer are short, and so are the answers; a model with one thread takes a second for 80 tokens."""
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +51,7 @@ def knowledge(real_settings: Settings, tmp_path_factory: pytest.TempPathFactory)
 @pytest.fixture
 def env(knowledge: Settings) -> dict[str, str]:
     host = {"OLLAMA_HOST": knowledge.ollama_url, "ANSWERDESK_MODEL": knowledge.model}
-    return environment(knowledge.data_dir, **host, **BESIDE_OTHER_TESTS)
+    return environment(knowledge.data_dir, **host, **BESIDE_OTHER_TESTS, **LITTLE_TO_READ_AND_WRITE)
 
 
 def test_an_answer_with_its_ground(real_ollama: ServerStatus, env: dict[str, str]) -> None:

@@ -6,9 +6,10 @@ import re
 from contextlib import suppress
 from pathlib import Path
 from typing import TypedDict, Unpack
+from weakref import WeakKeyDictionary
 
 import httpx
-from playwright.sync_api import Browser, Locator, Page, TimeoutError, expect
+from playwright.sync_api import Browser, Error, Locator, Page, TimeoutError, expect
 
 from rag.schema import Language
 from tests.ui.accessibility import barriers
@@ -82,13 +83,72 @@ _WITHOUT_BARRIERS: set[str] = set()
 
 
 class WindowOptions(TypedDict, total=False):
-    """What the desk is opened with: where, in which theme, in a window of which size in CSS pixels."""
+    """What the desk is opened with: where, in which theme, in a window of which size in CSS pixels.
+
+    ``own``: no other test has had this window or will.  A test needs that which listens to its window, or gives it a
+    script, a route or a permission: nobody can take those away.
+    """
 
     path: str
     dark: bool
     width: int
     height: int
     scale: int
+    own: bool
+
+
+_Kind = tuple[Language, int]
+"""What a window cannot change once it is open: its language and its scale."""
+
+_kinds: WeakKeyDictionary[Page, _Kind] = WeakKeyDictionary()
+_free: WeakKeyDictionary[Browser, dict[_Kind, list[Page]]] = WeakKeyDictionary()
+
+
+def new_page(browser: Browser, language: Language, **options: Unpack[WindowOptions]) -> Page:
+    """Return an empty page in a browser context of its own, which knows nobody and remembers nothing.
+
+    One that another test has given back (``leave``) has Streamlit's program compiled, which is half of what a window
+    takes.
+    """
+    kind = (language, options.get("scale", 1))
+    size = (options.get("width", 1280), options.get("height", 720))
+    free = _free.setdefault(browser, {}).setdefault(kind, [])
+    if free and not options.get("own"):
+        page = free.pop()
+        page.set_viewport_size({"width": size[0], "height": size[1]})
+        page.emulate_media(color_scheme="dark" if options.get("dark") else "light")
+        return page
+    context = browser.new_context(
+        locale=LOCALES[language],
+        timezone_id="Asia/Shanghai",
+        color_scheme="dark" if options.get("dark") else "light",
+        viewport={"width": size[0], "height": size[1]},
+        device_scale_factor=options.get("scale", 1),
+    )
+    context.set_default_timeout(PATIENCE_MS)
+    page = context.new_page()
+    if not options.get("own"):
+        _kinds[page] = kind
+    return page
+
+
+def leave(page: Page) -> None:
+    """Give a window back for another test of this file; close the test's own, and one that cannot be emptied."""
+    context, browser = page.context, page.context.browser
+    kind = _kinds.get(page)
+    if kind is None or browser is None or page.is_closed() or context.pages != [page]:
+        context.close()
+        return
+    try:
+        if page.url.startswith("http"):
+            page.evaluate("() => { localStorage.clear(); sessionStorage.clear(); }")
+        page.goto("about:blank")
+    except Error:  # it was on its way elsewhere, or its server is gone
+        context.close()
+        return
+    context.clear_cookies()
+    page.mouse.move(0, 0)
+    _free[browser][kind].append(page)
 
 
 class Desk:
@@ -107,15 +167,7 @@ class Desk:
         language: Language,
         **options: Unpack[WindowOptions],
     ) -> Desk:
-        context = browser.new_context(
-            locale=LOCALES[language],
-            timezone_id="Asia/Shanghai",
-            color_scheme="dark" if options.get("dark") else "light",
-            viewport={"width": options.get("width", 1280), "height": options.get("height", 720)},
-            device_scale_factor=options.get("scale", 1),
-        )
-        context.set_default_timeout(PATIENCE_MS)
-        desk = cls(context.new_page(), address, language)
+        desk = cls(new_page(browser, language, **options), address, language)
         desk.page.bring_to_front()
         desk.page.goto(address + options.get("path", "/"))
         desk.settled()
@@ -127,6 +179,10 @@ class Desk:
         at_rest = app.and_(self.page.locator("[data-test-script-state=notRunning]"))
         expect(at_rest).to_be_visible(timeout=2 * PATIENCE_MS)
         expect(self.page.locator(".shell h1")).to_be_visible()
+
+    def leave(self) -> None:
+        """Give the window back, or close it (``leave``)."""
+        leave(self.page)
 
     # what is on the page
 

@@ -30,7 +30,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     report = yield
     browser = getattr(item, "funcargs", {}).get("browser")
     if report.when == "call" and report.failed and isinstance(browser, Browser):
-        for page in (page for context in browser.contexts for page in context.pages):
+        for page in (page for context in browser.contexts for page in context.pages if page.url != "about:blank"):
             with suppress(Error):
                 report.sections.append((f"Page {page.url}", page.inner_text("body", timeout=5000)[:3000]))
     return report
@@ -106,7 +106,7 @@ def browser(playwright: Playwright) -> Iterator[Browser]:
 
 
 class OpenDesk(Protocol):
-    """``open_desk("zh", dark=True, width=640, height=360)`` opens the desk in a browser context of its own."""
+    """``open_desk("zh", dark=True, width=640, height=360)`` opens the desk to somebody whom no other test knows."""
 
     def __call__(self, language: Language = "en", address: str = ..., **options: Unpack[WindowOptions]) -> Desk: ...
 
@@ -122,4 +122,4 @@ def open_desk(browser: Browser, scripted_address: str) -> Iterator[OpenDesk]:
     yield _open
     httpx.post(f"{scripted_address}/scripted/set", json={"reset": True})
     for desk in opened:
-        desk.page.context.close()
+        desk.leave()

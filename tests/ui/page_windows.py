@@ -24,16 +24,12 @@ class PageWindow(Desk):
         """Press one of the page's own buttons."""
         self.page.locator(f".st-key-{key} button").click()
 
-    def leave(self) -> None:
-        """Close the window."""
-        self.page.context.close()
-
 
 Opened = TypeVar("Opened", bound=PageWindow, covariant=True)
 
 
 class OpenWindow(Protocol[Opened]):
-    """``open_page("zh", "make")`` opens a part of the page in a browser context of its own."""
+    """``open_page("zh", "make")`` opens a part of the page to somebody whom no other test knows."""
 
     def __call__(self, language: Language = ..., view: str = ..., **options: Unpack[WindowOptions]) -> Opened: ...
 

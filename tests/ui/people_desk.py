@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from rag.people.directory import People
 from rag.people.passwords import hash_password
@@ -10,7 +10,7 @@ from rag.schema import Language
 from rag.settings import Settings
 from rag.storage.access import Role
 from rag.testing import SAMPLE_DOCUMENTS, HashEmbedder, publish_documents
-from tests.ui.browser import LOCALES, PATIENCE_MS, Desk
+from tests.ui.browser import Desk
 
 PASSWORD = "long enough, rarely tried"
 PEOPLE: tuple[tuple[str, Role, tuple[str, ...] | None], ...] = (
@@ -31,18 +31,6 @@ def furnish(folder: Path) -> None:
     for name, role, scopes in PEOPLE:
         people.add(name, role, scopes, kept, by="test")
     people.close()
-
-
-def new_page(browser: Browser, language: Language, *, dark: bool = False) -> Page:
-    """Return an empty page in a browser context of its own."""
-    context = browser.new_context(
-        locale=LOCALES[language],
-        timezone_id="Asia/Shanghai",
-        color_scheme="dark" if dark else "light",
-        viewport={"width": 1280, "height": 720},
-    )
-    context.set_default_timeout(PATIENCE_MS)
-    return context.new_page()
 
 
 def signed_in(page: Page, address: str, language: Language, name: str, path: str = "/") -> Desk:

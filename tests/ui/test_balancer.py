@@ -23,9 +23,9 @@ from tests.ingest.test_customer_files import mail
 from tests.support.places import Places
 from tests.support.postgres_server import PostgresServer
 from tests.support.waiting import until
-from tests.ui.browser import Desk
+from tests.ui.browser import Desk, new_page
 from tests.ui.conftest import served
-from tests.ui.people_desk import PASSWORD, new_page, signed_in
+from tests.ui.people_desk import PASSWORD, signed_in
 from ui.sign_in import COOKIE
 
 pytestmark = [

@@ -175,7 +175,7 @@ def test_stop_keeps_what_was_written_and_retry_asks_again(open_desk: OpenDesk) -
 
 
 def test_enter_while_a_chinese_word_is_composed_does_not_ask(open_desk: OpenDesk) -> None:
-    desk = open_desk("zh")
+    desk = open_desk("zh", own=True)
     desk.box.focus()
     keyboard = desk.page.context.new_cdp_session(desk.page)
     keyboard.send("Input.imeSetComposition", {"text": "tuikuan", "selectionStart": 7, "selectionEnd": 7})
@@ -205,7 +205,7 @@ def test_one_enter_too_many_makes_one_turn(open_desk: OpenDesk) -> None:
 
 @pytest.mark.parametrize("host", ["127.0.0.1", OTHER_HOST])
 def test_copy_takes_the_text_as_it_stands(open_desk: OpenDesk, scripted_address: str, host: str) -> None:
-    desk = open_desk("en", address=scripted_address.replace("127.0.0.1", host))
+    desk = open_desk("en", address=scripted_address.replace("127.0.0.1", host), own=True)
     secure = desk.page.evaluate("() => window.isSecureContext")
     assert secure == (host == "127.0.0.1")
     if secure:
@@ -247,7 +247,7 @@ def test_unsupported_words_can_be_taken_out_and_the_editor_keeps_changes_over_a_
 
 
 def test_what_a_model_writes_stays_characters(open_desk: OpenDesk) -> None:
-    desk = open_desk("en")
+    desk = open_desk("en", own=True)
     requests: list[str] = []
     desk.page.on("request", lambda request: requests.append(request.url))
     question = desk.prepare("hostile", question="<b>Hostile</b> ![x](http://example.invalid/q.png)")
@@ -307,7 +307,7 @@ document.querySelectorAll = (what) => {
 
 
 def test_the_remembered_language_is_chosen_also_where_its_buttons_come_late(open_desk: OpenDesk) -> None:
-    desk = open_desk("en")
+    desk = open_desk("en", own=True)
     desk.page.evaluate("localStorage.setItem('answerdesk:language', 'zh')")
     desk.page.add_init_script(LATE_BUTTONS)
     desk.page.goto(desk.address)

@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 
 from rag.schema import Language
 from tests.support.by_day import LOOKS, by_day
 from tests.ui.accessibility import barriers
-from tests.ui.people_desk import new_page, signed_in
+from tests.ui.browser import leave, new_page
+from tests.ui.people_desk import signed_in
 from tests.ui.recorded_desk import recorded_desk
 from ui.navigation import PAGES
 
@@ -40,7 +41,7 @@ def test_every_page_lets_everybody_in_at_every_size(
         if language != "en" and not dark:
             desk.check()  # a label or a `lang` may be missing in one language only
     assert {where: labels for where, labels in cut.items() if labels} == {}
-    page.context.close()
+    leave(page)
 
 
 BARRIERS = {
@@ -54,7 +55,7 @@ BARRIERS = {
 @pytest.mark.parametrize("rule", BARRIERS)
 @pytest.mark.parametrize("shadow", [False, True], ids=["page", "shadow"])
 def test_barriers_are_found_also_in_the_shadow(browser: Browser, rule: str, shadow: bool) -> None:
-    page: Page = browser.new_page()
+    page = new_page(browser, "en")
     page.set_content("<html lang='en'><title>a</title><main><h1>A</h1><div id='at'></div></main></html>")
     page.evaluate(
         "([html, shadow]) => { const at = document.querySelector('#at');"
@@ -63,4 +64,4 @@ def test_barriers_are_found_also_in_the_shadow(browser: Browser, rule: str, shad
     )
     expect(page.locator("h1")).to_be_visible()
     assert [found.partition(":")[0] for found in barriers(page)] == [rule]
-    page.close()
+    leave(page)

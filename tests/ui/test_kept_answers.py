@@ -131,7 +131,7 @@ def test_a_correction_without_words_is_one_sentence(open_desk: OpenDesk, languag
 
 @pytest.mark.parametrize("language", by_day("zh"))
 def test_what_became_of_an_answer_is_kept(open_desk: OpenDesk, language: Language) -> None:
-    desk = open_desk(language)
+    desk = open_desk(language, own=True)
     desk.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     desk.ask(desk.prepare(question=OWN[language][0].format(9)), "done")
     first = desk.turn_id()

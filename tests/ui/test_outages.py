@@ -35,10 +35,10 @@ from tests.conftest import free_port
 from tests.support.places import Places
 from tests.support.postgres_server import PostgresServer
 from tests.support.waiting import until
-from tests.ui.browser import Desk
+from tests.ui.browser import Desk, new_page
 from tests.ui.conftest import wait_until_up
 from tests.ui.desk_process import CHECKOUT, DeskProcess
-from tests.ui.people_desk import PASSWORD, fill_in, new_page, signed_in
+from tests.ui.people_desk import PASSWORD, fill_in, signed_in
 from tests.ui.test_balancer import NAMES, STICKY, configured
 
 pytestmark = [

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Unpack
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -14,9 +15,9 @@ from rag.translate import translate
 from tests.conftest import free_port
 from tests.support.by_day import LOOKS, by_day
 from tests.ui.accessibility import barriers
-from tests.ui.browser import NEVER, SCREENSHOTS, Desk, choose
+from tests.ui.browser import NEVER, SCREENSHOTS, Desk, WindowOptions, choose, leave, new_page
 from tests.ui.conftest import served
-from tests.ui.people_desk import PASSWORD, fill_in, furnish, new_page, signed_in
+from tests.ui.people_desk import PASSWORD, fill_in, furnish, signed_in
 from ui.sign_in import COOKIE
 
 pytestmark = pytest.mark.real
@@ -53,13 +54,13 @@ def people(folder: Path) -> Iterator[People]:
 def opened(browser: Browser) -> Iterator[NewPage]:
     pages: list[Page] = []
 
-    def _open(language: Language = "en", *, dark: bool = False) -> Page:
-        pages.append(new_page(browser, language, dark=dark))
+    def _open(language: Language = "en", **options: Unpack[WindowOptions]) -> Page:
+        pages.append(new_page(browser, language, **options))
         return pages[-1]
 
     yield _open
     for page in pages:
-        page.context.close()
+        leave(page)
 
 
 def keep_picture(page: Page, name: str, language: Language, *, dark: bool) -> None:
@@ -105,7 +106,7 @@ def test_signing_in_leads_to_the_page_that_was_asked_for_and_a_reload_stays(
 
 def test_a_forged_cookie_reaches_nothing_even_past_the_form(opened: NewPage, address: str) -> None:
     """The page's own connection is asked as well, not only the first request."""
-    page = opened()
+    page = opened(own=True)
     signed_in(page, address, "en", "lin")
     forged = {"name": COOKIE, "value": "forged", "url": address}
     page.context.add_cookies([forged])

@@ -9,8 +9,9 @@ from rag.schema import Language
 from rag.translate import translate
 from tests.conftest import free_port
 from tests.support.by_day import LOOKS, by_day
+from tests.ui.browser import leave, new_page
 from tests.ui.conftest import served
-from tests.ui.people_desk import furnish, new_page, signed_in
+from tests.ui.people_desk import furnish, signed_in
 from tests.ui.recorded_desk import SLOWEST, record, recorded_desk
 
 pytestmark = pytest.mark.real
@@ -48,7 +49,7 @@ def test_a_lead_sees_where_the_time_goes_and_opens_the_slowest_turn_of_their_sco
     page.locator(".list .row").first.click()
     expect(page.locator(".question")).to_have_text(SLOWEST["default"])
     assert "turn=" in page.url
-    page.context.close()
+    leave(page)
 
 
 @pytest.mark.parametrize("language", by_day("en"))
@@ -59,7 +60,7 @@ def test_an_agent_does_not_see_it_and_an_empty_window_says_so(
     desk = signed_in(page, address, language, "lin", "/performance")
     expect(page.get_by_text(translate("ui.not_permitted", language))).to_be_visible()
     assert "7001" not in " ".join(text for _, text in desk.texts())
-    page.context.close()
+    leave(page)
 
 
 @pytest.mark.parametrize("language", by_day("zh"))
@@ -79,7 +80,7 @@ def test_a_made_up_day_stands_alone_and_is_gone_with_a_click(
     page.get_by_role("button", name=translate("ui.made_up_end", language)).click()
     expect(slowest).to_contain_text(SLOWEST["default"])
     expect(page.get_by_text(translate("ui.made_up_warning", language))).to_have_count(0)
-    page.context.close()
+    leave(page)
 
 
 def test_a_live_page_shows_what_was_asked_meanwhile(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -93,4 +94,4 @@ def test_a_live_page_shows_what_was_asked_meanwhile(browser: Browser, tmp_path_f
         page.get_by_text(translate("ui.performance_live", "en")).click()
         record(folder)
         expect(page.locator(".list .row").first).to_contain_text(SLOWEST["payroll"])  # without a click
-        page.context.close()
+        leave(page)

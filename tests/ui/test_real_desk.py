@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, expect
 
 from rag.translate import translate
 from tests.conftest import REAL_MODEL, free_port
+from tests.support.sample import copy_sample
 from tests.ui.browser import Desk
 from tests.ui.conftest import wait_until_up
 from tests.ui.desk_process import CHECKOUT
@@ -22,8 +23,10 @@ A_SLOW_MACHINES_ANSWER_MS = 300_000
 
 
 @pytest.fixture(scope="module")
-def real_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def real_address(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Start the desk over documents that are there; ``test_nothing_leaves.py`` starts it in an empty folder."""
     folder: Path = tmp_path_factory.mktemp("real-desk")
+    copy_sample(run_folder, folder)
     port = free_port()
     log = folder / "desk.log"
     environment = {
@@ -31,6 +34,10 @@ def real_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         "ANSWERDESK_DATA_DIR": str(folder),
         "ANSWERDESK_MODEL": REAL_MODEL,
         "ANSWERDESK_MODEL_THREADS": "1",  # beside other tests
+        "ANSWERDESK_PROMPT_EVIDENCE_TOKENS": "96",
+        "ANSWERDESK_PROMPT_EVIDENCE_MOST_TOKENS": "96",
+        "ANSWERDESK_THINKING_BUDGET_TOKENS": "32",
+        "ANSWERDESK_ANSWER_BUDGET_TOKENS": "64",
         "OLLAMA_HOST": f"127.0.0.1:{free_port()}",
     }
     with log.open("ab") as output:

@@ -20,9 +20,9 @@ from rag.translate import translate
 from tests.conftest import free_port
 from tests.support.by_day import by_day
 from tests.support.waiting import until
-from tests.ui.browser import PATIENCE_MS, Desk
+from tests.ui.browser import PATIENCE_MS, Desk, new_page
 from tests.ui.conftest import served
-from tests.ui.people_desk import PASSWORD, new_page, signed_in
+from tests.ui.people_desk import PASSWORD, signed_in
 from tests.ui.recorded_desk import furnish, record
 from ui.navigation import PAGES
 from ui.sign_in import COOKIE
@@ -68,7 +68,7 @@ def client(address: str) -> Iterator[httpx.Client]:
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    made = new_page(browser, "en")
+    made = new_page(browser, "en", own=True)
     made.context.add_init_script(_WATCH)
     yield made
     made.context.close()
@@ -201,7 +201,7 @@ def test_signing_out_leaves_no_draft_in_any_tab(address: str, page: Page) -> Non
 
 @pytest.mark.parametrize("language", by_day("zh"))
 def test_no_page_needs_what_the_policy_forbids(address: str, browser: Browser, language: Language) -> None:
-    page = new_page(browser, language)
+    page = new_page(browser, language, own=True)
     page.context.add_init_script(_WATCH)
     said: list[str] = []
     page.on("console", lambda message: said.append(message.text))

@@ -261,7 +261,7 @@ def test_dark_and_narrow_nothing_is_cut_or_scrolls_sideways(
 
 
 def test_nothing_is_asked_for_outside_of_this_machine(open_page: OpenPage) -> None:
-    window = open_page("en")
+    window = open_page("en", own=True)
     asked: list[str] = []
     window.page.on("request", lambda request: asked.append(request.url))
     for view in ("articles", "update", "history", "why"):
