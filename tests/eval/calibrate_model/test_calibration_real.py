@@ -44,6 +44,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
     monkeypatch.setenv("ANSWERDESK_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("ANSWERDESK_OLLAMA_HOST", f"127.0.0.1:{free_port()}")
     monkeypatch.setenv("ANSWERDESK_ANSWER_BUDGET_TOKENS", "16")  # words of chance have no end
+    monkeypatch.setenv("ANSWERDESK_MODEL_THREADS", "1")
     load_settings.cache_clear()
     settings = load_settings()
     ensure_running(settings, while_we_live=True)

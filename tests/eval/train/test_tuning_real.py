@@ -60,6 +60,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Settings, P
         patch.setenv("ANSWERDESK_DATA_DIR", str(folder / "data"))
         patch.setenv("ANSWERDESK_OLLAMA_HOST", f"127.0.0.1:{free_port()}")
         patch.setenv("ANSWERDESK_ANSWER_BUDGET_TOKENS", "16")  # words of chance have no end
+        patch.setenv("ANSWERDESK_MODEL_THREADS", "1")
         load_settings.cache_clear()
         settings = load_settings()
         ensure_running(settings, while_we_live=True)

@@ -66,7 +66,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
         patch.setenv("OLLAMA_MODELS", str(work / "store"))
         made = Settings(
             data_dir=work / "data", ollama_host=f"127.0.0.1:{free_port()}", cache_dir=Settings().cache_dir,
-            context_tokens=2048, parallel_slots=1, temperature=0.0, vision_model=EYE,
+            context_tokens=2048, parallel_slots=1, model_threads=1, temperature=0.0, vision_model=EYE,
             first_token_timeout_seconds=PATIENCE_SECONDS, token_timeout_seconds=PATIENCE_SECONDS,
         )  # fmt: skip
         ensure_running(made, while_we_live=True)
