@@ -315,7 +315,7 @@ def test_the_remembered_language_is_chosen_also_where_its_buttons_come_late(open
 
 
 def test_ask_read_and_copy_with_the_keyboard_alone(open_desk: OpenDesk) -> None:
-    desk = open_desk("en")
+    desk = open_desk("en", own=True)
     desk.prepare()
     expect(desk.box).to_be_focused()
     desk.page.keyboard.insert_text(WORDS["en"].question)
