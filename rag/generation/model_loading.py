@@ -41,7 +41,7 @@ def unload(client: OllamaClient, name: str) -> None:
 
     A model that another program is using stays until its answer is complete, so the wait ends after 20 s.
     """
-    client.generate({"model": name, "keep_alive": 0})
+    client.unload(name)
     until = time.monotonic() + _UNLOAD_TIMEOUT_SECONDS
     while any(one.name == name for one in client.loaded()) and time.monotonic() < until:
         time.sleep(_LOOK_EVERY_SECONDS)

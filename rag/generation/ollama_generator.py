@@ -245,7 +245,6 @@ class OllamaGenerator:
         try:
             yield from self._receive(items, model)
         except ModelTimedOut:
-            connection.abort()
             threading.Thread(target=self._unload, args=(model,), name="ollama-unload", daemon=True).start()
             raise
         finally:
@@ -258,7 +257,7 @@ class OllamaGenerator:
         the other, https://github.com/ollama/ollama/issues/17131; a new runner has all of them.
         """
         with suppress(ServingError):
-            OllamaClient(self._settings.ollama_url).generate({"model": model, "keep_alive": 0})
+            OllamaClient(self._settings.ollama_url).unload(model)
 
     def _receive(self, items: "queue.SimpleQueue[_Item]", model: str) -> GeneratorObject[GenerationPart, None, None]:
         text: list[str] = []

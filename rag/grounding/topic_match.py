@@ -8,6 +8,7 @@ from functools import lru_cache
 from rag.grounding.claims import Cell, Claim, Context, QuotableSpan
 from rag.schema import Evidence
 from rag.text.characters import simplified
+from rag.text.markup import row_cells
 from rag.text.statements import Statement, name_another_place, read_statement, spellings, stated_figures, stem
 from rag.text.terms import terms
 
@@ -112,7 +113,7 @@ def _labels_beside_figures(span: QuotableSpan, statement: Statement) -> frozense
 
 
 def _cells(row: str) -> list[str]:
-    return row.strip("| ").split("|")
+    return [row[start:end] for start, end in row_cells(row)]
 
 
 @lru_cache(maxsize=1024)

@@ -195,6 +195,10 @@ class OllamaClient:
             found: dict[str, Any] = json.loads(response.read())
             return found
 
+    def unload(self, name: str) -> None:
+        """Ask for a model to be unloaded as soon as nobody uses it."""
+        self.generate({"model": name, "keep_alive": 0})
+
     def render(self, name: str, messages: Sequence[Mapping[str, str]], options: Mapping[str, object]) -> str:
         """Return the prompt's text for a chat without thinking; empty where the server does not tell.
 

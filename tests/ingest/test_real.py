@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from eval.core.question_sets import KNOWLEDGE_DIR
 from ingest.pipeline import ingest
 from rag.retrieval.embedder import open_embedder
 from rag.retrieval.generation_view import GenerationView
 from rag.settings import Settings
 from rag.storage.store import KnowledgeStore
-from tests.support.sample import KNOWLEDGE, copy_sample
+from tests.support.sample import copy_sample
 
 
 @pytest.mark.real
@@ -39,7 +40,7 @@ def test_the_sample_knowledge_base(run_folder: Path, tmp_path: Path) -> None:
     assert store.document("en/internal/goodwill.md", 1).audience == "internal"
     store.close()
 
-    again = ingest([KNOWLEDGE], settings, embedder)
+    again = ingest([KNOWLEDGE_DIR], settings, embedder)
     assert (again.unchanged, again.embedded, again.published) == (summary.documents, 0, False)
 
 
@@ -62,8 +63,8 @@ sys.exit(ingest.__main__.main(sys.argv[1:]))
 @pytest.mark.real
 def test_ctrl_c_while_the_embedder_works_is_no_crash(tmp_path: Path) -> None:
     with subprocess.Popen(
-        [sys.executable, "-c", INGEST, str(KNOWLEDGE)],
-        cwd=KNOWLEDGE.parents[1],
+        [sys.executable, "-c", INGEST, str(KNOWLEDGE_DIR)],
+        cwd=KNOWLEDGE_DIR.parents[1],
         env={**os.environ, "ANSWERDESK_DATA_DIR": str(tmp_path), "LANG": "en"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -6,12 +6,11 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from eval.core.question_sets import KNOWLEDGE_DIR
 from ingest.pipeline import IngestOptions, ingest
 from ingest.summary import IngestSummary
 from rag.retrieval.embedder import open_embedder
 from rag.settings import Settings
-
-KNOWLEDGE = Path(__file__).parents[2] / "data" / "knowledge"
 
 
 def copy_sample(shared: Path, data_dir: Path) -> IngestSummary:
@@ -24,7 +23,7 @@ def copy_sample(shared: Path, data_dir: Path) -> IngestSummary:
         if not told.is_file():
             shutil.rmtree(made, ignore_errors=True)
             settings = Settings(data_dir=made)
-            summary = ingest([KNOWLEDGE], settings, open_embedder(settings), IngestOptions(prune=True))
+            summary = ingest([KNOWLEDGE_DIR], settings, open_embedder(settings), IngestOptions(prune=True))
             told.write_bytes(pickle.dumps(summary))
     shutil.copytree(made, data_dir, dirs_exist_ok=True)
     summary = pickle.loads(told.read_bytes())

@@ -20,7 +20,7 @@ from rag.retrieval.index_builder import IndexLimits, drop_unused_collections
 from rag.retrieval.query import Query
 from rag.retrieval.retriever import Retriever, search_view
 from rag.retrieval.vector_engine import VectorEngine
-from rag.schema import Chunk, Language
+from rag.schema import Chunk, Language, Retrieval
 from rag.settings import Settings
 from rag.storage.store import KEPT_GENERATIONS, KnowledgeStore, engine_owner
 from rag.storage.writer import KnowledgeWriter
@@ -274,25 +274,24 @@ class PublishingEmbedder(HashEmbedder):
         return super().embed_queries(texts)
 
 
-def test_a_search_whose_generation_is_deleted_under_it_is_made_again(tmp_path: Path, memory: MemoryEngine) -> None:
-    settings = Settings(data_dir=tmp_path)
+def retrieve_overtaken(data_dir: Path, engine: VectorEngine, times: int) -> Retrieval:
+    settings = Settings(data_dir=data_dir)
     folder = settings.knowledge_dir
-    publish_stamped(folder, memory, 1)
-    retriever = Retriever(KnowledgeStore(folder), PublishingEmbedder(folder, memory, 2), settings, COVERED)
-    retriever._engine = memory
-    found = retriever.retrieve("word3 fee 17", "en", Trace())
+    publish_stamped(folder, engine, 1)
+    retriever = Retriever(KnowledgeStore(folder), PublishingEmbedder(folder, engine, times), settings, COVERED)
+    retriever._engine = engine
+    return retriever.retrieve("word3 fee 17", "en", Trace())
+
+
+def test_a_search_whose_generation_is_deleted_under_it_is_made_again(tmp_path: Path, memory: MemoryEngine) -> None:
+    found = retrieve_overtaken(tmp_path, memory, 2)
     assert (found.generation, found.problem) == (1 + 2 * KEPT_GENERATIONS, None)
     assert {one.chunk.text.split()[1] for one in found.chunks} == {str(found.generation)}
 
 
 def test_a_search_that_is_overtaken_every_time_ends(tmp_path: Path, memory: MemoryEngine) -> None:
-    settings = Settings(data_dir=tmp_path)
-    folder = settings.knowledge_dir
-    publish_stamped(folder, memory, 1)
-    retriever = Retriever(KnowledgeStore(folder), PublishingEmbedder(folder, memory, 9), settings, COVERED)
-    retriever._engine = memory
     with pytest.raises(IndexDamaged):
-        retriever.retrieve("word3 fee 17", "en", Trace())
+        retrieve_overtaken(tmp_path, memory, 9)
 
 
 @pytest.mark.real
