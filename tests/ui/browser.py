@@ -180,6 +180,11 @@ class Desk:
         expect(at_rest).to_be_visible(timeout=2 * PATIENCE_MS)
         expect(self.page.locator(".shell h1")).to_be_visible()
 
+    def reload(self) -> None:
+        """Load the page again, and wait until it listens to keys: its head line may come after the turn."""
+        self.page.reload()
+        self.settled()
+
     def leave(self) -> None:
         """Give the window back, or close it (``leave``)."""
         leave(self.page)

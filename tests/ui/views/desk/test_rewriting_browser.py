@@ -57,7 +57,7 @@ def test_a_draft_is_rewritten_as_it_stands_and_undone_with_the_keyboard(
     expect(desk.editor).to_have_value(HELLO[language] + before)
     expect(desk.page.locator(".editor .said")).to_have_text(translate("ui.rewritten", language))
     desk.shoot("18-rewritten")
-    desk.page.reload()
+    desk.reload()
     desk.reaches("done")
     expect(desk.editor).to_have_value(HELLO[language] + before)
     expect(desk.page.locator(".editor .undo")).to_be_visible()
@@ -162,7 +162,7 @@ def test_a_passage_is_translated_on_request_and_marked_as_such(open_desk: OpenDe
     expect(card.locator(".passage")).to_be_visible()
     part.scroll_into_view_if_needed()
     desk.shoot("20-translated-passage")
-    desk.page.reload()
+    desk.reload()
     desk.reaches("done")
     expect(part).to_have_attribute("data-state", "done")  # made once, and kept
     expect(part).not_to_have_attribute("open", "")
