@@ -74,6 +74,8 @@ def supporting_spans(claim: Claim, context: Context) -> list[QuotableSpan]:
         chosen = more
     if _has_nearer_value(claim, chosen, fitting) or _lacks_its_code(claim, chosen, context):
         return []
+    if _drops_condition(claim, chosen, near, context):
+        return []
     return chosen if _suffice(claim, chosen, context) else []
 
 
@@ -120,6 +122,26 @@ def _lacks_its_code(claim: Claim, chosen: Sequence[QuotableSpan], context: Conte
     codes = {code for span in chosen for code in (*span.own.codes, *span.around.codes)}
     named = claim.statement.codes
     return bool(named) and not named & codes and any(named & span.own.codes for span in context.spans)
+
+
+def _drops_condition(
+    claim: Claim, chosen: Sequence[QuotableSpan], near: Sequence[QuotableSpan], context: Context
+) -> bool:
+    """Tell whether a claim makes a conditional rule for everyone one without a condition for a name with its own row.
+
+    "If it is faulty, the label is free from every country" is not "The label to Norway is free" while a row is about
+    Norway, unless the claim or the question says that the item is faulty.
+    """
+    said = claim.statement.words | context.question.words
+    dropped = [span for span in chosen if span.own.condition and not span.own.condition & said]
+    if not dropped or any(clause.is_condition for clause in claim.statement.clauses):
+        return False
+    names = frozenset(name for span in dropped for name in (*span.own.names, *span.around.names))
+    unnamed = (claim.statement.names or context.question.names) - names
+    rest = [span for span in chosen if span not in dropped]
+    return any(unnamed & span.own.names for span in near if span.is_row) and not (
+        rest and _suffice(claim, rest, context)
+    )
 
 
 def _is_row_of(names: frozenset[str], span: QuotableSpan) -> bool:

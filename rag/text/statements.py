@@ -88,6 +88,11 @@ _CLAUSE_ENDS = re.compile(
 _EXCEPTED = ("except", "除")
 _WITHOUT = re.compile(r"without\b")
 _ASIDE = re.compile(r"\s*+(?:if|when|without|because)\b|\s*+(?:如果|假如|要是|若|当)", re.IGNORECASE)
+_CONDITION = re.compile(
+    r"\s*+(?:(?:only |even )?if|in case|in the event|provided|as long as)\b"
+    r"|\s*+(?:但|则|而)?(?:如果|如(?:因|遇|有|需)|假如|要是|倘若?|若|只要|一旦)|.*的话\s*+\Z",
+    re.IGNORECASE,
+)
 _NAME = re.compile(r"(?<![A-Za-z])(?<![.?!:] )[A-Z][A-Za-z]{2,}(?![A-Za-z])")
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _NO_NAMES = frozenset({"app", "rmb", "the", "usb", *_WEEKDAYS, *map(str.lower, CURRENCY_UNITS)})
@@ -109,11 +114,15 @@ _OTHER_PLACE = r"\b((?:north|south|east|west)(?:ern)?[ -]|new |central )"
 
 @dataclass(frozen=True, slots=True)
 class Clause:
-    """A clause between commas: its content words, whether it denies, and whether it only says when or how."""
+    """A clause between commas: its content words, and whether it denies.
+
+    ``is_aside`` tells that it only says when or how, and ``is_condition`` that it begins with "if".
+    """
 
     words: frozenset[str]
     denies: bool
     is_aside: bool = False
+    is_condition: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +137,12 @@ class Statement:
     quantities: frozenset[Quantity]
     codes: frozenset[str]
     clauses: tuple[Clause, ...]
+
+    @property
+    def condition(self) -> frozenset[str]:
+        """The words that only its conditions have: those of "if the item is faulty" without the item's."""
+        rest = frozenset(word for clause in self.clauses if not clause.is_condition for word in clause.words)
+        return frozenset(word for clause in self.clauses if clause.is_condition for word in clause.words) - rest
 
 
 @lru_cache(maxsize=4096)
@@ -216,7 +231,8 @@ def _clauses(text: str) -> Iterator[Clause]:
     for piece in _pieces(text):
         if piece and piece.strip():
             denials = len(_DENIALS.findall(_NO_DENIALS.sub(" ", piece)))
-            yield Clause(content_words(piece), denials % 2 == 1, _ASIDE.match(piece) is not None)
+            is_aside, is_condition = _ASIDE.match(piece) is not None, _CONDITION.match(piece) is not None
+            yield Clause(content_words(piece), denials % 2 == 1, is_aside, is_condition)
 
 
 def _pieces(text: str) -> Iterator[str]:

@@ -40,6 +40,8 @@ _LABELS_ZH = """| 寄回地 | 面单 |
 |---|---|
 | 欧盟国家 | 4.95 欧元，从退款中扣除 |
 | 挪威、瑞士 | 自行联系承运商并付费 |"""
+_FAULTY = f"{_LABELS}\n\nIf the item is faulty, the label is free from every country."
+_FAULTY_ZH = f"{_LABELS_ZH}\n\n如商品有质量问题，各国寄回的面单均免费。"
 _TYRES = "65 psi for the Kestrel, 80 psi for the Heron Cargo."
 _TRACKING = "## Theft tracking\n\nIt works in the EU, Switzerland and the UK, not in China."
 _GOODWILL = "Agents may grant up to EUR 80 of goodwill without asking."
@@ -74,6 +76,9 @@ def _is_supported(sentence: str, text: str, question: str, language: str = "en")
         (_PARTS, "VP-2201 in CNY?", "VP-2201 costs CNY 690.", "VP-2201 costs CNY 89."),
         (_LABELS, "What is the label?", "In EU countries the label is EUR 4.95, deducted from the refund.",
          "The label to Norway is EUR 4.95, deducted from the refund."),
+        (_FAULTY, "What is the label?", "If the item is faulty, the label to Norway is free.",
+         "So the label to Norway is free."),
+        (_FAULTY, "What is the label to Norway?", "If it is faulty, the label is free.", "The label is free."),
         (_TYRES, "Pressure of the Heron?", "The pressure of the Heron Cargo is 80 psi.",
          "The pressure of the Heron Cargo is 65 psi."),
         (_TRACKING, "Does tracking work in China?", "Tracking does not work in China.", "Tracking works in China."),
@@ -92,6 +97,7 @@ def test_what_is_said_of_the_one_is_not_said_of_the_other(text: str, question: s
         (_WARRANTY_ZH, "车架和电机保修多久？", "电机保修 3 年。", "电机保修 5 年。"),
         (_LABELS_ZH, "面单多少钱？", "欧盟国家的面单 4.95 欧元，从退款中扣除。",
          "挪威的面单 4.95 欧元，从退款中扣除。"),
+        (_FAULTY_ZH, "面单多少钱？", "如商品有质量问题，挪威寄回的面单免费。", "因此挪威寄回的面单免费。"),
         (_SHOPS, "苏州可以试骑吗？", "苏州仓库不接待试骑。", "苏州仓库可以试骑。"),
         (_SHOPS, "北京有门店吗？", "上海门店周一至周日营业。", "北京有门店。"),
     ],
@@ -99,6 +105,11 @@ def test_what_is_said_of_the_one_is_not_said_of_the_other(text: str, question: s
 def test_the_same_in_chinese(text: str, question: str, right: str, wrong: str) -> None:
     assert _is_supported(right, text, question, "zh")
     assert not _is_supported(wrong, text, question, "zh")
+
+
+def test_a_condition_that_the_question_meets_is_not_dropped() -> None:
+    assert _is_supported("The label to Norway is free.", _FAULTY, "My kettle is faulty, what is the label to Norway?")
+    assert _is_supported("挪威寄回的面单免费。", _FAULTY_ZH, "商品有质量问题，从挪威寄回，面单多少钱？", "zh")
 
 
 def test_a_code_that_is_asked_for_is_found_in_the_other_language() -> None:
