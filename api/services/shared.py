@@ -20,6 +20,8 @@ from api.services.models import ModelRegistry, ModelService
 from api.services.quality import CorrectionsOf, QualityRegistry, QualityService
 from api.services.turn_feeds import TurnFeeds
 from rag.errors import AnswerdeskError, ModelMissing, NotAVisionModel, OllamaUnavailable, OwnFilesWaiting
+from rag.ollama.neighbours import Neighbours
+from rag.ollama.state import read_living_state
 from rag.people.administration import Administration, KeyAdministration
 from rag.people.audit import AuditTrail
 from rag.people.directory import People
@@ -106,7 +108,7 @@ class DeskServices:
     """What the pages call, for one person and one knowledge base of theirs.
 
     None of these waits for an embedder or a model, and each asks anew whether it may.  ``descriptions`` is None where
-    no model for pictures is set.
+    no model for pictures is set.  ``neighbours`` are the other programs that keep the processor busy now, if any.
     """
 
     turns: PersonalTurns
@@ -127,6 +129,7 @@ class DeskServices:
     attachments: Attachments
     feeds: TurnFeeds
     descriptions: PictureDescriptions | None
+    neighbours: Callable[[], Neighbours | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +179,7 @@ class SharedServices:
     describer: DescriberOf | None = None
     descriptions: Jobs = field(default_factory=Jobs)
     follower: KnowledgeFollower | None = None
+    neighbours: Callable[[], Neighbours | None] = lambda: None
 
     def close(self) -> None:
         """Stop what runs: readings, ingests, turns and rewritings."""
@@ -227,6 +231,7 @@ class SharedServices:
             rewritings=PersonalRewritings(turns, self.writings, self.translations, self.bases, who),
             feeds=self.feeds,
             models=ModelService(self.models, base, who, self.bases.require),
+            neighbours=self.neighbours,
         )
 
 
@@ -282,12 +287,18 @@ def open_services(settings: Settings) -> SharedServices:
         describer=_describer_factory(settings),
         descriptions=Jobs(file_pool(settings, OwnFilesWaiting)),
         follower=follower,
+        neighbours=partial(_neighbours, settings),
     )
     first = partial(pipelines, settings.knowledge_base, LOCAL_USER)
     threading.Thread(target=_delete_old_turns, args=(settings,), daemon=True, name="retention").start()
     # no daemon: at the end of the process it would be inside OpenVINO, which aborts then
     threading.Thread(target=_make_ready, args=(first, services), name="warm").start()
     return services
+
+
+def _neighbours(settings: Settings) -> Neighbours | None:
+    server = read_living_state(settings)
+    return server.neighbours if server is not None else None
 
 
 def open_turns(settings: Settings) -> TurnStore:

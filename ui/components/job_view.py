@@ -93,9 +93,20 @@ def show_failure(failure: Failure | AnswerdeskError, language: Language, sentenc
 
 
 def draw_running(context: PageContext, job: Job, now: Callable[[], Job | None], draw: Callable[[Job], None]) -> None:
-    """Draw a job that runs, below its heading; ``draw`` draws its progress, again and again."""
+    """Draw a job that runs, below its heading; ``draw`` draws its progress, again and again.
+
+    A job gives way to other programs, so beside a busy one it may stand still: then the program is named.
+    """
     st.caption(as_markdown(start_words(job, context)))
-    follow(job, now, draw)
+
+    def draw_with_neighbours(job: Job) -> None:
+        draw(job)
+        neighbours = context.services.neighbours()
+        if neighbours is not None:
+            said = {"busiest": neighbours.busiest, "cores": f"{neighbours.cores:g}"}
+            st.caption(markdown_word("ui.job_gives_way", context.language, **said))
+
+    follow(job, now, draw_with_neighbours)
 
 
 def follow(

@@ -41,13 +41,15 @@ def page(library: Library, view: str, language: Language = "en", role: Role = "a
         from datetime import UTC, datetime
         from types import SimpleNamespace
 
+        from rag.ollama.neighbours import Neighbours
         from rag.storage.access import User
         from ui.session import PageContext
         from ui.turn_data import Reading
         from ui.views.knowledge import page as knowledge
 
         reading = Reading(language, datetime.now(UTC), UTC, "")
-        knowledge.render(PageContext(SimpleNamespace(library=desk), language, reading, User("lin", role)))
+        services = SimpleNamespace(library=desk, neighbours=lambda: Neighbours(1.5, "backup"))
+        knowledge.render(PageContext(services, language, reading, User("lin", role)))
 
     desk = library.desk(lambda: User("lin", role))
     test = AppTest.from_function(script, args=(desk, role, language), default_timeout=60)
@@ -216,6 +218,20 @@ def test_a_file_that_cannot_be_read_is_not_kept_and_what_it_replaced_is(small: L
     done(small)
     assert desk.waiting() == ()
     assert (small.settings.uploads_dir / "christmas.md").read_bytes() == NEW
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_a_job_that_gives_way_to_a_busy_program_names_it(small: Library, language: Language) -> None:
+    desk = small.desk(lambda: User("lin", "admin"))
+    desk.keep([("christmas.md", NEW)])
+    small.gate.clear()
+    desk.check()
+    said = texts(page(small, "update", language))
+    assert translate("ui.job_gives_way", language, busiest="backup", cores="1.5") in said
+    small.gate.set()
+    done(small)
+    assert "backup" not in texts(page(small, "update", language))
 
 
 @pytest.mark.slow
