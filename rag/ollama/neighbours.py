@@ -13,6 +13,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from rag.priority import gives_way
+
 _SEEN_SECONDS = 4.0
 _GONE_SECONDS = 20.0
 _BUSY_CORES = 0.5
@@ -20,8 +22,7 @@ _QUIET_CORES = 0.25
 _SHARED_CORE = 0.25
 """So much of a core may be wanted by others before the model leaves it to them."""
 
-_SCHED_IDLE = 5  # sched(7)
-_GROUP, _USER, _SYSTEM, _START, _POLICY = 2, 11, 12, 19, 38  # proc_pid_stat(5), counted from the state
+_GROUP, _USER, _SYSTEM, _NICE, _START, _POLICY = 2, 11, 12, 16, 19, 38  # proc_pid_stat(5), counted from the state
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +115,6 @@ class NeighbourWatch:
                         int(fields[_GROUP]),
                         (int(fields[_USER]) + int(fields[_SYSTEM])) / ticks,
                         int(fields[_START]),
-                        int(fields[_POLICY]) == _SCHED_IDLE,
+                        gives_way(int(fields[_POLICY]), int(fields[_NICE])),
                     ),
                 )

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from rag.priority import MODEL_NICE, set_priority
+from rag.priority import MODEL_NICE, gives_way, set_priority
 
 _TOLD = """
 import os
@@ -38,7 +38,7 @@ def main():
 
 sys.exit(run_as_batch_work(main))
 """
-linux = pytest.mark.skipif(sys.platform != "linux", reason="autogroups and SCHED_IDLE are Linux's")
+linux = pytest.mark.skipif(sys.platform != "linux", reason="autogroups and SCHED_BATCH are Linux's")
 
 _PATIENCE_SECONDS = 120
 """Batch work waits for everybody else: beside busy programs it hears a signal late."""
@@ -93,10 +93,14 @@ def test_a_process_at_a_level_of_its_own_leaves_its_session_at_its_own() -> None
 
 @linux
 @pytest.mark.real
-def test_batch_work_runs_where_nobody_wants_the_processor() -> None:
+def test_batch_work_gives_way_without_standing_still() -> None:
     level, of_session, policy = _told("become_batch_work", "")
-    assert (level, policy) == ("19", str(os.SCHED_IDLE))
-    assert of_session in ("19", "none")
+    assert (level, policy) == ("5", str(os.SCHED_BATCH))
+    assert of_session in ("5", "none")
+    assert gives_way(os.SCHED_BATCH, 10)
+    assert gives_way(os.SCHED_IDLE, 0)
+    assert not gives_way(os.SCHED_BATCH, 0)
+    assert not gives_way(os.SCHED_OTHER, 10)  # its session has half of a core all the same
 
 
 def test_what_the_kernel_refuses_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,7 +117,7 @@ def _batch_work(seconds: float) -> "Iterator[subprocess.Popen[str]]":
     with subprocess.Popen([sys.executable, "-c", _BATCH, str(seconds)], stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
-            assert process.stdout.readline().split() == ["19", str(os.SCHED_IDLE), "True"]
+            assert process.stdout.readline().split() == ["5", str(os.SCHED_BATCH), "True"]
             yield process
         finally:
             process.kill()
