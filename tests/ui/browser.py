@@ -207,6 +207,11 @@ class Desk:
     def editor(self) -> Locator:
         return self.page.locator(".editor textarea")
 
+    def draft(self) -> str:
+        """Return the text in the reply editor, which is drawn after the answer's end is."""
+        expect(self.editor).to_be_visible()
+        return self.editor.input_value()
+
     def turn_id(self) -> str:
         return re.search(r"turn=([\w-]+)", self.page.url)[1]  # type: ignore[index]
 

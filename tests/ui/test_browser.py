@@ -165,7 +165,7 @@ def test_stop_keeps_what_was_written_and_retry_asks_again(open_desk: OpenDesk) -
     desk.reaches("stopped")
     expect(desk.page.locator(".answer")).to_contain_text("EUR 4.95")
     expect(desk.page.locator(".verdict")).to_have_text(translate("ui.stopped", "en"))
-    assert "EUR 4.95" in desk.editor.input_value()
+    assert "EUR 4.95" in desk.draft()
     desk.shoot("14-stopped")
     desk.prepare(question=question)
     desk.page.locator(".st-key-retry button").click()
@@ -235,7 +235,7 @@ def test_unsupported_words_can_be_taken_out_and_the_editor_keeps_changes_over_a_
     desk = open_desk("zh")
     desk.ask(desk.prepare(), "done")
     unsupported = WORDS["zh"].unsupported[0]
-    assert unsupported in desk.editor.input_value()
+    assert unsupported in desk.draft()
     desk.page.locator(".flag button").click()
     expect(desk.editor).not_to_have_value(re.compile(unsupported))
     desk.reload()

@@ -88,7 +88,7 @@ def test_a_refusal_shows_what_is_near_and_a_note_to_hand_over(open_desk: OpenDes
     expect(desk.page.locator(".verdict")).to_have_text(translate("ui.refused", language))
     expect(desk.evidence).to_have_attribute("data-passages", "3")
     expect(desk.page.locator(".evidence .note")).to_have_text(translate("ui.near_not_enough", language))
-    note = desk.editor.input_value()
+    note = desk.draft()
     assert question in note
     assert f"?turn={desk.turn_id()}" in note
     desk.shoot("08-refused")

@@ -24,11 +24,6 @@ def says(desk: Desk, text: str, *, held: bool = False) -> None:
     httpx.post(f"{desk.address}/scripted/write", json={"says": text, "held": held}).raise_for_status()
 
 
-def draft(desk: Desk) -> str:
-    expect(desk.editor).to_be_visible()
-    return desk.editor.input_value()
-
-
 @pytest.mark.parametrize("language", by_day("zh"))
 def test_a_draft_is_rewritten_as_it_stands_and_undone_with_the_keyboard(
     open_desk: OpenDesk, language: Language
@@ -38,7 +33,7 @@ def test_a_draft_is_rewritten_as_it_stands_and_undone_with_the_keyboard(
     own = {"en": " Kind regards, Lin", "zh": "祝您生活愉快！"}[language]
     desk.editor.press("Control+End")
     desk.page.keyboard.insert_text(own)
-    before = draft(desk)
+    before = desk.draft()
     assert before.endswith(own)
     says(desk, HELLO[language] + before, held=True)
     desk.page.keyboard.press("Alt+t")
@@ -49,7 +44,7 @@ def test_a_draft_is_rewritten_as_it_stands_and_undone_with_the_keyboard(
         translate("ui.writing_reply", language, wish=translate("ui.wish_friendlier", language))
     )
     expect(desk.page.locator(".editor .shorter")).to_have_attribute("aria-disabled", "true")
-    assert draft(desk) == before  # nothing half-written
+    assert desk.draft() == before  # nothing half-written
     desk.page.locator(".editor").scroll_into_view_if_needed()
     desk.shoot("17-rewriting")
 
@@ -70,13 +65,13 @@ def test_a_draft_is_rewritten_as_it_stands_and_undone_with_the_keyboard(
 def test_a_changed_fact_is_refused_and_stop_keeps_the_text(open_desk: OpenDesk, language: Language) -> None:
     desk = open_desk(language)
     desk.ask(desk.prepare(), "done")
-    before = draft(desk)
+    before = desk.draft()
     old, new = FIGURE[language]
     says(desk, before.replace(old, new))
     desk.page.keyboard.press("Alt+j")
     alert = desk.page.locator(".st-key-writing_refused")
     expect(alert).to_contain_text(re.compile(f"{old}.*{new}"))
-    assert draft(desk) == before
+    assert desk.draft() == before
     alert.scroll_into_view_if_needed()
     desk.shoot("19-rewriting-refused")
 
@@ -86,13 +81,13 @@ def test_a_changed_fact_is_refused_and_stop_keeps_the_text(open_desk: OpenDesk, 
     desk.settled()
     desk.page.keyboard.press("Alt+s")
     expect(alert).to_have_text(translate("ui.writing_stopped", language))
-    assert draft(desk) == before
+    assert desk.draft() == before
 
 
 def test_who_goes_on_writing_meanwhile_keeps_their_words(open_desk: OpenDesk) -> None:
     desk = open_desk("en")
     desk.ask(desk.prepare(), "done")
-    before = draft(desk)
+    before = desk.draft()
     says(desk, HELLO["en"] + before, held=True)
     desk.page.keyboard.press("Alt+j")
     expect(desk.page.locator(".st-key-stop_writing button")).to_be_visible()

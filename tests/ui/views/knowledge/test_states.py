@@ -54,6 +54,7 @@ def test_what_is_known_and_how_it_was_cut(open_page: OpenPage, language: Languag
     window.shoot("21-knowledge-article")
 
     window.page.locator(".st-key-kb_find input").fill("nothing is called this")
+    expect(window.page.locator(".st-key-kb_articles .empty")).to_be_visible()
     expect(window.page.locator(".st-key-kb_articles .empty")).to_have_text(translate("ui.kb_no_match", language))
     assert window.clipped_labels() == []
 

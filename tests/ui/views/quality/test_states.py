@@ -29,6 +29,7 @@ def _measure(window: Window) -> None:
 def test_runs_are_begun_watched_stopped_looked_at_and_compared(open_page: OpenPage, language: Language) -> None:
     window = open_page(language)
     page = window.page
+    expect(page.locator(".st-key-q_runs .empty")).to_be_visible()
     expect(page.locator(".st-key-q_runs .empty")).to_have_text(translate("ui.q_runs_none", language))
     window.shoot("40-quality-runs-empty")
 
@@ -74,7 +75,9 @@ def test_corrections_are_accepted_changed_and_rejected(open_page: OpenPage, lang
     rows.first.click()
     expect(page.locator(f".st-key-q_question_{OTHER[language]}")).to_be_visible()
     window.press("q_reject")
-    expect(page.locator(".st-key-q_corrections .empty")).to_have_text(translate("ui.q_corrections_none", language))
+    none_left = page.locator(".st-key-q_corrections .empty")
+    expect(none_left).to_be_visible()  # its words are there before, hidden
+    expect(none_left).to_have_text(translate("ui.q_corrections_none", language))
     window.settled()
     number = OTHER[language]
     assert window.audit() == [
