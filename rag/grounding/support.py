@@ -6,6 +6,7 @@ clause of these spans (``statements.contradicts``), and no number or denial in t
 (``contradiction.py``).
 """
 
+import math
 import re
 from collections.abc import Sequence
 
@@ -199,14 +200,14 @@ def _score(claim: Claim, spans: Sequence[QuotableSpan], context: Context) -> flo
 
 def _coverage(claim: Claim, spans: Sequence[QuotableSpan]) -> float:
     """Return the weighted share in [0, 1] of the claim's words that the spans contain."""
-    total = sum(claim.weights.values())
+    total = math.fsum(claim.weights.values())  # whatever the order of the words
     if total == 0:
         return 0.0
     own = frozenset[str]().union(*(span.own.words for span in spans))
     around = frozenset[str]().union(*(span.around.words for span in spans))
     if claim.weights.keys().isdisjoint(own) and claim.weights.keys().isdisjoint(around):
         return 0.0
-    covered = sum(
+    covered = math.fsum(
         weight * (1.0 if word in own else _AROUND_WEIGHT if word in around else 0.0)
         for word, weight in claim.weights.items()
     )

@@ -68,7 +68,7 @@ _SAME_SENSE = (
     (
         re.compile(
             r"\b(?:no|without(?: an?y?)?|at no)(?: extra| additional| further)* (?:charge|cost|fee)s?\b"
-            r"|\bfree of charge\b"
+            r"|\bfree of charge\b|\bfor nothing\b"
         ),
         " free ",
     ),
@@ -90,7 +90,7 @@ _WITHOUT = re.compile(r"without\b")
 _ASIDE = re.compile(r"\s*+(?:if|when|without|because)\b|\s*+(?:如果|假如|要是|若|当)", re.IGNORECASE)
 _CONDITION = re.compile(
     r"\s*+(?:(?:only |even )?if|in case|in the event|provided|as long as)\b"
-    r"|\s*+(?:但|则|而)?(?:如果|如(?:因|遇|有|需)|假如|要是|倘若?|若|只要|一旦)|.*的话\s*+\Z",
+    r"|\s*+(?:但|则|而)?(?:如(?![下上图此何今同期实意常])|假如|要是|倘若?|若|只要|一旦)|.*的话\s*+\Z",
     re.IGNORECASE,
 )
 _NAME = re.compile(r"(?<![A-Za-z])(?<![.?!:] )[A-Z][A-Za-z]{2,}(?![A-Za-z])")

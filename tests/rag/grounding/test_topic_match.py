@@ -2,11 +2,15 @@
 
 from dataclasses import replace
 from datetime import date
+from itertools import permutations
 
 import pytest
 
 from rag.grounding.citations import ground
+from rag.grounding.claims import Claim, Context, quotable_spans
+from rag.grounding.support import supporting_spans
 from rag.schema import Evidence, TextSpan
+from rag.text.statements import read_statement
 
 _SHIPPING = """| Region | Bike | Battery alone | Delivery time |
 | --- | --- | --- | --- |
@@ -110,6 +114,15 @@ def test_the_same_in_chinese(text: str, question: str, right: str, wrong: str) -
 def test_a_condition_that_the_question_meets_is_not_dropped() -> None:
     assert _is_supported("The label to Norway is free.", _FAULTY, "My kettle is faulty, what is the label to Norway?")
     assert _is_supported("挪威寄回的面单免费。", _FAULTY_ZH, "商品有质量问题，从挪威寄回，面单多少钱？", "zh")
+
+
+def test_the_order_in_which_words_are_counted_decides_nothing() -> None:
+    question = "商品有质量问题，从挪威寄回，面单多少钱？"
+    passage = _passage(_FAULTY_ZH, "zh")
+    context = Context([passage], list(quotable_spans(passage, 0)), read_statement(question))
+    claim = Claim.read("挪威寄回的面单免费。", question)
+    orders = [replace(claim, weights=dict(order)) for order in permutations(claim.weights.items())]
+    assert len({tuple(span.text for span in supporting_spans(order, context)) for order in orders}) == 1
 
 
 def test_a_code_that_is_asked_for_is_found_in_the_other_language() -> None:
