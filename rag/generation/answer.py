@@ -3,7 +3,8 @@
 Before the model writes, it may be asked whether the passages hold the answer (``answerability.py``); if that is
 improbable, the answer is a refusal.  So it is if the reply says that they do not.  Unsupported sentences are marked, or
 removed if a passage holds instructions to the model; ``output_filter.py`` removes other sentences from any reply.  A
-part of the question that no supported sentence answers is named (``answered_parts.py``).
+part of the question that no supported sentence answers is asked again by itself, and named if that brings nothing
+(``answered_parts.py``).
 
 A reply without any support is invented or obeys somebody's injected instruction, so it is never passed on; nor is a
 reply that repeats the question.  The model gets a second attempt, in which it quotes the documents before it concludes,
@@ -23,10 +24,10 @@ from collections.abc import Generator as GeneratorObject
 from contextlib import closing
 from dataclasses import dataclass, replace
 
-from rag.errors import AnswerCancelled
+from rag.errors import AnswerCancelled, AnswerdeskError
 from rag.evidence.quotation import quoted_citations, quoted_text
 from rag.generation.answerability import AnswerabilityFit, judge_answerable
-from rag.generation.guard import Budget, GuardedReply, guard_reply
+from rag.generation.guard import Budget, GuardedReply, add_counts, guard_reply
 from rag.generation.output_filter import filter_output, recites_passages, without_preamble, without_spans
 from rag.generation.prompt import build_messages, reply_prompt
 from rag.generation.refusal import refusal_text, unanswered_parts_text
@@ -56,6 +57,7 @@ from rag.schema import (
 from rag.settings import Settings
 from rag.text.language import is_certainly_not_in, third_language_after
 from rag.text.markup import without_descriptions
+from rag.text.questions import expected_value
 from rag.text.statements import read_statement
 from rag.text.translated_figures import figures_in_english
 from rag.tracing import Trace
@@ -199,6 +201,7 @@ def generate_answer(
         second = _quoting_reply(request, generator, messages, budget)
         if second is not None:
             guarded, reply = replace(second, thinking=guarded.thinking), _check_reply(request, second.text)
+    guarded, reply = yield from _with_open_part(request, generator, guarded, reply, not_said, budget, clock)
     clock.record(request.trace)
     answer = _answer_from_reply(request, reply, replace(author, thinking=guarded.thinking))
     left_open = tuple(part for part in _question_parts(request) if part in reply.unanswered or part in not_said)
@@ -313,6 +316,50 @@ def _stream_quotation(reply: Iterator[GeneratedThinking | GeneratedText | Guarde
             yield part.text
         if is_closed(text):
             return
+
+
+def _with_open_part(
+    request: AnswerRequest,
+    generator: Generator,
+    guarded: GuardedReply,
+    reply: "_Reply",
+    not_said: Sequence[str],
+    budget: Budget,
+    clock: GenerationClock,
+) -> GeneratorObject[Event, None, tuple[GuardedReply, "_Reply"]]:
+    """Ask by itself for the first figure that a reply leaves open, and return the reply with what is supported of that.
+
+    Asked two things, a small model answers one.  The passages are in its prefix cache.  Parts that the passages
+    probably lack (``not_said``) are not asked for, nor those without a figure: of these two in five got an answer to
+    something else (docs/measurements.md).
+    """
+    parts = _question_parts(request)
+    left_open = [part for part in reply.unanswered if part not in not_said and expected_value(part) is not None]
+    # A reply that was shortened has tried, and invented something.
+    if reply.stopped_by or not left_open or len(reply.unanswered) == len(parts) or request.third_language:
+        return guarded, reply
+    part = left_open[0]
+    others = " ".join(other for other in parts if other != part)
+    asked = replace(request, question=part, previous=others, think=False)
+    messages = build_messages(part, request.evidence, request.language, others)
+    yield AnswerDelta("\n\n")
+    try:
+        more = yield from _stream_reply(asked, generator, messages, budget, clock)
+    except AnswerCancelled:
+        raise
+    except AnswerdeskError:  # what was written is an answer all the same
+        return guarded, reply
+    added = _supported_sentences(asked, more.text)
+    whole = _check_reply(request, f"{reply.text}\n\n{added}") if added else reply
+    text, counts = f"{guarded.text}\n\n{more.text}", add_counts(guarded.finished, more.finished)
+    guarded = replace(guarded, text=text, finished=counts)
+    return guarded, reply if whole.refused or part in whole.unanswered else whole
+
+
+def _supported_sentences(request: AnswerRequest, text: str) -> str:
+    """Return the supported sentences of a reply; empty if it is refused or none of them answers."""
+    reply = _check_reply(request, text)
+    return "" if reply.refused or reply.unanswered else without_spans(reply.text, reply.grounding.unsupported)
 
 
 @dataclass(frozen=True, slots=True)

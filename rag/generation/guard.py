@@ -99,7 +99,7 @@ def guard_reply(
             prompt.append(Message("assistant", opening, thinking=closed_thought))
         call = _Call(generator, prompt, think=think, wanted=None if insisted else language, budget=budget)
         raw = yield from call.run()
-        total = _add_counts(total, raw.finished)
+        total = add_counts(total, raw.finished)
         thought = thought or raw.thinking.strip()
         if raw.end is _End.WRONG_LANGUAGE:
             insisted, think, closed_thought, opening = True, False, thought, ""
@@ -244,7 +244,8 @@ def _trimmed(raw: _RawReply) -> str:
     return text[:end] if end else text[:repeats_from].rstrip()
 
 
-def _add_counts(total: GenerationFinished, more: GenerationFinished) -> GenerationFinished:
+def add_counts(total: GenerationFinished, more: GenerationFinished) -> GenerationFinished:
+    """Return the sums of two calls' tokens and times, and the reason why the second ended."""
     return replace(
         total,
         prompt_tokens=total.prompt_tokens + more.prompt_tokens,

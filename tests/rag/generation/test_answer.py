@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from rag.errors import ModelTooSlow
 from rag.generation.answer import (
     AnswerRequest,
     conclusion,
@@ -77,6 +78,37 @@ def test_what_is_said_not_to_be_found_is_not_made_up_beside_it() -> None:
     answer = answered(saying(said), "How many years of warranty does a kettle have? What does the courier cost?")
     assert answer.answer.text.startswith(f"{OTHER} Not found in the documents: “What does the courier cost”.")
     assert "12" not in answer.answer.text
+
+
+TWO_THINGS = "How many years of warranty does a kettle have? What does the courier cost?"
+COURIER = "The courier costs USD 12."
+BOTH = f"{OTHER} {COURIER}"
+WITH_COURIER = replace(PASSAGE, text=BOTH, end=len(BOTH), focus_end=len(BOTH), sent=(TextSpan(0, len(BOTH)),))
+
+
+def test_a_figure_that_the_reply_leaves_open_is_asked_for_by_itself() -> None:
+    generator = saying(OTHER, f"{COURIER} We have many shops on the moon.")
+    completed = answered(generator, TWO_THINGS, evidence=WITH_COURIER)
+    assert completed.answer.text == f"{OTHER}\n\n{COURIER}"  # of the second reply what is supported
+    assert completed.answer.left_open == ()
+    assert [citation.quote for citation in completed.answer.citations] == [OTHER, COURIER]
+    asked = generator.calls[1][-1].content
+    assert "Earlier question, already answered: How many years of warranty does a kettle have" in asked
+    assert "Question: What does the courier cost" in asked
+
+
+@pytest.mark.parametrize("further", ["The courier costs USD 99.", "The documents do not say.", ""])
+def test_a_second_reply_that_brings_nothing_leaves_the_first(further: str) -> None:
+    def script(messages: Sequence[Message]) -> list[GenerationPart | Exception]:
+        if len(generator.calls) == 1:
+            return [GeneratedText(OTHER)]
+        return [GeneratedText(further)] if further else [ModelTooSlow(seconds=30)]
+
+    generator = Continuing(script)
+    answer = answered(generator, TWO_THINGS, evidence=WITH_COURIER).answer
+    assert answer.text.startswith(f"{OTHER} Not found in the documents: “What does the courier cost”.")
+    assert answer.left_open == ("What does the courier cost",)
+    assert len(generator.calls) == 2
 
 
 def test_a_conclusion_from_a_true_quotation_stands() -> None:
