@@ -58,6 +58,7 @@ from rag.settings import Settings
 from rag.text.language import is_certainly_not_in, third_language_after
 from rag.text.markup import without_descriptions
 from rag.text.questions import expected_value
+from rag.text.sentences import split_sentences
 from rag.text.statements import read_statement
 from rag.text.translated_figures import figures_in_english
 from rag.tracing import Trace
@@ -349,17 +350,27 @@ def _with_open_part(
         raise
     except AnswerdeskError:  # what was written is an answer all the same
         return guarded, reply
-    added = _supported_sentences(asked, more.text)
+    added = _added_sentences(asked, more.text, reply)
     whole = _check_reply(request, f"{reply.text}\n\n{added}") if added else reply
     text, counts = f"{guarded.text}\n\n{more.text}", add_counts(guarded.finished, more.finished)
     guarded = replace(guarded, text=text, finished=counts)
     return guarded, reply if whole.refused or part in whole.unanswered else whole
 
 
-def _supported_sentences(request: AnswerRequest, text: str) -> str:
-    """Return the supported sentences of a reply; empty if it is refused or none of them answers."""
-    reply = _check_reply(request, text)
-    return "" if reply.refused or reply.unanswered else without_spans(reply.text, reply.grounding.unsupported)
+def _added_sentences(request: AnswerRequest, text: str, before: "_Reply") -> str:
+    """Return the supported sentences that give a figure which the reply ``before`` lacks; empty if none answers."""
+    reply, value = _check_reply(request, text), expected_value(request.question)
+    if reply.refused or reply.unanswered or value is None:
+        return ""
+    said = without_spans(before.text, before.grounding.unsupported)
+    known = read_statement(said).quantities
+
+    def adds_nothing(span: TextSpan) -> bool:
+        sentence = reply.text[span.start : span.end]
+        is_known = read_statement(sentence).quantities <= known and not value.is_given_in_words(sentence)
+        return is_known or span in reply.grounding.unsupported
+
+    return without_spans(reply.text, list(filter(adds_nothing, split_sentences(reply.text))))
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,13 @@ _RESTRICTS = re.compile(
     r"|[仅只除拒停禁闭消失缺少无非止另别过错异限]|以外|之前|才",
 )  # for small letters: to fold each one takes three times as long
 
+_RANGE = re.compile(
+    r"(?<![\d.:/-])(?P<low>\d{1,6}(?:\.\d{1,3})?) ?(?:[-–—~～至到]|to) ?(?P<high>\d{1,6}(?:\.\d{1,3})?)(?![\d:/-]|\.\d)"
+)
+_FROM_THERE_ON = re.compile(
+    r"\b(?:at least|from|minimum|earliest|between|or more|starts?|over)\b|最[快少低早]|至少|起|以上|从"
+)
+
 
 def supporting_spans(claim: Claim, context: Context) -> list[QuotableSpan]:
     """Return the one to three spans that support the claim, best first; none if it is unsupported.
@@ -75,7 +82,7 @@ def supporting_spans(claim: Claim, context: Context) -> list[QuotableSpan]:
         chosen = more
     if _has_nearer_value(claim, chosen, fitting) or _lacks_its_code(claim, chosen, context):
         return []
-    if _drops_condition(claim, chosen, near, context):
+    if _drops_condition(claim, chosen, near, context) or _takes_lower_end(claim, chosen):
         return []
     return chosen if _suffice(claim, chosen, context) else []
 
@@ -123,6 +130,21 @@ def _lacks_its_code(claim: Claim, chosen: Sequence[QuotableSpan], context: Conte
     codes = {code for span in chosen for code in (*span.own.codes, *span.around.codes)}
     named = claim.statement.codes
     return bool(named) and not named & codes and any(named & span.own.codes for span in context.spans)
+
+
+def _takes_lower_end(claim: Claim, chosen: Sequence[QuotableSpan]) -> bool:
+    """Tell whether a claim gives only the lower end of a range as the value: 3 days of "3-7 days"."""
+    values = {quantity.value for quantity in claim.statement.quantities}
+    if not values or _FROM_THERE_ON.search(claim.text.lower()):
+        return False
+    ranges = [(*match.groups(), span.text) for span in chosen for match in _RANGE.finditer(span.text)]
+    return any(
+        float(low) < float(high)
+        and low in values
+        and high not in values
+        and len(re.findall(rf"(?<![\d.]){re.escape(low)}(?![\d.])", text)) == 1  # nowhere else as a value of its own
+        for low, high, text in ranges
+    )
 
 
 def _drops_condition(

@@ -97,6 +97,11 @@ def test_a_figure_that_the_reply_leaves_open_is_asked_for_by_itself() -> None:
     assert "Question: What does the courier cost" in asked
 
 
+def test_what_was_said_is_not_said_again() -> None:
+    completed = answered(saying(OTHER, BOTH), TWO_THINGS, evidence=WITH_COURIER)
+    assert completed.answer.text == f"{OTHER}\n\n{COURIER}"
+
+
 @pytest.mark.parametrize("further", ["The courier costs USD 99.", "The documents do not say.", ""])
 def test_a_second_reply_that_brings_nothing_leaves_the_first(further: str) -> None:
     def script(messages: Sequence[Message]) -> list[GenerationPart | Exception]:

@@ -46,6 +46,14 @@ _LABELS_ZH = """| 寄回地 | 面单 |
 | 挪威、瑞士 | 自行联系承运商并付费 |"""
 _FAULTY = f"{_LABELS}\n\nIf the item is faulty, the label is free from every country."
 _FAULTY_ZH = f"{_LABELS_ZH}\n\n如商品有质量问题，各国寄回的面单均免费。"
+_REFUNDS = """| Paid by | Refund takes |
+| --- | --- |
+| Credit card | 3–7 working days |
+| PayPal | 1 working day |"""
+_REFUNDS_ZH = """| 付款方式 | 到账时间 |
+| --- | --- |
+| 信用卡 | 3–7 个工作日 |
+| 微信支付 | 1 个工作日内 |"""
 _TYRES = "65 psi for the Kestrel, 80 psi for the Heron Cargo."
 _TRACKING = "## Theft tracking\n\nIt works in the EU, Switzerland and the UK, not in China."
 _GOODWILL = "Agents may grant up to EUR 80 of goodwill without asking."
@@ -85,6 +93,10 @@ def _is_supported(sentence: str, text: str, question: str, language: str = "en")
         (_FAULTY, "What is the label to Norway?", "If it is faulty, the label is free.", "The label is free."),
         (_TYRES, "Pressure of the Heron?", "The pressure of the Heron Cargo is 80 psi.",
          "The pressure of the Heron Cargo is 65 psi."),
+        (_REFUNDS, "When is a refund on a credit card?", "A credit card takes 3-7 working days.",
+         "A credit card takes 3 working days."),
+        (_REFUNDS, "When is a refund on a credit card?", "A credit card takes at least 3 working days.",
+         "The refund on a credit card: 3 working days."),
         (_TRACKING, "Does tracking work in China?", "Tracking does not work in China.", "Tracking works in China."),
         (_GOODWILL, "How much goodwill?", "Agents may grant up to EUR 80.", "Agents may not grant EUR 80 of goodwill."),
         (_STORAGE, "How full?", "Store the battery at 40 to 60 %.", "Do not store the battery at 40 to 60 %."),
@@ -102,6 +114,9 @@ def test_what_is_said_of_the_one_is_not_said_of_the_other(text: str, question: s
         (_LABELS_ZH, "面单多少钱？", "欧盟国家的面单 4.95 欧元，从退款中扣除。",
          "挪威的面单 4.95 欧元，从退款中扣除。"),
         (_FAULTY_ZH, "面单多少钱？", "如商品有质量问题，挪威寄回的面单免费。", "因此挪威寄回的面单免费。"),
+        (_REFUNDS_ZH, "信用卡退款多久？", "信用卡退款要 3–7 个工作日。", "信用卡退款要 3 个工作日。"),
+        (_REFUNDS_ZH, "信用卡退款多久？", "信用卡退款最快 3 个工作日。", "信用卡：3 个工作日。"),
+        (_REFUNDS_ZH, "信用卡退款多久？", "信用卡退款最晚 7 个工作日到账。", "信用卡退款要 5 个工作日。"),
         (_SHOPS, "苏州可以试骑吗？", "苏州仓库不接待试骑。", "苏州仓库可以试骑。"),
         (_SHOPS, "北京有门店吗？", "上海门店周一至周日营业。", "北京有门店。"),
     ],
