@@ -45,7 +45,7 @@ _RESTRICTS = re.compile(
 )  # for small letters: to fold each one takes three times as long
 
 _RANGE = re.compile(
-    r"(?<![\d.:/-])(?P<low>\d{1,6}(?:\.\d{1,3})?) ?(?:[-–—~～至到]|to) ?(?P<high>\d{1,6}(?:\.\d{1,3})?)(?![\d:/-]|\.\d)"
+    r"(?<![\d.:/-])(\d{1,6}(?:\.\d{1,3})?) ?(?:[-–—~～至到]|to) ?(\d{1,6}(?:\.\d{1,3})?)(?![\d:/-]|\.\d)"
 )
 _FROM_THERE_ON = re.compile(
     r"\b(?:at least|from|minimum|earliest|between|or more|starts?|over)\b|最[快少低早]|至少|起|以上|从"
@@ -150,7 +150,7 @@ def _takes_lower_end(claim: Claim, chosen: Sequence[QuotableSpan]) -> bool:
 def _drops_condition(
     claim: Claim, chosen: Sequence[QuotableSpan], near: Sequence[QuotableSpan], context: Context
 ) -> bool:
-    """Tell whether a claim makes a conditional rule for everyone one without a condition for a name with its own row.
+    """Tell whether a claim leaves out the condition of a rule, and names something that has a row of its own.
 
     "If it is faulty, the label is free from every country" is not "The label to Norway is free" while a row is about
     Norway, unless the claim or the question says that the item is faulty.

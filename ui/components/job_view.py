@@ -95,7 +95,7 @@ def show_failure(failure: Failure | AnswerdeskError, language: Language, sentenc
 def draw_running(context: PageContext, job: Job, now: Callable[[], Job | None], draw: Callable[[Job], None]) -> None:
     """Draw a job that runs, below its heading; ``draw`` draws its progress, again and again.
 
-    A job gives way to other programs, so beside a busy one it may stand still: then the program is named.
+    A job gives way to other programs, so beside a busy one it takes longer: then the program is named.
     """
     st.caption(as_markdown(start_words(job, context)))
 
