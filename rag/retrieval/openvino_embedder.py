@@ -6,6 +6,7 @@ are embedded together, to minimize padding.
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
@@ -199,15 +200,25 @@ class _Engine:
         return request
 
     def _compiled(self) -> ov.CompiledModel:
+        """Return the model, compiled by a thread that ends with that.
+
+        OpenVINO's CPU plugin gives the thread that loads it a stack for signals, and takes it away with the plugin.  A
+        second plugin restores that of the first, which is gone by then, and the next Ctrl-C ended the process with a
+        segmentation fault.
+        """
         with self._lock:
             if self._model is None:
-                core = ov.Core()
-                # of what is not in 8 bits; in 16, where the CPU multiplies these, attention takes a third less time
-                halved = self._may_halve and "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-                options = {
-                    **self._options,
-                    "INFERENCE_PRECISION_HINT": "bf16" if halved else "f32",
-                    "DYNAMIC_QUANTIZATION_GROUP_SIZE": _ACTIVATIONS_PER_SCALE,
-                }
-                self._model = core.compile_model(self._path, "CPU", options)
+                with ThreadPoolExecutor(1, "embedder") as loader:
+                    self._model = loader.submit(self._compile).result()
             return self._model
+
+    def _compile(self) -> ov.CompiledModel:
+        core = ov.Core()
+        # of what is not in 8 bits; in 16, where the CPU multiplies these, attention takes a third less time
+        halved = self._may_halve and "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        options = {
+            **self._options,
+            "INFERENCE_PRECISION_HINT": "bf16" if halved else "f32",
+            "DYNAMIC_QUANTIZATION_GROUP_SIZE": _ACTIVATIONS_PER_SCALE,
+        }
+        return core.compile_model(self._path, "CPU", options)

@@ -209,3 +209,28 @@ def test_half_a_folder_is_no_embedder(tmp_path: Path) -> None:
     (folder / OPENVINO_MODEL).rename(folder / "model.xml")  # an older program's graph
     with pytest.raises(EmbedderMissing):
         read_identity(folder)
+
+
+INTERRUPTED = """
+import gc, os, signal, time
+from rag.retrieval.embedder import open_embedder
+from rag.settings import Settings
+first, second = open_embedder(Settings(embedder="auto")), open_embedder(Settings(embedder="auto"))
+for one in (first, second):
+    one.embed_queries(["a"])
+del first, one
+gc.collect()
+del second
+gc.collect()
+try:
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(5)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+@pytest.mark.real
+def test_ctrl_c_after_two_embedders_were_loaded_and_left_is_no_crash() -> None:
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "interrupted\n"), done.stderr
