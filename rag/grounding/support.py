@@ -15,7 +15,7 @@ from rag.grounding.contradiction import has_mismatch
 from rag.grounding.topic_match import is_same_subject
 from rag.schema import Language
 from rag.text.quantities import MEASURES, Quantity, counted_numbers, units_named
-from rag.text.statements import contradicts, stated_figures
+from rag.text.statements import contradicts, read_statement, stated_figures
 
 # Fitted on tests/support/labelled_sentences.jsonl.
 _WORDS_ENOUGH = 0.5
@@ -47,6 +47,7 @@ _RESTRICTS = re.compile(
 _RANGE = re.compile(
     r"(?<![\d.:/-])(\d{1,6}(?:\.\d{1,3})?) ?(?:[-–—~～至到]|to) ?(\d{1,6}(?:\.\d{1,3})?)(?![\d:/-]|\.\d)"
 )
+_PARTS = re.compile(r"[,;，；](?!\d)|\b(?:and|but|while)\b|而且|并且|同时")
 _FROM_THERE_ON = re.compile(
     r"\b(?:at least|from|minimum|earliest|between|or more|starts?|over)\b|最[快少低早]|至少|起|以上|从"
 )
@@ -83,6 +84,8 @@ def supporting_spans(claim: Claim, context: Context) -> list[QuotableSpan]:
     if _has_nearer_value(claim, chosen, fitting) or _lacks_its_code(claim, chosen, context):
         return []
     if _drops_condition(claim, chosen, near, context) or _takes_lower_end(claim, chosen):
+        return []
+    if _gives_figure_to_another(claim, chosen, context):
         return []
     return chosen if _suffice(claim, chosen, context) else []
 
@@ -130,6 +133,26 @@ def _lacks_its_code(claim: Claim, chosen: Sequence[QuotableSpan], context: Conte
     codes = {code for span in chosen for code in (*span.own.codes, *span.around.codes)}
     named = claim.statement.codes
     return bool(named) and not named & codes and any(named & span.own.codes for span in context.spans)
+
+
+def _gives_figure_to_another(claim: Claim, chosen: Sequence[QuotableSpan], context: Context) -> bool:
+    """Tell whether one of several parts with figures has no word of what is cited, while another part has.
+
+    "Delivery to Austria costs EUR 5.50 and you have 3-4 days to return a kettle" is not of the row of Austria, which
+    says nothing of kettles.
+    """
+    if any(_language(span, context) != claim.language for span in chosen):
+        return False
+    parts = [read_statement(part) for part in _PARTS.split(claim.text)]
+    askers = context.question.quantities  # the customer has 20 days: no passage need say so
+    with_figures = [
+        part.words
+        for part in parts
+        if len(part.words) >= _ALIKE_WORDS
+        and not all(any(figure.agrees_with(own) for own in askers) for figure in part.quantities)
+    ]
+    cited = frozenset(word for span in chosen for word in (*span.own.words, *span.around.words))
+    return len(with_figures) > 1 and any(words.isdisjoint(cited) for words in with_figures)
 
 
 def _takes_lower_end(claim: Claim, chosen: Sequence[QuotableSpan]) -> bool:
