@@ -47,7 +47,7 @@ _RESTRICTS = re.compile(
 _RANGE = re.compile(
     r"(?<![\d.:/-])(\d{1,6}(?:\.\d{1,3})?) ?(?:[-–—~～至到]|to) ?(\d{1,6}(?:\.\d{1,3})?)(?![\d:/-]|\.\d)"
 )
-_PARTS = re.compile(r"[,;，；](?!\d)|\b(?:and|but|while)\b|而且|并且|同时")
+_JOINTS = re.compile(r"[,;，；](?!\d)|\b(?:and|but|while)\b|而且|并且|同时")
 _FROM_THERE_ON = re.compile(
     r"\b(?:at least|from|minimum|earliest|between|or more|starts?|over)\b|最[快少低早]|至少|起|以上|从"
 )
@@ -143,7 +143,7 @@ def _gives_figure_to_another(claim: Claim, chosen: Sequence[QuotableSpan], conte
     """
     if any(_language(span, context) != claim.language for span in chosen):
         return False
-    parts = [read_statement(part) for part in _PARTS.split(claim.text)]
+    parts = [read_statement(part) for part in _JOINTS.split(claim.text)]
     askers = context.question.quantities  # the customer has 20 days: no passage need say so
     with_figures = [
         part.words

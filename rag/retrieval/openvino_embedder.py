@@ -200,7 +200,7 @@ class _Engine:
         return request
 
     def _compiled(self) -> ov.CompiledModel:
-        """Return the model, compiled by a thread that ends with that.
+        """Return the model, which a thread of its own has compiled.
 
         OpenVINO's CPU plugin gives the thread that loads it a stack for signals, and takes it away with the plugin.  A
         second plugin restores that of the first, which is gone by then, and the next Ctrl-C ended the process with a
