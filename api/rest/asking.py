@@ -120,11 +120,17 @@ def _turn_routes(router: APIRouter, access: Access) -> None:
         team: Annotated[bool, Query(description="also those of others; needs the right turns:read")] = False,
         containing: Annotated[str, Query(max_length=200)] = "",
         limit: Annotated[int, Query(ge=1, le=200)] = 30,
-        offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
+        before: Annotated[
+            str, Query(max_length=64, description="turn_id of the last one listed; questions asked later shift nothing")
+        ] = "",
+        offset: Annotated[int, Query(ge=0, le=1_000_000, description="slower the larger it is")] = 0,
     ) -> TurnList:
         if team:
             caller.require("turns:read")
-        found = access.questions(caller).turns.history(limit, offset, team=team, containing=containing)
+        questions = access.questions(caller)
+        if before:
+            questions.snapshot(before)  # 404 for what the caller may not see
+        found = questions.turns.history(limit, offset, before=before, team=team, containing=containing)
         return TurnList(turns=[TurnLine.model_validate(one) for one in found])
 
     @router.get("/turns/{turn_id}", summary="A question and what became of it")

@@ -135,16 +135,20 @@ def _read(
     works: dict[str, list[Pair]] = {}
     for _ in range(pages):
         offset, number = chance.randrange(max(1, len(turns) - _PAGE_TURNS)), chance.randrange(len(turns))
-        seconds = [_page_seconds(store, turns[number][one].turn_id, offset, number) for one, store in enumerate(stores)]
+        seconds = [
+            _page_seconds(store, turns[-1 - offset][one].turn_id, turns[number][one].turn_id, offset, number)
+            for one, store in enumerate(stores)
+        ]
         for work in seconds[0]:
             works.setdefault(work, []).append((seconds[0][work], seconds[1][work]))
         told()
     return [_times(work, pairs) for work, pairs in works.items()]
 
 
-def _page_seconds(store: TurnStore, turn_id: str, offset: int, number: int) -> dict[str, float]:
+def _page_seconds(store: TurnStore, before: str, turn_id: str, offset: int, number: int) -> dict[str, float]:
     calls: dict[str, Callable[[], object]] = {
-        "page of the history": lambda: store.list(None, limit=_PAGE_TURNS, offset=offset),
+        "page of the history": lambda: store.list(None, limit=_PAGE_TURNS, before=before),
+        "the same by an offset": lambda: store.list(None, limit=_PAGE_TURNS, offset=offset),
         "page of one's own": lambda: store.list(_person(number), limit=_PAGE_TURNS),
         "search": lambda: store.list(None, limit=_PAGE_TURNS, containing=f"MODEL {number}?"),
         "open a turn": lambda: store.get(turn_id),

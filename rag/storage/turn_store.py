@@ -325,11 +325,14 @@ class TurnStore(SharedStore):
         *,
         limit: int = 30,
         offset: int = 0,
+        before: str = "",
         knowledge_bases: Collection[str] | None = None,
         containing: str = "",
     ) -> tuple[ListedTurn, ...]:
         """Return turns, newest first: of a session (None: of all), of some knowledge bases (None: of all).
 
+        ``before`` is the ID of a turn: only older ones are listed, and none if it is unknown.  A page that begins there
+        costs the same anywhere in the history; one that begins at an ``offset`` skips all turns before it.
         ``containing`` is text that the question must hold, in any case of its ASCII letters.
         """
         of_bases, values = one_of_condition("knowledge_base", knowledge_bases)
@@ -338,6 +341,8 @@ class TurnStore(SharedStore):
             conditions.append("session = :session")
         if containing:
             conditions.append("instr(lower(question), lower(:text)) > 0")
+        if before:
+            conditions.append("turn_number < (SELECT turn_number FROM turn WHERE turn_id = :before)")
         where, first = " AND ".join(conditions), ""
         if offset:  # to skip numbers, which an index has, costs a server a third of skipping turns
             first = (
@@ -350,7 +355,7 @@ class TurnStore(SharedStore):
         rows = self._database.rows(
             "SELECT turn_id, session, created_at, substr(question, 1, :characters) AS question, language, state "
             f"FROM turn WHERE {where}{first} ORDER BY turn_number DESC LIMIT {':limit' if several else int(limit)}",
-            {"session": session, "text": containing, "limit": limit, "offset": offset}
+            {"session": session, "text": containing, "before": before, "limit": limit, "offset": offset}
             | {"characters": _LISTED_CHARACTERS, **values},
         )
         return tuple(

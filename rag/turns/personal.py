@@ -96,11 +96,12 @@ class PersonalTurns:
         self._turns.cancel(turn_id)
 
     def history(
-        self, limit: int = 30, offset: int = 0, *, team: bool = False, containing: str = ""
+        self, limit: int = 30, offset: int = 0, *, before: str = "", team: bool = False, containing: str = ""
     ) -> tuple[TurnSummary, ...]:
         """Return one's own turns, newest first; with ``team`` a lead's colleagues' as well.
 
-        Turns of knowledge bases that one may not use (any more) are left out.  Raises ``NotPermitted``.
+        Turns of knowledge bases that one may not use (any more) are left out.  ``before`` is the ID of a turn: older
+        ones are listed.  Raises ``NotPermitted``.
         """
         user = self._who()
         if team:
@@ -108,7 +109,7 @@ class PersonalTurns:
         sees_all = user.scopes is None and user.audience == "internal"
         bases = None if sees_all else self._bases.names_for(user)
         return self._turns.history(
-            None if team else user.name, limit, offset, knowledge_bases=bases, containing=containing
+            None if team else user.name, limit, offset, before=before, knowledge_bases=bases, containing=containing
         )
 
     def judge(self, turn_id: str, *, useful: bool, reason: FeedbackReason | None = None) -> None:

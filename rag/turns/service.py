@@ -257,13 +257,14 @@ class TurnService:
         limit: int = 30,
         offset: int = 0,
         *,
+        before: str = "",
         knowledge_bases: Collection[str] | None = None,
         containing: str = "",
     ) -> tuple[TurnSummary, ...]:
-        """Return turns, newest first: of a session (None: of all), of some knowledge bases (None: of all)."""
+        """Return turns, newest first, as ``TurnStore.list`` does."""
         rows = []
         for record in self._store.list(
-            session, limit=limit, offset=offset, knowledge_bases=knowledge_bases, containing=containing
+            session, limit=limit, offset=offset, before=before, knowledge_bases=knowledge_bases, containing=containing
         ):
             live = self._live.get(record.turn_id)
             state: TurnState = live.snapshot.state if live is not None else record.state

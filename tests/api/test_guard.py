@@ -184,8 +184,10 @@ def test_another_keys_turns_are_out_of_reach_without_the_right(api: OfflineServe
         assert stranger.get(f"/api/v1/turns/{turn_id}").status_code == 404
         assert stranger.post(f"/api/v1/turns/{turn_id}/stop").status_code == 404
         assert stranger.get("/api/v1/turns?team=true").status_code == 403
+        assert stranger.get(f"/api/v1/turns?before={turn_id}").status_code == 404
     with api.client(api.key("ask", "turns:read")) as lead:
         assert lead.get(f"/api/v1/turns/{turn_id}").status_code == 200
+        assert lead.get(f"/api/v1/turns?team=true&before={turn_id}").status_code == 200
 
 
 def test_pages_of_others_and_other_names_are_refused(api: OfflineServer, tmp_path: Path) -> None:

@@ -50,6 +50,9 @@ def test_an_answer_comes_whole_with_its_evidence(http: httpx.Client) -> None:
     assert http.get(f"/api/v1/turns/{answer['turn_id']}").json()["text"] == SENTENCE
     listed = http.get("/api/v1/turns", params={"containing": "send an item back"}).json()["turns"]
     assert [one["turn_id"] for one in listed] == [answer["turn_id"]]
+    later = http.post("/api/v1/ask", json={"question": QUESTION, "fresh": True}).json()
+    older = http.get("/api/v1/turns", params={"before": later["turn_id"]}).json()["turns"]
+    assert older[0]["turn_id"] == answer["turn_id"]
 
 
 def test_a_stream_of_events_begins_with_the_evidence(http: httpx.Client) -> None:

@@ -23,7 +23,7 @@ def test_a_short_run_measures_and_cleans_up(
     assert main(["--turns", "40", "--pages", "5", "--json", str(figures)]) == 0
     assert "A page of the history takes" in capsys.readouterr().out
     times = json.loads(figures.read_text())["times"]
-    assert [row["work"] for row in times][:2] == ["page of the history", "page of one's own"]
+    assert [row["work"] for row in times][:2] == ["page of the history", "the same by an offset"]
     assert [row["work"] for row in times][-2:] == ["enter the queue", "leave the queue"]
     assert all(row["server_p99"] >= row["server_p50"] > 0 for row in times)
     assert server_places.ask("turns", "SELECT count(*) FROM turn") == [(0,)]

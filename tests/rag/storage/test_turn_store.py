@@ -66,6 +66,19 @@ def test_pages_of_every_list_follow_each_other_to_its_end(places: Places) -> Non
         assert tuple(row for page in pages for row in page) == whole
         assert len(whole) == count
         assert listed(offset=100) == ()
+        followed = listed(limit=2)
+        while page := listed(limit=2, before=followed[-1].turn_id):
+            followed += page
+        assert followed == whole
+        assert listed(before="unknown") == ()
+
+
+def test_a_question_asked_meanwhile_shifts_no_page(places: Places) -> None:
+    store = TurnStore(places("turns"))
+    turns = [store.add(f"question {number}", session="a", language="en").turn_id for number in range(4)]
+    first = store.list("a", limit=2)
+    store.add("asked meanwhile", session="a", language="en")
+    assert [turn.turn_id for turn in store.list("a", limit=2, before=first[-1].turn_id)] == [turns[1], turns[0]]
 
 
 def test_a_turn_knows_the_questions_that_it_goes_on_from(places: Places) -> None:

@@ -133,6 +133,9 @@ def test_the_history_and_its_search_leave_the_other_scope_out(house: House) -> N
     assert [row.question for row in house.of("lin").history()] == ["How long is the warranty?"]
     assert house.of("lin").history(containing="bonus") == ()
     assert house.of("lin").history(containing="%") == ()
+    secret, bonus = (row.turn_id for row in reversed(house.of("mei").history()))
+    assert [row.turn_id for row in house.of("mei").history(before=bonus)] == [secret]
+    assert house.of("lin").history(before=secret) == ()
     with pytest.raises(NotPermitted):
         house.of("lin").history(team=True)
 
