@@ -19,6 +19,7 @@ from rag.text.translated_figures import figures_in_english
 
 _STATES_NOTHING = re.compile(
     r"\s*+(?:hello|hi|dear|thank you|thanks|(?:i )?hope (?:this|that)|(?:please )?let (?:me|us) know|feel free"
+    r"|you are (?:right|correct)[.!]|您说得(?:很?对|没错)[。！]"
     r"|(?:best|kind) regards|sincerely|you['’]re welcome|is there anything"
     r"|if you have (?:any )?(?:more|other|further|question)"
     r"|i(?:['’]m| am) (?:sorry|happy to)|sorry\b|the documents? (?:do|does) not"

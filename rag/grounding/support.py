@@ -14,7 +14,7 @@ from rag.grounding.claims import Claim, Context, QuotableSpan
 from rag.grounding.contradiction import has_mismatch
 from rag.grounding.topic_match import is_same_subject
 from rag.schema import Language
-from rag.text.quantities import MEASURES, Quantity, counted_numbers, units_named
+from rag.text.quantities import DURATION_UNITS, MEASURES, Quantity, counted_numbers, units_named
 from rag.text.statements import contradicts, read_statement, stated_figures
 
 # Fitted on tests/support/labelled_sentences.jsonl.
@@ -29,6 +29,7 @@ _ALIKE_WORDS = 2
 _SAME_CLAUSE = 0.5
 _FURTHER_SPAN_GAIN = 0.2
 _CLEARLY_MORE_WORDS = 0.1
+_COVERAGE_OF_OTHER_UNIT = 0.4
 _MOST_SPANS = 3
 _AROUND_WEIGHT = 0.7
 """Words found only above a sentence (title, headings, a table's header) count less than those within."""
@@ -109,7 +110,8 @@ def _has_nearer_value(claim: Claim, chosen: Sequence[QuotableSpan], spans: Seque
     """Tell whether a span that is nearer to the claim gives its only figure another value.
 
     Nearer is a span with more of the claim's words, or the table row of a name that the chosen spans lack: three days
-    to the islands are not three days to Hong Kong.
+    to the islands are not three days to Hong Kong.  A time in another unit is another value only in a span that is
+    clearly about the same: a restore that takes a minute does not last a minute.
     """
     if len(claim.statement.quantities) != 1:
         return False
@@ -119,7 +121,11 @@ def _has_nearer_value(claim: Claim, chosen: Sequence[QuotableSpan], spans: Seque
     unnamed = claim.statement.names - names - {figure.unit.lower()}
     return any(
         (_coverage(claim, [span]) > coverage or _is_row_of(unnamed, span))
-        and any(other.unit == figure.unit for other in span.own.quantities)
+        and any(
+            other.unit == figure.unit
+            or ({other.unit, figure.unit} <= DURATION_UNITS and _coverage(claim, [span]) >= _COVERAGE_OF_OTHER_UNIT)
+            for other in span.own.quantities
+        )
         and not any(other.agrees_with(figure) for other in span.own.quantities)
         for span in spans
     )

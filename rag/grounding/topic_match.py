@@ -191,10 +191,13 @@ def _names_agree(claim: Claim, span: QuotableSpan, context: Context) -> bool:
 
     A name of the question may be missing if the passage has another name of the claim, if other passages have it, or if
     the claim denies something of it.  Otherwise a passage that does not mention Norway would support a claim about it.
+    In a passage in another language only the names of places are known.
     """
     passage = context.passage(span)
     names = claim.statement.names
-    if claim.language != passage.language or not names:
+    if claim.language != passage.language:
+        names = frozenset(name for name in names if len(spellings(name)) > 1)
+    if not names:
         return True
     unknown = names - known_names(names, [passage])
     if not unknown <= context.question.names:

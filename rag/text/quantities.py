@@ -68,6 +68,12 @@ _UNITS: dict[str, tuple[str, str]] = {  # canonical unit: (English forms, Chines
     "person": (r"people|persons?|members?", "人|名|位"),
 }
 DURATION_UNITS = frozenset({"working day", "day", "hour", "minute", "second", "week", "month", "year", "ms"})
+_CONVERTIBLE = {
+    **{unit: ("second", times) for unit, times in
+       (("second", 1), ("minute", 60), ("hour", 3600), ("day", 86_400), ("week", 604_800))},
+    **{unit: ("month", times) for unit, times in (("month", 1), ("year", 12))},
+}  # fmt: skip
+"""Units of time, each with another and how many of these it has; a month has no certain number of days."""
 CURRENCY_UNITS = frozenset({"EUR", "GBP", "CNY", "USD", "HKD", "JPY", "NOK", "CHF"})
 SIZE_UNITS = frozenset({"TB", "GB", "MB", "KB", "byte"})
 _ENGLISH_UNIT = "|".join(f"(?:{english})(?![a-z])" for english, _ in _UNITS.values())
@@ -176,8 +182,20 @@ class Quantity:
     unit: str = ""
 
     def agrees_with(self, other: "Quantity") -> bool:
-        """Tell whether both may be equal: the same number, and no different units."""
-        return self.value == other.value and (self.unit == other.unit or not self.unit or not other.unit)
+        """Tell whether both may be equal: the same number and no different units, or the same time in two units.
+
+        >>> Quantity("24", "hour").agrees_with(Quantity("1", "day")), Quantity("30", "day").agrees_with(Quantity("30"))
+        (True, True)
+        >>> Quantity("1", "month").agrees_with(Quantity("30", "day"))
+        False
+        """
+        if self.value == other.value and (self.unit == other.unit or not self.unit or not other.unit):
+            return True
+        return self.unit in _CONVERTIBLE and other.unit in _CONVERTIBLE and self._converted() == other._converted()
+
+    def _converted(self) -> tuple[str, Decimal]:
+        unit, times = _CONVERTIBLE[self.unit]
+        return unit, Decimal(self.value) * times
 
 
 @dataclass(frozen=True, slots=True)

@@ -272,6 +272,26 @@ def test_a_verdict_that_does_not_follow_from_the_sentence_before_it_is_marked(re
     assert any(one.rstrip("。.") in ("能", "不能", "Yes") for one in marked) is is_marked
 
 
+@pytest.mark.parametrize(
+    ("answer", "source", "language", "is_supported"),
+    [
+        # a time in another unit of something else, where a nearer sentence has the right one
+        ("After a restore the file stays readable for one minute.",
+         "A restore takes one minute. After a restore the file stays readable for 24 hours.", "en", False),
+        ("A restore of the file takes one minute.",
+         "A restore takes one minute. After a restore the file stays readable for 24 hours.", "en", True),
+        # a place that is not named in the other language either
+        ("A month in Frankfurt costs 9 yuan.", "每月 9 元。", "zh", False),
+        ("A month in Frankfurt costs 9 yuan.", "法兰克福每月 9 元。", "zh", True),
+    ],
+)  # fmt: skip
+def test_a_figure_of_something_else_supports_nothing(
+    answer: str, source: str, language: Language, *, is_supported: bool
+) -> None:
+    passage = Evidence(1, "a.md", "a.md", "", (), source, 0, len(source), 0, len(source), language)
+    assert bool(ground(answer, [passage], "How long, and how much in Frankfurt?").citations) is is_supported
+
+
 def test_that_the_documents_say_nothing_is_not_what_they_say() -> None:
     source = "Nothing about styles is limited."
     passage = Evidence(1, "a.md", "a.md", "", (), source, 0, len(source), 0, len(source), "en")
