@@ -3,13 +3,13 @@
 Before the model writes, it may be asked whether the passages hold the answer (``answerability.py``); if that is
 improbable, the answer is a refusal.  So it is if the reply says that they do not.  Unsupported sentences are marked, or
 removed if a passage holds instructions to the model; ``output_filter.py`` removes other sentences from any reply.  A
-part of the question that no supported sentence answers is asked again by itself, and named if that brings nothing
-(``answered_parts.py``).
+part of the question that no supported sentence answers is quoted from the passages or asked again by itself, and named
+if that brings nothing (``answered_parts.py``).
 
 A reply without any support is invented or obeys somebody's injected instruction, so it is never passed on; nor is a
 reply that repeats the question.  The model gets a second attempt, in which it quotes the documents before it concludes,
-and a supported conclusion stands.  A quotation alone never replaces a reply: of 23 customers' texts where it did, 6
-were right, and in 10 of 25 it replaced a refusal that was due.
+and a supported conclusion stands.  A quotation alone never replaces a reply to a single question: of 23 customers'
+texts where it did, 6 were right, and in 10 of 25 it replaced a refusal that was due.
 
 The second attempt begins with words of the documents, so that a small model copies the deciding sentence before it
 judges.  Asked "Can I ...?", a model of 1.5 billion weights tends to say yes and to invent a reason.  Given the first
@@ -32,8 +32,15 @@ from rag.generation.output_filter import filter_output, recites_passages, withou
 from rag.generation.prompt import build_messages, reply_prompt
 from rag.generation.refusal import refusal_text, unanswered_parts_text
 from rag.generation.reply_languages import reply_language, says_not_found_in
-from rag.grounding.answered_parts import PartsOfReply, lacks_expected_value, says_not_found
+from rag.grounding.answered_parts import (
+    PartsOfReply,
+    lacks_expected_value,
+    quantities_of,
+    says_not_found,
+    stating_spans,
+)
 from rag.grounding.citations import Grounding, ground, has_its_figures_from, is_bare_verdict, repeats_question
+from rag.grounding.claims import QuotableSpan
 from rag.grounding.confirmation import unconfirmed_sentences
 from rag.grounding.conflicts import find_conflicts
 from rag.grounding.prompt_injection import injection_spans
@@ -56,10 +63,10 @@ from rag.schema import (
 )
 from rag.settings import Settings
 from rag.text.language import is_certainly_not_in, third_language_after
-from rag.text.markup import without_descriptions
+from rag.text.markup import without_descriptions, without_list_mark
 from rag.text.questions import expected_value
 from rag.text.sentences import split_sentences
-from rag.text.statements import read_statement
+from rag.text.statements import content_words, read_statement
 from rag.text.translated_figures import figures_in_english
 from rag.tracing import Trace
 
@@ -207,7 +214,8 @@ def generate_answer(
     answer = _answer_from_reply(request, reply, replace(author, thinking=guarded.thinking))
     left_open = tuple(part for part in _question_parts(request) if part in reply.unanswered or part in not_said)
     if left_open and not answer.refused and len(left_open) < len(_question_parts(request)):
-        text = answer.text + unanswered_parts_text(left_open, request.language)
+        passages = {part: _passage_about(request, part) for part in left_open}
+        text = answer.text + unanswered_parts_text(passages, request.language)
         answer = replace(answer, text=text, left_open=left_open)
     finished = guarded.finished
     return Completed(
@@ -328,16 +336,22 @@ def _with_open_part(
     budget: Budget,
     clock: GenerationClock,
 ) -> GeneratorObject[Event, None, tuple[GuardedReply, "_Reply"]]:
-    """Ask by itself for the first figure that a reply leaves open, and return the reply with what is supported of that.
+    """Return the reply with the figures that it leaves open: quoted from the passages, or else the first asked for.
 
     Asked two things, a small model answers one.  The passages are in its prefix cache.  Parts that the passages
-    probably lack (``not_said``) are not asked for, nor those without a figure: of these two in five got an answer to
-    something else (docs/measurements.md).
+    probably lack (``not_said``) are left open, and so are those without a figure: of these two in five got an answer
+    to something else (docs/measurements.md).
     """
     parts = _question_parts(request)
+    if len(parts) == 1 or reply.stopped_by == "not_found" or request.third_language:
+        return guarded, reply
+    for part in parts:
+        if (reply.refused or part in reply.unanswered) and part not in not_said:
+            reply = _with_quoted_figure(request, reply, part)
+    if reply.refused:
+        return guarded, reply
     left_open = [part for part in reply.unanswered if part not in not_said and expected_value(part) is not None]
-    # A reply that was shortened has tried, and invented something.
-    if reply.stopped_by or not left_open or len(reply.unanswered) == len(parts) or request.third_language:
+    if reply.stopped_by or not left_open:  # a reply that was shortened has tried, and invented something
         return guarded, reply
     part = left_open[0]
     others = " ".join(other for other in parts if other != part)
@@ -355,6 +369,48 @@ def _with_open_part(
     text, counts = f"{guarded.text}\n\n{more.text}", add_counts(guarded.finished, more.finished)
     guarded = replace(guarded, text=text, finished=counts)
     return guarded, reply if whole.refused or part in whole.unanswered else whole
+
+
+def _with_quoted_figure(request: AnswerRequest, reply: "_Reply", part: str) -> "_Reply":
+    """Return the reply with the sentence of the passages that gives the figure of a ``part``, if there is one."""
+    spans = stating_spans(part, request.evidence, request.in_context)
+    span = next((span for span in spans if _may_be_quoted(span, request)), None)
+    if span is None:
+        return reply
+    passage = replace(request.evidence[span.passage_index], quoted=(TextSpan(span.start, span.end),))
+    opening, endings = _OPENINGS[request.language]
+    quoted = f"{opening}{without_list_mark(quoted_text([passage]))}{endings[0]}"
+    others = [] if reply.refused else _other_values(reply, part, _question_parts(request), span)
+    text = "" if reply.refused else without_spans(reply.text, others)
+    whole = _check_reply(request, f"{text}\n\n{quoted}".strip())
+    if whole.refused or (part in whole.unanswered and not reply.refused):
+        return reply
+    return replace(whole, stopped_by="" if reply.refused else reply.stopped_by)
+
+
+def _other_values(reply: "_Reply", part: str, parts: Sequence[str], span: QuotableSpan) -> list[TextSpan]:
+    """Return the unsupported sentences that give a ``part``, and no other, another value than the span."""
+    value, stated = expected_value(part), quantities_of(span)
+    others = frozenset(word for other in parts if other != part for word in content_words(other)) - content_words(part)
+
+    def is_other(sentence: TextSpan) -> bool:
+        text = reply.text[sentence.start : sentence.end]
+        matching = value.matching(read_statement(text).quantities) if value is not None else frozenset()
+        return bool(matching) and not matching & stated and content_words(text).isdisjoint(others)
+
+    return list(filter(is_other, reply.grounding.unsupported))
+
+
+def _passage_about(request: AnswerRequest, part: str) -> int:
+    """Return the number of the passage that may give the figure of a ``part``; 0 if none may."""
+    spans = stating_spans(part, request.evidence, request.in_context)
+    return request.evidence[spans[0].passage_index].number if spans else 0
+
+
+def _may_be_quoted(span: QuotableSpan, request: AnswerRequest) -> bool:
+    """Tell whether a customer may and can read a sentence; a wide table row says nothing without its header."""
+    passage = request.evidence[span.passage_index]
+    return passage.may_be_passed_on and passage.language == request.language and len(span.cells) < _CELLS_OF_WIDE_ROW
 
 
 def _added_sentences(request: AnswerRequest, text: str, before: "_Reply") -> str:
@@ -531,6 +587,9 @@ def _third_language_of(request: AnswerRequest, text: str, lane: Lane) -> str:
     third = third_language_after(text, request.question)
     return request.third_language if third and not is_certainly_not_in(text, request.third_language) else third
 
+
+_CELLS_OF_WIDE_ROW = 2
+"""Cells besides the first one, which says what the row is about."""
 
 _OPENINGS: dict[Language, tuple[str, str]] = {"en": ('Our documents say: "', '"”'), "zh": ("资料中写道：“", "”")}
 """The opening, and the marks that may end the quotation."""

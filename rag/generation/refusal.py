@@ -1,6 +1,6 @@
 """The refusal: it says that the knowledge base does not answer, and names the nearest articles and who can help."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rag.generation.reply_languages import ReplyLanguage, reply_language
 from rag.grounding.prompt_injection import is_name
@@ -33,22 +33,37 @@ _QUOTED: dict[Language, tuple[str, str]] = {"en": ("“{}”", ", "), "zh": ("�
 
 _NOT_FOUND: dict[Language, str] = {"en": "The documents do not say this.", "zh": "资料中没有说明这一点。"}
 
+_PARTS_NOT_COVERED: dict[Language, str] = {
+    "en": " This reply does not cover {parts}: please check passage {number}, which may answer it.",
+    "zh": "本回复没有说明{parts}：段落 {number} 中可能有答案，请核对。",
+}
 _PARTS_NOT_FOUND: dict[Language, tuple[str, str]] = {
     "en": (" Not found in the documents: {parts}.", " Please ask a colleague who can find out."),
     "zh": ("资料中没有找到这个问题的答案：{parts}。", "请转交能进一步核实的同事处理。"),
 }
 
 
-def unanswered_parts_text(parts: Sequence[str], language: Language) -> str:
-    """Return the sentence that names the unanswered parts of a question, without the story before each.
+def unanswered_parts_text(parts: Mapping[str, int], language: Language) -> str:
+    """Return the sentences that name the unanswered parts of a question, without the story before each.
 
-    >>> unanswered_parts_text(["And what does it cost?"], "en")
+    ``parts`` maps each to the number of the passage that may answer it; 0 if none may.
+
+    >>> unanswered_parts_text({"And what does it cost?": 0}, "en")
     ' Not found in the documents: “And what does it cost?”. Please ask a colleague who can find out.'
+    >>> unanswered_parts_text({"And what does it cost?": 2}, "en")
+    ' This reply does not cover “And what does it cost?”: please check passage 2, which may answer it.'
     """
     _, comma = _QUOTED[language]
-    sentence, handoff = _PARTS_NOT_FOUND[language]
-    quoted = comma.join("“{}”".format(" ".join(part.split())) for part in map(last_question, parts))
-    return sentence.format(parts=quoted) + handoff
+    by_passage: dict[int, list[str]] = {}
+    for part, number in parts.items():
+        by_passage.setdefault(number, []).append("“{}”".format(" ".join(last_question(part).split())))
+    not_found, handoff = _PARTS_NOT_FOUND[language]
+    return "".join(
+        _PARTS_NOT_COVERED[language].format(parts=comma.join(quoted), number=number)
+        if number
+        else not_found.format(parts=comma.join(quoted)) + handoff
+        for number, quoted in sorted(by_passage.items(), reverse=True)
+    )
 
 
 def not_found_sentence(language: Language) -> str:

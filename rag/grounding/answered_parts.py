@@ -13,8 +13,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from rag.grounding.citations import Grounding, has_its_figures_from, states_nothing
-from rag.grounding.claims import quotable_spans
+from rag.grounding.claims import QuotableSpan, quotable_spans
 from rag.grounding.topic_match import known_names
+from rag.retrieval.question import last_question
 from rag.schema import Evidence, TextSpan
 from rag.text.language import text_language
 from rag.text.quantities import Quantity
@@ -24,9 +25,10 @@ from rag.text.questions import (
     asks_yes_or_no,
     expected_value,
     says_that_it_depends,
+    without_asked_time,
 )
 from rag.text.sentences import split_sentences
-from rag.text.statements import content_words, read_statement
+from rag.text.statements import content_words, read_statement, spellings
 
 
 def lacks_expected_value(text: str, parts: Sequence[str], unanswered: Sequence[str]) -> bool:
@@ -37,6 +39,40 @@ def lacks_expected_value(text: str, parts: Sequence[str], unanswered: Sequence[s
     """
     wants_figure = any(expected_value(part) is not None and not asks_yes_or_no(part) for part in parts)
     return wants_figure and len(unanswered) == len(parts) and not says_that_it_depends(text)
+
+
+_SHARE_OF_WORDS = 0.5
+_WORDS_IN_COMMON = 3
+"""How much of a part's words a sentence must have to be taken for its answer.
+
+Of 36 customers' texts that ask several things, one for a figure, 21 parts had such a sentence, and 19 of these held the
+answer.  With two words in common it was 23 of 26, and one stood for an answer that the documents do not hold.
+"""
+
+
+def stating_spans(part: str, evidence: Sequence[Evidence], question: str) -> list[QuotableSpan]:
+    """Return the sentences that give a figure of the kind that a ``part`` of the ``question`` asks for, nearest first.
+
+    None if the part asks for no figure, or names something that no passage names.
+    """
+    value = expected_value(part)
+    words = content_words(_CHINESE_QUESTION_WORD.sub(" ", without_asked_time(last_question(part))))
+    names = read_statement(part).names
+    if value is None or names - known_names(names, evidence):
+        return []
+    asked = read_statement(question).quantities
+
+    def nearness(span: QuotableSpan) -> tuple[int, int]:
+        return len(words & (span.own.words | span.around.words)), len(words & span.own.words)
+
+    def is_near(span: QuotableSpan) -> bool:
+        in_common, _ = nearness(span)
+        return in_common >= max(_WORDS_IN_COMMON, _SHARE_OF_WORDS * len(words)) and any(
+            not any(map(figure.agrees_with, asked)) for figure in value.matching(quantities_of(span))
+        )
+
+    spans = (span for place, passage in enumerate(evidence) for span in quotable_spans(passage, place))
+    return sorted(filter(is_near, spans), key=nearness, reverse=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,20 +138,48 @@ class PartsOfReply:
             if says_not_found(sentence := self._text[span.start : span.end])
             for word in content_words(sentence)
         )
-        taken: set[tuple[int, Quantity]] = set()
+        values = self._parts_with_values()
         unanswered = []
         for part in self._parts:
             own = self._own_words([part])
-            value = expected_value(part)
-            if value is None:
-                answers = _is_answered_by_words(own, self._supported)
-            elif len(self._parts) > 1 and self._names_the_unknown(part):
-                answers = False  # before a figure is taken, which may be another part's
-            else:
-                answers = _take_value(value, own, self._supported, taken)
-            if not answers and not own & not_found:
+            by_words = expected_value(part) is None and _is_answered_by_words(own, self._supported)
+            if not by_words and part not in values and not own & not_found:
                 unanswered.append(part)
         return tuple(unanswered)
+
+    def _parts_with_values(self) -> frozenset[str]:
+        """Return the parts that ask for a value and get one, in figures or in words.
+
+        A figure is the answer to the part whose own words its sentence has most of, and to another part only if the
+        sentence has words of that one, too.
+        """
+        offers: list[tuple[int, str, Quantity]] = []
+        in_words: set[str] = set()
+        for part in self._parts:
+            value, own = expected_value(part), self._own_words([part])
+            if value is None or (len(self._parts) > 1 and self._names_the_unknown(part)):
+                continue  # a figure may be another part's
+            for sentence in self._without_farther_values(part, value):
+                in_common = len(own & content_words(sentence.text))
+                offers += [(in_common, part, figure) for figure in sorted(value.matching(sentence.figures))]
+                if value.is_given_in_words(sentence.text) and (not own or own & sentence.words):
+                    in_words.add(part)
+        answered, taken = set[str](), set[Quantity]()
+        for in_common, part, figure in sorted(offers, key=lambda offer: -offer[0]):
+            if part not in answered and (in_common or figure not in taken):
+                taken.add(figure)
+                answered.add(part)
+        return frozenset(answered | in_words)
+
+    def _without_farther_values(self, part: str, value: ExpectedValue) -> list[_SupportedSentence]:
+        """Leave out the uncited sentences whose value is not the one of the sentence nearest to the part."""
+        near = stating_spans(part, self._evidence, self._question) if len(self._parts) > 1 else []
+        nearest = value.matching(quantities_of(near[0])) if near else frozenset()
+        return [
+            sentence
+            for sentence in self._supported
+            if sentence.cited or not nearest or nearest & sentence.figures or not value.matching(sentence.figures)
+        ]
 
     def _own_words(self, parts: Iterable[str]) -> frozenset[str]:
         """Return the words of ``some`` parts that no other part has.
@@ -138,11 +202,13 @@ class PartsOfReply:
     def _names_the_unknown(self, part: str) -> bool:
         """Tell whether a part names something that no passage and no cited sentence mentions.
 
-        If the best passage is in the other language, it may use another name.
+        If the best passage is in the other language, it may use another name; those of places are known.
         """
-        if not self._evidence or self._evidence[0].language != text_language(part):
-            return False
         names = read_statement(part).names
+        if self._evidence and self._evidence[0].language != text_language(part):
+            names = frozenset(name for name in names if len(spellings(name)) > 1)
+        if not self._evidence:
+            return False
         cited = frozenset(
             name for sentence in self._supported if sentence.cited for name in read_statement(sentence.text).names
         )
@@ -170,33 +236,21 @@ def _is_answered_by_words(own: frozenset[str], supported: Sequence[_SupportedSen
     return any(not own or own & sentence.words for sentence in supported)
 
 
-def _take_value(
-    value: ExpectedValue, own: frozenset[str], supported: Sequence[_SupportedSentence], taken: set[tuple[int, Quantity]]
-) -> bool:
-    """Tell whether a sentence gives such a value that is not ``taken``, and take it; or gives it in words."""
-    for place, sentence in enumerate(supported):
-        for figure in sorted(value.matching(sentence.figures)):
-            if (place, figure) not in taken:
-                taken.add((place, figure))
-                return True
-        if value.is_given_in_words(sentence.text) and (not own or own & sentence.words):
-            return True
-    return False
-
-
 def _evidence_quantities(evidence: Sequence[Evidence]) -> frozenset[Quantity]:
-    """Return the quantities of the passages; those in table cells also with the units of their header."""
     spans = [span for place, passage in enumerate(evidence) for span in quotable_spans(passage, place)]
-    stated = {figure for span in spans for figure in span.own.quantities}
-    in_cells = {
+    return frozenset(figure for span in spans for figure in quantities_of(span))
+
+
+def quantities_of(span: QuotableSpan) -> frozenset[Quantity]:
+    """Return the quantities of a sentence; those in table cells also with the units of their header."""
+    in_cells = (
         Quantity(figure.value, unit)
-        for span in spans
         for cell in span.cells
         for figure in cell.quantities
         for unit in cell.units
         if not figure.unit
-    }
-    return frozenset(stated | in_cells)
+    )
+    return span.own.quantities | frozenset(in_cells)
 
 
 _CHINESE_QUESTION_WORD = re.compile(rf"怎么办|什么时候|哪[种个些里]|{CHINESE_QUESTION_WORDS}")

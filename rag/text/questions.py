@@ -76,7 +76,9 @@ class ExpectedValue:
 
 
 _TIME = "(?:second|minute|hour|day|week|month|year)"
+_CHINESE_HOW_MANY = "(?:(?<![哪这那近好头])(?<!(?<!提)前)几|多少)"  # not 前几天, but 提前几天
 _CHINESE_TIME = "(?:秒|分钟|小时|钟头|天|日|工作日|星期|周|个月|年)"
+_ASKED_TIME = re.compile(rf"\bhow many (?:\w+ )?{_TIME}s?\b|{_CHINESE_HOW_MANY}\s*个?{_CHINESE_TIME}", re.IGNORECASE)
 _AMOUNT = "(?:storage|data|volume|space|memory|traffic|capacity)"
 _NO_LIMIT = r"\bunlimited\b|\bno (?:\w+ )?limit|不限|[无没]有?(?:限制|上限)|任意"
 _EXPECTED_VALUES = tuple(
@@ -103,7 +105,7 @@ _EXPECTED_VALUES = tuple(
         ),
         (
             rf"\bhow (?:long|soon|quickly)\b|\bhow many (?:\w+ )?{_TIME}s?\b"
-            rf"|多久|多长时间|(?<!哪)(?:几|多少)\s*个?{_CHINESE_TIME}",
+            rf"|多久|多长时间|{_CHINESE_HOW_MANY}\s*个?{_CHINESE_TIME}",
             DURATION_UNITS,
             r"\bimmediate|\bat once\b|\binstant|\bpermanent|\bforever\b|\blifetime\b|\buntil\b|\bas long as\b"
             r"|\breal[- ]time\b|[立随]即|立刻|马上|永久|实时|即时|当[天日]|随时|一直|终身|长期|直到|为止",
@@ -127,6 +129,15 @@ _EXPECTED_VALUES = tuple(
         ),
     )
 )
+
+
+def without_asked_time(question: str) -> str:
+    """Return a question without the "how many days" for which an answer gives a figure.
+
+    >>> without_asked_time("信用卡退款要几个工作日"), without_asked_time("After how many hours is it repeated?")
+    ('信用卡退款要 ', 'After   is it repeated?')
+    """
+    return _ASKED_TIME.sub(" ", question)
 
 
 _DEPENDS = re.compile(r"\bdepend|\bvar(?:y|ies)\b|\bdiffers?\b|取决于|[因视]\w{1,12}而[异定]|有所?不同", re.IGNORECASE)

@@ -17,7 +17,7 @@ from rag.generation.answer import (
     opening_of,
 )
 from rag.protocols import GeneratedText, GenerationPart, Message
-from rag.schema import Completed, Evidence, Language, TextSpan
+from rag.schema import Audience, Completed, Evidence, Language, TextSpan
 from rag.settings import Settings
 from rag.testing import ScriptedGenerator
 from rag.tracing import Trace
@@ -114,6 +114,60 @@ def test_a_second_reply_that_brings_nothing_leaves_the_first(further: str) -> No
     assert answer.text.startswith(f"{OTHER} Not found in the documents: “What does the courier cost”.")
     assert answer.left_open == ("What does the courier cost",)
     assert len(generator.calls) == 2
+
+
+ISLANDS = "- Sending a parcel to the islands costs USD 12."
+OPEN_FIGURE = "How many years of warranty does a kettle have? What does sending a parcel to the islands cost?"
+
+
+def with_text(text: str, **changes: object) -> Evidence:
+    end = len(text)
+    return replace(PASSAGE, **{"text": text, "end": end, "focus_end": end, "sent": (TextSpan(0, end),), **changes})
+
+
+def test_a_figure_that_the_reply_leaves_open_is_quoted_where_a_sentence_states_it() -> None:
+    generator = saying(OTHER)
+    answer = answered(generator, OPEN_FIGURE, evidence=with_text(f"{OTHER}\n\n{ISLANDS}")).answer
+    assert answer.text == f'{OTHER}\n\nOur documents say: "{ISLANDS[2:]}"'
+    assert [citation.quote for citation in answer.citations] == [OTHER, ISLANDS]
+    assert (answer.left_open, answer.unsupported, len(generator.calls)) == ((), (), 1)
+
+
+def test_another_figure_than_the_stated_one_makes_room_for_it() -> None:
+    answer = answered(
+        saying(f"{OTHER} Sending a parcel there costs USD 9."), OPEN_FIGURE, evidence=with_text(f"{OTHER}\n\n{ISLANDS}")
+    ).answer
+    assert answer.text == f'{OTHER}\n\nOur documents say: "{ISLANDS[2:]}"'
+
+
+def test_of_several_questions_the_figures_are_quoted_instead_of_a_refusal() -> None:
+    steel = "A new kettle of steel has two years of warranty."
+    asked = (
+        "How many years of warranty does a new kettle of steel have? What does sending a parcel to the islands cost?"
+    )
+    passage = with_text(f"{steel}\n\n{ISLANDS}")
+    completed = answered(saying(MADE_UP, MADE_UP), asked, evidence=passage)
+    assert completed.answer.text == f'Our documents say: "{steel}"\n\nOur documents say: "{ISLANDS[2:]}"'
+    assert completed.stopped_by == ""
+    alone = answered(saying(MADE_UP, MADE_UP), "What does sending a parcel to the islands cost?", evidence=passage)
+    assert (alone.answer.refused, alone.stopped_by) == (True, "unsupported")
+
+
+@pytest.mark.parametrize(
+    ("text", "audience"),
+    [
+        (ISLANDS, "internal"),
+        ("| To | costs | takes |\n|---|---|---|\n| Sending a parcel to the islands | USD 12 | 3 days |", "public"),
+    ],
+)
+def test_what_cannot_be_quoted_is_pointed_at(text: str, audience: Audience) -> None:
+    further = with_text(text, number=2, audience=audience)
+    answer = answered(
+        saying(OTHER, "The documents do not say."), OPEN_FIGURE, evidence=with_text(OTHER), further=[further]
+    ).answer
+    part = "What does sending a parcel to the islands cost"
+    assert answer.left_open == (part,)
+    assert answer.text == f"{OTHER} This reply does not cover “{part}”: please check passage 2, which may answer it."
 
 
 def test_a_conclusion_from_a_true_quotation_stands() -> None:

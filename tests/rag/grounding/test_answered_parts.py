@@ -2,7 +2,7 @@
 
 import pytest
 
-from rag.grounding.answered_parts import PartsOfReply, lacks_expected_value, says_not_found
+from rag.grounding.answered_parts import PartsOfReply, lacks_expected_value, says_not_found, stating_spans
 from rag.grounding.citations import ground
 from rag.retrieval.question import message_parts
 from rag.schema import Evidence, Language
@@ -38,6 +38,14 @@ def open_parts(question: str, reply: str, text: str, language: Language = "en") 
          ("How long does a recovery take",)),
         ("How long is the free trial? After how many hours is a failed job repeated?",
          "The free trial lasts 30 days. A failed job is repeated after one hour.", TRIAL, ()),
+        # a figure that is repeated answers no other part, unless it is said of that one, too
+        ("How long is the free trial? How long does a recovery take?",
+         "The free trial lasts 30 days. So you have 30 days.", TRIAL, ("How long does a recovery take",)),
+        ("How long is the free trial? How long is the test of the vault?",
+         "Free trial and test of the vault last 30 days.", "Free trial and test of the vault last 30 days each.", ()),
+        # a figure belongs to the part whose words stand beside it
+        ("How long is a backup kept? Up to how many days can you extend it?", "You can extend it up to 7 days.",
+         "A backup is kept for 24 hours, and you can extend it up to 7 days.", ("How long is a backup kept",)),
         # a figure of the question is no answer to it
         ("Is a failed job repeated? How many days do 10 rules take?",
          "A failed job is repeated. Each bucket can have 10 rules.", TRIAL, ("How many days do 10 rules take",)),
@@ -96,6 +104,15 @@ def test_what_is_made_up_about_an_open_part_is_found(question: str, reply: str, 
     for span in reversed(of_reply.invented_sentences()):
         reply = reply[: span.start] + reply[span.end :]
     assert reply == left
+
+
+def test_a_place_that_only_the_other_language_could_name_is_not_answered() -> None:
+    question, reply = (
+        "What are the rules? What does a rule cost a month in Frankfurt?",
+        "A rule in Frankfurt costs 9 yuan.",
+    )
+    assert open_parts(question, reply, "每条规则每月 9 元。", "zh") == message_parts(question)
+    assert open_parts(question, reply, "法兰克福的规则每月 9 元。", "zh") == ()
 
 
 @pytest.mark.parametrize(
@@ -173,3 +190,38 @@ def test_an_honest_not_found(reply: str) -> None:
 )
 def test_answers(reply: str) -> None:
     assert not says_not_found(reply)
+
+
+def stated(part: str, text: str, question: str = "", language: Language = "en") -> list[str]:
+    return [span.text for span in stating_spans(part, evidence(text, language), question or part)]
+
+
+def test_the_sentence_that_states_a_figure_is_the_nearest_with_one_of_its_kind() -> None:
+    asked = "After how many hours is a failed job repeated"
+    text = (
+        f"A job that failed is repeated up to 5 times. Jobs that failed must be repeated by hand for two days. {TRIAL}"
+    )
+    assert stated(asked, text) == [
+        "Jobs that failed must be repeated by hand for two days.",
+        "Each bucket can have 10 rules, and a failed job is repeated after one hour.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("part", "text", "question"),
+    [
+        ("Where are scheduled backups kept", TRIAL, ""),  # asks for no figure
+        ("How long does scheduling a vault take", TRIAL, ""),  # no sentence about it has one
+        ("How long does the trial last in Iceland for free", TRIAL, ""),  # nobody speaks of Iceland
+        ("How long does the free trial last", TRIAL, "I had 30 days. How long does the free trial last?"),
+        ("How long is it", TRIAL, ""),  # too few words to know what about
+    ],
+)
+def test_no_sentence_states_it(part: str, text: str, question: str) -> None:
+    assert stated(part, text, question) == []
+
+
+def test_in_chinese_a_row_states_it_too() -> None:
+    text = "| 支付方式 | 退款到账时间 |\n|---|---|\n| 支付宝 | 1 个工作日 |\n| 信用卡 | 3–7 个工作日 |"
+    assert stated("信用卡退款要几个工作日", text, language="zh")[0] == "| 信用卡 | 3–7 个工作日 |"
+    assert stated("前几天信用卡退款有没有到账", text, language="zh") == []  # 前几天 asks nothing
