@@ -113,7 +113,8 @@ def _labels_beside_figures(span: QuotableSpan, statement: Statement) -> frozense
 
 
 def _cells(row: str) -> list[str]:
-    return [row[start:end] for start, end in row_cells(row)]
+    """Return the cells of a row; one without any, such as a lone bar, counts as an empty one."""
+    return [row[start:end] for start, end in row_cells(row)] or [""]
 
 
 @lru_cache(maxsize=1024)

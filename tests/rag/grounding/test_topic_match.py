@@ -172,3 +172,10 @@ def test_a_sentence_about_a_code_does_not_rest_on_a_passage_without_it() -> None
     assert wrong.unsupported
     assert not ground("E07 means that the cliff sensors are dusty.", evidence, "E07, what now?").unsupported
     assert not ground("A worn wheel module is changed at the repair centre.", evidence, "E07, what now?").unsupported
+
+
+def test_a_row_without_cells_is_no_obstacle() -> None:
+    text = _SHIPPING.replace("| Hong Kong |", "|\n| Hong Kong |")
+    passage = Evidence(1, "a.md", "a.md", "Shipping", (), text, 0, len(text), 0, len(text), "en")
+    found = ground("A bike to Austria costs EUR 79.", [passage], "What does a bike to Austria cost?")
+    assert [citation.quote for citation in found.citations] == ["| Austria | EUR 79 | EUR 29 | 5-7 working days |"]
