@@ -225,7 +225,10 @@ class PartsOfReply:
             has_figures = quotes or has_its_figures_from(sentence, self._evidence, self._question)
             if states_nothing(sentence) or not has_figures:
                 continue
-            words = frozenset(word for text in (sentence, *quotes) for word in content_words(text))
+            # of a cited sentence the documents' words: it may repeat the question's and go on about something else
+            is_comparable = quotes and all(text_language(quote) == text_language(sentence) for quote in quotes)
+            said = quotes if is_comparable else (sentence, *quotes)
+            words = frozenset(word for text in said for word in content_words(text))
             supported.append(
                 _SupportedSentence(sentence, bool(quotes), words, self._own_figures(sentence) & self._evidence_figures)
             )

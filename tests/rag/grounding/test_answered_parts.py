@@ -60,6 +60,10 @@ def open_parts(question: str, reply: str, text: str, language: Language = "en") 
          "The free trial lasts 30 days. Scheduled backups are kept in the vault.", TRIAL, ()),
         ("How long is the free trial, and is there a connector to Splunk?", "The free trial lasts 30 days.", TRIAL,
          ("is there a connector to Splunk",)),
+        # the question's words before something else are no answer
+        ("How long is the free trial, and who pays for a recovery of the vault?",
+         "The free trial lasts 30 days. Of a recovery, a failed job is repeated after one hour.", TRIAL,
+         ("who pays for a recovery of the vault",)),
         # the reply tells so itself
         ("How long is the free trial? Is there a connector to Splunk?",
          "The free trial lasts 30 days. The documents do not mention a connector to Splunk.", TRIAL, ()),
