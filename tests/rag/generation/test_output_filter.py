@@ -73,6 +73,7 @@ By when must the invoice be paid so that the shop comes back? Are we charged for
         "The customer writes that our card ran out while I was in hospital with my knee.",
         "Our card ran out while I was in hospital with my knee. The cat has stopped eating, too.",
         "Question: By when must the invoice be paid so that the shop comes back?",
+        "So, are we charged for the storage in the meantime?",
     ],
 )
 def test_the_customers_own_words_go(echo: str) -> None:
@@ -99,6 +100,7 @@ def test_chinese_echoes_go() -> None:
     )
     assert read("删除后 30 days 内可恢复。收多少钱我都愿意出。", mail) == "删除后 30 days 内可恢复。"
     assert read("阿彬想问：能不能从后台把这些文件捞回来？", mail) == ""
+    assert read("删除后 30 days 内可恢复。所以，能不能从后台把这些文件捞回来？", mail) == "删除后 30 days 内可恢复。"
     assert read("不能从后台把这些文件捞回来。", mail) == "不能从后台把这些文件捞回来。"
 
 
