@@ -45,8 +45,9 @@ _SHARE_OF_WORDS = 0.5
 _WORDS_IN_COMMON = 3
 """How much of a part's words a sentence must have to be taken for its answer.
 
-Of 36 customers' texts that ask several things, one for a figure, 21 parts had such a sentence, and 19 of these held the
-answer.  With two words in common it was 23 of 26, and one stood for an answer that the documents do not hold.
+Of 37 customers' texts that ask several things, one for a figure, 18 parts had such a sentence, and all held the answer.
+When two words in common were enough, and those of "how many days" counted, it was 23 of 26, and one stood for an answer
+that the documents do not hold.
 """
 
 
@@ -204,11 +205,11 @@ class PartsOfReply:
 
         If the best passage is in the other language, it may use another name; those of places are known.
         """
-        names = read_statement(part).names
-        if self._evidence and self._evidence[0].language != text_language(part):
-            names = frozenset(name for name in names if len(spellings(name)) > 1)
         if not self._evidence:
             return False
+        names = read_statement(part).names
+        if self._evidence[0].language != text_language(part):
+            names = frozenset(name for name in names if len(spellings(name)) > 1)
         cited = frozenset(
             name for sentence in self._supported if sentence.cited for name in read_statement(sentence.text).names
         )
