@@ -4,8 +4,10 @@ Dense and lexical search run in each language separately; every chunk found gets
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from copy import copy
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Self
 
 import numpy as np
@@ -80,6 +82,11 @@ class LanguageVectors:
         others = sorted({*chunk_ids} - {hit.chunk_id for hit in fresh})
         hits = [*fresh, *map(Hit, others, self.cosines(query, others))]
         return sorted(hits, key=lambda hit: -hit.score)[:limit]
+
+    @property
+    def are_in_engine(self) -> bool:
+        """Whether an engine has the base, so that a search mostly waits."""
+        return isinstance(self._base.vectors, EngineVectorIndex)
 
     def verify(self) -> None:
         """Check that an engine, if it has the base, has all of it.  Raises ``VectorEngineError``."""
@@ -236,6 +243,14 @@ class LanguageCandidates:
     problem: VectorEngineError | None = None
 
 
+_ENGINE_SEARCHES_AT_ONCE = 8
+
+
+@cache
+def _engine_searches() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(_ENGINE_SEARCHES_AT_ONCE, "engine-search")
+
+
 @dataclass(frozen=True, slots=True)
 class Search:
     """Searches one generation with one question: its language, its vector, float32 [1, dimension], and its terms.
@@ -261,12 +276,18 @@ class Search:
         wider: list[int] = []
         by_words: dict[int, float] = {}
         bm25: dict[int, float] = {}
+        # An engine searches all languages at once, and while the words are searched here.
+        begun = {
+            language: _engine_searches().submit(vectors.search, self.query, limit)
+            for language, vectors in self.view.vectors.items()
+            if vectors.are_in_engine
+        }
         for language, vectors in self.view.vectors.items():
             scores = self.view.lexical.scores(self._terms_in(language), language)
             lexical = {hit.chunk_id: hit.score for hit in scores.best(limit)}
             by_words.update(lexical)
             try:
-                nearest = vectors.search(self.query, limit)
+                nearest = begun[language].result() if language in begun else vectors.search(self.query, limit)
                 extra = [] if self.wider is None else [hit.chunk_id for hit in vectors.search(self.wider, WIDER_CHUNKS)]
             except VectorEngineError as error:
                 if not self.by_words_alone:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from rag.errors import IndexDamaged, VectorEngineUnavailable, VectorEngineUnset, VectorsMissing
-from rag.protocols import QueryVectors
+from rag.protocols import FloatMatrix, QueryVectors
 from rag.retrieval import vector_engine
 from rag.retrieval.confidence import Confidence
 from rag.retrieval.filters import EVERYTHING, Filters
@@ -19,7 +19,7 @@ from rag.retrieval.generation_view import GenerationView
 from rag.retrieval.index_builder import IndexLimits, drop_unused_collections
 from rag.retrieval.query import Query
 from rag.retrieval.retriever import Retriever, search_view
-from rag.retrieval.vector_engine import VectorEngine
+from rag.retrieval.vector_engine import ChunkIds, VectorEngine
 from rag.schema import Chunk, Language, Retrieval
 from rag.settings import Settings
 from rag.storage.store import KEPT_GENERATIONS, KnowledgeStore, engine_owner
@@ -28,7 +28,7 @@ from rag.testing import HashEmbedder
 from rag.tracing import Trace
 from tests.rag.retrieval.knowledge import publish
 from tests.support.by_day import by_day
-from tests.support.vector_engines import MemoryEngine, opened
+from tests.support.vector_engines import PATIENCE_SECONDS, MemoryEngine, opened
 
 pytestmark = pytest.mark.slow
 
@@ -88,6 +88,20 @@ def found(view: GenerationView, folder: Path, question: tuple[str, Language]) ->
     query = Query.of(text, language, EMBEDDER.embed_queries([text]))
     chunks = search_view(view, KnowledgeStore(folder), query, len(TEXTS)).chunks
     return [(one.chunk, one.score) for one in chunks if one.chunk.language == language]
+
+
+def test_an_engine_searches_both_languages_at_once(tmp_path: Path) -> None:
+    both = threading.Barrier(2)
+
+    class MeetingEngine(MemoryEngine):
+        def nearest(self, collection: str, query: FloatMatrix, limit: int, among: ChunkIds | None = None) -> ChunkIds:
+            both.wait(PATIENCE_SECONDS)
+            return super().nearest(collection, query, limit, among)
+
+    engine = MeetingEngine()
+    view = view_of(tmp_path, publish_in(tmp_path, engine, TEXTS), engine)
+    assert found(view, tmp_path, QUESTIONS[0])
+    assert not both.broken
 
 
 def collections(folder: Path, generation: int) -> set[str]:
