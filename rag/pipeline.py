@@ -312,8 +312,9 @@ class Pipeline:
     ) -> tuple[AnswerRequest, Retrieved] | None:
         """Search again with other words; return the extended request, None if nothing new was found."""
         search = SearchOptions(filters=options.document_filters, expansion=Expansion(words, retrieval))
-        retrieval = self.parts.retriever.retrieve(request.question, request.language, Trace(), search)
-        evidence = append_second_search(request.evidence, self._evidence(request, retrieval, options))
+        retrieval = self.parts.retriever.retrieve(request.question, request.language, request.trace, search)
+        with request.trace.span("pack"):
+            evidence = append_second_search(request.evidence, self._evidence(request, retrieval, options))
         request.check_cancelled()
         if evidence == request.evidence:
             return None

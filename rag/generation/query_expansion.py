@@ -56,7 +56,7 @@ def with_second_search(
     """
     with request.trace.span("expand"):
         words = expansion(generator, request.in_context, request.language)
-        result = search_again(words) if words else None
+    result = search_again(words) if words else None
     if result is None:
         return request
     expanded, retrieved = result

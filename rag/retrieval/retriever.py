@@ -116,7 +116,7 @@ class Retriever:
         ``IndexDamaged`` or ``VectorEngineUnset``.
         """
         if options.expansion is not None:
-            return self._add_expansion(options.expansion, language, options.filters)
+            return self._add_expansion(options.expansion, language, trace, options.filters)
         result = self._find_with_retries(question, language, trace, options, by_words_alone=True)
         fit = self._fit(result)
         shipped = fit.probability(result.signals)
@@ -180,7 +180,7 @@ class Retriever:
                 whole = reranked(whole, plan.standalone, self._reranker)
         return self._merge_parts(whole, others) if others else whole
 
-    def _add_expansion(self, expansion: Expansion, language: Language, filters: Filters) -> Retrieval:
+    def _add_expansion(self, expansion: Expansion, language: Language, trace: Trace, filters: Filters) -> Retrieval:
         """Return the earlier result with the chunks of other words behind its best; these words become a part.
 
         The probability stays, as the fit does not know these words' signals.  If another generation has been published
@@ -189,9 +189,11 @@ class Retriever:
         found, view = expansion.found, self._current_view()
         if view.generation != found.generation:
             return found
-        [query] = queries_of([SearchRequest(Wording(expansion.words))], language, self._embedder_of(view.model_id))
+        with trace.span("embed"):
+            [query] = queries_of([SearchRequest(Wording(expansion.words))], language, self._embedder_of(view.model_id))
         try:
-            more = self._search_view(self._filtered_view(view, filters), query, by_words_alone=True)
+            with trace.span("search"):
+                more = self._search_view(self._filtered_view(view, filters), query, by_words_alone=True)
         except IndexDamaged:
             if self._store.is_kept(view.generation):
                 raise

@@ -34,7 +34,7 @@ class WaitEstimate:
     real_seconds: float
 
 
-_MODEL_STAGES = ("load", "prompt", "thinking", "answer")
+_MODEL_STAGES = ("expand", "load", "prompt", "thinking", "answer")
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from rag.evidence.packing import append_second_search
 from rag.generation.query_expansion import QUICK_TOKENS_A_SECOND, SURE_PROBABILITY, expansion
 from rag.pipeline import AskOptions, Pipeline
 from rag.protocols import GeneratedText, GenerationPart, Message
-from rag.schema import AnswerDelta, Audience, Completed, Document, Event, Evidence, Retrieved, TextSpan
+from rag.schema import AnswerDelta, Audience, Completed, Document, Event, Evidence, Retrieval, Retrieved, TextSpan
 from rag.storage.store import KnowledgeStore
 from rag.testing import ScriptedGenerator, offline_parts
 from tests.support.waiting import until
@@ -84,6 +85,27 @@ def test_other_words_find_what_the_customers_do_not(tmp_path: Path, monkeypatch:
     asked, answered = generator.calls
     assert asked[0] == answered[0], "both prompts begin alike, for the prefix cache"
     assert RULE in answered[-1].content
+
+
+def test_the_second_search_counts_as_searching_and_not_as_the_models_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline = pipeline_of(tmp_path, reply_with(TITLES), TARGET, monkeypatch)
+    retrieve = pipeline.parts.retriever.retrieve
+    before: list[tuple[float, float]] = []
+
+    def noted(*arguments: Any, **options: Any) -> Retrieval:
+        trace = arguments[2]
+        before.append((trace.recorded_ms("search"), trace.recorded_ms("expand")))
+        return retrieve(*arguments, **options)
+
+    monkeypatch.setattr(pipeline.parts.retriever, "retrieve", noted)
+    completed = list(pipeline.stream(QUESTION))[-1]
+    assert isinstance(completed, Completed)
+    spans = {span.name: span.duration_ms for span in completed.answer.spans}
+    (_, (searched_ms, expanded_ms)) = before
+    assert spans["search"] > searched_ms > 0
+    assert spans["expand"] == expanded_ms > 0
 
 
 def test_a_search_that_is_sure_asks_no_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
