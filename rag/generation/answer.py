@@ -32,13 +32,7 @@ from rag.generation.output_filter import filter_output, recites_passages, withou
 from rag.generation.prompt import build_messages, reply_prompt
 from rag.generation.refusal import refusal_text, unanswered_parts_text
 from rag.generation.reply_languages import reply_language, says_not_found_in
-from rag.grounding.answered_parts import (
-    PartsOfReply,
-    lacks_expected_value,
-    quantities_of,
-    says_not_found,
-    stating_spans,
-)
+from rag.grounding.answered_parts import PartsOfReply, lacks_expected_value, says_not_found, stating_spans
 from rag.grounding.citations import Grounding, ground, has_its_figures_from, is_bare_verdict, repeats_question
 from rag.grounding.claims import QuotableSpan
 from rag.grounding.confirmation import unconfirmed_sentences
@@ -380,18 +374,17 @@ def _with_quoted_figure(request: AnswerRequest, reply: "_Reply", part: str) -> "
     passage = replace(request.evidence[span.passage_index], quoted=(TextSpan(span.start, span.end),))
     opening, endings = _OPENINGS[request.language]
     quoted = f"{opening}{without_list_mark(quoted_text([passage]))}{endings[0]}"
-    others = [] if reply.refused else _other_values(reply, part, _question_parts(request), span)
-    text = "" if reply.refused else without_spans(reply.text, others)
-    whole = _check_reply(request, f"{text}\n\n{quoted}".strip())
+    kept = "" if reply.refused else without_spans(reply.text, _other_values(request, reply, part, span))
+    whole = _check_reply(request, f"{kept}\n\n{quoted}".strip())
     if whole.refused or (part in whole.unanswered and not reply.refused):
         return reply
     return replace(whole, stopped_by="" if reply.refused else reply.stopped_by)
 
 
-def _other_values(reply: "_Reply", part: str, parts: Sequence[str], span: QuotableSpan) -> list[TextSpan]:
+def _other_values(request: AnswerRequest, reply: "_Reply", part: str, span: QuotableSpan) -> list[TextSpan]:
     """Return the unsupported sentences that give a ``part``, and no other, another value than the span."""
-    value, stated = expected_value(part), quantities_of(span)
-    others = frozenset(word for other in parts if other != part for word in content_words(other)) - content_words(part)
+    value, stated = expected_value(part), span.quantities
+    others = content_words("\n".join(_question_parts(request))) - content_words(part)
 
     def is_other(sentence: TextSpan) -> bool:
         text = reply.text[sentence.start : sentence.end]

@@ -182,7 +182,7 @@ def _is_dictated(sentence: str, question: str) -> bool:
 
 _SHORTEST_ECHO_TERMS = 6
 _REPORTED_SPEECH = re.compile(
-    r"(?:\W*(?:因此|所以|那么|根据资料|(?:so|therefore|thus)\b)[，,]?)?"
+    r"\A(?:\W*(?:因此|所以|那么|根据资料|(?:so|therefore|thus)\b)[，,]?)?"
     r"(?:[^\n:：]{0,30}[:：]|\W*the customer (?:writes|asks|says|states|wrote|asked|said)(?: that)?\b)?",
     re.IGNORECASE,
 )
@@ -213,9 +213,7 @@ def _echoes(text: str, question: str) -> set[TextSpan]:
 
 def _is_part_of_any(sentence: str, sentences: Iterable[list[str]]) -> bool:
     """Tell whether a sentence, without "the customer writes", is part of a customer's, given as terms."""
-    lead_in = _REPORTED_SPEECH.match(sentence)
-    assert lead_in is not None  # it may be empty
-    words = terms(sentence[lead_in.end() :])
+    words = terms(_REPORTED_SPEECH.sub("", sentence, count=1))
     if len(words) < _SHORTEST_ECHO_TERMS:
         return False
     length = len(words)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from rag.grounding.citations import Grounding, has_its_figures_from, states_nothing
 from rag.grounding.claims import QuotableSpan, quotable_spans
-from rag.grounding.topic_match import known_names
+from rag.grounding.topic_match import known_across_languages, known_names
 from rag.retrieval.question import last_question
 from rag.schema import Evidence, TextSpan
 from rag.text.language import text_language
@@ -28,7 +28,7 @@ from rag.text.questions import (
     without_asked_time,
 )
 from rag.text.sentences import split_sentences
-from rag.text.statements import content_words, read_statement, spellings
+from rag.text.statements import content_words, read_statement
 
 
 def lacks_expected_value(text: str, parts: Sequence[str], unanswered: Sequence[str]) -> bool:
@@ -69,7 +69,7 @@ def stating_spans(part: str, evidence: Sequence[Evidence], question: str) -> lis
     def is_near(span: QuotableSpan) -> bool:
         in_common, _ = nearness(span)
         return in_common >= max(_WORDS_IN_COMMON, _SHARE_OF_WORDS * len(words)) and any(
-            not any(map(figure.agrees_with, asked)) for figure in value.matching(quantities_of(span))
+            not any(map(figure.agrees_with, asked)) for figure in value.matching(span.quantities)
         )
 
     spans = (span for place, passage in enumerate(evidence) for span in quotable_spans(passage, place))
@@ -174,13 +174,13 @@ class PartsOfReply:
 
     def _without_farther_values(self, part: str, value: ExpectedValue) -> list[_SupportedSentence]:
         """Leave out the uncited sentences whose value is not the one of the sentence nearest to the part."""
-        near = stating_spans(part, self._evidence, self._question) if len(self._parts) > 1 else []
-        nearest = value.matching(quantities_of(near[0])) if near else frozenset()
-        return [
-            sentence
-            for sentence in self._supported
-            if sentence.cited or not nearest or nearest & sentence.figures or not value.matching(sentence.figures)
-        ]
+        doubtful = [one for one in self._supported if not one.cited and value.matching(one.figures)]
+        if not doubtful or len(self._parts) == 1:
+            return self._supported
+        near = stating_spans(part, self._evidence, self._question)
+        nearest = value.matching(near[0].quantities) if near else frozenset()
+        farther = [one for one in doubtful if nearest and nearest.isdisjoint(one.figures)]
+        return [one for one in self._supported if one not in farther]
 
     def _own_words(self, parts: Iterable[str]) -> frozenset[str]:
         """Return the words of ``some`` parts that no other part has.
@@ -209,7 +209,7 @@ class PartsOfReply:
             return False
         names = read_statement(part).names
         if self._evidence[0].language != text_language(part):
-            names = frozenset(name for name in names if len(spellings(name)) > 1)
+            names = known_across_languages(names)
         cited = frozenset(
             name for sentence in self._supported if sentence.cited for name in read_statement(sentence.text).names
         )
@@ -242,19 +242,7 @@ def _is_answered_by_words(own: frozenset[str], supported: Sequence[_SupportedSen
 
 def _evidence_quantities(evidence: Sequence[Evidence]) -> frozenset[Quantity]:
     spans = [span for place, passage in enumerate(evidence) for span in quotable_spans(passage, place)]
-    return frozenset(figure for span in spans for figure in quantities_of(span))
-
-
-def quantities_of(span: QuotableSpan) -> frozenset[Quantity]:
-    """Return the quantities of a sentence; those in table cells also with the units of their header."""
-    in_cells = (
-        Quantity(figure.value, unit)
-        for cell in span.cells
-        for figure in cell.quantities
-        for unit in cell.units
-        if not figure.unit
-    )
-    return span.own.quantities | frozenset(in_cells)
+    return frozenset(figure for span in spans for figure in span.quantities)
 
 
 _CHINESE_QUESTION_WORD = re.compile(rf"怎么办|什么时候|哪[种个些里]|{CHINESE_QUESTION_WORDS}")

@@ -52,6 +52,18 @@ class QuotableSpan:
     is_row: bool = False
     cells: tuple[Cell, ...] = ()
 
+    @property
+    def quantities(self) -> frozenset[Quantity]:
+        """Its own quantities; those in table cells also with the units of their header."""
+        in_cells = (
+            Quantity(figure.value, unit)
+            for cell in self.cells
+            for figure in cell.quantities
+            for unit in cell.units
+            if not figure.unit
+        )
+        return self.own.quantities | frozenset(in_cells)
+
 
 def quotable_spans(passage: Evidence, passage_index: int) -> Iterator[QuotableSpan]:
     """Yield the passage's sentences in order; headings and table rules are context only.

@@ -197,13 +197,18 @@ def _names_agree(claim: Claim, span: QuotableSpan, context: Context) -> bool:
     passage = context.passage(span)
     names = claim.statement.names
     if claim.language != passage.language:
-        names = frozenset(name for name in names if len(spellings(name)) > 1)
+        names = known_across_languages(names)
     if not names:
         return True
     unknown = names - known_names(names, [passage])
     if not unknown <= context.question.names:
         return False
     return unknown < names or claim.denies or unknown <= known_names(unknown, context.evidence)
+
+
+def known_across_languages(names: frozenset[str]) -> frozenset[str]:
+    """Return the names whose other spellings are known, as those of places are in both languages."""
+    return frozenset(name for name in names if len(spellings(name)) > 1)
 
 
 def known_names(names: frozenset[str], passages: Sequence[Evidence]) -> frozenset[str]:

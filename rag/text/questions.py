@@ -78,7 +78,7 @@ class ExpectedValue:
 _TIME = "(?:second|minute|hour|day|week|month|year)"
 _CHINESE_HOW_MANY = "(?:(?<![哪这那近好头])(?<!(?<!提)前)几|多少)"  # not 前几天, but 提前几天
 _CHINESE_TIME = "(?:秒|分钟|小时|钟头|天|日|工作日|星期|周|个月|年)"
-_ASKED_TIME = re.compile(rf"\bhow many (?:\w+ )?{_TIME}s?\b|{_CHINESE_HOW_MANY}\s*个?{_CHINESE_TIME}", re.IGNORECASE)
+_HOW_MANY_DAYS = rf"\bhow many (?:\w+ )?{_TIME}s?\b|{_CHINESE_HOW_MANY}\s*个?{_CHINESE_TIME}"
 _AMOUNT = "(?:storage|data|volume|space|memory|traffic|capacity)"
 _NO_LIMIT = r"\bunlimited\b|\bno (?:\w+ )?limit|不限|[无没]有?(?:限制|上限)|任意"
 _EXPECTED_VALUES = tuple(
@@ -104,8 +104,7 @@ _EXPECTED_VALUES = tuple(
             r"\bfree\b|\bno (?:\w+ )?charge|\bfull (?:price|amount)|\bhalf\b|免费|不收|不要钱|不产生|全额|一半|原价",
         ),
         (
-            rf"\bhow (?:long|soon|quickly)\b|\bhow many (?:\w+ )?{_TIME}s?\b"
-            rf"|多久|多长时间|{_CHINESE_HOW_MANY}\s*个?{_CHINESE_TIME}",
+            rf"\bhow (?:long|soon|quickly)\b|多久|多长时间|{_HOW_MANY_DAYS}",
             DURATION_UNITS,
             r"\bimmediate|\bat once\b|\binstant|\bpermanent|\bforever\b|\blifetime\b|\buntil\b|\bas long as\b"
             r"|\breal[- ]time\b|[立随]即|立刻|马上|永久|实时|即时|当[天日]|随时|一直|终身|长期|直到|为止",
@@ -129,6 +128,9 @@ _EXPECTED_VALUES = tuple(
         ),
     )
 )
+
+
+_ASKED_TIME = re.compile(_HOW_MANY_DAYS, re.IGNORECASE)
 
 
 def without_asked_time(question: str) -> str:

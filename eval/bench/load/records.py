@@ -34,7 +34,8 @@ class WaitEstimate:
     real_seconds: float
 
 
-_MODEL_STAGES = ("expand", "load", "prompt", "thinking", "answer")
+MODEL_STAGES = ("expand", "load", "prompt", "thinking", "answer")
+"""The stages in which the model works."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ class LoadRecord:
         """``total_ms`` less the stages of the model itself; None where no stages are known."""
         if not self.spans:
             return None
-        return self.total_ms - sum(span.duration_ms for span in self.spans if span.name in _MODEL_STAGES)
+        return self.total_ms - sum(span.duration_ms for span in self.spans if span.name in MODEL_STAGES)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from eval.bench.load.records import LINES, PRODUCT_ARMS, LoadRecord
+from eval.bench.load.records import LINES, MODEL_STAGES, PRODUCT_ARMS, LoadRecord
 from eval.bench.simulate.day import Times, begins
 from eval.core.runs import Run, read_records
 from rag.errors import SettingsError
@@ -15,7 +15,6 @@ from rag.translate import translate
 
 _TIMES_PLAYED = 400
 _INNER = (2.5, 97.5)
-_MODEL = ("expand", "load", "prompt", "thinking", "answer")
 _NAMES = ("mean", "p50", "p90")
 
 
@@ -43,13 +42,13 @@ def compare_with(run: Run, seed: int = 0) -> list[Comparison]:
     identity = run.identity()
     lines = read_records(run.folder / "records.jsonl", LINES)
     records = [one for one in lines if isinstance(one, LoadRecord) and one.arm in PRODUCT_ARMS and one.spans]
-    asked = [one for one in records if one.outcome in ("answered", "refused") and _span(one, _MODEL)]
+    asked = [one for one in records if one.outcome in ("answered", "refused") and _span(one, MODEL_STAGES)]
     if identity.get("command") != "load" or len(asked) < 10:
         reason = translate("bench_simulate.no_load_run", terminal_language(), run=run.folder.name, answers=len(asked))
         raise SettingsError(reason=reason)
     measured = _figures(np.array([_span(one, ("wait",)) for one in asked]))
-    lasts = np.array([_span(one, _MODEL) for one in asked])
-    around = np.array([max(0.0, one.total_ms / 1000 - _span(one, ("wait", *_MODEL))) for one in asked])
+    lasts = np.array([_span(one, MODEL_STAGES) for one in asked])
+    around = np.array([max(0.0, one.total_ms / 1000 - _span(one, ("wait", *MODEL_STAGES))) for one in asked])
     slots, per_minute = int(str(identity["slots"])), identity.get("per_minute")
     rounds, draw = max(1, len({one.round for one in asked})), np.random.default_rng(seed)
     played = []
