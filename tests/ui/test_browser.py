@@ -337,6 +337,22 @@ def test_ask_read_and_copy_with_the_keyboard_alone(open_desk: OpenDesk) -> None:
     expect(desk.page.locator("html")).to_have_attribute("lang", "zh-CN")
 
 
+def test_evidence_that_is_drawn_again_keeps_the_focus_on_its_passage(open_desk: OpenDesk) -> None:
+    desk = open_desk("en")
+    desk.ask(desk.prepare(), "done")
+    second = desk.page.locator(".card[data-number='2'] summary")
+    second.focus()
+    desk.page.evaluate(
+        """() => document.dispatchEvent(new CustomEvent("answerdesk:evidence", {
+            detail: {...window.answerdesk.evidence, note: "Drawn again"},
+        }))"""
+    )
+    expect(desk.page.get_by_text("Drawn again")).to_be_visible()
+    expect(second).to_be_focused()
+    desk.page.keyboard.press("ArrowDown")
+    expect(desk.page.locator(".card[data-number='3'] summary")).to_be_focused()
+
+
 def test_screen_readers_hear_the_states(open_desk: OpenDesk) -> None:
     desk = open_desk("en")
     desk.ask(desk.prepare(), "done")

@@ -8,7 +8,7 @@ export default function ({ parentElement: root, data, setTriggerValue }) {
   const empty = root.querySelector(".empty");
   empty.hidden = data.rows.length > 0;
   empty.textContent = data.empty;
-  root.querySelector("ul").replaceChildren(...data.rows.map((row) => {
+  const items = data.rows.map((row) => {
     const item = document.createElement("li");
     const button = item.appendChild(document.createElement("button"));
     button.type = "button";
@@ -33,5 +33,6 @@ export default function ({ parentElement: root, data, setTriggerValue }) {
     text.textContent = row.text;
     button.addEventListener("click", () => root.answerdeskChoose("chosen", row.choice_id));
     return item;
-  }));
+  });
+  replaceRows(root.querySelector("ul"), items, (item) => item.firstChild.dataset.choice);
 }

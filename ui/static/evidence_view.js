@@ -50,12 +50,13 @@ class Evidence {
     empty.hidden = data.searching || data.passages.length > 0;
     empty.textContent = data.turn ? words.none_found : words.empty_evidence;
     const narrow = window.matchMedia("(max-width: 900px)").matches;
-    this.at("cards").replaceChildren(...data.passages.map((passage, index) => {
+    const cards = data.passages.map((passage, index) => {
       const card = this.card(passage);
       card.open = closed && closed.size < data.passages.length
         ? !closed.has(String(passage.number)) : !narrow || index < 3;
       return card;
-    }));
+    });
+    replaceRows(this.at("cards"), cards, (card) => card.dataset.number);
     this.at("evidence").dataset.turn = data.turn;
     this.at("evidence").dataset.passages = data.passages.length;
   }

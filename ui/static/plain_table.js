@@ -24,7 +24,7 @@ export default function ({ parentElement: root, data, setTriggerValue }) {
     return cell;
   }));
   root.querySelector("thead").replaceChildren(head);
-  root.querySelector("tbody").replaceChildren(...data.rows.map((row) => {
+  const lines = data.rows.map((row) => {
     const line = element("tr", row.row_id ? "can" : "");
     line.dataset.row = row.row_id;
     if (row.row_id && row.row_id === data.current) line.setAttribute("aria-current", "true");
@@ -39,5 +39,6 @@ export default function ({ parentElement: root, data, setTriggerValue }) {
     });
     if (row.row_id) line.addEventListener("click", () => root.answerdeskChoose("chosen", row.row_id));
     return line;
-  }));
+  });
+  replaceRows(root.querySelector("tbody"), lines, (line) => line.dataset.row);
 }

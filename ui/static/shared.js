@@ -29,6 +29,19 @@ function isDrawn(root, data) {
   return same;
 }
 
+// Replaces the rows of a place. Whoever stood on a row with the keyboard still stands on it: on the same control of the
+// row with the same name.
+function replaceRows(place, rows, nameOf) {
+  const focused = place.getRootNode().activeElement;
+  const controls = (row) => [...row.querySelectorAll("summary, button")];
+  const before = [...place.children].find((row) => row.contains(focused));
+  place.replaceChildren(...rows);
+  const now = before && rows.find((row) => nameOf(row) === nameOf(before));
+  if (!now) return;
+  const control = controls(now)[controls(before).indexOf(focused)] ?? controls(now)[0];
+  control?.focus({ preventScroll: true });
+}
+
 const SIGNED_OUT = "answerdesk:signed-out"; // written at a sign-out, which tells the person's other tabs
 function forgetDrafts() {
   for (const key of Object.keys(sessionStorage)) if (key.startsWith("answerdesk:")) sessionStorage.removeItem(key);

@@ -37,5 +37,5 @@ export default function ({ parentElement: root, data }) {
   const empty = root.querySelector(".empty");
   empty.hidden = data.cards.length > 0 || !data.empty;
   empty.textContent = data.empty;
-  root.querySelector(".cards").replaceChildren(...data.cards.map(card));
+  replaceRows(root.querySelector(".cards"), data.cards.map(card), (one) => one.querySelector(".title").textContent);
 }
