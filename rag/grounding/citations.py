@@ -19,7 +19,7 @@ from rag.text.translated_figures import figures_in_english
 
 _STATES_NOTHING = re.compile(
     r"\s*+(?:hello|hi|dear|thank you|thanks|(?:i )?hope (?:this|that)|(?:please )?let (?:me|us) know|feel free"
-    r"|you are (?:right|correct)[.!]|您说得(?:很?对|没错)[。！]"
+    r"|you(?: are|['’]re) (?:right|correct)[.!]|您说得(?:很?对|没错)[。！]"
     r"|(?:best|kind) regards|sincerely|you['’]re welcome|is there anything"
     r"|if you have (?:any )?(?:more|other|further|question)"
     r"|i(?:['’]m| am) (?:sorry|happy to)|sorry\b|the documents? (?:do|does) not"
@@ -96,10 +96,12 @@ def states_nothing(sentence: str) -> bool:
     >>> states_nothing("希望能帮到您！"), states_nothing("You have 30 days.")
     (True, False)
     """
+    if sentence.rstrip().endswith(("?", "？")):
+        return True
     statement = read_statement(sentence)
     if statement.quantities or statement.codes:
         return False
-    if not statement.words or sentence.rstrip().endswith(("?", "？", ":", "：")):
+    if not statement.words or sentence.rstrip().endswith((":", "：")):
         return True
     return _STATES_NOTHING.match(sentence) is not None
 

@@ -129,6 +129,8 @@ def _units_of(header: str) -> frozenset[str]:
 
 
 _FEW_WORDS = 4
+_FEW_PAIRS = 8
+"""The same in Chinese, whose words are compared as overlapping pairs of characters."""
 _QUESTION_WORD_WEIGHT = 0.35
 """Words repeated from the question need less support than the answer's own."""
 
@@ -159,8 +161,8 @@ def without_source(sentence: str) -> str:
 class Claim:
     """A sentence of the answer as it is compared: its statement and the weight of each of its words.
 
-    ``topic`` are the question's words if the sentence relies on them to say what it is about: "6-9 days."  In a third
-    language only figures and codes are compared.
+    ``topic`` are the question's words if the sentence relies on them to say what it is about ("6-9 days."), as one does
+    that repeats few of them.  In a third language only figures and codes are compared.
     """
 
     text: str
@@ -189,8 +191,11 @@ class Claim:
         statement = read_statement(sentence)
         question_words = content_words(question)
         weights = {word: _QUESTION_WORD_WEIGHT if word in question_words else 1.0 for word in statement.words}
-        is_short = bool(statement.quantities) and len(statement.words - question_words) < _FEW_WORDS
-        return cls(sentence, statement, weights, question_words if is_short else frozenset(), text_language(sentence))
+        words, language = statement.words, text_language(sentence)
+        few = _FEW_PAIRS if language == "zh" else _FEW_WORDS
+        relies_on_question = len(words - question_words) < _FEW_WORDS and len(words & question_words) < few
+        topic = question_words if statement.quantities and relies_on_question else frozenset[str]()
+        return cls(sentence, statement, weights, topic, language)
 
 
 @dataclass(frozen=True, slots=True)

@@ -226,10 +226,15 @@ def _is_worth_adding(claim: Claim, chosen: Sequence[QuotableSpan], other: Quotab
     missing = _missing_quantities(claim, chosen, context)
     if missing:
         words = frozenset(word for span in chosen for word in span.own.words)
-        is_related = bool(
-            ((claim.weights.keys() - words) | claim.topic) & other.own.words
+        is_related = (
+            bool(((claim.weights.keys() - words) | claim.topic) & other.own.words)
+            and (_is_of_one_passage(chosen, other) or _coverage(claim, [other]) >= _WORDS_ENOUGH_WITH_FACTS)
         ) or claim.language != _language(other, context)
         return is_related and len(_missing_quantities(claim, [*chosen, other], context)) < len(missing)
+    return _is_of_one_passage(chosen, other)
+
+
+def _is_of_one_passage(chosen: Sequence[QuotableSpan], other: QuotableSpan) -> bool:
     return chosen[0].passage_index == other.passage_index
 
 

@@ -190,9 +190,9 @@ def _are_siblings(codes: frozenset[str], others: frozenset[str]) -> bool:
 def _names_agree(claim: Claim, span: QuotableSpan, context: Context) -> bool:
     """Tell whether the passage has the claim's names.
 
-    A name of the question may be missing if the passage has another name of the claim, if other passages have it, or if
-    the claim denies something of it.  Otherwise a passage that does not mention Norway would support a claim about it.
-    In a passage in another language only the names of places are known.
+    A name of the question may be missing if other passages have it, or if the claim denies something of it.  Otherwise
+    a passage that does not mention Norway would support a claim about it.  In a passage in another language only the
+    names of places are known.
     """
     passage = context.passage(span)
     names = claim.statement.names
@@ -203,7 +203,7 @@ def _names_agree(claim: Claim, span: QuotableSpan, context: Context) -> bool:
     unknown = names - known_names(names, [passage])
     if not unknown <= context.question.names:
         return False
-    return unknown < names or claim.denies or unknown <= known_names(unknown, context.evidence)
+    return claim.denies or unknown <= known_names(unknown, context.evidence)
 
 
 def known_across_languages(names: frozenset[str]) -> frozenset[str]:

@@ -152,6 +152,9 @@ def test_a_number_of_something_else_supports_no_figure(answer: str, *, is_suppor
         "进行操作。",
         "**总结：**",
         "Summary:",
+        "You're correct.",
+        "So do you have 30 days?",
+        "所以，30 天内能退吗？",
     ],
 )
 def test_sentences_that_state_nothing(sentence: str) -> None:
@@ -290,6 +293,19 @@ def test_a_figure_of_something_else_supports_nothing(
 ) -> None:
     passage = Evidence(1, "a.md", "a.md", "", (), source, 0, len(source), 0, len(source), language)
     assert bool(ground(answer, [passage], "How long, and how much in Frankfurt?").citations) is is_supported
+
+
+def test_a_figure_of_another_passage_needs_more_than_a_word_of_the_sentence() -> None:
+    pages = "The default error page can be an HTML, JPG or PNG file. It must be in the root folder."
+    playlists = "Make sure that the size of the playlist file is no more than 1 MB."
+    prices = "The default error page is part of the Plus plan. The Plus plan costs 12 euros a month."
+    read = [
+        Evidence(number, text, f"{number}.md", "", (), text, 0, len(text), 0, len(text), "en")
+        for number, text in enumerate((pages, playlists, prices), start=1)
+    ]
+    question = "Which formats may the default error page have, is its size limited, and what does it cost?"
+    assert not ground("The limit for the size of the default error page is 1 MB.", read, question).citations
+    assert ground("The default error page is part of the Plus plan, which costs 12 euros.", read, question).citations
 
 
 def test_that_the_documents_say_nothing_is_not_what_they_say() -> None:

@@ -57,6 +57,7 @@ _REFUNDS_ZH = """| 付款方式 | 到账时间 |
 _TYRES = "65 psi for the Kestrel, 80 psi for the Heron Cargo."
 _TRACKING = "## Theft tracking\n\nIt works in the EU, Switzerland and the UK, not in China."
 _GOODWILL = "Agents may grant up to EUR 80 of goodwill without asking."
+_CARDS = "To replace an old PIV or CAC card, you need another way to sign in."
 _STORAGE = "Store the battery at 40 to 60 % if you do not ride for more than four weeks."
 _SHOPS = "维洛门店：上海门店周一至周日营业，苏州仓库不接待试骑。"
 
@@ -105,6 +106,8 @@ def _is_supported(sentence: str, text: str, question: str, language: str = "en")
          "The refund on a credit card: 3 working days."),
         (_TRACKING, "Does tracking work in China?", "Tracking does not work in China.", "Tracking works in China."),
         (_GOODWILL, "How much goodwill?", "Agents may grant up to EUR 80.", "Agents may not grant EUR 80 of goodwill."),
+        (_CARDS, "Can you mail me a new Costco card?", "To replace a CAC card you need another way to sign in.",
+         "To replace a Costco card you need another way to sign in than your CAC card."),
         (_STORAGE, "How full?", "Store the battery at 40 to 60 %.", "Do not store the battery at 40 to 60 %."),
     ],
 )  # fmt: skip
