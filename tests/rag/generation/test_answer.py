@@ -287,15 +287,12 @@ CHINESE_PASSAGE = replace(
 )
 
 
-def test_a_reply_is_only_marked_where_the_best_match_quotes_the_other_language() -> None:
+def test_a_reply_is_only_marked_where_the_best_passage_is_in_the_other_language() -> None:
     reply = "Whoever comes too late has to keep the goods."
     quoted = replace(CHINESE_PASSAGE, number=2, quoted=CHINESE_PASSAGE.sent)
-    marked = answered(saying(reply), evidence=RETURNS_PASSAGE, further=[quoted]).answer
+    marked = answered(saying(reply), evidence=CHINESE_PASSAGE, further=[RETURNS_PASSAGE]).answer
     assert (marked.refused, marked.text, len(marked.unsupported)) == (False, reply, 1)
-    made_up = "Whoever comes too late pays USD 77."
-    assert answered(saying(made_up, made_up), evidence=RETURNS_PASSAGE, further=[quoted]).answer.refused
-    not_quoted = replace(quoted, quoted=())
-    assert answered(saying(reply, reply), evidence=RETURNS_PASSAGE, further=[not_quoted]).answer.refused
+    assert answered(saying(reply, reply), evidence=RETURNS_PASSAGE, further=[quoted]).answer.refused
 
 
 def test_a_reply_begins_with_a_quotation_where_the_best_passage_is_in_its_language() -> None:
