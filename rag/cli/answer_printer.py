@@ -110,8 +110,9 @@ class AnswerPrinter:
             self._write("\n" if self._text else "")
             if answer.lane == "quotation" and not self._text:
                 self._line(self._styled(translate("ask.quotation", self._language), _BOLD))
-            if answer.quoted and self._text:
-                self._line(self._styled(translate("ask.quoted_instead", self._language), _WARN))
+            if self._text:
+                change = "ask.quoted_instead" if answer.quoted else "ask.checked"
+                self._line(self._styled(translate(change, self._language), _WARN))
             self._write(self._with_notes(answer))
         else:
             start = split_sentences(answer.text)[-1].start

@@ -102,7 +102,17 @@ def test_a_text_that_ends_otherwise_than_it_was_streamed_is_written_again() -> N
     final = "You have 30 days to send any item back."
     shown = printed([Retrieved(PASSAGES, True, 0.9, 3), *deltas(f"{final} It is. It is."), Completed(answer(final))])
     assert shown.count(final) == 2
-    assert f"\n{final} [1]\n" in shown
+    assert f"\nChecked against the passages, the answer is:\n{final} [1]\n" in shown
+
+
+def test_a_draft_that_became_a_refusal_is_told_from_it() -> None:
+    text = refusal_text(PASSAGES, "zh")
+    events: list[Event] = [
+        Retrieved(PASSAGES, True, 0.9, 3),
+        *deltas("运费 77 元。"),
+        Completed(answer(text, refused=True)),
+    ]
+    assert f"\n与资料核对后，答复如下：\n{text}" in printed(events, language="zh")
 
 
 def test_words_that_gave_way_to_a_quotation_are_said_to_have_done_so() -> None:
