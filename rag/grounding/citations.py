@@ -96,12 +96,10 @@ def states_nothing(sentence: str) -> bool:
     >>> states_nothing("希望能帮到您！"), states_nothing("You have 30 days.")
     (True, False)
     """
-    if sentence.rstrip().endswith(("?", "？")):
-        return True
     statement = read_statement(sentence)
     if statement.quantities or statement.codes:
         return False
-    if not statement.words or sentence.rstrip().endswith((":", "：")):
+    if not statement.words or sentence.rstrip().endswith(("?", "？", ":", "：")):
         return True
     return _STATES_NOTHING.match(sentence) is not None
 

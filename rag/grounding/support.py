@@ -12,10 +12,11 @@ from collections.abc import Sequence
 
 from rag.grounding.claims import Claim, Context, QuotableSpan
 from rag.grounding.contradiction import has_mismatch
-from rag.grounding.topic_match import is_same_subject
+from rag.grounding.topic_match import is_same_subject, lists_row_of_another_value
 from rag.schema import Language
+from rag.text.characters import simplified
 from rag.text.quantities import DURATION_UNITS, MEASURES, Quantity, counted_numbers, units_named
-from rag.text.statements import contradicts, read_statement, stated_figures
+from rag.text.statements import contradicts, lone_characters, read_statement, stated_figures
 
 # Fitted on tests/support/labelled_sentences.jsonl.
 _WORDS_ENOUGH = 0.5
@@ -86,7 +87,7 @@ def supporting_spans(claim: Claim, context: Context) -> list[QuotableSpan]:
         return []
     if _drops_condition(claim, chosen, near, context) or _takes_lower_end(claim, chosen):
         return []
-    if _gives_figure_to_another(claim, chosen, context):
+    if _gives_figure_to_another(claim, chosen, context) or lists_row_of_another_value(claim, chosen, context):
         return []
     return chosen if _suffice(claim, chosen, context) else []
 
@@ -344,6 +345,8 @@ def _suffice(claim: Claim, spans: Sequence[QuotableSpan], context: Context) -> b
         return bool(found)  # words cannot be compared; a code alone says nothing about what is claimed of it
     if not any(restricts(span) for span in spans) and _denies_by_itself(claim, context):
         return False
+    if not found and len(claim.weights) == 1 and _lacks_its_verb(claim, spans):
+        return False
     shared = claim.weights.keys() & frozenset(word for span in spans for word in span.own.words)
     if found:
         # The same figure says nothing where not one word beside it recurs: 120 cm of something else.
@@ -352,6 +355,15 @@ def _suffice(claim: Claim, spans: Sequence[QuotableSpan], context: Context) -> b
     needed = _WORDS_ENOUGH_WITH_FACTS if codes else _ECHO_ENOUGH if claim.is_echo else _WORDS_ENOUGH
     # A product's name and the question's words are not yet a statement about it: the spans themselves must say more.
     return _coverage(claim, spans) >= needed and len(shared) >= _OWN_WORDS_ENOUGH * len(claim.weights)
+
+
+def _lacks_its_verb(claim: Claim, spans: Sequence[QuotableSpan]) -> bool:
+    """Tell whether the spans have no character of what a Chinese claim says of its only word.
+
+    "滤网不能退" is not of "滤网堵塞".
+    """
+    said = lone_characters(claim.text)
+    return bool(said) and said.isdisjoint(simplified("".join(span.text for span in spans)))
 
 
 def _denies_by_itself(claim: Claim, context: Context) -> bool:

@@ -17,6 +17,8 @@ _LIST = re.compile(r"[,/、，;；]")
 _PARTS = re.compile(r"[,;，；、](?!\d)|\band\b")
 _LONGEST_LABEL = 6
 """The most tokens of a cell that a sentence may mention in passing."""
+_LABELS_OF_A_LIST = 3
+"""The fewest rows' names that are a list; of two, a sentence may say different things."""
 _NAMED_HEADER = 0.5
 """The share of a column's header that a sentence must contain to name the column."""
 
@@ -83,11 +85,7 @@ def _names_another_row(claim: Claim, span: QuotableSpan, context: Context) -> bo
     If it names the first cell of another row, then what stands beside its figure in a cell of this one is no name:
     "The label to Norway is EUR 4.95, deducted from the refund" is not of the row of the EU.
     """
-    others = [
-        other.text
-        for other in context.spans
-        if other.is_row and other.passage_index == span.passage_index and other.around == span.around and other != span
-    ]
+    others = [other.text for other in context.spans if _is_of_same_table(span, other) and other != span]
     tokens, own = _tokens(claim.text), _labels(span.text)
     other_labels = frozenset[_Label]().union(*map(_labels, others))
     named = {label for label in other_labels - own if len(label.tokens) <= _LONGEST_LABEL and label.tokens <= tokens}
@@ -95,6 +93,41 @@ def _names_another_row(claim: Claim, span: QuotableSpan, context: Context) -> bo
         own = _labels_beside_figures(span, claim.statement)
     known = frozenset(token for label in other_labels for token in label.tokens)
     return bool(named) and not any(tokens & (label.names - known) or label.tokens <= tokens for label in own)
+
+
+def lists_row_of_another_value(claim: Claim, chosen: Sequence[QuotableSpan], context: Context) -> bool:
+    """Tell whether a claim lists rows of a table, and the other cells of one are in none of the rows that support it.
+
+    "The label is free from the UK, Jersey and EU countries" is not of the rows of the UK and of Jersey.
+    """
+    tokens = _tokens(claim.text)
+    for row in filter(lambda span: span.is_row, chosen):
+        table = [other for other in context.spans if _is_of_same_table(row, other) and not _is_header(other)]
+        named = {
+            other: labels
+            for other in table
+            if (labels := [label for label in _labels(_cells(other.text)[0]) if label.tokens <= tokens])
+        }
+        values = frozenset(cell for other in table if other in chosen for cell in _values(other))
+        if sum(map(len, named.values())) >= _LABELS_OF_A_LIST and any(
+            other not in chosen and values.isdisjoint(_values(other)) for other in named
+        ):
+            return True
+    return False
+
+
+def _is_of_same_table(row: QuotableSpan, other: QuotableSpan) -> bool:
+    return other.is_row and other.passage_index == row.passage_index and other.around == row.around
+
+
+def _is_header(row: QuotableSpan) -> bool:
+    """Tell whether a row has only words of its table's header."""
+    return row.own.words <= row.around.words
+
+
+def _values(row: QuotableSpan) -> frozenset[str]:
+    """Return a row's cells behind the first, in small letters."""
+    return frozenset(cell.strip().lower() for cell in _cells(row.text)[1:])
 
 
 @dataclass(frozen=True, slots=True)

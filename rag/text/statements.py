@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from rag.text.characters import simplified
+from rag.text.characters import ideographs, simplified
 from rag.text.markup import LIST_MARK
 from rag.text.quantities import CURRENCY_UNITS, Figures, Quantity, fold, read_figures
 from rag.text.terms import is_code, is_unspaced, terms
@@ -189,6 +189,16 @@ def _body(text: str) -> str:
 def content_words(text: str) -> frozenset[str]:
     """Return the stems and pairs of characters that carry a text's meaning, without numbers and codes."""
     return frozenset(filter(None, map(_content_stem, terms(text))))
+
+
+def lone_characters(text: str) -> frozenset[str]:
+    """Return the Chinese characters that carry meaning outside of any ``content_words``: verbs of one character.
+
+    >>> sorted(lone_characters("滤网不能退。"))
+    ['退']
+    """
+    own = "".join(content_words(text))
+    return frozenset(ideographs(simplified(text))) - frozenset(own) - _CHINESE_STOP_CHARACTERS
 
 
 def contradicts(claim: Statement, source: Statement) -> bool:

@@ -58,6 +58,11 @@ _TYRES = "65 psi for the Kestrel, 80 psi for the Heron Cargo."
 _TRACKING = "## Theft tracking\n\nIt works in the EU, Switzerland and the UK, not in China."
 _GOODWILL = "Agents may grant up to EUR 80 of goodwill without asking."
 _CARDS = "To replace an old PIV or CAC card, you need another way to sign in."
+_COUNTRIES = (
+    "| Countries | Label |\n|---|---|\n| UK mainland | free |\n| Jersey, Guernsey | free |\n"
+    "| EU countries | EUR 4.95 |\n| Norway | by the customer |"
+)
+_FILTERS_ZH = "吸力变弱时先洗滤网，再看尘盒有没有扣紧，轮子转不转。"
 _STORAGE = "Store the battery at 40 to 60 % if you do not ride for more than four weeks."
 _SHOPS = "维洛门店：上海门店周一至周日营业，苏州仓库不接待试骑。"
 
@@ -108,6 +113,8 @@ def _is_supported(sentence: str, text: str, question: str, language: str = "en")
         (_GOODWILL, "How much goodwill?", "Agents may grant up to EUR 80.", "Agents may not grant EUR 80 of goodwill."),
         (_CARDS, "Can you mail me a new Costco card?", "To replace a CAC card you need another way to sign in.",
          "To replace a Costco card you need another way to sign in than your CAC card."),
+        (_COUNTRIES, "Who pays the label?", "From the countries UK mainland, Jersey and Guernsey the label is free.",
+         "The label is free from the UK mainland, Jersey, EU countries and Norway."),
         (_STORAGE, "How full?", "Store the battery at 40 to 60 %.", "Do not store the battery at 40 to 60 %."),
     ],
 )  # fmt: skip
@@ -128,6 +135,7 @@ def test_what_is_said_of_the_one_is_not_said_of_the_other(text: str, question: s
         (_REFUNDS_ZH, "信用卡退款多久？", "信用卡退款最晚 7 个工作日到账。", "信用卡退款要 5 个工作日。"),
         (_REFUNDS_ZH, "信用卡退款多久？水壶几天内能退？", "信用卡退款要 3–7 个工作日。",
          "信用卡退款要 3–7 个工作日，水壶拆封后 1 个工作日内能寄回仓库。"),
+        (_FILTERS_ZH, "滤网能退吗？", "滤网要洗。", "滤网不能退。"),
         (_SHOPS, "苏州可以试骑吗？", "苏州仓库不接待试骑。", "苏州仓库可以试骑。"),
         (_SHOPS, "北京有门店吗？", "上海门店周一至周日营业。", "北京有门店。"),
     ],
