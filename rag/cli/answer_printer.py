@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import TextIO
 
 from rag.generation.measured_languages import language_note
+from rag.generation.output_filter import without_preamble
 from rag.grounding.citations import ground
 from rag.grounding.conflicts import find_conflicts
 from rag.schema import (
@@ -106,7 +107,7 @@ class AnswerPrinter:
             self._printed = visible
 
     def _complete(self, answer: Answer) -> None:
-        if self._text.strip() != answer.text:  # a refusal, or a repetition that was cut
+        if without_preamble(self._text.strip(), self._question) != answer.text:  # a refusal, or something was left out
             self._write("\n" if self._text else "")
             if answer.lane == "quotation" and not self._text:
                 self._line(self._styled(translate("ask.quotation", self._language), _BOLD))

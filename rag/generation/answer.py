@@ -38,6 +38,7 @@ from rag.grounding.claims import QuotableSpan
 from rag.grounding.confirmation import unconfirmed_sentences
 from rag.grounding.conflicts import find_conflicts
 from rag.grounding.prompt_injection import injection_spans
+from rag.grounding.topic_match import known_names
 from rag.protocols import GeneratedText, GeneratedThinking, GenerationFinished, Generator, Message
 from rag.retrieval.filters import EVERYTHING, Filters
 from rag.retrieval.question import message_parts, read_message
@@ -156,8 +157,13 @@ class AnswerRequest:
         return bool(ground(sentence, self.evidence, self.in_context).citations) or self.holds_figures_of(sentence)
 
     def holds_figures_of(self, text: str) -> bool:
-        """Tell whether one sentence of the evidence holds all figures of each sentence, except the question's own."""
-        return has_its_figures_from(text, self.evidence, self.in_context)
+        """Tell whether one sentence of the evidence holds all figures of each sentence, except the question's own.
+
+        Of what no passage names, such as a country, they hold no figure.  In a third language names cannot be told.
+        """
+        is_third = bool(self.third_language or third_language_after(text, self.question))
+        names = frozenset[str]() if is_third else read_statement(text).names
+        return names == known_names(names, self.evidence) and has_its_figures_from(text, self.evidence, self.in_context)
 
     def check_cancelled(self) -> None:
         """Raise ``AnswerCancelled`` if nobody waits for the answer any more."""

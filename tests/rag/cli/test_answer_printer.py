@@ -105,6 +105,14 @@ def test_a_text_that_ends_otherwise_than_it_was_streamed_is_written_again() -> N
     assert f"\nChecked against the passages, the answer is:\n{final} [1]\n" in shown
 
 
+def test_an_answer_without_its_preamble_is_not_written_again() -> None:
+    final = "You have 30 days to send any item back."
+    draft = f"The documents state that {final[0].lower()}{final[1:]}"
+    shown = printed([Retrieved(PASSAGES, True, 0.9, 3), *deltas(draft), Completed(answer(final))])
+    assert f"\n{draft} [1]\n" in shown
+    assert "Checked against" not in shown
+
+
 def test_a_draft_that_became_a_refusal_is_told_from_it() -> None:
     text = refusal_text(PASSAGES, "zh")
     events: list[Event] = [

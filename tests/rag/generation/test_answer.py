@@ -259,6 +259,8 @@ def test_a_reply_with_figures_that_were_read_is_marked_instead() -> None:
     completed = answered(saying("Reduced kettles come back against 25 EUR."), evidence=evidence)
     assert (completed.answer.refused, completed.stopped_by) == (False, "")
     assert completed.answer.unsupported or completed.answer.citations
+    elsewhere = "Reduced kettles come back to Canada against 25 EUR."
+    assert answered(saying(elsewhere, elsewhere), evidence=evidence).stopped_by == "unsupported"
 
 
 RETURNS_TEXT = "# Returns\n\nYou have **30 days** to send it back.\n| Code | Fee |\n|---|---|\n| L4 | 5 EUR |"
