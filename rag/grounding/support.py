@@ -53,6 +53,10 @@ _JOINTS = re.compile(r"[,;，；](?!\d)|\b(?:and|but|while)\b|而且|并且|同�
 _FROM_THERE_ON = re.compile(
     r"\b(?:at least|from|minimum|earliest|between|or more|starts?|over)\b|最[快少低早]|至少|起|以上|从"
 )
+_UP_TO_THERE = re.compile(
+    r"\b(?:up to|at most|within|maximum|max|latest|by|until|less|fewer|under|below|longest|largest|highest)\b"
+    r"|最[多晚迟大长高久慢]|至多|不超过|以下|不到|(?<![国境室])内"
+)
 
 
 def supporting_spans(claim: Claim, context: Context) -> list[QuotableSpan]:
@@ -85,7 +89,7 @@ def supporting_spans(claim: Claim, context: Context) -> list[QuotableSpan]:
         chosen = more
     if _has_nearer_value(claim, chosen, fitting) or _lacks_its_code(claim, chosen, context):
         return []
-    if _drops_condition(claim, chosen, near, context) or _takes_lower_end(claim, chosen):
+    if _drops_condition(claim, chosen, near, context) or _takes_one_end(claim, chosen):
         return []
     if _gives_figure_to_another(claim, chosen, context) or lists_row_of_another_value(claim, chosen, context):
         return []
@@ -162,18 +166,20 @@ def _gives_figure_to_another(claim: Claim, chosen: Sequence[QuotableSpan], conte
     return len(with_figures) > 1 and any(words.isdisjoint(cited) for words in with_figures)
 
 
-def _takes_lower_end(claim: Claim, chosen: Sequence[QuotableSpan]) -> bool:
-    """Tell whether a claim gives only the lower end of a range as the value: 3 days of "3-7 days"."""
-    values = {quantity.value for quantity in claim.statement.quantities}
-    if not values or _FROM_THERE_ON.search(claim.text.lower()):
+def _takes_one_end(claim: Claim, chosen: Sequence[QuotableSpan]) -> bool:
+    """Tell whether a claim gives only one end of a range as the value: 3 days of "3-7 days", or 7."""
+    values, text = {quantity.value for quantity in claim.statement.quantities}, claim.text.lower()
+    if not values:
         return False
     ranges = [(*match.groups(), span.text) for span in chosen for match in _RANGE.finditer(span.text)]
+    rising = [(low, high, source) for low, high, source in ranges if float(low) < float(high)]
+    lower = [(low, high, source) for low, high, source in rising if not _FROM_THERE_ON.search(text)]
+    upper = [(high, low, source) for low, high, source in rising if not _UP_TO_THERE.search(text)]
     return any(
-        float(low) < float(high)
-        and low in values
-        and high not in values
-        and len(re.findall(rf"(?<![\d.]){re.escape(low)}(?![\d.])", text)) == 1  # nowhere else as a value of its own
-        for low, high, text in ranges
+        end in values
+        and other not in values
+        and len(re.findall(rf"(?<![\d.]){re.escape(end)}(?![\d.])", source)) == 1  # nowhere else as a value of its own
+        for end, other, source in (*lower, *upper)
     )
 
 
