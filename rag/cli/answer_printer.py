@@ -107,18 +107,16 @@ class AnswerPrinter:
             self._printed = visible
 
     def _complete(self, answer: Answer) -> None:
-        if without_preamble(self._text.strip(), self._question) != answer.text:  # a refusal, or something was left out
+        shown = without_preamble(self._text.strip(), self._question)
+        if not shown or not answer.text.startswith(shown):  # a refusal, or something was left out
+            shown = ""
             self._write("\n" if self._text else "")
             if answer.lane == "quotation" and not self._text:
                 self._line(self._styled(translate("ask.quotation", self._language), _BOLD))
             if self._text:
                 change = "ask.quoted_instead" if answer.quoted else "ask.checked"
                 self._line(self._styled(translate(change, self._language), _WARN))
-            self._write(self._with_notes(answer))
-        else:
-            start = split_sentences(answer.text)[-1].start
-            last = [citation for citation in answer.citations if citation.start == start]
-            self._write(self._notes(last, unsupported=any(span.start == start for span in answer.unsupported)))
+        self._write(self._with_notes(answer, len(shown)))
         self._line("\n")
         self._show_origin(answer)
         self._show_sources(answer)
@@ -131,14 +129,16 @@ class AnswerPrinter:
         if answer.stand_in:
             self._line(self._styled(translate("ask.stand_in", self._language), _WARN))
 
-    def _with_notes(self, answer: Answer) -> str:
-        """Return the whole text with its notes."""
-        pieces, position = [], 0
+    def _with_notes(self, answer: Answer, shown: int) -> str:
+        """Return the text with its notes, without its first ``shown`` characters and all notes but their last one."""
+        pieces, position = [], shown
         for sentence in split_sentences(answer.text):
+            if sentence.end < shown:
+                continue
             cited = [citation for citation in answer.citations if citation.start <= sentence.start < citation.end]
             unsupported = any(span.start == sentence.start for span in answer.unsupported)
             pieces += [printable(answer.text[position : sentence.end]), self._notes(cited, unsupported=unsupported)]
-            position = sentence.end
+            position = max(position, sentence.end)
         return "".join([*pieces, printable(answer.text[position:])])
 
     def _notes(self, citations: Iterable[Citation], *, unsupported: bool) -> str:
