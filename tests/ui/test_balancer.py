@@ -70,15 +70,18 @@ class Desks:
         self.running[name].enter_context(served(folder, int(self.direct[name].rpartition(":")[2])))
 
     def command(self, words: str) -> str:
-        """Give the balancer a command, as ``socat`` would."""
+        """Give the balancer a command, as ``socat`` would; raises ``OSError`` before it listens."""
         with closing(socket.socket(socket.AF_UNIX)) as control:
             control.connect(str(self.control))
             control.sendall(f"{words}\n".encode())
             return b"".join(iter(lambda: control.recv(4096), b"")).decode()
 
     def is_up(self, name: str) -> bool:
-        """Tell whether the balancer gives requests to a desk."""
-        rows = [line.split(",") for line in self.command("show stat").splitlines()]
+        """Tell whether the balancer listens and gives requests to a desk."""
+        try:
+            rows = [line.split(",") for line in self.command("show stat").splitlines()]
+        except (FileNotFoundError, ConnectionRefusedError):  # its socket is bound before it is listened to
+            return False
         return any(row[:2] == ["desks", name] and row[17] == "UP" for row in rows)
 
 
@@ -123,7 +126,7 @@ def balanced(folder: Path, url: str) -> Iterator[Desks]:
         command = ["haproxy", "-db", "-f", str(configured(folder, port, direct))]
         balancer = stack.enter_context(subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
         stack.callback(balancer.kill)
-        until(lambda: desks.control.exists() and all(desks.is_up(name) for name in NAMES), seconds=60)
+        until(lambda: all(desks.is_up(name) for name in NAMES), seconds=60)
         yield desks
 
 

@@ -342,9 +342,9 @@ def test_evidence_that_is_drawn_again_keeps_the_focus_on_its_passage(open_desk: 
     desk.ask(desk.prepare(), "done")
     second = desk.page.locator(".card[data-number='2'] summary")
     second.focus()
-    desk.page.evaluate(
-        """() => document.dispatchEvent(new CustomEvent("answerdesk:evidence", {
-            detail: {...window.answerdesk.evidence, note: "Drawn again"},
+    desk.page.locator(".evidence").first.evaluate(
+        """(node) => document.dispatchEvent(new CustomEvent("answerdesk:evidence", {
+            detail: {...node.getRootNode().answerdeskView.data, note: "Drawn again"},
         }))"""
     )
     expect(desk.page.get_by_text("Drawn again")).to_be_visible()
