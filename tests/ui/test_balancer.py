@@ -224,7 +224,7 @@ def test_a_rolling_restart_keeps_the_sign_in_and_every_turn(desks: Desks, browse
     file = {"name": "mail.eml", "mimeType": "message/rfc822", "buffer": mail("Re: Scratched lid", "Can I return it?")}
     page.locator(".st-key-question input[type=file]").set_input_files([file])  # type: ignore[list-item]
     expect(page.locator("[data-testid=stFileChip]")).to_be_visible()
-    desk.box.press("Enter")
+    page.locator("[data-testid=stChatInputSubmitButton]").click()  # enabled once the file is there
     desk.reaches("done")
     third = desk.turn_id()
 
