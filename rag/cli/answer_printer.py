@@ -130,7 +130,7 @@ class AnswerPrinter:
             self._line(self._styled(translate("ask.stand_in", self._language), _WARN))
 
     def _with_notes(self, answer: Answer, shown: int) -> str:
-        """Return the text with its notes, without its first ``shown`` characters and all notes but their last one."""
+        """Return the text behind its first ``shown`` characters with its notes, and that of the last sentence shown."""
         pieces, position = [], shown
         for sentence in split_sentences(answer.text):
             if sentence.end < shown:
@@ -138,7 +138,7 @@ class AnswerPrinter:
             cited = [citation for citation in answer.citations if citation.start <= sentence.start < citation.end]
             unsupported = any(span.start == sentence.start for span in answer.unsupported)
             pieces += [printable(answer.text[position : sentence.end]), self._notes(cited, unsupported=unsupported)]
-            position = max(position, sentence.end)
+            position = sentence.end
         return "".join([*pieces, printable(answer.text[position:])])
 
     def _notes(self, citations: Iterable[Citation], *, unsupported: bool) -> str:

@@ -161,9 +161,12 @@ class AnswerRequest:
 
         Of what no passage names, such as a country, they hold no figure.  In a third language names cannot be told.
         """
-        is_third = bool(self.third_language or third_language_after(text, self.question))
-        names = frozenset[str]() if is_third else read_statement(text).names
+        names = frozenset[str]() if self.third_language_in(text) else read_statement(text).names
         return names == known_names(names, self.evidence) and has_its_figures_from(text, self.evidence, self.in_context)
+
+    def third_language_in(self, text: str) -> str:
+        """Return the third language of a reply or else of the customer; empty if both are Chinese or English."""
+        return third_language_after(text, self.question) or self.third_language
 
     def check_cancelled(self) -> None:
         """Raise ``AnswerCancelled`` if nobody waits for the answer any more."""
@@ -524,9 +527,9 @@ def _is_comparable(request: AnswerRequest, text: str) -> bool:
     They cannot if the best passage is in the other language.  In a third language no reply without figures can be
     compared.
     """
-    third = third_language_after(text, request.question)
-    if request.third_language or third:
-        return bool(read_statement(figures_in_english(text, third or request.third_language)).quantities)
+    third = request.third_language_in(text)
+    if third:
+        return bool(read_statement(figures_in_english(text, third)).quantities)
     return request.evidence[0].language == request.language
 
 

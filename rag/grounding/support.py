@@ -173,8 +173,8 @@ def _takes_one_end(claim: Claim, chosen: Sequence[QuotableSpan]) -> bool:
         return False
     ranges = [(*match.groups(), span.text) for span in chosen for match in _RANGE.finditer(span.text)]
     rising = [(low, high, source) for low, high, source in ranges if float(low) < float(high)]
-    lower = [(low, high, source) for low, high, source in rising if not _FROM_THERE_ON.search(text)]
-    upper = [(high, low, source) for low, high, source in rising if not _UP_TO_THERE.search(text)]
+    lower = [] if _FROM_THERE_ON.search(text) else rising
+    upper = [] if _UP_TO_THERE.search(text) else [(high, low, source) for low, high, source in rising]
     return any(
         end in values
         and other not in values
