@@ -82,7 +82,8 @@ _SAME_SENSE = (
     (re.compile(r"\b(?:no one|nobody) (can|may|could)\b"), r"\1 not"),
 )
 _CLAUSE_ENDS = re.compile(
-    r"(?<!\d)[,.](?!\d)|[;:!?()|\n，。；：！？（）]| (?:but|however|although|unless|while) |但是?|而是?|除非|否则"
+    r"(?<!\d),(?!\d)|(?<!\d)(?<!\b[A-Za-z])\.(?![A-Za-z\d])"  # the points of "index.html" and "U.S." end no clause
+    r"|[;:!?()|\n，。；：！？（）]| (?:but|however|although|unless|while) |但是?|而是?|除非|否则"
     r"| (?=(?:if|when|without|because) )"
 )
 _EXCEPTED = ("except", "除")

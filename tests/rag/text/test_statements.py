@@ -20,6 +20,7 @@ from rag.text.statements import content_words, contradicts, read_statement
         ("The value must not be greater than 5.", False),
         ("A file can exceed 5 GB.", True),  # as "5 GB at most" puts it
         ("支持无理由退货", False),
+        ("Login.gov does not accept U.S. passports at the counter.", True),
         ("没有发票也能保修", True),
         ("不锈钢内胆", False),
     ],
@@ -41,6 +42,8 @@ def test_denial(sentence: str, denies: bool) -> None:
         ("每个地域最多创建 100 个存储空间", "每个地域创建的存储空间不能超过 100 个", False),
         ("每个地域创建的存储空间可以超过 100 个", "每个地域创建的存储空间不能超过 100 个", True),
         ("An uploaded file can exceed 5 GB.", "An uploaded file cannot exceed 5 GB.", True),
+        ("Login.gov does not accept U.S. passports at the counter.", "Passports are not yet accepted here.", False),
+        ("Tidewell.example accepts U.S. cards.", "U.S. cards are not accepted at tidewell.example.", True),
         ("The box is red.", "The lock does not need the internet.", False),
     ],
 )
