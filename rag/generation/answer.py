@@ -41,7 +41,7 @@ from rag.grounding.prompt_injection import injection_spans
 from rag.grounding.topic_match import known_names
 from rag.protocols import GeneratedText, GeneratedThinking, GenerationFinished, Generator, Message
 from rag.retrieval.filters import EVERYTHING, Filters
-from rag.retrieval.question import message_parts, read_message
+from rag.retrieval.question import asks_something, message_parts, read_message
 from rag.schema import (
     Answer,
     AnswerDelta,
@@ -483,8 +483,11 @@ def _guard_against(request: AnswerRequest, text: str, grounding: Grounding, unan
         return "output_filter"
     if says_not_found(text) or _says_not_found_in_third(request, text, grounding):
         return "not_found"
+    if _repeats_message(request, text):
+        return "unsupported"
     if not (grounding.citations or grounding.unsupported):
-        return "unsupported" if _asks_back(request, text) or _says_nothing(text) else ""
+        is_no_reply = _asks_back(request, text) or _says_nothing(text) or _is_heading(request, text)
+        return "unsupported" if is_no_reply else ""
     if not grounding.citations and _is_comparable(request, text) and not request.holds_figures_of(text):
         return "unsupported"
     return "no_value" if lacks_expected_value(text, _question_parts(request), unanswered) else ""
@@ -499,6 +502,19 @@ def _says_not_found_in_third(request: AnswerRequest, text: str, grounding: Groun
 def _asks_back(request: AnswerRequest, text: str) -> bool:
     """Tell whether a reply only repeats the question: all of it, or the question within a mail."""
     return any(repeats_question(text, asked) for asked in (request.in_context, read_message(request.question).question))
+
+
+def _repeats_message(request: AnswerRequest, text: str) -> bool:
+    """Tell whether a reply says nothing but what the customer did, who pasted an error message and asked nothing."""
+    words = content_words(text)
+    return bool(words) and words <= content_words(request.in_context) and not asks_something(request.in_context)
+
+
+def _is_heading(request: AnswerRequest, text: str) -> bool:
+    """Tell whether a reply that asks is a title or a heading of the passages: "常见的骗局有哪些？"."""
+    words = _letters(text.rpartition("：")[2]) if text.rstrip().endswith(("?", "？")) else ""
+    is_title = any(words in _letters(passage.title) for passage in request.evidence)
+    return bool(words) and (is_title or is_word_for_word(words, request.evidence))
 
 
 def _says_nothing(text: str) -> bool:

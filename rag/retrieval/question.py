@@ -196,6 +196,15 @@ def read_message(text: str) -> CustomerMessage:
     return CustomerMessage("\n".join(asking), background[-_LONGEST_BACKGROUND_CHARACTERS:])
 
 
+def asks_something(text: str) -> bool:
+    """Tell whether a text has a question; an error message that was pasted as it is has none.
+
+    >>> asks_something("Is the seal broken?"), asks_something("503 DownloadTrafficRateLimitExceeded")
+    (True, False)
+    """
+    return _SENTENCE_ASKS.search(text) is not None
+
+
 def _without_personal_data(text: str) -> str:
     """Return the text without addresses, long numbers, and brackets that contain one: they identify the writer."""
     bracketless = _IN_BRACKETS.sub(lambda found: " " if _IDENTIFIES.search(found[0]) else found[0], text)

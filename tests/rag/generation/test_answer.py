@@ -241,6 +241,22 @@ def test_a_reply_that_states_nothing_is_asked_for_again(reply: str, *, is_asked_
     assert not completed.answer.refused
 
 
+def test_a_title_of_the_documents_is_no_question_to_the_customer() -> None:
+    faq = replace(PASSAGE, title="Which kettle do you have?")
+    completed = answered(
+        saying("资料：Which kettle do you have?", f'{RULE}" And', " no items can be sent back."), evidence=faq
+    )
+    assert completed.answer.text == f'Our documents say: "{RULE}" So no items can be sent back.'
+
+
+def test_an_error_message_given_back_is_no_reply() -> None:
+    pasted = f"E12 {OTHER}"
+    completed = answered(saying(OTHER, f'{RULE}" And', " no items can be sent back."), pasted)
+    assert completed.answer.text.startswith("Our documents say:")
+    asked = answered(saying(OTHER), f"{OTHER.removesuffix('.')}, right?")
+    assert asked.answer.text == OTHER
+
+
 def test_a_reply_says_what_the_documents_state_and_not_that_they_do() -> None:
     completed = answered(saying(f"The documents clearly state that items{RULE.removeprefix('Items')}"))
     assert completed.answer.text == RULE
