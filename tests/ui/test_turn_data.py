@@ -20,7 +20,16 @@ from rag.schema import Citation, Lane, Language, SpanTime, TextSpan
 from rag.translate import translate
 from rag.turns import FINAL_VERSION, Failure, TurnSnapshot
 from tests.ui.scenes import WORDS, complete_answer, evidence, kept_answer, quotation, refusal
-from ui.turn_data import Reading, announcement, answer_data, evidence_data, failure_sentence, feed_data, reply_data
+from ui.turn_data import (
+    Reading,
+    announcement,
+    answer_data,
+    evidence_data,
+    failure_sentence,
+    feed_data,
+    notice,
+    reply_data,
+)
 
 ASKED = datetime(2026, 11, 25, 9, 4, tzinfo=UTC)
 READING = Reading("en", datetime(2026, 11, 25, 10, 0, tzinfo=UTC), UTC, "http://localhost:8501")
@@ -234,6 +243,16 @@ def test_nothing_internal_or_outdated_is_offered_as_the_best_match() -> None:
     alone = replace(DONE, evidence=(replace(first, audience="internal"),))
     assert answer_data(alone, READING)["best"] is None
     assert answer_data(replace(DONE, state="refused", answer=refusal("en")), READING)["best"] is None
+
+
+def test_the_best_match_stays_beside_a_refusal_by_the_model_to_be_read_only() -> None:
+    by_model = replace(DONE, state="refused", answer=replace(refusal("en"), model="stand-in:1.5b"))
+    best, before = answer_data(by_model, READING)["best"], answer_data(DONE, READING)["best"]
+    assert isinstance(best, dict)
+    assert isinstance(before, dict)
+    assert (best["excerpts"], best["usable"], before["usable"]) == (before["excerpts"], False, True)
+    assert notice(by_model, "en") == {"kind": "info", "words": translate("ui.see_best_match", "en")}
+    assert answer_data(replace(by_model, answerable=False), READING)["best"] is None
 
 
 def test_the_handoff_note_holds_all_that_the_next_person_needs() -> None:

@@ -48,7 +48,8 @@ class View {
     if (scrolls) question.tabIndex = 0; // a whole mail is to be read by the keyboard, too
     else question.removeAttribute("tabindex");
     this.showBest(data.best, data.feed.turn);
-    this.at("best").classList.toggle("beside", data.feed.final); // the answer has the room now
+    const answered = data.feed.final && (!data.best || data.best.usable);
+    this.at("best").classList.toggle("beside", answered); // the answer has the room now
     const held = window.answerdesk && window.answerdesk.feed;
     const newer = held && held.turn === data.feed.turn && held.version > data.feed.version && !data.feed.final;
     this.redraw = true;
@@ -83,6 +84,7 @@ class View {
     if (!best) return;
     this.at("best-label").textContent = this.words.best_match;
     this.at("best-text").replaceChildren(...best.excerpts.map((excerpt) => this.excerpt(excerpt, turn)));
+    this.at("use").hidden = !best.usable; // beside a handoff note there is no reply to put it into
     this.at("use").textContent = this.words.use_this;
     this.at("use").onclick = () => tell("use", { turn, text: best.text });
   }
