@@ -316,7 +316,9 @@ def _conflict_lines(passage: Evidence, conflicts: Sequence[Conflict], language: 
 
 
 def _sentences(snapshot: TurnSnapshot) -> tuple[Sentence, ...]:
-    return judged_sentences(snapshot.answer, snapshot.evidence) if snapshot.answer is not None else ()
+    if snapshot.answer is None:
+        return ()
+    return judged_sentences(snapshot.answer, snapshot.evidence, snapshot.question)
 
 
 def _times(snapshot: TurnSnapshot, language: Language) -> list[list[str]]:
@@ -370,8 +372,9 @@ def _sentence_data(sentence: Sentence, evidence: Sequence[Evidence], language: L
                 number,
                 translate("ui.citation", language, number=number, title=one_line(passages[number].title)),
                 doubt(passages[number], language),
+                one_line(heading),
             ]
-            for number in sentence.numbers
+            for number, heading in zip(sentence.numbers, sentence.headings, strict=True)
         ],
     }
 

@@ -5,7 +5,7 @@ from typing import TextIO
 
 from rag.generation.measured_languages import language_note
 from rag.generation.output_filter import without_preamble
-from rag.grounding.citations import ground
+from rag.grounding.citations import ground, unsaid_heading
 from rag.grounding.conflicts import find_conflicts
 from rag.schema import (
     Answer,
@@ -179,7 +179,10 @@ class AnswerPrinter:
         paths = {passage.number: passage for passage in self._evidence}
         for (number, _), citation in numbered:
             self._line(f"  [{number}] {one_line(paths[number].title)} - {one_line(citation.document_path)}")
-            self._line(self._styled(f"      {shortened(one_line(citation.quote))}", _DIM))
+            sentence = answer.text[citation.start : citation.end]
+            heading = one_line(unsaid_heading(citation, paths[number], sentence, self._question))
+            quote = shortened(one_line(citation.quote))
+            self._line(self._styled(f"      {heading} › {quote}" if heading else f"      {quote}", _DIM))
 
     def _end_thought(self) -> None:
         if self._is_thinking:

@@ -9,10 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rag.grounding.claims import Claim, Context, QuotableSpan, quotable_spans
+from rag.grounding.prompt_injection import is_name
 from rag.grounding.support import restricts, supporting_spans
 from rag.schema import Citation, Evidence, TextSpan
-from rag.text.language import third_language_after
-from rag.text.markup import without_descriptions
+from rag.text.language import text_language, third_language_after
+from rag.text.markup import without_descriptions, without_heading_signs
+from rag.text.parsed import parse_text
 from rag.text.sentences import split_sentences
 from rag.text.statements import content_words, read_statement, says_no, without_verdict
 from rag.text.translated_figures import figures_in_english
@@ -166,6 +168,21 @@ def repeats_question(text: str, question: str) -> bool:
     return bool(words) and len(words & question_words) >= max(
         _ECHO * len(words), _ECHO_OF_QUESTION * len(question_words)
     )
+
+
+def unsaid_heading(citation: Citation, passage: Evidence, sentence: str, question: str) -> str:
+    """Return the heading right above a citation's words if neither the answer's sentence nor the question names it.
+
+    What a passage says may hold under that heading only: "The shop pays the postage", under "Quality problems".  Empty
+    if there is none, if it is the passage's title, or if the sentence is in another language.
+    """
+    parsed, start = parse_text(passage.text), citation.quote_start - passage.start
+    headings = next((one.headings for one in parsed.sentences if one.span.start <= start < one.span.end), ())
+    nearest = without_heading_signs(parsed.words(headings[-1])) if headings else ("", *passage.heading_path)[-1]
+    heading, words = nearest.strip(), content_words(nearest)
+    is_known = heading == passage.title or not is_name(heading) or text_language(sentence) != passage.language
+    named = content_words(sentence) | content_words(question)
+    return "" if is_known or not words or words & named else heading
 
 
 def _citation(sentence: TextSpan, span: QuotableSpan, passage: Evidence) -> Citation:

@@ -119,7 +119,7 @@ def test_a_citation_of_an_outdated_or_internal_passage_is_to_be_checked() -> Non
         )
         data = answer_data(replace(DONE, answer=replace(answer, citations=(citation,))), READING)
         assert data["verdict"] == {"kind": "warning", "words": "Check marked sentences"}
-        ((cited, title, why),) = data["sentences"][0]["cites"]  # type: ignore[index]
+        ((cited, title, why, _),) = data["sentences"][0]["cites"]  # type: ignore[index]
         assert (cited, title) == (number, f"Passage {number}: {passage.title}")
         assert why.startswith(doubt)
 

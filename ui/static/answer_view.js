@@ -250,9 +250,10 @@ class View {
 
   after(sentence, index) {
     const turn = this.data.feed.turn;
-    const nodes = sentence.cites.map(([number, passage, doubt]) => {
+    const nodes = sentence.cites.map(([number, passage, doubt, heading]) => {
       const button = element("button", doubt ? "cite doubtful" : "cite", (doubt ? WARNING : "") + number);
-      const title = doubt ? `${passage} · ${doubt}` : passage;
+      if (heading) button.append(element("span", "under", heading)); // what the sentence says may hold there only
+      const title = [passage, heading, doubt].filter(Boolean).join(" · ");
       button.type = "button";
       button.title = title;
       button.setAttribute("aria-label", title);
