@@ -145,6 +145,20 @@ def test_what_a_passage_says_of_one_country_is_not_said_of_another_in_chinese(
 @pytest.mark.parametrize(
     ("answer", "is_supported"),
     [
+        ("1. Press the reset button for 5 seconds.\n2. Wait for the green light.", True),
+        ("1. Press the reset button for 7 seconds.\n2. Wait for the green light.", False),
+        ("1) 长按复位键 5 秒。", True),
+    ],
+)
+def test_steps_may_be_numbered_anew(answer: str, *, is_supported: bool) -> None:
+    text = "4. Press the reset button for 5 seconds.\n5. Wait for the green light.\n6. 长按复位键 5 秒。"
+    passage = Evidence(1, "a", "a", "", (), text, 0, len(text), 0, len(text), "zh" if "复" in answer else "en")
+    assert (ground(answer, [passage]).unsupported == ()) is is_supported
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_supported"),
+    [
         ("The warranty on the kettle is 3 years.", False),  # units of a let
         ("The warranty on the kettle is 5 years.", False),  # steps of a temperature; nothing of it is told in years
         ("The warranty on the kettle is 24 months.", False),  # a day in December
