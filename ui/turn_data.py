@@ -243,10 +243,9 @@ def _best_match(snapshot: TurnSnapshot, language: Language) -> Data | None:
     Of 22 refusals by the model of questions that the documents answer, they held the answer to 9, so they stay.  What
     is not to be quoted to a customer, and what holds no longer, is never the best match.
     """
-    refused, answer = snapshot.state == "refused", snapshot.answer
-    if (refused and not _is_refused_by_model(snapshot)) or (answer is not None and answer.quoted):
-        return None
-    if snapshot.answerable is False:
+    is_quoted = snapshot.answer is not None and snapshot.answer.quoted
+    is_refused = snapshot.state == "refused"
+    if snapshot.answerable is False or is_quoted or (is_refused and not _is_refused_by_model(snapshot)):
         return None
     excerpts: list[Data] = [
         {
@@ -259,7 +258,7 @@ def _best_match(snapshot: TurnSnapshot, language: Language) -> Data | None:
         if passage.quoted and passage.may_be_passed_on
     ]
     text = "\n\n".join(str(one["text"]) for one in excerpts)
-    return {"excerpts": excerpts, "text": text, "usable": not refused} if excerpts else None
+    return {"excerpts": excerpts, "text": text, "usable": not is_refused} if excerpts else None
 
 
 def _is_refused_by_model(snapshot: TurnSnapshot) -> bool:

@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Generator as GeneratorObject
 from contextlib import closing
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from rag.errors import AnswerCancelled, AnswerdeskError
 from rag.evidence.quotation import quoted_citations, quoted_text
@@ -511,10 +512,14 @@ def _repeats_message(request: AnswerRequest, text: str) -> bool:
 
 
 def _is_heading(request: AnswerRequest, text: str) -> bool:
-    """Tell whether a reply that asks is a title or a heading of the passages: "常见的骗局有哪些？"."""
-    words = _letters(text.rpartition("：")[2]) if text.rstrip().endswith(("?", "？")) else ""
-    is_title = any(words in _letters(passage.title) for passage in request.evidence)
-    return bool(words) and (is_title or is_word_for_word(words, request.evidence))
+    """Tell whether a reply that asks is a title or a sentence of the passages: "常见的骗局有哪些？"."""
+    if not text.rstrip().endswith(("?", "？")):
+        return False
+    lines = (
+        passage.text[span.start : span.end] for passage in request.evidence for span in split_sentences(passage.text)
+    )
+    titles = (passage.title for passage in request.evidence)
+    return _letters(text.rpartition("：")[2]) in map(_letters, chain(titles, lines))
 
 
 def _says_nothing(text: str) -> bool:

@@ -249,6 +249,11 @@ def test_a_title_of_the_documents_is_no_question_to_the_customer() -> None:
     assert completed.answer.text == f'Our documents say: "{RULE}" So no items can be sent back.'
 
 
+def test_what_a_title_asks_as_well_may_be_asked_back() -> None:
+    faq = replace(PASSAGE, title="Which kettle do you have?")
+    assert answered(saying("Which kettle?"), evidence=faq).answer.text == "Which kettle?"
+
+
 def test_an_error_message_given_back_is_no_reply() -> None:
     pasted = f"E12 {OTHER}"
     completed = answered(saying(OTHER, f'{RULE}" And', " no items can be sent back."), pasted)
