@@ -40,7 +40,8 @@ class QuotableSpan:
     """One sentence, list item or table row: ``document.text[start:end]``, of the passage at ``passage_index``.
 
     ``own`` is its own statement; ``around`` is that of the title, headings, table header or introduction above it.
-    ``cells`` are a row's cells except the first, which says what the row is about.
+    ``cells`` are a row's cells except the first, which says what the row is about.  ``heading`` is the line of the
+    nearest heading in the passage, empty without one.
     """
 
     passage_index: int
@@ -51,6 +52,7 @@ class QuotableSpan:
     around: Statement
     is_row: bool = False
     cells: tuple[Cell, ...] = ()
+    heading: str = ""
 
     @property
     def quantities(self) -> frozenset[Quantity]:
@@ -81,6 +83,7 @@ def quotable_spans(passage: Evidence, passage_index: int) -> Iterator[QuotableSp
             span.around,
             span.is_row,
             span.cells,
+            span.heading,
         )
 
 
@@ -98,7 +101,9 @@ def _spans_of(text: str, title: str) -> tuple[QuotableSpan, ...]:
         is_row = sentence.kind in ("header", "row")
         start, end = sentence.span.start, sentence.span.end
         own = parsed.statements[place]
-        spans.append(QuotableSpan(0, start, end, parsed.words(place), own, around, is_row, _cells(parsed, place)))
+        heading = parsed.words(sentence.headings[-1]) if sentence.headings else ""
+        cells = _cells(parsed, place)
+        spans.append(QuotableSpan(0, start, end, parsed.words(place), own, around, is_row, cells, heading))
     return tuple(spans)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from rag.grounding.claims import Claim, Context, QuotableSpan
 from rag.grounding.contradiction import has_mismatch
-from rag.grounding.topic_match import is_same_subject, lists_row_of_another_value
+from rag.grounding.topic_match import is_of_another_section, is_same_subject, lists_row_of_another_value
 from rag.schema import Language
 from rag.text.characters import simplified
 from rag.text.markup import without_list_mark
@@ -93,6 +93,8 @@ def supporting_spans(claim: Claim, context: Context) -> list[QuotableSpan]:
     if _drops_condition(claim, chosen, near, context) or _takes_one_end(claim, chosen):
         return []
     if _gives_figure_to_another(claim, chosen, context) or lists_row_of_another_value(claim, chosen, context):
+        return []
+    if is_of_another_section(claim, chosen, context):
         return []
     return chosen if _suffice(claim, chosen, context) else []
 

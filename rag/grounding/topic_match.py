@@ -8,7 +8,7 @@ from functools import lru_cache
 from rag.grounding.claims import Cell, Claim, Context, QuotableSpan
 from rag.schema import Evidence
 from rag.text.characters import simplified
-from rag.text.markup import row_cells
+from rag.text.markup import is_list_item, row_cells, without_list_mark
 from rag.text.statements import Statement, name_another_place, read_statement, spellings, stated_figures, stem
 from rag.text.terms import terms
 
@@ -19,6 +19,8 @@ _LONGEST_LABEL = 6
 """The most tokens of a cell that a sentence may mention in passing."""
 _LABELS_OF_A_LIST = 3
 """The fewest rows' names that are a list; of two, a sentence may say different things."""
+_TOLD = 0.5
+"""The share of an item's words that a claim about it contains."""
 _NAMED_HEADER = 0.5
 """The share of a column's header that a sentence must contain to name the column."""
 
@@ -114,6 +116,41 @@ def lists_row_of_another_value(claim: Claim, chosen: Sequence[QuotableSpan], con
         ):
             return True
     return False
+
+
+def is_of_another_section(claim: Claim, chosen: Sequence[QuotableSpan], context: Context) -> bool:
+    """Tell whether a claim names an item of another section that says something else about the same thing.
+
+    "Silver members pay no postage" is not of "We pay the postage", under "Faulty goods", while "Silver members: three
+    returns a year without postage" stands under "Change of mind".
+    """
+    return any(
+        other.passage_index == span.passage_index
+        and other.heading != span.heading
+        and _names_item(claim, other, besides=_tokens(f"{span.heading}\n{span.text}"))
+        for span in chosen
+        for other in context.spans
+    )
+
+
+def _names_item(claim: Claim, item: QuotableSpan, besides: frozenset[str]) -> bool:
+    """Tell whether a claim names a list item, is about the same thing, and does not tell what the item says.
+
+    ``besides`` are tokens among which the item's name is no other one's.
+    """
+    label = _item_label(item.text)
+    if not label or not label <= _tokens(claim.text) or label <= besides:
+        return False
+    words, said = claim.statement.words, item.own.words - label
+    return bool(words & (_tokens(item.text) - label)) and len(words & said) < _TOLD * len(said)
+
+
+@lru_cache(maxsize=1024)
+def _item_label(text: str) -> frozenset[str]:
+    """Return the tokens of what a list item is about: those before its colon; none if it has none or a long one."""
+    label, colon, rest = without_list_mark(text).replace("：", ":").partition(":")
+    tokens = _tokens(label)
+    return tokens if is_list_item(text) and colon and rest.strip() and len(tokens) <= _LONGEST_LABEL else frozenset()
 
 
 def _is_of_same_table(row: QuotableSpan, other: QuotableSpan) -> bool:

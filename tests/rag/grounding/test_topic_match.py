@@ -193,3 +193,39 @@ def test_a_row_without_cells_is_no_obstacle() -> None:
     passage = Evidence(1, "a.md", "a.md", "Shipping", (), text, 0, len(text), 0, len(text), "en")
     found = ground("A bike to Austria costs EUR 79.", [passage], "What does a bike to Austria cost?")
     assert [citation.quote for citation in found.citations] == ["| Austria | EUR 79 | EUR 29 | 5-7 working days |"]
+
+
+_SECTIONS = """## Change of mind
+
+- Silver members: three returns a year without postage.
+- Others: EUR 4.95 of postage.
+
+## Faulty goods
+
+We pay all the postage. Keep the receipt."""
+_SECTIONS_ZH = """## 无理由退货
+
+- 银会员：每个自然年前 3 次免运费，之后每单 10 元；
+- 金会员：不限次数免运费。
+
+## 质量问题或发错货
+
+运费全部由商城承担，不用垫付。请保留底单。"""
+
+
+@pytest.mark.parametrize(
+    ("text", "claim", "is_supported"),
+    [
+        (_SECTIONS, "For silver members we pay all the postage.", False),
+        (_SECTIONS, "We pay all the postage.", True),
+        (_SECTIONS, "Silver members have three returns a year without postage.", True),
+        (_SECTIONS, "Silver members have three returns a year without postage, and we pay for faulty goods.", True),
+        (_SECTIONS, "Silver members should keep the receipt.", True),  # of which their own item says nothing
+        (_SECTIONS_ZH, "银会员退货运费由商城承担，不用垫付。", False),
+        (_SECTIONS_ZH, "运费由商城承担，不用垫付。", True),
+        (_SECTIONS_ZH, "银会员每个自然年前 3 次免运费，之后每单 10 元。", True),
+    ],
+)
+def test_what_another_section_says_is_not_said_of_an_item(text: str, claim: str, *, is_supported: bool) -> None:
+    passage = Evidence(1, "a", "a.md", "", (), text, 0, len(text), 0, len(text), "zh" if "会员" in text else "en")
+    assert bool(ground(claim, [passage]).citations) is is_supported
