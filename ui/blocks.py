@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Literal
 
-from rag.grounding.citations import unsaid_heading
 from rag.schema import Answer, Citation, Evidence
 from rag.text.characters import without_invisible
 from rag.text.markup import Line, read_lines, row_cells
@@ -26,10 +25,8 @@ _INLINE = re.compile(r"\*\*(?P<bold>[^*\n]+)\*\*|(?P<ticks>`{1,8}+)(?P<code>[^`\
 class Sentence:
     """One judged sentence of an answer: ``text == answer.text[start:end]``.
 
-    ``numbers`` are the passages that it rests on, in their order, and ``headings`` the heading of each, empty
-    unless neither it nor the question names it (``rag.grounding.citations.unsaid_heading``).
-    ``unsupported`` means that no passage was found; ``unconfirmed``, that it names an address which nobody has
-    confirmed yet.
+    ``numbers`` are the passages that it rests on, in their order; ``unsupported`` means that none was found;
+    ``unconfirmed``, that it names an address which nobody has confirmed yet.
     """
 
     index: int
@@ -37,7 +34,6 @@ class Sentence:
     end: int
     text: str
     numbers: tuple[int, ...] = ()
-    headings: tuple[str, ...] = ()
     unsupported: bool = False
     unconfirmed: bool = False
 
@@ -73,16 +69,14 @@ class _OpenBlock:
     language: str = ""
 
 
-def judged_sentences(answer: Answer, evidence: Sequence[Evidence], question: str) -> tuple[Sentence, ...]:
+def judged_sentences(answer: Answer, evidence: Sequence[Evidence]) -> tuple[Sentence, ...]:
     """Return the cited and the marked sentences in reading order, several citations of one sentence as one."""
-    passages = {passage.number: passage for passage in evidence}
-    headings: dict[tuple[int, int], dict[int, str]] = {}
+    numbers: dict[tuple[int, int], list[int]] = {}
     for citation in answer.citations:
-        found = headings.setdefault((citation.start, citation.end), {})
+        found = numbers.setdefault((citation.start, citation.end), [])
         number = passage_number(citation, evidence)
-        if number is not None:
-            sentence = answer.text[citation.start : citation.end]
-            found[number] = found.get(number) or unsaid_heading(citation, passages[number], sentence, question)
+        if number is not None and number not in found:
+            found.append(number)
     unsupported = {(span.start, span.end) for span in answer.unsupported}
     unconfirmed = {(span.start, span.end) for span in answer.unconfirmed}
     return tuple(
@@ -91,12 +85,11 @@ def judged_sentences(answer: Answer, evidence: Sequence[Evidence], question: str
             start=start,
             end=end,
             text=answer.text[start:end],
-            numbers=tuple(sorted(headings.get((start, end), {}))),
-            headings=tuple(heading for _, heading in sorted(headings.get((start, end), {}).items())),
+            numbers=tuple(sorted(numbers.get((start, end), []))),
             unsupported=(start, end) in unsupported,
             unconfirmed=(start, end) in unconfirmed,
         )
-        for index, (start, end) in enumerate(sorted(headings.keys() | unsupported | unconfirmed))
+        for index, (start, end) in enumerate(sorted(numbers.keys() | unsupported | unconfirmed))
     )
 
 

@@ -14,6 +14,7 @@ from rag.errors import AnswerdeskError
 from rag.evidence.quotation import quoted_lines
 from rag.generation.measured_languages import language_note
 from rag.generation.reply_languages import reply_language
+from rag.grounding.citations import unsaid_heading
 from rag.grounding.conflicts import find_conflicts
 from rag.schema import Conflict, Evidence, Figure, Language, Origin, SpanTime
 from rag.text.characters import one_line, web_address, without_invisible
@@ -124,9 +125,7 @@ def _origin_words(origin: Origin, language: Language) -> str:
 def notice(snapshot: TurnSnapshot, language: Language) -> Data | None:
     """Return why the answer is not the model's own, or why there is none; None if neither applies."""
     if snapshot.state == "refused":
-        by_model = "see_best_match" if _best_match(snapshot, language) else "refused_by_model"
-        key = by_model if _is_refused_by_model(snapshot) else "refused_why"
-        return {"kind": "info", "words": translate(f"ui.{key}", language)}
+        return {"kind": "info", "words": translate(_refusal_key(snapshot), language)}
     if snapshot.answer is not None and snapshot.answer.instead_of:
         failure = Failure(snapshot.answer.instead_of, "", "")
         return {"kind": "error", "words": failure_sentence(failure, language)}
@@ -223,11 +222,11 @@ def answer_data(snapshot: TurnSnapshot, reading: Reading) -> Data:
         "question_lang": customer_language(snapshot.question),
         "asked_at": reading.clock(snapshot.asked_at),
         "said": announcement(snapshot, language),
-        "best": _best_match(snapshot, language),
+        "best": _best_match(snapshot),
         "verdict": verdict(snapshot, sentences, language),
         "notice": notice(snapshot, language),
         "blocks": [_block_data(block) for block in answer_blocks(snapshot.text, sentences)] if snapshot.final else [],
-        "sentences": [_sentence_data(sentence, snapshot.evidence, language) for sentence in sentences],
+        "sentences": [_sentence_data(sentence, snapshot, language) for sentence in sentences],
         "times": _times(snapshot, language),
         "made_by": _model_words(snapshot, language),
         "language_note": language_note(snapshot.answer, language) if snapshot.answer is not None else "",
@@ -237,16 +236,11 @@ def answer_data(snapshot: TurnSnapshot, reading: Reading) -> Data:
     }
 
 
-def _best_match(snapshot: TurnSnapshot, language: Language) -> Data | None:
+def _best_match(snapshot: TurnSnapshot) -> Data | None:
     """Return the sentences that can be used before the model has spoken; None where the answer is just these, or none.
 
-    Of 22 refusals by the model of questions that the documents answer, they held the answer to 9, so they stay.  What
-    is not to be quoted to a customer, and what holds no longer, is never the best match.
+    Beside a refusal by the model they can only be read.
     """
-    is_quoted = snapshot.answer is not None and snapshot.answer.quoted
-    is_refused = snapshot.state == "refused"
-    if snapshot.answerable is False or is_quoted or (is_refused and not _is_refused_by_model(snapshot)):
-        return None
     excerpts: list[Data] = [
         {
             "number": passage.number,
@@ -254,11 +248,30 @@ def _best_match(snapshot: TurnSnapshot, language: Language) -> Data | None:
             "text": plain_text("\n".join(line.text for line in quoted_lines(passage))),
             "lang": passage.language,
         }
-        for passage in snapshot.evidence
-        if passage.quoted and passage.may_be_passed_on
+        for passage in _passages_of_best_match(snapshot)
     ]
     text = "\n\n".join(str(one["text"]) for one in excerpts)
-    return {"excerpts": excerpts, "text": text, "usable": not is_refused} if excerpts else None
+    return {"excerpts": excerpts, "text": text, "usable": snapshot.state != "refused"} if excerpts else None
+
+
+def _passages_of_best_match(snapshot: TurnSnapshot) -> list[Evidence]:
+    """Return the passages that the best match quotes.
+
+    Of 22 refusals by the model of questions that the documents answer, it held the answer to 9, so it stays.  What is
+    not to be quoted to a customer, and what holds no longer, is never the best match.
+    """
+    is_quoted = snapshot.answer is not None and snapshot.answer.quoted
+    is_refused_unread = snapshot.state == "refused" and not _is_refused_by_model(snapshot)
+    if snapshot.answerable is False or is_quoted or is_refused_unread:
+        return []
+    return [passage for passage in snapshot.evidence if passage.quoted and passage.may_be_passed_on]
+
+
+def _refusal_key(snapshot: TurnSnapshot) -> str:
+    """Return the catalogue's key of what is said of a refusal."""
+    if not _is_refused_by_model(snapshot):
+        return "ui.refused_why"
+    return "ui.see_best_match" if _passages_of_best_match(snapshot) else "ui.refused_by_model"
 
 
 def _is_refused_by_model(snapshot: TurnSnapshot) -> bool:
@@ -315,9 +328,7 @@ def _conflict_lines(passage: Evidence, conflicts: Sequence[Conflict], language: 
 
 
 def _sentences(snapshot: TurnSnapshot) -> tuple[Sentence, ...]:
-    if snapshot.answer is None:
-        return ()
-    return judged_sentences(snapshot.answer, snapshot.evidence, snapshot.question)
+    return judged_sentences(snapshot.answer, snapshot.evidence) if snapshot.answer is not None else ()
 
 
 def _times(snapshot: TurnSnapshot, language: Language) -> list[list[str]]:
@@ -360,8 +371,9 @@ def _run_data(run: Run) -> Data:
     return data
 
 
-def _sentence_data(sentence: Sentence, evidence: Sequence[Evidence], language: Language) -> Data:
-    passages = {passage.number: passage for passage in evidence}
+def _sentence_data(sentence: Sentence, snapshot: TurnSnapshot, language: Language) -> Data:
+    passages = {passage.number: passage for passage in snapshot.evidence}
+    headings = _unsaid_headings(sentence, snapshot, passages)
     return {
         "text": plain_text(sentence.text),
         "unsupported": sentence.unsupported,
@@ -371,11 +383,22 @@ def _sentence_data(sentence: Sentence, evidence: Sequence[Evidence], language: L
                 number,
                 translate("ui.citation", language, number=number, title=one_line(passages[number].title)),
                 doubt(passages[number], language),
-                one_line(heading),
+                one_line(headings.get(number, "")),
             ]
-            for number, heading in zip(sentence.numbers, sentence.headings, strict=True)
+            for number in sentence.numbers
         ],
     }
+
+
+def _unsaid_headings(sentence: Sentence, snapshot: TurnSnapshot, passages: Mapping[int, Evidence]) -> dict[int, str]:
+    """Return by a passage's number under which heading it says a sentence, if nobody named that heading."""
+    headings: dict[int, str] = {}
+    for citation in snapshot.answer.citations if snapshot.answer is not None else ():
+        number = passage_number(citation, snapshot.evidence)
+        if number is not None and (citation.start, citation.end) == (sentence.start, sentence.end):
+            heading = unsaid_heading(citation, passages[number], sentence.text, snapshot.question)
+            headings[number] = headings.get(number) or heading
+    return headings
 
 
 @lru_cache(maxsize=_REMEMBERED_PASSAGES)

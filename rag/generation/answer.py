@@ -487,7 +487,7 @@ def _guard_against(request: AnswerRequest, text: str, grounding: Grounding, unan
     if _repeats_message(request, text):
         return "unsupported"
     if not (grounding.citations or grounding.unsupported):
-        is_no_reply = _asks_back(request, text) or _says_nothing(text) or _is_heading(request, text)
+        is_no_reply = _asks_back(request, text) or _says_nothing(text) or _asks_as_documents_do(request, text)
         return "unsupported" if is_no_reply else ""
     if not grounding.citations and _is_comparable(request, text) and not request.holds_figures_of(text):
         return "unsupported"
@@ -511,8 +511,8 @@ def _repeats_message(request: AnswerRequest, text: str) -> bool:
     return bool(words) and words <= content_words(request.in_context) and not asks_something(request.in_context)
 
 
-def _is_heading(request: AnswerRequest, text: str) -> bool:
-    """Tell whether a reply that asks is a title or a sentence of the passages: "常见的骗局有哪些？"."""
+def _asks_as_documents_do(request: AnswerRequest, text: str) -> bool:
+    """Tell whether a reply is a question that is a title or a sentence of the passages: "常见的骗局有哪些？"."""
     if not text.rstrip().endswith(("?", "？")):
         return False
     lines = (

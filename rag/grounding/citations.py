@@ -177,9 +177,10 @@ def unsaid_heading(citation: Citation, passage: Evidence, sentence: str, questio
     if there is none, if it is the passage's title, or if the sentence is in another language.
     """
     parsed, start = parse_text(passage.text), citation.quote_start - passage.start
-    headings = next((one.headings for one in parsed.sentences if one.span.start <= start < one.span.end), ())
-    nearest = without_heading_signs(parsed.words(headings[-1])) if headings else ("", *passage.heading_path)[-1]
-    heading, words = nearest.strip(), content_words(nearest)
+    places = (place for place, one in enumerate(parsed.sentences) if one.span.start <= start < one.span.end)
+    nearest = next(map(parsed.heading_above, places), "") or ("", *passage.heading_path)[-1]
+    heading = without_heading_signs(nearest).strip()
+    words = content_words(heading)
     is_known = heading == passage.title or not is_name(heading) or text_language(sentence) != passage.language
     named = content_words(sentence) | content_words(question)
     return "" if is_known or not words or words & named else heading

@@ -101,8 +101,7 @@ def _spans_of(text: str, title: str) -> tuple[QuotableSpan, ...]:
         is_row = sentence.kind in ("header", "row")
         start, end = sentence.span.start, sentence.span.end
         own = parsed.statements[place]
-        heading = parsed.words(sentence.headings[-1]) if sentence.headings else ""
-        cells = _cells(parsed, place)
+        cells, heading = _cells(parsed, place), parsed.heading_above(place)
         spans.append(QuotableSpan(0, start, end, parsed.words(place), own, around, is_row, cells, heading))
     return tuple(spans)
 

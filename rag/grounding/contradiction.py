@@ -16,6 +16,7 @@ from functools import lru_cache
 from itertools import pairwise
 
 from rag.text.characters import IDEOGRAPHS
+from rag.text.markup import without_list_mark
 from rag.text.quantities import ENGLISH_NUMBERS, chinese_number, fold, numbers_as_digits
 from rag.text.statements import DENIAL_CHARACTERS, DENIAL_WORDS, plain_denials, stem
 
@@ -65,6 +66,8 @@ class Alignment:
 def has_mismatch(claim: str, sources: Iterable[str]) -> bool:
     """Tell whether a source differs from the claim in a number or a denial, and no source confirms it.
 
+    The number of a list item is none of these: a reply may tell steps 4 and 5 as 1 and 2.
+
     >>> has_mismatch("You have 24 days to return it.", ["You have 30 days to return it.", "It took 24 hours."])
     True
     >>> has_mismatch("Gold members have 60 days to return it.", ["Gold members have 60 days to return it.",
@@ -73,7 +76,7 @@ def has_mismatch(claim: str, sources: Iterable[str]) -> bool:
     >>> has_mismatch("100 积分抵 1 元，积分能抵运费。", ["100 积分抵 1 元。", "积分不能抵运费。"])
     True
     """
-    texts = list(sources)
+    claim, texts = without_list_mark(claim), list(map(without_list_mark, sources))
     whole = [piece for source in texts for piece in _pieces(read_tokens(source))]
     if any(_is_part_at_odds(own, whole) for own in _pieces(read_tokens(claim))):
         return True

@@ -15,7 +15,6 @@ from rag.grounding.contradiction import has_mismatch
 from rag.grounding.topic_match import is_of_another_section, is_same_subject, lists_row_of_another_value
 from rag.schema import Language
 from rag.text.characters import simplified
-from rag.text.markup import without_list_mark
 from rag.text.quantities import DURATION_UNITS, MEASURES, Quantity, counted_numbers, units_named
 from rag.text.statements import contradicts, lone_characters, read_statement, stated_figures
 
@@ -67,7 +66,7 @@ def supporting_spans(claim: Claim, context: Context) -> list[QuotableSpan]:
     """
     near = [span for span in context.spans if _shares_content(claim, span)]
     alike = [span for span in near if _is_alike(claim, span)]
-    if _is_at_odds(claim, alike) and not _is_in_one_span(claim, alike, context):
+    if has_mismatch(claim.text, [span.text for span in alike]) and not _is_in_one_span(claim, alike, context):
         return []
     fitting = _comparable(claim, [span for span in near if is_same_subject(claim, span, context)], context)
     opposed = [span for span in fitting if contradicts(claim.statement, span.own)]
@@ -99,11 +98,6 @@ def supporting_spans(claim: Claim, context: Context) -> list[QuotableSpan]:
     return chosen if _suffice(claim, chosen, context) else []
 
 
-def _is_at_odds(claim: Claim, spans: Sequence[QuotableSpan]) -> bool:
-    """Tell whether a span differs from the claim in a number or a denial; numbers of list items are no such numbers."""
-    return has_mismatch(without_list_mark(claim.text), [without_list_mark(span.text) for span in spans])
-
-
 def _is_in_one_span(claim: Claim, spans: Sequence[QuotableSpan], context: Context) -> bool:
     """Tell whether one span says nearly all of the claim and contradicts none of it.
 
@@ -114,7 +108,7 @@ def _is_in_one_span(claim: Claim, spans: Sequence[QuotableSpan], context: Contex
         and not _missing_quantities(claim, [span], context)
         and is_same_subject(claim, span, context)
         and not contradicts(claim.statement, span.own)
-        and not _is_at_odds(claim, [span])
+        and not has_mismatch(claim.text, [span.text])
         for span in spans
     )
 

@@ -105,6 +105,11 @@ class ParsedText:
         """Return the text of each cell of the header above a row; none if the table has no header."""
         return self.cells(self.sentences[place].header[0]) if self.sentences[place].header else ()
 
+    def heading_above(self, place: int) -> str:
+        """Return the line of the nearest heading above a sentence; empty if there is none."""
+        headings = self.sentences[place].headings
+        return self.words(headings[-1]) if headings else ""
+
     @cached_property
     def statements(self) -> tuple[Statement, ...]:
         """The statement of each sentence."""

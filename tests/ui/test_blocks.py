@@ -25,7 +25,7 @@ TEXT = f"## Fees\n\n{TABLE}\n\nTwo lines\nof one.\n- first\n2. second"
 
 def test_a_real_answer_in_paragraphs_and_a_list() -> None:
     answer = complete_answer("en")
-    sentences = judged_sentences(answer, evidence("en"), "")
+    sentences = judged_sentences(answer, evidence("en"))
     blocks = answer_blocks(answer.text, sentences)
     assert [block.kind for block in blocks] == ["p", "ul", "p"]
     assert len(blocks[1].items) == 2
@@ -36,7 +36,7 @@ def test_a_real_answer_in_paragraphs_and_a_list() -> None:
 
 def test_sentences_know_their_passages_and_come_in_reading_order() -> None:
     answer = complete_answer("zh")
-    sentences = judged_sentences(answer, evidence("zh"), "")
+    sentences = judged_sentences(answer, evidence("zh"))
     assert [sentence.numbers for sentence in sentences] == [(1,), (2,), (), (3,)]
     assert [sentence.unsupported for sentence in sentences] == [False, False, True, False]
     assert all(sentence.text == answer.text[sentence.start : sentence.end] for sentence in sentences)
@@ -46,10 +46,10 @@ def test_a_sentence_with_an_address_that_nobody_confirmed_is_told_with_its_citat
     answer = complete_answer("en")
     first = answer.citations[0]
     marked = replace(answer, unconfirmed=(TextSpan(first.start, first.end),))
-    sentences = judged_sentences(marked, evidence("en"), "")
+    sentences = judged_sentences(marked, evidence("en"))
     assert [sentence.index for sentence in sentences if sentence.unconfirmed] == [0]
     assert sentences[0].numbers == (1,)
-    assert judged_sentences(replace(answer, citations=(), unsupported=(), unconfirmed=(TextSpan(0, 5),)), (), "")[
+    assert judged_sentences(replace(answer, citations=(), unsupported=(), unconfirmed=(TextSpan(0, 5),)), ())[
         0
     ].unconfirmed
 
@@ -57,7 +57,7 @@ def test_a_sentence_with_an_address_that_nobody_confirmed_is_told_with_its_citat
 def test_several_citations_of_one_sentence_are_one_sentence() -> None:
     answer = complete_answer("en")
     twice = Answer.from_json({**answer.to_json(), "citations": [*answer.to_json()["citations"]] * 2})  # type: ignore[misc]
-    assert judged_sentences(twice, evidence("en"), "") == judged_sentences(answer, evidence("en"), "")
+    assert judged_sentences(twice, evidence("en")) == judged_sentences(answer, evidence("en"))
 
 
 def test_headings_numbers_code_and_unknown_markup() -> None:
