@@ -221,6 +221,11 @@ class Evidence:
         """The text that the model reads of it, a line for each span; may be empty."""
         return "\n".join(map(self.words, self.sent))
 
+    def holds(self, citation: "Citation") -> bool:
+        """Tell whether a citation's quote stands in this passage."""
+        is_inside = self.start <= citation.quote_start < citation.quote_end <= self.end
+        return is_inside and self.document_id == citation.document_id
+
     def words(self, span: TextSpan) -> str:
         """Return the text of a span of the document inside this passage."""
         return self.text[span.start - self.start : span.end - self.start]
@@ -228,7 +233,11 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Citation:
-    """One supported sentence: ``answer.text[start:end]`` rests on ``document.text[quote_start:quote_end] == quote``."""
+    """One supported sentence: ``answer.text[start:end]`` rests on ``document.text[quote_start:quote_end] == quote``.
+
+    ``heading`` is the one right above the quote if neither the sentence nor the question names it, as what the quote
+    says may hold under it only; empty otherwise, and in answers that were stored before it was kept.
+    """
 
     start: int
     end: int
@@ -237,6 +246,7 @@ class Citation:
     quote: str
     quote_start: int
     quote_end: int
+    heading: str = ""
 
 
 @dataclass(frozen=True, slots=True)

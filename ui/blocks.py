@@ -95,11 +95,7 @@ def judged_sentences(answer: Answer, evidence: Sequence[Evidence]) -> tuple[Sent
 
 def passage_number(citation: Citation, evidence: Sequence[Evidence]) -> int | None:
     """Return the number of the passage that holds the quotation; None where no passage does."""
-    for passage in evidence:
-        same = passage.document_id == citation.document_id
-        if same and passage.start <= citation.quote_start and citation.quote_end <= passage.end:
-            return passage.number
-    return None
+    return next((passage.number for passage in evidence if passage.holds(citation)), None)
 
 
 def answer_blocks(text: str, sentences: Sequence[Sentence]) -> tuple[Block, ...]:

@@ -14,7 +14,6 @@ from rag.errors import AnswerdeskError
 from rag.evidence.quotation import quoted_lines
 from rag.generation.measured_languages import language_note
 from rag.generation.reply_languages import reply_language
-from rag.grounding.citations import unsaid_heading
 from rag.grounding.conflicts import find_conflicts
 from rag.schema import Conflict, Evidence, Figure, Language, Origin, SpanTime
 from rag.text.characters import one_line, web_address, without_invisible
@@ -373,7 +372,7 @@ def _run_data(run: Run) -> Data:
 
 def _sentence_data(sentence: Sentence, snapshot: TurnSnapshot, language: Language) -> Data:
     passages = {passage.number: passage for passage in snapshot.evidence}
-    headings = _unsaid_headings(sentence, snapshot, passages)
+    headings = _unsaid_headings(sentence, snapshot)
     return {
         "text": plain_text(sentence.text),
         "unsupported": sentence.unsupported,
@@ -390,14 +389,13 @@ def _sentence_data(sentence: Sentence, snapshot: TurnSnapshot, language: Languag
     }
 
 
-def _unsaid_headings(sentence: Sentence, snapshot: TurnSnapshot, passages: Mapping[int, Evidence]) -> dict[int, str]:
+def _unsaid_headings(sentence: Sentence, snapshot: TurnSnapshot) -> dict[int, str]:
     """Return by a passage's number under which heading it says a sentence, if nobody named that heading."""
     headings: dict[int, str] = {}
     for citation in snapshot.answer.citations if snapshot.answer is not None else ():
         number = passage_number(citation, snapshot.evidence)
         if number is not None and (citation.start, citation.end) == (sentence.start, sentence.end):
-            heading = unsaid_heading(citation, passages[number], sentence.text, snapshot.question)
-            headings[number] = headings.get(number) or heading
+            headings[number] = headings.get(number) or citation.heading
     return headings
 
 
@@ -497,17 +495,19 @@ def handoff_note(snapshot: TurnSnapshot, reading: Reading) -> str:
 
 
 def _sources(snapshot: TurnSnapshot) -> str:
-    """Return the titles of the cited documents, for a reply that leaves with its sources; internal ones stay here.
+    """Return the cited documents, for a reply that leaves with its sources; internal ones stay here.
 
-    A turn that an older version recorded may have anything as title and source.
+    Each is a title with the heading that the reply does not name, if any.  A turn that an older version recorded may
+    have anything as title and source.
     """
     if snapshot.answer is None:
         return ""
-    cited = {citation.document_id for citation in snapshot.answer.citations}
     lines = [
-        f"- {one_line(passage.title)} {web_address(passage.source)}".rstrip()
+        f"- {' › '.join(filter(None, (one_line(passage.title), one_line(citation.heading))))} "
+        f"{web_address(passage.source)}".rstrip()
         for passage in snapshot.evidence
-        if passage.document_id in cited and passage.audience == "public"
+        for citation in snapshot.answer.citations
+        if passage.holds(citation) and passage.audience == "public"
     ]
     heading = translate("ui.sources", snapshot.language)
     return "\n".join([heading, *dict.fromkeys(lines)]) if lines else ""

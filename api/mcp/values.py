@@ -63,6 +63,7 @@ class QuotedCitation(BaseModel):
     end: int
     document_id: str
     uri: str
+    heading: str = Field(description="what the quote says may hold under it only, and the sentence does not name it")
     quote: str
     quote_start: int
     quote_end: int

@@ -14,7 +14,7 @@ from api.questions import Questions
 from api.streams import STILL_HERE, SettledText, waiting_comment
 from api.wire import Plain, answer_data, url_citations
 from rag.errors import AnswerWithdrawn
-from rag.schema import Language
+from rag.schema import Citation, Language
 from rag.turns import TurnSnapshot
 
 DONE = "data: [DONE]\n\n"
@@ -165,12 +165,16 @@ def _open_webui_sources(turn: TurnSnapshot, base_url: str) -> list[Plain]:
             "type": "source",
             "data": {
                 "source": {"name": found["title"], "url": found["url"]},
-                "document": [without_pictures(citation.quote, turn.language)],
+                "document": [without_pictures(_under_heading(citation), turn.language)],
                 "metadata": [{"source": citation.document_id, "name": found["title"]}],
             },
         }
         for citation, found in zip(citations, url_citations(turn, base_url), strict=True)
     ]
+
+
+def _under_heading(citation: Citation) -> str:
+    return f"{citation.heading}\n{citation.quote}" if citation.heading else citation.quote
 
 
 def error_event(turn: TurnSnapshot, language: Language) -> str:

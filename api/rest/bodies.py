@@ -113,11 +113,15 @@ class Passage(BaseModel):
 
 
 class CitationBody(BaseModel):
-    """``text[start:end]`` of the answer rests on ``quote``, which is ``[quote_start:quote_end]`` of the document."""
+    """``text[start:end]`` of the answer rests on ``quote``, which is ``[quote_start:quote_end]`` of the document.
+
+    What the quote says may hold under ``heading`` only, which neither the sentence nor the question names.
+    """
 
     start: int
     end: int
     document_id: str
+    heading: str
     quote: str
     quote_start: int
     quote_end: int

@@ -5,7 +5,7 @@ from typing import TextIO
 
 from rag.generation.measured_languages import language_note
 from rag.generation.output_filter import without_preamble
-from rag.grounding.citations import ground, unsaid_heading
+from rag.grounding.citations import ground
 from rag.grounding.conflicts import find_conflicts
 from rag.schema import (
     Answer,
@@ -147,12 +147,7 @@ class AnswerPrinter:
         return self._styled(f" {notes}", _WARN if unsupported else _BOLD) if notes else ""
 
     def _number(self, citation: Citation) -> int:
-        return next(
-            passage.number
-            for passage in self._evidence
-            if passage.document_id == citation.document_id
-            and passage.start <= citation.quote_start < citation.quote_end <= passage.end
-        )
+        return next(passage.number for passage in self._evidence if passage.holds(citation))
 
     def _show_origin(self, answer: Answer) -> None:
         if answer.origin is None:
@@ -179,10 +174,9 @@ class AnswerPrinter:
         paths = {passage.number: passage for passage in self._evidence}
         for (number, _), citation in numbered:
             self._line(f"  [{number}] {one_line(paths[number].title)} - {one_line(citation.document_path)}")
-            sentence = answer.text[citation.start : citation.end]
-            heading = one_line(unsaid_heading(citation, paths[number], sentence, self._question))
             quote = shortened(one_line(citation.quote))
-            self._line(self._styled(f"      {heading} › {quote}" if heading else f"      {quote}", _DIM))
+            words = f"{one_line(citation.heading)} › {quote}" if citation.heading else quote
+            self._line(self._styled(f"      {words}", _DIM))
 
     def _end_thought(self) -> None:
         if self._is_thinking:

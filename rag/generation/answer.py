@@ -34,7 +34,14 @@ from rag.generation.prompt import build_messages, reply_prompt
 from rag.generation.refusal import refusal_text, unanswered_parts_text
 from rag.generation.reply_languages import reply_language, says_not_found_in
 from rag.grounding.answered_parts import PartsOfReply, lacks_expected_value, says_not_found, stating_spans
-from rag.grounding.citations import Grounding, ground, has_its_figures_from, is_bare_verdict, repeats_question
+from rag.grounding.citations import (
+    Grounding,
+    ground,
+    has_its_figures_from,
+    is_bare_verdict,
+    repeats_question,
+    with_headings,
+)
 from rag.grounding.claims import QuotableSpan
 from rag.grounding.confirmation import unconfirmed_sentences
 from rag.grounding.conflicts import find_conflicts
@@ -582,7 +589,7 @@ def _build_answer(
         language=request.language,
         refused=lane == "refusal",
         thinking=author.thinking,
-        citations=citations,
+        citations=with_headings(text, citations, request.evidence, request.in_context),
         unsupported=unsupported,
         spans=request.trace.spans(),
         model=author.model,

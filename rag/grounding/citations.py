@@ -6,7 +6,7 @@ evidence (``support.py``) and is cited or marked as unsupported.  Pure functions
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rag.grounding.claims import Claim, Context, QuotableSpan, quotable_spans
 from rag.grounding.prompt_injection import is_name
@@ -170,7 +170,18 @@ def repeats_question(text: str, question: str) -> bool:
     )
 
 
-def unsaid_heading(citation: Citation, passage: Evidence, sentence: str, question: str) -> str:
+def with_headings(
+    text: str, citations: Sequence[Citation], evidence: Sequence[Evidence], question: str
+) -> tuple[Citation, ...]:
+    """Return the citations of ``text`` with the headings that nobody named."""
+    return tuple(
+        replace(one, heading=_unsaid_heading(one, passage, text[one.start : one.end], question))
+        for one in citations
+        for passage in [next(passage for passage in evidence if passage.holds(one))]
+    )
+
+
+def _unsaid_heading(citation: Citation, passage: Evidence, sentence: str, question: str) -> str:
     """Return the heading right above a citation's words if neither the answer's sentence nor the question names it.
 
     What a passage says may hold under that heading only: "The shop pays the postage", under "Quality problems".  Empty

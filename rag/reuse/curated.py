@@ -21,7 +21,7 @@ from typing import Self
 
 from rag.errors import CuratedMissing, CuratedUnusable, DatabaseUnavailable, KnowledgeError
 from rag.evidence.packing import expired_on
-from rag.grounding.citations import ground
+from rag.grounding.citations import ground, with_headings
 from rag.grounding.confirmation import evidence_for_audience, sentences_naming
 from rag.grounding.contact_details import ContactDetail, detail_keys, possible_contact_details
 from rag.reuse.question_key import normalized_question
@@ -318,15 +318,17 @@ def _build_answer(
 ) -> StoredAnswer:
     kept, evidence = curated.kept, retrieved.evidence
     with trace.span("citations"):
-        citations = ground(kept.answer, evidence, question).citations if evidence else ()
         doubtful = {span.start for span in marked}
+        found = ground(kept.answer, evidence, question).citations if evidence else ()
+        sound = tuple(one for one in found if one.start not in doubtful)
+        citations = with_headings(kept.answer, sound, evidence, question)
     trace.record("total", trace.elapsed_ms())
     answer = Answer(
         text=kept.answer,
         language=language,
         refused=False,
         thinking="",
-        citations=tuple(one for one in citations if one.start not in doubtful),
+        citations=citations,
         unsupported=marked,  # the author is responsible for everything else
         spans=trace.spans(),
         model="",

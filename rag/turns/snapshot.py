@@ -151,7 +151,7 @@ def from_record(record: Turn) -> TurnSnapshot:
         version=FINAL_VERSION if record.state in FINAL_STATES else 0,
         state=record.state,
         evidence=record.evidence,
-        answerable=None if answer is None else not answer.refused,
+        answerable=None if answer is None else not answer.refused or bool(answer.model),
         generation=answer.generation if answer is not None else 0,
         thinking=record.thinking,
         text=answer.text if answer is not None else record.partial_text,

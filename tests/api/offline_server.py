@@ -43,7 +43,13 @@ from rag.turns import PersonalCorrections, PersonLimits, Pipelines, TurnService,
 from tests.conftest import free_port
 
 FINANCE = (
-    Document("refund-limits.md", "/finance/refund-limits.md", "Refund limits", "Refunds above GBP 500 need Ada.", "en"),
+    Document(
+        "refund-limits.md",
+        "/finance/refund-limits.md",
+        "Refund limits",
+        "## Faulty goods\n\nRefunds above GBP 500 need Ada.",
+        "en",
+    ),
 )
 WhoOf = Callable[[], User]
 QUESTION = "How long can I send an item back after delivery?"

@@ -59,6 +59,7 @@ def test_an_answer_brings_its_citations_where_the_clients_look(api: OfflineServe
     assert vendor["refused"] is False
     assert vendor["ignored"] == ["temperature", "seed"]
     assert vendor["citations"][0]["quote"] == SENTENCE
+    assert vendor["citations"][0]["heading"] == ""
     with api.client(api.key()) as http:  # the link leads to the very words
         assert http.get(cited.url).json()["text"] == SENTENCE
 
@@ -342,6 +343,19 @@ def test_marks_make_unsupported_sentences_visible_in_plain_text(api: OfflineServ
         body = {"model": f"{MODEL}:fresh", "messages": asked()}
         reply = http.post("/v1/chat/completions?mark=unsupported", json=body).json()
     assert reply["choices"][0]["message"]["content"].endswith("bicycle. [not in the documents]")
+
+
+def test_the_heading_that_restricts_a_quote_goes_with_it(api: OfflineServer) -> None:
+    sentence = "Refunds above GBP 500 need Ada."
+    api.model.say(sentence)
+    body = {"model": "answerdesk/finance:fresh", "messages": asked("Who allows refunds above GBP 500?"), "stream": True}
+    with api.client(api.key(scopes=("finance",)) | {"X-OpenWebUI-User-Id": "7"}) as http:
+        lines = http.post("/v1/chat/completions", json=body).text.splitlines()
+    events = [json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data: {")]
+    [source] = [one["event"] for one in events if "event" in one]
+    assert source["data"]["document"] == [f"Faulty goods\n{sentence}"]
+    [vendor] = [one["answerdesk"] for one in events if "answerdesk" in one]
+    assert [one["heading"] for one in vendor["citations"]] == ["Faulty goods"]
 
 
 def test_open_webui_is_told_the_quotes_beside_ordinary_chunks(api: OfflineServer) -> None:

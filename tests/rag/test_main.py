@@ -103,6 +103,7 @@ def test_json_is_the_answer_and_nothing_else(capsys: pytest.CaptureFixture[str])
         "quote",
         "quote_start",
         "quote_end",
+        "heading",
     }
     assert Answer.from_json(row).model == "scripted"
 

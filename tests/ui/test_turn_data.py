@@ -17,8 +17,10 @@ from rag.errors import (
     TurnFailed,
 )
 from rag.schema import Citation, Lane, Language, SpanTime, TextSpan
+from rag.storage.turn_store import Turn
 from rag.translate import translate
 from rag.turns import FINAL_VERSION, Failure, TurnSnapshot
+from rag.turns.snapshot import from_record, to_record
 from tests.ui.scenes import WORDS, complete_answer, evidence, kept_answer, quotation, refusal
 from ui.turn_data import (
     Reading,
@@ -195,6 +197,14 @@ def test_the_reply_leaves_without_markup_and_without_internal_sources() -> None:
     assert (reply["mode"], reply["heading"]) == ("reply", "Reply")
 
 
+def test_a_source_is_named_with_the_heading_that_the_reply_leaves_out() -> None:
+    answer = complete_answer("en")
+    first = replace(answer.citations[0], heading="Items on\nsale")
+    reply = reply_data(replace(DONE, answer=replace(answer, citations=(first,))), READING)
+    assert reply is not None
+    assert reply["sources"] == "Sources\n- Returning an order - how long you have › Items on sale"
+
+
 def test_a_stopped_answer_can_be_copied_as_far_as_it_came() -> None:
     stopped = replace(failed(AnswerCancelled(), text="You have **30 days**. And"), state="stopped")
     reply = reply_data(stopped, READING)
@@ -253,6 +263,15 @@ def test_the_best_match_stays_beside_a_refusal_by_the_model_to_be_read_only() ->
     assert (best["excerpts"], best["usable"], before["usable"]) == (before["excerpts"], False, True)
     assert notice(by_model, "en") == {"kind": "info", "words": translate("ui.see_best_match", "en")}
     assert answer_data(replace(by_model, answerable=False), READING)["best"] is None
+
+
+@pytest.mark.parametrize("model", ["", "stand-in:1.5b"])
+def test_a_refusal_that_is_opened_again_has_the_best_match_that_it_had(model: str) -> None:
+    refused = replace(DONE, state="refused", answer=replace(refusal("en"), model=model), answerable=bool(model))
+    record = to_record(Turn(DONE.turn_id, DONE.session, DONE.asked_at, DONE.question, "en"), refused)
+    again = from_record(record)
+    assert answer_data(again, READING)["best"] == answer_data(refused, READING)["best"]
+    assert notice(again, "en") == notice(refused, "en")
 
 
 def test_the_handoff_note_holds_all_that_the_next_person_needs() -> None:
