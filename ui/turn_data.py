@@ -11,11 +11,11 @@ from types import MappingProxyType
 
 from rag import errors
 from rag.errors import AnswerdeskError
-from rag.evidence.quotation import quoted_lines
+from rag.evidence.quotation import cites_best_match, quoted_lines
 from rag.generation.measured_languages import language_note
 from rag.generation.reply_languages import reply_language
 from rag.grounding.conflicts import find_conflicts
-from rag.schema import Conflict, Evidence, Figure, Language, Origin, SpanTime
+from rag.schema import Answer, Conflict, Evidence, Figure, Language, Origin, SpanTime
 from rag.text.characters import one_line, web_address, without_invisible
 from rag.text.language import customer_language, third_language
 from rag.text.markup import without_list_mark
@@ -83,31 +83,55 @@ def verdict(snapshot: TurnSnapshot, sentences: Sequence[Sentence], language: Lan
     if snapshot.state in ("refused", "stopped", "failed"):
         kind = "warning" if snapshot.state == "refused" else "bad"
         return {"kind": kind, "words": translate(f"ui.{snapshot.state}", language)}
-    if snapshot.state != "done":
+    answer = snapshot.answer
+    if snapshot.state != "done" or answer is None:
         return None
-    origin = snapshot.answer.origin if snapshot.answer is not None else None
-    if origin is not None:
-        return _origin_verdict(origin, language, marked=any(one.unsupported or one.unconfirmed for one in sentences))
+    if answer.origin is not None:
+        return _origin_verdict(answer.origin, language, _caution_of_stored(snapshot, sentences))
     if not sentences:
         return None
-    if snapshot.answer is not None and snapshot.answer.quoted and not snapshot.answer.unconfirmed:
+    if answer.quoted and not answer.unconfirmed:
         return {"kind": "good", "words": translate("ui.quoted", language)}
-    doubtful = {passage.number for passage in snapshot.evidence if doubt(passage, language)}
+    caution = _caution(snapshot, answer, sentences)
+    words = translate(caution or "ui.every_sentence_found", language)
+    return {"kind": "warning" if caution else "good", "words": words}
+
+
+def _caution(snapshot: TurnSnapshot, answer: Answer, sentences: Sequence[Sentence]) -> str:
+    """Return the catalogue's key of what is to be checked in the model's answer; empty if nothing is."""
+    doubtful = {passage.number for passage in snapshot.evidence if doubt(passage, snapshot.language)}
     if any(one.unsupported or one.unconfirmed or doubtful.intersection(one.numbers) for one in sentences):
-        return {"kind": "warning", "words": translate("ui.check_marked", language)}
-    if snapshot.answer is not None and snapshot.answer.left_open:
-        return {"kind": "warning", "words": translate("ui.partly_answered", language)}
-    if snapshot.answer is not None and snapshot.answer.third_language:
-        return {"kind": "warning", "words": translate("ui.figures_compared", language)}
-    if snapshot.answer is not None and snapshot.answer.by_words_alone:
-        return {"kind": "warning", "words": translate("ui.half_searched", language)}
-    return {"kind": "good", "words": translate("ui.well_supported", language)}
+        return "ui.check_marked"
+    if answer.left_open:
+        return "ui.partly_answered"
+    if answer.third_language:
+        return "ui.figures_compared"
+    if answer.by_words_alone:
+        return "ui.half_searched"
+    return "ui.compare_best_match" if _passes_over_best_match(snapshot) else ""
 
 
-def _origin_verdict(origin: Origin, language: Language, *, marked: bool) -> Data:
+def _passes_over_best_match(snapshot: TurnSnapshot) -> bool:
+    """Tell whether an answer rests on other sentences than those that match the question best.
+
+    Of 177 answers to customers' texts .64 were right where a citation was in the best match, and .44 of the others.
+    """
+    best = _passages_of_best_match(snapshot)
+    return snapshot.answer is not None and not cites_best_match(snapshot.answer.citations, best)
+
+
+def _caution_of_stored(snapshot: TurnSnapshot, sentences: Sequence[Sentence]) -> str:
+    """Return the catalogue's key of what is to be checked in a stored answer; empty if nothing is."""
+    if any(one.unsupported or one.unconfirmed for one in sentences):  # it names a contact that no document has
+        return "ui.check_marked"
+    is_model_s = snapshot.answer is not None and snapshot.answer.lane == "cached"
+    return "ui.compare_best_match" if is_model_s and _passes_over_best_match(snapshot) else ""
+
+
+def _origin_verdict(origin: Origin, language: Language, caution: str) -> Data:
     words = _origin_words(origin, language)
-    if marked:  # it names a contact that no document has
-        return {"kind": "warning", "words": f"{words} · {translate('ui.check_marked', language)}"}
+    if caution:
+        return {"kind": "warning", "words": f"{words} · {translate(caution, language)}"}
     return {"kind": "good", "words": words}
 
 

@@ -56,6 +56,16 @@ def quoted_text(evidence: Sequence[Evidence]) -> str:
     return "\n".join(line.text for passage in evidence for line in quoted_lines(passage))
 
 
+def cites_best_match(citations: Sequence[Citation], evidence: Sequence[Evidence]) -> bool:
+    """Tell whether a citation rests on words that the best match quotes; True if it quotes none."""
+    quoted = [(passage, span) for passage in evidence for span in passage.quoted]
+    return not quoted or any(
+        passage.holds(citation) and citation.quote_start < span.end and span.start < citation.quote_end
+        for citation in citations
+        for passage, span in quoted
+    )
+
+
 def quoted_citations(evidence: Sequence[Evidence]) -> tuple[Citation, ...]:
     """Return the citations of ``quoted_text``: every line cites its own words."""
     citations = []

@@ -75,16 +75,32 @@ def test_a_finished_answer_says_how_well_it_is_supported_and_where_the_time_went
     assert data["stand_in"] == "Stand-in model, not DeepSeek-R1"
 
 
-def test_an_answer_without_doubts_is_well_supported_and_one_without_sentences_is_not_judged() -> None:
+def test_an_answer_without_doubts_has_a_source_for_each_sentence_and_one_without_sentences_is_not_judged() -> None:
     answer = complete_answer("en")
     sure = replace(DONE, answer=replace(answer, unsupported=(), stand_in=False, model="deepseek-r1:7b"))
     data = answer_data(sure, READING)
-    assert data["verdict"] == {"kind": "good", "words": "Well supported"}
+    assert data["verdict"] == {"kind": "good", "words": "Every sentence has a source"}
     assert data["stand_in"] == ""
     half = replace(sure, answer=replace(answer, unsupported=(), left_open=("What does it cost",)))
     assert answer_data(half, READING)["verdict"] == {"kind": "warning", "words": "Partly answered"}
     bare = replace(DONE, answer=replace(answer, unsupported=(), citations=()))
     assert answer_data(bare, READING)["verdict"] is None
+
+
+@pytest.mark.parametrize(("language", "words"), [("en", "Compare with the best match"), ("zh", "请对照最匹配原文")])
+@pytest.mark.parametrize("lane", ["model", "cached"])
+def test_an_answer_that_rests_on_other_sentences_than_the_best_match_is_to_be_compared_with_it(
+    lane: str, language: Language, words: str
+) -> None:
+    answer = replace(complete_answer("en") if lane == "model" else kept_answer("en", "cached"), unsupported=())
+    others = tuple(
+        replace(passage, quoted=(TextSpan(passage.end - 1, passage.end),) if passage.quoted else ())
+        for passage in evidence("en")
+    )
+    verdict = answer_data(replace(DONE, answer=answer, evidence=others), replace(READING, language=language))["verdict"]
+    assert verdict["kind"] == "warning"  # type: ignore[index]
+    assert verdict["words"].endswith(words)  # type: ignore[index]
+    assert answer_data(replace(DONE, answer=answer), READING)["verdict"]["kind"] == "good"  # type: ignore[index]
 
 
 @pytest.mark.parametrize(("language", "words"), [("en", "Found by words alone"), ("zh", "仅按词语查找")])
@@ -300,7 +316,7 @@ def test_the_handoff_note_holds_all_that_the_next_person_needs() -> None:
 )
 def test_an_answer_that_was_there_says_where_it_comes_from(lane: Lane, language: Language, words: str) -> None:
     answer = kept_answer(language, lane)
-    kept = replace(DONE, answer=answer, text=answer.text)
+    kept = replace(DONE, answer=answer, text=answer.text, evidence=evidence(language))
     data = answer_data(kept, replace(READING, language=language))
     assert data["verdict"] == {"kind": "good", "words": words}
     assert data["notice"] is None
@@ -344,7 +360,7 @@ def test_what_an_older_version_recorded_leaves_as_one_visible_line_a_source() ->
     assert "- Fees of all" in str(note["text"])
 
 
-def test_an_answer_in_a_third_language_says_so_quietly_and_is_never_called_well_supported() -> None:
+def test_an_answer_in_a_third_language_says_so_quietly_and_is_never_said_to_have_a_source_for_each_sentence() -> None:
     german = replace(complete_answer("en"), third_language="de", unsupported=())
     turn = replace(DONE, answer=german, question="Wie lange kann ich das zurückgeben?")
     data = answer_data(turn, READING)

@@ -1,7 +1,7 @@
 from dataclasses import replace
 
-from rag.evidence.quotation import quoted_citations, quoted_text
-from rag.schema import Answer, Evidence, TextSpan
+from rag.evidence.quotation import cites_best_match, quoted_citations, quoted_text
+from rag.schema import Answer, Citation, Evidence, TextSpan
 
 TEXT = "Fees. The first is 5. The second is free."
 PASSAGE = Evidence(1, "a.md", "/kb/a.md", "Fees", (), TEXT, 10, 10 + len(TEXT), 10, 10 + len(TEXT), "en")
@@ -20,6 +20,18 @@ def test_each_line_is_cited_with_its_place() -> None:
         ("a.md", 32, 51),
         ("b.md", 10, 15),
     ]
+
+
+def test_a_citation_is_in_the_best_match_if_it_shares_words_with_it() -> None:
+    quoted = [replace(PASSAGE, quoted=(TextSpan(16, 31),))]
+    inside, behind, elsewhere = (
+        Citation(0, 5, document, "", "", start, end)
+        for document, start, end in (("a.md", 10, 17), ("a.md", 31, 51), ("b.md", 16, 31))
+    )
+    assert cites_best_match([behind, inside], quoted)
+    assert not cites_best_match([behind, elsewhere], quoted)
+    assert not cites_best_match([], quoted)
+    assert cites_best_match([behind], [PASSAGE])
 
 
 def test_nothing_quoted_is_an_empty_text() -> None:
