@@ -262,7 +262,7 @@ def answer_data(snapshot: TurnSnapshot, reading: Reading) -> Data:
 def _best_match(snapshot: TurnSnapshot) -> Data | None:
     """Return the sentences that can be used before the model has spoken; None where the answer is just these, or none.
 
-    Beside a refusal by the model they can only be read.
+    Beside a refusal by the model they can only be read.  ``compared`` tells that the answer rests on none of them.
     """
     excerpts: list[Data] = [
         {
@@ -274,7 +274,8 @@ def _best_match(snapshot: TurnSnapshot) -> Data | None:
         for passage in _passages_of_best_match(snapshot)
     ]
     text = "\n\n".join(str(one["text"]) for one in excerpts)
-    return {"excerpts": excerpts, "text": text, "usable": snapshot.state != "refused"} if excerpts else None
+    usable, compared = snapshot.state != "refused", _passes_over_best_match(snapshot)
+    return {"excerpts": excerpts, "text": text, "usable": usable, "compared": compared} if excerpts else None
 
 
 def _passages_of_best_match(snapshot: TurnSnapshot) -> list[Evidence]:

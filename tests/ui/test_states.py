@@ -59,6 +59,14 @@ def test_an_answer_from_the_empty_page_to_the_reply(open_desk: OpenDesk, languag
             if translate(f"ui.time_{name}", language) not in times] == []  # fmt: skip
     desk.shoot("07-done")
 
+    best = desk.page.locator(".best-text")
+    folded_px, whole_px = best.evaluate("text => [text.clientHeight, text.scrollHeight]")
+    assert folded_px < whole_px
+    desk.page.get_by_role("button", name=translate("ui.show_all", language)).click()
+    expect(best).to_be_focused()
+    assert best.evaluate("text => text.clientHeight") == whole_px
+    expect(desk.page.locator(".best .all")).to_be_hidden()
+
 
 @pytest.mark.parametrize("language", by_day("zh"))
 def test_the_best_match_can_be_used_before_the_model_has_spoken(open_desk: OpenDesk, language: Language) -> None:

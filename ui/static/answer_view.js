@@ -38,6 +38,7 @@ class View {
       this.seen = null;
       this.live = null;
       this.at("thought").open = false;
+      this.allShown = false;
     }
     this.at("view").setAttribute("aria-label", this.words.answer);
     this.at("clock").textContent = data.asked_at;
@@ -48,8 +49,7 @@ class View {
     if (scrolls) question.tabIndex = 0; // a whole mail is to be read by the keyboard, too
     else question.removeAttribute("tabindex");
     this.showBest(data.best, data.feed.turn);
-    const answered = data.feed.final && (!data.best || data.best.usable);
-    this.at("best").classList.toggle("beside", answered); // the answer has the room now
+    this.foldBest();
     const held = window.answerdesk && window.answerdesk.feed;
     const newer = held && held.turn === data.feed.turn && held.version > data.feed.version && !data.feed.final;
     this.redraw = true;
@@ -87,6 +87,22 @@ class View {
     this.at("use").hidden = !best.usable; // beside a handoff note there is no reply to put it into
     this.at("use").textContent = this.words.use_this;
     this.at("use").onclick = () => tell("use", { turn, text: best.text });
+    this.at("all").textContent = this.words.show_all;
+    this.at("all").onclick = () => {
+      this.allShown = true;
+      this.foldBest();
+      this.at("best-text").focus();
+    };
+  }
+
+  // The answer has the room once it is there, unless the two are to be compared.
+  foldBest() {
+    const { best, feed } = this.data;
+    const box = this.at("best"), text = this.at("best-text");
+    box.classList.toggle("beside", feed.final && !!best && best.usable && !best.compared && !this.allShown);
+    const cut = box.classList.contains("beside") && text.scrollHeight > text.clientHeight + 1;
+    box.classList.toggle("cut", cut);
+    this.at("all").hidden = !cut;
   }
 
   excerpt({ number, passage, text, lang }, turn) {

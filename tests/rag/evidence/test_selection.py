@@ -3,6 +3,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -195,6 +196,15 @@ def test_the_room_that_the_stretch_leaves_goes_to_what_it_does_not_say() -> None
     texts = [" ".join(one.words(span) for span in spans) for one, spans in zip(passages, quoted, strict=True)]
     assert "The fee is 5." in texts[0]
     assert "Abroad it is free." in texts[1]
+
+
+@pytest.mark.parametrize("little", ["No fee.", "No.", "- fee", "What becomes free, and for whom:"])
+def test_the_room_goes_to_no_sentence_that_says_nothing_by_itself(little: str) -> None:
+    passages = [passage(LONG + "The card costs 5. " + LONG), passage(f"{LONG}\n\n{little}\n\n{LONG}")]
+    quoted = RankedSentences(passages, "?", by_words("card", "fee", "free", "no."), count_tokens).spans_to_quote()
+    texts = [" ".join(one.words(span) for span in spans) for one, spans in zip(passages, quoted, strict=True)]
+    assert "The card costs 5." in texts[0]
+    assert little not in texts[1]
 
 
 def test_a_sentence_that_is_too_long_is_quoted_alone() -> None:
