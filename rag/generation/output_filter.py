@@ -232,6 +232,8 @@ _ORNAMENTS = "*#_>` \t\r\n"
 _COMMAS = ("，", ",", "：", ":")
 _QUOTES = tuple("\"'“‘「『")
 _PLAIN_WORD = re.compile(r"[a-z]+(?![\w.-])")
+_REPEATED = re.compile(r"[.?!。？！]|.[*_]*\s*(?:[.?!。？！\n]|\Z)", re.DOTALL)
+"""From the last character of a repeated question on, if no sentence goes on with it."""
 
 
 def without_preamble(reply: str, question: str) -> str:
@@ -249,6 +251,8 @@ def without_preamble(reply: str, question: str) -> str:
     '30 天内可退。'
     >>> without_preamble("How long can I return it?", "How long can I return it?")
     'How long can I return it?'
+    >>> without_preamble("W-203 means that the versions differ.", "W-203")
+    'W-203 means that the versions differ.'
     >>> without_preamble("The answer depends on the item: shoes have 60 days.", "How long?")
     'The answer depends on the item: shoes have 60 days.'
     >>> without_preamble("The documents state that it is free. So, no.", "Does it cost anything?")
@@ -258,7 +262,7 @@ def without_preamble(reply: str, question: str) -> str:
     """
     wording = question.strip()
     rest = _without_label(_without_tags(reply))
-    if wording and rest.startswith(wording):
+    if wording and rest.startswith(wording) and _REPEATED.match(rest[len(wording) - 1 :]):
         rest = _without_label(_after_label(rest[len(wording) :]))
     rest = _without_source(rest)
     return rest if any(character.isalnum() for character in rest) else reply

@@ -18,7 +18,7 @@ from rag.errors import PromptTooLong
 from rag.generation.reply_languages import reply_language
 from rag.grounding.prompt_injection import harmless_title, is_name
 from rag.protocols import Message
-from rag.retrieval.question import read_message
+from rag.retrieval.question import only_reports, read_message
 from rag.schema import Evidence, Language
 from rag.text.questions import asks_yes_or_no
 
@@ -46,6 +46,7 @@ _WORDS: dict[str, dict[str, str]] = {
         "previous": "Earlier question, already answered: {question}",
         "background": "The customer writes: {question}",
         "reply": 'Reply to the customer in English, speaking to them as "you", in one to four plain sentences.',
+        "report": "What does this mean, and what should the customer do?",
         "yes_or_no": " Say first what the documents say about it, and then whether that is a yes or a no.",
         "insist": "Answer in English. 请用英文回答。",
     },
@@ -60,6 +61,7 @@ _WORDS: dict[str, dict[str, str]] = {
         "previous": "之前的问题（已回答）：{question}",
         "background": "顾客说明：{question}",
         "reply": "请直接用中文回复顾客，用一到四句平实的话，不加小标题。",
+        "report": "这是什么意思？顾客该怎么处理？",
         "yes_or_no": "先说资料对此是怎么写的，再说能还是不能、是还是不是。",
         "insist": "请用中文回答。Answer in Chinese.",
     },
@@ -101,7 +103,7 @@ def prompt_texts() -> list[str]:
 
 def wish_texts() -> list[str]:
     """Return the requests for a reply; a small model turns their words into headings."""
-    return [words[name] for words in _WORDS.values() for name in ("reply", "yes_or_no")]
+    return [words[name] for words in _WORDS.values() for name in ("report", "reply", "yes_or_no")]
 
 
 def reply_prompt(
@@ -115,17 +117,19 @@ def reply_prompt(
     Without a request, a small model writes a form with headings or tags.  The answerability check comes before it.
     A verdict is requested only for yes-or-no questions: told to give one "if asked for it", a small model begins every
     reply with one.  It is requested last: told to begin with it, the stand-in of 1.5B weights said no to every Chinese
-    question and yes to nearly every English one, and found reasons (docs/measurements.md).  For a ``third_language``
-    the request is in that language, and for no verdict.
+    question and yes to nearly every English one, and found reasons (docs/measurements.md).  Whoever sends an error code
+    and asks nothing wants to know what it means and what to do.  For a ``third_language`` the request is in that
+    language, for no verdict, and for no meaning.
     """
     *before, last = messages
     if third_language:
         return [*before, Message(last.role, f"{last.content}\n\n{reply_language(third_language).wish}")]
     words = _WORDS[language]
     is_yes_or_no = not opening and asks_yes_or_no(read_message(question).question)
+    asked = f"{last.content} {words['report']}" if only_reports(question) else last.content
     wish = words["reply"] + (words["yes_or_no"] if is_yes_or_no else "")
     continued = [Message("assistant", opening)] if opening else []
-    return [*before, Message(last.role, f"{last.content}\n\n{wish}"), *continued]
+    return [*before, Message(last.role, f"{asked}\n\n{wish}"), *continued]
 
 
 def insist_on_language(messages: Sequence[Message], language: str) -> list[Message]:

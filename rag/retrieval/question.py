@@ -18,6 +18,7 @@ from rag.schema import TextSpan
 from rag.text.characters import IDEOGRAPHS, ideographs, squeezed, without_invisible
 from rag.text.questions import CHINESE_QUESTION_WORDS, ENGLISH_ASKING_VERBS, ENGLISH_QUESTION_WORDS
 from rag.text.sentences import split_sentences
+from rag.text.statements import content_words, named_codes
 from rag.text.terms import terms
 
 _LONGEST_EARLIER_CHARACTERS = 400
@@ -149,6 +150,18 @@ _SENTENCE_ASKS = re.compile(
     r"|please (?:explain|advise|confirm|check|help))\b",
     re.IGNORECASE,
 )
+_ASKS_ANYTHING = re.compile(
+    rf"[?？]\W*$|请问|为何|为啥|咋|不\W*$|{CHINESE_QUESTION_WORDS}|\b(?:{ENGLISH_QUESTION_WORDS}|whats|prices?)\b"
+    rf"|\b(?:costs?|fees?) (?:of|for)\b|^\W*(?:{ENGLISH_ASKING_VERBS})\b"
+    rf"|\b(?:{ENGLISH_ASKING_VERBS})\s+(?:i|you|we|it|they|he|she|there|this|that|the|my|your|our|any)\b",
+    re.IGNORECASE,
+)
+_ERROR = re.compile(
+    r"(?<![\d.,])[45]\d\d(?![\d.,%])|\b(?=[A-Za-z]{10})[A-Z][a-z]+(?:[A-Z][a-z]+)+\b|(?i:\b(?:error|failed|denied)\b)"
+    r"|错误|报错|失败"
+)
+"""A status of HTTP, a name like ``AccessDenied``, or a word for a failure."""
+
 _COURTESY = re.compile(
     r"\W*(?:dear|hello|hi|hey|good (?:morning|day|afternoon|evening)|to whom"
     r"|(?:(?:with )?(?:kind|best|warm) )?regards|yours|thanks?|thank you|many thanks|cheers|respectfully"
@@ -203,6 +216,19 @@ def asks_something(text: str) -> bool:
     (True, False)
     """
     return _SENTENCE_ASKS.search(text) is not None
+
+
+def only_reports(text: str) -> bool:
+    """Tell whether a text only names a code or an error and asks nothing, which its writer leaves to the reader.
+
+    >>> only_reports("E22??"), only_reports("kettle shows K3"), only_reports("409 FileImmutable: It is immutable")
+    (True, True, True)
+    >>> only_reports("What is E22?"), only_reports("price of an R3 filter"), only_reports("My kettle drips.")
+    (False, False, False)
+    """
+    is_puzzled = not content_words(text) or text.rstrip().endswith(("??", "？？"))
+    report = text.rstrip(" ?？!！") if is_puzzled else text
+    return bool(named_codes(report) or _ERROR.search(report)) and _ASKS_ANYTHING.search(report) is None
 
 
 def _without_personal_data(text: str) -> str:

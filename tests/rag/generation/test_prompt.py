@@ -110,6 +110,34 @@ def test_yes_or_no_is_wished_for_where_it_is_asked_for(question: str, language: 
 
 
 @pytest.mark.parametrize(
+    ("question", "language", "is_report"),
+    [
+        ("E07", "en", True),
+        ("L31 门锁", "zh", True),
+        ("r3报E18??", "zh", True),
+        ("getting http 429 from your api", "en", True),
+        ("<Error><Code>CallbackFailed</Code></Error>", "en", True),
+        ("fusermount: failed to open current directory: Permission denied", "en", True),
+        ("What does E07 mean?", "en", False),
+        ("can an R3 run on 110 volts", "en", False),
+        ("old R2 still works, what do I get for it", "en", False),
+        ("E07 怎么办", "zh", False),
+        ("m3 支持ipv6不", "zh", False),
+        ("price of an R3 filter", "en", False),
+        ("how do I pay with WhatsApp", "en", False),
+        ("My kettle drips.", "en", False),
+    ],
+)
+@pytest.mark.parametrize("opening", ["", "They say: "])
+def test_the_meaning_of_a_code_is_asked_for_where_nothing_is(
+    question: str, language: Language, opening: str, *, is_report: bool
+) -> None:
+    prompt = reply_prompt(build_messages(question, [PASSAGE], language), question, language, opening)
+    asked = next(one for one in reversed(prompt) if one.role == "user").content.rsplit("\n\n", 2)[1]
+    assert ("What does this mean" in asked or "这是什么意思" in asked) is is_report
+
+
+@pytest.mark.parametrize(
     ("language", "first", "last"), [("en", "what the documents say", "no."), ("zh", "资料", "不是。")]
 )
 def test_the_documents_come_before_the_verdict(language: Language, first: str, last: str) -> None:
