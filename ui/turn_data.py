@@ -114,7 +114,8 @@ def _caution(snapshot: TurnSnapshot, answer: Answer, sentences: Sequence[Sentenc
 def _passes_over_best_match(snapshot: TurnSnapshot) -> bool:
     """Tell whether an answer rests on other sentences than those that match the question best.
 
-    Of 177 answers to customers' texts .64 were right where a citation was in the best match, and .44 of the others.
+    Of 379 answers to customers' texts and the sample's questions .62 were right where a citation was in the best match,
+    and .36 of the others.
     """
     best = _passages_of_best_match(snapshot)
     return snapshot.answer is not None and not cites_best_match(snapshot.answer.citations, best)
