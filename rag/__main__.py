@@ -198,7 +198,7 @@ def _add_filters(command: argparse.ArgumentParser) -> None:
 def _ask_options(options: argparse.Namespace, language: Language) -> AskOptions:
     """Return the options of the questions.  Raises ``SettingsError``."""
     filters = Filters(options.language_of_sources, day_of(options.since, "--since", language), options.product)
-    return AskOptions(filters=filters, think=options.think, top_k=options.top_k)
+    return AskOptions(filters=filters, think=options.think, top_k=options.top_k, reader_language=language)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -103,6 +103,7 @@ class AskOptions:
     it; empty: this process, which may have any number.  ``conversation`` names the conversation whose prompt the model
     may have in its cache; empty: the owner's.  ``fresh`` skips stored answers.  ``quote`` gives the sentences that
     answer best, word for word, in the model's place: where the model cannot answer now, or whenever there are any.
+    ``reader_language`` is that of the answer to a question without words, such as a code that begins a conversation.
     """
 
     earlier: Sequence[str] = ()
@@ -115,6 +116,12 @@ class AskOptions:
     fresh: bool = False
     quote: Quoting = "never"
     audience: Audience = "internal"
+    reader_language: Language = "en"
+
+    def language_of(self, question: str) -> Language:
+        """Return the language of the prompt for a question."""
+        before = self.earlier[-1] if self.earlier else ""
+        return prompt_language(question, prompt_language(before, self.reader_language))
 
     @property
     def document_filters(self) -> Filters:
@@ -158,6 +165,7 @@ class AskKeywords(TypedDict, total=False):
     fresh: bool
     quote: Quoting
     audience: Audience
+    reader_language: Language
 
 
 class Pipeline:
@@ -209,7 +217,7 @@ class Pipeline:
         lanes = None if options.is_selective else self.parts.lanes
         served = None
         if lanes is not None and not options.fresh:
-            language = prompt_language(text)
+            language = options.language_of(text)
             served = lanes.find(standalone_question, language, options.think, trace, options.audience)
         if served is not None:
             yield served.retrieved
@@ -283,9 +291,10 @@ class Pipeline:
         earlier: Sequence[str] = (),
         audience: Audience = "internal",
         filters: Filters = EVERYTHING,
+        reader_language: Language = "en",
     ) -> tuple[AnswerRequest, Retrieval]:
         """Return all that is known before a model is asked; arguments and errors as for ``stream``."""
-        options = AskOptions(earlier=earlier, audience=audience, filters=filters)
+        options = AskOptions(earlier, filters, audience=audience, reader_language=reader_language)
         return self._prepare(self._clean(question), Trace(), options)
 
     def judge_answerable(self, question: str, *, earlier: Sequence[str] = ()) -> AnswerabilitySample:
@@ -333,7 +342,7 @@ class Pipeline:
         if limit is not None and not 1 <= limit <= KEPT_CHUNKS:
             raise SettingsError(reason=f"top_k must be between 1 and {KEPT_CHUNKS}, not {limit}")
         third = third_language_after(text, options.earlier[-1] if options.earlier else "")
-        language: Language = "en" if third else prompt_language(text)
+        language: Language = "en" if third else options.language_of(text)
         earlier = [visible(one) for one in options.earlier]
         search = SearchOptions(earlier, options.document_filters)
         retrieval = self.parts.retriever.retrieve(text, language, trace, search)

@@ -77,7 +77,7 @@ def _question_routes(router: APIRouter, access: Access) -> None:
         request: Request, body: Ask, caller: Annotated[Caller, asking], idempotency_key: IDEMPOTENCY_KEY = None
     ) -> Response:
         questions = access.questions(caller)
-        turn_id = await _begin(access, questions, body, idempotency_key)
+        turn_id = await _begin(access, questions, body, idempotency_key, language_of(request.headers))
         if "text/event-stream" in request.headers.get("accept", ""):
             return event_stream(turn_events(questions, turn_id, language_of(request.headers), stops=True))
         turn = await questions.answer(turn_id, request)
@@ -92,15 +92,18 @@ def _question_routes(router: APIRouter, access: Access) -> None:
         idempotency_key: IDEMPOTENCY_KEY = None,
     ) -> TurnBody:
         questions = access.questions(caller)
-        turn_id = await _begin(access, questions, body, idempotency_key)
+        turn_id = await _begin(access, questions, body, idempotency_key, language_of(request.headers))
         response.headers["Location"] = f"{request.url.path}/{turn_id}"
         return turn_body(questions.snapshot(turn_id), language_of(request.headers))
 
     @router.post("/retrieve", summary="Find the passages for a question, without a model")
-    async def retrieve(body: Retrieve, caller: Annotated[Caller, Depends(access.with_right("retrieve"))]) -> Retrieved:
+    async def retrieve(
+        request: Request, body: Retrieve, caller: Annotated[Caller, Depends(access.with_right("retrieve"))]
+    ) -> Retrieved:
         base = access.base_for(caller, body.knowledge_base)
-        request = TurnRequest(body.question, knowledge_base=base, earlier=tuple(body.earlier))
-        found = await access.questions(caller).retrieve(request)
+        reader = language_of(request.headers)
+        wanted = TurnRequest(body.question, knowledge_base=base, earlier=tuple(body.earlier), language=reader)
+        found = await access.questions(caller).retrieve(wanted)
         return Retrieved(
             knowledge_base=base,
             answerable=found.answerable,
@@ -186,7 +189,7 @@ def _judgement_routes(router: APIRouter, access: Access) -> None:
         return curated_body(written)
 
 
-async def _begin(access: Access, questions: Questions, body: Ask, key: str | None) -> str:
+async def _begin(access: Access, questions: Questions, body: Ask, key: str | None, reader_language: Language) -> str:
     """Begin a turn, or return the one that the same Idempotency-Key began and nobody stopped."""
     caller = questions.caller
     request = TurnRequest(
@@ -197,6 +200,7 @@ async def _begin(access: Access, questions: Questions, body: Ask, key: str | Non
         quote=body.quote,
         follows=body.follows,
         earlier=tuple(body.earlier),
+        language=reader_language,
     )
     if not key:
         return questions.ask(request, body.user)

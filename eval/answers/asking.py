@@ -24,7 +24,7 @@ from rag.generation.gateway import Admitted, GenerationRequest, WatchedGenerator
 from rag.generation.guard import Budget, GuardedReply, guard_reply
 from rag.generation.prompt import build_messages, reply_prompt
 from rag.grounding.citations import ground
-from rag.pipeline import Pipeline, PipelineParts, Retrieves
+from rag.pipeline import AskOptions, Pipeline, PipelineParts, Retrieves
 from rag.protocols import GeneratedText, GeneratedThinking, GenerationFinished, GenerationPart, Generator, Message
 from rag.queue.admission import Wait
 from rag.retrieval.filters import PLAIN_SEARCH, SearchOptions
@@ -120,7 +120,8 @@ def with_context(parts: PipelineParts, context: Context) -> PipelineParts:
 
 def _ask_own(pipeline: Pipeline, question: GoldenQuestion, *, think: bool | None) -> Iterator[Event]:
     """Ask the product's pipeline."""
-    return pipeline.stream(question.question, earlier=[question.previous], think=think)
+    options = AskOptions([question.previous], think=think, reader_language=question.language)
+    return pipeline.stream(question.question, options)
 
 
 def _ask_model_alone(

@@ -122,7 +122,7 @@ class Desk:
 
         An error of this case alone is recorded; an error of the surroundings is raised.
         """
-        options = AskOptions(earlier=case.turns[:-1], think=self.think, fresh=True)
+        options = AskOptions(case.turns[:-1], think=self.think, fresh=True, reader_language=case.reader_language)
         asking = _Asking(case, Record(case.case_id, "own"))
         with asking.record_errors(), closing(self.pipeline.stream(case.question, options)) as events:
             for event in events:
@@ -144,7 +144,7 @@ class Desk:
 
     def _draft(self, case: DeskCase, think: bool | None) -> str:
         """Return the model's reply to the same evidence without guards; empty if impossible."""
-        request, _ = self.pipeline.prepare(case.question, earlier=case.turns[:-1])
+        request, _ = self.pipeline.prepare(case.question, earlier=case.turns[:-1], reader_language=case.reader_language)
         request = request if think is None else replace(request, think=think)
 
         def run(generator: Generator) -> GeneratorObject[Event, None, Completed]:

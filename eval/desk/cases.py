@@ -11,6 +11,7 @@ from typing import Literal
 from pydantic import TypeAdapter
 
 from rag.errors import SettingsError
+from rag.schema import Language
 from rag.terminal import terminal_language
 from rag.text.language import THIRD_LANGUAGES, customer_language
 from rag.translate import translate
@@ -43,6 +44,11 @@ class DeskCase:
     more_quotes: tuple[str, ...] = ()
     absent: tuple[str, ...] = ()
     note: str = ""
+
+    @property
+    def reader_language(self) -> Language:
+        """The language of an answer to a question without words."""
+        return "zh" if self.language == "zh" else "en"
 
     @property
     def question(self) -> str:

@@ -187,6 +187,7 @@ class AnswerGeneration:
         key = (
             request.question,
             request.previous,
+            request.language,
             request.think,
             request.evidence,
             request.filters,

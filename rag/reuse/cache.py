@@ -227,10 +227,12 @@ class AnswerSources:
         if curated is not None or self._cache is None:
             return curated
         try:
-            return self._cache.answer(question, think, trace, audience)
+            cached = self._cache.answer(question, think, trace, audience)
         except KnowledgeError as error:
             _LOG.warning("the cache is passed by: %s", type(error).__name__)
             return None
+        is_readable = cached is not None and cached.completed.answer.language == language  # "E07" has none of its own
+        return cached if is_readable else None
 
     def keep(
         self,

@@ -26,10 +26,9 @@ from rag.errors import (
 )
 from rag.evidence.quotation import Quoting
 from rag.pipeline import AskOptions
-from rag.schema import Event, Queued, Retrieved
+from rag.schema import Event, Language, Queued, Retrieved
 from rag.storage.access import LOCAL_USER, KnowledgeBases, User
 from rag.storage.turn_store import TurnFeedback, TurnStore
-from rag.text.language import prompt_language
 from rag.turns.fairness import NO_LIMITS, FairPool, PersonLimits, Quota, Share
 from rag.turns.snapshot import Failure, LiveTurn, TurnSnapshot, TurnState, TurnSummary, from_record, to_record
 from rag.turns.unforeseen import log_unforeseen
@@ -68,7 +67,8 @@ class TurnRequest:
     ``owner`` takes turns with the others and has the limits; empty: the session.  ``conversation`` is the one whose
     earlier prompt the model may have cached; empty: the owner's.  ``earlier`` are the questions before this one, oldest
     first, of a program that keeps the conversation itself.  ``quote`` as in ``AskOptions``.  ``asker`` names one of
-    several users of a program: each takes turns with the others.
+    several users of a program: each takes turns with the others.  ``language`` is the reader's: a question without
+    words, such as a code, is answered in it.
     """
 
     question: str
@@ -83,6 +83,7 @@ class TurnRequest:
     earlier: tuple[str, ...] = ()
     quote: Quoting = "if_needed"
     asker: str = ""
+    language: Language = "en"
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +164,7 @@ class TurnService:
             record = self._store.add(
                 question,
                 session=request.session,
-                language=prompt_language(question),
+                language=AskOptions(request.earlier, reader_language=request.language).language_of(question),
                 follows=request.follows,
                 knowledge_base=request.knowledge_base,
             )
@@ -181,6 +182,7 @@ class TurnService:
             quote=request.quote,
             earlier=request.earlier[-_EARLIER_QUESTIONS:],
             audience=request.user.audience,
+            reader_language=request.language,
         )
         self._begin(_Work(live, options, request.user))
         return record.turn_id
@@ -196,7 +198,13 @@ class TurnService:
         def search() -> Retrieved:
             events = self._pipeline(request.knowledge_base, request.user).stream(
                 question,
-                AskOptions(owner=owner, fresh=True, earlier=request.earlier, audience=request.user.audience),
+                AskOptions(
+                    owner=owner,
+                    fresh=True,
+                    earlier=request.earlier,
+                    audience=request.user.audience,
+                    reader_language=request.language,
+                ),
             )
             with closing(events):
                 return next(event for event in events if isinstance(event, Retrieved))

@@ -55,6 +55,12 @@ def test_an_answer_comes_whole_with_its_evidence(http: httpx.Client) -> None:
     assert older[0]["turn_id"] == answer["turn_id"]
 
 
+def test_a_code_is_answered_in_the_callers_language(http: httpx.Client) -> None:
+    body, chinese = {"question": "K2", "fresh": True}, {"Accept-Language": "zh-CN"}
+    assert http.post("/api/v1/ask", json=body, headers=chinese).json()["language"] == "zh"
+    assert http.post("/api/v1/ask", json=body).json()["language"] == "en"
+
+
 def test_a_stream_of_events_begins_with_the_evidence(http: httpx.Client) -> None:
     body, accept = {"question": QUESTION, "fresh": True}, {"Accept": "text/event-stream"}
     text = http.post("/api/v1/ask", json=body, headers=accept).text

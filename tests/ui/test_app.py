@@ -207,6 +207,14 @@ def test_what_is_typed_beside_a_turn_goes_on_from_it_until_a_new_question_is_beg
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_a_code_is_answered_in_the_pages_language(harness: Harness, language: Language) -> None:
+    test = page(harness, language)
+    test.chat_input(key="question").set_value("E07").run()
+    assert harness.turns.snapshot(test.query_params["turn"]).language == language  # type: ignore[union-attr]
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(("choice", "think"), [("auto", None), ("on", True), ("off", False)])
 def test_the_thinking_switch_reaches_the_pipeline(
     harness: Harness, monkeypatch: pytest.MonkeyPatch, choice: str, think: bool | None

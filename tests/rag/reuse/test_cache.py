@@ -61,6 +61,17 @@ def test_the_same_question_has_the_same_answer_without_the_model(tmp_path: Path)
     assert (again.generated_tokens, again.generation_ms) == (0, 0.0)
 
 
+def test_a_code_has_an_answer_in_each_reader_s_language(tmp_path: Path) -> None:
+    document = Document("codes.md", "/codes.md", "Codes", "E07 means that the sensors are dusty.", "en")
+    desk = Desk(tmp_path, document, reply=document.text)
+    for language in ("en", "zh"):
+        first = desk.pipeline.answer("E07", reader_language=language)
+        assert (first.language, first.lane) == (language, "model")
+        assert desk.pipeline.answer("E07", reader_language=language).lane == "cached"
+    assert desk.pipeline.answer("E07", earlier=["机器报错了"]).language == "zh"
+    assert desk.pipeline.answer("What does E07 mean?", reader_language="zh").language == "en"
+
+
 @pytest.mark.parametrize(
     "question",
     [

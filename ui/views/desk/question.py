@@ -268,7 +268,7 @@ def _submit(
     if not question.strip() or not base:
         return
     think = _THINK[st.session_state.get("think") or "auto"]
-    request = TurnRequest(question, base, think=think, follows=follows, fresh=fresh)
+    request = TurnRequest(question, base, think=think, follows=follows, fresh=fresh, language=context.language)
     try:
         turn_id = context.services.turns.submit(token, request, tab=tab_name())
     except (DatabaseUnavailable, QuestionTooLong, QuestionsTooFast, StorageFull) as error:
