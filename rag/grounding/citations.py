@@ -36,6 +36,9 @@ _ECHO, _ECHO_OF_QUESTION = 0.75, 0.5
 """Shares of a reply's words that are the question's, and of the question's words that the reply repeats."""
 
 
+_BETWEEN_COLUMNS = " | "
+
+
 @dataclass(frozen=True, slots=True)
 class Grounding:
     """The citations of an answer; ``unsupported`` are the sentences that state what no passage says."""
@@ -185,11 +188,13 @@ def _unsaid_heading(citation: Citation, passage: Evidence, sentence: str, questi
     """Return the heading right above a citation's words if neither the answer's sentence nor the question names it.
 
     What a passage says may hold under that heading only: "The shop pays the postage", under "Quality problems".  Empty
-    if there is none, if it is the passage's title, or if the sentence is in another language.
+    if there is none, if it is the passage's title, or if the sentence is in another language.  The header of a table,
+    which a passage cut from it has in the place of a heading, restricts nothing.
     """
     parsed, start = parse_text(passage.text), citation.quote_start - passage.start
     places = (place for place, one in enumerate(parsed.sentences) if one.span.start <= start < one.span.end)
-    nearest = next(map(parsed.heading_above, places), "") or ("", *passage.heading_path)[-1]
+    above = [heading for heading in passage.heading_path if _BETWEEN_COLUMNS not in heading]
+    nearest = next(map(parsed.heading_above, places), "") or ("", *above)[-1]
     heading = without_heading_signs(nearest).strip()
     words = content_words(heading)
     is_known = heading == passage.title or not is_name(heading) or text_language(sentence) != passage.language
