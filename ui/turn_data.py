@@ -125,8 +125,8 @@ def _caution_of_stored(snapshot: TurnSnapshot, sentences: Sequence[Sentence]) ->
     """Return the catalogue's key of what is to be checked in a stored answer; empty if nothing is."""
     if any(one.unsupported or one.unconfirmed for one in sentences):  # it names a contact that no document has
         return "ui.check_marked"
-    is_model_s = snapshot.answer is not None and snapshot.answer.lane == "cached"
-    return "ui.compare_best_match" if is_model_s and _passes_over_best_match(snapshot) else ""
+    is_by_model = snapshot.answer is not None and snapshot.answer.lane == "cached"
+    return "ui.compare_best_match" if is_by_model and _passes_over_best_match(snapshot) else ""
 
 
 def _origin_verdict(origin: Origin, language: Language, caution: str) -> Data:
