@@ -27,9 +27,9 @@ run: environment  ## set everything up, ingest the sample knowledge base, open t
 setup: environment  ## virtual environment, Ollama, a model, the embedder (once)
 	@$(BIN)/python -m rag.setup
 
-# Of the tests of the real product four files at a time, in the order of tests/conftest.py: each has its own server,
+# Of the tests of the real product three files at a time, in the order of tests/conftest.py: each has its own server,
 # folder and ports, and waits half of its time.
-REAL_WORKERS := 4
+REAL_WORKERS := 3
 REAL := -n $(REAL_WORKERS) --dist loadfile --no-loadscope-reorder
 
 test: setup-test check  ## set everything up, run every check and every test of a commit

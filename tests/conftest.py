@@ -77,7 +77,7 @@ LONG_FILES = (
     "rag/retrieval/test_engine_generations.py",
     "eval/train/test_tuning_real.py",
 )
-"""The files that take some 20 seconds or more beside three others, about the longest first."""
+"""The files that take some 20 seconds or more beside two others, about the longest first."""
 
 # Below the ports that Linux gives to outgoing connections (32768 on): between the moment a port is found free and the
 # moment a server listens on it, no browser and no client can be given it.  Each worker has a thousand of its own.
