@@ -46,7 +46,7 @@ from rag.schema import (
 from rag.settings import Settings
 from rag.storage.contact_details import ContactDetailTable
 from rag.storage.store import KnowledgeStore
-from rag.text.language import prompt_language, third_language_after
+from rag.text.language import prompt_language, tells_language, third_language_after
 from rag.tracing import Trace
 
 _CHUNK_TOKENS = 100
@@ -120,8 +120,8 @@ class AskOptions:
 
     def language_of(self, question: str) -> Language:
         """Return the language of the prompt for a question."""
-        before = self.earlier[-1] if self.earlier else ""
-        return prompt_language(question, prompt_language(before, self.reader_language))
+        telling = (text for text in (question, *self.earlier[-1:]) if tells_language(text))
+        return next(map(prompt_language, telling), self.reader_language)
 
     @property
     def document_filters(self) -> Filters:

@@ -139,7 +139,7 @@ _IDEOGRAPH_LENGTH = 2.7
 _SHORTEST_SENTENCE = 6
 _LONGEST_BACKGROUND_CHARACTERS = 1200
 _AUXILIARIES = (
-    r"(?:can|could|do|does|did|is|are|was|were|will|would|should|may|must|have|has)"
+    rf"(?:{ENGLISH_ASKING_VERBS})"
     r"\s+(?:i|you|we|it|they|he|she|there|this|that|the|my|your|our|any)\b"
 )
 _SENTENCE_ASKS = re.compile(
@@ -153,7 +153,7 @@ _SENTENCE_ASKS = re.compile(
 _ASKS_ANYTHING = re.compile(
     rf"[?？]\W*$|请问|为何|为啥|咋|不\W*$|{CHINESE_QUESTION_WORDS}|\b(?:{ENGLISH_QUESTION_WORDS}|whats|prices?)\b"
     rf"|\b(?:costs?|fees?) (?:of|for)\b|^\W*(?:{ENGLISH_ASKING_VERBS})\b"
-    rf"|\b(?:{ENGLISH_ASKING_VERBS})\s+(?:i|you|we|it|they|he|she|there|this|that|the|my|your|our|any)\b",
+    rf"|\b{_AUXILIARIES}",
     re.IGNORECASE,
 )
 _ERROR = re.compile(

@@ -160,16 +160,18 @@ def customer_language(text: str) -> str:
     return third_language(text) or question_language(text)
 
 
-def prompt_language(text: str, otherwise: Language = "en") -> Language:
-    """Return the language of a question's prompt: English for a third language, ``otherwise`` for a text without words.
+def prompt_language(text: str) -> Language:
+    """Return the language of a question's prompt: English for a question in a third language."""
+    return "en" if third_language(text) else question_language(text)
 
-    >>> prompt_language("E07", "zh"), prompt_language("What is E07?", "zh"), prompt_language("E07 是什么")
-    ('zh', 'en', 'zh')
+
+def tells_language(text: str) -> bool:
+    """Tell whether a text has words by which its language is known.
+
+    >>> tells_language("E07"), tells_language("What is E07?"), tells_language("E07 是什么"), tells_language("")
+    (False, True, True, False)
     """
-    if third_language(text):
-        return "en"
-    has_words = bool(ideographs(text)) or _english_weight(text) > 0
-    return question_language(text) if has_words else otherwise
+    return bool(ideographs(text)) or _english_weight(text) > 0 or bool(third_language(text))
 
 
 def third_language_after(text: str, before: str) -> str:
