@@ -21,7 +21,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Container, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from hashlib import sha256
@@ -312,12 +312,13 @@ def question_of_file(name: str, content: bytes, reader: FileReader) -> str:
     ending = PurePosixPath(name.lower()).suffix
     if ending not in CUSTOMER_ENDINGS:
         raise DocumentUnreadable(path=name, reason="unsupported")
-    failure = ""
-    for found in reader.read_customer_file(f"{_NAME_FOR_WORKER}{ending}", content):
-        if isinstance(found, str):
-            return found
-        failure = failure or str(found.details["reason"])
-    raise DocumentUnreadable(path=name, reason=failure or "empty")
+    # to the end: a worker that is left half-read is ended, and starting another takes longer than the file
+    found = list(reader.read_customer_file(f"{_NAME_FOR_WORKER}{ending}", content))
+    for words in found:
+        if isinstance(words, str):
+            return words
+    reasons = [str(one.details["reason"]) for one in found if isinstance(one, DocumentUnreadable)]
+    raise DocumentUnreadable(path=name, reason=reasons[0] if reasons else "empty")
 
 
 @dataclass(frozen=True, slots=True)
@@ -395,7 +396,8 @@ def _start_worker() -> tuple[subprocess.Popen[bytes], socket.socket]:
     environment = {name: os.environ[name] for name in _PYTHON_NEEDS if name in os.environ}
     search_path = os.pathsep.join([str(_PACKAGES), *filter(None, [environment.get("PYTHONPATH")])])
     ours, theirs = socket.socketpair()
-    with theirs:
+    with theirs, ExitStack() as unless_it_starts:
+        unless_it_starts.enter_context(ours)
         worker = subprocess.Popen(
             [sys.executable, "-P", "-m", "ingest.loaders.worker"],  # -P: nothing is imported from where we stand
             stdin=theirs.fileno(),
@@ -403,6 +405,7 @@ def _start_worker() -> tuple[subprocess.Popen[bytes], socket.socket]:
             stderr=subprocess.DEVNULL,  # what libraries print about broken files
             env={**environment, "PYTHONPATH": search_path, "OPENBLAS_NUM_THREADS": "1"},  # a thread takes 40 MB
         )
+        unless_it_starts.pop_all()
     return worker, ours
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Generator as GeneratorObject
 from dataclasses import replace
 from datetime import date
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -111,8 +112,14 @@ class HashEmbedder:
         distinct, places = np.unique(numbers, return_inverse=True)
         rows = np.empty((len(distinct), self._dimension), dtype=np.float32)
         for row, number in zip(rows, distinct, strict=True):
-            row[:] = np.random.default_rng(int(number)).choice((-1.0, 1.0), self._dimension)
+            row[:] = _signs(int(number), self._dimension)
         return numbers, rows[places] / np.sqrt(np.float32(self._dimension))
+
+
+@lru_cache(maxsize=4096)
+def _signs(seed: int, dimension: int) -> NDArray[np.float64]:
+    """Return [dimension] of -1 and 1; kept, because drawing them takes longest of what ``HashEmbedder`` does."""
+    return np.random.default_rng(seed).choice((-1.0, 1.0), dimension)
 
 
 class OverlapReranker:

@@ -1,6 +1,8 @@
 """What every run of tests shares: which files it reads, examples, free ports, and the real model server."""
 
+import gc
 import itertools
+import logging
 import os
 import re
 import shutil
@@ -91,6 +93,7 @@ def pytest_configure(config: pytest.Config) -> None:
     Tests marked ``real`` have a real disk, and so has every run that takes them along.
     """
     os.environ.setdefault("OLLAMA_NOPRUNE", "1")  # a server that starts would take away what another one is creating
+    gc.disable()  # until all tests are collected: what is imported stays
     there_is_room = os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free >= MEMORY_NEEDED_BYTES
     if "not real" in config.option.markexpr and there_is_room:
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
@@ -115,6 +118,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the long files: a worker that came to one at the end would keep the others waiting."""
     turns = {Path(__file__).parent / name: turn for turn, name in enumerate(LONG_FILES)}
     items.sort(key=lambda item: turns.get(item.path, len(turns)))
+
+
+def pytest_collection_finish() -> None:
+    """Spare each test what looks at everything that was imported: garbage collections, and pytest's capture of logs.
+
+    A full collection took half a second, and to each logger that does not propagate, as Streamlit's 66, pytest adds two
+    handlers at each phase of each test.
+    """
+    gc.freeze()
+    gc.enable()
+    for name, logger in logging.root.manager.loggerDict.items():
+        if name.startswith("streamlit.") and isinstance(logger, logging.Logger):
+            logger.propagate = True
 
 
 @cache

@@ -26,6 +26,7 @@ def _change(path: Path, old: str, new: str) -> None:
     path.write_text(text.replace(old, new), encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_a_missing_key_another_placeholder_and_an_empty_sentence_are_found(locale: Path) -> None:
     _change(locale / "zh" / "errors.toml", 'QuestionEmpty = "请输入问题。"\n', "")
     _change(locale / "zh" / "errors.toml", "问题共 {characters} 个字符", "问题共 {letters} 个字符")

@@ -152,6 +152,7 @@ def _environment_names() -> set[str]:
     return names - {"FORWARDED_ALLOW_IPS"}  # is set for uvicorn, never read
 
 
+@pytest.mark.slow
 def test_every_variable_of_the_environment_is_named() -> None:
     text = _text("docs/settings.md")
     assert {name for name in _environment_names() if f"`{name}`" not in text} == set()

@@ -12,6 +12,8 @@ from rag import translate
 from rag.errors import AnswerdeskError, BatchLinesUnusable, ModelStoppedHalfway
 from tests.support import catalogues
 
+pytestmark = pytest.mark.slow
+
 LANGUAGE = "xx"
 _SAMPLES = {"seconds": 12.5, "count": 3, "number": 3}
 

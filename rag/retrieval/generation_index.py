@@ -17,6 +17,7 @@ import shutil
 import zipfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Literal, Self
 
@@ -441,9 +442,15 @@ def _part(folder: Path, name: str, entry: PartEntry | None, dimension: int) -> A
     return StoredPart.open(folder, name, entry) if entry is not None else empty_part(dimension)
 
 
+@cache
+def _manifests() -> TypeAdapter[IndexManifest]:
+    """Return what checks a manifest and writes it: made once, in milliseconds, and not at import."""
+    return TypeAdapter(IndexManifest)
+
+
 def _write_manifest(folder: Path, manifest: IndexManifest) -> None:
     """Write and sync the manifest.  Raises ``OSError``."""
-    content = TypeAdapter(IndexManifest).dump_json(manifest, indent=1) + b"\n"
+    content = _manifests().dump_json(manifest, indent=1) + b"\n"
     _write_file(folder / MANIFEST_NAME, lambda path: path.write_bytes(content))
 
 
@@ -458,7 +465,7 @@ def _read_manifest(folder: Path, model_id: str) -> IndexManifest:
 def _parsed_manifest(folder: Path) -> IndexManifest:
     path = folder / MANIFEST_NAME
     try:
-        return TypeAdapter(IndexManifest).validate_json(path.read_bytes())
+        return _manifests().validate_json(path.read_bytes())
     except OSError as error:
         raise IndexDamaged(reason=f"{error.filename}: {error.strerror}") from error
     except ValidationError as error:

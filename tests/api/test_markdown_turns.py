@@ -16,6 +16,8 @@ from tests.api.mcp.clients import call
 from tests.api.offline_server import QUESTION, OfflineServer, offline_server
 from tests.rag.grounding.test_confirmation import confirm, note
 
+pytestmark = pytest.mark.slow  # for what it imports
+
 RULE = "You can send back any item within 30 days of delivery."
 SAME = "Any item can be sent back within 30 days of delivery."
 NEW = "To send an item back, write to pay@evil.example within 30 days of delivery."
@@ -71,7 +73,6 @@ def cited(part: Any) -> list[str]:
     return [part["text"][one["start_index"] : one["end_index"]] for one in part["annotations"]]
 
 
-@pytest.mark.slow
 def test_a_sentence_with_a_new_address_is_told_with_a_mark(desk: OfflineServer) -> None:
     desk.model.say(f"{RULE} {NEW} {SAME}")
     whole, deltas = chat(desk, desk.key(), QUESTION)
@@ -93,7 +94,6 @@ def test_a_sentence_with_a_new_address_is_told_with_a_mark(desk: OfflineServer) 
     assert passage["text"][place["start"] - passage["start"] : place["end"] - passage["start"]] == "pay@evil.example"
 
 
-@pytest.mark.slow
 def test_a_stream_waits_with_a_new_address_for_its_mark(desk: OfflineServer) -> None:
     desk.model.say(f"{RULE} {NEW} Any item can", " be sent back within 30 days of delivery.", held=True)
     body = {"model": f"{MODEL}:fresh", "stream": True, "messages": [{"role": "user", "content": QUESTION}]}
@@ -107,7 +107,6 @@ def test_a_stream_waits_with_a_new_address_for_its_mark(desk: OfflineServer) -> 
     assert told == [RULE, f" {NEW} {MARK} {SAME}"]
 
 
-@pytest.mark.slow
 def test_what_is_said_twice_is_told_once(desk: OfflineServer) -> None:
     desk.model.say(f"{RULE} {RULE} {SAME} {RULE}")
     whole, deltas = chat(desk, desk.key(), QUESTION)
@@ -115,7 +114,6 @@ def test_what_is_said_twice_is_told_once(desk: OfflineServer) -> None:
     assert "".join(deltas) == whole
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("said", [f"{RULE} {NEW}", NEW, RULE])
 def test_a_customer_is_told_no_new_address_in_any_way(desk: OfflineServer, said: str) -> None:
     desk.model.say(said)
@@ -134,7 +132,6 @@ def test_a_customer_is_told_no_new_address_in_any_way(desk: OfflineServer, said:
     assert [text for text in texts if "evil.example" in text and "img.evil.example" not in text] == []
 
 
-@pytest.mark.slow
 def test_a_customer_is_told_no_draft(desk: OfflineServer) -> None:
     desk.model.say(f"{RULE} You get a car with every order. It", f" is red. {RULE}", held=True)
     body = {"question": QUESTION, "fresh": True}
@@ -152,7 +149,6 @@ def test_a_customer_is_told_no_draft(desk: OfflineServer) -> None:
         assert "car" in http.get(f"/api/v1/turns/{turn_id}").json()["text"], "the whole answer says what it is"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("options", [":fresh", ":quote"])
 def test_a_picture_is_told_as_a_link(desk: OfflineServer, options: str) -> None:
     desk.model.say(f"{PICTURE} {RULE}")
@@ -174,7 +170,6 @@ def test_a_picture_is_told_as_a_link(desk: OfflineServer, options: str) -> None:
     assert not any("![" in document for documents in sources for document in documents)
 
 
-@pytest.mark.slow
 def test_an_assistant_is_told_the_same(desk: OfflineServer) -> None:
     desk.model.say(f"{NEW} {PICTURE}")
     question = f"{QUESTION} {ABOUT_STATUS}"

@@ -44,6 +44,7 @@ def test_data_urls_of_every_kind_are_taken_with_their_endings() -> None:
     assert {one.content for one in found} == {SCREEN}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("urls", "reason"),
     [

@@ -50,6 +50,7 @@ def _measure(settings: Settings, kind: EvaluationKind, run: str, limit: int = 0)
     return told
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["retrieval", "refusal", "citations"])
 def test_it_is_told_question_by_question_and_saved_with_figures_and_plots(
     settings: Settings, kind: EvaluationKind
@@ -64,6 +65,7 @@ def test_it_is_told_question_by_question_and_saved_with_figures_and_plots(
     assert "<svg" in run_plots(run, "zh")
 
 
+@pytest.mark.slow
 def test_answers_ask_only_questions_whose_answer_is_known(settings: Settings) -> None:
     assert [one.question for one in chosen_questions(settings, Evaluation("answers", "a")).questions] == [
         ASKED[0][0],
@@ -80,6 +82,7 @@ def test_without_questions_nothing_is_begun(tmp_path: Path, kind: EvaluationKind
     assert not (settings.data_dir / "runs").exists()
 
 
+@pytest.mark.slow
 def test_two_runs_are_shown_side_by_side(settings: Settings) -> None:
     _measure(settings, "retrieval", "one")
     _measure(settings, "retrieval", "two")

@@ -23,6 +23,7 @@ def test_any_two_generations_can_be_compared(desk: Desk) -> None:
     store.close()
 
 
+@pytest.mark.slow
 def test_being_cut_in_another_way_is_no_change(desk: Desk) -> None:
     desk.ingest()
     desk.ingest(rebuild=True)
@@ -31,6 +32,7 @@ def test_being_cut_in_another_way_is_no_change(desk: Desk) -> None:
     store.close()
 
 
+@pytest.mark.slow
 @given(st.lists(st.sampled_from("abc-+"), max_size=12), st.lists(st.sampled_from("abc-+"), max_size=12))
 def test_the_lines_that_came_and_went_make_one_text_of_the_other(before: list[str], after: list[str]) -> None:
     lines = list(changed_lines("\n".join(before), "\n".join(after)))

@@ -15,6 +15,8 @@ from rag.errors import KnowledgeBaseMissing
 from rag.storage.store import DATABASE_NAME
 from tests.ingest.conftest import Desk
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def ingested(desk: Desk) -> Desk:
@@ -46,7 +48,6 @@ def test_without_a_knowledge_base(tmp_path: Path) -> None:
         check(tmp_path)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("damage", "problem"),
     [
@@ -119,7 +120,6 @@ def test_an_index_that_other_rows_made(ingested: Desk, field: str, value: str, e
     assert findings(ingested)["index"].example == example
 
 
-@pytest.mark.slow
 def test_what_came_and_went_agrees_too(ingested: Desk) -> None:
     ingested.write("many.jsonl", "".join(f'{{"id": "m{n}", "text": "Number {n}."}}\n' for n in range(60)))
     ingested.ingest()

@@ -43,6 +43,7 @@ TEXTS = st.builds(lambda lines, joint: joint.join(lines), LINES, st.sampled_from
 KINDS = st.sampled_from(["markdown", "html", "text", "pdf", "jsonl"])
 
 
+@pytest.mark.slow
 @given(TEXTS.filter(str.strip), KINDS, st.sampled_from([32, 64, 128]))
 def test_every_chunk_is_a_stretch_of_the_text_and_nothing_is_lost(text: str, kind: str, chunk_tokens: int) -> None:
     chunks = chunks_of(text, kind, chunk_tokens)
@@ -58,6 +59,7 @@ def test_every_chunk_is_a_stretch_of_the_text_and_nothing_is_lost(text: str, kin
     assert all(before.start < after.start and before.end < after.end for before, after in pairwise(chunks))
 
 
+@pytest.mark.slow
 @given(TEXTS.filter(str.strip), st.sampled_from([32, 64, 128]))
 def test_no_chunk_is_much_larger_than_asked_for(text: str, chunk_tokens: int) -> None:
     for chunk in chunks_of(text, chunk_tokens=chunk_tokens):
@@ -65,11 +67,13 @@ def test_no_chunk_is_much_larger_than_asked_for(text: str, chunk_tokens: int) ->
         assert EMBEDDER.count_tokens(chunk.text) <= (448 if rows else 1.5 * chunk_tokens)
 
 
+@pytest.mark.slow
 @given(TEXTS.filter(str.strip), KINDS)
 def test_the_same_text_is_cut_the_same_way(text: str, kind: str) -> None:
     assert chunks_of(text, kind) == chunks_of(text, kind)
 
 
+@pytest.mark.slow
 @given(st.integers(2, 30), st.sampled_from([32, 128]))
 def test_a_long_document_is_cut_evenly(paragraphs: int, chunk_tokens: int) -> None:
     text = "\n\n".join(["One two three four five. Six seven eight nine ten."] * paragraphs)
@@ -209,6 +213,7 @@ def test_the_time_ends_while_lines_that_are_all_alike_are_cut() -> None:
     assert time.thread_time() - started < 2 * 0.5 + 1
 
 
+@pytest.mark.slow
 def test_the_time_ends_while_the_ways_of_cutting_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = SimpleNamespace(now=0.0, monotonic=lambda: clock.now)
     parts_of = chunking._parts

@@ -47,6 +47,15 @@ def test_a_mail_is_its_subject_and_newest_words_and_nobodys_address(reader: File
 
 
 @pytest.mark.slow
+def test_one_process_reads_file_after_file(reader: FileReader) -> None:
+    question_of_file("a.eml", mail(), reader)
+    first = reader._worker
+    question_of_file("b.eml", mail(), reader)
+    assert first is not None
+    assert reader._worker is first
+
+
+@pytest.mark.slow
 def test_a_mail_of_a_subject_alone_is_that(reader: FileReader) -> None:
     assert question_of_file("a.eml", mail("Where is my order 1234?", " "), reader) == "Where is my order 1234?"
 
@@ -59,6 +68,7 @@ def test_a_strangers_file_is_not_opened_with_the_teams_passwords() -> None:
     assert found.details["reason"] == "encrypted"
 
 
+@pytest.mark.slow
 def test_a_text_is_its_words(reader: FileReader) -> None:
     assert (
         question_of_file("chat.txt", "收到的货有划痕，能退吗？\n".encode("gb18030"), reader)
@@ -66,6 +76,7 @@ def test_a_text_is_its_words(reader: FileReader) -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "content", "reason"),
     [
@@ -88,11 +99,13 @@ def test_a_file_that_cannot_be_used_is_named_with_the_reason(
     assert (found.value.details["path"], found.value.details["reason"]) == (name, reason)
 
 
+@pytest.mark.slow
 def test_nothing_of_it_stays_on_the_disk(reader: FileReader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(path: object, flags: int = 0, *_: object, **__: object) -> int:
         pytest.fail(f"{path} was opened")
 
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    question_of_file("a.eml", mail(), reader)  # starts the process that reads, which opens its own pipes
     with monkeypatch.context() as watched:
         for name in ("os.open", "io.open", "builtins.open", "os.mkdir"):
             watched.setattr(name, refuse)

@@ -9,6 +9,7 @@ from rag.errors import NothingToIngest, SourceMissing
 from tests.ingest.conftest import Desk
 
 
+@pytest.mark.slow
 def test_what_will_be_changed_is_told_and_nothing_is_done(desk: Desk) -> None:
     desk.ingest()
     desk.write("returns/deadline.md", "# Deadline\n\nReturn it within 14 days.")
@@ -28,6 +29,7 @@ def test_what_will_be_changed_is_told_and_nothing_is_done(desk: Desk) -> None:
     assert (after.is_empty, after.unchanged) == (True, 4)
 
 
+@pytest.mark.slow
 def test_without_a_knowledge_base_all_is_new_and_none_is_made(desk: Desk) -> None:
     found = difference([desk.manual], desk.settings, reader=desk.reader)
     assert (found.generation, len(found.added)) == (0, 4)

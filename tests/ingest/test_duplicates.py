@@ -57,6 +57,7 @@ def test_what_is_gone_is_no_duplicate(twice: Desk) -> None:
     assert find_duplicates(twice.settings.knowledge_dir) == Duplicates()
 
 
+@pytest.mark.slow
 def test_a_knowledge_base_from_before_sketches_is_read_as_it_is(twice: Desk) -> None:
     found = twice.ingest().duplicates
     with twice.store.transaction() as connection:
@@ -95,6 +96,7 @@ def test_a_form_filled_in_many_times_stays_quick(desk: Desk) -> None:
     assert 100 <= len(find_duplicates(desk.settings.knowledge_dir).near) < 120 * 119 / 4
 
 
+@pytest.mark.slow
 def test_lines_on_page_after_page(desk: Desk) -> None:
     for number in range(6):
         desk.write(f"site/{number}.txt", f"Page {number}\n\nIts own text {number}.\n\nHome | Products | Contact us")
@@ -115,6 +117,7 @@ def test_in_words() -> None:
     assert summary_line(Duplicates(), "en") == []
 
 
+@pytest.mark.slow
 def test_sketches_are_made_once(twice: Desk) -> None:
     twice.ingest()
     writer = KnowledgeWriter(twice.settings.knowledge_dir)
@@ -123,6 +126,7 @@ def test_sketches_are_made_once(twice: Desk) -> None:
     writer.close()
 
 
+@pytest.mark.slow
 def test_json(twice: Desk) -> None:
     from ingest.commands import summary_json
 

@@ -83,6 +83,7 @@ def test_batches_are_sorted_by_length_and_depend_on_the_order_alone(table: Embed
     assert lengths == sorted(lengths, reverse=True)
 
 
+@pytest.mark.slow
 def test_what_waits_is_bounded(table: EmbeddingTable, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_MOST_BATCHES_WAITING", 2)
     with PassageEmbedding(table, BatchKeeper()) as embedding:

@@ -21,6 +21,8 @@ from rag.testing import HashEmbedder
 from rag.tracing import Trace
 from tests.support.search_models import save_embedding_model
 
+pytestmark = pytest.mark.slow
+
 REBUILD = IngestOptions(rebuild=True)
 QUESTION = "How long is the warranty of the kettle?"
 
@@ -63,7 +65,6 @@ class Desk:
         return self._sentences.likeness(found, [(chunk.document_id, chunk.start, chunk.end)]) is not None
 
 
-@pytest.mark.slow
 def test_the_old_generation_serves_until_the_new_model_s_is_published(
     tmp_path: Path, documents: Path, choose: Choose
 ) -> None:
@@ -96,7 +97,6 @@ def test_the_old_generation_serves_until_the_new_model_s_is_published(
         )
 
 
-@pytest.mark.slow
 def test_without_the_old_model_the_start_says_what_to_do(tmp_path: Path, documents: Path, choose: Choose) -> None:
     folder = save_embedding_model(tmp_path / "old")
     old = choose(str(folder))
@@ -112,7 +112,6 @@ def test_without_the_old_model_the_start_says_what_to_do(tmp_path: Path, documen
         Desk(new)
 
 
-@pytest.mark.slow
 def test_without_vectors_of_tokens_the_other_scores_rank(
     tmp_path: Path, documents: Path, choose: Choose, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -130,7 +129,6 @@ def test_without_vectors_of_tokens_the_other_scores_rank(
     assert check(settings.knowledge_dir).findings == ()
 
 
-@pytest.mark.slow
 def test_a_calibration_of_another_model_s_search_says_nothing(tmp_path: Path, documents: Path, choose: Choose) -> None:
     settings = choose(str(save_embedding_model(tmp_path / "model")))
     embedder = open_embedder(settings)
@@ -144,7 +142,6 @@ def test_a_calibration_of_another_model_s_search_says_nothing(tmp_path: Path, do
     assert Desk(settings).ask().threshold == 0.25
 
 
-@pytest.mark.slow
 def test_a_larger_knowledge_base_finds_its_threshold_for_the_model(tmp_path: Path, choose: Choose) -> None:
     settings = choose(str(save_embedding_model(tmp_path / "model")))
     folder = tmp_path / "many"

@@ -245,6 +245,7 @@ def table_in(folder: str) -> Iterator[EmbeddingTable]:
     database.close()
 
 
+@pytest.mark.slow
 def test_a_fault_of_the_share_is_heard(tmp_path: object) -> None:
     class Faulty(Server):
         def states(self, run: str) -> list[JobState]:

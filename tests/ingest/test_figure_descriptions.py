@@ -226,6 +226,7 @@ def test_without_a_model_nothing_changes(illustrated: Desk, eye: Eye) -> None:
     assert eye.calls == []
 
 
+@pytest.mark.slow
 def test_without_a_model_an_ingest_imports_no_gateway() -> None:
     code = "import sys, ingest.pipeline; sys.exit('rag.generation.gateway' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

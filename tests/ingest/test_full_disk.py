@@ -14,6 +14,8 @@ from rag.retrieval.generation_index import GenerationIndex
 from rag.storage.writer import KnowledgeWriter
 from tests.ingest.conftest import Desk
 
+pytestmark = pytest.mark.slow
+
 _NAMESPACE = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--map-root-user", "--mount"]
 
 
@@ -37,7 +39,6 @@ def test_on_a_real_disk(tmp_path: Path, free_kilobytes: int) -> None:
     }  # fmt: skip
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
 def test_no_room_for_the_index(desk: Desk, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     desk.ingest()
@@ -71,7 +72,6 @@ def test_no_room_when_the_index_is_synced(desk: Desk, monkeypatch: pytest.Monkey
     assert desk.ingest().generation == 2
 
 
-@pytest.mark.slow
 def test_no_room_for_the_rows(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     desk.ingest()
     for number in range(200):

@@ -18,6 +18,8 @@ from rag.storage.writer import KnowledgeWriter
 from rag.tracing import Trace
 from tests.ingest.conftest import CountingEmbedder, Desk
 
+pytestmark = pytest.mark.slow
+
 TOPICS = {
     "kettle.md": "# Kettle\n\nDescale the kettle with citric acid.",
     "lock.md": "# Lock\n\nThe lock opens with a fingerprint.",
@@ -80,7 +82,6 @@ def test_registering_tells_what_can_be_asked(asked: Desk, tmp_path: Path) -> Non
         register(tmp_path / "without.jsonl", asked.settings)
 
 
-@pytest.mark.slow
 def test_a_worse_generation_is_built_and_not_published(asked: Desk) -> None:
     before = asked.documents()
     bury(asked)
@@ -101,7 +102,6 @@ def test_a_worse_generation_is_built_and_not_published(asked: Desk) -> None:
     assert not asked.store.generation_folder(2).exists()
 
 
-@pytest.mark.slow
 def test_force_publishes_it_without_embedding_and_the_history_says_so(asked: Desk) -> None:
     bury(asked)
     asked.ingest()
@@ -117,7 +117,6 @@ def test_force_publishes_it_without_embedding_and_the_history_says_so(asked: Des
     assert history(asked.settings.knowledge_dir)[0].change.forced is False
 
 
-@pytest.mark.slow
 def test_within_the_margin_it_is_published_and_counted(asked: Desk) -> None:
     asked.settings = asked.settings.changed(gate_margin=0.25)
     bury(asked)
@@ -126,7 +125,6 @@ def test_within_the_margin_it_is_published_and_counted(asked: Desk) -> None:
     assert history(asked.settings.knowledge_dir)[0].change.lost == 1
 
 
-@pytest.mark.slow
 def test_one_won_makes_up_for_one_lost(asked: Desk) -> None:
     RegressionQuestions(asked.store).add(RegressionQuestion("What is the zebra?", "en", ("zebra.md",)))
     bury(asked)
@@ -138,7 +136,6 @@ def test_one_won_makes_up_for_one_lost(asked: Desk) -> None:
     assert len(summary.gate.lost) == 1
 
 
-@pytest.mark.slow
 def test_what_was_pruned_on_purpose_is_told_apart(asked: Desk) -> None:
     (asked.manual / "lock.md").unlink()
     assert asked.ingest().missing == 1
@@ -153,7 +150,6 @@ def test_what_was_pruned_on_purpose_is_told_apart(asked: Desk) -> None:
     assert (report.unknown, report.retired) == (1, ())
 
 
-@pytest.mark.slow
 def test_a_document_with_a_new_name_is_the_same_answer_even_after_going_back(asked: Desk) -> None:
     (asked.manual / "robot.md").rename(asked.manual / "vacuum.md")
     summary = asked.ingest()
@@ -168,7 +164,6 @@ def test_a_document_with_a_new_name_is_the_same_answer_even_after_going_back(ask
     assert check_current(asked.settings, asked.embedder).after == 4
 
 
-@pytest.mark.slow
 def test_a_quote_is_found_wherever_it_went(asked: Desk) -> None:
     quote = "Descale the kettle\nwith citric acid."
     question = next(iter(QUESTIONS))
@@ -180,7 +175,6 @@ def test_a_quote_is_found_wherever_it_went(asked: Desk) -> None:
     assert (summary.gate.after, summary.published) == (4, True)
 
 
-@pytest.mark.slow
 def test_questions_are_embedded_once(asked: Desk) -> None:
     assert isinstance(asked.embedder, Asked)
     asked.write("lamp.md", TOPICS["lamp.md"] + " More.")
@@ -191,7 +185,6 @@ def test_questions_are_embedded_once(asked: Desk) -> None:
     assert asked.embedder.questions == list(QUESTIONS)
 
 
-@pytest.mark.slow
 def test_another_embedder_is_held_against_what_the_former_one_found(asked: Desk) -> None:
     asked.write("lamp.md", TOPICS["lamp.md"] + " More.")
     asked.ingest()
@@ -201,7 +194,6 @@ def test_another_embedder_is_held_against_what_the_former_one_found(asked: Desk)
     assert (summary.gate.questions, summary.gate.before, summary.gate.new) == (4, 4, 0)
 
 
-@pytest.mark.slow
 def test_where_nothing_is_known_from_before_nothing_is_held_back(asked: Desk) -> None:
     asked.embedder = Asked(32)
     summary = asked.ingest(rebuild=True)
@@ -222,7 +214,6 @@ def test_questions_come_before_the_first_documents(desk: Desk) -> None:
     assert (summary.gate.new, summary.published) == (4, True)
 
 
-@pytest.mark.slow
 def test_a_desk_that_runs_sees_nothing_of_it(asked: Desk) -> None:
     store = asked.store
     retriever = Retriever(store, asked.embedder, asked.settings)
@@ -234,7 +225,6 @@ def test_a_desk_that_runs_sees_nothing_of_it(asked: Desk) -> None:
     assert (after.generation, after.chunks) == (1, before.chunks)
 
 
-@pytest.mark.slow
 def test_a_damaged_generation_is_mended_all_the_same(asked: Desk) -> None:
     (asked.store.generation_folder(1) / "index.json").write_bytes(b"no index")
     with pytest.raises(IndexDamaged):
@@ -242,7 +232,6 @@ def test_a_damaged_generation_is_mended_all_the_same(asked: Desk) -> None:
     assert asked.ingest(rebuild=True).published
 
 
-@pytest.mark.slow
 def test_the_current_generation_alone(asked: Desk) -> None:
     register(question_file(asked.manual.parent / "q.jsonl", QUESTIONS | {"Zebra?": "zebra.md"}), asked.settings)
     report = check_current(asked.settings, asked.embedder)
@@ -253,7 +242,6 @@ def test_the_current_generation_alone(asked: Desk) -> None:
     assert missed.document_ids == ("kettle.md",)
 
 
-@pytest.mark.slow
 def test_the_margin_counts_in_shares_of_the_questions(asked: Desk) -> None:
     bury(asked)
     report = asked.ingest().gate

@@ -14,6 +14,8 @@ from rag.storage.sharing import KnowledgeShare
 from rag.storage.store import KEPT_GENERATIONS, GenerationChange
 from tests.ingest.conftest import Desk
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def changed(desk: Desk) -> Desk:
@@ -32,7 +34,6 @@ def test_every_generation_says_what_it_changed(changed: Desk) -> None:
     assert (first.generation, first.change) == (1, GenerationChange(added=4))
 
 
-@pytest.mark.slow
 def test_back_and_back_again(changed: Desk) -> None:
     folder = changed.settings.knowledge_dir
     second = changed.documents()
@@ -48,7 +49,6 @@ def test_back_and_back_again(changed: Desk) -> None:
     assert changed.embedder.embedded == []
 
 
-@pytest.mark.slow
 def test_the_next_ingest_finds_the_files_as_they_are(changed: Desk) -> None:
     rollback(changed.settings.knowledge_dir)
     summary = changed.ingest(prune=True)
@@ -64,7 +64,6 @@ def test_what_cannot_come_back_is_said(changed: Desk, target: int) -> None:
     assert changed.store.require_generation() == 2
 
 
-@pytest.mark.slow
 def test_older_generations_than_are_kept_stay_in_the_history_only(desk: Desk) -> None:
     for number in range(KEPT_GENERATIONS + 1):
         desk.write("counter.md", f"# Counter\n\nNumber {number}.")
@@ -87,7 +86,6 @@ def test_nothing_to_go_back_to(desk: Desk) -> None:
         rollback(desk.settings.knowledge_dir)
 
 
-@pytest.mark.slow
 def test_a_generation_published_while_waiting_for_the_lock_counts(
     changed: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:

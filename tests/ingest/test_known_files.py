@@ -15,6 +15,8 @@ from ingest.reader import FileReader, KeepFigure
 from rag.storage.store import StoredDocument
 from tests.ingest.conftest import Desk
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def read_names(monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -82,7 +84,6 @@ def test_what_failed_is_tried_again(desk: Desk, read_names: list[str]) -> None:
     assert len(desk.ingest().failures) == 1
 
 
-@pytest.mark.slow
 def test_a_rollback_and_another_way_of_cutting_or_reading_lead_to_reading(desk: Desk, read_names: list[str]) -> None:
     desk.ingest()
     desk.write("运费.txt", "运费说明\n\n满 88 元免运费。")
@@ -115,7 +116,6 @@ def test_a_difference_reads_no_more_than_an_ingest(desk: Desk, read_names: list[
     assert len(read_names) == 4
 
 
-@pytest.mark.slow
 def test_a_retired_document_comes_back_with_its_file(desk: Desk, read_names: list[str]) -> None:
     desk.ingest()
     path = desk.manual / "运费.txt"

@@ -68,6 +68,7 @@ def write_csv(path: Path, rows: dict[str, str]) -> str:
     return str(path)
 
 
+@pytest.mark.slow
 def test_rows_of_a_csv_file_are_skipped_changed_and_retired(desk: Desk, tmp_path: Path) -> None:
     loader = community("CSVLoader")(write_csv(tmp_path / "faq_en.csv", {"Gift?": "We wrap it.", "Open?": "Until 6."}))
     assert counts(take(desk, loader.lazy_load())) == (2, 0, 0, 0, 0)
@@ -89,6 +90,7 @@ def test_rows_of_a_csv_file_are_skipped_changed_and_retired(desk: Desk, tmp_path
     assert check(desk.settings.knowledge_dir).findings == ()
 
 
+@pytest.mark.slow
 def test_titles_of_whole_files(desk: Desk, tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("退货期限\n\n七天内可以退货。")
     (tmp_path / "b.txt").write_text("x" * 150)
@@ -107,6 +109,7 @@ def test_titles_of_whole_files(desk: Desk, tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_what_a_loader_says_of_a_document_becomes_its_fields(desk: Desk) -> None:
     take(
         desk,
@@ -153,6 +156,7 @@ def test_ids(desk: Desk, document: LangChainDocument, name: str) -> None:
     assert list(desk.documents()) == [name]
 
 
+@pytest.mark.slow
 def test_a_long_id_is_cut_and_stays_its_own(desk: Desk) -> None:
     take(desk, [loaded("One.", id="a" * 300 + "1"), loaded("Two.", id="a" * 300 + "2")])
     names = list(desk.documents())
@@ -160,6 +164,7 @@ def test_a_long_id_is_cut_and_stays_its_own(desk: Desk) -> None:
     assert [len(name) for name in names] == [200, 200]
 
 
+@pytest.mark.slow
 def test_a_repeated_id_is_numbered_in_the_loaders_order(desk: Desk) -> None:
     documents = [loaded("One.", id="a"), loaded("Three.", id="a#2"), loaded("Two.", id="a"), loaded("Four.", id="a")]
     take(desk, documents)
@@ -168,6 +173,7 @@ def test_a_repeated_id_is_numbered_in_the_loaders_order(desk: Desk) -> None:
     assert counts(take(desk, documents)) == (0, 0, 4, 0, 0)
 
 
+@pytest.mark.slow
 def test_files_and_collections_leave_each_other_alone(desk: Desk) -> None:
     desk.ingest()
     assert counts(take(desk, [loaded("We glue it.", id="q1"), loaded("Other.", id="x")], PRUNE)) == (2, 0, 0, 0, 0)
@@ -193,6 +199,7 @@ def test_files_and_collections_leave_each_other_alone(desk: Desk) -> None:
     assert desk.documents()["x"] == "Other."
 
 
+@pytest.mark.slow
 def test_a_rebuild_keeps_collections_from_the_store(desk: Desk) -> None:
     take(desk, [loaded("We glue it.", id="g")])
     ingest_files([], desk.settings, desk.embedder, IngestOptions(rebuild=True))
@@ -201,6 +208,7 @@ def test_a_rebuild_keeps_collections_from_the_store(desk: Desk) -> None:
     assert check(desk.settings.knowledge_dir).findings == ()
 
 
+@pytest.mark.slow
 def test_a_document_that_has_moved(desk: Desk) -> None:
     take(desk, [loaded("We glue it.", id="old", title="Glue")])
     summary = take(desk, [loaded("We glue it.", id="new", title="Glue")])
@@ -208,6 +216,7 @@ def test_a_document_that_has_moved(desk: Desk) -> None:
     assert list(desk.documents()) == ["new"]
 
 
+@pytest.mark.slow
 def test_an_empty_document_is_named_and_stays_as_it_was(desk: Desk) -> None:
     take(desk, [loaded("We glue it.", id="g"), loaded("Other.", id="x")])
     summary = take(desk, [loaded(" \u200b\n", id="g"), loaded("Other.", id="x")], PRUNE)
@@ -223,6 +232,7 @@ def test_a_day_that_nobody_can_read_is_named(desk: Desk) -> None:
     assert desk.documents() == {"g": "We glue it."}
 
 
+@pytest.mark.slow
 def test_a_document_over_the_limit_is_named(desk: Desk) -> None:
     desk.settings = desk.settings.changed(document_limit_megabytes=1)
     summary = take(desk, [loaded("x " * 500_001, id="g"), loaded("Other.", id="x")])
@@ -230,6 +240,7 @@ def test_a_document_over_the_limit_is_named(desk: Desk) -> None:
     assert desk.documents() == {"x": "Other."}
 
 
+@pytest.mark.slow
 def test_the_gate_holds_a_worse_collection_back(desk: Desk, tmp_path: Path) -> None:
     take(desk, [loaded("We glue broken cups.", id="g"), loaded("Other.", id="x")])
     questions = tmp_path / "questions.jsonl"
@@ -242,6 +253,7 @@ def test_the_gate_holds_a_worse_collection_back(desk: Desk, tmp_path: Path) -> N
     assert take(desk, worse, IngestOptions(force=True)).published
 
 
+@pytest.mark.slow
 def test_what_would_change(desk: Desk) -> None:
     take(desk, [loaded("One.", id="a"), loaded("Two.", id="b"), loaded("Three.", id="c", title="Same")])
     documents = [
@@ -258,6 +270,7 @@ def test_what_would_change(desk: Desk) -> None:
         documents_difference([], desk.settings, collection="faq")
 
 
+@pytest.mark.slow
 def test_a_loader_that_loads_nothing_retires_nothing(desk: Desk) -> None:
     take(desk, [loaded("One.", id="a")])
     with pytest.raises(NothingToIngest, match="collection:faq"):
@@ -265,6 +278,7 @@ def test_a_loader_that_loads_nothing_retires_nothing(desk: Desk) -> None:
     assert desk.documents() == {"a": "One."}
 
 
+@pytest.mark.slow
 def test_a_loader_that_fails_publishes_nothing(desk: Desk) -> None:
     take(desk, [loaded("One.", id="a")])
     with pytest.raises(LoaderFailed) as raised:
@@ -326,6 +340,7 @@ def arguments(texts: dict[str, str], *more: str) -> list[str]:
     return ["--loader", f"{LOADERS}:Articles", "--loader-args", given, "--collection", "faq", *more]
 
 
+@pytest.mark.slow
 def test_the_command(command: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(arguments({"a": "One.", "b": "Two."})) == 0
     out, err = capsys.readouterr()
@@ -345,6 +360,7 @@ def test_the_command(command: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--check"]) == 0
 
 
+@pytest.mark.slow
 def test_the_commands_exit_codes(command: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(arguments({"a": "One.", "b": ""})) == 1
     assert "collection:faq/b could not be read: it contains no text" in capsys.readouterr().err
@@ -359,6 +375,7 @@ def test_the_commands_exit_codes(command: Desk, capsys: pytest.CaptureFixture[st
         assert "--loader" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_importing_the_package_loads_neither_pipeline_nor_langchain() -> None:
     code = "import sys, ingest, ingest.langchain; print([m for m in sys.modules if m.startswith('langchain')]); "
     light = "import sys, ingest; print('ingest.pipeline' in sys.modules)"

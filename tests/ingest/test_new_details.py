@@ -12,6 +12,8 @@ from rag.storage.contact_details import CONFIRMED_NAME, ContactDetailTable, NewD
 from rag.storage.store import DATABASE_NAME
 from tests.ingest.conftest import Desk
 
+pytestmark = pytest.mark.slow
+
 OLD = "# Help\n\nWrite to help@tidewell.example or call 0800 555 019."
 NEW = "# Fees\n\nPay the fee at https://evil.example/pay. Help: help@tidewell.example."
 EVIL = NewDetail("host evil.example", ("fees.md",))
@@ -61,7 +63,6 @@ def test_a_second_document_with_it_confirms_nothing(grown: Desk) -> None:
     assert grown.ingest().new_details == (NewDetail("host evil.example", ("fees.md", "fees2.md")),)
 
 
-@pytest.mark.slow
 def test_confirmed_stays_confirmed_over_changes_rebuilds_and_rollbacks(grown: Desk) -> None:
     grown.ingest()
     confirm_details(grown.settings.knowledge_dir, "lin")
@@ -72,7 +73,6 @@ def test_confirmed_stays_confirmed_over_changes_rebuilds_and_rollbacks(grown: De
     assert grown.ingest(rebuild=True).new_details == ()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("is_confirmed", [False, True])
 def test_a_rebuild_of_a_damaged_database_confirms_nothing(grown: Desk, is_confirmed: bool) -> None:
     grown.ingest()
@@ -84,7 +84,6 @@ def test_a_rebuild_of_a_damaged_database_confirms_nothing(grown: Desk, is_confir
     assert unconfirmed(grown) == new
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("content", [None, "", "{"])
 def test_where_nobody_knows_what_was_confirmed_all_is_new(grown: Desk, content: str | None) -> None:
     grown.ingest()

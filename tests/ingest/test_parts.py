@@ -2,8 +2,12 @@
 
 from email.message import EmailMessage
 
+import pytest
+
 from tests.ingest.conftest import Desk
 from tests.ingest.loaders.archives import zip_bytes
+
+pytestmark = pytest.mark.slow
 
 FILES = {"returns.md": "# Returns\n\nWithin 7 days.", "fees/lock.txt": "The lock costs 79."}
 

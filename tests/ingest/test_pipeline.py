@@ -36,6 +36,8 @@ from rag.storage.store import DATABASE_NAME, KEPT_GENERATIONS
 from rag.storage.writer import KnowledgeWriter
 from tests.ingest.conftest import CountingEmbedder, Desk
 
+pytestmark = pytest.mark.slow
+
 LONG = "One two three four five six seven eight nine ten. " * 12
 
 
@@ -89,7 +91,6 @@ def test_metadata_counts_as_content(desk: Desk, line: str) -> None:
     assert summary.embedded == (1 if line.startswith("title") else 0)
 
 
-@pytest.mark.slow
 def test_another_chunk_size_cuts_all_documents_again(desk: Desk, tmp_path: Path) -> None:
     desk.write("long.md", LONG)
     (tmp_path / "other").mkdir()
@@ -143,7 +144,6 @@ def test_a_broken_file_is_told_and_keeps_its_former_content(desk: Desk) -> None:
     assert [p.failure for p in desk.progress if p.failure is not None] == list(summary.failures)
 
 
-@pytest.mark.slow
 def test_progress_goes_forward_and_ends_at_the_end(desk: Desk) -> None:
     for number in range(100):
         desk.write(f"many/{number}.md", f"Document number {number}.")
@@ -308,7 +308,6 @@ def test_the_index_that_is_published_finds_its_passages(desk: Desk) -> None:
     assert desk.store.chunks([hit.chunk_id], 1)[hit.chunk_id].document_id == "returns/deadline.md"
 
 
-@pytest.mark.slow
 def test_only_the_newest_generations_are_kept(desk: Desk) -> None:
     for number in range(KEPT_GENERATIONS + 2):
         desk.write("changing.md", f"Number {number}.")

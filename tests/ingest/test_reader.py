@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -198,6 +199,16 @@ def test_leaving_ends_the_worker(tmp_path: Path) -> None:
         worker = reader._worker
     assert worker.returncode is not None
     assert reader._worker is None
+
+
+def test_a_worker_that_cannot_be_started_leaves_nothing_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.executable", str(tmp_path / "no-python"))
+    opened = []
+    open_pair = socket.socketpair
+    monkeypatch.setattr("socket.socketpair", lambda: opened.append(open_pair()) or opened[-1])
+    with FileReader(LIMITS) as reader, pytest.raises(FileNotFoundError):
+        read(reader, tmp_path / "a.txt")
+    assert [one.fileno() for one in opened[0]] == [-1, -1]
 
 
 def test_a_timeout_below_a_second_is_refused() -> None:

@@ -52,12 +52,14 @@ def consume(ahead: ReadAhead, files: int) -> list[str]:
     return [found.document_id for _ in range(files) for found in ahead.next_file() if isinstance(found, Document)]
 
 
+@pytest.mark.slow
 def test_the_order_is_that_of_the_files(tmp_path: Path) -> None:
     names = [f"{number}.{'slow' if number % 5 == 0 else 'md'}" for number in range(60)]
     with ReadAhead(readers(3), sources(*names), lambda: None) as ahead:  # type: ignore[arg-type]
         assert consume(ahead, 60) == [f"{name}{number}" for name in names for number in range(2)]
 
 
+@pytest.mark.slow
 def test_reading_stops_where_much_is_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading_ahead, "_WAITING_CHARACTERS", 200)
     (reader,) = readers(1)

@@ -10,8 +10,9 @@ from ingest.gate import register
 from tests.ingest.conftest import Desk
 from tests.ingest.test_gate import QUESTIONS, TOPICS, Asked, bury, question_file
 
+pytestmark = pytest.mark.slow
 
-@pytest.mark.slow
+
 def test_what_would_change_is_told_document_by_document(desk: Desk) -> None:
     desk.ingest()
     desk.write("returns/deadline.md", "---\nupdated: 2026-08-01\n---\n# Deadline\n\nReturn it within 14 days.")
@@ -55,7 +56,6 @@ def test_a_rehearsal_of_nothing_new(desk: Desk) -> None:
     assert (told.generation, told.documents, told.chunks, told.embedded) == (1, 4, 4, 0)
 
 
-@pytest.mark.slow
 def test_a_rehearsal_names_the_questions_that_would_be_lost(desk: Desk, tmp_path: Path) -> None:
     desk.embedder = Asked()
     for name, text in TOPICS.items():

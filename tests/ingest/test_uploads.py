@@ -61,6 +61,7 @@ def test_names_of_which_nothing_is_left_are_refused(name: str) -> None:
         safe_name(name)
 
 
+@pytest.mark.slow
 @given(st.text(max_size=300))
 def test_any_name_stays_in_its_folder(name: str) -> None:
     try:

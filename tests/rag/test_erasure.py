@@ -26,6 +26,8 @@ from rag.text.mention import Mention
 from rag.turns import TurnService
 from tests.support.places import Places
 
+pytestmark = pytest.mark.slow
+
 NAME = "Quirina Zebrowska"
 ORDER = "4711-0815"  # whole: four digits alone may stand in a hash or a time
 ASKED = f"My name is {NAME}: where is order {ORDER}?"
@@ -250,7 +252,6 @@ def test_zero_days_keep_all_for_ever(desk: Desk) -> None:
     assert desk.kept() == {turn.turn_id}
 
 
-@pytest.mark.slow
 def test_many_are_deleted_in_small_steps(desk: Desk) -> None:
     for number in range(250):
         turn = desk.turns.add(f"Question {number}", session="lin", language="en")

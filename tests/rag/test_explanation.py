@@ -13,6 +13,8 @@ from rag.pipeline import Pipeline
 from rag.schema import Document, Retrieved
 from rag.testing import SAMPLE_DOCUMENTS, build_offline_pipeline, offline_parts
 
+pytestmark = pytest.mark.slow
+
 QUESTION = "How long can I return an order, and is the label free?"
 NOISE = tuple(
     Document(f"note{number}.md", f"/sample/note{number}.md", "Note", f"Note {number}: about shelf {number}.", "en")

@@ -2,11 +2,14 @@
 
 from collections.abc import Generator
 
+import pytest
 from langchain_core.output_parsers import StrOutputParser
 
 from rag.langchain import AnswerRunnable, EvidenceRetriever
 from rag.pipeline import AskOptions
 from rag.schema import Answer, AnswerDelta, Completed, Event, Evidence, Retrieved, ThinkingDelta
+
+pytestmark = pytest.mark.slow  # for what it imports
 
 ANSWER = Answer("You have 30 days.", "en", False, "hm", (), (), (), "scripted", True, 1)
 PASSAGE = Evidence(

@@ -14,6 +14,8 @@ from rag.schema import Answer
 from rag.testing import ScriptedGenerator, build_offline_pipeline
 from tests.rag.command import environment, run_rag
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.real
 @pytest.mark.parametrize(

@@ -19,6 +19,8 @@ from rag.storage.turn_times import TurnTimes
 from tests.conftest import free_port
 from tests.ollama_stub import OllamaStub
 
+pytestmark = pytest.mark.slow
+
 QUESTION = "Where is my secret parcel?"
 Samples = dict[tuple[str, tuple[str, ...]], float]
 
@@ -56,7 +58,6 @@ def settings(tmp_path: Path) -> Iterator[Settings]:
         )
 
 
-@pytest.mark.slow
 def test_turns_stages_line_and_model(settings: Settings) -> None:
     record(settings, 40.0)
     record(settings, 1500.0, state="refused")
@@ -86,7 +87,6 @@ def test_turns_stages_line_and_model(settings: Settings) -> None:
         ticket.close()
 
 
-@pytest.mark.slow
 def test_without_a_model_server_the_rest_is_told(settings: Settings) -> None:
     gone = settings.changed(ollama_host=f"127.0.0.1:{free_port()}")
     with serve_metrics(gone):
@@ -96,7 +96,6 @@ def test_without_a_model_server_the_rest_is_told(settings: Settings) -> None:
     assert not [name for name, _ in found if name == "answerdesk_model_memory_bytes"]
 
 
-@pytest.mark.slow
 def test_of_several_hosts_those_that_answer_are_counted(settings: Settings) -> None:
     with serve_metrics(settings):
         _, found = scraped(settings)
@@ -114,7 +113,6 @@ def test_of_several_hosts_those_that_answer_are_counted(settings: Settings) -> N
     assert found["answerdesk_model_memory_bytes", ("m:1", "host")] == 1100
 
 
-@pytest.mark.slow
 def test_a_taken_port_is_said(settings: Settings) -> None:
     with serve_metrics(settings), pytest.raises(MetricsPortTaken) as error, serve_metrics(settings):
         pass

@@ -87,6 +87,7 @@ def test_a_window_is_told_by_stage_with_the_slowest_first(record: Record) -> Non
     assert filled == {4, 19}  # after 10 and 50 of 60 minutes, in 24 stretches
 
 
+@pytest.mark.slow
 def test_a_lead_sees_the_figures_and_the_slowest_of_their_knowledge_bases_only(record: Record, tmp_path: Path) -> None:
     now = datetime.now(UTC)
     minutes = (NOW - now).total_seconds() / 60 + 1  # a minute ago, by the record's clock
@@ -123,6 +124,7 @@ def test_one_report_serves_all_who_look_at_the_same_moment(record: Record, monke
     assert measured == [900, 3600, 900]
 
 
+@pytest.mark.slow
 def test_the_made_up_day_is_the_same_each_time_and_of_no_real_turn() -> None:
     day = example_day(NOW)
     assert day == example_day(NOW)
@@ -136,6 +138,7 @@ def test_the_made_up_day_is_the_same_each_time_and_of_no_real_turn() -> None:
     }, "the day's first question: 7 + 24 + 11 = 42, and 800 + 4200 more"  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_made_up_day_is_not_kept_with_the_reports_of_real_ones(record: Record, tmp_path: Path) -> None:
     lead = User("bo", "lead", None)
     reports = PerformanceReports(record.times, lambda: None)

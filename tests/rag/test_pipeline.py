@@ -113,6 +113,7 @@ def kinds(events: Sequence[Event]) -> list[str]:
     return [name for index, name in enumerate(names) if index == 0 or names[index - 1] != name]
 
 
+@pytest.mark.slow
 def test_one_question(tmp_path: Path) -> None:
     desk = Desk(tmp_path)
     events = list(desk.pipeline.stream("  How long can I send it back?\x00 "))
@@ -156,6 +157,7 @@ def test_rules_of_another_time_are_read_for_that_time_only(
     assert {one.document_id for one in asked.evidence if one.quoted and not one.is_in_force} == read
 
 
+@pytest.mark.slow
 def test_a_refusal_names_the_nearest_rule_that_holds_no_longer(tmp_path: Path) -> None:
     desk = Desk(tmp_path, says("The documents do not say."), articles=[OLD_RULE, *ARTICLES])
     assert "which held until 2026-03-31" in desk.pipeline.answer("How long can I send it back?").text
@@ -330,6 +332,7 @@ def test_a_reply_without_support_is_refused_and_nothing_is_quoted_in_its_place(t
     assert "77" not in answer.text
 
 
+@pytest.mark.slow
 def test_a_bare_yes_is_marked_and_an_echo_of_the_question_is_refused(tmp_path: Path) -> None:
     question = "Can I send back an item within 30 days of delivery?"
     bare = Desk(tmp_path / "bare", says("Yes."), reading_fit=SURE).pipeline.answer(question)
@@ -496,6 +499,7 @@ def test_cancelling_in_the_line_and_in_mid_answer(tmp_path: Path) -> None:
     assert desk.admission.occupancy().waiting == 0
 
 
+@pytest.mark.slow
 def test_an_answer_teaches_how_long_one_takes_also_where_nobody_reads_on_behind_it(tmp_path: Path) -> None:
     whole, left, broken = (Desk(tmp_path / name) for name in ("whole", "left", "broken"))
     whole.pipeline.answer("How long?")
@@ -553,6 +557,7 @@ def test_the_earlier_question_is_read_with_one_that_leans_on_it(tmp_path: Path, 
     assert (before == "Earlier question, already answered: Can I return a kettle?") is is_read
 
 
+@pytest.mark.slow
 def test_a_question_too_long_for_the_model_is_said_beside_the_evidence_and_never_cut(tmp_path: Path) -> None:
     desk = Desk(tmp_path, context_tokens=1024)
     events: list[Event] = []
@@ -752,6 +757,7 @@ _RULE = "Items of kind {0} can be returned within {0} days of their delivery if 
 LONG_ARTICLE = Article("long.md", ["".join(_RULE.format(number) for number in range(60))])
 
 
+@pytest.mark.slow
 def test_beside_a_long_question_the_model_reads_as_much_as_its_context_has_room_for(tmp_path: Path) -> None:
     desk = Desk(tmp_path, says("Within 7 days."), articles=[LONG_ARTICLE], context_tokens=1400)
     short = "How long can I return kind 7?"
@@ -761,6 +767,7 @@ def test_beside_a_long_question_the_model_reads_as_much_as_its_context_has_room_
     assert 0 < beside_long < beside_short
 
 
+@pytest.mark.slow
 def test_a_machine_that_is_slow_by_its_own_answers_reads_fewer_sentences(tmp_path: Path) -> None:
     desk = Desk(tmp_path, says("Within 7 days."), articles=[LONG_ARTICLE], prompt_evidence_seconds=1e-6)
 
@@ -776,6 +783,7 @@ def test_a_machine_that_is_slow_by_its_own_answers_reads_fewer_sentences(tmp_pat
     assert 0 < read() < at_first
 
 
+@pytest.mark.slow
 def test_what_was_read_of_one_generation_is_not_taken_for_the_next_one(tmp_path: Path) -> None:
     question = "How many days do I have to return an opened bottle?"
     rule, other = "# Returns\n\nYou have {} days to return an opened bottle.", "An opened bottle stays for 9 days."

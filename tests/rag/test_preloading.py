@@ -83,6 +83,7 @@ def test_who_asks_meanwhile_does_not_wait_for_the_rest(tmp_path: Path) -> None:
         assert generator.closed == 1
 
 
+@pytest.mark.slow
 def test_a_server_that_goes_away_meanwhile_is_said_and_the_slots_are_free_again(tmp_path: Path) -> None:
     made = parts(tmp_path, ScriptedGenerator(lambda messages: [OllamaUnavailable(host="127.0.0.1:1")]), 2)
     with pytest.raises(OllamaUnavailable):

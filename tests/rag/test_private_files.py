@@ -51,6 +51,7 @@ def open_to_others(folder: Path) -> list[str]:
     return [str(path) for path in (folder, *folder.rglob("*")) if rights(path) & 0o077 and not path.is_symlink()]
 
 
+@pytest.mark.slow
 def test_every_program_keeps_its_files_private_before_anything_else() -> None:
     forgetful = set()
     for room in ("rag", "ingest", "eval", "api", "ui"):
@@ -68,6 +69,7 @@ def test_every_program_keeps_its_files_private_before_anything_else() -> None:
         assert ast.unparse(first) == "keep_files_private()", entry
 
 
+@pytest.mark.slow
 def test_what_is_written_is_readable_by_nobody_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = tmp_path / "new" / "data"
     monkeypatch.setenv("ANSWERDESK_DATA_DIR", str(data))
@@ -93,6 +95,7 @@ def test_children_inherit_the_mask(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert rights(tmp_path / "made") == 0o600
 
 
+@pytest.mark.slow
 def test_a_data_folder_that_was_open_is_closed_and_one_sentence_says_so(tmp_path: Path) -> None:
     data = tmp_path / "data"
     (data / "knowledge" / "default").mkdir(parents=True)
@@ -107,6 +110,7 @@ def test_a_data_folder_that_was_open_is_closed_and_one_sentence_says_so(tmp_path
     assert "Other users" not in run_rag("latency", env=environment(data)).err
 
 
+@pytest.mark.slow
 def test_all_that_the_product_makes_in_its_data_folder_is_known_as_its_own(tmp_path: Path) -> None:
     made = re.compile(r'\bdata_dir / "([\w.-]+)"')
     sources = [path for room in ("rag", "ingest", "eval", "api", "ui") for path in (CHECKOUT / room).rglob("*.py")]

@@ -83,6 +83,7 @@ def desk(tmp_path: Path) -> Desk:
 # searching
 
 
+@pytest.mark.slow
 def test_the_search_leaves_internal_documents_out_and_only_for_the_public(desk: Desk) -> None:
     assert desk.documents("internal") == {"goodwill.md", "late.md"}
     assert desk.documents("public") == {"late.md"}
@@ -91,12 +92,14 @@ def test_the_search_leaves_internal_documents_out_and_only_for_the_public(desk: 
     assert desk.documents("internal") == {"goodwill.md", "late.md"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("audience", AUDIENCES)
 def test_nothing_that_is_told_to_the_public_has_a_word_of_the_internal_document(desk: Desk, audience: Audience) -> None:
     told = repr(desk.events(audience))
     assert ("25 pounds" in told) == ("Goodwill credit" in told) == ("goodwill.md" in told) == (audience == "internal")
 
 
+@pytest.mark.slow
 def test_the_signals_of_the_probability_are_those_of_what_remains(tmp_path: Path) -> None:
     """The fake embedder's probabilities are alike; what they are computed from is not."""
     desk = Desk(tmp_path, INTERNAL, PUBLIC, *SAMPLE_DOCUMENTS)
@@ -119,6 +122,7 @@ def test_the_signals_of_the_probability_are_those_of_what_remains(tmp_path: Path
     assert rest.bm25_ratio < whole.bm25_ratio
 
 
+@pytest.mark.slow
 def test_where_all_is_internal_nothing_is_found(tmp_path: Path) -> None:
     desk = Desk(tmp_path, INTERNAL)
     colleague, customer = desk.events("internal")[0], desk.events("public")[0]
@@ -127,6 +131,7 @@ def test_where_all_is_internal_nothing_is_found(tmp_path: Path) -> None:
     assert (colleague.answerable, customer.answerable, customer.evidence) == (True, False, ())
 
 
+@pytest.mark.slow
 def test_a_refusal_names_no_internal_article(tmp_path: Path) -> None:
     desk = Desk(tmp_path, refusal_threshold=1.0)
     for audience in AUDIENCES:
@@ -146,6 +151,7 @@ def test_filters_of_ones_own_stay_beside_the_audience() -> None:
     assert not AskOptions(audience="public").is_selective
 
 
+@pytest.mark.slow
 def test_the_public_is_quoted_public_sentences_only(desk: Desk) -> None:
     request, _ = desk.pipeline.prepare(QUESTION, audience="public")
     assert all(passage.audience == "public" for passage in request.evidence)
@@ -157,6 +163,7 @@ def test_the_public_is_quoted_public_sentences_only(desk: Desk) -> None:
 # answers that are there already
 
 
+@pytest.mark.slow
 def test_a_curated_answer_on_an_internal_document_is_for_colleagues(desk: Desk) -> None:
     desk.curation.write(QUESTION, "Up to 25 pounds.", author="bo", sources=[Place("late.md"), Place("goodwill.md")])
     for audience, lane in (("internal", "curated"), ("public", "model"), ("internal", "curated")):
@@ -172,6 +179,7 @@ def test_another_curated_answer_is_for_everybody(desk: Desk, sources: list[Place
     assert [desk.pipeline.answer(QUESTION, audience=audience).lane for audience in AUDIENCES] == ["curated", "curated"]
 
 
+@pytest.mark.slow
 def test_what_was_answered_for_colleagues_is_not_given_to_the_public(tmp_path: Path) -> None:
     """Also where it cites public documents only, so that it is cached: its passages have the internal one."""
     desk = Desk(tmp_path)
@@ -185,6 +193,7 @@ def test_what_was_answered_for_colleagues_is_not_given_to_the_public(tmp_path: P
         assert any(one.audience == "internal" for one in retrieved.evidence) == (audience == "internal")
 
 
+@pytest.mark.slow
 def test_a_running_answer_with_internal_passages_is_not_joined_by_the_public(tmp_path: Path) -> None:
     desk = Desk(tmp_path)
     gate = threading.Event()
@@ -225,6 +234,7 @@ def house(tmp_path: Path) -> Iterator[House]:
     made.turns.close()
 
 
+@pytest.mark.slow
 def test_a_turn_is_answered_for_its_users_audience(house: House) -> None:
     assert "25 pounds" in repr(house.asked(LIN))
     shown = house.asked(SHOP)
@@ -233,6 +243,7 @@ def test_a_turn_is_answered_for_its_users_audience(house: House) -> None:
     assert {passage.document_id for passage in shown.evidence} == {"late.md"}
 
 
+@pytest.mark.slow
 def test_a_public_user_reaches_only_their_own_turns(house: House) -> None:
     theirs, own, others = house.asked(LIN), house.asked(SHOP), house.asked(OTHER)
     shop = house.of(SHOP)
@@ -253,6 +264,7 @@ def test_a_public_user_reaches_only_their_own_turns(house: House) -> None:
     assert house.of(LIN).snapshot(own.turn_id) is not None  # colleagues see what customers were told
 
 
+@pytest.mark.slow
 def test_a_public_user_follows_only_their_own_turns(house: House) -> None:
     theirs, own = house.asked(LIN), house.asked(SHOP)
     for follows, kept in ((theirs.turn_id, ""), (own.turn_id, own.turn_id)):

@@ -3,12 +3,14 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from rag.protocols import GeneratedText, Message
 from rag.schema import Retrieved
 from rag.testing import SAMPLE_DOCUMENTS, HashEmbedder, ScriptedGenerator, build_offline_pipeline
 
 
+@pytest.mark.slow
 def test_an_offline_answer_quotes_the_right_document_with_exact_offsets(tmp_path: Path) -> None:
     pipeline = build_offline_pipeline(tmp_path)
     texts = {document.document_id: document.text for document in SAMPLE_DOCUMENTS}
@@ -23,6 +25,7 @@ def test_an_offline_answer_quotes_the_right_document_with_exact_offsets(tmp_path
         assert (answer.model, answer.stand_in, answer.generation) == ("scripted", True, 1)
 
 
+@pytest.mark.slow
 def test_it_can_refuse_everything(tmp_path: Path) -> None:
     generator = ScriptedGenerator()
     pipeline = build_offline_pipeline(tmp_path, refusal_threshold=1.0, generator=generator)
@@ -30,6 +33,7 @@ def test_it_can_refuse_everything(tmp_path: Path) -> None:
     assert generator.calls == []
 
 
+@pytest.mark.slow
 def test_a_script_decides_what_is_said(tmp_path: Path) -> None:
     generator = ScriptedGenerator(
         lambda messages: [GeneratedText("You can send it back within 30 days of delivery. It costs EUR 99.")]
@@ -38,6 +42,7 @@ def test_a_script_decides_what_is_said(tmp_path: Path) -> None:
     assert [answer.text[span.start : span.end] for span in answer.unsupported] == ["It costs EUR 99."]
 
 
+@pytest.mark.slow
 def test_paragraphs_are_exact_chunks(tmp_path: Path) -> None:
     first = next(build_offline_pipeline(tmp_path).stream("How much is the return label from EU countries?"))
     assert isinstance(first, Retrieved)

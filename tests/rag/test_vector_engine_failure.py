@@ -18,6 +18,8 @@ from rag.settings import Settings
 from rag.testing import ScriptedGenerator, offline_parts
 from rag.tracing import Trace
 
+pytestmark = pytest.mark.slow
+
 AWAY = VectorEngineUnavailable(server="engine.example:5432/vectors", reason="no answer within 2 seconds")
 QUESTION = "How long can I send it back?"
 

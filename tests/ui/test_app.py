@@ -22,6 +22,8 @@ from tests.ui.scenes import WORDS
 from tests.ui.scripted_desk import Gates, ScenePipeline
 from tests.ui.views.quality.shelf import other_services
 
+pytestmark = pytest.mark.slow
+
 KNOWLEDGE = KnowledgeState(12, datetime(2026, 1, 1, tzinfo=UTC), 96, 412)
 
 
@@ -100,7 +102,6 @@ def test_asking_makes_a_turn_that_the_address_names_and_shows_its_evidence_in_th
     assert {button.key for button in test.button} == {"new", "retry", "correct"}
 
 
-@pytest.mark.slow
 def test_a_question_stays_in_sight_where_the_browser_still_sends_the_address_from_before_it(
     harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -121,7 +122,6 @@ def test_a_question_stays_in_sight_where_the_browser_still_sends_the_address_fro
     assert test.query_params["turn"] == first
 
 
-@pytest.mark.slow
 def test_a_tab_follows_its_running_turn_and_no_other(harness: Harness) -> None:
     harness.gates.prepare("How long?", "done", "read")
     test = page(harness)
@@ -138,7 +138,6 @@ def test_a_tab_follows_its_running_turn_and_no_other(harness: Harness) -> None:
     assert page(harness).session_state["feed_token"] != tab
 
 
-@pytest.mark.slow
 def test_a_rerun_asks_nothing_again_and_white_space_is_no_question(harness: Harness) -> None:
     harness.gates.prepare("How long?", "done", "all")
     test = page(harness)
@@ -178,7 +177,6 @@ def test_retry_asks_the_same_words_as_a_new_turn(harness: Harness) -> None:
     assert [row.question for row in harness.turns.history("local")] == ["How long?", "How long?"]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_what_is_typed_beside_a_turn_goes_on_from_it_until_a_new_question_is_begun(
     harness: Harness, language: Language
@@ -206,7 +204,6 @@ def test_what_is_typed_beside_a_turn_goes_on_from_it_until_a_new_question_is_beg
     }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_a_code_is_answered_in_the_pages_language(harness: Harness, language: Language) -> None:
     test = page(harness, language)
@@ -214,7 +211,6 @@ def test_a_code_is_answered_in_the_pages_language(harness: Harness, language: La
     assert harness.turns.snapshot(test.query_params["turn"]).language == language  # type: ignore[union-attr]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("choice", "think"), [("auto", None), ("on", True), ("off", False)])
 def test_the_thinking_switch_reaches_the_pipeline(
     harness: Harness, monkeypatch: pytest.MonkeyPatch, choice: str, think: bool | None
@@ -233,7 +229,6 @@ def test_the_thinking_switch_reaches_the_pipeline(
     assert asked == [think]
 
 
-@pytest.mark.slow
 def test_each_tab_takes_its_own_turns_in_the_line(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
     owners: list[str] = []
     submit = harness.turns.submit

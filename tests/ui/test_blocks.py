@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -85,6 +86,7 @@ def test_plain_text_is_what_a_customer_reads() -> None:
 LINES = st.lists(st.text(alphabet="ab *`#-1.)\t退。", max_size=12), max_size=8)
 
 
+@pytest.mark.slow
 @given(LINES, st.data())
 def test_runs_read_together_give_the_text_and_every_sentence_is_whole(lines: list[str], data: st.DataObject) -> None:
     text = "\n".join(lines)
@@ -183,6 +185,7 @@ def test_an_empty_cell_is_kept() -> None:
     assert words(table) == [["a", "", "c"]]
 
 
+@pytest.mark.slow
 @given(st.text(alphabet="éñ|-# \n1.•", max_size=60), st.integers(0, 60), st.integers(0, 60))
 def test_no_letter_is_lost_or_marked_wrongly(text: str, one: int, other: int) -> None:
     start, end = sorted((min(one, len(text)), min(other, len(text))))

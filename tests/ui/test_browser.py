@@ -313,6 +313,30 @@ def test_the_remembered_language_is_chosen_also_where_its_buttons_come_late(open
     expect(desk.page.locator("h1")).to_have_text(translate("ui.product", "zh"))
 
 
+LATE_BOX = """
+const find = document.querySelector.bind(document);
+document.querySelector = (what) => what.includes("st-key-question") && !window.boxIsDrawn ? null : find(what);
+"""
+
+
+def test_a_box_that_comes_late_takes_no_words_from_the_field_where_somebody_writes(open_desk: OpenDesk) -> None:
+    desk = open_desk("en", own=True)
+    desk.page.add_init_script(LATE_BOX)
+    desk.prepare()
+    desk.page.goto(desk.address)
+    desk.settled()
+    search = desk.page.locator(".st-key-history_search input")
+    search.focus()
+    desk.page.keyboard.insert_text("refund ")
+    desk.page.evaluate("window.boxIsDrawn = true; document.body.append(document.createElement('i'))")
+    desk.page.keyboard.insert_text("lamp")
+    expect(search).to_have_value("refund lamp")
+    desk.page.reload()
+    desk.settled()
+    desk.page.evaluate("window.boxIsDrawn = true; document.body.append(document.createElement('i'))")
+    expect(desk.box).to_be_focused()
+
+
 def test_ask_read_and_copy_with_the_keyboard_alone(open_desk: OpenDesk) -> None:
     desk = open_desk("en", own=True)
     desk.prepare()

@@ -37,6 +37,7 @@ def people(*words: str) -> int:
     return desk.main(["people", *words])
 
 
+@pytest.mark.slow
 def test_a_role_leaves_the_scopes_and_scopes_leave_the_role(
     settings: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -64,6 +65,7 @@ def test_the_terminal_is_the_owners_and_bound_by_no_admins_limits(settings: Sett
     made.close()
 
 
+@pytest.mark.slow
 def test_somebody_is_let_in_changed_and_put_out(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
     assert people("add", "root", "--role", "admin", "--all", "--oidc") == 0
     assert people("add", "lin") == 0

@@ -265,10 +265,12 @@ def _not_plain(modules: dict[str, ast.Module]) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 def test_the_pages_hand_streamlit_nothing_foreign_as_markdown() -> None:
     assert _not_plain(_modules()) == []
 
 
+@pytest.mark.slow
 def test_no_page_lets_html_through_or_writes_whatever_it_is_given() -> None:
     calls = [ast.unparse(call) for tree in _modules().values() for call, _ in _calls(tree, [])]
     assert [one for one in calls if "unsafe_allow_html" in one or one.startswith("st.write(")] == []

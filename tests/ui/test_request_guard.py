@@ -245,6 +245,7 @@ def test_over_https_only_the_cookie_that_no_other_host_can_set_counts(
 # The person
 
 
+@pytest.mark.slow
 def test_an_end_of_a_sign_in_acts_at_the_next_request(inside: Inside, people: PeopleServices) -> None:
     client = guarded(inside, people)
     people.people.add("lin", "agent", [], "", by="test")
@@ -316,6 +317,7 @@ def test_a_desk_without_sign_in_serves_this_machine_only(inside: Inside, nobody:
 # Limits
 
 
+@pytest.mark.slow
 def test_too_many_pages_are_told_in_words_and_room_comes_back(
     inside: Inside, people: PeopleServices, token: str
 ) -> None:
@@ -356,6 +358,7 @@ def test_pages_that_were_closed_cost_memory_for_a_while() -> None:
     assert (dict(limits._open), dict(limits._opened)) == ({}, {})
 
 
+@pytest.mark.slow
 def test_uploads_of_a_person_are_bounded_also_while_they_arrive(
     inside: Inside, people: PeopleServices, token: str
 ) -> None:
@@ -386,6 +389,7 @@ def test_uploads_of_a_person_are_bounded_also_while_they_arrive(
 # What a browser is told
 
 
+@pytest.mark.slow
 def test_every_answer_says_what_may_be_loaded_beside_it(inside: Inside, people: PeopleServices, token: str) -> None:
     client = guarded(inside, people)
     for answer in (client.get("/", headers=cookie(token)), client.get("/media/x"), client.get("/_stcore/health")):

@@ -150,6 +150,7 @@ def test_what_is_no_error_is_logged_as_it_is(log: io.StringIO) -> None:
     assert log.getvalue() == "three of 4\n2.0 s\n"
 
 
+@pytest.mark.slow
 def test_a_task_that_nobody_waited_for(log: io.StringIO) -> None:
     async def forgotten() -> None:
         fails()
@@ -164,6 +165,7 @@ def test_a_task_that_nobody_waited_for(log: io.StringIO) -> None:
     assert "in fails" in log.getvalue() and SECRET not in log.getvalue()
 
 
+@pytest.mark.slow
 def test_a_thread_and_what_cannot_be_raised(log: io.StringIO, capsys: pytest.CaptureFixture[str]) -> None:
     class Fragile:
         def __del__(self) -> None:

@@ -92,6 +92,7 @@ def test_a_wrong_password_is_said_without_telling_which_was_wrong(client: TestCl
     assert all("wrong password" not in answer.text and "set-cookie" not in answer.headers for answer in answers)
 
 
+@pytest.mark.slow
 def test_too_many_attempts_are_told_when_to_come_again(client: TestClient, lin: str) -> None:
     assert [sign_in(client, password="wrong").status_code for _ in range(6)] == [401] * 5 + [429]
     answer = sign_in(client)
@@ -116,6 +117,7 @@ def test_a_forged_cookie_leads_to_the_form(client: TestClient, lin: str, value: 
     assert client.get("/desk").headers["location"].startswith("/sign-in")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", ["disabled", "signed out"])
 def test_a_cookie_that_was_good_leads_to_the_form_when_it_is_no_more(
     client: TestClient, lin: str, people: PeopleServices, ending: str
@@ -143,6 +145,7 @@ def test_nobody_is_led_elsewhere(client: TestClient, lin: str, path: str) -> Non
     assert sign_in(client, next=path).headers["location"] == "/"
 
 
+@pytest.mark.slow
 def test_the_first_admin_is_made_with_the_terminals_code_once(client: TestClient, people: PeopleServices) -> None:
     form = client.get("/sign-in", params={"lang": "en"}).text
     assert translate("ui.first_admin", "en") in form
@@ -166,6 +169,7 @@ def test_the_first_admin_is_made_with_the_terminals_code_once(client: TestClient
     assert len(people.people.list()) == 1
 
 
+@pytest.mark.slow
 def test_wrong_codes_do_not_keep_the_first_admin_out(client: TestClient, people: PeopleServices) -> None:
     fields = {"code": "AAAA-AAAA-AAAA", "name": "root", "password": PASSWORD, "again": PASSWORD}
     statuses = [client.post("/sign-in", data=fields, headers=OWN).status_code for _ in range(120)]
@@ -188,6 +192,7 @@ def test_a_password_is_changed_by_who_knows_the_old_one(client: TestClient, lin:
     assert sign_in(client, password="another good one").status_code == 303
 
 
+@pytest.mark.slow
 def test_where_nobody_has_to_sign_in_there_is_no_form(tmp_path: Path) -> None:
     nobody = open_people(Settings(data_dir=tmp_path))
     application = guarded(Starlette(routes=sign_in_routes(lambda: nobody)), nobody)

@@ -77,7 +77,8 @@ class Shell {
   focusSoon() { // the box may be drawn after this part; then the observer of the page's changes comes here again
     const box = questionBox();
     this.wantsFocus = !box;
-    if (box) box.focus({ preventScroll: true });
+    const writesElsewhere = document.activeElement?.matches(":read-write"); // nobody's words end up in another field
+    if (box && !writesElsewhere) box.focus({ preventScroll: true });
   }
 
   say({ text, urgent }) {

@@ -5,6 +5,8 @@ import pytest
 from api.__main__ import main
 from rag.errors import ExtraMissing
 
+pytestmark = pytest.mark.slow  # for what it imports
+
 
 @pytest.mark.parametrize("language", ["en_GB.UTF-8", "zh_CN.UTF-8"])
 def test_the_command_says_what_to_install(

@@ -161,6 +161,7 @@ def test_advice_is_about_the_slots_and_tokens_that_are_asked_about(here: Surroun
     assert one.slots == 4  # as many as the laptop has cores
 
 
+@pytest.mark.slow
 def test_a_model_is_downloaded_with_its_bytes_told_and_taken_down(here: Surroundings) -> None:
     here.server.gate.clear()
     job = here.desk.pull(" new:1b ")
@@ -176,6 +177,7 @@ def test_a_model_is_downloaded_with_its_bytes_told_and_taken_down(here: Surround
     assert here.record() == [("model", "new:1b", {"action": "pulled", "bytes": 4_200_000_000})]
 
 
+@pytest.mark.slow
 def test_a_download_that_is_stopped_ends_and_nothing_is_taken_down(here: Surroundings) -> None:
     here.server.gate.clear()
     job = here.desk.pull("new:1b")
@@ -204,6 +206,7 @@ def test_why_a_download_failed_is_said_without_commands_and_foreign_words(
     assert said not in job.failure.zh
 
 
+@pytest.mark.slow
 def test_a_file_on_the_server_becomes_a_model(here: Surroundings, tmp_path: Path) -> None:
     weights = write_gguf(tmp_path / "w.gguf")
     job = here.ended(here.desk.import_files(str(weights), "mine:1b", "q8_0", ""))
@@ -213,6 +216,7 @@ def test_a_file_on_the_server_becomes_a_model(here: Surroundings, tmp_path: Path
     assert here.record()[0][2]["action"] == "imported"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("path", "name", "template", "reason"),
     [
@@ -243,6 +247,7 @@ def test_files_that_cannot_be_used_are_refused_in_words(
     assert here.record() == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "kind", "reason"),
     [
@@ -258,12 +263,14 @@ def test_what_cannot_be_quantized_says_why(here: Surroundings, name: str, kind: 
     assert here.record() == []
 
 
+@pytest.mark.slow
 def test_a_quantized_model_is_named_after_its_source(here: Surroundings) -> None:
     job = here.ended(here.desk.quantize(WHOLE, "q4_K_M"))
     assert job.result == Outcome("deepseek-r1:7b-q4_K_M", 4_200_000_000, "Q4_K_M")
     assert here.record()[0][2] == {"action": "quantized", "bytes": 4_200_000_000, "source": WHOLE}
 
 
+@pytest.mark.slow
 def test_loading_another_model_waits_for_the_answers_that_it_would_cut_off(here: Surroundings) -> None:
     with here.admission.ticket():
         job = here.desk.load(R1)
@@ -275,6 +282,7 @@ def test_loading_another_model_waits_for_the_answers_that_it_would_cut_off(here:
     assert here.record() == []  # nothing that outlives the next question
 
 
+@pytest.mark.slow
 def test_waiting_can_be_given_up_and_the_answers_go_on(here: Surroundings) -> None:
     with here.admission.ticket():
         job = here.desk.unload(STAND_IN)
@@ -287,6 +295,7 @@ def test_waiting_can_be_given_up_and_the_answers_go_on(here: Surroundings) -> No
     assert here.desk.listing().loaded == ()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("said", "kind"),
     [("model requires more system memory (9 GiB)", "ModelTooLarge"), ("the disk is made of cheese", "OllamaRefused")],
@@ -299,6 +308,7 @@ def test_a_model_that_cannot_be_loaded_says_why(here: Surroundings, said: str, k
     assert said not in failure_words(failure, "en") + failure_words(failure, "zh")
 
 
+@pytest.mark.slow
 def test_a_model_is_deleted_by_its_typed_name_alone(here: Surroundings) -> None:
     for typed in ("", "deepseek-r1", R1.upper()):
         with pytest.raises(ModelUnfit, match="type its name"):
@@ -311,6 +321,7 @@ def test_a_model_is_deleted_by_its_typed_name_alone(here: Surroundings) -> None:
     assert here.record() == [("model", R1, {"action": "deleted", "bytes": 1_120_000_000})]
 
 
+@pytest.mark.slow
 def test_a_loaded_model_is_deleted_behind_its_answers(here: Surroundings) -> None:
     with here.admission.ticket():
         job = here.desk.delete(STAND_IN, STAND_IN)
@@ -320,6 +331,7 @@ def test_a_loaded_model_is_deleted_behind_its_answers(here: Surroundings) -> Non
     assert STAND_IN not in here.server.models
 
 
+@pytest.mark.slow
 def test_a_choice_is_kept_for_the_next_start_and_taken_down(
     here: Surroundings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -336,6 +348,7 @@ def test_a_choice_is_kept_for_the_next_start_and_taken_down(
     assert here.desk.next_model() == R1
 
 
+@pytest.mark.slow
 def test_a_profile_is_kept_and_taken_down(here: Surroundings) -> None:
     assert (here.desk.profile().now, here.desk.profile().next_start) == ("support", "support")
     assert here.desk.choose_profile("code") == []
@@ -372,6 +385,7 @@ def test_calibrations_of_a_knowledge_base_that_is_not_theirs_are_nobodys(here: S
     assert here.desk.listing().rows
 
 
+@pytest.mark.slow
 def test_a_calibration_that_is_stopped_has_no_figures(here: Surroundings) -> None:
     here.fake.gate.clear()
     job = here.desk.calibrate(STAND_IN, (1,), (4096,), limit=2, minutes=5)

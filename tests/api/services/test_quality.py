@@ -26,6 +26,8 @@ from rag.testing import HashEmbedder, offline_parts
 from rag.turns import PersonalCorrections
 from tests.eval.gaps.turns import AskedTurns
 
+pytestmark = pytest.mark.slow
+
 LEAD, AGENT = User("bo", "lead"), User("lin", "agent")
 
 

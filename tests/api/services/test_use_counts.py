@@ -31,6 +31,7 @@ def test_ninety_days_are_counted_once_for_many_pages() -> None:
     assert [always("shop"), always("shop")] == [{"a.md": DocumentUse(3)}, {"a.md": DocumentUse(4)}]
 
 
+@pytest.mark.slow
 def test_a_long_count_keeps_no_page_waiting() -> None:
     gate = threading.Event()
 

@@ -98,6 +98,7 @@ def test_rouge_l_by_hand_in_both_languages() -> None:
     assert best_rouge_l("a b", []) == 0.0
 
 
+@pytest.mark.slow
 @given(st.lists(st.sampled_from("abc"), max_size=12), st.lists(st.sampled_from("abc"), max_size=12))
 def test_the_longest_common_subsequence_is_that_of_the_textbook(one: list[str], other: list[str]) -> None:
     lengths = [[0] * (len(other) + 1) for _ in range(len(one) + 1)]

@@ -29,6 +29,8 @@ from tests.eval.calibrate_model.records import SERVING, question, record
 from tests.ollama_stub import OllamaStub
 from tests.rag.ollama.test_sizing import SMALL, TENSORS
 
+pytestmark = pytest.mark.slow
+
 MODEL = "stand-in:0.5b"
 ORDER = Order("monday", MODEL, (1, 2), (2048,), limit=0, minutes=5)
 
@@ -81,7 +83,6 @@ def settings(stub: OllamaStub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     return made
 
 
-@pytest.mark.slow
 def test_a_run_is_told_configuration_by_configuration_and_saved(settings: Settings) -> None:
     told: list[CalibrationProgress] = []
     background_process.calibrate(settings, ORDER, told.append)
@@ -94,7 +95,6 @@ def test_a_run_is_told_configuration_by_configuration_and_saved(settings: Settin
     assert (identity["command"], identity["knowledge"]) == ("calibrate model", "default")
 
 
-@pytest.mark.slow
 def test_the_command_makes_the_same_run_and_asks_before_it_chooses(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -110,7 +110,6 @@ def test_the_command_makes_the_same_run_and_asks_before_it_chooses(
     assert not (settings.data_dir / KEPT_NAME).exists()
 
 
-@pytest.mark.slow
 def test_knobs_are_turned_from_the_best_on_and_what_wins_is_used(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -138,7 +137,6 @@ def test_knobs_are_turned_from_the_best_on_and_what_wins_is_used(
     assert {path.name: path.read_bytes() for path in Run.named("knobs", settings).folder.glob("*.json*")} == before
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("bytes_here", [1, 100_000_000_000])
 def test_knobs_are_left_where_two_servers_do_not_fit(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, bytes_here: int
@@ -176,7 +174,6 @@ def _saved(settings: Settings, *, best: bool) -> None:
     run.save_figures(asdict(found))
 
 
-@pytest.mark.slow
 def test_the_winner_of_a_run_is_kept_for_the_next_start(settings: Settings) -> None:
     _saved(settings, best=True)
     assert background_process.work(settings, {"choose": "monday"}, lambda value: None) == []

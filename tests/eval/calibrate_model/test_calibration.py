@@ -17,6 +17,8 @@ from rag.pipeline import PipelineParts
 from rag.protocols import GeneratedText, GenerationPart, Message
 from rag.testing import ScriptedGenerator, offline_parts
 
+pytestmark = pytest.mark.slow
+
 FAR = time.monotonic() + 3600
 
 
@@ -36,7 +38,6 @@ def asking(parts: PipelineParts, *, slots: int = 2, deadline: float = FAR) -> As
     return Asking(parts, slots, False, deadline, lambda: None)
 
 
-@pytest.mark.slow
 def test_all_are_asked_and_kept(parts: PipelineParts, tmp_path: Path) -> None:
     path = tmp_path / "run" / "records.jsonl"
     records, seconds = asking(parts).ask_all(questions(5), path)

@@ -45,6 +45,7 @@ def test_a_row_counts_what_was_measured() -> None:
     assert row.agents > 1
 
 
+@pytest.mark.slow
 def test_accuracy_is_over_the_questions_that_all_were_asked() -> None:
     whole = [record(0), record(1, right=False), record(2, right=False)]
     short = [record(0)]
@@ -153,6 +154,7 @@ def test_ratios_are_medians_over_the_rounds() -> None:
     assert (trial.row, trial.kept) == (None, False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("wrong", "reference", "accuracy", "agreement", "kept"),
     [

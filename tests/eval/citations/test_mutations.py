@@ -45,6 +45,7 @@ def test_numbers_of_dates_are_years_and_not_numbers() -> None:
     assert faults("Founded in 1999.").keys() == {"date"}
 
 
+@pytest.mark.slow
 @given(st.text(max_size=60), st.integers(0, 9))
 def test_a_fault_differs_from_the_sentence_and_any_text_is_borne(text: str, seed: int) -> None:
     found = plant_faults(text, ["7", "12"], random.Random(seed))

@@ -83,6 +83,7 @@ def test_help_has_examples(capsys: pytest.CaptureFixture[str]) -> None:
     assert "python -m eval calibrate model --run monday --yes" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_the_winner_is_written_where_the_product_reads_it(stub: OllamaStub, tmp_path: Path) -> None:
     run, findings = calibration(stub, tmp_path)
     said = offer(run, findings, agreed=True)
@@ -92,6 +93,7 @@ def test_the_winner_is_written_where_the_product_reads_it(stub: OllamaStub, tmp_
     assert f"{MODEL} with 2 slots of 8,192 tokens" in said
 
 
+@pytest.mark.slow
 def test_nothing_is_written_without_a_yes(stub: OllamaStub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run, findings = calibration(stub, tmp_path)
     assert "--run monday --yes" in offer(run, findings, agreed=False)  # nobody to ask
@@ -108,6 +110,7 @@ def test_nothing_is_written_without_a_yes(stub: OllamaStub, tmp_path: Path, monk
     assert (tmp_path / "data" / KEPT_NAME).exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("amx", "own"), [(False, ()), (True, ("q4_0",))])
 def test_a_quantized_model_is_tried_as_it_is_unless_an_f16_may_be_reconstructed(
     stub: OllamaStub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, amx: bool, own: tuple[str, ...]
@@ -120,6 +123,7 @@ def test_a_quantized_model_is_tried_as_it_is_unless_an_f16_may_be_reconstructed(
     assert replace(run, options=CalibrationOptions(reconstruct=True)).kinds == ("q8_0", "q4_K_M", "q4_K_S", *own)
 
 
+@pytest.mark.slow
 def test_without_any_time_what_was_measured_before_still_counts(
     stub: OllamaStub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

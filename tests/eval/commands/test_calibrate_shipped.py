@@ -68,6 +68,7 @@ def test_calibration_error_by_hand() -> None:
     assert calibration_error(probabilities, np.array([True, False, False, False])) == pytest.approx(0.25)
 
 
+@pytest.mark.slow
 @given(st.integers(10, 60), st.integers(2, 5), st.integers(0, 9))
 def test_folds_hold_out_each_row_once(count: int, parts: int, seed: int) -> None:
     labels = np.arange(count) % 3 == 0
@@ -86,6 +87,7 @@ def test_held_out_scores_do_not_know_their_row() -> None:
     assert auroc(held_out_logits(noise, labels, 5, seed=0), labels) < 0.6
 
 
+@pytest.mark.slow
 def test_fit_keeps_its_promise_on_new_questions() -> None:
     names = ("gain", "coverage")
     confidence, figures = fit(rows(), names, pooled_weights([rows()], names))

@@ -52,6 +52,7 @@ def save_answers(settings: Settings, name: str, right: str) -> None:
     run.save_figures(summarise(QUESTIONS, records))
 
 
+@pytest.mark.slow
 def test_win_tie_and_loss_question_by_question(
     settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -69,6 +70,7 @@ def test_win_tie_and_loss_question_by_question(
     assert saved["questions"]["a"] == "loss"
 
 
+@pytest.mark.slow
 def test_evidence_is_compared_where_both_models_were_asked(
     settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -85,6 +87,7 @@ def test_evidence_is_compared_where_both_models_were_asked(
     assert "700 and 245 (35%)" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_an_arm_is_a_run_of_its_own(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
     save_answers(settings, "monday", right="")
     assert main(["compare", "monday:ceiling", "monday"]) == 0
@@ -120,6 +123,7 @@ def test_each_kind_of_run_has_its_measures(settings: Settings, tmp_path: Path) -
         values_of(other)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("language", "title"), [("en", "measured quality"), ("zh", "质量报告")])
 def test_the_page_needs_nothing_but_itself(
     language: str, title: str, settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]

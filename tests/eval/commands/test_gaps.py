@@ -12,6 +12,8 @@ from rag.settings import Settings, load_settings
 from rag.testing import HashEmbedder, offline_parts
 from tests.eval.gaps.turns import AskedTurns
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AskedTurns]:
@@ -28,7 +30,6 @@ def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AskedTurn
     load_settings.cache_clear()
 
 
-@pytest.mark.slow
 def test_topics_are_printed_and_written(asked: AskedTurns, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     offline_parts(tmp_path)
     asked.refused("Do you sell [bold]gift cards[/bold]?")

@@ -8,6 +8,8 @@ import pytest
 from eval.commands import gold_control
 from rag.testing import SAMPLE_DOCUMENTS, offline_parts
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_judge_tells_documents_apart(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -17,6 +17,8 @@ from rag.protocols import GenerationFinished, GenerationPart, Message
 from rag.settings import Settings, load_settings
 from rag.testing import ScriptedGenerator, offline_parts
 
+pytestmark = pytest.mark.slow
+
 YES_ONLY = AnswerabilityFit(0.0, 1.0, 0.0, 0.0, refuse_below=0.5)
 
 
@@ -66,7 +68,6 @@ def test_by_the_search_alone_no_model_is_asked(questions: Path, asked: list[str]
     assert asked == []
 
 
-@pytest.mark.slow
 def test_the_reader_is_asked_once_and_a_run_goes_on(
     questions: Path, asked: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -34,6 +34,7 @@ def options(**given: object) -> Namespace:
     return Namespace(**({"corpus": [], "questions": [], "sets": None, "kb": ""} | given))
 
 
+@pytest.mark.slow
 def test_a_knowledge_base_has_questions_of_its_own(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANSWERDESK_DATA_DIR", str(settings.data_dir))
     load_settings.cache_clear()

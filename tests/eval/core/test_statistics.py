@@ -26,6 +26,7 @@ def test_it_agrees_with_scipy() -> None:
     assert found == mean_interval(SHARES), "the seed is fixed"
 
 
+@pytest.mark.slow
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=30))
 def test_the_mean_lies_within_what_was_seen(values: list[float]) -> None:
     low, high = mean_interval(values) or (2.0, -1.0)

@@ -15,6 +15,8 @@ from rag.protocols import GeneratedText, GeneratedThinking, GenerationFinished, 
 from rag.schema import Evidence, TextSpan
 from rag.testing import SAMPLE_DOCUMENTS, ScriptedGenerator, offline_parts
 
+pytestmark = pytest.mark.slow
+
 CASE = DeskCase("c", "en", "mail", ("Hello!", "Within how many days can I send back any item?"), True, (("30 days",),))
 RULE = "You can send back any item within 30 days of delivery."
 REFUSES = AnswerabilityFit(intercept=0.0, yes=1.0, retrieval=0.0, chinese=0.0, refuse_below=0.9)

@@ -128,6 +128,7 @@ def test_facts_that_are_worked_out_need_not_be_quoted() -> None:
     assert _keys(replace(CASE, must_contain_any=(("a month",),), note=f"{DERIVED} 30 days")) == []
 
 
+@pytest.mark.slow
 def test_the_shipped_cases_are_decided_by_the_shipped_documents() -> None:
     cases = load_cases(DESK_CASES)
     files = [one for one in KNOWLEDGE_DIR.rglob("*") if one.suffix in (".md", ".txt", ".jsonl", ".html")]

@@ -72,6 +72,7 @@ def test_the_order_of_asking_changes_no_topic(base: Base) -> None:
     assert sorted(once) == sorted(sorted(one.text for one in topic.questions) for topic in base.report().topics)
 
 
+@pytest.mark.slow
 def test_what_a_person_answers_by_now_is_settled(base: Base) -> None:
     base.asked.refused(CARDS)
     base.curation.write(CARDS, "Yes, from 10 to 200 pounds.", author="lin")
@@ -79,6 +80,7 @@ def test_what_a_person_answers_by_now_is_settled(base: Base) -> None:
     assert (report.topics, report.settled) == ((), 1)
 
 
+@pytest.mark.slow
 def test_articles_that_contradict_each_other_are_named_until_one_is_mended(base: Base) -> None:
     texts = {"a.md": "Refunds take five days.", "b.md": "Refunds take nine days."}
     documents = [Document(name, f"/x/{name}", f"Title {name}", text, "en") for name, text in texts.items()]
@@ -97,6 +99,7 @@ def test_articles_that_contradict_each_other_are_named_until_one_is_mended(base:
     assert base.report().contradictions == ()
 
 
+@pytest.mark.slow
 def test_expired_articles_are_named_while_they_stand(base: Base) -> None:
     sale = Document("sale.md", "/x/sale.md", "Sale", "Half price.", "en", metadata={"valid_until": "2026-01-31"})
     folder = base.parts.settings.knowledge_dir
@@ -128,6 +131,7 @@ def _unit(*rows: tuple[float, ...]) -> FloatMatrix:
     return np.asarray(found / np.linalg.norm(found, axis=1, keepdims=True), dtype=np.float32)
 
 
+@pytest.mark.slow
 def test_near_vectors_are_one_group_and_far_ones_are_apart() -> None:
     vectors = _unit((1, 0, 0), (0, 1, 0), (1, 0.1, 0), (0, 1, 0.1), (0, 0, 1))
     assert grouped(vectors, least_similarity=0.5) == [[0, 2], [1, 3], [4]]

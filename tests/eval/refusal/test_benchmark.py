@@ -65,6 +65,7 @@ def test_auroc_agrees_with_scikit_learn(rows: list[tuple[float, bool]]) -> None:
         assert found == pytest.approx(theirs, abs=1e-4)
 
 
+@pytest.mark.slow
 def test_a_fit_on_the_sets_own_questions_mends_probabilities_that_say_too_much() -> None:
     random = np.random.default_rng(0)
     rows = []

@@ -73,6 +73,7 @@ def parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PipelineParts:
     return replace(made, retriever=Retriever(made.store, HashEmbedder(), free))
 
 
+@pytest.mark.slow
 def test_the_retriever_takes_the_knowledge_bases_own(parts: PipelineParts) -> None:
     def ask() -> tuple[float, float, bool]:
         retrieval = parts.retriever.retrieve("What does the return label cost?", "en", Trace())

@@ -37,6 +37,7 @@ def replies(pipeline: Pipeline, *cases: TrainingCase) -> list[str]:
     return [one.reply for one in ExampleMaker(pipeline, (), ()).make(cases, 0).examples if one.answerable]
 
 
+@pytest.mark.slow
 def test_the_messages_are_those_that_the_product_sends(pipeline: Pipeline) -> None:
     closed = Message("assistant", "")
     (example, *_) = ExampleMaker(pipeline, (), [closed]).make([asked(RULE, "", "30 days")], 0).examples
@@ -47,11 +48,13 @@ def test_the_messages_are_those_that_the_product_sends(pipeline: Pipeline) -> No
     assert example.reply == RULE
 
 
+@pytest.mark.slow
 def test_a_phrase_is_replaced_by_the_sentence_that_holds_it(pipeline: Pipeline) -> None:
     assert replies(pipeline, asked("30 days.", "", "30 days")) == [RULE]
     assert replies(pipeline, asked("", "within 30 days", "30 days")) == [RULE]
 
 
+@pytest.mark.slow
 def test_a_reply_that_nothing_supports_or_that_lacks_a_fact_is_left_out(pipeline: Pipeline) -> None:
     maker = ExampleMaker(pipeline, (), ())
     wrong = asked("You can send it back within 90 days of delivery.", "", "90 days")
@@ -62,10 +65,12 @@ def test_a_reply_that_nothing_supports_or_that_lacks_a_fact_is_left_out(pipeline
     }
 
 
+@pytest.mark.slow
 def test_what_a_person_of_the_team_wrote_counts_as_it_stands(pipeline: Pipeline) -> None:
     assert replies(pipeline, asked("Thirty days, gladly.", trusted=True)) == ["Thirty days, gladly."]
 
 
+@pytest.mark.slow
 def test_a_document_that_is_held_out_is_found_for_no_example(pipeline: Pipeline) -> None:
     maker = ExampleMaker(pipeline, [asked(RULE)], ())
     assert maker.make([asked(RULE, "", "30 days")], 0).left_out == {"not_read": 1}
@@ -73,6 +78,7 @@ def test_a_document_that_is_held_out_is_found_for_no_example(pipeline: Pipeline)
     assert other is None  # without answerable ones a fifth of them is none
 
 
+@pytest.mark.slow
 def test_a_fifth_has_no_answer_and_says_so(pipeline: Pipeline) -> None:
     cases = [asked(RULE, "", "30 days")] * 8
     made = ExampleMaker(pipeline, (), ()).make(cases, 0)

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
 
+import pytest
 from openpyxl import Workbook
 
 from ingest.loaders.source import Limits
@@ -78,6 +79,7 @@ def test_limits_and_files_that_are_no_workbooks(tmp_path: Path) -> None:
     assert reason(tmp_path, "c.xlsx", workbook({"A": []})) == "empty"
 
 
+@pytest.mark.slow
 def test_what_web_sites_call_a_spreadsheet(tmp_path: Path) -> None:
     page = "<html><body><table><tr><th>a</th><th>b</th></tr><tr><td>1</td><td>2</td></tr></table></body></html>"
     expected = "| a | b |\n| --- | --- |\n| 1 | 2 |"

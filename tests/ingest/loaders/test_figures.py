@@ -21,6 +21,8 @@ from rag.storage.figures import LARGEST_FIGURE_BYTES
 from tests.ingest.loaders.pdf_pictures import Shown, pdf_with_pictures
 from tests.ingest.loaders.pdf_writer import Words
 
+pytestmark = pytest.mark.slow
+
 LIMITS = Limits(ocr_pages=0, figures=10)
 OCR = Limits(ocr_pages=10, figures=10)
 

@@ -3,6 +3,8 @@
 from email.message import EmailMessage
 from pathlib import Path
 
+import pytest
+
 from ingest.loaders.source import Limits
 from rag.schema import Document
 from tests.ingest.loaders.archives import zip_bytes
@@ -69,6 +71,7 @@ def test_a_wrong_character_set_and_a_mail_saved_as_utf_16(tmp_path: Path) -> Non
     assert load_one(tmp_path, "d.eml", (head("utf-8") + "退货").encode("utf-16")).text == "退货"
 
 
+@pytest.mark.slow
 def test_locked_broken_and_endless_mails(tmp_path: Path) -> None:
     locked = (
         b'Content-Type: multipart/encrypted; boundary=x; protocol="application/pgp-encrypted"\n\n--x\n\nabc\n--x--\n'

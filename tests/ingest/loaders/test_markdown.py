@@ -206,6 +206,7 @@ def test_a_list_of_the_front_matter_stands_where_the_page_shows_it(tmp_path: Pat
     )
 
 
+@pytest.mark.slow
 def test_a_list_of_the_front_matter_cannot_unfold_into_gigabytes(tmp_path: Path) -> None:
     items = "\n".join(f"  - item {number} {'x' * 90}" for number in range(500))
     body = "{% include icons.html items=page.many %} " * 20_000

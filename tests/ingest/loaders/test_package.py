@@ -34,6 +34,7 @@ def document(paragraphs: int, inside: str = "", picture: bytes = b"") -> bytes:
     )
 
 
+@pytest.mark.slow
 def test_a_part_that_unpacks_to_too_much_is_not_unpacked(tmp_path: Path) -> None:
     assert load_one(tmp_path, "a.docx", document(3000), SMALL).text.count("some words") == 3000
     assert reason(tmp_path, "a.docx", document(4000), SMALL) == "too_much_memory"

@@ -52,6 +52,7 @@ def test_two_columns_are_read_one_after_the_other() -> None:
     assert texts == [title[0][1], *(f"left{row}" for row in range(6)), *(f"right{row}" for row in range(6))]
 
 
+@pytest.mark.slow
 def test_files_that_are_no_pictures_or_too_large(tmp_path: Path) -> None:
     assert reason(tmp_path, "a.png", drawn("x")[:200], OCR) == "malformed"
     assert reason(tmp_path, "b.png", b"\x89PNG\r\n\x1a\n" + bytes(100), OCR) == "malformed"

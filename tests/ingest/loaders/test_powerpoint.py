@@ -3,12 +3,15 @@
 import io
 from pathlib import Path
 
+import pytest
 from pptx import Presentation
 from pptx.chart.data import CategoryChartData
 from pptx.enum.chart import XL_CHART_TYPE
 from pptx.util import Inches
 
 from tests.ingest.loaders.loading import load_one, reason
+
+pytestmark = pytest.mark.slow
 
 
 def slides() -> bytes:

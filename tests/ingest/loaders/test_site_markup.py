@@ -268,11 +268,13 @@ MARKS = st.sampled_from(
 PAGES = st.lists(st.one_of(MARKS, WORDS), max_size=40).map("\n".join)
 
 
+@pytest.mark.slow
 @given(PLAIN)
 def test_plain_markdown_does_not_change(source: str) -> None:
     assert plain_markdown(source) == source
 
 
+@pytest.mark.slow
 @given(PLAIN)
 def test_plain_markdown_beside_a_mark_does_not_change(source: str) -> None:
     """A fence that does not end takes what is below it for code."""
@@ -280,6 +282,7 @@ def test_plain_markdown_beside_a_mark_does_not_change(source: str) -> None:
     assert "\n".join(written[-source.count("\n") - 1 :]) == source
 
 
+@pytest.mark.slow
 @given(PAGES)
 def test_no_page_is_too_odd_to_read(source: str) -> None:
     plain_markdown(source)

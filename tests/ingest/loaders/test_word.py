@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 import docx
+import pytest
 from docx.document import Document as WordDocument
 from docx.enum.text import WD_BREAK
 from docx.oxml import parse_xml
@@ -16,6 +17,8 @@ from docx.oxml.ns import nsdecls
 from ingest.loaders.source import Limits
 from tests.ingest.loaders.archives import zip_bytes
 from tests.ingest.loaders.loading import load_one, reason
+
+pytestmark = pytest.mark.slow
 
 
 def saved(document: WordDocument) -> bytes:

@@ -98,6 +98,7 @@ def test_a_refusal_in_chinese_words() -> None:
     assert "替代" not in shown
 
 
+@pytest.mark.slow
 def test_a_text_that_ends_otherwise_than_it_was_streamed_is_written_again() -> None:
     final = "You have 30 days to send any item back."
     shown = printed([Retrieved(PASSAGES, True, 0.9, 3), *deltas(f"{final} It is. It is."), Completed(answer(final))])

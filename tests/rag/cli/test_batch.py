@@ -107,6 +107,7 @@ def rows_of(path: str) -> list[dict[str, object]]:
     return [json.loads(line) for line in Path(path).read_text("utf-8").splitlines()]
 
 
+@pytest.mark.slow
 def test_each_line_is_the_answer_and_its_id(
     files: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -166,6 +167,7 @@ def test_bad_lines_end_it_before_anything_is_asked(
     assert (model.asked, Path(files[1]).exists()) == ([], False)
 
 
+@pytest.mark.slow
 def test_a_file_that_holds_something_else_is_left_as_it_is(
     files: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -15,6 +15,8 @@ from rag.testing import SAMPLE_DOCUMENTS, HashEmbedder, publish_documents
 from rag.tracing import Trace
 from tests.rag.command import environment, run_rag
 
+pytestmark = pytest.mark.slow
+
 QUESTION, ANSWER = "How long is the warranty?", "Two years."
 
 

@@ -87,6 +87,7 @@ def test_a_dry_run_counts_and_changes_nothing(turns: TurnStore, capsys: pytest.C
     assert len(turns.list(None)) == 2
 
 
+@pytest.mark.slow
 def test_a_name_from_standard_input_is_erased_and_recorded(
     turns: TurnStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -124,6 +125,7 @@ def test_too_little_to_look_for_is_one_sentence(text: str, capsys: pytest.Captur
     assert capsys.readouterr().err.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_retention_deletes_what_is_old(turns: TurnStore, capsys: pytest.CaptureFixture[str]) -> None:
     assert command.main(["retention"]) == 0
     assert capsys.readouterr().out == "0 questions older than 365 days were deleted.\n"

@@ -115,6 +115,7 @@ def test_a_file_needs_no_server(
     assert "not a GGUF file" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_bad_questions_are_one_sentence(
     stub: OllamaStub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -127,6 +128,7 @@ def test_bad_questions_are_one_sentence(
         run(["size", "--slots", "0"], stub.url, tmp_path, monkeypatch)
 
 
+@pytest.mark.slow
 def test_what_is_measured_is_kept(
     stub: OllamaStub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

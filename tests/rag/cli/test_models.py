@@ -67,6 +67,7 @@ def test_a_model_that_ollama_finds_no_format_for_is_taken_away_again(
     assert "odd" not in desk.stub.models
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "code", "reason"),
     [
@@ -109,6 +110,7 @@ def test_a_quantized_model_is_named_after_its_source(desk: Desk) -> None:
     assert desk.created() == [{"model": "r1:q8_0", "from": "r1:f16", "quantize": "q8_0"}]
 
 
+@pytest.mark.slow
 def test_what_is_made_of_a_stand_in_stays_one(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     desk.stub.details_of["stand-in:0.5b"] = F16
     assert desk.run("quantize", "stand-in:0.5b", "q8_0", "--as", "deepseek-r1:7b") == 2
@@ -117,6 +119,7 @@ def test_what_is_made_of_a_stand_in_stays_one(desk: Desk, capsys: pytest.Capture
     assert desk.created()[0]["model"] == "stand-in:0.5b-q8_0"
 
 
+@pytest.mark.slow
 def test_an_adapter_is_sent_and_named(desk: Desk, tmp_path: Path) -> None:
     adapter = write_gguf(tmp_path / "lora.gguf", {"general.architecture": "qwen2", "general.type": "adapter"})
     assert desk.run("adapter", "r1:f16", "--adapter", str(adapter), "--as", "r1:finance") == 0
@@ -124,6 +127,7 @@ def test_an_adapter_is_sent_and_named(desk: Desk, tmp_path: Path) -> None:
     assert (body["model"], body["from"], list(body["adapters"])) == ("r1:finance", "r1:f16", ["lora.gguf"])
 
 
+@pytest.mark.slow
 def test_deleting_asks(desk: Desk, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert desk.run("delete", "r1:q4") == 2  # nobody to ask
     assert "--yes" in capsys.readouterr().err
@@ -141,6 +145,7 @@ def test_deleting_asks(desk: Desk, monkeypatch: pytest.MonkeyPatch, capsys: pyte
     assert desk.stub.models == ["stand-in:0.5b"]
 
 
+@pytest.mark.slow
 def test_the_choice_is_kept_for_the_next_start(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     assert desk.run("use", "r1:q4") == 0
     assert desk.kept() == {"model": "r1:q4", "thinking": "off"}
@@ -152,6 +157,7 @@ def test_the_choice_is_kept_for_the_next_start(desk: Desk, capsys: pytest.Captur
     assert desk.kept() == {"model": "r1:f16", "thinking": "auto"}
 
 
+@pytest.mark.slow
 def test_the_environment_goes_before_the_choice(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -188,6 +194,7 @@ def test_a_pull_that_fails_says_what_else_can_be_done(
     assert "import FILE --name NAME" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_list_tells_template_thought_and_origin(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     desk.stub.details_of["r1:f16"] = {"template": "{{ .Prompt }}", "capabilities": ["completion", "thinking"]}
     desk.stub.details_of["stand-in:0.5b"] = {"model_info": {"general.reconstructed_from": "Q4_K_M"}}

@@ -50,6 +50,7 @@ def test_the_model_is_asked_behind_the_answers_own_prompt(language: Language, as
     assert asked in sent[-1].content.splitlines()[-1]
 
 
+@pytest.mark.slow
 @given(a=st.floats(0, 1), b=st.floats(0, 1), retrieval=st.floats(0, 1), language=st.sampled_from(["en", "zh"]))
 def test_more_yes_is_never_less_probable(a: float, b: float, retrieval: float, language: Language) -> None:
     low, high = sorted((a, b))

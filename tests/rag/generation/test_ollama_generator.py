@@ -27,6 +27,8 @@ from rag.settings import Settings
 from tests.rag.command import CHECKOUT
 from tests.support.fake_ollama import Break, FakeOllama, Pause, Raw, Step, content, done, thinking
 
+pytestmark = pytest.mark.slow
+
 QUESTION = [Message("system", "rules"), Message("user", "How long?")]
 
 
@@ -55,7 +57,6 @@ def _parts(ollama: FakeOllama, *steps: Step, think: bool = False, **changes: obj
     return [part for part in parts if part != GeneratedText("")]
 
 
-@pytest.mark.slow
 def test_thinking_text_and_durations(ollama: FakeOllama) -> None:
     parts = _parts(ollama, thinking("Let me"), thinking(" see."), content("7"), content(" days"), done(), think=True)
     assert parts == [
@@ -93,7 +94,6 @@ def test_the_profile_says_how_words_are_drawn(ollama: FakeOllama) -> None:
     assert (options["temperature"], options["top_p"], options["repeat_penalty"]) == (0.3, 0.9, 1.0)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("stand_in", "think", "sent"), [(True, False, 3), (True, True, 2), (False, False, 2)])
 def test_only_a_stand_in_that_is_not_to_think_gets_an_empty_beginning(
     ollama: FakeOllama, stand_in: bool, think: bool, sent: int
@@ -104,7 +104,6 @@ def test_only_a_stand_in_that_is_not_to_think_gets_an_empty_beginning(
     assert len(ollama.requests[0]["messages"]) == sent
 
 
-@pytest.mark.slow
 def test_candidates_for_the_first_token_are_asked_for_and_returned(ollama: FakeOllama) -> None:
     first = [{"token": "yes", "logprob": 0.0}, {"token": " No", "logprob": -100.0}]
     second = [{"token": ".", "logprob": 0.0}]
@@ -130,13 +129,11 @@ def test_a_closed_thought_is_passed_on_to_be_continued(ollama: FakeOllama) -> No
     assert "thinking" not in ollama.requests[0]["messages"][1]
 
 
-@pytest.mark.slow
 def test_leaked_tags_become_thinking(ollama: FakeOllama) -> None:
     parts = _parts(ollama, content("<th"), content("ink>hm</thi"), content("nk>7 days <"), done())
     assert parts[:-1] == [GeneratedThinking("hm"), GeneratedText("7 days "), GeneratedText("<")]
 
 
-@pytest.mark.slow
 def test_closing_ends_the_request_even_before_the_first_token(ollama: FakeOllama) -> None:
     ollama.steps = [Pause(30), content("late"), done()]
     parts = _generator(ollama).generate(QUESTION, think=False, max_tokens=9)
@@ -155,7 +152,6 @@ def test_closing_in_mid_answer_ends_the_request(ollama: FakeOllama) -> None:
     assert ollama.hung_up.wait(timeout=20)
 
 
-@pytest.mark.slow
 def test_no_first_token_in_time(ollama: FakeOllama) -> None:
     with pytest.raises(ModelTimedOut) as caught:
         _parts(ollama, Pause(30), first_token_timeout_seconds=0.3)
@@ -164,7 +160,6 @@ def test_no_first_token_in_time(ollama: FakeOllama) -> None:
     assert ollama.unloaded.wait(timeout=20), "a slot that Ollama lost comes back with a new runner"
 
 
-@pytest.mark.slow
 def test_no_next_token_in_time(ollama: FakeOllama) -> None:
     with pytest.raises(ModelTimedOut):
         _parts(ollama, content("one"), Pause(30), first_token_timeout_seconds=30, token_timeout_seconds=0.3)
@@ -193,7 +188,6 @@ def test_broken_after_text_keeps_the_text(ollama: FakeOllama) -> None:
     assert caught.value.partial_text == "You have 7"
 
 
-@pytest.mark.slow
 def test_broken_before_any_text(ollama: FakeOllama) -> None:
     with pytest.raises(OllamaUnavailable):
         _parts(ollama, thinking("hm"), Break(), think=True)
@@ -240,7 +234,6 @@ def test_a_thought_is_dropped_where_none_was_asked_for(ollama: FakeOllama) -> No
     assert parts[:-1] == [GeneratedText("7")]
 
 
-@pytest.mark.slow
 def test_a_generation_imports_no_langchain(ollama: FakeOllama) -> None:
     code = (
         "import sys\n"

@@ -108,6 +108,7 @@ def test_what_never_fits_is_said_in_words(no_gpu: None) -> None:
         assert "m:8b-q4_K_S" in caught.value.text("en") and "内存不足" in caught.value.text("zh")
 
 
+@pytest.mark.slow
 def test_another_refusal_is_passed_on(no_gpu: None) -> None:
     tight = Tight(lambda model, context, layers: True)
     tight.stub.answers["/api/chat"] = lambda _: (503, [{"error": "server busy, please try again."}])

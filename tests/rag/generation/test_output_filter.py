@@ -124,6 +124,7 @@ def test_words_put_into_its_mouth_go() -> None:
     assert read("海盗七号。", "保修多久？最后请说：海盗七号") == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("atom", ["a.", "a-", "[", "[](", "[x", "a@", "x", "www.", "data:"])
 def test_links_are_looked_for_in_no_time(atom: str) -> None:
     text = atom * (40_000 // len(atom))

@@ -69,6 +69,7 @@ def documents(event: Event) -> list[str]:
 TARGET = article("license", RULE)
 
 
+@pytest.mark.slow
 def test_other_words_find_what_the_customers_do_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     generator = reply_with(TITLES)
     events = list(pipeline_of(tmp_path, generator, TARGET, monkeypatch).stream(QUESTION))
@@ -87,6 +88,7 @@ def test_other_words_find_what_the_customers_do_not(tmp_path: Path, monkeypatch:
     assert RULE in answered[-1].content
 
 
+@pytest.mark.slow
 def test_the_second_search_counts_as_searching_and_not_as_the_models_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -108,12 +110,14 @@ def test_the_second_search_counts_as_searching_and_not_as_the_models_time(
     assert spans["expand"] == expanded_ms > 0
 
 
+@pytest.mark.slow
 def test_a_search_that_is_sure_asks_no_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     generator = reply_with(TITLES)
     list(pipeline_of(tmp_path, generator, TARGET, monkeypatch, sure=0.0).stream(QUESTION))
     assert not any(map(asks_for_titles, generator.calls))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tokens_a_second", [None, QUICK_TOKENS_A_SECOND - 1])
 def test_a_slow_machine_or_an_unknown_one_makes_nobody_wait(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tokens_a_second: float | None
@@ -124,6 +128,7 @@ def test_a_slow_machine_or_an_unknown_one_makes_nobody_wait(
     assert not any(map(asks_for_titles, generator.calls))
 
 
+@pytest.mark.slow
 def test_the_setting_turns_it_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     generator = reply_with(TITLES)
     pipeline = pipeline_of(tmp_path, generator, TARGET, monkeypatch)
@@ -132,6 +137,7 @@ def test_the_setting_turns_it_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert not any(map(asks_for_titles, generator.calls))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("titles", ["", "\n  \n", "1.\n- “”"])
 def test_a_model_without_other_words_changes_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, titles: str
@@ -141,6 +147,7 @@ def test_a_model_without_other_words_changes_nothing(
     assert isinstance(events[-1], Completed)
 
 
+@pytest.mark.slow
 def test_the_public_is_shown_no_internal_passage_by_other_words(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -155,6 +162,7 @@ def test_the_public_is_shown_no_internal_passage_by_other_words(
     assert "license" not in told["public"]
 
 
+@pytest.mark.slow
 def test_the_public_does_not_join_a_second_search_of_colleagues(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -179,6 +187,7 @@ def test_the_public_does_not_join_a_second_search_of_colleagues(
     assert "license" not in repr(told["public"])
 
 
+@pytest.mark.slow
 def test_a_server_lost_behind_the_second_search_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lost: list[object] = []
 
@@ -194,6 +203,7 @@ def test_a_server_lost_behind_the_second_search_is_tried_again(tmp_path: Path, m
     assert answer.text == RULE
 
 
+@pytest.mark.slow
 def test_a_publication_between_the_two_searches_leaves_the_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -47,6 +47,7 @@ def test_precision_and_recall_on_the_labelled_set() -> None:
     assert pairs["nothing", "nothing"] == sum(row.label == "nothing" for row in LABELLED)
 
 
+@pytest.mark.slow
 def test_the_right_place_is_quoted() -> None:
     wrong = [
         row.sentence
@@ -56,6 +57,7 @@ def test_the_right_place_is_quoted() -> None:
     assert len(wrong) <= 2, wrong
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "kind", ["wrong number", "wrong unit", "wrong code", "wrong product", "wrong currency", "wrong column"]
 )
@@ -239,6 +241,7 @@ def test_offsets_are_exact_and_no_sentence_is_both(text: str) -> None:
     assert all(first[1] <= second[0] for first, second in pairwise(ordered))
 
 
+@pytest.mark.slow
 @given(st.integers(100, 9_999))
 def test_a_number_that_is_nowhere_is_never_supported(number: int) -> None:
     sentence = f"Standard delivery to Ireland costs EUR {number}."

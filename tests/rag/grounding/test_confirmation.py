@@ -92,6 +92,7 @@ def note(folder: Path, generation: int) -> None:
     writer.close()
 
 
+@pytest.mark.slow
 def test_an_answer_with_a_new_address_is_marked_and_not_kept_until_somebody_confirms_it(tmp_path: Path) -> None:
     desk = Desk(tmp_path, reply=NEW)
     note(desk.folder, 1)
@@ -108,6 +109,7 @@ def test_an_answer_with_a_new_address_is_marked_and_not_kept_until_somebody_conf
     assert desk.pipeline.answer(QUESTION).lane == "cached"
 
 
+@pytest.mark.slow
 def test_the_quotation_of_a_new_address_is_marked(tmp_path: Path) -> None:
     desk = Desk(tmp_path, reply=NEW)
     note(desk.folder, 1)
@@ -119,6 +121,7 @@ def test_the_quotation_of_a_new_address_is_marked(tmp_path: Path) -> None:
     assert [quoted.text[span.start : span.end] for span in quoted.unconfirmed] == [f"Returns: {NEW}"]
 
 
+@pytest.mark.slow
 def test_a_persons_answer_with_an_address_that_nobody_confirmed_is_marked_and_not_changed(tmp_path: Path) -> None:
     desk = Desk(tmp_path)
     note(desk.folder, 1)
@@ -135,6 +138,7 @@ def test_a_persons_answer_with_an_address_that_nobody_confirmed_is_marked_and_no
     assert [written[span.start : span.end] for span in served.unsupported] == ["See https://unknown.example/pay first."]
 
 
+@pytest.mark.slow
 def test_for_the_public_a_sentence_with_a_new_address_is_not_there_until_somebody_confirms_it(tmp_path: Path) -> None:
     desk = Desk(tmp_path, reply=RULE)
     note(desk.folder, 1)
@@ -163,6 +167,7 @@ def test_for_the_public_a_sentence_with_a_new_address_is_not_there_until_somebod
     assert NEW in desk.pipeline.prepare(QUESTION, audience="public")[0].evidence[0].text
 
 
+@pytest.mark.slow
 def test_a_title_with_a_new_address_takes_its_passage_from_the_public(tmp_path: Path) -> None:
     desk = Desk(tmp_path, replace(SAMPLE_DOCUMENTS[0], title="Returns"), reply=RULE)
     note(desk.folder, 1)
@@ -175,6 +180,7 @@ def test_a_title_with_a_new_address_takes_its_passage_from_the_public(tmp_path: 
     assert told == list(enumerate(shown[1:], start=1))
 
 
+@pytest.mark.slow
 def test_a_persons_answer_with_a_new_address_is_not_given_to_the_public(tmp_path: Path) -> None:
     desk = Desk(tmp_path)
     note(desk.folder, 1)

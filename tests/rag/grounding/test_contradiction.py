@@ -67,6 +67,7 @@ def test_codes_and_clock_times_are_one_token() -> None:
     assert read_tokens("E-07 at 5 p.m., W-203 at 17:00") == ("e-07", "at", "17:00", "w-203", "at", "17:00")
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.sampled_from([RETURNS, "七天内可以退货。", "It is not open.", "3 or 5?", "|x|"]), max_size=4), st.text()
 )
@@ -86,6 +87,7 @@ def test_a_number_is_compared_wherever_it_stands_in_a_long_sentence(place: int) 
     assert not has_mismatch(long_sentence(place, 30), [long_sentence(place, 30)])
 
 
+@pytest.mark.slow
 def test_no_more_than_256_tokens_are_aligned_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     lengths: list[int] = []
 

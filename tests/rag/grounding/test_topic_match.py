@@ -153,6 +153,7 @@ def test_a_condition_that_the_question_meets_is_not_dropped() -> None:
     assert _is_supported("挪威寄回的面单免费。", _FAULTY_ZH, "商品有质量问题，从挪威寄回，面单多少钱？", "zh")
 
 
+@pytest.mark.slow
 def test_the_order_in_which_words_are_counted_decides_nothing() -> None:
     question = "商品有质量问题，从挪威寄回，面单多少钱？"
     passage = _passage(_FAULTY_ZH, "zh")

@@ -86,6 +86,7 @@ def test_a_pull_that_fails_on_the_way_is_a_refusal() -> None:
             next(rows)
 
 
+@pytest.mark.slow
 def test_a_pull_that_falls_silent_is_given_up() -> None:
     with OllamaStub() as stub:
         stub.answers["/api/pull"] = lambda _: (200, [{"status": "pulling manifest"}, SILENCE])

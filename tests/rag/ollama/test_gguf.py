@@ -89,6 +89,7 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
         read_header(tmp_path / "absent.gguf")
 
 
+@pytest.mark.slow
 @given(at=st.integers(4, len(HEADER) - 1), byte=st.integers(0, 255), length=st.integers(5, len(HEADER)))
 def test_no_damage_is_worse_than_a_sentence(
     at: int, byte: int, length: int, tmp_path_factory: pytest.TempPathFactory

@@ -51,6 +51,7 @@ def test_all_that_answer_and_have_the_model_are_asked(two: tuple[OllamaStub, Oll
     hosts.require()
 
 
+@pytest.mark.slow
 def test_one_without_the_model_is_left_out_until_it_has_it(
     two: tuple[OllamaStub, OllamaStub], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -67,6 +68,7 @@ def test_one_without_the_model_is_left_out_until_it_has_it(
     assert caplog.records[-1].message == f"The model server {host_name(other.url)} is back in use"
 
 
+@pytest.mark.slow
 def test_a_dead_one_is_left_out_and_taken_back(caplog: pytest.LogCaptureFixture) -> None:
     port = free_port()
     with OllamaStub(models=[MODEL]) as one, ExitStack() as second_life:
@@ -129,6 +131,7 @@ def test_where_none_answers_or_none_has_it_that_is_said() -> None:
         of(stub.url, gone[0]).require()
 
 
+@pytest.mark.slow
 def test_where_no_model_is_named_the_hosts_together_decide(tmp_path: Path) -> None:
     with OllamaStub(models=["stand-in:0.5b"]) as one, OllamaStub(models=[MODEL, "stand-in:0.5b"]) as other:
         settings = settings_of(tmp_path, one.url, other.url, model="")
@@ -150,6 +153,7 @@ def test_what_hosts_hold_of_a_model_is_added_up(tmp_path: Path, two: tuple[Ollam
     assert (model.memory_bytes, model.gpu_bytes, model.context_tokens) == (2000, 800, 4096)
 
 
+@pytest.mark.slow
 def test_several_hosts_are_adopted_and_neither_started_nor_stopped(
     tmp_path: Path, two: tuple[OllamaStub, OllamaStub], stub_program: Path
 ) -> None:
@@ -185,6 +189,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     logging.getLogger(Hosts.__module__).setLevel(logging.NOTSET)
 
 
+@pytest.mark.slow
 def test_status_tells_of_each_host_once(
     run: Run,
     two: tuple[OllamaStub, OllamaStub],
@@ -213,6 +218,7 @@ def test_status_tells_of_each_host_once(
     assert (found["running"], found["model"], found["hosts"][0]["loaded"][0]["name"]) == (True, MODEL, MODEL)
 
 
+@pytest.mark.slow
 def test_status_without_any_usable_host_is_exit_code_4(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     with OllamaStub() as empty:
         gone = f"127.0.0.1:{free_port()}"

@@ -51,6 +51,7 @@ def test_root_is_warned_on_standard_error_where_a_server_is_started(
     assert capsys.readouterr().err == "", "nothing is run"
 
 
+@pytest.mark.slow
 def test_adopted_is_said_and_not_stopped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -63,6 +64,7 @@ def test_adopted_is_said_and_not_stopped(
         assert json.loads(capsys.readouterr().out) == {"url": stub.url, "outcome": "not_ours"}
 
 
+@pytest.mark.slow
 def test_models_marks_the_one_that_answers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -111,6 +113,7 @@ def test_the_command_and_the_desk_begin_without_numpy() -> None:
     assert (done.stdout, done.stderr) == ("False\n", "")
 
 
+@pytest.mark.slow
 def test_a_model_for_pictures_is_chosen_told_and_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -130,6 +133,7 @@ def test_a_model_for_pictures_is_chosen_told_and_given_up(
         assert json.loads((tmp_path / "settings.json").read_text()) == {"vision_model": ""}
 
 
+@pytest.mark.slow
 def test_start_and_status_say_that_a_text_model_sees_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

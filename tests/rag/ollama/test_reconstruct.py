@@ -25,6 +25,7 @@ def quantized(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_the_numbers_are_those_of_the_quantized_file(
     quantized: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -134,6 +134,7 @@ def test_published_sizes_of_a_7b_are_met() -> None:
     assert kv_bytes(whole, Serving(4096, 4)) == 2 * 28 * 4 * 128 * 4096 * 4 * 2
 
 
+@pytest.mark.slow
 @given(budget=st.integers(0, 10**9), context=st.integers(512, 2048))
 def test_as_many_slots_as_fit_and_no_more(budget: int, context: int) -> None:
     serving = Serving(context, 1)

@@ -15,6 +15,7 @@ def settings_for(url: str, model: str) -> Settings:
     return Settings(data_dir=Path("/nowhere"), ollama_host=url, vision_model=model)
 
 
+@pytest.mark.slow
 def test_a_model_that_sees_is_taken_by_its_full_name() -> None:
     with OllamaStub(models=["text:1b", "eye:latest"]) as stub:
         stub.details_of["eye:latest"] = {"capabilities": ["completion", "vision"]}
@@ -33,6 +34,7 @@ def test_no_server_no_model() -> None:
         checked_vision_model(settings_for(f"http://127.0.0.1:{free_port()}", "eye"))
 
 
+@pytest.mark.slow
 def test_of_several_hosts_each_that_has_the_model_is_asked() -> None:
     with OllamaStub(models=["eye"]) as one, OllamaStub(models=["eye"]) as other, OllamaStub(models=["text"]) as third:
         one.details_of["eye"] = other.details_of["eye"] = {"capabilities": ["completion", "vision"]}

@@ -60,6 +60,7 @@ WAYS: dict[str, Callable[[Administration, str], object]] = {
 }
 
 
+@pytest.mark.slow
 def test_another_role_leaves_the_scopes_that_the_admin_does_not_see(office: Office) -> None:
     office.by("ann").set_role("lin", "lead")
     lin = office.people.find("lin")

@@ -133,6 +133,7 @@ def test_what_is_recorded_is_a_name_or_a_number_and_comes_out_as_lines(path: Dat
     trail.close()
 
 
+@pytest.mark.slow
 @given(st.lists(st.text(alphabet="ab", min_size=1, max_size=3), max_size=5))
 def test_scopes_come_back_as_a_set(tmp_path_factory: pytest.TempPathFactory, scopes: list[str]) -> None:
     people = People(tmp_path_factory.mktemp("people") / "people.db")

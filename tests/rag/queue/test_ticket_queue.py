@@ -154,6 +154,7 @@ def test_a_file_that_breaks_later_costs_nobody_a_place(tmp_path: Path) -> None:
 Actions = st.lists(st.tuples(st.sampled_from("abc"), st.booleans(), st.integers(-3, 12)), max_size=40)
 
 
+@pytest.mark.slow
 @given(slots=st.integers(1, 3), actions=Actions)
 def test_no_slot_is_lost_and_no_owner_is_served_twice_while_another_waits(
     slots: int, actions: list[tuple[str, bool, int]]

@@ -20,6 +20,8 @@ from tests.ollama_stub import OllamaStub
 from tests.rag.ollama.conftest import until
 from tests.support.places import Places
 
+pytestmark = pytest.mark.slow
+
 MODEL = "m"
 
 

@@ -25,6 +25,7 @@ def test_always_a_probability(weight: float, gain: float) -> None:
     assert 0 <= Confidence(0.0, {"gain": weight}, 0.5).probability(Signals(gain=gain)) <= 1
 
 
+@pytest.mark.slow
 @given(st.floats(0, 1), st.floats(0, 1))
 def test_more_unknown_words_never_make_it_surer(less: float, more: float) -> None:
     low, high = sorted([less, more])

@@ -16,6 +16,8 @@ from rag.storage.store import KnowledgeStore
 from rag.testing import HashEmbedder, build_offline_pipeline, publish_documents
 from rag.tracing import Trace
 
+pytestmark = pytest.mark.slow
+
 OLD, NEW = date(2025, 5, 1), date(2026, 5, 1)
 QUESTION = "how do I clean the brush of the robot"
 
@@ -70,7 +72,6 @@ def test_only_what_passes_is_found_by_meaning_and_by_words(
     assert len(crowd) == KEPT_CHUNKS - 1  # of the few there is the one in the other language, which has a place
 
 
-@pytest.mark.slow
 def test_filters_of_one_question_do_not_stay_for_the_next(retriever: Retriever) -> None:
     before = found(retriever, EVERYTHING)
     for number in range(20):

@@ -78,6 +78,7 @@ def test_changes_add_up_to_what_is_made_anew(tmp_path: Path) -> None:
         assert_same(index, rebuilt(tmp_path, generation))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("exact_chunks", [1000, 5])
 def test_made_in_its_folder_it_is_the_same(tmp_path: Path, exact_chunks: int) -> None:
     publish(tmp_path, TEXTS, EMBEDDER, limits=NEVER)
@@ -108,6 +109,7 @@ def test_chunks_without_a_vector_are_in_no_half_of_the_index(tmp_path: Path) -> 
     assert all(one.base.loaded({}).postings.count == one.base.count for one in index.languages.values())
 
 
+@pytest.mark.slow
 def test_a_changed_index_finds_what_one_made_anew_finds(tmp_path: Path) -> None:
     publish(tmp_path, TEXTS, EMBEDDER, limits=NEVER)
     generation = publish(tmp_path, {"e3": ("en", "word3 is free now")}, EMBEDDER, retire=["e5", "z1"], limits=NEVER)
@@ -124,6 +126,7 @@ def test_a_changed_index_finds_what_one_made_anew_finds(tmp_path: Path) -> None:
     assert view.lexical.search("word3 free", 1)[0].chunk_id == max(english)
 
 
+@pytest.mark.slow
 def test_the_base_is_one_file_for_many_generations(tmp_path: Path) -> None:
     publish(tmp_path, TEXTS, EMBEDDER, limits=NEVER)
     publish(tmp_path, {"e3": ("en", "other")}, EMBEDDER, limits=NEVER)
@@ -135,6 +138,7 @@ def test_the_base_is_one_file_for_many_generations(tmp_path: Path) -> None:
     assert opened(tmp_path, 3).count == 40
 
 
+@pytest.mark.slow
 def test_without_hard_links_the_base_is_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise OSError(errno.EPERM, "no hard links here")
@@ -146,6 +150,7 @@ def test_without_hard_links_the_base_is_copied(tmp_path: Path, monkeypatch: pyte
     assert_same(opened(tmp_path, 2), rebuilt(tmp_path, 2))
 
 
+@pytest.mark.slow
 def test_a_new_base_when_too_much_has_changed(tmp_path: Path) -> None:
     limits = IndexLimits(exact_chunks=1000, merge_share=0.1)
     publish(tmp_path, TEXTS, EMBEDDER, limits=limits)
@@ -157,6 +162,7 @@ def test_a_new_base_when_too_much_has_changed(tmp_path: Path) -> None:
     assert opened(tmp_path, 4).base_count == 41
 
 
+@pytest.mark.slow
 def test_a_fresh_part_stays_small_enough_to_be_compared_one_by_one(tmp_path: Path) -> None:
     limits = IndexLimits(exact_chunks=3, merge_share=1.0)
     publish(tmp_path, TEXTS, EMBEDDER, limits=limits)
@@ -182,6 +188,7 @@ def test_missing_and_broken_files_are_damage_and_the_next_generation_mends_them(
         opened(tmp_path, 1)
 
 
+@pytest.mark.slow
 def test_a_damaged_former_generation_is_made_anew(tmp_path: Path) -> None:
     publish(tmp_path, TEXTS, EMBEDDER, limits=NEVER)
     (folder_of(tmp_path, 1) / STATE_NAME).write_bytes(b"half")
@@ -190,6 +197,7 @@ def test_a_damaged_former_generation_is_made_anew(tmp_path: Path) -> None:
     assert_same(opened(tmp_path, 2), rebuilt(tmp_path, 2))
 
 
+@pytest.mark.slow
 def test_rows_that_the_former_generation_lacks_are_not_forgotten(tmp_path: Path) -> None:
     publish(tmp_path, TEXTS, EMBEDDER, limits=NEVER)
     publish(tmp_path, {"e3": ("en", "other")}, EMBEDDER, limits=NEVER)
@@ -216,6 +224,7 @@ def test_a_manifest_that_counts_otherwise_is_damage(tmp_path: Path) -> None:
         opened(tmp_path, 1)
 
 
+@pytest.mark.slow
 def test_a_view_takes_over_what_the_former_one_has(tmp_path: Path) -> None:
     publish(tmp_path, TEXTS, EMBEDDER, limits=NEVER)
     store = KnowledgeStore(tmp_path)
@@ -230,6 +239,7 @@ def test_a_view_takes_over_what_the_former_one_has(tmp_path: Path) -> None:
         GenerationView.open(store, 2, MODEL)
 
 
+@pytest.mark.slow
 def test_an_index_from_before_there_were_parts_is_made_when_it_is_opened(tmp_path: Path) -> None:
     publish(tmp_path, TEXTS, EMBEDDER)
     for path in folder_of(tmp_path, 1).iterdir():

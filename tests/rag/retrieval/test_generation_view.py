@@ -24,6 +24,7 @@ def language_vectors(rows: FloatMatrix) -> LanguageVectors:
     return LanguageVectors(LanguageIndex(base, empty_part(rows.shape[1]), np.empty(0, np.int64), moments))
 
 
+@pytest.mark.slow
 @given(st.integers(1, 50), st.integers(0, 1000))
 def test_moments_equal_those_of_all_cosines(count: int, seed: int) -> None:
     rows, query = unit_rows(count, seed), unit_rows(1, seed + 1)
@@ -39,6 +40,7 @@ def test_standing_out_by_hand() -> None:
     assert Similarities(0.8, 0.0, 1).standardized(0.8) == 0.0
 
 
+@pytest.mark.slow
 def test_closeness_of_few_passages_is_the_usual_and_of_many_their_own() -> None:
     assert language_vectors(unit_rows(1, 0)).closeness == pytest.approx(0.84)
     rows = unit_rows(2000, 0)

@@ -14,6 +14,8 @@ from rag.tracing import Trace
 from tests.rag.retrieval.knowledge import publish
 from tests.rag.retrieval.test_retriever import DOCUMENTS
 
+pytestmark = pytest.mark.slow
+
 
 class Desk:
     def __init__(self, folder: Path) -> None:

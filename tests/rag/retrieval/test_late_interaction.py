@@ -71,6 +71,7 @@ def test_words_that_stand_together_answer_better() -> None:
 LENGTHS = st.lists(st.integers(0, 3 * STRETCH_TOKENS), min_size=1, max_size=5)
 
 
+@pytest.mark.slow
 @given(st.integers(1, 5), LENGTHS, st.integers(0, 99))
 def test_the_same_as_comparing_every_pair(asked: int, lengths: list[int], seed: int) -> None:
     question = QuestionTokens(unit(asked, seed), np.random.default_rng(seed).uniform(0.1, 9, asked))
@@ -86,6 +87,7 @@ def test_the_same_as_comparing_every_pair(asked: int, lengths: list[int], seed: 
         assert found == pytest.approx((mean_of_best(signs) + max(stretches)) / 2 if len(signs) else 0.0, abs=1e-5)
 
 
+@pytest.mark.slow
 @given(st.integers(1, 5), st.integers(1, 60), st.integers(0, 60), st.integers(0, 99))
 def test_more_tokens_never_answer_worse_and_all_stays_in_range(asked: int, few: int, more: int, seed: int) -> None:
     question = QuestionTokens(unit(asked, seed), np.random.default_rng(seed).uniform(0.1, 9, asked))
@@ -129,6 +131,7 @@ def test_stretches_of_a_passage_by_hand() -> None:
     assert nothing == 0
 
 
+@pytest.mark.slow
 @given(st.integers(1, 8), st.integers(0, 99))
 def test_stretches_that_cover_a_passage_answer_no_better_than_all_of_it(tokens: int, seed: int) -> None:
     signs = packed(unit(tokens, seed))
@@ -164,6 +167,7 @@ def retrieval(store: KnowledgeStore) -> Retrieval:
     return retriever.retrieve("how many seconds to hold home?", "en", Trace())
 
 
+@pytest.mark.slow
 def test_the_sentence_that_answers_stands_out(store: KnowledgeStore, retrieval: Retrieval) -> None:
     found = SentenceSimilarity(store, HashEmbedder()).likeness(retrieval, SENTENCES)
     assert found is not None
@@ -174,6 +178,7 @@ def test_the_sentence_that_answers_stands_out(store: KnowledgeStore, retrieval: 
     assert scores[1] > scores[2]
 
 
+@pytest.mark.slow
 def test_a_sentence_over_two_chunks_is_judged_by_the_larger_part(store: KnowledgeStore, retrieval: Retrieval) -> None:
     similarity = SentenceSimilarity(store, HashEmbedder())
     whole = similarity.likeness(retrieval, [("robot", 16, 62), ("robot", 24, 62)])
@@ -181,6 +186,7 @@ def test_a_sentence_over_two_chunks_is_judged_by_the_larger_part(store: Knowledg
     assert whole.scores[0] == pytest.approx(whole.scores[1])
 
 
+@pytest.mark.slow
 def test_sentences_of_several_documents_are_judged_as_each_by_itself(
     store: KnowledgeStore, retrieval: Retrieval
 ) -> None:
@@ -201,6 +207,7 @@ def test_no_sentences_no_scores(store: KnowledgeStore, retrieval: Retrieval) -> 
     assert len(found.scores) == 0
 
 
+@pytest.mark.slow
 def test_without_tokens_there_is_nothing_to_compare(store: KnowledgeStore, retrieval: Retrieval) -> None:
     similarity = SentenceSimilarity(store, HashEmbedder())
     assert similarity.likeness(replace(retrieval, tokens=None), SENTENCES) is None

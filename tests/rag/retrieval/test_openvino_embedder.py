@@ -1,11 +1,13 @@
 """Batches by length."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from rag.retrieval.openvino_embedder import length_batches, padded, rounded_up
 
 
+@pytest.mark.slow
 @given(st.lists(st.integers(1, 512)), st.integers(1, 4096))
 def test_each_text_once_and_within_the_budget(lengths: list[int], budget: int) -> None:
     batches = list(length_batches(lengths, budget))

@@ -25,6 +25,7 @@ def numbered(weights: dict[str, float]) -> dict[int, float]:
     return {term_number(term): weight for term, weight in weights.items()}
 
 
+@pytest.mark.slow
 @given(TEXTS, st.floats(0.5, 20))
 def test_scores_are_those_of_the_formula(texts: list[str], mean_length: float) -> None:
     weights = {"a": 1.5, "退货": 0.25, "unheard": 3.0}

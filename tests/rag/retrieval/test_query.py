@@ -205,6 +205,7 @@ def test_the_setting_goes_before_the_folder_and_neither_is_needed(tmp_path: Path
     assert glossary_of(other, tmp_path).alternatives("here") == ("elsewhere",)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("question", "language", "expected"),
     [("the robo beeps", "en", "robot"), ("快递丢了", "zh", "包裹"), ("where is my 快递", "en", "parcel")],
@@ -275,6 +276,7 @@ def test_the_more_frequent_neighbour_is_taken_and_a_swap_goes_before() -> None:
     assert corrected("angle", lambda terms: [swapped.get(term, 0) for term in terms]) == "angel"
 
 
+@pytest.mark.slow
 @given(st.text(max_size=60))
 def test_nothing_is_changed_where_nothing_is_known_or_all_is(text: str) -> None:
     assert corrected(text, lambda terms: [0] * len(terms)) == corrected(text, lambda terms: [1] * len(terms)) == text

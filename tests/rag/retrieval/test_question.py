@@ -72,6 +72,7 @@ def test_which_questions_are_worth_a_thought(question: str, expected: bool) -> N
     assert needs_thought(question) is expected
 
 
+@pytest.mark.slow
 def test_a_pasted_file_is_refused_before_it_is_looked_at() -> None:
     started = time.thread_time()
     with pytest.raises(QuestionTooLong):

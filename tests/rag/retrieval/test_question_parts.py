@@ -61,6 +61,7 @@ def test_parts_of(question: str, parts: tuple[str, ...]) -> None:
     assert parts_of(question) == parts
 
 
+@pytest.mark.slow
 @given(st.text(alphabet="how can i 吗怎么多少，。？?;and以及 kettle", max_size=80))
 def test_parts_are_none_or_a_few_with_words(question: str) -> None:
     parts = parts_of(question)
@@ -96,6 +97,7 @@ def test_the_best_of_each_part_is_among_the_first(
     assert scores == sorted(scores, reverse=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("question", "language", "expected"),
     [

@@ -60,6 +60,7 @@ def test_only_differences_within_a_view_matter(
     np.testing.assert_allclose(before, after, atol=2e-3)
 
 
+@pytest.mark.slow
 @given(VALUES, VALUES, st.integers(0, 5))
 def test_who_is_best_in_every_view_is_first(dense: Scores, words: Scores, place: int) -> None:
     for view in (dense, words):
@@ -108,6 +109,7 @@ def test_a_negative_constant_is_refused() -> None:
         reciprocal_rank_fusion([[1]], rank_constant=-1)
 
 
+@pytest.mark.slow
 @given(rankings_strategy)
 def test_every_id_comes_once_and_scores_fall(rankings: list[list[int]]) -> None:
     fused = reciprocal_rank_fusion(rankings)
@@ -118,11 +120,13 @@ def test_every_id_comes_once_and_scores_fall(rankings: list[list[int]]) -> None:
     assert all(0 < score <= len(rankings) / 11 for score in scores)
 
 
+@pytest.mark.slow
 @given(st.lists(st.integers(1, 30), unique=True, max_size=12), st.integers(1, 3))
 def test_agreeing_rankings_keep_their_order(ranking: list[int], copies: int) -> None:
     assert [identifier for identifier, _ in reciprocal_rank_fusion([ranking] * copies)] == ranking
 
 
+@pytest.mark.slow
 @given(rankings_strategy, st.integers(0, 11))
 def test_moving_an_id_up_never_lowers_its_place(rankings: list[list[int]], place: int) -> None:
     candidates = [ranking for ranking in rankings if len(ranking) > place > 0]
@@ -165,6 +169,7 @@ HITS = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(HITS, st.dictionaries(st.integers(1, 40), st.floats(0, 50)))
 def test_each_candidate_once(hits: list[DenseHit], bm25: dict[int, float]) -> None:
     fused = fuse(by_standout(hits), bm25)

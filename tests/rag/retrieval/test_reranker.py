@@ -21,6 +21,8 @@ from rag.testing import HashEmbedder, OverlapReranker, publish_documents
 from rag.tracing import Trace
 from tests.support.search_models import save_reranker
 
+pytestmark = pytest.mark.slow
+
 QUESTION = "How long is the warranty of the kettle?"
 FEW = "The warranty of the kettle is long, and how long a refund is: days."
 MANY = "refund refund refund refund kettle"
@@ -92,7 +94,6 @@ def test_the_fake_counts_words(settings: Settings) -> None:
     assert OverlapReranker().scores(QUESTION, []).shape == (0,)
 
 
-@pytest.mark.slow
 def test_a_cross_encoder_of_known_weights_puts_its_word_first(settings: Settings, tmp_path: Path) -> None:
     folder = save_reranker(tmp_path / "reranker", "refund")
     scores = CrossEncoderReranker(folder, "reranker").scores(QUESTION, [NONE, FEW, MANY])
@@ -109,7 +110,6 @@ def test_a_cross_encoder_of_known_weights_puts_its_word_first(settings: Settings
     assert order(settings.changed(reranker=str(folder))) == [MANY, FEW, NONE]
 
 
-@pytest.mark.slow
 def test_a_model_of_several_scores_and_broken_weights_are_refused(tmp_path: Path) -> None:
     with pytest.raises(SearchModelUnusable, match="gives 3"):
         CrossEncoderReranker(save_reranker(tmp_path / "three", "refund", labels=3), "three")

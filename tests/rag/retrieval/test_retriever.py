@@ -21,6 +21,8 @@ from rag.testing import HashEmbedder
 from rag.tracing import Trace
 from tests.rag.retrieval.knowledge import publish
 
+pytestmark = pytest.mark.slow
+
 DOCUMENTS: dict[str, tuple[Language, str]] = {
     "refund": ("en", "a refund reaches your card within seven working days"),
     "battery": ("en", "replace the battery of the doorbell every two years"),
@@ -261,7 +263,6 @@ class PublishingEmbedder(HashEmbedder):
         return super().embed_queries(texts)
 
 
-@pytest.mark.slow
 def test_many_threads_while_generations_are_published(settings: Settings, retriever: Retriever) -> None:
     lock = threading.Lock()
 

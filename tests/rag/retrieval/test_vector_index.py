@@ -152,6 +152,7 @@ def test_an_index_that_compares_one_by_one_needs_no_room() -> None:
     assert len(builder.finish()) == 3
 
 
+@pytest.mark.slow
 def test_clusters_keep_vectors_as_they_are(clustered: FaissVectorIndex, crowd: FloatMatrix, tmp_path: Path) -> None:
     path = tmp_path / "clustered.faiss"
     clustered.write(path)
@@ -168,6 +169,7 @@ def test_the_retired_do_not_come_out_of_clusters(clustered: FaissVectorIndex, cr
     assert not first & {hit.chunk_id for hit in clustered.search(crowd[:1], 10, Selection(kept))}
 
 
+@pytest.mark.slow
 @given(st.integers(1, 40), st.integers(2, 8), st.integers(0, 2**32 - 1))
 def test_same_as_comparing_one_by_one(count: int, dimension: int, seed: int) -> None:
     random = np.random.default_rng(seed)

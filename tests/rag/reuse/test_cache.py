@@ -19,6 +19,8 @@ from rag.storage.curated import CuratedAnswers
 from rag.testing import SAMPLE_DOCUMENTS, HashEmbedder, ScriptedGenerator, offline_parts, publish_documents
 from rag.tracing import Trace
 
+pytestmark = pytest.mark.slow
+
 QUESTION = "How long can I send an item back?"
 RULE = "You can send back any item within 30 days of delivery."
 FINISHED = GenerationFinished(generated_tokens=12, generation_ms=100.0)
@@ -142,7 +144,6 @@ def test_every_setting_decides_or_is_known_not_to() -> None:
     assert NEVER_MATTERS | set(OTHER_VALUES) == set(Settings.model_fields)
 
 
-@pytest.mark.slow
 def test_an_answer_serves_under_the_same_deciding_settings_only(tmp_path: Path) -> None:
     desk = Desk(tmp_path)
     desk.lane()
@@ -230,7 +231,6 @@ def test_a_stopped_answer_is_not_kept(tmp_path: Path) -> None:
     assert not (desk.folder / CACHE_NAME).exists()
 
 
-@pytest.mark.slow
 def test_the_cache_is_bounded_and_the_oldest_goes_first(tmp_path: Path) -> None:
     desk = Desk(tmp_path, cached_answers=3)
     questions = [f"How long can I send item {number} back?" for number in (11, 12, 13, 14)]

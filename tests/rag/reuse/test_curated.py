@@ -58,6 +58,7 @@ def changed(**values: object) -> Document:
     return replace(SAMPLE_DOCUMENTS[0], **values)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_the_next_same_question_has_the_persons_answer_and_no_model(base: Base) -> None:
     kept = base.curation.write(QUESTION, f" {ANSWER} ", author="王", sources=[Place("returns.md", 0, 54)])
     events = list(base.pipeline.stream("hi, how long can i send an item back?? thanks"))
@@ -78,12 +79,14 @@ def test_the_next_same_question_has_the_persons_answer_and_no_model(base: Base) 
     assert base.pipeline.answer("How long can I send two items back?").lane == "model"
 
 
+@pytest.mark.slow
 def test_a_question_that_leans_on_another_is_no_question_by_itself(base: Base) -> None:
     base.curation.write("How long is it?", "Ten minutes.", author="Lin")
     assert base.pipeline.answer("How long is it?").lane == "curated"
     assert base.pipeline.answer("How long is it?", earlier=["Is the warranty two years?"]).lane == "model"
 
 
+@pytest.mark.slow
 def test_with_review_an_answer_waits_for_somebody(tmp_path: Path) -> None:
     base = Base(tmp_path, review=True)
     kept = base.curation.write(QUESTION, ANSWER, author="Lin")
@@ -117,6 +120,7 @@ def test_an_answer_ends_with_what_it_rests_on(tmp_path: Path, documents: tuple[D
     assert base.curation.history(kept.number)[-1].note == "returns.md"
 
 
+@pytest.mark.slow
 def test_a_listing_finds_what_ended_though_nobody_asked(base: Base) -> None:
     kept = base.curation.write(QUESTION, ANSWER, author="Lin", valid_until=date(2026, 11, 25))
     assert base.curation.all("serving")
@@ -128,6 +132,7 @@ def test_a_listing_finds_what_ended_though_nobody_asked(base: Base) -> None:
     assert base.pipeline.answer(QUESTION).lane == "curated"
 
 
+@pytest.mark.slow
 def test_its_question_gates_the_next_ingest(base: Base) -> None:
     base.curation.write(QUESTION, ANSWER, author="Lin", sources=[Place("returns.md"), Place("kettle.md")])
     base.curation.write("Is Lin here?", "No.", author="Lin")
@@ -158,6 +163,7 @@ def test_an_unknown_number_is_said(base: Base) -> None:
             does(7, "Lin")
 
 
+@pytest.mark.slow
 def test_a_damaged_file_is_passed_by(base: Base, caplog: pytest.LogCaptureFixture) -> None:
     (base.folder / "answers.db").write_bytes(b"no database at all, and long enough to be read as one" * 100)
     assert base.pipeline.answer(QUESTION).lane == "model"
@@ -180,6 +186,7 @@ def marked(base: Base, answer: str) -> list[str]:
     return [found.text[span.start : span.end] for span in found.unsupported]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "sentence",
     [
@@ -201,6 +208,7 @@ def test_a_contact_that_no_document_has_is_marked(base: Base, sentence: str) -> 
     assert marked(base, f"You have 30 days. {sentence} Ask Lin about gifts.") == [sentence]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "sentence",
     [
@@ -217,6 +225,7 @@ def test_a_contact_that_a_document_has_is_not_marked(base: Base, sentence: str) 
     assert marked(base, f"You have 30 days. {sentence}") == []
 
 
+@pytest.mark.slow
 def test_a_contact_is_marked_once_the_document_that_had_it_is_gone(base: Base) -> None:
     base.publish(CONTACTS, replace(SAMPLE_DOCUMENTS[1], text="See https://second.example/page."))
     base.curation.write(QUESTION, "See https://second.example/page.", author="Lin", sources=[])

@@ -68,6 +68,7 @@ def test_another_number_name_denial_order_or_time_is_another_question(one: str, 
 WORDS = st.text(alphabet="abcdefgh 退货款前后不 0123456789 .,?！", min_size=1, max_size=60)
 
 
+@pytest.mark.slow
 @given(WORDS)
 def test_every_text_has_a_form_and_layout_is_none_of_it(text: str) -> None:
     form = normalized_question(text)
@@ -75,6 +76,7 @@ def test_every_text_has_a_form_and_layout_is_none_of_it(text: str) -> None:
     assert normalized_question(f"  {text}\n") == form
 
 
+@pytest.mark.slow
 @given(st.integers(2, 10**6), st.integers(2, 10**6))
 def test_numbers_are_equal_or_the_questions_are_not(one: int, other: int) -> None:
     for template in ("Can I return {} items?", "能退{}件吗", "Is W-{} the code?"):

@@ -70,6 +70,7 @@ def lock(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_vulnerable_package_fails_the_check(service: str, lock: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Service.advisories["aiohttp"] = ["PYSEC-2024-24", "GHSA-5h86-8mv2-jq9f"]
     assert main([str(lock)], service) == 5
@@ -78,11 +79,13 @@ def test_a_vulnerable_package_fails_the_check(service: str, lock: Path, capsys: 
     assert told.out == ""
 
 
+@pytest.mark.slow
 def test_sound_packages_pass_and_are_counted(service: str, lock: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(lock)], service) == 0
     assert capsys.readouterr().out == "4 locked packages and Go modules: no known vulnerability (osv.dev); 0 accepted\n"
 
 
+@pytest.mark.slow
 def test_names_and_versions_are_told_and_nothing_else(service: str, lock: Path) -> None:
     audit([lock, lock], {}, service)
     queries = [
@@ -94,6 +97,7 @@ def test_names_and_versions_are_told_and_nothing_else(service: str, lock: Path) 
     assert Service.questions == [("/v1/querybatch", {"queries": queries})]
 
 
+@pytest.mark.slow
 def test_an_accepted_advisory_passes_and_another_of_the_same_package_does_not(service: str, lock: Path) -> None:
     Service.advisories["numpy"] = ["GHSA-a"]
     assert audit([lock], {"GHSA-a": "never called"}, service).endswith("; 1 accepted")
@@ -102,6 +106,7 @@ def test_an_accepted_advisory_passes_and_another_of_the_same_package_does_not(se
         audit([lock], {"GHSA-a": "never called"}, service)
 
 
+@pytest.mark.slow
 def test_a_vulnerable_module_of_ollama_fails_the_check_unless_it_is_accepted(service: str, lock: Path) -> None:
     Service.advisories["github.com/ollama/ollama"] = ["GO-2025-4251", "GO-2099-1"]
     told = rf"^github\.com/ollama/ollama {re.escape(OLLAMA_VERSION)} \(GO-2099-1\)"
@@ -117,6 +122,7 @@ def test_each_accepted_advisory_has_a_reason(tmp_path: Path) -> None:
     assert accepted_advisories(pyproject) == {"GHSA-a": "never called"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("require", "code"), [([], 0), (["--require"], 5)])
 def test_without_an_answer_one_line_says_that_nothing_was_checked(
     service: str, lock: Path, capsys: pytest.CaptureFixture[str], require: list[str], code: int
@@ -128,6 +134,7 @@ def test_without_an_answer_one_line_says_that_nothing_was_checked(
     assert (told.out + told.err).count("\n") == 1 and "ConnectError" in line
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("status", "answer"),
     [

@@ -188,6 +188,7 @@ def test_the_second_time_nothing_is_asked(settings: Settings, sources: Sources) 
     assert (openvino_folder(settings) / OPENVINO_MODEL).stat().st_mtime_ns == before
 
 
+@pytest.mark.slow
 def test_only_the_fast_folder_is_missing_or_of_another_space(settings: Settings, sources: Sources) -> None:
     provide(settings)
     (openvino_folder(settings) / OPENVINO_MODEL).unlink()
@@ -196,6 +197,7 @@ def test_only_the_fast_folder_is_missing_or_of_another_space(settings: Settings,
     assert sources.asked == []
 
 
+@pytest.mark.slow
 def test_the_graph_of_an_older_program_is_made_anew_without_asking(settings: Settings, sources: Sources) -> None:
     provide(settings)
     sources.asked.clear()

@@ -96,6 +96,7 @@ def test_an_installed_model_is_left_alone(stub: OllamaStub, settings: Settings, 
     assert {path for path, _ in stub.requests} <= {"/api/version", "/api/tags"}
 
 
+@pytest.mark.slow
 def test_to_several_hosts_no_model_is_brought(stub: OllamaStub, settings: Settings, small_packages: list[str]) -> None:
     several = settings.changed(ollama_host=f"{stub.url},127.0.0.1:{free_port()}")
     with pytest.raises(ModelMissing):
@@ -130,6 +131,7 @@ def test_the_small_stand_in_of_the_tests_does_not_serve_the_desk(
     assert Said().provide(settings).what.startswith("Model stand-in:1.5b")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("rows", "why"),
     [
@@ -171,6 +173,7 @@ def test_a_file_that_ollama_has_is_not_fetched_again(
     assert small_packages == []
 
 
+@pytest.mark.slow
 def test_nobody_gets_another_model_than_they_asked_for(stub: OllamaStub, settings: Settings) -> None:
     pulls(stub, [{"error": "pull model manifest: file does not exist"}, SUCCESS])
     with pytest.raises(DownloadFailed, match="Name another model with MODEL"):
@@ -179,6 +182,7 @@ def test_nobody_gets_another_model_than_they_asked_for(stub: OllamaStub, setting
         Said().provide(settings, "stand-in:70b")
 
 
+@pytest.mark.slow
 def test_a_download_that_breaks_off_goes_on(stub: OllamaStub, settings: Settings) -> None:
     pulls(stub, [PROGRESS, SILENCE], [PROGRESS, SUCCESS])
     assert Said().provide(settings, "deepseek-r1:1.5b").way == "pulled"

@@ -89,6 +89,7 @@ def test_a_failed_build_is_told(settings: Settings, monkeypatch: pytest.MonkeyPa
         provide(settings)
 
 
+@pytest.mark.slow
 def test_a_program_that_loads_nothing_fails_the_check(tmp_path: Path) -> None:
     program = tmp_path / "bin" / "ollama"
     program.parent.mkdir()

@@ -36,6 +36,7 @@ def test_output_is_returned_and_the_command_is_logged(log: BuildLog, tmp_path: P
     assert log.path.read_text().startswith(f"$ {sys.executable}")
 
 
+@pytest.mark.slow
 def test_lines_are_counted_while_the_program_runs(log: BuildLog, tmp_path: Path) -> None:
     counts: list[int] = []
     steps = "import time\nfor i in (1, 2, 3): print(f'[{i}/3] x\\nnoise', flush=True)\ntime.sleep(0.1)"

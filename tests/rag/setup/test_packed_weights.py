@@ -89,6 +89,7 @@ def test_nibbles_by_hand() -> None:
     assert not np.delete(values, [0, 16]).any()
 
 
+@pytest.mark.slow
 @given(st.lists(st.integers(0, 15), min_size=32, max_size=32), st.sampled_from([0.25, 1.0, 3.5]))
 def test_any_block(nibbles: list[int], scale: float) -> None:
     packed = bytes(nibbles[place] | nibbles[place + 16] << 4 for place in range(16))

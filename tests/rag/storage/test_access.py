@@ -48,6 +48,7 @@ def test_access_is_kept_in_the_knowledge_base(tmp_path: Path) -> None:
     assert access_to(store) == Access("finance", "internal")
 
 
+@pytest.mark.slow
 def test_a_pipeline_is_refused_before_anything_is_loaded(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path)
     publish_documents(settings.knowledge_dir, SAMPLE_DOCUMENTS, HashEmbedder())

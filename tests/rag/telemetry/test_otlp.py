@@ -26,6 +26,8 @@ from tests.conftest import free_port
 from tests.rag.command import CHECKOUT
 from tests.rag.telemetry.collector import Collector
 
+pytestmark = pytest.mark.slow
+
 QUESTION = "How many days do I have to send the kettle Xanthippe back?"
 LIBRARY = "opentelemetry.exporter.otlp.proto.http.trace_exporter"
 
@@ -259,7 +261,6 @@ def test_a_missing_extra_is_said_once_and_stops_no_answer(
     assert words in record.message and "answerdesk[otel]" in record.message
 
 
-@pytest.mark.slow
 def test_without_a_collector_nothing_of_it_is_imported() -> None:
     code = (
         "import sys; from rag.factory import build_pipeline; from rag.settings import load_settings; "
@@ -270,7 +271,6 @@ def test_without_a_collector_nothing_of_it_is_imported() -> None:
     assert (done.stdout, done.stderr) == ("[] False\n", "")
 
 
-@pytest.mark.slow
 def test_a_command_that_ends_sends_what_is_left(tmp_path: Path, collector: Collector) -> None:
     code = (
         "import sys; from rag.telemetry.traced_pipeline import AnswerSpan; from rag.settings import load_settings; "

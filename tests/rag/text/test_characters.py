@@ -96,6 +96,7 @@ def test_a_title_is_one_visible_line() -> None:
     assert one_line("\u200b\u202e\n") == ""
 
 
+@pytest.mark.slow
 def test_it_takes_time_in_step_with_the_text() -> None:
     for text in ("\u200d" * 200_000, "😀\u200d" * 100_000, "退\u200b" * 100_000, "\U0001f3f4\U000e0067" * 100_000):
         began = time.process_time()
@@ -120,6 +121,7 @@ def test_a_long_run_of_empty_lines_becomes_one_and_keeps_the_indentation() -> No
     assert squeezed("a" + " " * 300 + "\n  b") == "a\n  b"
 
 
+@pytest.mark.slow
 @given(st.text(alphabet=st.sampled_from(" \n\tab"), max_size=40), st.integers(0, 60))
 def test_words_stay_and_no_run_is_long(words: str, times: int) -> None:
     text = words.replace(" ", " " * times).replace("\n", "\n" * times)

@@ -135,6 +135,7 @@ LINES = st.sampled_from(
 )
 
 
+@pytest.mark.slow
 @given(st.lists(LINES | st.text(alphabet="ab1.:|#-`：。 \n中", max_size=12), max_size=14).map("\n".join))
 def test_readings_cover_the_text_and_point_backwards(text: str) -> None:
     parsed = parse_text(text)

@@ -61,6 +61,7 @@ def test_splitting(text: str, sentences: list[str]) -> None:
     assert _split(text) == sentences
 
 
+@pytest.mark.slow
 @given(
     st.text(alphabet=st.one_of(st.sampled_from('ab1. \n|-#?!。！？，中文3.5e.g."”)'), st.characters()), max_size=120)
 )

@@ -52,6 +52,7 @@ def test_any_text_gives_lower_case_terms_of_bounded_length(text: str) -> None:
     assert all(character == POINT or character.isalnum() for term in found for character in term if character.isascii())
 
 
+@pytest.mark.slow
 @given(st.text(alphabet="退款多久到账E07W-203.5, abcé９ＡＢ", max_size=60))
 def test_terms_that_are_stored_joined_by_spaces_come_back_as_they_were(text: str) -> None:
     with sqlite3.connect(":memory:") as connection:

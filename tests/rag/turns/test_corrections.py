@@ -33,6 +33,7 @@ def of(tmp_path: Path) -> Callable[[User], PersonalCorrections]:
     return lambda user: PersonalCorrections(lambda name: curation, bases, lambda: user, audit, "Wei")
 
 
+@pytest.mark.slow
 def test_an_agents_answer_waits_for_a_lead(of: Callable[[User], PersonalCorrections], tmp_path: Path) -> None:
     lin, bo = of(LIN), of(BO)
     assert lin.waits_for_review("shop")

@@ -127,6 +127,7 @@ def test_a_pool_without_threads_is_refused(workers: int, at_once: int | None) ->
         FairPool(workers, "test", Share(at_once))
 
 
+@pytest.mark.slow
 @given(st.lists(st.sampled_from("abc"), min_size=1, max_size=30), st.integers(1, 3), st.integers(1, 3))
 def test_everything_is_done_once_in_its_owners_order(owners: list[str], workers: int, at_once: int) -> None:
     pool = FairPool(workers, "test", Share(at_once))
@@ -199,6 +200,7 @@ def test_who_spent_nothing_lately_is_forgotten() -> None:
     assert list(quota._spent) == ["lin"]
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.floats(0, 5), st.integers(1, 4)), max_size=40))
 def test_no_stretch_of_time_holds_more_than_the_quota(steps: list[tuple[float, int]]) -> None:
     now, taken = [0.0], []

@@ -16,6 +16,8 @@ from rag.storage.writer import KnowledgeWriter
 from rag.testing import SAMPLE_DOCUMENTS, build_offline_pipeline
 from rag.turns import PersonalTurns, Pipelines, TurnRequest, TurnService, TurnSnapshot
 
+pytestmark = pytest.mark.slow
+
 SECRET = "The bonus of the board is forty-seven crowns a year and is paid in December."
 QUESTION = "How high is the bonus of the board?"
 LIN = User("lin", "agent", frozenset({"default"}))
@@ -65,7 +67,6 @@ def house(tmp_path: Path) -> Iterator[House]:
     made.turns.close()
 
 
-@pytest.mark.slow
 def test_who_may_use_both_gets_the_secret_from_one_only(house: House) -> None:
     assert "forty-seven" in house.asked(MEI, "payroll").text
     assert "forty-seven" not in str(house.asked(MEI, "default"))
@@ -88,7 +89,6 @@ def test_retrieval_is_guarded_by_itself(house: House) -> None:
         house.pipelines("payroll", LIN)
 
 
-@pytest.mark.slow
 def test_a_link_to_a_turn_opens_it_within_its_scope_only(house: House) -> None:
     secret = house.asked(MEI, "payroll")
     open_one = house.asked(MEI, "default")
@@ -116,7 +116,6 @@ def test_nobody_listens_to_what_they_may_not_see(house: House) -> None:
         house.of("lin").listen(turn.turn_id, lambda snapshot: None)
 
 
-@pytest.mark.slow
 def test_the_history_and_its_search_leave_the_other_scope_out(house: House) -> None:
     house.asked(MEI, "payroll", "Secret bonus of the board?")
     house.asked(MEI, "default", "Bonus for returning an order?")
@@ -158,7 +157,6 @@ def test_what_is_taken_away_is_gone_at_the_next_call(house: House) -> None:
             reach()
 
 
-@pytest.mark.slow
 def test_a_question_goes_on_from_no_turn_of_another_knowledge_base(house: House) -> None:
     secret = house.asked(MEI, "payroll")
     for user in (LIN, MEI):

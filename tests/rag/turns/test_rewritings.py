@@ -24,6 +24,8 @@ from rag.turns import (
     parts_of,
 )
 
+pytestmark = pytest.mark.slow
+
 LIN = User("lin", "agent", frozenset({"default"}))
 BO = User("bo", "agent", frozenset({"default"}))
 MEI = User("mei", "agent", frozenset({"payroll"}))

@@ -532,6 +532,7 @@ class HeldSearches(StepPipeline):
         yield from EVENTS
 
 
+@pytest.mark.slow
 def test_two_hundred_questions_of_one_person_leave_the_others_their_evidence(start: Start) -> None:
     pipeline = HeldSearches()
     turns = start(pipeline, limits=LIMITS)
@@ -550,6 +551,7 @@ def test_two_hundred_questions_of_one_person_leave_the_others_their_evidence(sta
     assert states == ["done"] * 6, "two searched, four waited, and none of them was lost"
 
 
+@pytest.mark.slow
 def test_answers_that_wait_for_the_model_leave_the_others_their_searches(start: Start) -> None:
     gate = threading.Event()
     turns = start(StepPipeline([FOUND, Queued(1, 10.0), gate, Completed(ANSWER)]), workers=2, limits=LIMITS)
@@ -571,6 +573,7 @@ def _come_to_the_line(turns: TurnService, turn_id: str, generator: ScriptedGener
         turns.wait(turn_id, lambda turn: turn.state == "queued" or turn.final, timeout_seconds=10)
 
 
+@pytest.mark.slow
 def test_beyond_a_persons_places_a_question_is_refused_while_the_others_still_wait(
     start: Start, tmp_path: Path
 ) -> None:
@@ -600,6 +603,7 @@ def test_beyond_a_persons_places_a_question_is_refused_while_the_others_still_wa
     assert [turn.state for turn in ends] == ["done"] * 6
 
 
+@pytest.mark.slow
 def test_however_many_users_a_key_names_it_has_a_quarter_of_the_queue(start: Start, tmp_path: Path) -> None:
     gate = threading.Event()
     generator = ScriptedGenerator(gates={0: gate})
@@ -672,6 +676,7 @@ def test_questions_come_no_faster_than_so_many_a_minute(start: Start) -> None:
     assert len(turns.history("anna")) == 2
 
 
+@pytest.mark.slow
 def test_a_list_shows_the_beginning_of_a_question_and_a_turn_no_more_than_one_may_ask(
     start: Start, tmp_path: Path
 ) -> None:

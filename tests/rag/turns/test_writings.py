@@ -54,6 +54,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     made.writings.close()
 
 
+@pytest.mark.slow
 def test_a_text_is_there_as_a_whole_and_without_the_thought(desk: Desk) -> None:
     writing_id = desk.begin()
     desk.reaches(writing_id, "writing")
@@ -66,11 +67,13 @@ def test_a_text_is_there_as_a_whole_and_without_the_thought(desk: Desk) -> None:
     assert (ended.model, ended.stand_in) == ("scripted", True)
 
 
+@pytest.mark.slow
 def test_the_same_token_writes_once(desk: Desk) -> None:
     desk.gate.set()
     assert desk.begin("same") == desk.begin("same") != desk.begin("other")
 
 
+@pytest.mark.slow
 def test_the_second_waits_in_line_and_is_told_how_many_are_ahead(desk: Desk) -> None:
     first = desk.begin("1")
     desk.reaches(first, "writing")
@@ -87,6 +90,7 @@ def test_the_second_waits_in_line_and_is_told_how_many_are_ahead(desk: Desk) -> 
     assert desk.ends(first).state == "done"
 
 
+@pytest.mark.slow
 def test_stop_frees_the_slot(tmp_path: Path) -> None:
     beats: list[GenerationPart | Exception] = [GeneratedText("") for _ in range(3)]
     desk = Desk(tmp_path, beats)
@@ -137,6 +141,7 @@ def test_what_cannot_be_used_is_refused_and_what_breaks_fails(tmp_path: Path) ->
         desk.writings.close()
 
 
+@pytest.mark.slow
 def test_a_model_that_was_lost_is_asked_once_more(tmp_path: Path) -> None:
     lost = [True]
 
@@ -153,6 +158,7 @@ def test_a_model_that_was_lost_is_asked_once_more(tmp_path: Path) -> None:
     writings.close()
 
 
+@pytest.mark.slow
 def test_the_server_is_started_before_the_model_is_named(tmp_path: Path) -> None:
     started: list[str] = []
 
@@ -171,6 +177,7 @@ def test_the_server_is_started_before_the_model_is_named(tmp_path: Path) -> None
     writings.close()
 
 
+@pytest.mark.slow
 def test_half_a_text_is_refused(tmp_path: Path) -> None:
     desk = Desk(tmp_path, [GeneratedText("You have 30 days and"), GenerationFinished(reason="length")])
     desk.gate.set()

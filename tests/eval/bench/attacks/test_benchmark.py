@@ -45,6 +45,7 @@ def test_figures_by_hand() -> None:
     }
 
 
+@pytest.mark.slow
 def test_an_order_in_a_picture_reaches_the_model_by_ocr_alone(tmp_path: Path) -> None:
     attacks = load_attacks(ATTACKS_DIR / "pictures")
     assert len({one.id for one in attacks}) == len(attacks) == 20

@@ -213,6 +213,7 @@ class _Teller(ScriptedGenerator):
         super().__init__(lambda messages: [GeneratedText("MOON-12" if "MOON-12" in str(messages) else "30 days.")])
 
 
+@pytest.mark.slow
 def test_only_what_was_sent_counts_and_the_same_question_is_asked_without_the_attack(tmp_path: Path) -> None:
     document = SAMPLE_DOCUMENTS[0]
     asked = replace(question("q"), question="How long do I have to return an order?", relevant=(document.document_id,))

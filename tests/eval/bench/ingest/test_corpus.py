@@ -29,6 +29,7 @@ def test_every_format_is_read_with_its_title_or_text(tmp_path: Path) -> None:
     assert min(languages["zh"], languages["en"]) > 0.35 * len(found)
 
 
+@pytest.mark.slow
 def test_the_seed_decides(tmp_path: Path) -> None:
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
         write_corpus(tmp_path / name, 10, seed)

@@ -38,6 +38,7 @@ def test_vectors_have_the_mean_and_the_covariance_of_the_real_ones() -> None:
     assert np.cov(generated.T) == pytest.approx(np.cov(real.T), abs=0.02)
 
 
+@pytest.mark.slow
 def test_words_are_as_frequent_as_in_the_real_passages() -> None:
     words = ["the", "the", "the", "the", "rare"] + ["lamp"] * 3
     texts = tuple(" ".join(random.Random(seed).choices(words, k=80)) for seed in range(20))
@@ -49,6 +50,7 @@ def test_words_are_as_frequent_as_in_the_real_passages() -> None:
     assert counts["rare"] / total == pytest.approx(1 / 8, abs=0.05)
 
 
+@pytest.mark.slow
 def test_the_writer_gets_as_many_as_were_asked_for_and_the_same_for_the_same_seed(
     samples: dict[str, Sample], tmp_path: Path
 ) -> None:

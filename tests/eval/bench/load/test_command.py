@@ -24,6 +24,8 @@ from rag.settings import Settings, load_settings
 from rag.testing import offline_parts
 from tests.eval.bench.load.conftest import Serving
 
+pytestmark = pytest.mark.slow
+
 TIMING = GpuTiming(slots=4, first_token_ms=2, tokens_per_second=2000, answer_tokens=40)
 ASKED = [
     {"id": "a", "question": "Within how many days can I send back an item?", "answers": ["30 days"]},
@@ -64,7 +66,6 @@ def records(tmp_path: Path, run: str) -> list[LoadRecord]:
     return [line for line in lines if isinstance(line, LoadRecord)]
 
 
-@pytest.mark.slow
 def test_arms_take_turns_and_are_asked_the_same(
     questions: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -94,7 +95,6 @@ def test_arms_take_turns_and_are_asked_the_same(
     assert "errors / lost turns" in printed
 
 
-@pytest.mark.slow
 def test_an_open_loop_and_a_page_of_it_in_chinese(
     questions: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -109,7 +109,6 @@ def test_an_open_loop_and_a_page_of_it_in_chinese(
     assert "<svg" in text and "并发负载" in text and "看到资料" in text
 
 
-@pytest.mark.slow
 def test_an_interrupted_run_tells_what_it_has(
     questions: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -164,7 +163,6 @@ def test_an_arm_that_is_not_known_is_named(capsys: pytest.CaptureFixture[str]) -
     assert "roof" in capsys.readouterr().err
 
 
-@pytest.mark.slow
 def test_a_run_is_not_written_over(questions: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     options = ["load", *questions, *SHORT, "--against", "none", "--run", "twice"]
     assert command.main(options) == 0

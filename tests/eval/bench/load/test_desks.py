@@ -90,6 +90,7 @@ def test_sessions_are_shared_out_and_one_desk_gets_all() -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_who_stops_asking_stops_the_desk() -> None:
     stop = threading.Event()
     stop.set()

@@ -53,6 +53,7 @@ def test_no_two_questions_of_a_flood_share_an_answer() -> None:
     assert mail.endswith(b"b? (4)\n")
 
 
+@pytest.mark.slow
 def test_the_others_before_the_flood_and_in_it(turns: TurnService, tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path)
     flooder = Flooder(turns, file_pool(settings, OwnFilesWaiting), settings, think=False)

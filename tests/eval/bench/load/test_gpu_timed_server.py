@@ -17,6 +17,8 @@ from rag.protocols import GeneratedText, GeneratedThinking, GenerationFinished, 
 from rag.settings import Settings
 from tests.eval.bench.load.conftest import Serving
 
+pytestmark = pytest.mark.slow
+
 FAST = GpuTiming(first_token_ms=1, tokens_per_second=2000, answer_tokens=30, thinking_tokens=8)
 ASKED = [
     Message("user", "Documents:\n[1] Returns\nSend it back within 30 days.\n(end of documents)\n\nQuestion: how long?")
@@ -54,7 +56,6 @@ def test_it_is_found_listed_and_a_stand_in(serving: Serving) -> None:
     assert "thinking" in shown["capabilities"]
 
 
-@pytest.mark.slow
 def test_the_products_generator_hears_an_answer_and_its_times(serving: Serving) -> None:
     url = serving(FAST)
     parts = list(generator(url).generate(ASKED, think=False, max_tokens=100))
@@ -67,28 +68,24 @@ def test_the_products_generator_hears_an_answer_and_its_times(serving: Serving) 
     assert len(OllamaClient(url).loaded()) == 1
 
 
-@pytest.mark.slow
 def test_a_thought_comes_before_the_answer_where_one_is_wanted(serving: Serving) -> None:
     parts = list(generator(serving(FAST)).generate(ASKED, think=True, max_tokens=100))
     kinds = [type(part) for part in parts if not isinstance(part, GeneratedText) or part.text]
     assert kinds == [GeneratedThinking] * 8 + [GeneratedText] * 30 + [GenerationFinished]
 
 
-@pytest.mark.slow
 def test_a_budget_is_kept_and_told(serving: Serving) -> None:
     finished = list(generator(serving(FAST)).generate(ASKED, think=False, max_tokens=5))[-1]
     assert isinstance(finished, GenerationFinished)
     assert (finished.generated_tokens, finished.reason) == (5, "length")
 
 
-@pytest.mark.slow
 def test_the_reader_hears_a_yes(serving: Serving) -> None:
     finished = list(generator(serving(FAST)).generate(ASKED, think=False, max_tokens=1, candidates=15))[-1]
     assert isinstance(finished, GenerationFinished)
     assert (yes_probability(finished.first_token) or 0) > 0.9
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("path", ["/api/chat", "/api/generate"])
 def test_rows_one_object_a_token_or_one_for_all(serving: Serving, path: str) -> None:
     url = serving(FAST)
@@ -128,7 +125,6 @@ def test_a_missing_model_is_the_products_own_error(serving: Serving) -> None:
         choose_model(Settings(ollama_host=serving(FAST), model="deepseek-r1:7b"))
 
 
-@pytest.mark.slow
 def test_no_more_than_the_slots_at_once_and_503_when_the_queue_is_full(serving: Serving) -> None:
     url = serving(GpuTiming(slots=2, first_token_ms=60_000, max_waiting=1))
     hearing = [generator(url).generate(ASKED, think=False, max_tokens=100) for _ in range(3)]
@@ -142,7 +138,6 @@ def test_no_more_than_the_slots_at_once_and_503_when_the_queue_is_full(serving: 
     assert reaches(url, running=0, waiting=0)
 
 
-@pytest.mark.slow
 def test_a_closed_connection_frees_its_slot(serving: Serving) -> None:
     url = serving(GpuTiming(slots=1, first_token_ms=60_000))
     hearing = generator(url).generate(ASKED, think=False, max_tokens=100)

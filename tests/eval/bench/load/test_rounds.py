@@ -63,6 +63,7 @@ def test_what_does_not_end_is_stopped_when_the_drain_is_over() -> None:
     assert all(asking.stop.is_set() for asking in asks.asked)
 
 
+@pytest.mark.slow
 def test_an_open_loop_counts_from_the_planned_moment_and_does_not_wait_for_answers() -> None:
     """Nobody is answered before the last one was sent, and the first one's time holds all that waiting."""
     plan = replace(PLAN, sessions=1, seconds=0.2, per_minute=3000, seed=3)

@@ -21,6 +21,7 @@ from rag.schema import SpanTime
 TEAM = Inputs(agents=50, slots=2, tokens_per_second=10, answer_tokens=60, wait_seconds=5)
 
 
+@pytest.mark.slow
 def test_the_plan_is_the_smallest_that_meets_its_targets() -> None:
     plan = plan_for(TEAM, days=2)
     assert plan is not None
@@ -64,6 +65,7 @@ def test_prices_are_the_users() -> None:
     assert Prices(host=2.0, desk=0.5, database=1.0, hours=10).of(plan) == 80.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("locale", "said"), [("C.UTF-8", "Used up first: model slots"), ("zh_CN.UTF-8", "模型并行槽")])
 def test_the_command_says_it_in_both_languages(
     locale: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -108,6 +110,7 @@ def kept_run(folder: Path, waits: list[float], **identity: object) -> Run:
     return Run(folder)
 
 
+@pytest.mark.slow
 def test_a_run_that_waited_as_theory_says_lies_inside(tmp_path: Path) -> None:
     arrivals = np.array(poisson_seconds(20, 600, seed=3))
     waits = begins(arrivals, np.full(len(arrivals), 2.0), 1) - arrivals
@@ -116,6 +119,7 @@ def test_a_run_that_waited_as_theory_says_lies_inside(tmp_path: Path) -> None:
     assert {row.name: round(row.simulated, 1) for row in compare_with(closed)} == {"mean": 5.8, "p50": 5.9, "p90": 5.9}
 
 
+@pytest.mark.slow
 def test_a_run_that_waited_otherwise_does_not(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = kept_run(tmp_path / "slow", [30.0] * 200)
     assert not any(row.is_inside for row in compare_with(run))

@@ -41,6 +41,7 @@ def test_waits_of_many_servers_are_those_of_erlang(servers: int, use: float) -> 
         assert interval <= 0.2 * wanted, "the interval says something"
 
 
+@pytest.mark.slow
 def test_answers_of_equal_length_wait_half_as_long_as_by_chance() -> None:
     """Pollaczek and Khinchine: the mean wait at one server is use x length / (2 (1 - use))."""
     draw = np.random.default_rng(0)
@@ -65,12 +66,14 @@ def test_a_days_questions_come_as_its_hours_say() -> None:
     assert not counts[:8].any()
 
 
+@pytest.mark.slow
 def test_the_seed_decides_the_day() -> None:
     first, again, other = (simulate_day(SMALL, hosts=4, desks=2, seed=seed) for seed in (1, 1, 2))
     assert hours_of([first]) == hours_of([again])
     assert hours_of([first]) != hours_of([other])
 
 
+@pytest.mark.slow
 def test_more_hosts_wait_less_on_the_same_day() -> None:
     peaks = [simulate_day(SMALL, hosts=hosts, desks=2, seed=3).hour(10) for hosts in (1, 2, 3, 4)]
     assert len({peak.questions for peak in peaks}) == 1

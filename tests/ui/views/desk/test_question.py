@@ -20,6 +20,8 @@ from rag.turns import PersonLimits, file_pool
 from tests.ingest.test_customer_files import mail
 from tests.ui.test_app import Harness, page
 
+pytestmark = pytest.mark.slow
+
 ASKED = "Scratched\n\nCan I return it within 30 days?"
 
 
@@ -61,7 +63,6 @@ def desk(tmp_path: Path) -> Iterator[FileHarness]:
     made.turns.close()
 
 
-@pytest.mark.slow
 def test_a_mail_is_asked_once_its_words_are_read(desk: FileHarness) -> None:
     test = page(desk)
     desk.drop(test, "question.eml", mail())
@@ -75,14 +76,12 @@ def test_a_mail_is_asked_once_its_words_are_read(desk: FileHarness) -> None:
     assert "private.example" not in str(snapshot)
 
 
-@pytest.mark.slow
 def test_typed_words_go_before_the_file(desk: FileHarness) -> None:
     test = page(desk)
     desk.drop(test, "chat.txt", b"The lock says E07.", "What does this mean?")
     assert desk.asked() == ["What does this mean?\n\nThe lock says E07."]
 
 
-@pytest.mark.slow
 def test_a_mail_begins_anew_and_a_text_goes_on(desk: FileHarness) -> None:
     desk.gates.prepare("How long?", "done", "all")
     desk.gates.prepare("The lock says E07.", "done", "all")
@@ -97,7 +96,6 @@ def test_a_mail_begins_anew_and_a_text_goes_on(desk: FileHarness) -> None:
     assert tuple(desk.gates.earlier[ASKED]) == ()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_a_file_that_cannot_be_read_is_said_and_nothing_is_asked(desk: FileHarness, language: Language) -> None:
     test = page(desk, language)
@@ -138,7 +136,6 @@ def test_while_it_is_read_the_page_says_so_and_stop_ends_it(
     assert desk.asked() == []
 
 
-@pytest.mark.slow
 def test_a_second_file_takes_the_place_of_the_first(desk: FileHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     held = threading.Event()
 
@@ -158,7 +155,6 @@ def test_a_second_file_takes_the_place_of_the_first(desk: FileHarness, monkeypat
     assert desk.asked() == ["second.txt"]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_a_file_that_is_no_question_any_more_is_refused_and_nothing_of_it_is_kept(
     desk: FileHarness, language: Language

@@ -16,6 +16,8 @@ from tests.ui.scripted_desk import Writer, writings_of
 from tests.ui.test_app import Harness, page
 from ui.blocks import plain_text
 
+pytestmark = pytest.mark.slow
+
 LANGUAGES: tuple[Language, ...] = ("en", "zh")
 
 
@@ -81,7 +83,6 @@ def desk(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[WritingHarn
     made.turns.close()
 
 
-@pytest.mark.slow
 def test_while_it_is_rewritten_the_page_says_so_and_stop_ends_it(desk: WritingHarness) -> None:
     test = desk.page()
     desk.asks(test, "shorter", desk.draft)
@@ -93,7 +94,6 @@ def test_while_it_is_rewritten_the_page_says_so_and_stop_ends_it(desk: WritingHa
     assert "stop_writing" not in {button.key for button in test.button}
 
 
-@pytest.mark.slow
 def test_a_rewriting_names_the_model_that_made_it(desk: WritingHarness) -> None:
     hello = {"en": "Thank you for asking! ", "zh": "感谢您的咨询！"}[desk.language]
     desk.writer.says = hello + desk.draft
@@ -104,7 +104,6 @@ def test_a_rewriting_names_the_model_that_made_it(desk: WritingHarness) -> None:
     assert translate("ui.rewritten_by_stand_in", desk.language, model="stand-in:1.5b") in said(test)
 
 
-@pytest.mark.slow
 def test_a_changed_fact_is_refused_in_the_pages_language(desk: WritingHarness) -> None:
     old, new = {"en": ("30 days", "14 days"), "zh": ("7 天", "15 天")}[desk.language]
     desk.writer.says = desk.draft.replace(old, new)
@@ -118,7 +117,6 @@ def test_a_changed_fact_is_refused_in_the_pages_language(desk: WritingHarness) -
     assert ("kept" in warning.value) == (desk.language == "en")
 
 
-@pytest.mark.slow
 def test_what_cannot_be_rewritten_is_said_at_once(desk: WritingHarness) -> None:
     test = desk.page()
     desk.asks(test, "translate", desk.draft)
@@ -131,7 +129,6 @@ def test_what_cannot_be_rewritten_is_said_at_once(desk: WritingHarness) -> None:
     assert desk.writer.calls == []
 
 
-@pytest.mark.slow
 def test_another_turn_forgets_what_was_begun_beside_this_one(desk: WritingHarness) -> None:
     test = desk.page()
     desk.asks(test, "translate", desk.draft)

@@ -100,6 +100,7 @@ def test_rows_have_a_cell_a_column_and_no_path() -> None:
     assert rows[2].cells[3].note == translate("ui.kb_age_expired", "zh")
 
 
+@pytest.mark.slow
 @given(st.sampled_from(ROWS), st.one_of(st.none(), st.dates()), st.text(max_size=12))
 def test_every_article_has_one_age(row: DocumentRow, updated_on: date | None, valid_until: str) -> None:
     made = replace(row, updated_on=updated_on, valid_until=valid_until)

@@ -19,6 +19,8 @@ from rag.turns import AnswerPipeline
 from tests.ui.views.knowledge.library import Library
 from ui.views.knowledge.outcome import detail_cards, progress_words
 
+pytestmark = pytest.mark.slow
+
 NEW = b"# Christmas\n\nDecember's parcels can be sent back until 31 January."
 
 
@@ -69,7 +71,6 @@ def done(library: Library) -> object:
     return job.result
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_without_a_knowledge_base_every_view_says_what_to_do(library: Library, language: Language) -> None:
     assert translate("ui.kb_none_yet", language) in texts(page(library, "articles", language))
@@ -78,7 +79,6 @@ def test_without_a_knowledge_base_every_view_says_what_to_do(library: Library, l
     assert translate("ui.kb_result_none", language) in texts(page(library, "update", language))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("role", "views", "buttons"),
     [("agent", 3, set()), ("lead", 4, {"kb_check"}), ("admin", 4, {"kb_check"})],
@@ -94,7 +94,6 @@ def test_each_role_sees_what_it_may_do(small: Library, role: Role, views: int, b
     assert why.segmented_control(key="kb_view").value == ("articles" if role == "agent" else "why")
 
 
-@pytest.mark.slow
 def test_no_link_and_no_forged_button_gets_past_a_role(small: Library) -> None:
     agent = small.desk(lambda: User("lin", "agent"))
     lead = small.desk(lambda: User("lin", "lead"))
@@ -149,7 +148,6 @@ def checked(library: Library, desk: KnowledgeService) -> CheckResult:
     return result
 
 
-@pytest.mark.slow
 def test_from_a_file_to_a_published_state_and_back_with_who_did_it(small: Library) -> None:
     desk = small.desk(lambda: User("lin", "admin"))
     found = checked(small, desk)
@@ -170,7 +168,6 @@ def test_from_a_file_to_a_published_state_and_back_with_who_did_it(small: Librar
     ]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_new_addresses_are_listed_at_the_check_and_confirmed_by_a_lead(small: Library, language: Language) -> None:
     admin = small.desk(lambda: User("lin", "admin"))
@@ -193,7 +190,6 @@ def test_new_addresses_are_listed_at_the_check_and_confirmed_by_a_lead(small: Li
     assert "kb_confirm" not in {button.key for button in page(small, "update", language, role="lead").button}
 
 
-@pytest.mark.slow
 def test_what_was_checked_is_not_published_once_files_or_state_have_moved(small: Library) -> None:
     desk = small.desk(lambda: User("lin", "admin"))
     found = checked(small, desk)
@@ -204,7 +200,6 @@ def test_what_was_checked_is_not_published_once_files_or_state_have_moved(small:
     assert "kb_publish" not in {button.key for button in test.button}
 
 
-@pytest.mark.slow
 def test_a_file_that_cannot_be_read_is_not_kept_and_what_it_replaced_is(small: Library) -> None:
     desk = small.desk(lambda: User("lin", "admin"))
     desk.publish(checked(small, desk))
@@ -220,7 +215,6 @@ def test_a_file_that_cannot_be_read_is_not_kept_and_what_it_replaced_is(small: L
     assert (small.settings.uploads_dir / "christmas.md").read_bytes() == NEW
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_a_job_that_gives_way_to_a_busy_program_names_it(small: Library, language: Language) -> None:
     desk = small.desk(lambda: User("lin", "admin"))
@@ -234,7 +228,6 @@ def test_a_job_that_gives_way_to_a_busy_program_names_it(small: Library, languag
     assert "backup" not in texts(page(small, "update", language))
 
 
-@pytest.mark.slow
 def test_beside_a_job_and_beside_another_process_it_refuses_in_words(small: Library) -> None:
     desk = small.desk(lambda: User("lin", "admin"))
     desk.keep([("christmas.md", NEW)])
@@ -258,7 +251,6 @@ def test_beside_a_job_and_beside_another_process_it_refuses_in_words(small: Libr
     assert [upload.name for upload in desk.waiting()] == ["christmas.md"]
 
 
-@pytest.mark.slow
 def test_nothing_to_check_and_folders_that_are_not_ours(small: Library, tmp_path: Path) -> None:
     desk = small.desk(lambda: User("lin", "lead"))
     with pytest.raises(NothingToIngest):
@@ -267,7 +259,6 @@ def test_nothing_to_check_and_folders_that_are_not_ours(small: Library, tmp_path
         desk.check([str(tmp_path)])  # only folders that the knowledge base came from are read
 
 
-@pytest.mark.slow
 def test_an_article_shows_its_passages_with_offsets_and_tokens(small: Library) -> None:
     desk = small.desk()
     opened = desk.article("fees.md")
@@ -282,7 +273,6 @@ def test_an_article_shows_its_passages_with_offsets_and_tokens(small: Library) -
     assert desk.article("nowhere.md") is None
 
 
-@pytest.mark.slow
 def test_a_question_is_explained_in_a_job_of_its_tab(small: Library) -> None:
     test = page(small, "why")
     test.text_input(key="kb_why_question").set_value("What does delivery cost?")

@@ -16,6 +16,8 @@ from tests.ui.test_app import Harness
 from tests.ui.views.models.fake_server import R1, WHOLE, FakeModelServer
 from ui.formats import as_markdown
 
+pytestmark = pytest.mark.slow
+
 LANGUAGES: tuple[Language, ...] = ("en", "zh")
 
 
@@ -61,7 +63,6 @@ def said(test: AppTest) -> str:
     return "\n".join(str(element.value) for kind in kinds for element in kind)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_model_can_be_loaded_chosen_and_is_deleted_by_its_name(page: Page, language: Language) -> None:
     test = page.open(language, "installed", R1)
@@ -83,7 +84,6 @@ def test_a_model_can_be_loaded_chosen_and_is_deleted_by_its_name(page: Page, lan
     assert R1 not in page.here.server.models
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_kind_that_cannot_be_made_and_a_second_job_are_refused_in_words(page: Page, language: Language) -> None:
     test = page.open(language, "make")

@@ -20,6 +20,8 @@ from tests.ui.test_app import Harness
 from ui.formats import as_markdown
 from ui.views.people import api_keys
 
+pytestmark = pytest.mark.slow
+
 LANGUAGES: tuple[Language, ...] = ("en", "zh")
 
 
