@@ -198,9 +198,8 @@ def rollback(folder: Path, target: int | None = None, share: KnowledgeShare | No
         with KnowledgeWriter(folder) as writer:
             generation = writer.begin()
             earlier = generation - 2 if target is None else target
-            oldest = oldest_restorable(generations)
-            if not oldest <= earlier < generation - 1:
-                raise GenerationGone(generation=earlier, oldest=oldest, newest=generation - 2)
+            if not oldest_restorable(generations) <= earlier < generation - 1:
+                raise GenerationGone(generation=earlier)
             back, gone = writer.restore(earlier, generation)
             note_details(writer.database, generation)
             space, limits = (generations[0].embedder_model, generations[0].dimension), IndexLimits.of(load_settings())

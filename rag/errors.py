@@ -1,130 +1,6 @@
 """Every error that the product raises on purpose.
 
-    AnswerdeskError                     exit code
-    ├── QuestionError                       2     the words that somebody typed
-    │   ├── QuestionEmpty
-    │   ├── QuestionTooLong
-    │   ├── QuestionsTooFast
-    │   ├── PromptTooLong
-    │   └── QuestionWithoutWords
-    ├── SettingsError                       2
-    │   ├── BatchLinesUnusable
-    │   ├── BenchmarkMissing
-    │   ├── GlossaryUnusable
-    │   ├── LoaderUnusable
-    │   ├── CalibrationDamaged
-    │   ├── MetricsPortTaken
-    │   ├── OpenWithoutSignIn
-    │   ├── ProxyWithoutSignIn
-    │   ├── ModelUnfit
-    │   ├── PortTaken
-    │   ├── ExtraMissing
-    │   ├── VectorEngineUnset
-    │   ├── CertificateNeeded
-    │   └── CertificateUnusable
-    ├── RequestError                        2     what another program sent to the API
-    │   ├── RequestUnusable
-    │   ├── RequestTooLarge
-    │   ├── TooManyAtOnce
-    │   ├── ModelUnknown
-    │   ├── ModelNotInstalled
-    │   ├── ModelsBusy
-    │   ├── IdempotencyConflict
-    │   └── IdempotencyRunning
-    ├── KnowledgeError                      3     the knowledge base
-    │   ├── KnowledgeBaseMissing
-    │   ├── KnowledgeBaseNewer
-    │   ├── AccessDenied
-    │   │   └── AccessUnsettled
-    │   ├── EmbedderMismatch
-    │   ├── IndexDamaged
-    │   ├── GenerationGone
-    │   ├── NoRegressionQuestions
-    │   ├── DocumentMissing
-    │   ├── JobMissing
-    │   ├── CuratedMissing
-    │   ├── CuratedUnusable
-    │   ├── IngestRunning
-    │   ├── IngestStopped
-    │   ├── WorkerRefused
-    │   ├── UploadUnusable
-    │   ├── UploadsUsedUp
-    │   ├── OwnFilesWaiting
-    │   ├── DatabaseUnavailable
-    │   ├── BucketUnavailable
-    │   ├── BucketRefused
-    │   ├── PiecesElsewhere
-    │   ├── VectorEngineError
-    │   │   ├── VectorEngineUnavailable
-    │   │   └── VectorsMissing
-    │   ├── DatabaseNotEmpty
-    │   ├── NothingToCopy
-    │   ├── CopyDiffers
-    │   ├── StorageFull
-    │   │   └── NoRoomToOpen
-    │   ├── SourceMissing
-    │   ├── LoaderFailed
-    │   ├── NothingToIngest
-    │   └── DocumentUnreadable
-    ├── PeopleError                         7     who is there, and what they may do
-    │   ├── SignInNeeded
-    │   ├── SignInWrong
-    │   ├── SignInThrottled
-    │   ├── NotPermitted
-    │   ├── KeyNeeded
-    │   ├── RightMissing
-    │   ├── PersonUnknown
-    │   ├── PersonTaken
-    │   ├── PersonUnusable
-    │   ├── ScopeNotHeld
-    │   ├── PersonOutOfReach
-    │   ├── PersonNeeded
-    │   ├── LastAdmin
-    │   ├── ApiKeyRefused
-    │   ├── ApiKeyUnknown
-    │   ├── ApiKeyUnusable
-    │   ├── ForeignHost
-    │   ├── ForeignPage
-    │   ├── TooManyTabs
-    │   └── UploadsFull
-    ├── ServingError                        4     the model server
-    │   ├── OllamaUnavailable
-    │   │   └── NoHostAnswers
-    │   ├── OllamaElsewhere
-    │   ├── OllamaNotInstalled
-    │   ├── OllamaNotStarted
-    │   ├── OllamaRefused
-    │   ├── ModelMissing
-    │   ├── NotAVisionModel
-    │   ├── ModelTooLarge
-    │   ├── ModelTimedOut
-    │   ├── ModelStoppedHalfway
-    │   ├── ModelSaidNothing
-    │   ├── QueueFull
-    │   ├── OwnQueueFull
-    │   ├── WaitedTooLong
-    │   ├── ModelTooSlow
-    │   ├── AnswerCancelled
-    │   └── AnswerInterrupted
-    ├── TurnError                           6     a question that was asked before
-    │   ├── TurnMissing
-    │   ├── TurnFailed
-    │   ├── AnswerWithdrawn
-    │   ├── RewritingUnusable
-    │   └── FactsChanged
-    └── ProvisioningError                   5     getting the parts onto this machine
-        ├── DownloadFailed
-        ├── ChecksumMismatch
-        ├── LinkInCache
-        ├── ToolMissing
-        ├── SandboxUnusable
-        ├── BuildFailed
-        ├── AuditImpossible
-        ├── VulnerablePackages
-        └── EmbedderMissing
-            ├── SearchModelMissing
-            ├── SearchModelUnusable
-            └── TorchMissing
+docs/errors.md lists the classes with their exit codes.
 
 The sentences are in ``rag/locale/*/errors.toml``, under the names of the classes; ``error.text("zh")`` fills one in.
 Foreign exceptions are translated where they arise (``raise OllamaUnavailable(...) from error``), never swallowed.
@@ -439,7 +315,7 @@ class IndexDamaged(KnowledgeError):
 
 
 class GenerationGone(KnowledgeError):
-    """``generation`` cannot be served again; those from ``oldest`` to ``newest`` can."""
+    """``generation`` cannot be served again: it was deleted, or never was."""
 
 
 class NoRegressionQuestions(KnowledgeError):

@@ -6,6 +6,7 @@ from rag.generation.reply_languages import ReplyLanguage, reply_language
 from rag.grounding.prompt_injection import is_name
 from rag.retrieval.question import last_question
 from rag.schema import Evidence, Language
+from rag.text.markup import without_list_mark
 
 _NEAREST_ARTICLES = 3
 _SENTENCES: dict[Language, tuple[str, str, str, str]] = {
@@ -37,10 +38,11 @@ _PARTS_NOT_COVERED: dict[Language, str] = {
     "en": " This reply does not cover {parts}: please check passage {number}, which may answer it.",
     "zh": "本回复没有说明{parts}：段落 {number} 中可能有答案，请核对。",
 }
-_PARTS_NOT_FOUND: dict[Language, tuple[str, str]] = {
-    "en": (" Not found in the documents: {parts}.", " Please ask a colleague who can find out."),
-    "zh": ("资料中没有找到这个问题的答案：{parts}。", "请转交能进一步核实的同事处理。"),
+_PARTS_NOT_FOUND: dict[Language, str] = {
+    "en": " Not found in our documents: {parts}. A colleague needs to look into this.",
+    "zh": "资料中没有找到这个问题的答案：{parts}，需由同事进一步核实。",
 }
+"""Part of the reply, so words for the customer as well."""
 
 
 def unanswered_parts_text(parts: Mapping[str, int], language: Language) -> str:
@@ -49,19 +51,17 @@ def unanswered_parts_text(parts: Mapping[str, int], language: Language) -> str:
     ``parts`` maps each to the number of the passage that may answer it; 0 if none may.
 
     >>> unanswered_parts_text({"And what does it cost?": 0}, "en")
-    ' Not found in the documents: “And what does it cost?”. Please ask a colleague who can find out.'
+    ' Not found in our documents: “And what does it cost?”. A colleague needs to look into this.'
     >>> unanswered_parts_text({"And what does it cost?": 2}, "en")
     ' This reply does not cover “And what does it cost?”: please check passage 2, which may answer it.'
     """
     _, comma = _QUOTED[language]
     by_passage: dict[int, list[str]] = {}
     for part, number in parts.items():
-        by_passage.setdefault(number, []).append("“{}”".format(" ".join(last_question(part).split())))
-    not_found, handoff = _PARTS_NOT_FOUND[language]
+        asked = without_list_mark(" ".join(last_question(part).split()))
+        by_passage.setdefault(number, []).append(f"“{asked}”")
     return "".join(
-        _PARTS_NOT_COVERED[language].format(parts=comma.join(quoted), number=number)
-        if number
-        else not_found.format(parts=comma.join(quoted)) + handoff
+        (_PARTS_NOT_COVERED if number else _PARTS_NOT_FOUND)[language].format(parts=comma.join(quoted), number=number)
         for number, quoted in sorted(by_passage.items(), reverse=True)
     )
 

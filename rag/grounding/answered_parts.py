@@ -28,7 +28,7 @@ from rag.text.questions import (
     without_asked_time,
 )
 from rag.text.sentences import split_sentences
-from rag.text.statements import content_words, read_statement
+from rag.text.statements import content_words, read_statement, stated_figures
 
 
 def lacks_expected_value(text: str, parts: Sequence[str], unanswered: Sequence[str]) -> bool:
@@ -78,7 +78,7 @@ def stating_spans(part: str, evidence: Sequence[Evidence], question: str) -> lis
 
 @dataclass(frozen=True, slots=True)
 class _SupportedSentence:
-    """A supported sentence of a reply: its own words and those of its citations, and its figures.
+    """A supported sentence of a reply: its own words and those of its citations, its figures, and its cited codes.
 
     Of a sentence that is not ``cited`` only the figures are known to come from the evidence.
     """
@@ -87,6 +87,7 @@ class _SupportedSentence:
     cited: bool
     words: frozenset[str]
     figures: frozenset[Quantity]
+    codes: frozenset[str]
 
 
 class PartsOfReply:
@@ -143,7 +144,8 @@ class PartsOfReply:
         unanswered = []
         for part in self._parts:
             own = self._own_words([part])
-            by_words = expected_value(part) is None and _is_answered_by_words(own, self._supported)
+            is_named = _is_answered_by_words(own, self._supported) or self._is_answered_by_code(part)
+            by_words = expected_value(part) is None and is_named
             if not by_words and part not in values and not own & not_found:
                 unanswered.append(part)
         return tuple(unanswered)
@@ -193,6 +195,15 @@ class PartsOfReply:
             own |= content_words(_CHINESE_QUESTION_WORD.sub(" ", part)) - others
         return own
 
+    def _is_answered_by_code(self, part: str) -> bool:
+        """Tell whether a cited sentence is about a code that this part alone names: a row of codes has no other word.
+
+        "What does E07 mean?" is answered by "E07 | Cliff sensors covered".
+        """
+        others = (code for other in self._parts if other != part for code in stated_figures(other).codes)
+        own = stated_figures(part).codes.difference(others)
+        return any(own & sentence.codes for sentence in self._supported)
+
     def _own_figures(self, sentence: str) -> frozenset[Quantity]:
         return frozenset(
             figure
@@ -230,9 +241,9 @@ class PartsOfReply:
             is_comparable = quotes and all(text_language(quote) == text_language(sentence) for quote in quotes)
             said = quotes if is_comparable else (sentence, *quotes)
             words = frozenset(word for text in said for word in content_words(text))
-            supported.append(
-                _SupportedSentence(sentence, bool(quotes), words, self._own_figures(sentence) & self._evidence_figures)
-            )
+            codes = frozenset(code for quote in quotes for code in stated_figures(quote).codes)
+            figures = self._own_figures(sentence) & self._evidence_figures
+            supported.append(_SupportedSentence(sentence, bool(quotes), words, figures, codes))
         return supported
 
 

@@ -172,6 +172,30 @@ def read_signals(
     )
 
 
+_RARE_IDF = 3.9
+"""That of a term which one of fifty passages has."""
+_FEW_CHUNKS = 3
+
+
+def names_found_code(weights: Mapping[str, "TermWeight"], signals: Signals) -> bool:
+    """Tell whether a question names a code that few passages have, and the first passages hold all its codes.
+
+    The fit knows little of such a question: "What does E07 mean?" is short, and its passage is a table of other codes.
+    Of the sample's 284 questions this spares one that has an answer from being refused, and none without.
+
+    >>> from rag.retrieval.lexical_index import TermWeight
+    >>> weights = {"e07": TermWeight(2, 5.1), "mean": TermWeight(1, 5.6)}
+    >>> [names_found_code(weights, Signals(codes=held)) for held in (1.0, 0.0)]
+    [True, False]
+    """
+    rare = (
+        term.isalnum() and not term.isdigit() and (weight.idf >= _RARE_IDF or 0 < weight.chunks <= _FEW_CHUNKS)
+        for term, weight in weights.items()
+        if is_code(term)
+    )
+    return signals.codes == 1.0 and any(rare)
+
+
 @lru_cache(maxsize=2048)
 def _terms_of(text: str) -> frozenset[str]:
     return frozenset(terms(text))

@@ -8,7 +8,15 @@ import numpy as np
 
 from rag.errors import IndexDamaged, VectorEngineError
 from rag.protocols import Embedder, FloatMatrix, Reranker
-from rag.retrieval.confidence import Confidence, OwnCalibration, Signals, calibrations_of, load_confidence, read_signals
+from rag.retrieval.confidence import (
+    Confidence,
+    OwnCalibration,
+    Signals,
+    calibrations_of,
+    load_confidence,
+    names_found_code,
+    read_signals,
+)
 from rag.retrieval.filters import EVERYTHING, PLAIN_SEARCH, Expansion, Filters, SearchOptions
 from rag.retrieval.generation_view import GenerationView, LanguageCandidates, Search
 from rag.retrieval.late_interaction import heaviest_tokens, limit_blas_threads, similarities_and_cosines
@@ -58,7 +66,7 @@ class SearchResult:
     """The best chunks of one generation, and the signals about whether the answer is among them.
 
     ``model_id`` is the vector space of the search; ``parts`` are the results of each part by itself.  ``problem`` is
-    why some passages were searched by words alone.
+    why some passages were searched by words alone.  ``has_its_code``: they hold a rare code that the question names.
     """
 
     chunks: tuple[RetrievedChunk, ...]
@@ -68,6 +76,7 @@ class SearchResult:
     model_id: str
     parts: tuple[RetrievedPart, ...] = ()
     problem: VectorEngineError | None = None
+    has_its_code: bool = False
 
 
 class Retriever:
@@ -128,7 +137,8 @@ class Retriever:
             threshold = calibration.threshold
         if threshold is None:
             threshold = float(str(automatic.get("threshold", fit.threshold)))
-        answerable = bool(result.chunks) and probability >= threshold
+        is_probable = probability >= threshold or (result.has_its_code and threshold < 1)
+        answerable = bool(result.chunks) and is_probable
         return Retrieval(
             result.chunks,
             probability,
@@ -296,7 +306,10 @@ def search_view(
     # copies: a view would keep the cosines of all candidates
     cosines = {one.hit.chunk_id: one.cosines.copy() for one in ranked if one.cosines is not None}
     tokens = replace(question_tokens, cosines=cosines)
-    return SearchResult(chunks, signals, view.generation, tokens, view.model_id, problem=candidates.problem)
+    has_its_code = names_found_code(weights, signals)
+    return SearchResult(
+        chunks, signals, view.generation, tokens, view.model_id, problem=candidates.problem, has_its_code=has_its_code
+    )
 
 
 def reranked(result: SearchResult, question: str, reranker: Reranker) -> SearchResult:

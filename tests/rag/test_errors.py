@@ -1,6 +1,5 @@
-"""Every error has its words in both languages and stands in the tree that the module draws."""
+"""Every error has its words in both languages, and an exit code."""
 
-import re
 import string
 
 import pytest
@@ -37,16 +36,6 @@ def test_each_class_that_is_raised_has_a_sentence_of_its_own() -> None:
 def test_each_class_has_an_exit_code_and_is_found_where_all_are(cls: type[AnswerdeskError]) -> None:
     assert cls.exit_code > 0
     assert getattr(errors, cls.__name__) is cls
-
-
-def test_the_tree_in_the_docstring_is_the_tree() -> None:
-    drawn: dict[str, str] = {}
-    above: list[str] = []
-    for mark, name in re.findall(r"^    ([│├└─ ]*)(\w+)(?: {3,}.*)?$", errors.__doc__ or "", re.MULTILINE):
-        depth = len(mark) // 4
-        above = [*above[:depth], name]
-        drawn[name] = above[depth - 1] if depth else "Exception"
-    assert drawn == {cls.__name__: cls.__bases__[0].__name__ for cls in CLASSES}
 
 
 def test_details_fill_the_sentence() -> None:

@@ -292,7 +292,7 @@ TWO_QUESTIONS = "How long can I send it back? Which item is it?"
 @pytest.mark.parametrize(
     ("item", "said"),
     [
-        (0.05, " Not found in the documents: “Which item is it”. Please ask a colleague who can find out."),
+        (0.05, " Not found in our documents: “Which item is it”. A colleague needs to look into this."),
         (0.9, ""),
     ],
 )

@@ -115,7 +115,7 @@ def test_an_answer_without_its_preamble_is_not_written_again() -> None:
 
 
 def test_only_what_is_added_to_an_answer_is_written_behind_it() -> None:
-    draft, added = "You have 30 days to send any item back.", "Not found in the documents: “Is it free?”."
+    draft, added = "You have 30 days to send any item back.", "Not found in our documents: “Is it free?”."
     shown = printed([Retrieved(PASSAGES, True, 0.9, 3), *deltas(draft), Completed(answer(f"{draft} {added}"))])
     assert f"\n{draft} [1] {added}" in shown
     assert shown.count(draft) == 1

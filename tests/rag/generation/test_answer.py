@@ -76,7 +76,7 @@ def test_what_is_supported_is_not_asked_for_again() -> None:
 def test_what_is_said_not_to_be_found_is_not_made_up_beside_it() -> None:
     said = f"{OTHER} The courier to you costs USD 12."
     answer = answered(saying(said), "How many years of warranty does a kettle have? What does the courier cost?")
-    assert answer.answer.text.startswith(f"{OTHER} Not found in the documents: “What does the courier cost”.")
+    assert answer.answer.text.startswith(f"{OTHER} Not found in our documents: “What does the courier cost”.")
     assert "12" not in answer.answer.text
 
 
@@ -111,7 +111,7 @@ def test_a_second_reply_that_brings_nothing_leaves_the_first(further: str) -> No
 
     generator = Continuing(script)
     answer = answered(generator, TWO_THINGS, evidence=WITH_COURIER).answer
-    assert answer.text.startswith(f"{OTHER} Not found in the documents: “What does the courier cost”.")
+    assert answer.text.startswith(f"{OTHER} Not found in our documents: “What does the courier cost”.")
     assert answer.left_open == ("What does the courier cost",)
     assert len(generator.calls) == 2
 

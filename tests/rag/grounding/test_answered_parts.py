@@ -11,6 +11,7 @@ TRIAL = (
     "The free trial lasts 30 days. Scheduled backups are kept in the vault. Each bucket can have 10 rules, "
     "and a failed job is repeated after one hour. How long a recovery takes differs from file to file."
 )
+CODES = "| Code | Meaning |\n|---|---|\n| E05 | Wheel in the air |\n| E07 | Sensors covered |"
 PRICES = "| Plan | Monthly fee (USD) |\n|---|---|\n| Basic | 4.50 |\n| Large | 9 |"
 ZH = "寄到挪威的运费是 12 元。免费试用期为 30 天。每个实例最多只能绑定 10 个存储空间。备份完成后文件保存在备份库中。"
 
@@ -64,6 +65,11 @@ def open_parts(question: str, reply: str, text: str, language: Language = "en") 
         ("How long is the free trial, and who pays for a recovery of the vault?",
          "The free trial lasts 30 days. Of a recovery, a failed job is repeated after one hour.", TRIAL,
          ("who pays for a recovery of the vault",)),
+        # a row of codes has no other word of the question
+        ("My robot shows E07 since today. What does E07 mean? Can I send it back?", "The sensors are covered.", CODES,
+         ("Can I send it back",)),
+        ("What does E09 mean? Can I send it back?", "The sensors are covered.", CODES,
+         ("What does E09 mean", "Can I send it back")),
         # the reply tells so itself
         ("How long is the free trial? Is there a connector to Splunk?",
          "The free trial lasts 30 days. The documents do not mention a connector to Splunk.", TRIAL, ()),

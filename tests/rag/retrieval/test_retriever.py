@@ -195,6 +195,21 @@ def test_the_fit_for_any_embedder_serves_the_fake_one(settings: Settings, retrie
     assert shipped.retrieve("battery of the doorbell", "en", Trace()).answerable
 
 
+def test_a_code_that_a_passage_has_is_not_refused_for_the_words_around_it(settings: Settings) -> None:
+    publish(settings.knowledge_dir, DOCUMENTS, HashEmbedder())
+    never = Confidence(intercept=-9.0, weights={"coverage": 1.0}, threshold=0.5)
+    retriever = Retriever(KnowledgeStore(settings.knowledge_dir), HashEmbedder(), settings, never)
+    named = retriever.retrieve("why would mine say W-203?", "en", Trace())
+    assert named.answerable
+    assert named.answerable_probability < named.threshold
+    assert not retriever.retrieve("why would mine say W-204?", "en", Trace()).answerable
+    assert not retriever.retrieve("does W-203 come from W-204?", "en", Trace()).answerable
+    refusing = Retriever(
+        KnowledgeStore(settings.knowledge_dir), HashEmbedder(), settings.changed(refusal_threshold=1.0), never
+    )
+    assert not refusing.retrieve("why would mine say W-203?", "en", Trace()).answerable
+
+
 def test_stages_are_timed(retriever: Retriever) -> None:
     trace = Trace()
     retriever.retrieve("refund", "en", trace)
