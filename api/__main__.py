@@ -17,16 +17,15 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from api.addresses import THIS_MACHINE, GrpcAddress, is_open_unencrypted, own_names, require_free, require_sign_in
-from rag.errors import AnswerdeskError, ExtraMissing, ServingError
+from rag.errors import ExtraMissing, ServingError
 from rag.ollama.server import ensure_running, stop
 from rag.people.directory import require_server
 from rag.private_files import keep_files_private
 from rag.settings import Settings, load_settings
-from rag.terminal import exit_code_of, fail, terminal_language, warn_root
+from rag.terminal import exit_code_of, fail, run_command, terminal_language, warn_root
 from rag.translate import translate
 
 DEFAULT_PORT = 8600
-_INTERRUPTED = 130
 _EXAMPLES = """examples  示例:
   python -m api                                        serve on this machine, port 8600  在本机提供服务
   python -m api --host 0.0.0.0 --name desk.example     for the team; callers need keys  供团队使用，需要密钥
@@ -41,12 +40,7 @@ _EXAMPLES = """examples  示例:
 
 def main(arguments: Sequence[str]) -> int:
     """Run the command and return the exit code; an error is one sentence on standard error."""
-    try:
-        return _run(arguments)
-    except AnswerdeskError as error:
-        return fail(error)
-    except KeyboardInterrupt:
-        return _INTERRUPTED
+    return run_command(lambda: _run(arguments))
 
 
 def _run(arguments: Sequence[str]) -> int:

@@ -14,16 +14,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from rag.errors import AnswerdeskError
 from rag.people.audit import terminal_user
 from rag.people.directory import known_scopes
 from rag.people.keys import RIGHTS, ApiKey, ApiKeys, in_order
 from rag.schema import Audience
 from rag.settings import Settings, load_settings
-from rag.terminal import fail, terminal_language
+from rag.terminal import run_command, terminal_language
 from rag.translate import translate
 
-_INTERRUPTED = 130
 _LONGEST_DAYS = 36_500
 _EXAMPLES = """examples  示例:
   answerdesk keys add widget --right ask --right feedback --kb shop --days 365
@@ -39,15 +37,13 @@ The secret of a new key is printed once, alone on standard output, and kept nowh
 def main(arguments: Sequence[str]) -> int:
     """Do what is asked and return the exit code: 0, 2 for a setting or an option, 7 for a key that cannot be."""
     options = _parser().parse_args(arguments)
-    try:
+
+    def work() -> None:
         settings = load_settings()
         with ApiKeys(settings.people_database) as keys:
             _COMMANDS[options.command](keys, settings, options)
-    except AnswerdeskError as error:
-        return fail(error)
-    except KeyboardInterrupt:
-        return _INTERRUPTED
-    return 0
+
+    return run_command(work)
 
 
 def _list(keys: ApiKeys, settings: Settings, options: argparse.Namespace) -> None:

@@ -26,9 +26,7 @@ from rag.retrieval.question import clean_question
 from rag.schema import Answer, Language
 from rag.settings import Settings, load_settings
 from rag.storage.turn_times import TurnTimesTable
-from rag.terminal import exit_code_of, terminal_language
-
-_INTERRUPTED = 130  # what a shell gives for Ctrl-C
+from rag.terminal import exit_code_of, run_command, terminal_language
 
 _EXAMPLES = """examples:
   python -m rag ask "How long can I return an order?"
@@ -208,14 +206,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="replace")  # a terminal that knows no Chinese gets question marks, no traceback
     options = _parser().parse_args(arguments)
     language = terminal_language()
-    try:
-        return int(options.action(options, language))
-    except AnswerdeskError as error:
-        print(error.text(language), file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        print(AnswerCancelled().text(language), file=sys.stderr)
-        return _INTERRUPTED
+    return run_command(
+        lambda: int(options.action(options, language)),
+        lambda: print(AnswerCancelled().text(language), file=sys.stderr),
+    )
 
 
 if __name__ == "__main__":

@@ -14,6 +14,9 @@ from rag.errors import AnswerdeskError
 from rag.schema import Language
 from rag.translate import translate
 
+INTERRUPTED = 130
+"""The exit code that a shell gives for Ctrl-C."""
+
 READER_GONE = 128 + signal.SIGPIPE
 """The exit code, as a shell tells it, of a command whose output is no longer read: 141."""
 
@@ -40,6 +43,20 @@ def fail(error: AnswerdeskError) -> int:
     """Print the error's sentence on standard error, in the reader's language, and return the command's exit code."""
     print(error.text(terminal_language()), file=sys.stderr)
     return error.exit_code
+
+
+def run_command(work: Callable[[], int | None], interrupted: Callable[[], object] = lambda: None) -> int:
+    """Do a command's work and return its exit code: 0 for None, or that of the error, whose sentence is printed.
+
+    At Ctrl-C ``interrupted`` is called, and the code is the 130 that a shell gives.
+    """
+    try:
+        return work() or 0
+    except AnswerdeskError as error:
+        return fail(error)
+    except KeyboardInterrupt:
+        interrupted()
+        return INTERRUPTED
 
 
 def warn_root() -> None:

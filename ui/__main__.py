@@ -17,7 +17,7 @@ from urllib.error import URLError
 from urllib.request import ProxyHandler, build_opener
 
 from api.addresses import THIS_MACHINE, is_open_unencrypted, own_names, require_free, require_sign_in
-from rag.errors import AnswerdeskError, KnowledgeError, ServingError, SettingsError
+from rag.errors import KnowledgeError, ServingError, SettingsError
 from rag.ollama.server import ensure_running, stop
 from rag.people.directory import require_server
 from rag.priority import DESK_NICE, at_priority
@@ -25,12 +25,11 @@ from rag.private_files import keep_files_private
 from rag.settings import LOOPBACKS, Settings, load_settings
 from rag.setup.console import Console, Outcome
 from rag.setup.steps import provide
-from rag.terminal import exit_code_of, fail, terminal_language
+from rag.terminal import exit_code_of, fail, run_command, terminal_language
 
 _DEFAULT_PORT = 8501
 _READY_SECONDS = 60.0
 _LOOK_EVERY_SECONDS = 0.1
-_INTERRUPTED = 130
 
 
 def prepare(settings: Settings, console: Console) -> bool:
@@ -175,12 +174,7 @@ def _parser() -> argparse.ArgumentParser:
 def _people(arguments: Sequence[str]) -> int:
     from ui.people_commands import main as people_main
 
-    try:
-        return people_main(arguments)
-    except AnswerdeskError as error:
-        return fail(error)
-    except KeyboardInterrupt:
-        return _INTERRUPTED
+    return run_command(lambda: people_main(arguments))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -189,28 +183,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if words[:1] == ["people"]:
         return _people(words[1:])
     options = _parser().parse_args(words)
-    console = Console(terminal_language())
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a service manager ends it as Ctrl-C does
+    return run_command(lambda: _open_desk(options))
+
+
+def _open_desk(options: argparse.Namespace) -> None:
+    """Provide what is missing, and serve until somebody ends it."""
+    console = Console(terminal_language())
+    settings = load_settings()
+    require_server(settings)
+    require_sign_in(settings, options.address)
+    require_free(options.address, options.port)
+    console.warn_root()
+    started = prepare(settings, console)
     try:
-        settings = load_settings()
-        require_server(settings)
-        require_sign_in(settings, options.address)
-        require_free(options.address, options.port)
-        console.warn_root()
-        started = prepare(settings, console)
-        try:
-            with _metrics(settings):
-                browser = _has_display() and not options.no_browser
-                names = settings.desk_names()
-                serve(options.port, console, browser=browser, host=options.address, names=names, api=options.api)
-        finally:
-            if started:
-                stop(settings)
-    except AnswerdeskError as error:
-        return fail(error)
-    except KeyboardInterrupt:
-        return _INTERRUPTED
-    return 0
+        with _metrics(settings):
+            browser = _has_display() and not options.no_browser
+            names = settings.desk_names()
+            serve(options.port, console, browser=browser, host=options.address, names=names, api=options.api)
+    finally:
+        if started:
+            stop(settings)
 
 
 if __name__ == "__main__":

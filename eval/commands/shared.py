@@ -19,13 +19,12 @@ from eval.core.progress import Progress
 from eval.core.question_sets import GOLDEN_DIR, KNOWLEDGE_DIR, QuestionSet, sets_in, stored_questions
 from eval.core.runs import checked_name
 from ingest.console import ProgressConsole
-from rag.errors import AnswerdeskError, SettingsError
+from rag.errors import SettingsError
 from rag.schema import Language
 from rag.settings import Settings, load_settings
-from rag.terminal import fail, terminal_language
+from rag.terminal import run_command, terminal_language
 from rag.translate import translate
 
-INTERRUPTED = 130
 EXIT_CODES = """\
 exit codes: 0 measured, 2 usage, 3 no knowledge base or nothing to ingest, 4 no model server, 5 the embedder is missing,
   130 interrupted (the run can be resumed)
@@ -117,14 +116,12 @@ def run_name(arguments: argparse.Namespace) -> str:
 
 def exit_code(work: Callable[[], int | None], interrupted: Callable[[], str] = str) -> int:
     """Do a command's work and return its exit code, 0 for None; print what ``interrupted`` says at Ctrl-C."""
-    try:
-        return work() or 0
-    except AnswerdeskError as error:
-        return fail(error)
-    except KeyboardInterrupt:
+
+    def say() -> None:
         if said := interrupted():
             print_line(Console(), said)
-        return INTERRUPTED
+
+    return run_command(work, say)
 
 
 def finish(arguments: argparse.Namespace, work: Callable[[str], None]) -> int:

@@ -23,9 +23,8 @@ from rag.ollama.supervisor import Supervisor
 from rag.private_files import keep_files_private
 from rag.schema import Language
 from rag.settings import Settings, load_settings
-from rag.terminal import exit_code_of, fail, terminal_language, warn_root
+from rag.terminal import exit_code_of, fail, run_command, terminal_language, warn_root
 
-_INTERRUPTED = 130
 _EXAMPLES = """examples:
   python -m rag.ollama start               start Ollama, or adopt the one that runs already
   python -m rag.ollama start --foreground  the same, and stop it with Ctrl-C
@@ -170,14 +169,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     options = _parser().parse_args(arguments)
     language = terminal_language()
-    try:
-        settings = load_settings()
-        return int(options.action(options, settings, language))
-    except AnswerdeskError as error:
-        return fail(error)
-    except KeyboardInterrupt:
-        say("interrupted", language)
-        return _INTERRUPTED
+    return run_command(
+        lambda: int(options.action(options, load_settings(), language)), lambda: say("interrupted", language)
+    )
 
 
 if __name__ == "__main__":

@@ -5,12 +5,11 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from rag.errors import AnswerdeskError
 from rag.private_files import keep_files_private
 from rag.settings import load_settings
 from rag.setup.console import Console
 from rag.setup.steps import ALL_STEPS, provide
-from rag.terminal import exit_code_of, fail, terminal_language
+from rag.terminal import exit_code_of, run_command, terminal_language
 
 _EXAMPLES = """examples:
   python -m rag.setup                            all three; what is here already is left alone
@@ -19,7 +18,6 @@ _EXAMPLES = """examples:
 
 ANSWERDESK_CACHE_DIR says where everything goes, OLLAMA_HOST names a server that runs already, ANSWERDESK_MODEL the
 model.  What has arrived is kept when a step is interrupted: run the same command again."""
-_INTERRUPTED = 130
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -52,14 +50,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = Console(terminal_language())
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # stopped by others, end as at Ctrl-C: no build goes on
     console.warn_root()
-    try:
-        provide(load_settings(), console, options.steps, model=options.name)
-    except AnswerdeskError as error:
-        return fail(error)
-    except KeyboardInterrupt:
-        console.note("interrupted")
-        return _INTERRUPTED
-    return 0
+    return run_command(
+        lambda: provide(load_settings(), console, options.steps, model=options.name),
+        lambda: console.note("interrupted"),
+    )
 
 
 if __name__ == "__main__":

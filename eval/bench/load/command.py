@@ -20,7 +20,6 @@ from eval.bench.load.records import LINES, Block, LoadRecord, RecordFile, warm
 from eval.bench.load.report import figures, print_figures
 from eval.bench.load.rounds import Arm, Plan, Watch, run_rounds
 from eval.commands.shared import (
-    INTERRUPTED,
     SHOWN_INGEST,
     chosen_settings,
     exit_code,
@@ -38,7 +37,7 @@ from rag.errors import SettingsError
 from rag.pipeline import PipelineParts
 from rag.private_files import keep_files_private
 from rag.settings import ServerDatabase, Settings
-from rag.terminal import terminal_language
+from rag.terminal import INTERRUPTED, terminal_language
 from rag.translate import translate
 
 _LEAST_DRAIN_SECONDS = 120.0
