@@ -212,6 +212,11 @@ class Evidence:
         return self.expired_on is None and self.starts_on is None
 
     @property
+    def headings(self) -> tuple[str, ...]:
+        """The headings above the passage, without its title, and without the head of a table that was cut."""
+        return tuple(heading for heading in self.heading_path if heading != self.title and " | " not in heading)
+
+    @property
     def may_be_passed_on(self) -> bool:
         """Whether a customer may read it as it is: it is not for staff only, and its rule is in force."""
         return self.audience == "public" and self.is_in_force

@@ -427,11 +427,10 @@ def _unsaid_headings(sentence: Sentence, snapshot: TurnSnapshot) -> dict[int, st
 
 @lru_cache(maxsize=_REMEMBERED_PASSAGES)
 def _passage_data(passage: Evidence, marks: tuple[Mark, ...], language: Language) -> Data:
-    headings = [heading for heading in passage.heading_path if heading != passage.title]
     return {
         "number": passage.number,
         "title": one_line(passage.title),
-        "headings": " › ".join(headings),
+        "headings": " › ".join(passage.headings),
         "lang": passage.language,
         "date": date_words("updated_on", passage.updated_on, language),
         "expired": validity_note(passage, language),

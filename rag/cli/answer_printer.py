@@ -17,6 +17,7 @@ from rag.schema import (
     Language,
     Queued,
     Retrieved,
+    TextSpan,
     ThinkingDelta,
 )
 from rag.text.sentences import split_sentences
@@ -26,6 +27,8 @@ _DIM, _BOLD, _WARN, _PLAIN = "\x1b[2m", "\x1b[1m", "\x1b[33m", "\x1b[0m"
 _UNSUPPORTED = "[?]"
 _UNCONFIRMED = "[!]"
 _QUOTE_CHARACTERS = 160
+_PASSAGES_SHOWN = 3
+"""So many are shown with their words, the others by title."""
 
 
 class AnswerPrinter:
@@ -74,6 +77,9 @@ class AnswerPrinter:
         self._line(translate(heading, self._language))
         for passage in new:
             self._line(self._styled(f"  [{passage.number}] {self._title(passage)}", _DIM))
+            if passage.number <= _PASSAGES_SHOWN:
+                found = passage.quoted or (TextSpan(passage.focus_start, passage.focus_end),)
+                self._line(self._styled(f"      {shortened(one_line(' '.join(map(passage.words, found))))}", _DIM))
         for conflict in find_conflicts(event.evidence):
             numbers = {"number": conflict.number, "other": conflict.other_number}
             quotes = {"quote": one_line(conflict.quote), "other_quote": one_line(conflict.other_quote)}
@@ -90,7 +96,8 @@ class AnswerPrinter:
             notes.append(translate("ask.updated", self._language, date=passage.updated_on.isoformat()))
         if passage.audience == "internal":
             notes.append(translate("ask.internal", self._language))
-        return one_line(passage.title or passage.document_path) + (f" ({'; '.join(notes)})" if notes else "")
+        title = passage.title or passage.document_path
+        return one_line(" › ".join([title, *passage.headings])) + (f" ({'; '.join(notes)})" if notes else "")
 
     def _stream(self, text: str) -> None:
         """Write text at once; a sentence's notes are written as soon as the next one begins."""

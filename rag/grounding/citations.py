@@ -36,9 +36,6 @@ _ECHO, _ECHO_OF_QUESTION = 0.75, 0.5
 """Shares of a reply's words that are the question's, and of the question's words that the reply repeats."""
 
 
-_BETWEEN_COLUMNS = " | "
-
-
 @dataclass(frozen=True, slots=True)
 class Grounding:
     """The citations of an answer; ``unsupported`` are the sentences that state what no passage says."""
@@ -193,8 +190,7 @@ def _unsaid_heading(citation: Citation, passage: Evidence, sentence: str, questi
     """
     parsed, start = parse_text(passage.text), citation.quote_start - passage.start
     places = (place for place, one in enumerate(parsed.sentences) if one.span.start <= start < one.span.end)
-    above = [heading for heading in passage.heading_path if _BETWEEN_COLUMNS not in heading]
-    nearest = next(map(parsed.heading_above, places), "") or ("", *above)[-1]
+    nearest = next(map(parsed.heading_above, places), "") or ("", *passage.headings)[-1]
     heading = without_heading_signs(nearest).strip()
     words = content_words(heading)
     is_known = heading == passage.title or not is_name(heading) or text_language(sentence) != passage.language

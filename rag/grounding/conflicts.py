@@ -5,7 +5,7 @@ the same unit, a code or a denial differs.  Names and codes in titles must be eq
 version of the rule for the next.  Pure functions.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import lru_cache
@@ -48,29 +48,33 @@ class _Sentence:
 def find_conflicts(evidence: Sequence[Evidence]) -> tuple[Conflict, ...]:
     """Return the conflicts between passages, in their order; the passage that applies is named first.
 
-    That is the one in force, then the one with the later date, then the first one.
+    That is the one in force, then the one with the later date, then the first one.  Where neither is in force, what
+    they say differently is no conflict.
     """
-    passages = [(passage, _topic(passage.title, passage.text)) for passage in evidence]
     return tuple(
-        _conflict_between(first, second, *pair)
-        for (first, topic), (second, other_topic) in combinations(passages, 2)
-        if first.document_id != second.document_id
-        and first.language == second.language
-        and _are_comparable(topic, other_topic)
-        for pair in _conflicting_sentences(first.text, second.text)
+        _conflict_between(*pair) for pair in _differences(evidence) if any(one.is_in_force for one in pair[:2])
     )
 
 
 def newest_first(evidence: Sequence[Evidence]) -> tuple[Evidence, ...]:
     """Return the passages with a newer version before the older one that it conflicts with, numbered anew."""
     ordered = list(evidence)
-    for conflict in find_conflicts(evidence):
+    for conflict in [_conflict_between(*pair) for pair in _differences(evidence)]:
         newer = next(passage for passage in ordered if passage.number == conflict.number)
         older = next(passage for passage in ordered if passage.number == conflict.other_number)
         if ordered.index(newer) > ordered.index(older) and _age(newer) != _age(older):
             ordered.remove(newer)
             ordered.insert(ordered.index(older), newer)
     return tuple(replace(passage, number=number) for number, passage in enumerate(ordered, start=1))
+
+
+def _differences(evidence: Sequence[Evidence]) -> Iterator[tuple[Evidence, Evidence, str, str]]:
+    passages = [(passage, _topic(passage.title, passage.text)) for passage in evidence]
+    for (first, topic), (second, other_topic) in combinations(passages, 2):
+        is_same_kind = first.document_id != second.document_id and first.language == second.language
+        if is_same_kind and _are_comparable(topic, other_topic):
+            for pair in _conflicting_sentences(first.text, second.text):
+                yield first, second, *pair
 
 
 @lru_cache(maxsize=512)

@@ -59,9 +59,17 @@ def test_passages_that_conflict_are_named(language: Language, words: str) -> Non
     assert words.format(RULE, other.text) in shown
 
 
+def test_a_passage_is_shown_with_its_headings_and_the_first_ones_with_their_words() -> None:
+    found = [replace(PASSAGES[0], number=number, heading_path=("Returns", f"Part {number}")) for number in (1, 2, 3, 4)]
+    shown = printed([Retrieved(tuple(found), True, 0.9, 3)])
+    assert f"[1] Returns › Part 1 (of 2026-04-01)\n      {RULE}\n" in shown
+    assert shown.count(RULE) == 3
+    assert "[4] Returns › Part 4" in shown
+
+
 def test_an_answer_with_its_notes() -> None:
     shown = printed([Retrieved(PASSAGES, True, 0.9, 3), Queued(2, 4.2), *deltas(TEXT), Completed(answer(TEXT))])
-    assert "[1] Returns (of 2026-04-01)" in shown
+    assert f"[1] Returns (of 2026-04-01)\n      {RULE}" in shown
     assert "[2] Old[31m (held until 2026-03-31; for staff only)" in shown
     assert "2 ahead, about 4 s" in shown
     assert "You have 30 days to send any item back. [1] The fee is EUR 77. [?] Hope this helps!\n" in shown

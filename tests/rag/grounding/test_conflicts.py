@@ -52,6 +52,17 @@ def test_other_products_places_and_rules_are_no_versions(one: tuple[str, str], o
     assert find_conflicts([passage(1, *one), passage(2, *other)]) == ()
 
 
+def test_two_rules_of_the_past_are_no_conflict_but_stand_in_their_order() -> None:
+    older, newer = (
+        passage(1, "You have 30 days to return it.", updated_on=OLD),
+        passage(2, "You have 14 days to return it.", updated_on=NEW),
+    )
+    ended = [replace(one, expired_on=NEW) for one in (older, newer)]
+    assert find_conflicts(ended) == ()
+    assert [one.document_id for one in newest_first(ended)] == ["2.md", "1.md"]
+    assert find_conflicts([ended[0], newer])
+
+
 def test_what_one_document_says_twice_is_no_conflict_and_languages_are_not_compared() -> None:
     first, second = passage(1, "You have 30 days to return it."), passage(2, "You have 14 days to return it.")
     assert find_conflicts([first, replace(second, document_id=first.document_id)]) == ()
