@@ -3,7 +3,7 @@
 import base64
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
@@ -14,7 +14,7 @@ from lxml import etree
 from ingest.loaders.encoding import clean, decode, decode_declared, looks_binary
 from ingest.loaders.fields import make_document
 from ingest.loaders.package import xml_tree
-from ingest.loaders.plain_markup import bullet, code_block, heading, join_lines, link, table
+from ingest.loaders.plain_markup import bullet, code_block, heading, join_lines, link, repeated, table
 from ingest.loaders.source import Found, Limits, Part, SourceFile, StillReading
 from ingest.loaders.text import decoded
 from rag.schema import Document
@@ -37,6 +37,10 @@ _BLOCKS = {
     "figure", "figcaption", "details", "summary", "address", "fieldset", "form", "header", "center", "li", "hr", "body",
 }  # fmt: skip
 _MAIN_SHARE = 0.3
+_HIGHEST_HEADER = 3  # rows; a thead that holds more holds the table
+_HIGHEST_SPAN = 1000
+_WIDEST_SPAN = 100
+_LONGEST_NUMBER = 9
 _XML_DECLARATION = re.compile(r"\A\s*<\?xml[^>]*\?>")
 _SPACES = re.compile(r"\s+")
 _META_NAME = re.compile(r"[a-z][a-z0-9_-]{0,40}")
@@ -185,7 +189,7 @@ def _block(tag: Tag) -> Iterator[str]:
     elif tag.name in ("ul", "ol"):
         block = _list(tag)
     elif tag.name == "table" and _is_data_table(tag):
-        block = table([[_words(cell) for cell in row.find_all(["th", "td"])] for row in tag.find_all("tr")])
+        block = _table(tag)
     elif tag.name == "pre":
         block = code_block(tag.get_text())
     else:
@@ -199,6 +203,72 @@ def _is_data_table(tag: Tag) -> bool:
     """Tell whether it is a data table; a layout table contains tables or has one column."""
     rows = tag.find_all("tr")
     return tag.find("table") is None and any(len(row.find_all(["th", "td"])) > 1 for row in rows)
+
+
+def _table(tag: Tag) -> str:
+    rows = tag.find_all("tr")
+    height = _header_height(rows)
+    places = _places(rows, height)
+    header = [" ".join(filter(None, dict.fromkeys(column))) for column in zip(*places[:height], strict=True)]
+    return table([header, *places[height:]])
+
+
+def _header_height(rows: Sequence[Tag]) -> int:
+    """Return how many rows are the header: those of ``thead``, else ``th`` below ``th`` over several columns."""
+    heads = sum(row.parent is not None and row.parent.name == "thead" for row in rows[: _HIGHEST_HEADER + 1])
+    if 0 < heads <= _HIGHEST_HEADER and heads < len(rows) and rows[0].parent is rows[heads - 1].parent:
+        return heads
+    height = 1
+    while height < min(_HIGHEST_HEADER, len(rows) - 1) and _is_divided(rows[height - 1]) and _is_header(rows[height]):
+        height += 1
+    return height
+
+
+def _is_header(row: Tag) -> bool:
+    return row.find("th") is not None and row.find("td") is None
+
+
+def _is_divided(row: Tag) -> bool:
+    """Tell whether a row of ``th`` has one over several columns, which the row below tells apart."""
+    return _is_header(row) and any(_span(cell, "colspan", _WIDEST_SPAN) > 1 for cell in row.find_all("th"))
+
+
+def _places(rows: Sequence[Tag], header_height: int) -> list[list[str]]:
+    """Return the words at each place of a table: a cell's in every row that it covers, a header's in every column too.
+
+    So a row that is quoted alone has all its words.  A span ends with its row group (``thead``, ``tbody``).  Columns
+    in which no cell begins, as of a cell that spans more than there are, are left out.
+    """
+    begun: set[int] = set()
+    lines: list[dict[int, str]] = []
+    above: dict[int, tuple[int, str]] = {}  # by column: in how many rows from here on, and the words
+    for number, row in enumerate(rows):
+        if number and row.parent is not rows[number - 1].parent:
+            above = {}
+        line = {column: words for column, (_, words) in above.items()}
+        above = {column: (count - 1, words) for column, (count, words) in above.items() if count > 1}
+        column = 0
+        for cell in row.find_all(["th", "td"]):
+            while column in line:
+                column += 1
+            begun.add(column)
+            words = _words(cell)
+            count = _span(cell, "rowspan", _HIGHEST_SPAN)
+            for place in range(column, column + _span(cell, "colspan", _WIDEST_SPAN)):
+                line[place] = words if place == column or number < header_height else ""
+                if count > 1:
+                    above[place] = (count - 1, repeated(line[place]))
+        lines.append({place: words for place, words in line.items() if words})
+    return [[line.get(place, "") for place in sorted(begun)] for line in lines]
+
+
+def _span(cell: Tag, name: str, largest: int) -> int:
+    """Return over how many rows or columns a cell goes; 0 rows are all of the group."""
+    written = str(cell.get(name) or "").strip()
+    if not written.isdecimal():
+        return 1
+    span = int(written[:_LONGEST_NUMBER])
+    return min(span, largest) if span else (largest if name == "rowspan" else 1)
 
 
 def _list(tag: Tag) -> str:

@@ -13,6 +13,8 @@ from rag.schema import Language
 from rag.text.characters import UNSPACED_PRINT
 
 _WRAP = re.compile(rf"(?<=[{UNSPACED_PRINT}])[ \t]*\v\s*(?=[{UNSPACED_PRINT}])")
+_REPEATED_LIMIT_CHARACTERS = 300
+_FIGURE_MARKS = ("[Figure", "[图")
 _SPACES = re.compile(r"[ \t\v\u00a0]+")
 _AROUND_LINE_END = re.compile(r" ?\n ?")
 
@@ -47,6 +49,16 @@ def table(rows: Sequence[Sequence[str]]) -> str:
     width = max(len(row) for row in kept)
     lines = ["| " + " | ".join([*row, *[""] * (width - len(row))]) + " |" for row in kept]
     return "\n".join([lines[0], "|" + " --- |" * width, *lines[1:]])
+
+
+def repeated(words: str) -> str:
+    """Return a merged cell's words for the other rows that it covers; empty for a long text and a picture.
+
+    A row is found and quoted alone, and so has to name what it is about.  The limit also keeps small what a hostile
+    file merges over thousands of rows.
+    """
+    is_name = len(words) <= _REPEATED_LIMIT_CHARACTERS and not any(mark in words for mark in _FIGURE_MARKS)
+    return words if is_name else ""
 
 
 def link(words: str, target: str) -> str:

@@ -56,3 +56,68 @@ def test_a_page_nested_beyond_reason_is_read_or_refused(tmp_path: Path) -> None:
     found = tmp_path / "a.html"
     found.write_text(page)
     assert reason(tmp_path, "a.html", page) == "malformed"
+
+
+def rows_of(tmp_path: Path, table: str) -> list[str]:
+    lines = load_one(tmp_path, "a.html", f"<p>Fees</p><table>{table}</table>").text.split("\n")[2:]
+    return [line for line in lines if "---" not in line]
+
+
+DEVICES = (
+    "<tr><th>Device</th><th>Part</th><th>Fee</th></tr><tr><td rowspan='{span}'>Kettle</td><td>Lid</td><td>EUR 12</td>"
+    "</tr><tr><td>Heater</td><td>EUR 45</td></tr>"
+)
+
+
+@pytest.mark.parametrize("span", ["2", " 2", "100000", "0", "9" * 5000])
+def test_a_cell_over_several_rows_stands_in_each(tmp_path: Path, span: str) -> None:
+    assert rows_of(tmp_path, DEVICES.format(span=span)) == [
+        "| Device | Part | Fee |",
+        "| Kettle | Lid | EUR 12 |",
+        "| Kettle | Heater | EUR 45 |",
+    ]
+
+
+def test_a_span_ends_with_its_group_of_rows(tmp_path: Path) -> None:
+    table = f"<tbody>{DEVICES.format(span=9)}</tbody><tbody><tr><td>水壶</td><td>盖子</td><td>12 元</td></tr></tbody>"
+    assert rows_of(tmp_path, table)[2:] == ["| Kettle | Heater | EUR 45 |", "| 水壶 | 盖子 | 12 元 |"]
+
+
+def test_spans_in_the_middle_and_at_the_end_of_rows(tmp_path: Path) -> None:
+    table = (
+        "<tr><td>a</td><td>b</td><td>c</td></tr><tr><td>1</td><td rowspan=2>2</td><td rowspan=3>3</td></tr>"
+        "<tr><td>4</td></tr><tr><td>5</td><td>6</td></tr>"
+    )
+    assert rows_of(tmp_path, table)[1:] == ["| 1 | 2 | 3 |", "| 4 | 2 | 3 |", "| 5 | 6 | 3 |"]
+
+
+HEAD = (
+    "<tr><th rowspan='2'>Device</th><th colspan='2'>Fee</th></tr><tr><th>Standard</th><th>Express</th></tr>{}"
+    "<tr><td>Kettle</td><td>EUR 5</td><td>EUR 9</td></tr><tr><td>Lamp</td><td colspan='{}'>free</td></tr>"
+)
+
+
+@pytest.mark.parametrize("span", ["2", "100000"])
+@pytest.mark.parametrize("group", ["", "</thead><tbody>"])
+def test_a_header_of_two_rows_is_one(tmp_path: Path, group: str, span: str) -> None:
+    table = ("<thead>" if group else "") + HEAD.format(group, span)
+    assert rows_of(tmp_path, table) == [
+        "| Device | Fee Standard | Fee Express |",
+        "| Kettle | EUR 5 | EUR 9 |",
+        "| Lamp | free |  |",
+    ]
+
+
+def test_a_header_over_two_columns_names_both(tmp_path: Path) -> None:
+    table = "<tr><th>项目</th><th colspan=2>价格</th></tr><tr><td>门锁</td><td>79 元</td><td>99 元</td></tr>"
+    assert rows_of(tmp_path, table) == ["| 项目 | 价格 | 价格 |", "| 门锁 | 79 元 | 99 元 |"]
+
+
+def test_a_head_that_holds_the_whole_table_is_no_header(tmp_path: Path) -> None:
+    rows = "".join(f"<tr><td>{name}</td><td>{name}</td></tr>" for name in "abcde")
+    assert len(rows_of(tmp_path, f"<thead>{rows}</thead>")) == 5
+
+
+def test_a_long_text_over_many_rows_is_written_once(tmp_path: Path) -> None:
+    table = f"<tr><td>a</td><td>b</td></tr><tr><td rowspan=1000>{'long ' * 100}</td><td>1</td></tr><tr><td>2</td></tr>"
+    assert rows_of(tmp_path, table)[2] == "|  | 2 |"

@@ -237,3 +237,11 @@ def test_broken_toml_makes_no_internal_article_a_public_one(tmp_path: Path) -> N
 
 def test_what_is_no_toml_is_text(tmp_path: Path) -> None:
     assert load_one(tmp_path, "a.md", "+++\nno toml\n+++\nText.").text == "+++ no toml +++ Text."
+
+
+def test_a_table_in_html_repeats_a_cell_in_the_rows_that_it_covers(tmp_path: Path) -> None:
+    page = (
+        "# Parts\n\n<table>\n<tr><th>Device</th><th>Part</th></tr>\n<tr><td rowspan=2>Kettle</td><td>Lid</td></tr>\n"
+        "<tr><td>Heater</td></tr>\n</table>\n"
+    )
+    assert load_one(tmp_path, "a.md", page).text.endswith("| Kettle | Lid |\n| Kettle | Heater |")
