@@ -29,7 +29,10 @@ _MEANINGLESS_TITLE = re.compile(
 
 _TITLE = ("title",)
 _LANGUAGE = ("language", "lang")
-_UPDATED = ("updated", "updatedon", "lastupdated", "lastmodified", "date")
+_UPDATED = (
+    "updated", "updatedon", "lastupdated", "lastmodified", "date", "更新日期", "更新时间", "更新時間", "最后更新",
+    "最後更新", "最后更新日期", "最后更新时间", "修改日期", "修改时间", "最后修改",
+)  # fmt: skip
 _AUDIENCE = ("audience", "visibility", "受众", "受眾", "可见范围", "可見範圍")
 _SOURCE = ("source", "sourceurl", "url", "link")
 _KNOWN = {*_TITLE, *_LANGUAGE, *_UPDATED, *_AUDIENCE, *_SOURCE}

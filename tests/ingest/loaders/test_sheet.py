@@ -46,3 +46,10 @@ def test_rows_of_a_very_wide_table_name_their_cells(tmp_path: Path) -> None:
     first, second = document.text.split("\n\n")
     assert first.startswith("the name of column 0: 0; the name of column 1: 1; ")
     assert second == "the name of column 0: only one"
+
+
+@pytest.mark.parametrize("name", ["更新日期", "更新时间", "最后更新", "修改日期", "最後更新", "Last updated"])
+def test_the_day_of_a_rows_update(tmp_path: Path, name: str) -> None:
+    document = load_one(tmp_path, "faq.csv", f"问题,答案,{name}\n能退吗？,七天内可以。,2026-08-01\n")
+    assert str(document.updated_on) == "2026-08-01"
+    assert document.metadata == {"format": "csv"}
