@@ -9,7 +9,7 @@ from ingest.loaders.encoding import clean
 from ingest.loaders.fields import make_document
 from ingest.loaders.figures import FigureReader, Surroundings, is_caption
 from ingest.loaders.office_xml import Element, OfficePackage, attribute, child, descendants, local_name
-from ingest.loaders.plain_markup import bullet, heading, join_lines, join_pages, link, table
+from ingest.loaders.plain_markup import bullet, heading, join_lines, join_pages, link, repeated, table
 from ingest.loaders.source import Found, Limits, Part, SourceFile, StillReading
 
 _TRANSPARENT = ("sdt", "sdtContent", "ins", "moveTo", "smartTag", "customXml", "hyperlink", "fldSimple", "dir", "bdo")
@@ -20,6 +20,7 @@ _HEADING_NAME = re.compile(r"(?:heading|标题|標題|überschrift|titre|título
 _CAPTION_NAMES = ("caption", "题注", "題注", "图注", "beschriftung", "légende", "図表番号")
 _DEEPEST_LEVEL = 6
 _BASED_ON_LIMIT = 16
+_MOST_COLUMNS = 64  # of Word are 63
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,8 @@ class _Style:
     outline: str
     list_id: str
     list_level: str
+    hides: bool | None
+    """None where the style does not say."""
 
 
 class WordStyles:
@@ -45,6 +48,7 @@ class WordStyles:
     def __init__(self, package: OfficePackage, main: str) -> None:
         styles = package.tree(package.related_part(main, "styles"))
         self._styles = {attribute(found, "styleId"): _style(found) for found in _children_named(styles, "style")}
+        self._any_hides = any(style.hides for style in self._styles.values())
         numbering = package.tree(package.related_part(main, "numbering"))
         self._formats = _formats(numbering)
         self._counts: dict[tuple[str, int], int] = {}
@@ -71,6 +75,21 @@ class WordStyles:
         style_id = attribute(child(paragraph, "pPr", "pStyle"), "val")
         names = [style_id, *(style.name for style in self._chain(style_id))]
         return any(name.lower() in _CAPTION_NAMES for name in names)
+
+    def hides(self, run: Element) -> bool:
+        """Tell whether a run is formatted as hidden: by itself, else by its style, else by its paragraph's style."""
+        own = _hides(child(run, "rPr"))
+        if own is not None or not self._any_hides:
+            return bool(own)
+        paragraph = next(run.iterancestors("{*}p"), None)
+        for style_id in (
+            attribute(child(run, "rPr", "rStyle"), "val"),
+            attribute(child(paragraph, "pPr", "pStyle"), "val"),
+        ):
+            said = next((style.hides for style in self._chain(style_id) if style.hides is not None), None)
+            if said is not None:
+                return said
+        return False
 
     def list_place(self, paragraph: Element) -> ListPlace | None:
         """Return the paragraph's place in a list, if any; each call counts the next item."""
@@ -252,25 +271,36 @@ class _Word:
     def _table(self, element: Element) -> Iterator[_Item | str | StillReading]:
         rows = [list(self._cells(row)) for row in _rows(element)]
         if max((len(row) for row in rows), default=0) > 1:
-            yield table([[self._cell_words(cell) for cell in row] for row in rows])
+            yield table(self._table_words(rows))
             return
         for row in rows:  # a frame around text, not a table
             for cell in row:
-                if cell is not None:
+                if cell is not None and not _is_covered(cell):
                     yield from self.blocks(cell)
 
+    def _table_words(self, rows: "list[list[Element | None]]") -> list[list[str]]:
+        """Return the words of a table's cells; those of a cell over several rows in each of them."""
+        lines: list[list[str]] = []
+        for row in rows:
+            above = lines[-1] if lines else []
+            lines.append(
+                [
+                    repeated("".join(above[place : place + 1])) if _is_covered(cell) else self._cell_words(cell)
+                    for place, cell in enumerate(row)
+                ]
+            )
+        return lines
+
     def _cells(self, row: Element) -> Iterator[Element | None]:
-        """Yield a row's cells; None for a place covered by a cell above or to the left."""
+        """Yield a row's cells; None for a place covered by a cell to the left, or before the first cell."""
+        yield from [None] * _count(attribute(child(row, "trPr", "gridBefore"), "val"))
         for element in row:
             name = local_name(element)
             if name in ("sdt", "sdtContent"):
                 yield from self._cells(element)
             elif name == "tc":
-                merged = child(element, "tcPr", "vMerge")
-                covered = merged is not None and attribute(merged, "val") != "restart"
-                yield None if covered else element
-                span = attribute(child(element, "tcPr", "gridSpan"), "val")
-                yield from [None] * (min(int(span), 64) - 1 if span.isdigit() else 0)
+                yield element
+                yield from [None] * (_count(attribute(child(element, "tcPr", "gridSpan"), "val")) - 1)
 
     def _cell_words(self, cell: Element | None) -> str:
         return "" if cell is None else " ".join(self._plain(paragraph) for paragraph in descendants(cell, "p")).strip()
@@ -284,7 +314,7 @@ class _Word:
         """Collect the words below an element, floating boxes and pictures, and page breaks."""
         for part in element:
             name = local_name(part)
-            if name in _UNSEEN:
+            if name in _UNSEEN or (name == "r" and self._styles.hides(part)):
                 continue
             if name in _WORDS:
                 found.words.append(part.text or "" if name == "t" else _WORDS[name])
@@ -328,10 +358,26 @@ class _Word:
         found.words.append(link("".join(inner.words), target))
 
 
+def _is_covered(cell: Element | None) -> bool:
+    """Tell whether a cell is covered by the one above."""
+    merged = child(cell, "tcPr", "vMerge")
+    return merged is not None and attribute(merged, "val") != "restart"
+
+
+def _count(written: str) -> int:
+    return min(int(written), _MOST_COLUMNS) if written.isdecimal() and len(written) < 5 else 0
+
+
+def _is_on(switch: Element | None) -> bool:
+    """Tell whether a switch such as ``vanish`` is there and not turned off."""
+    return switch is not None and attribute(switch, "val") not in ("0", "false", "off")
+
+
 def _rows(element: Element) -> Iterator[Element]:
     for part in element:
         if local_name(part) == "tr":
-            yield part
+            if not _is_on(child(part, "trPr", "hidden")):
+                yield part
         elif local_name(part) in _TRANSPARENT:
             yield from _rows(part)
 
@@ -347,7 +393,14 @@ def _style(element: Element) -> _Style:
         outline=attribute(child(element, "pPr", "outlineLvl"), "val"),
         list_id=attribute(child(element, "pPr", "numPr", "numId"), "val"),
         list_level=attribute(child(element, "pPr", "numPr", "ilvl"), "val"),
+        hides=_hides(child(element, "rPr")),
     )
+
+
+def _hides(properties: Element | None) -> bool | None:
+    """Tell whether a run's properties hide its words; None where they do not say."""
+    switch = child(properties, "vanish")
+    return None if switch is None else _is_on(switch)
 
 
 def _formats(numbering: Element | None) -> dict[tuple[str, int], str]:

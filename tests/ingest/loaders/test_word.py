@@ -10,6 +10,7 @@ from pathlib import Path
 import docx
 import pytest
 from docx.document import Document as WordDocument
+from docx.enum.style import WD_STYLE_TYPE
 from docx.enum.text import WD_BREAK
 from docx.oxml import parse_xml
 from docx.oxml.ns import nsdecls
@@ -98,7 +99,45 @@ def test_merged_cells_and_frames(tmp_path: Path) -> None:
     frame = document.add_table(rows=1, cols=1)
     frame.cell(0, 0).text = "A notice in a frame"
     text = load_one(tmp_path, "a.docx", saved(document)).text
-    assert text == "| wide |  | tall |\n| --- | --- | --- |\n| a |  |  |\n\nA notice in a frame"
+    assert text == "| wide |  | tall |\n| --- | --- | --- |\n| a |  | tall |\n\nA notice in a frame"
+
+
+def test_a_cell_over_several_rows_stands_in_each(tmp_path: Path) -> None:
+    document = docx.Document()
+    table = document.add_table(rows=4, cols=3)
+    rows = [("Device", "Part", "Fee"), ("Kettle", "Lid", "12"), ("", "Heater", "45"), ("", "Cord", "9")]
+    for row, words in zip(table.rows, rows, strict=True):
+        for cell, word in zip(row.cells, words, strict=True):
+            cell.text = word
+    table.cell(1, 0).merge(table.cell(3, 0)).text = "Kettle"
+    lines = load_one(tmp_path, "a.docx", saved(document)).text.split("\n")
+    assert lines[2:] == ["| Kettle | Lid | 12 |", "| Kettle | Heater | 45 |", "| Kettle | Cord | 9 |"]
+
+
+def test_a_long_text_over_several_rows_stands_once(tmp_path: Path) -> None:
+    document = docx.Document()
+    table = document.add_table(rows=2, cols=2)
+    table.cell(0, 0).merge(table.cell(1, 0)).text = "long " * 100
+    table.cell(1, 1).text = "b"
+    assert load_one(tmp_path, "a.docx", saved(document)).text.endswith("\n|  | b |")
+
+
+def test_hidden_words_and_rows_are_left_out(tmp_path: Path) -> None:
+    document = docx.Document()
+    paragraph = document.add_paragraph("退货免费。")
+    paragraph.add_run("成本 30 元。").font.hidden = True
+    paragraph.add_run("七天内。").font.hidden = False
+    for name, kind in (("Secret", WD_STYLE_TYPE.CHARACTER), ("Secret paragraph", WD_STYLE_TYPE.PARAGRAPH)):
+        document.styles.add_style(name, kind).font.hidden = True
+    paragraph.add_run("Never tell.", "Secret")
+    document.add_paragraph("Nor this.", "Secret paragraph").add_run(" But this.").font.hidden = False
+    table = document.add_table(rows=2, cols=2)
+    for cell, word in zip(table.rows[0].cells, "ab", strict=True):
+        cell.text = word
+    table.cell(1, 0).text = "hidden"
+    table.rows[1]._tr.get_or_add_trPr().append(parse_xml(f"<w:hidden {nsdecls('w')}/>"))
+    text = load_one(tmp_path, "a.docx", saved(document)).text
+    assert text == "退货免费。七天内。\n\nBut this.\n\n| a | b |\n| --- | --- |"
 
 
 def test_a_letterhead_is_read_only_where_there_is_nothing_else(tmp_path: Path) -> None:
