@@ -1,6 +1,7 @@
 """Excel: a heading a sheet, its tables below, and the words of its text boxes; the old binary format as well.
 
-Numbers are written as people read them: dates are numbers with a format.
+Numbers are written as people read them: percents, prices, codes and dates are numbers with a format.  What the sheet
+hides is left out.
 """
 
 import io
@@ -13,8 +14,9 @@ from typing import TYPE_CHECKING, Self
 from lxml import etree
 
 from ingest.loaders.encoding import clean
+from ingest.loaders.number_format import shown_number
 from ingest.loaders.office_xml import Element, OfficePackage, attribute, child, descendants, local_name
-from ingest.loaders.plain_markup import link
+from ingest.loaders.plain_markup import link, repeated
 from ingest.loaders.sheet import Row, load_csv, sheet_documents
 from ingest.loaders.source import Limits, SourceFile
 from rag.errors import DocumentUnreadable
@@ -22,16 +24,17 @@ from rag.schema import Document
 
 if TYPE_CHECKING:
     from xlrd.book import Book
-    from xlrd.sheet import Cell
+    from xlrd.sheet import Cell, Sheet
 
-_CALENDAR_FROM_1904 = ("1", "true")
+_ACCOUNTING = {44: '_("$"* #,##0.00_);_("$"* \\(#,##0.00\\);_("$"* "-"??_);_(@_)'}  # openpyxl lacks its semicolons
 
 
 @dataclass(frozen=True, slots=True)
-class DateFormats:
-    """The styles of a workbook that show a number as a date or a time, and the epoch of its dates."""
+class NumberFormats:
+    """The format codes of a workbook's styles, those that show dates, and the epoch of the dates."""
 
-    styles: frozenset[int]
+    codes: tuple[str, ...]
+    dates: frozenset[int]
     from_1904: bool
 
     @classmethod
@@ -39,26 +42,32 @@ class DateFormats:
         """Read the cells' formats, even from otherwise broken styles."""
         from openpyxl.styles.numbers import BUILTIN_FORMATS, is_date_format
 
-        codes = {number: str(code) for number, code in BUILTIN_FORMATS.items()}
+        codes = {number: str(code) for number, code in BUILTIN_FORMATS.items()} | _ACCOUNTING
         for entry in _entries(styles, "numFmts"):
-            if attribute(entry, "numFmtId").isdigit():
+            if attribute(entry, "numFmtId").isdecimal():
                 codes[int(attribute(entry, "numFmtId"))] = attribute(entry, "formatCode")
         formats = [attribute(entry, "numFmtId") for entry in _entries(styles, "cellXfs")]
-        shown_as_dates = (
-            number for number, code in enumerate(formats) if code.isdigit() and is_date_format(codes.get(int(code)))
-        )
-        return cls(frozenset(shown_as_dates), attribute(workbook, "date1904") in _CALENDAR_FROM_1904)
+        used = tuple(codes.get(int(number), "") if number.isdecimal() else "" for number in formats)
+        dates = frozenset(style for style, code in enumerate(used) if is_date_format(code))
+        return cls(used, dates, attribute(workbook, "date1904") in _YES)
 
-    def date_words(self, written: str, style: str) -> str:
-        """Return the date or time for a number; empty where its style is no date's."""
+    def words(self, written: str, style: str) -> str:
+        """Return a number as its style shows it; as itself where the style is none that can be shown."""
+        try:
+            number = float(written)
+        except ValueError:
+            return clean(written)
+        place = int(style) if style.isdecimal() else len(self.codes)
+        shown = shown_number(number, self.codes[place]) if place < len(self.codes) else None
+        if shown is not None:
+            return shown
+        return (self._date_words(number) if place in self.dates else "") or number_words(written)
+
+    def _date_words(self, number: float) -> str:
         from openpyxl.utils.datetime import CALENDAR_MAC_1904, CALENDAR_WINDOWS_1900, from_excel
 
-        if not style.isdigit() or int(style) not in self.styles:
-            return ""
         try:
-            return date_words(
-                from_excel(float(written), CALENDAR_MAC_1904 if self.from_1904 else CALENDAR_WINDOWS_1900)
-            )
+            return date_words(from_excel(number, CALENDAR_MAC_1904 if self.from_1904 else CALENDAR_WINDOWS_1900))
         except (ValueError, OverflowError):
             return ""
 
@@ -92,7 +101,10 @@ def _entries(styles: Element | None, name: str) -> Iterator[Element]:
 
 
 _REFERENCE = re.compile(r"\$?([A-Za-z]{1,3})\$?(\d{1,7})")
+_YES = ("1", "true")
+_MOST_MERGED_ROWS = 1000
 _LARGEST_COLUMN = 1000  # a row that is coloured to its end has 16,384 cells
+_HIDDEN_STATES = ("hidden", "veryHidden")
 _SHEETS = ("worksheet", "dialogsheet", "macrosheet")
 
 
@@ -104,12 +116,12 @@ def load_xlsx(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Docume
     book = _Workbook(
         package,
         list(_shared_strings(package, package.related_part(main, "sharedStrings"))),
-        DateFormats.of(package.tree(package.related_part(main, "styles")), child(workbook, "workbookPr")),
+        NumberFormats.of(package.tree(package.related_part(main, "styles")), child(workbook, "workbookPr")),
     )
     sheets = []
     for entry in descendants(workbook, "sheet"):
         found = relationships.get(_relationship_id(entry))
-        if found is not None and found.kind in _SHEETS:
+        if found is not None and found.kind in _SHEETS and entry.get("state") not in _HIDDEN_STATES:
             sheets.append((str(entry.get("name") or ""), book.rows(found.target)))
     yield from sheet_documents(source, sheets, package.properties(), limits, "xlsx")
 
@@ -146,23 +158,38 @@ def _words(item: Element) -> str:
 class _Workbook:
     package: OfficePackage
     strings: list[str]
-    dates: DateFormats
+    numbers: NumberFormats
 
     def rows(self, name: str) -> list[Row]:
-        """Return a sheet's rows as text, with runs of blank rows as one, and its text boxes below."""
+        """Return a sheet's visible rows as text, with runs of blank rows as one, and its text boxes below."""
         content = self.package.content(name)
         links = self._links(name, content)
+        merged = _merged_rows(content)
+        standing: dict[int, tuple[int, str]] = {}
+        hidden: set[int] = set()
         rows: list[Row] = []
         last = 0
-        for number, element in enumerate(_elements(content, "row"), start=1):
+        is_apart = False
+        for element in _elements(content, "col", "row"):
+            if local_name(element) == "col":
+                hidden |= _hidden_columns(element)
+                continue
             written = element.get("r")
-            place = int(written) if written is not None and written.isdigit() else number
-            row = self._row(element, place, links)
-            if row:
-                if rows and place > last + 1:
-                    rows.append([])
-                rows.append(row)
-                last = place
+            place = int(written) if written is not None and written.isdigit() else last + 1
+            cells = self._row(element, place, links)
+            row = _with_merged(cells, place, merged, standing)
+            is_apart = is_apart or place > last + 1
+            last = place
+            if element.get("hidden") in _YES:
+                continue
+            row = ["" if column in hidden else words for column, words in enumerate(row, start=1)]
+            if not any(row):
+                is_apart = True
+                continue
+            if rows and is_apart:
+                rows.append([])
+            rows.append(row)
+            is_apart = False
         boxes = list(self._boxes(name))
         return [*rows, [], *([box] for box in boxes)] if boxes else rows
 
@@ -191,7 +218,7 @@ class _Workbook:
         if kind == "b" and written:
             return "TRUE" if written == "1" else "FALSE"
         if kind == "n" and written:
-            return self.dates.date_words(written, str(cell.get("s") or "0")) or number_words(written)
+            return self.numbers.words(written, str(cell.get("s") or "0"))
         return clean(written)
 
     def _links(self, name: str, content: bytes) -> dict[tuple[int, int], str]:
@@ -211,6 +238,44 @@ class _Workbook:
             words = " ".join(filter(None, (clean(line).strip() for line in lines)))
             if words:
                 yield words
+
+
+def _hidden_columns(element: Element) -> set[int]:
+    first, last = str(element.get("min") or ""), str(element.get("max") or "")
+    if element.get("hidden") not in _YES or not first.isdecimal() or not last.isdecimal():
+        return set()
+    return set(range(int(first), min(int(last), _LARGEST_COLUMN) + 1))
+
+
+def _merged_rows(content: bytes) -> dict[tuple[int, int], int]:
+    """Return the last rows of the cells that cover several rows, by their first row and column."""
+    found: dict[tuple[int, int], int] = {}
+    for element in _elements(content, "row", "mergeCell") if b"mergeCell" in content else ():
+        first, _, last = str(element.get("ref") or "").partition(":")
+        start, end = _cell_position(first), _cell_position(last)
+        if start is not None and end is not None and end[0] > start[0]:
+            found[start] = min(end[0], start[0] + _MOST_MERGED_ROWS)
+    return found
+
+
+def _with_merged(
+    cells: list[str], row: int, merged: Mapping[tuple[int, int], int], standing: dict[int, tuple[int, str]]
+) -> list[str]:
+    """Return a row with the words of the cells above that cover it too, unless it has no words of its own.
+
+    ``standing`` keeps the last row and the words of such cells by column, for the rows below.
+    """
+    filled = list(cells)
+    for column, (last, words) in list(standing.items()):
+        if row > last:
+            del standing[column]
+        elif cells and not (cells[column - 1 : column] and cells[column - 1]):
+            filled += [""] * (column - len(filled))
+            filled[column - 1] = words
+    for column, words in enumerate(cells, start=1):
+        if words and (row, column) in merged:
+            standing[column] = (merged[row, column], repeated(words))
+    return filled
 
 
 def _cell_position(reference: str) -> tuple[int, int] | None:
@@ -236,19 +301,47 @@ def load_xls(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Documen
         yield from load_csv(source, raw, limits)
         return
     try:
-        book = xlrd.open_workbook(file_contents=raw, logfile=io.StringIO(), ragged_rows=True)
+        book = _open_xls(raw)
     except xlrd.biffh.XLRDError as error:
         raise source.unreadable("encrypted" if "encrypted" in str(error) else "malformed") from error
-    sheets = [
-        (sheet.name, [[_cell_words(cell, book) for cell in sheet.row(number)] for number in range(sheet.nrows)])
-        for sheet in book.sheets()
-    ]
+    sheets = [(sheet.name, list(_xls_rows(sheet, book))) for sheet in book.sheets() if not sheet.visibility]
     yield from sheet_documents(source, sheets, {"author": book.user_name} if book.user_name else {}, limits, "xls")
+
+
+def _open_xls(raw: bytes) -> "Book":
+    """Open a workbook with its formats, which say what is hidden; without them where they are broken."""
+    import xlrd
+
+    try:
+        return xlrd.open_workbook(file_contents=raw, logfile=io.StringIO(), ragged_rows=True, formatting_info=True)
+    except Exception:  # noqa: BLE001 - xlrd raises whatever a broken record leads to
+        return xlrd.open_workbook(file_contents=raw, logfile=io.StringIO(), ragged_rows=True)
+
+
+def _xls_rows(sheet: "Sheet", book: "Book") -> Iterator[Row]:
+    """Yield the visible rows and columns; a cell over several rows has its words in each."""
+    merged = {
+        (first + 1, left + 1): min(end, first + _MOST_MERGED_ROWS)
+        for first, end, left, _ in sheet.merged_cells
+        if end > first + 1
+    }
+    hidden = {column for column, info in sheet.colinfo_map.items() if info.hidden}
+    standing: dict[int, tuple[int, str]] = {}
+    for number in range(sheet.nrows):
+        cells = [_cell_words(cell, book) for cell in sheet.row(number)]
+        row = _with_merged(cells if any(cells) else [], number + 1, merged, standing)
+        info = sheet.rowinfo_map.get(number)
+        if info is None or not info.hidden:
+            yield ["" if column in hidden else words for column, words in enumerate(row)]
 
 
 def _cell_words(cell: "Cell", book: "Book") -> str:
     import xlrd
 
+    if cell.ctype in (xlrd.XL_CELL_DATE, xlrd.XL_CELL_NUMBER) and cell.xf_index is not None:
+        shown = shown_number(float(cell.value), book.format_map[book.xf_list[cell.xf_index].format_key].format_str)
+        if shown is not None:
+            return shown
     if cell.ctype == xlrd.XL_CELL_DATE:
         try:
             return date_words(xlrd.xldate_as_datetime(float(cell.value), book.datemode))

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 from openpyxl import Workbook
+from openpyxl.worksheet.worksheet import Worksheet
 
 from ingest.loaders.source import Limits
 from rag.schema import Document
 from tests.ingest.loaders.loading import load_all, load_one, reason, told
+from tests.ingest.loaders.xls_writer import Cell, XlsSheet, xls_bytes
 
 Sheets = Mapping[str, Sequence[Sequence[object]]]
 
@@ -86,3 +88,99 @@ def test_what_web_sites_call_a_spreadsheet(tmp_path: Path) -> None:
     assert load_one(tmp_path, "a.xls", page).text == expected
     assert load_one(tmp_path, "b.xls", "a\tb\n1\t2\n").text == expected
     assert load_one(tmp_path, "c.xls", workbook({"S": [["a", "b"], [1, 2]]})).text == f"## S\n\n{expected}"
+
+
+def saved(book: Workbook) -> bytes:
+    buffer = io.BytesIO()
+    book.save(buffer)
+    return buffer.getvalue()
+
+
+def a_sheet(rows: Sequence[Sequence[object]]) -> tuple[Workbook, Worksheet]:
+    book = Workbook()
+    sheet = book.worksheets[0]
+    for row in rows:
+        sheet.append(list(row))
+    return book, sheet
+
+
+@pytest.mark.parametrize("state", ["hidden", "veryHidden"])
+def test_hidden_sheets_rows_and_columns_are_left_out(tmp_path: Path, state: str) -> None:
+    book, sheet = a_sheet([["项目", "成本", "价格"], ["门锁", 30, 79], ["停产", 40, 89], ["水管", 50, 99]])
+    sheet.column_dimensions["B"].hidden = True
+    sheet.row_dimensions[3].hidden = True
+    secret = book.create_sheet("Margins")
+    secret.append(["a", "b"])
+    secret.sheet_state = state
+    text = load_one(tmp_path, "a.xlsx", saved(book)).text
+    assert text == "## Sheet\n\n| 项目 | 价格 |\n| --- | --- |\n| 门锁 | 79 |\n| 水管 | 99 |"
+
+
+def test_a_hidden_column_is_no_field_of_a_question(tmp_path: Path) -> None:
+    book, sheet = a_sheet([["question", "note", "answer"], ["May I return it?", "never tell", "Within a week."]])
+    sheet.column_dimensions["B"].hidden = True
+    document = load_one(tmp_path, "a.xlsx", saved(book))
+    assert (document.text, document.metadata) == ("Within a week.", {"format": "xlsx"})
+
+
+def test_a_sheet_that_is_all_hidden_is_empty(tmp_path: Path) -> None:
+    book, sheet = a_sheet([["a", "b"]])
+    sheet.row_dimensions[1].hidden = True
+    assert reason(tmp_path, "a.xlsx", saved(book)) == "empty"
+
+
+def test_a_merged_cell_stands_in_each_row_that_it_covers(tmp_path: Path) -> None:
+    rows = [["Device", "Part", "Fee"], ["Kettle", "Lid", 12], [None, "Heater", 45], [], [None, "Cord", 9], ["Lamp", 1]]
+    book, sheet = a_sheet(rows)
+    sheet.merge_cells("A2:A5")
+    text = load_one(tmp_path, "a.xlsx", saved(book)).text
+    assert [line for line in text.split("\n") if line.startswith("| Kettle")] == [
+        "| Kettle | Lid | 12 |",
+        "| Kettle | Heater | 45 |",
+        "| Kettle | Cord | 9 |",
+    ]
+
+
+def test_a_merged_cell_whose_first_row_is_hidden_names_the_others(tmp_path: Path) -> None:
+    book, sheet = a_sheet([["Device", "Part"], ["Kettle", "Old lid"], [None, "Lid"]])
+    sheet.merge_cells("A2:A3")
+    sheet.row_dimensions[2].hidden = True
+    assert load_one(tmp_path, "a.xlsx", saved(book)).text.endswith("| --- | --- |\n| Kettle | Lid |")
+
+
+def test_numbers_are_written_as_they_are_shown(tmp_path: Path) -> None:
+    shown = [
+        (0.035, "0.0%", "3.5%"),
+        (49.9, '"EUR" 0.00', "EUR 49.90"),
+        (42, "00000", "00042"),
+        (26 / 24, "[h]:mm", "26:00"),
+        (1234.5, "#,##0.00 [$€-407]", "1,234.50 €"),
+        (79, '0.00"元"', "79.00元"),
+        (0.5, "# ?/?", "0.5"),
+        (46266, "yyyy-mm-dd", "2026-09-01"),
+        (49.9, "General", "49.9"),
+    ]
+    book, sheet = a_sheet([["Name", "Value"], *([f"n{row}", value] for row, (value, _, _) in enumerate(shown))])
+    for row, (_, code, _) in enumerate(shown, start=2):
+        sheet.cell(row, 2).number_format = code
+    text = load_one(tmp_path, "a.xlsx", saved(book)).text
+    assert text.split("\n")[4:] == [f"| n{row} | {words} |" for row, (_, _, words) in enumerate(shown)]
+
+
+def test_an_old_workbook_is_read_as_it_is_shown(tmp_path: Path) -> None:
+    rows: list[list[Cell]] = [
+        ["Device", "Cost", "Part", "Fee"],
+        ["Kettle", (1, 0), "Lid", (49.9, 1)],
+        ["Gone", (2, 0), "Rod", (5, 0)],
+        [None, (3, 0), "Heater", (0.035, 2)],
+        ["Lamp", (4, 0), "Bulb", (26 / 24, 3)],
+        [],
+        ["水壶", (5, 0), "盖子", (12.5, 0)],
+    ]
+    fees = XlsSheet("Fees", rows, hidden_rows=[2], hidden_columns=[1], merged=[(1, 3, 0)])
+    secret = XlsSheet("Secret", [["a", "b"]], is_hidden=True)
+    content = xls_bytes([fees, secret], ['"EUR" 0.00', "0.0%", "[h]:mm"])
+    assert load_one(tmp_path, "a.xls", content).text == (
+        "## Fees\n\n| Device | Part | Fee |\n| --- | --- | --- |\n| Kettle | Lid | EUR 49.90 |\n"
+        "| Kettle | Heater | 3.5% |\n| Lamp | Bulb | 26:00 |\n\n| 水壶 | 盖子 | 12.5 |\n| --- | --- | --- |"
+    )
