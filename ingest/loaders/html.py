@@ -39,7 +39,7 @@ _BLOCKS = {
 _MAIN_SHARE = 0.3
 _HIGHEST_HEADER = 3  # rows; a thead that holds more holds the table
 _HIGHEST_SPAN = 1000
-_WIDEST_SPAN = 100
+_WIDEST_SPAN = 100  # columns of a table that spans reach
 _LONGEST_NUMBER = 9
 _XML_DECLARATION = re.compile(r"\A\s*<\?xml[^>]*\?>")
 _SPACES = re.compile(r"\s+")
@@ -254,7 +254,8 @@ def _places(rows: Sequence[Tag], header_height: int) -> list[list[str]]:
             begun.add(column)
             words = _words(cell)
             count = _span(cell, "rowspan", _HIGHEST_SPAN)
-            for place in range(column, column + _span(cell, "colspan", _WIDEST_SPAN)):
+            end = min(column + _span(cell, "colspan", _WIDEST_SPAN), max(column + 1, _WIDEST_SPAN))
+            for place in range(column, end):
                 line[place] = words if place == column or number < header_height else ""
                 if count > 1:
                     above[place] = (count - 1, repeated(line[place]))
