@@ -7,7 +7,7 @@ from ingest.loaders.encoding import clean
 from ingest.loaders.fields import is_written_by_a_person, make_document
 from ingest.loaders.office_xml import Element, attribute, child, descendants, local_name
 from ingest.loaders.package import open_package, xml_tree
-from ingest.loaders.plain_markup import bullet, heading, join_lines, join_pages, link, table
+from ingest.loaders.plain_markup import bullet, heading, join_lines, join_pages, link, repeated, table
 from ingest.loaders.sheet import Row, sheet_documents
 from ingest.loaders.source import Limits, SourceFile
 from rag.errors import DocumentUnreadable
@@ -17,6 +17,9 @@ _UNSEEN = ("annotation", "tracked-changes", "ruby-text", "forms", "table-of-cont
 _SPACES = re.compile(r"\s+")  # a line's end in the file is a blank; those that are meant are elements
 _LARGEST_REPEAT = 1000
 _DEEPEST_LEVEL = 6
+_HIDDEN = ("collapse", "filter")
+_FAMILIES = {"span": "text", "p": "paragraph", "h": "paragraph", "table": "table"}
+"""The families of styles that can hide an element."""
 
 
 def load_opendocument(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Document | DocumentUnreadable]:
@@ -31,6 +34,7 @@ def load_opendocument(source: SourceFile, raw: bytes, limits: Limits) -> Iterato
     content = next((found for found in contents if found is not None), None)
     if content is None:
         raise source.unreadable("malformed")
+    _empty_hidden(tree)
     kind = local_name(content)
     if kind == "spreadsheet":
         sheets = [(attribute(sheet, "name"), list(_rows(sheet))) for sheet in descendants(content, "table")]
@@ -77,16 +81,72 @@ def _blocks(parent: Element) -> Iterator[str]:
             yield from _blocks(element)
 
 
+def _empty_hidden(tree: Element) -> None:
+    """Empty the sheets, sections, paragraphs and words that the document hides, by themselves or by their style."""
+    hidden = {
+        (attribute(style, "family"), attribute(style, "name"))
+        for style in descendants(tree, "style")
+        if any(attribute(properties, "display") in ("none", "false") for properties in style)
+    }
+    for element in list(descendants(tree, "section", *_FAMILIES)):
+        style = (_FAMILIES.get(local_name(element), ""), attribute(element, "style-name"))
+        if style in hidden or attribute(element, "display") == "none":
+            after = element.tail
+            element.clear()
+            element.tail = after
+
+
 def _rows(element: Element) -> Iterator[Row]:
+    """Yield the visible rows; a cell over several rows has its words in each."""
+    hidden = _hidden_columns(element)
+    standing: dict[int, tuple[int, str]] = {}
+    for part in _row_elements(element):
+        row = ["" if column in hidden else words for column, words in enumerate(_row(part, standing))]
+        if attribute(part, "visibility") in _HIDDEN:
+            continue
+        while row and not row[-1]:
+            row.pop()
+        yield from [row] * (_repeat_count(part, "number-rows-repeated") if row else 1)
+
+
+def _row_elements(element: Element) -> Iterator[Element]:
     for part in element:
         name = local_name(part)
         if name == "table-row":
-            row = [words for cell in part for words in _cell(cell)]
-            while row and not row[-1]:
-                row.pop()
-            yield from [row] * (_repeat_count(part, "number-rows-repeated") if row else 1)
+            yield part
         elif name in ("table-header-rows", "table-rows", "table-row-group"):
-            yield from _rows(part)
+            yield from _row_elements(part)
+
+
+def _row(element: Element, standing: dict[int, tuple[int, str]]) -> list[str]:
+    """Return the words of a row's cells, with those of the cells above that cover it unless it has none of its own.
+
+    ``standing`` keeps by column, for the rows below, how many more rows a cell covers, and its words.
+    """
+    own: list[str] = []
+    filled: list[str] = []
+    for cell in element:
+        for words in _cell(cell):
+            count, above = standing.pop(len(own), (0, ""))
+            if count > 1:
+                standing[len(own)] = (count - 1, above)
+            own.append(words)
+            filled.append(words or above)
+        spanned = _repeat_count(cell, "number-rows-spanned")
+        if own and own[-1] and spanned > 1:
+            standing[len(own) - 1] = (spanned - 1, repeated(own[-1]))
+    return filled if any(own) else own
+
+
+def _hidden_columns(element: Element) -> set[int]:
+    hidden: set[int] = set()
+    column = 0
+    for part in descendants(element, "table-column"):
+        count = _repeat_count(part, "number-columns-repeated")
+        if attribute(part, "visibility") in _HIDDEN:
+            hidden.update(range(column, column + count))
+        column += count
+    return hidden
 
 
 def _cell(cell: Element) -> list[str]:

@@ -24,12 +24,13 @@ BOOK = {
     "OEBPS/b.xhtml": CHAPTER.format("安装", "先关水"),
 }
 SPACES = " ".join(
-    f'xmlns:{name}="{name}"' for name in ("office", "text", "table", "draw", "xlink", "dc", "presentation")
+    f'xmlns:{name}="{name}"' for name in ("office", "style", "text", "table", "draw", "xlink", "dc", "presentation")
 )
 
 
-def odf(kind: str, content: str, *, meta: str = "") -> bytes:
-    body = f"<office:document-content {SPACES}><office:body>{content}</office:body></office:document-content>"
+def odf(kind: str, content: str, *, meta: str = "", styles: str = "") -> bytes:
+    styles = f"<office:automatic-styles>{styles}</office:automatic-styles>"
+    body = f"<office:document-content {SPACES}>{styles}<office:body>{content}</office:body></office:document-content>"
     return zip_bytes(
         {
             "mimetype": f"application/vnd.oasis.opendocument.{kind}",
@@ -70,6 +71,39 @@ def test_an_opendocument_text(tmp_path: Path) -> None:
         "- a\n  - b",
         "| x | y |\n| --- | --- |\n| 1 | 1 |",
     ]
+
+
+HIDING_STYLES = """<style:style style:name="T1" style:family="text"><style:text-properties text:display="none"/>
+</style:style><style:style style:name="ta1" style:family="table"><style:table-properties table:display="false"/>
+</style:style>"""
+
+
+def test_what_an_opendocument_hides_is_left_out(tmp_path: Path) -> None:
+    words = """<text:p text:style-name="ta1">Free<text:span text:style-name="T1"> at our cost</text:span>.</text:p>
+<text:section text:display="none"><text:p>never</text:p></text:section>"""
+    content = odf("text", f"<office:text>{words}</office:text>", styles=HIDING_STYLES)
+    assert load_one(tmp_path, "a.odt", content).text == "Free."
+    cell = "<table:table-cell {}><text:p>{}</text:p></table:table-cell>".format
+    covered = "<table:covered-table-cell/>"
+    rows = [
+        cell("", "Device") + cell("", "Cost") + cell("", "Part"),
+        cell("table:number-rows-spanned='3'", "Kettle") + cell("", "3") + cell("", "Lid"),
+        covered + cell("", "5") + cell("", "Heater"),
+        covered + cell("", "6") + cell("", "Cord"),
+        cell("", "Lamp") + cell("", "7") + cell("", "Bulb"),
+    ]
+    shown = ["visible", "visible", "filter", "visible", "visible"]
+    sheet = "".join(
+        f"<table:table-row table:visibility='{how}'>{row}</table:table-row>"
+        for how, row in zip(shown, rows, strict=True)
+    )
+    columns = "<table:table-column/><table:table-column table:visibility='collapse'/><table:table-column/>"
+    secret = f"<table:table table:name='Secret' table:style-name='ta1'><table:table-row>{rows[0]}</table:table-row>"
+    tables = f"<table:table table:name='Fees'>{columns}{sheet}</table:table>{secret}</table:table>"
+    content = odf("spreadsheet", f"<office:spreadsheet>{tables}</office:spreadsheet>", styles=HIDING_STYLES)
+    assert load_one(tmp_path, "a.ods", content).text == (
+        "## Fees\n\n| Device | Part |\n| --- | --- |\n| Kettle | Lid |\n| Kettle | Cord |\n| Lamp | Bulb |"
+    )
 
 
 def test_an_opendocument_sheet_and_slides(tmp_path: Path) -> None:
