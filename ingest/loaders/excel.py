@@ -338,8 +338,8 @@ def _xls_rows(sheet: "Sheet", book: "Book") -> Iterator[Row]:
 def _cell_words(cell: "Cell", book: "Book") -> str:
     import xlrd
 
-    if cell.ctype in (xlrd.XL_CELL_DATE, xlrd.XL_CELL_NUMBER) and cell.xf_index is not None:
-        shown = shown_number(float(cell.value), book.format_map[book.xf_list[cell.xf_index].format_key].format_str)
+    if cell.ctype in (xlrd.XL_CELL_DATE, xlrd.XL_CELL_NUMBER):
+        shown = shown_number(float(cell.value), _xls_format(cell, book))
         if shown is not None:
             return shown
     if cell.ctype == xlrd.XL_CELL_DATE:
@@ -354,3 +354,12 @@ def _cell_words(cell: "Cell", book: "Book") -> str:
     if cell.ctype == xlrd.XL_CELL_NUMBER:
         return number_words(str(cell.value))
     return clean(str(cell.value)).strip()
+
+
+def _xls_format(cell: "Cell", book: "Book") -> str:
+    """Return the cell's format code; empty where the workbook was opened without its formats or lacks this one."""
+    place = cell.xf_index
+    if place is None or place >= len(book.xf_list):
+        return ""
+    found = book.format_map.get(book.xf_list[place].format_key)
+    return str(found.format_str) if found is not None else ""

@@ -21,6 +21,8 @@ _SECONDS_A_DAY = 86_400
 _SIGNIFICANT_DIGITS = 15  # of a spreadsheet
 _MOST_FORMATS = 1024
 _LARGEST_NUMBER = 1e15
+_MOST_DECIMALS = 10  # a Decimal has 28 digits
+_LONGEST_CODE = 255  # of a spreadsheet
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ def shown_number(number: float, code: str) -> str | None:
     >>> shown_number(42, ";;;"), shown_number(50, r"0\%")
     ('', '50%')
     """
-    if abs(number) >= _LARGEST_NUMBER or number != number:
+    if len(code) > _LONGEST_CODE or not abs(number) < _LARGEST_NUMBER:
         return None
     exact = Decimal(f"{number:.{_SIGNIFICANT_DIGITS}g}")
     elapsed = _ELAPSED.fullmatch(code)
@@ -136,6 +138,7 @@ def _digits(number: Decimal, place: str) -> str:
         return f"{number:.10g}" if number % 1 else str(int(number))
     scale = len(place) - len(place.rstrip(","))
     whole, _, decimals = place.rstrip(",").partition(".")
+    decimals = decimals[:_MOST_DECIMALS]
     step = Decimal(1).scaleb(-len(decimals))
     rounded = (number / 1000**scale).quantize(step, ROUND_HALF_UP)
     before = int(rounded.to_integral_value(ROUND_FLOOR))
