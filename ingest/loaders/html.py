@@ -189,6 +189,8 @@ def _block(tag: Tag) -> Iterator[str]:
     elif tag.name in ("ul", "ol"):
         block = _list(tag)
     elif tag.name == "table" and _is_data_table(tag):
+        if words := _table_caption(tag):
+            yield words
         block = _table(tag)
     elif tag.name == "pre":
         block = code_block(tag.get_text())
@@ -197,6 +199,12 @@ def _block(tag: Tag) -> Iterator[str]:
         return
     if block:
         yield block
+
+
+def _table_caption(tag: Tag) -> str:
+    """Return the words of a table's ``caption``: often the only place that says what its rows are about."""
+    caption = tag.find("caption")
+    return _words(caption) if caption is not None else ""
 
 
 def _is_data_table(tag: Tag) -> bool:

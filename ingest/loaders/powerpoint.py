@@ -69,8 +69,10 @@ class _Slide:
         self.title = ""
 
     def blocks(self) -> Iterator[str | StillReading]:
-        """Yield the slide's title, its shapes from top to bottom as they are stored, and its notes."""
+        """Yield the slide's title, its shapes from top to bottom as they are stored, and its notes; none if hidden."""
         tree = self._package.tree(self._name)
+        if tree is not None and tree.get("show") in ("0", "false"):
+            return
         shapes = child(tree, "cSld", "spTree")
         if shapes is None:
             return

@@ -41,6 +41,12 @@ def test_a_page_in_its_own_encoding_even_if_it_declares_another(tmp_path: Path, 
     assert load_one(tmp_path, "a.html", page).text == words
 
 
+def test_a_tables_caption_stands_above_it(tmp_path: Path) -> None:
+    rows = "<tr><th>a</th><th>b</th></tr><tr><td>1</td><td>2</td></tr>"
+    page = f"<table><caption>Fees from <b>May</b></caption>{rows}</table>"
+    assert load_one(tmp_path, "a.html", page).text == "Fees from May\n\n| a | b |\n| --- | --- |\n| 1 | 2 |"
+
+
 def test_a_layout_table_is_no_table(tmp_path: Path) -> None:
     page = "<table><tr><td><p>left</p></td></tr><tr><td><p>below</p></td></tr></table>"
     assert load_one(tmp_path, "a.html", page).text == "left\n\nbelow"

@@ -51,6 +51,17 @@ def test_slides(tmp_path: Path) -> None:
     ]
 
 
+def test_a_hidden_slide_is_an_empty_page(tmp_path: Path) -> None:
+    presentation = Presentation(io.BytesIO(slides()))
+    presentation.slides[0]._element.set("show", "0")
+    buffer = io.BytesIO()
+    presentation.save(buffer)
+    document = load_one(tmp_path, "process.pptx", buffer.getvalue())
+    assert (document.title, document.metadata["pages"]) == ("Fees", "2")
+    assert "售后流程" not in document.text
+    assert "讲解时强调时限" not in document.text
+
+
 def test_what_is_no_presentation(tmp_path: Path) -> None:
     assert reason(tmp_path, "a.pptx", slides()[:2000]) == "malformed"
     assert reason(tmp_path, "a.ppt", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600)) == "malformed"
