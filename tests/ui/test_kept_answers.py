@@ -12,12 +12,18 @@ from tests.support.by_day import LANGUAGES, by_day, combined
 from tests.support.waiting import until
 from tests.ui.browser import Desk
 from tests.ui.conftest import OpenDesk
+from tests.ui.scenes import WORDS
 
 pytestmark = pytest.mark.real
 
 OWN = {
     "en": ("Drift R3 no. {}: is it loud?", "It is as loud as a talk: 60 decibels.", "Lin"),
     "zh": ("Drift R3 第 {} 号声音大吗？", "与说话声相当，60 分贝。", "王"),
+}
+
+MAIL = {
+    "en": "Hi support team,\nI hope you are well.\n\nIs the Drift R3 no. 14 loud?\n\n\nBest regards,\nAnn, 07700 90041",
+    "zh": "客服您好，\n上周在贵店买了空气净化器。\n\n第 14 号的声音大吗？\n\n\n谢谢\n王芳 13800138000",
 }
 
 
@@ -114,6 +120,84 @@ def test_a_correction_answers_the_next_same_question_in_another_session(
     other.shoot("18-corrected-other-session")
     other.page.locator(".st-key-retry button").click()
     expect(other.page.locator(".answer")).not_to_contain_text(answer)
+
+
+@pytest.mark.parametrize("language", by_day("zh"))
+def test_a_correction_begins_with_the_reply_as_the_agent_left_it(open_desk: OpenDesk, language: Language) -> None:
+    desk = open_desk(language)
+    desk.ask(desk.prepare(question=OWN[language][0].format(11)), "done")
+    unsupported = WORDS[language].unsupported[0]
+    assert unsupported in desk.draft()
+    desk.page.locator(".flag button").click()
+    expect(desk.editor).not_to_have_value(re.compile(unsupported))
+    desk.page.locator(".st-key-correct button").click()
+    box = desk.page.get_by_label(translate("ui.correct_answer", language))
+    expect(box).to_have_value(desk.draft())
+    desk.editor.fill(OWN[language][1])
+    desk.page.locator(".st-key-correct_leave button").click()
+    expect(box).to_have_count(0)
+    desk.page.locator(".st-key-correct button").click()
+    expect(box).to_have_value(OWN[language][1])
+    desk.page.locator(".st-key-correct_save button").click()
+    expect(desk.page.get_by_text(translate("ui.corrected_serving", language))).to_be_visible()
+    desk.ask(OWN[language][0].format(11))
+    expect(desk.page.locator(".verdict")).to_have_text(re.compile("Written by|撰写"))
+    expect(desk.page.locator(".answer")).to_have_text(OWN[language][1])
+
+
+@pytest.mark.parametrize("language", by_day("en"))
+def test_a_half_written_correction_is_kept_until_it_is_saved_or_given_up(
+    open_desk: OpenDesk, language: Language
+) -> None:
+    desk = open_desk(language)
+    first, second = (OWN[language][0].format(number) for number in (12, 13))
+    for question in (second, first):
+        desk.ask(desk.prepare(question=question))
+        expect(desk.page.locator(".question")).to_have_text(question)
+        desk.reaches("done")
+    asked = desk.page.get_by_label(translate("ui.correct_question", language))
+    answer = desk.page.get_by_label(translate("ui.correct_answer", language))
+    open_correction = desk.page.locator(".st-key-correct button")
+    open_correction.click()
+    asked.fill("Is the Drift loud?")
+    answer.fill("Half a")
+    for question in (second, first):
+        desk.page.locator("[data-testid=stSidebar] .row", has_text=question).click()
+        expect(desk.page.locator(".question")).to_have_text(question)
+    expect(answer).to_have_value("Half a")
+    expect(asked).to_have_value("Is the Drift loud?")
+    desk.reload()
+    open_correction.click()
+    expect(answer).to_have_value("Half a")
+    answer.press("End")
+    answer.press_sequentially(" sentence.")
+    desk.page.locator(".st-key-correct_save button").click()
+    expect(desk.page.get_by_text(translate("ui.corrected_serving", language))).to_be_visible()
+    open_correction.click()
+    expect(answer).to_have_value(re.compile("30 days|7 天"))
+    answer.fill("Not so")
+    desk.page.locator(".st-key-correct_leave button").click()
+    expect(answer).to_have_count(0)
+    open_correction.click()
+    expect(answer).to_have_value(re.compile("30 days|7 天"))
+    desk.ask("Is the Drift loud?")
+    expect(desk.page.locator(".answer")).to_have_text("Half a sentence.")
+
+
+@pytest.mark.parametrize("language", by_day("en"))
+def test_a_mail_keeps_its_lines_in_a_correction_and_is_answered_by_it(open_desk: OpenDesk, language: Language) -> None:
+    desk = open_desk(language)
+    mail = MAIL[language]
+    desk.ask(desk.prepare(question=mail), "done")
+    desk.page.locator(".st-key-correct button").click()
+    expect(desk.page.get_by_label(translate("ui.correct_question", language))).to_have_value(mail)
+    desk.page.get_by_label(translate("ui.correct_question", language)).scroll_into_view_if_needed()
+    desk.shoot("16-correct-mail")
+    desk.page.get_by_label(translate("ui.correct_answer", language)).fill(OWN[language][1])
+    desk.page.locator(".st-key-correct_save button").click()
+    expect(desk.page.get_by_text(translate("ui.corrected_serving", language))).to_be_visible()
+    desk.ask(mail)
+    expect(desk.page.locator(".answer")).to_have_text(OWN[language][1])
 
 
 @pytest.mark.parametrize("language", by_day("en"))

@@ -42,6 +42,13 @@ function replaceRows(place, rows, nameOf) {
   control?.focus({ preventScroll: true });
 }
 
+// Puts words into one of Streamlit's fields as typing does. React hears of a value by the event alone, and takes it
+// for new only if it was set by the element's own setter, which React has replaced on the field.
+function typeInto(field, words) {
+  Object.getOwnPropertyDescriptor(HTMLTextAreaElement.prototype, "value").set.call(field, words);
+  field.dispatchEvent(new Event("input", { bubbles: true }));
+}
+
 const SIGNED_OUT = "answerdesk:signed-out"; // written at a sign-out, which tells the person's other tabs
 function forgetDrafts() {
   for (const key of Object.keys(sessionStorage)) if (key.startsWith("answerdesk:")) sessionStorage.removeItem(key);

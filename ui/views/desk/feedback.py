@@ -8,18 +8,23 @@ from typing import get_args
 import streamlit as st
 
 from rag.errors import CuratedUnusable
+from rag.retrieval.question import read_message
 from rag.reuse.curated import Place
+from rag.reuse.question_key import is_same_question
 from rag.schema import Evidence
 from rag.storage.turn_store import FeedbackReason, Opinion
 from rag.translate import translate
 from rag.turns import TurnSnapshot
 from ui.blocks import plain_text
+from ui.browser import component
 from ui.components.job_view import show_failure
 from ui.formats import as_markdown
 from ui.session import PageContext
 from ui.turn_data import Data
 
-_CORRECTING, _CORRECTED = "correcting", "corrected"
+_CORRECTING, _CORRECTED, _ENDED = "correcting", "corrected", "correction_ended"
+_QUESTION_PIXELS = 100
+"""Three lines of a question; a mail is scrolled, or the field drawn larger."""
 
 
 def draw_feedback(context: PageContext, snapshot: TurnSnapshot) -> None:
@@ -40,6 +45,7 @@ def draw_feedback(context: PageContext, snapshot: TurnSnapshot) -> None:
             _draw_reasons(context, turn_id, opinion)
         if st.session_state.get(_CORRECTING) == turn_id:
             _draw_correction(context, snapshot)
+        _draw_drafts(turn_id)
         corrected = st.session_state.get(_CORRECTED)
         if corrected is not None and corrected[0] == turn_id:
             st.success(translate(f"ui.corrected_{corrected[1]}", language))
@@ -97,22 +103,34 @@ def _give_reason(context: PageContext, turn_id: str, key: str) -> None:
 def _open_correction(turn_id: str) -> None:
     st.session_state[_CORRECTING] = turn_id
     st.session_state.pop(_CORRECTED, None)
+    st.session_state.pop(_ENDED, None)
 
 
 def _close_correction() -> None:
-    st.session_state.pop(_CORRECTING, None)
+    st.session_state[_ENDED] = st.session_state.pop(_CORRECTING, None)
+
+
+def _draw_drafts(turn_id: str) -> None:
+    """Let the browser put the agent's reply, or a half-written correction, into the form, and forget one that ended."""
+    data = {"turn": turn_id, "ended": st.session_state.get(_ENDED) == turn_id}
+    with st.container(key="drafts"):
+        component("correction_drafts")(key="correction_drafts", data=data, height=1)
 
 
 def _draw_correction(context: PageContext, snapshot: TurnSnapshot) -> None:
-    """Draw the form: the question, the answer as it was given, what it rests on, and what saving does."""
+    """Draw the form: the question, the answer as it was given, what it rests on, and what saving does.
+
+    Where the agent changed the reply, or has begun the correction already, the browser puts these words in instead.
+    """
     language, turn_id = context.language, snapshot.turn_id
     passages = {passage.number: passage for passage in snapshot.evidence}
     answered = snapshot.answer is not None and not snapshot.answer.refused
     with st.form(f"correction {turn_id}", border=True):
-        question = st.text_input(
+        question = st.text_area(
             translate("ui.correct_question", language),
-            snapshot.question,
-            max_chars=2000,
+            _question_to_keep(snapshot.question),
+            height=_QUESTION_PIXELS,
+            max_chars=20_000,
             key=f"correct_question {turn_id}",
         )
         answer = st.text_area(
@@ -140,6 +158,12 @@ def _draw_correction(context: PageContext, snapshot: TurnSnapshot) -> None:
         st.rerun()
     if saved:
         _save(context, snapshot, question, answer, [passages[number] for number in numbers])
+
+
+def _question_to_keep(question: str) -> str:
+    """Return what a mail asks, without greeting and story, where the same mail is answered by that, too; else all."""
+    shorter = read_message(question).question
+    return shorter if is_same_question(shorter, question) else question
 
 
 def _save(context: PageContext, snapshot: TurnSnapshot, question: str, answer: str, passages: list[Evidence]) -> None:
