@@ -245,6 +245,40 @@ def test_unsupported_words_can_be_taken_out_and_the_editor_keeps_changes_over_a_
     expect(desk.editor).to_have_value(re.compile(unsupported))
 
 
+def test_a_typed_question_is_kept_over_another_page_and_a_reload_until_it_is_asked(open_desk: OpenDesk) -> None:
+    desk = open_desk("en")
+    question = desk.prepare(question="Kept: how long may\nI return it?")
+    desk.box.fill(question)
+    desk.page.get_by_role("link", name=translate("ui.knowledge", "en")).click()
+    expect(desk.box).to_have_count(0)
+    desk.page.get_by_role("link", name=translate("ui.desk", "en")).click()
+    expect(desk.box).to_have_value(question)
+    desk.reload()
+    expect(desk.box).to_have_value(question)
+    desk.box.press("Enter")
+    desk.reaches("done")
+    expect(desk.page.locator(".question")).to_have_text(question)
+    expect(desk.box).to_have_value("")
+    desk.reload()
+    desk.reaches("done")
+    expect(desk.box).to_have_value("")
+
+
+def test_a_mail_is_shown_without_its_empty_lines_and_can_be_unfolded(open_desk: OpenDesk) -> None:
+    desk = open_desk("zh")
+    lines = [f"第 {number} 行：收到多久内可以退？" for number in range(1, 9)]
+    desk.ask(desk.prepare(question="\n\n\n".join(lines)), "done")
+    question = desk.page.locator(".question")
+    assert question.inner_text().splitlines() == lines
+    expect(desk.page.locator(".whole")).to_have_text(translate("ui.show_all", "zh"))
+    desk.shoot("13-mail-cut")
+    desk.page.get_by_role("button", name=translate("ui.show_question", "zh")).click()
+    expect(question).to_be_focused()
+    expect(desk.page.locator(".whole")).to_be_hidden()
+    assert question.evaluate("text => text.clientHeight === text.scrollHeight")
+    desk.shoot("13-mail-whole")
+
+
 def test_what_a_model_writes_stays_characters(open_desk: OpenDesk) -> None:
     desk = open_desk("en", own=True)
     requests: list[str] = []

@@ -39,15 +39,11 @@ class View {
       this.live = null;
       this.at("thought").open = false;
       this.allShown = false;
+      this.questionShown = false;
     }
     this.at("view").setAttribute("aria-label", this.words.answer);
     this.at("clock").textContent = data.asked_at;
-    const question = this.at("question");
-    question.textContent = data.question;
-    question.lang = data.question_lang;
-    const scrolls = question.scrollHeight > question.clientHeight + 1;
-    if (scrolls) question.tabIndex = 0; // a whole mail is to be read by the keyboard, too
-    else question.removeAttribute("tabindex");
+    this.showQuestion();
     this.showBest(data.best, data.feed.turn);
     this.foldBest();
     const held = window.answerdesk && window.answerdesk.feed;
@@ -77,6 +73,25 @@ class View {
     view.dataset.turn = feed.turn;
     view.dataset.turnState = feed.state;
     view.dataset.turnVersion = feed.version;
+  }
+
+  showQuestion() { // a mail without its empty lines; what does not fit can be scrolled, also by the keyboard
+    const question = this.at("question"), whole = this.at("whole");
+    question.textContent = this.data.question.replace(/\n\s*\n/g, "\n");
+    question.lang = this.data.question_lang;
+    question.classList.toggle("unfolded", this.questionShown);
+    const cut = question.scrollHeight > question.clientHeight + 1;
+    question.classList.toggle("cut", cut);
+    if (cut || this.questionShown) question.tabIndex = 0;
+    else question.removeAttribute("tabindex");
+    whole.hidden = !cut;
+    whole.textContent = this.words.show_all;
+    whole.setAttribute("aria-label", this.words.show_question);
+    whole.onclick = () => {
+      this.questionShown = true;
+      this.showQuestion();
+      question.focus();
+    };
   }
 
   showBest(best, turn) {

@@ -2,6 +2,8 @@ const ATTRIBUTES = ["aria-label", "title", "placeholder"];
 const KEYS = { KeyV: "passage", KeyW: "reply", KeyP: "copy", KeyI: "sources", KeyH: "handoff",
   KeyT: "tone", KeyJ: "shorter", KeyO: "longer", KeyX: "translate", KeyZ: "undo" };
 
+const QUESTION = "answerdesk:question"; // where what is typed is kept until it is asked
+
 function questionBox() {
   return document.querySelector(".st-key-question textarea");
 }
@@ -14,6 +16,11 @@ class Shell {
     this.onKey = (event) => this.key(event);
     document.addEventListener("answerdesk:say", this.onSay);
     document.addEventListener("keydown", this.onKey, true);
+    this.onInput = (event) => this.keepQuestion(event.target);
+    this.onSent = () => setTimeout(() => this.forgetAsked()); // once Streamlit has heard of the key or the click, too
+    document.addEventListener("input", this.onInput);
+    document.addEventListener("keydown", this.onSent);
+    document.addEventListener("click", this.onSent);
     this.onStorage = (event) => { if (event.key === SIGNED_OUT) forgetDrafts(); }; // in another tab
     window.addEventListener("storage", this.onStorage);
     this.at("skip").addEventListener("click", (event) => { event.preventDefault(); questionBox()?.focus(); });
@@ -27,6 +34,9 @@ class Shell {
   close() {
     document.removeEventListener("answerdesk:say", this.onSay);
     document.removeEventListener("keydown", this.onKey, true);
+    document.removeEventListener("input", this.onInput);
+    document.removeEventListener("keydown", this.onSent);
+    document.removeEventListener("click", this.onSent);
     window.removeEventListener("storage", this.onStorage);
     this.connection.disconnect();
     this.foreign.disconnect();
@@ -71,7 +81,25 @@ class Shell {
       this.endings = [...this.words.keys()].filter((known) => known.startsWith(" "));
       this.translate(document.body);
     }
+    this.bringQuestion();
     if (focusMoved) this.focusSoon();
+  }
+
+  // Another page takes the box away, and a reload its words: so they are kept in this tab, as replies are.
+  keepQuestion(field) {
+    if (field !== questionBox()) return;
+    if (field.value) sessionStorage.setItem(QUESTION, field.value);
+    else sessionStorage.removeItem(QUESTION);
+  }
+  bringQuestion() { // into a box that is new and empty
+    const box = questionBox();
+    if (!box || box === this.box) return;
+    this.box = box;
+    const kept = sessionStorage.getItem(QUESTION);
+    if (kept && !box.value) typeInto(box, kept);
+  }
+  forgetAsked() { // Streamlit empties the box when it sends a question
+    if (this.box?.isConnected && !this.box.value) sessionStorage.removeItem(QUESTION);
   }
 
   focusSoon() { // the box may be drawn after this part; then the observer of the page's changes comes here again
@@ -114,6 +142,7 @@ class Shell {
 
   // Streamlit's own words: exact matches outside of our parts (they are in shadow roots, where this does not look)
   translateChanges(changes) {
+    if (this.data) this.bringQuestion();
     if (this.wantsFocus) this.focusSoon();
     if (this.wantsOtherLanguage) this.otherLanguage();
     for (const change of changes) {

@@ -23,7 +23,7 @@ from ui.session import PageContext
 from ui.turn_data import Data
 
 _CORRECTING, _CORRECTED, _ENDED = "correcting", "corrected", "correction_ended"
-_QUESTION_PIXELS = 100
+_QUESTION_PIXELS = 130
 """Three lines of a question; a mail is scrolled, or the field drawn larger."""
 
 
