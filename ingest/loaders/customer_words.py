@@ -17,6 +17,7 @@ from ingest.loaders.registry import load_open_file
 from ingest.loaders.source import Found, Limits, SourceFile, StillReading, read_file
 from rag.errors import DocumentUnreadable
 from rag.schema import Document
+from rag.text.signatures import without_signature
 
 _QUOTED = re.compile(r"(?:\s*+(?:>|&gt;|》) ?)++")
 _WROTE = re.compile(r"\s*+(?:on|at)\b.{6,300}\bwrote\s*+[:：]\s*+|.{4,300}(?:写道|寫道)\s*+[:：]\s*+", re.IGNORECASE)
@@ -35,25 +36,6 @@ _HEADER = re.compile(
 _LEAST_HEADERS = 2
 _MOST_MAILS = 20
 """In a history of forwarded mails without own words."""
-_SIGNATURE_MARK = re.compile(r"\s*+(?:--|—|––)\s*+")
-_SENT_FROM = re.compile(
-    r"\s*+(?:sent from (?:my|yahoo|mail|outlook)\b.{0,60}|get outlook for\b.{0,40}"
-    r"|(?:发自|来自|从)(?:我的|网易|QQ)?.{0,30}(?:手机|iPhone|iPad|邮箱|Android|客户端|发送)[\s\S]{0,12})\s*",
-    re.IGNORECASE,
-)
-_CLOSING = re.compile(
-    r"\s*+(?:(?:with )?(?:best|kind|kindest|warm|many)?\s*+(?:regards|wishes|greetings)|best|sincerely|cheers|yours"
-    r"(?: sincerely| faithfully| truly)?|(?:many )?thanks(?: in advance| a lot| so much)?|thank you(?: very much)?"
-    r"|此致|敬礼|祝好|顺祝商祺|谢谢|多谢|万分感谢|祝(?:您)?(?:生活|工作)(?:愉快|顺利))\s*+[,，.。!！~]*+\s*+",
-    re.IGNORECASE,
-)
-_SIGNATURE_LINES = 7
-_SIGNATURE_LINE_CHARACTERS = 60
-_DISCLAIMER = re.compile(
-    r"\s*+(?:(?:this|the) (?:e-?mail|message|communication)\b.{0,120}\b(?:confidential|intended|privileged)"
-    r"|(?:confidentiality notice|disclaimer)\s*+[:：]|(?:本|此)(?:电子)?邮件.{0,40}(?:保密|机密|仅供))",
-    re.IGNORECASE,
-)
 _PREFIX = re.compile(
     r"\A(?:\s*+(?:re|fw|fwd|aw|回复|答复|转发|回覆|轉寄)\s*+(?:\[\d++\])?\s*+[:：])++\s*+", re.IGNORECASE
 )
@@ -108,7 +90,7 @@ def newest_words(body: str) -> str:
     lines = body.replace("\r\n", "\n").split("\n")
     for _ in range(_MOST_MAILS):
         own, history = _cut_history(lines)
-        words = _without_signature(own)
+        words = without_signature(own)
         if words or not history:
             return words
         unquoted = [_without_quote_marks(line) for line in _without_headers(history)]
@@ -176,24 +158,3 @@ def _without_headers(history: Sequence[str]) -> list[str]:
 def _without_quote_marks(line: str) -> str:
     marks = _QUOTED.match(line)
     return line if marks is None else line[marks.end() :]
-
-
-def _without_signature(lines: Sequence[str]) -> str:
-    kept: list[str] = []
-    left = sum(line.strip() != "" for line in lines)
-    for number, line in enumerate(lines):
-        left -= line.strip() != ""
-        if _SIGNATURE_MARK.fullmatch(line) or _DISCLAIMER.match(line):
-            break
-        if left <= _SIGNATURE_LINES and _CLOSING.fullmatch(line) and _is_signature(lines[number + 1 :]):
-            break
-        if not _SENT_FROM.fullmatch(line):
-            kept.append(line.rstrip())
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(kept)).strip()
-
-
-def _is_signature(rest: Sequence[str]) -> bool:
-    """Tell whether the few lines below a closing are a name and an address, not a question."""
-    words = [line for line in rest if line.strip()]
-    short = all(len(line) <= _SIGNATURE_LINE_CHARACTERS for line in words)
-    return short and not any(sign in line for line in words for sign in "?？。")

@@ -18,6 +18,7 @@ from rag.schema import TextSpan
 from rag.text.characters import IDEOGRAPHS, ideographs, squeezed, without_invisible
 from rag.text.questions import CHINESE_QUESTION_WORDS, ENGLISH_ASKING_VERBS, ENGLISH_QUESTION_WORDS
 from rag.text.sentences import split_sentences
+from rag.text.signatures import without_signature
 from rag.text.statements import content_words, named_codes
 from rag.text.terms import terms
 
@@ -169,6 +170,19 @@ _COURTESY = re.compile(
     r"|您好|你好|你们好|大家好|老师|客服|各位|尊敬|谢谢|多谢|感谢|此致|敬礼|祝|打扰)[^.?!。？！\n]{0,40}\W*",
     re.IGNORECASE,
 )
+_GREETING = re.compile(
+    r"\W*(?:dear|hello|hi|hey|good (?:morning|day|afternoon|evening))(?:(?:\s+\w+){0,3}\s*[,，!！:：.]+|(?:\s+\w+)?)\s*"
+    r"|\W*(?:客服|老师|各位)?(?:您好|你好|你们好|大家好)(?:客服|老师)?\W*",
+    re.IGNORECASE,
+)
+"""A line of its own."""
+_HELLO = re.compile(
+    r"\A\W*(?:(?:dear|hello|hi|hey|good (?:morning|day|afternoon|evening))"
+    r"(?: (?:there|all|team|everyone|guys|support))?\s*[,.!:，！：]"
+    r"|(?:客服|老师|各位)?(?:您好|你好|你们好|大家好)(?:客服|老师)?[，,！!。：: ])\s*",
+    re.IGNORECASE,
+)
+"""Before the words of a line."""
 _ADDRESS = r"(?<![\w.+-])[\w.+-]{1,64}+@[\w-]{1,64}+\.[\w.-]{1,64}+"
 _NUMBER = r"(?<![\w.+])\+?\d(?:[ -]?\d){7,17}+(?![\w.])"  # a telephone, an order
 _PERSONAL = re.compile(f"{_ADDRESS}|{_NUMBER}")
@@ -185,28 +199,49 @@ class CustomerMessage:
 
 
 def read_message(text: str) -> CustomerMessage:
-    r"""Separate a message's question from its story; a short one, or one without a question, is its own.
+    r"""Separate a message's question from its story; a short one, or one without a question, has no story.
+
+    A short one is without its greeting and signature.
 
     >>> story = "I am Ann, of a glass shop in Bath (ann@example.org, 07700 900417). Our card ran out while I was away."
     >>> read_message(f"Hi,\n{story} The service was suspended.\n\nIs everything deleted now?\n\nThanks, Ann").question
     'Is everything deleted now?'
-    >>> read_message("How long is the warranty?").background
-    ''
+    >>> read_message("Hello,\nmy lamp flickers. Can I return it?\n\nBest wishes\nAnn Lee")
+    CustomerMessage(question='my lamp flickers. Can I return it?', background='')
     """
     if not _is_long(text):
-        return CustomerMessage(text)
+        return CustomerMessage(_without_courtesy(text))
     sentences = [
         line[span.start : span.end]
         for line in _without_personal_data(text).split("\n")
         for span in split_sentences(line)
         if span.end - span.start >= _SHORTEST_SENTENCE
     ]
-    body = [sentence for sentence in sentences if not _COURTESY.fullmatch(sentence)]
+    body = [sentence for sentence in sentences if not _is_courtesy(sentence)]
     asking = [sentence for sentence in body if _SENTENCE_ASKS.search(sentence)]
     if not asking:
         return CustomerMessage(text)
     background = "\n".join(sentence for sentence in body if sentence not in asking)
     return CustomerMessage("\n".join(asking), background[-_LONGEST_BACKGROUND_CHARACTERS:])
+
+
+def _without_courtesy(text: str) -> str:
+    """Return a text without its greeting, its closing and its signature; the whole if nothing else is left.
+
+    They are the customer's name more often than not, which no passage has.
+    """
+    lines = text.split("\n")
+    while lines and (not lines[0].strip() or _GREETING.fullmatch(lines[0])):
+        del lines[0]
+    own = without_signature(lines) if len(lines) > 1 else "\n".join(lines)
+    own = _HELLO.sub("", own)
+    while (last := split_sentences(own)[-1:]) and last[0].start and _is_courtesy(own[last[0].start :]):
+        own = own[: last[0].start].rstrip()
+    return own or text
+
+
+def _is_courtesy(sentence: str) -> bool:
+    return _COURTESY.fullmatch(sentence) is not None and not asks_something(sentence)
 
 
 def asks_something(text: str) -> bool:
@@ -297,7 +332,7 @@ def message_parts(question: str) -> tuple[str, ...]:
     ()
     """
     core = read_message(question).question
-    sentences = tuple(core.splitlines()) if core != question else ()
+    sentences = tuple(core.splitlines()) if _is_long(question) and core != question else ()
     return sentences[:MOST_PARTS] if len(sentences) > 1 else parts_of(core)
 
 

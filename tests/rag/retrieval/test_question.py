@@ -101,6 +101,32 @@ CHINESE = """客服您好，
 老郭"""
 
 
+@pytest.mark.parametrize(
+    ("text", "question"),
+    [
+        ("Hello,\n\nHow long is it?\n\nBest wishes\nMing Wang", "How long is it?"),
+        ("Hi team,\nIs it free? My K2 leaks.\nThanks, Ann", "Is it free? My K2 leaks."),
+        ("Is it free?\n\nKind regards,\nAnn Lee\n07700 900417", "Is it free?"),
+        ("Good morning, is it free? Many thanks in advance!", "is it free?"),
+        ("您好，\n怎么退货？\n谢谢！\n张伟", "怎么退货？"),
+        ("客服您好：\n\n怎么退货？\n\n此致\n敬礼\n王芳 13800138000", "怎么退货？"),
+        ("你好，请问怎么退货？谢谢！", "请问怎么退货？"),
+        # what asks is no courtesy
+        ("怎么退货？客服电话是多少？", "怎么退货？客服电话是多少？"),
+        ("Is it free? Thanks, and how long is it?", "Is it free? Thanks, and how long is it?"),
+        ("Hi kettle K3 leaks\nIs it free?", "Hi kettle K3 leaks\nIs it free?"),
+        ("Thanks\nIs it free?", "Thanks\nIs it free?"),
+        ("Dear customers get what?", "Dear customers get what?"),
+        # nothing else is left
+        ("Hello!", "Hello!"),
+        ("谢谢", "谢谢"),
+        ("Hi,\nThanks\nAnn", "Hi,\nThanks\nAnn"),
+    ],
+)
+def test_a_short_mail_is_what_stands_between_greeting_and_signature(text: str, question: str) -> None:
+    assert read_message(text) == CustomerMessage(question)
+
+
 def test_the_questions_of_a_mail_are_found_and_its_story_is_its_background() -> None:
     message = read_message(MAIL)
     assert message.question.splitlines() == [
