@@ -214,7 +214,7 @@ def third_language(text: str) -> str:
     >>> third_language("¿Cuánto cuesta el envío?"), third_language("E07"), third_language("How long is the warranty?")
     ('es', '', '')
     """
-    plain = unicodedata.normalize("NFKC", text[:_READ_CHARACTERS]).lower()
+    plain = unicodedata.normalize("NFKC", text.strip()[:_READ_CHARACTERS]).lower()
     letters = sum(map(str.isalpha, plain))
     for language, own in _OWN_SCRIPTS:
         count = len(own.findall(plain))
