@@ -163,23 +163,25 @@ _ERROR = re.compile(
 )
 """A status of HTTP, a name like ``AccessDenied``, or a word for a failure."""
 
+_GREETS = r"dear|hello|hi|hey|good (?:morning|day|afternoon|evening)"
+_CHINESE_GREETS = r"(?:客服|老师|各位)?(?:您好|你好|你们好|大家好)(?:客服|老师)?"
 _COURTESY = re.compile(
-    r"\W*(?:dear|hello|hi|hey|good (?:morning|day|afternoon|evening)|to whom"
+    rf"\W*(?:{_GREETS}|to whom"
     r"|(?:(?:with )?(?:kind|best|warm) )?regards|yours|thanks?|thank you|many thanks|cheers|respectfully"
     r"|sincerely|subject:"
     r"|您好|你好|你们好|大家好|老师|客服|各位|尊敬|谢谢|多谢|感谢|此致|敬礼|祝|打扰)[^.?!。？！\n]{0,40}\W*",
     re.IGNORECASE,
 )
 _GREETING = re.compile(
-    r"\W*(?:dear|hello|hi|hey|good (?:morning|day|afternoon|evening))(?:(?:\s+\w+){0,3}\s*[,，!！:：.]+|(?:\s+\w+)?)\s*"
-    r"|\W*(?:客服|老师|各位)?(?:您好|你好|你们好|大家好)(?:客服|老师)?\W*",
+    rf"\W*(?:{_GREETS})(?:(?:\s+\w+){{0,3}}\s*[,，!！:：.]+|(?:\s+\w+)?)\s*"
+    rf"|\W*{_CHINESE_GREETS}\W*",
     re.IGNORECASE,
 )
 """A line of its own."""
 _HELLO = re.compile(
-    r"\A\W*(?:(?:dear|hello|hi|hey|good (?:morning|day|afternoon|evening))"
+    rf"\A\W*(?:(?:{_GREETS})"
     r"(?: (?:there|all|team|everyone|guys|support))?\s*[,.!:，！：]"
-    r"|(?:客服|老师|各位)?(?:您好|你好|你们好|大家好)(?:客服|老师)?[，,！!。：: ])\s*",
+    rf"|{_CHINESE_GREETS}[，,！!。：: ])\s*",
     re.IGNORECASE,
 )
 """Before the words of a line."""
@@ -233,8 +235,7 @@ def _without_courtesy(text: str) -> str:
     lines = text.split("\n")
     while lines and (not lines[0].strip() or _GREETING.fullmatch(lines[0])):
         del lines[0]
-    own = without_signature(lines) if len(lines) > 1 else "\n".join(lines)
-    own = _HELLO.sub("", own)
+    own = _HELLO.sub("", without_signature(lines))
     while (last := split_sentences(own)[-1:]) and last[0].start and _is_courtesy(own[last[0].start :]):
         own = own[: last[0].start].rstrip()
     return own or text
