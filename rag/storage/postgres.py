@@ -36,7 +36,13 @@ import psycopg
 from psycopg import conninfo
 from psycopg.abc import PQGen
 from psycopg.adapt import Loader
-from psycopg.errors import ConnectionTimeout, DiskFull, LockNotAvailable
+from psycopg.errors import (
+    ConnectionTimeout,
+    DiskFull,
+    IdleInTransactionSessionTimeout,
+    InsufficientPrivilege,
+    LockNotAvailable,
+)
 
 from rag.errors import DatabaseUnavailable, KnowledgeBaseNewer, SettingsError, StorageFull
 from rag.settings import ServerDatabase
@@ -64,6 +70,9 @@ _CONNECT_SECONDS = 3
 _ROWS_AT_ONCE = 200
 _REST_SECONDS = 2.0
 """After a timeout, requests fail at once for this long."""
+
+# The server ends the connection of a machine that stood still in the midst of a transaction.
+_UNAVAILABLE = (psycopg.OperationalError, InsufficientPrivilege, IdleInTransactionSessionTimeout)
 
 _DEFAULTS: dict[str, Any] = {
     "connect_timeout": _CONNECT_SECONDS,
@@ -563,7 +572,7 @@ class Pool:
             raise DatabaseUnavailable(server=self.server, reason=self._reason(error)) from error
         except DiskFull as error:
             raise StorageFull(folder=self.server) from error
-        except (psycopg.OperationalError, psycopg.errors.InsufficientPrivilege) as error:
+        except _UNAVAILABLE as error:
             raise DatabaseUnavailable(server=self.server, reason=self._reason(error)) from error
         except psycopg.errors.ReadOnlySqlTransaction as error:
             raise DatabaseUnavailable(server=self.server, reason="it is read-only (a standby?)") from error

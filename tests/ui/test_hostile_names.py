@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from functools import partial
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from playwright.sync_api import Browser, expect
 from rag.text.characters import INVISIBLE
 from tests.conftest import free_port
 from tests.local_server import LocalServer
+from tests.support.waiting import until
 from tests.ui.browser import Desk
 from tests.ui.conftest import served
 from tests.ui.hostile_desk import QUESTION
@@ -95,27 +97,31 @@ class Visit:
         self.page.goto(self.desk.address + path)
         self.desk.settled()
 
-    def look(self, place: str) -> None:
-        """Keep the texts of this moment and what was drawn of them."""
+    def look(self, place: str, *names: str) -> None:
+        """Wait for these names as they were given, with brackets and signs; keep the texts and what was drawn of them.
+
+        A page that is at rest may not have drawn its tables yet.
+        """
         self.desk.settled()
+        for name in names:
+            until(partial(self._shows, name), seconds=60)
         self.page.wait_for_timeout(300)  # a picture would be asked for by now
-        self.seen[place] = [str(text) for text in self.page.evaluate(_TEXTS)]
+        self.seen[place] = self._texts()
         self.drawn[place] = [str(one) for one in self.page.evaluate(_DRAWN)]
         self.page.screenshot(path=self.desk.picture(f"90-hostile-{place}"))
 
-    def shows(self, place: str, *names: str) -> None:
-        """Each of these names stands in the page as it was given, with its brackets and signs."""
-        for name in names:
-            assert any(f"{name} ![x](" in text or f"![{name}](" in text for text in self.seen[place]), (place, name)
+    def _texts(self) -> list[str]:
+        return [str(text) for text in self.page.evaluate(_TEXTS)]
+
+    def _shows(self, name: str) -> bool:
+        return any(f"{name} ![x](" in text or f"![{name}](" in text for text in self._texts())
 
 
 def _desk(visit: Visit) -> None:
     page = visit.page
-    visit.look("desk-empty")
-    visit.shows("desk-empty", "topic", "model")
+    visit.look("desk-empty", "topic", "model")
     visit.desk.ask(QUESTION, "done")
-    visit.look("desk-answer")
-    visit.shows("desk-answer", "title0", "title1")
+    visit.look("desk-answer", "title0", "title1")
     page.locator(".st-key-not_useful button").click()
     page.locator(".st-key-correct button").click()
     expect(page.locator("[data-testid=stForm]")).to_be_visible()
@@ -130,8 +136,7 @@ def _desk(visit: Visit) -> None:
 def _knowledge(visit: Visit) -> None:
     page = visit.page
     visit.go("/knowledge?view=articles")
-    visit.look("knowledge")
-    visit.shows("knowledge", "title0", "title1", "file", "folder")
+    visit.look("knowledge", "title0", "title1", "file", "folder")
     page.locator("tr.can").first.click()
     expect(page.locator(".st-key-kb_passages .card").first).to_be_visible()
     visit.look("knowledge-article")
@@ -139,8 +144,7 @@ def _knowledge(visit: Visit) -> None:
     page.locator(".st-key-kb_why_question input, .st-key-kb_why_question textarea").first.fill(QUESTION)
     page.locator("[data-testid=stFormSubmitButton] button").first.click()
     expect(page.locator(".st-key-kb_why_ranking tbody tr").first).to_be_visible()
-    visit.look("knowledge-why")
-    visit.shows("knowledge-why", "title0")
+    visit.look("knowledge-why", "title0")
     visit.go("/knowledge?view=update")
     page.locator("input[type=file]").set_input_files(
         {
@@ -150,8 +154,7 @@ def _knowledge(visit: Visit) -> None:
         }
     )
     expect(page.locator(".st-key-kb_waiting .card")).to_have_count(1)
-    visit.look("knowledge-update")
-    visit.shows("knowledge-update", "folder", "upload")
+    visit.look("knowledge-update", "folder", "upload")
     page.locator(".st-key-kb_reread button").first.click()
     page.locator(".st-key-kb_check button").click()
     expect(page.locator(".st-key-kb_publish button")).to_be_visible()
@@ -164,8 +167,7 @@ def _others(visit: Visit) -> None:
     page = visit.page
     visit.go("/quality?view=runs")
     page.locator(".st-key-q_runs tr.can").first.click()
-    visit.look("quality-run")
-    visit.shows("quality-run", "run", "model")
+    visit.look("quality-run", "run", "model")
     for view in ("compare", "gaps", "review"):
         visit.go(f"/quality?view={view}")
         if view == "gaps":
@@ -176,13 +178,11 @@ def _others(visit: Visit) -> None:
         visit.look(f"quality-{view}")
     visit.go("/models")
     page.locator(".st-key-m_models tr.can").filter(has_text="![x]").click()
-    visit.look("models")
-    visit.shows("models", "model")
+    visit.look("models", "model")
     visit.go("/models?view=make")
     visit.look("models-make")
     visit.go("/people")
-    visit.look("people")
-    visit.shows("people", "about")
+    visit.look("people", "about")
     visit.go("/performance")
     visit.look("performance")
 

@@ -5,7 +5,7 @@ const FIELDS = ["question", "answer"];
 class CorrectionDrafts {
   constructor() {
     this.begun = new WeakMap(); // field -> the turn whose words it was given
-    this.onInput = (event) => this.keep(event.target);
+    this.onInput = (event) => this.keep(event);
     document.addEventListener("input", this.onInput);
     this.fields = new MutationObserver(() => this.begin());
     this.fields.observe(document.body, { subtree: true, childList: true }); // they may be drawn after this part
@@ -30,17 +30,13 @@ class CorrectionDrafts {
       if (!field || this.begun.get(field) === this.turn) continue;
       this.begun.set(field, this.turn);
       const words = sessionStorage.getItem(this.place(name)) ?? (name === "answer" ? this.reply() : null);
-      if (words !== null && words !== field.value) this.put(field, words);
+      if (words !== null && words !== field.value) typeInto(field, words);
     }
   }
   reply() { return sessionStorage.getItem(`answerdesk:reply:${this.turn}`); } // where the agent changed it
-  put(field, words) {
-    this.isPutting = true; // the reply may change again: only what is typed here is the correction's own
-    typeInto(field, words);
-    this.isPutting = false;
-  }
-  keep(field) {
-    const name = this.isPutting ? undefined : FIELDS.find((one) => this.field(one) === field);
+  keep({ target: field, isPut }) {
+    if (isPut) return; // the reply may change again: only what is typed here is the correction's own
+    const name = FIELDS.find((one) => this.field(one) === field);
     if (name) sessionStorage.setItem(this.place(name), field.value);
   }
 }

@@ -42,11 +42,24 @@ function replaceRows(place, rows, nameOf) {
   control?.focus({ preventScroll: true });
 }
 
+const [TRIES, TRY_AGAIN_MS] = [3, 100];
+
 // Puts words into one of Streamlit's fields as typing does. React hears of a value by the event alone, and takes it
-// for new only if it was set by the element's own setter, which React has replaced on the field.
+// for new only if it was set by the element's own setter, which React has replaced on the field. Where the field is
+// just drawn, an effect of React's that is still due puts the server's words back: so they are put in again, unless
+// somebody has begun to type. Listeners know the event by its isPut.
 function typeInto(field, words) {
-  Object.getOwnPropertyDescriptor(HTMLTextAreaElement.prototype, "value").set.call(field, words);
-  field.dispatchEvent(new Event("input", { bubbles: true }));
+  let isTouched = false;
+  field.addEventListener("input", ({ isPut }) => { isTouched ||= !isPut; });
+  field.addEventListener("keydown", () => { isTouched = true; });
+  const put = (tries) => {
+    Object.getOwnPropertyDescriptor(HTMLTextAreaElement.prototype, "value").set.call(field, words);
+    field.dispatchEvent(Object.assign(new Event("input", { bubbles: true }), { isPut: true }));
+    setTimeout(() => {
+      if (tries && field.isConnected && !isTouched && field.value !== words) put(tries - 1);
+    }, TRY_AGAIN_MS);
+  };
+  put(TRIES);
 }
 
 const SIGNED_OUT = "answerdesk:signed-out"; // written at a sign-out, which tells the person's other tabs

@@ -13,7 +13,7 @@ import asyncio
 import json
 import socket
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
@@ -369,10 +369,22 @@ def main(argv: Sequence[str]) -> int:
     except AnswerdeskError as error:
         return fail(error)
     with closing(listening), suppress(KeyboardInterrupt):  # uvicorn raises it again when all has ended
-        _announce(listening, arguments.model, timing)
-        config = uvicorn.Config(gpu_timed_application(timing, arguments.model), log_level="error", access_log=False)
-        uvicorn.Server(config).run(sockets=[listening])
+        application = gpu_timed_application(timing, arguments.model)
+        _Server(application, lambda: _announce(listening, arguments.model, timing)).run(sockets=[listening])
     return 0
+
+
+class _Server(uvicorn.Server):
+    """A server that announces itself when it can be used, and be ended: an earlier signal ends asyncio halfway."""
+
+    def __init__(self, application: Starlette, announce: Callable[[], None]) -> None:
+        super().__init__(uvicorn.Config(application, log_level="error", access_log=False))
+        self._announce = announce
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and say so."""
+        await super().startup(sockets)
+        self._announce()
 
 
 def _listening(port: int) -> socket.socket:

@@ -18,6 +18,7 @@ from rag.people.audit import AuditTrail
 from rag.people.directory import People
 from rag.people.sign_ins import SignIns
 from rag.settings import ServerDatabase, Settings
+from rag.storage import postgres
 from rag.storage.access import User
 from rag.storage.connection import SharedMigration
 from rag.storage.migrations import TURN_MIGRATIONS
@@ -191,6 +192,22 @@ def test_nul_is_kept_as_a_sign_that_it_was_there(shared: Places) -> None:
     store = TurnStore(shared("turns"))
     turn = store.add("a\0b", session="s", language="en")
     assert store.get(turn.turn_id).question == "a\ufffdb"
+
+
+def test_a_desk_that_stood_still_in_a_transaction_is_told_so_and_goes_on(
+    shared: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres, "_SESSION", "SET idle_in_transaction_session_timeout = 50")
+    store = TurnStore(shared("turns"))
+    turn = store.add("How long?", session="s", language="en")
+    database = PostgresDatabase(shared("turns"), TURN_MIGRATIONS)
+    with pytest.raises(DatabaseUnavailable) as told, database.transaction() as connection:
+        connection.execute("UPDATE turn SET state = 'stopped'")
+        time.sleep(0.5)
+        connection.execute("UPDATE turn SET state = 'done'")
+    assert "idle-in-transaction" in str(told.value)
+    assert store.get(turn.turn_id) == turn, "nothing of it was kept"
+    database.close()
 
 
 def test_a_server_that_stands_still_keeps_nobody_waiting(own_postgres: PostgresServer, tmp_path: Path) -> None:
