@@ -185,6 +185,20 @@ _HELLO = re.compile(
     re.IGNORECASE,
 )
 """Before the words of a line."""
+_NAME = r"[A-Z][\w'’-]{0,30}+"
+_INTRODUCTION = re.compile(
+    rf"\W{{0,3}}+(?:(?i:(?:this is|my name is|my name's)(?: (?:mr|mrs|ms|dr)\.?)?)(?: {_NAME}){{1,3}}+"
+    rf"(?:,? (?:from|of|at|with|in)(?: {_NAME}){{1,3}}+)?|(?i:i am|i'm|i’m)(?: {_NAME}){{2,3}}+"
+    r"|我叫\w{1,8}|我是[老新](?:客户|顾客|用户|买家)\w{0,8})(?:\s{0,2}+[.!。！，,\n]|\Z)\s*+"
+)
+"""Who writes: no passage has that name."""
+_ORDER = re.compile(
+    r"\W{0,3}+(?:(?i:(?:my |our |the )?(?:order|ticket|case|customer|account|invoice|reference)"
+    r"(?: (?:number|no\.?|id))?(?: is| was)?:? ?(?:no\.?|#)? ?)"
+    r"|(?:我的?)?(?:订单|单|会员|客户|手机|电话)(?:编?号码?)?(?:是|为|[:：])?\s?)"
+    r"(?=[\w#/-]{0,20}\d)[\w#/-]{1,24}+(?:\s{0,2}+[.!。！\n]|\Z)\s*+"
+)
+"""Of which order somebody writes, in a sentence of its own."""
 _ADDRESS = r"(?<![\w.+-])[\w.+-]{1,64}+@[\w-]{1,64}+\.[\w.-]{1,64}+"
 _NUMBER = r"(?<![\w.+])\+?\d(?:[ -]?\d){7,17}+(?![\w.])"  # a telephone, an order
 _PERSONAL = re.compile(f"{_ADDRESS}|{_NUMBER}")
@@ -203,7 +217,7 @@ class CustomerMessage:
 def read_message(text: str) -> CustomerMessage:
     r"""Separate a message's question from its story; a short one, or one without a question, has no story.
 
-    A short one is without its greeting and signature.
+    A short one is without its greeting, introduction and signature.
 
     >>> story = "I am Ann, of a glass shop in Bath (ann@example.org, 07700 900417). Our card ran out while I was away."
     >>> read_message(f"Hi,\n{story} The service was suspended.\n\nIs everything deleted now?\n\nThanks, Ann").question
@@ -228,7 +242,7 @@ def read_message(text: str) -> CustomerMessage:
 
 
 def _without_courtesy(text: str) -> str:
-    """Return a text without its greeting, its closing and its signature; the whole if nothing else is left.
+    """Return a text without greeting, introduction, closing and signature; the whole if nothing else is left.
 
     They are the customer's name more often than not, which no passage has.
     """
@@ -236,13 +250,28 @@ def _without_courtesy(text: str) -> str:
     while lines and (not lines[0].strip() or _GREETING.fullmatch(lines[0])):
         del lines[0]
     own = _HELLO.sub("", without_signature(lines))
+    own = _without_introduction(own)
     while (last := split_sentences(own)[-1:]) and last[0].start and _is_courtesy(own[last[0].start :]):
         own = own[: last[0].start].rstrip()
     return own or text
 
 
+def _without_introduction(text: str) -> str:
+    """Return a text without the sentences at its beginning that say who writes, or of which order.
+
+    "Where is it?" needs its order.
+    """
+    while introduction := _INTRODUCTION.match(text) or _ORDER.match(text):
+        if introduction.re is _ORDER and _FOLLOW_UP.search(text, introduction.end()):
+            break
+        text = text[introduction.end() :]
+    return text
+
+
 def _is_courtesy(sentence: str) -> bool:
-    return _COURTESY.fullmatch(sentence) is not None and not asks_something(sentence)
+    return any(one.fullmatch(sentence) for one in (_INTRODUCTION, _ORDER)) or (
+        _COURTESY.fullmatch(sentence) is not None and not asks_something(sentence)
+    )
 
 
 def asks_something(text: str) -> bool:
@@ -335,6 +364,17 @@ def message_parts(question: str) -> tuple[str, ...]:
     core = read_message(question).question
     sentences = tuple(core.splitlines()) if _is_long(question) and core != question else ()
     return sentences[:MOST_PARTS] if len(sentences) > 1 else parts_of(core)
+
+
+def question_alone(text: str) -> str:
+    """Return the sentences of a text that ask, without its story; the whole text if none asks, or all do.
+
+    >>> question_alone("I bought it last month. How long is the warranty?")
+    'How long is the warranty?'
+    """
+    sentences = [line[one.start : one.end].strip() for line in text.split("\n") for one in split_sentences(line)]
+    asking = [one for one in sentences if _SENTENCE_ASKS.search(one)]
+    return "\n".join(asking) if asking and len(asking) < len(sentences) else text
 
 
 def last_question(part: str) -> str:

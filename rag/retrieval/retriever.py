@@ -21,7 +21,14 @@ from rag.retrieval.filters import EVERYTHING, PLAIN_SEARCH, Expansion, Filters, 
 from rag.retrieval.generation_view import GenerationView, LanguageCandidates, Search
 from rag.retrieval.late_interaction import heaviest_tokens, limit_blas_threads, similarities_and_cosines
 from rag.retrieval.query import Query, SearchRequest, Wording, corrected, glossary_of, queries_of
-from rag.retrieval.question import in_context, last_real_question, may_be_follow_up, parts_of, read_message
+from rag.retrieval.question import (
+    in_context,
+    last_real_question,
+    may_be_follow_up,
+    parts_of,
+    question_alone,
+    read_message,
+)
 from rag.retrieval.ranking import KEPT_CHUNKS, DenseHit, final_scores, fuse, other_language_place
 from rag.retrieval.vector_engine import engine_of
 from rag.schema import Language, QuestionTokens, Retrieval, RetrievedChunk, RetrievedPart
@@ -52,13 +59,15 @@ _BEFORE_EXPANSION, _OF_EXPANSION = 4, 3
 class SearchPlan:
     """The queries of one question for one generation: the whole, and its parts if it asks for several things.
 
-    ``standalone`` is the question behind the one before it if it may depend on that.
+    ``standalone`` is the question behind the one before it if it may depend on that.  ``has_story``: the only part is
+    a short text's question without its story.
     """
 
     view: GenerationView
     whole: Query
     parts: tuple[Query, ...] = ()
     standalone: str = ""
+    has_story: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +197,7 @@ class Retriever:
         if self._reranker is not None:
             with trace.span("rerank"):
                 whole = reranked(whole, plan.standalone, self._reranker)
-        return self._merge_parts(whole, others) if others else whole
+        return self._merge_parts(whole, others, has_story=plan.has_story) if others else whole
 
     def _add_expansion(self, expansion: Expansion, language: Language, trace: Trace, filters: Filters) -> Retrieval:
         """Return the earlier result with the chunks of other words behind its best; these words become a part.
@@ -228,22 +237,32 @@ class Retriever:
         for place, part in enumerate(parts):
             if len(part) < _MOST_OF_QUESTION * len(question):  # else it is searched as the whole
                 texts.append((part, before[place] if place == 0 or may_be_follow_up(part) else ""))
+        has_story = not parts and (alone := question_alone(question)) != question
+        if has_story:
+            texts.append((alone, ""))
         own = (message.background, *parts)
         requests = [SearchRequest(self._wording(view, text, third), prior, prior in own) for text, prior in texts]
         whole, *others = queries_of(requests, third or language, self._embedder_of(view.model_id))
         standalone = in_context(whole.question, before[0] if may_be_follow_up(whole.question) else "")
-        return SearchPlan(view, whole, tuple(others), standalone)
+        return SearchPlan(view, whole, tuple(others), standalone, has_story)
 
-    def _merge_parts(self, whole: SearchResult, parts: Sequence[SearchResult]) -> SearchResult:
+    def _merge_parts(
+        self, whole: SearchResult, parts: Sequence[SearchResult], *, has_story: bool = False
+    ) -> SearchResult:
         """Return the whole question's chunks with each part's best ones near the beginning.
 
-        The signals are those of the surest: a question is worth an answer if one of its parts is.
+        The signals are those of the surest: a question is worth an answer if one of its parts is.  Where that is the
+        question without its story, its chunks come first.
         """
-        chunks = put_parts_first(whole.chunks, [part.chunks for part in parts])
-        surest = max([whole, *parts], key=lambda retrieved: self._fit(retrieved).probability(retrieved.signals))
+        surest = max([whole, *parts], key=self._probability)
+        first, others = (surest, [whole]) if has_story and surest is not whole else (whole, parts)
+        chunks = put_parts_first(first.chunks, [other.chunks for other in others])
         retrieved = tuple(RetrievedPart(part.chunks, part.tokens) for part in parts)
         problem = next((one.problem for one in (whole, *parts) if one.problem is not None), None)
         return replace(whole, chunks=chunks, signals=surest.signals, parts=retrieved, problem=problem)
+
+    def _probability(self, result: SearchResult) -> float:
+        return self._fit(result).probability(result.signals)
 
     def _fit(self, result: SearchResult) -> Confidence:
         return self._confidence or load_confidence(result.model_id)

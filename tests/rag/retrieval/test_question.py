@@ -111,6 +111,19 @@ CHINESE = """客服您好，
         ("您好，\n怎么退货？\n谢谢！\n张伟", "怎么退货？"),
         ("客服您好：\n\n怎么退货？\n\n此致\n敬礼\n王芳 13800138000", "怎么退货？"),
         ("你好，请问怎么退货？谢谢！", "请问怎么退货？"),
+        # who writes, and of which order
+        ("Hi,\nthis is Ming Wang from Leeds. Is it free?", "Is it free?"),
+        ("My name's Ann Lee, is it free?", "is it free?"),
+        ("I am Ann Lee. My order no. is A-4471. How long is the warranty?", "How long is the warranty?"),
+        ("您好，我叫张伟，门锁保修多久", "门锁保修多久"),
+        ("我是老客户张伟。订单号：447188。\n门锁保修多久", "门锁保修多久"),
+        # a part of what is asked
+        ("My order is 4471-88. Where is it?", "My order is 4471-88. Where is it?"),
+        ("Order 4471-88 has not come.", "Order 4471-88 has not come."),
+        ("订单号 447188，什么时候发货", "订单号 447188，什么时候发货"),
+        ("I am German. Do you ship there?", "I am German. Do you ship there?"),
+        ("This is broken. Can I return it?", "This is broken. Can I return it?"),
+        ("我是会员，运费多少", "我是会员，运费多少"),
         # what asks is no courtesy
         ("怎么退货？客服电话是多少？", "怎么退货？客服电话是多少？"),
         ("Is it free? Thanks, and how long is it?", "Is it free? Thanks, and how long is it?"),
@@ -121,6 +134,8 @@ CHINESE = """客服您好，
         ("Hello!", "Hello!"),
         ("谢谢", "谢谢"),
         ("Hi,\nThanks\nAnn", "Hi,\nThanks\nAnn"),
+        ("Hi, this is Ann", "Hi, this is Ann"),
+        ("Hi, order 4471-88", "Hi, order 4471-88"),
     ],
 )
 def test_a_short_mail_is_what_stands_between_greeting_and_signature(text: str, question: str) -> None:

@@ -120,3 +120,23 @@ def test_both_parts_evidence_comes_first(tmp_path: Path, question: str, language
         question, language, Trace()
     )
     assert expected <= {one.chunk.document_id for one in retrieval.chunks[:4]}
+
+
+@pytest.mark.slow
+def test_a_story_in_a_short_text_does_not_hide_its_question(tmp_path: Path) -> None:
+    texts: dict[str, tuple[Language, str]] = {
+        "battery": ("en", "replace the battery of the doorbell every two years"),
+        **{
+            f"shop{number}": ("en", f"bought last month in the shop in street {number}, in Leeds")
+            for number in range(9)
+        },
+    }
+    settings = Settings(data_dir=tmp_path)
+    publish(settings.knowledge_dir, texts, HashEmbedder())
+    retriever = Retriever(KnowledgeStore(settings.knowledge_dir), HashEmbedder(), settings)
+    asked = "How often do I replace the battery of the doorbell?"
+    alone = retriever.find(asked, "en", Trace())
+    told = retriever.find(f"Bought last month in a shop in Leeds. {asked}", "en", Trace())
+    assert told.chunks[0].chunk.document_id == "battery"
+    assert told.signals == alone.signals
+    assert [part.chunks[0].chunk.document_id for part in told.parts] == ["battery"]
