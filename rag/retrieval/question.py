@@ -167,7 +167,7 @@ _GREETS = r"dear|hello|hi|hey|good (?:morning|day|afternoon|evening)"
 _CHINESE_GREETS = r"(?:客服|老师|各位)?(?:您好|你好|你们好|大家好)(?:客服|老师)?"
 _COURTESY = re.compile(
     rf"\W*(?:{_GREETS}|to whom"
-    r"|(?:(?:with )?(?:kind|best|warm) )?regards|yours|thanks?|thank you|many thanks|cheers|respectfully"
+    r"|(?:(?:with )?(?:kind|best|warm) )?(?:regards|wishes)|yours|thanks?|thank you|many thanks|cheers|respectfully"
     r"|sincerely|subject:"
     r"|您好|你好|你们好|大家好|老师|客服|各位|尊敬|谢谢|多谢|感谢|此致|敬礼|祝|打扰)[^.?!。？！\n]{0,40}\W*",
     re.IGNORECASE,
@@ -202,6 +202,7 @@ _ORDER = re.compile(
 _ADDRESS = r"(?<![\w.+-])[\w.+-]{1,64}+@[\w-]{1,64}+\.[\w.-]{1,64}+"
 _NUMBER = r"(?<![\w.+])\+?\d(?:[ -]?\d){7,17}+(?![\w.])"  # a telephone, an order
 _PERSONAL = re.compile(f"{_ADDRESS}|{_NUMBER}")
+_LONGEST_SENDER = 60
 _IN_BRACKETS = re.compile(r"[（(][^()（）\n]{1,120}+[)）]")
 _IDENTIFIES = re.compile(r"@|\d{6}")
 
@@ -212,6 +213,11 @@ class CustomerMessage:
 
     question: str
     background: str = ""
+
+    @property
+    def text(self) -> str:
+        """All that the customer says, first the story: without greeting, introduction, signature and personal data."""
+        return f"{self.background}\n{self.question}" if self.background else self.question
 
 
 def read_message(text: str) -> CustomerMessage:
@@ -229,7 +235,7 @@ def read_message(text: str) -> CustomerMessage:
         return CustomerMessage(_without_courtesy(text))
     sentences = [
         line[span.start : span.end]
-        for line in _without_personal_data(text).split("\n")
+        for line in _without_personal_data(_without_sender(text.split("\n"))).split("\n")
         for span in split_sentences(line)
         if span.end - span.start >= _SHORTEST_SENTENCE
     ]
@@ -249,11 +255,22 @@ def _without_courtesy(text: str) -> str:
     lines = text.split("\n")
     while lines and (not lines[0].strip() or _GREETING.fullmatch(lines[0])):
         del lines[0]
-    own = _HELLO.sub("", without_signature(lines))
-    own = _without_introduction(own)
+    own = _without_introduction(_HELLO.sub("", _without_sender(lines)))
     while (last := split_sentences(own)[-1:]) and last[0].start and _is_courtesy(own[last[0].start :]):
         own = own[: last[0].start].rstrip()
     return own or text
+
+
+def _without_sender(lines: Sequence[str]) -> str:
+    """Return the lines above the signature, which may be a name with an address or a number and no closing."""
+    rest = list(lines)
+    while rest and (not rest[-1].strip() or _is_sender(rest[-1])):
+        del rest[-1]
+    return without_signature(rest or lines)
+
+
+def _is_sender(line: str) -> bool:
+    return len(line) <= _LONGEST_SENDER and _PERSONAL.search(line) is not None and not asks_something(line)
 
 
 def _without_introduction(text: str) -> str:

@@ -24,6 +24,7 @@ from rag.evidence.packing import expired_on
 from rag.grounding.citations import ground, with_headings
 from rag.grounding.confirmation import evidence_for_audience, sentences_naming
 from rag.grounding.contact_details import ContactDetail, detail_keys, possible_contact_details
+from rag.retrieval.question import read_message
 from rag.reuse.question_key import normalized_question
 from rag.schema import Answer, Audience, Completed, Document, Evidence, Language, Origin, Retrieved, TextSpan
 from rag.settings import ServerDatabase, Settings
@@ -228,9 +229,10 @@ class Curation:
             raise CuratedMissing(number=number) from error
 
     def _serving_answer(self, question: str) -> CuratedAnswer | None:
-        """Return the answer that serves a question; None also while the server does not answer."""
+        """Return the answer that serves a question, or a mail by what it says; None also if no server answers."""
+        forms = dict.fromkeys(normalized_question(text) for text in (question, read_message(question).text))
         try:
-            return self._answers.serving(normalized_question(question))
+            return next(filter(None, map(self._answers.serving, forms)), None)
         except DatabaseUnavailable as error:
             _LOG.warning("curated answers cannot be asked for: %s", type(error).__name__)
             return None

@@ -8,6 +8,7 @@ import pytest
 
 from rag.errors import CuratedMissing, CuratedUnusable
 from rag.pipeline import Pipeline
+from rag.retrieval.question import read_message
 from rag.reuse.cache import AnswerSources
 from rag.reuse.curated import Curation, Place
 from rag.schema import Completed, Document, Retrieved
@@ -77,6 +78,48 @@ def test_the_next_same_question_has_the_persons_answer_and_no_model(base: Base) 
     assert base.generator.calls == []
     assert base.pipeline.answer(QUESTION, fresh=True).lane == "model"
     assert base.pipeline.answer("How long can I send two items back?").lane == "model"
+
+
+_MAIL = (
+    "Hello team,\nI live in Bath. {story}\nHow long is the warranty of the two kettles that I ordered in your shop?\n"
+    "And is it the same in Bristol?\n\nKind regards,\n{name}"
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("first", "kept", "same", "other"),
+    [
+        (
+            "Hi,\nthis is Ming Wang from Leeds. Is it loud?\nThanks\nMing",
+            "Is it loud?",
+            "Good morning, is it loud?\nBest wishes, Ann Lee\n07700 900417",
+            "Hi, is it not loud?\nThanks\nMing",
+        ),
+        (
+            "您好，我叫张伟。滤网多久换？谢谢！\n张伟 13800138000",
+            "滤网多久换？",
+            "客服您好，滤网多久换？",
+            "您好，滤网怎么换？谢谢！",
+        ),
+        (
+            _MAIL.format(story="They leak.", name="Ann Lee, 07700 900417"),
+            "I live in Bath.\nThey leak.\n"
+            "How long is the warranty of the two kettles that I ordered in your shop?\n"
+            "And is it the same in Bristol?",
+            _MAIL.format(story="They leak.", name="Ming Wang"),
+            _MAIL.format(story="I dropped them.", name="Ann Lee, 07700 900417"),
+        ),
+    ],
+)
+def test_a_mail_has_the_answer_to_what_it_says_whoever_sends_it(
+    base: Base, first: str, kept: str, same: str, other: str
+) -> None:
+    assert read_message(first).text == kept
+    base.curation.write(kept, ANSWER, author="Lin")
+    for mail in (first, same):
+        assert base.pipeline.answer(mail).lane == "curated"
+    assert base.pipeline.answer(other).lane != "curated"
 
 
 @pytest.mark.slow

@@ -10,7 +10,6 @@ import streamlit as st
 from rag.errors import CuratedUnusable
 from rag.retrieval.question import read_message
 from rag.reuse.curated import Place
-from rag.reuse.question_key import is_same_question
 from rag.schema import Evidence
 from rag.storage.turn_store import FeedbackReason, Opinion
 from rag.translate import translate
@@ -118,7 +117,7 @@ def _draw_drafts(turn_id: str) -> None:
 
 
 def _draw_correction(context: PageContext, snapshot: TurnSnapshot) -> None:
-    """Draw the form: the question, the answer as it was given, what it rests on, and what saving does.
+    """Draw the form: the question without the customer's name, the answer, what it rests on, and what saving does.
 
     Where the agent changed the reply, or has begun the correction already, the browser puts these words in instead.
     """
@@ -128,7 +127,7 @@ def _draw_correction(context: PageContext, snapshot: TurnSnapshot) -> None:
     with st.form(f"correction {turn_id}", border=True):
         question = st.text_area(
             translate("ui.correct_question", language),
-            _question_to_keep(snapshot.question),
+            read_message(snapshot.question).text,
             height=_QUESTION_PIXELS,
             max_chars=20_000,
             key=f"correct_question {turn_id}",
@@ -158,12 +157,6 @@ def _draw_correction(context: PageContext, snapshot: TurnSnapshot) -> None:
         st.rerun()
     if saved:
         _save(context, snapshot, question, answer, [passages[number] for number in numbers])
-
-
-def _question_to_keep(question: str) -> str:
-    """Return what a mail asks, without greeting and story, where the same mail is answered by that, too; else all."""
-    shorter = read_message(question).question
-    return shorter if is_same_question(shorter, question) else question
 
 
 def _save(context: PageContext, snapshot: TurnSnapshot, question: str, answer: str, passages: list[Evidence]) -> None:
