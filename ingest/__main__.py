@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from pydantic import ValidationError
 from watchdog.events import FileSystemEvent, FileSystemEventHandler
 from watchdog.observers import Observer
 
@@ -44,7 +43,7 @@ from rag.priority import run_as_batch_work
 from rag.private_files import keep_files_private
 from rag.protocols import Embedder
 from rag.retrieval.embedder import open_embedder
-from rag.settings import Settings, load_settings
+from rag.settings import Settings, checked_settings, load_settings
 from rag.storage.sharing import catch_up
 from rag.storage.store import KnowledgeStore
 from rag.terminal import exit_code_of, fail, terminal_language, warn_root
@@ -288,12 +287,9 @@ def _settings(options: argparse.Namespace) -> Settings:
         if settings.embedding_database is None:
             raise SettingsError(reason=f"--workers: {translate('ingest.no_server', terminal_language())}")
         otherwise["ingest_workers"] = True
-    if not otherwise:
-        return settings
-    try:
-        return Settings.model_validate({**settings.model_dump(), **otherwise})
-    except ValidationError as error:
-        raise SettingsError(reason=f"--kb {options.kb}: {error.errors()[0]['msg']}") from error
+    return (
+        checked_settings({**settings.model_dump(), **otherwise}, {"knowledge_base": "--kb"}) if otherwise else settings
+    )
 
 
 def _ingest(

@@ -9,7 +9,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pydantic import ValidationError
 from rich.console import Console
 
 from rag.cli import add_command, day_of
@@ -24,7 +23,7 @@ from rag.private_files import keep_files_private
 from rag.retrieval.filters import Filters
 from rag.retrieval.question import clean_question
 from rag.schema import Answer, Language
-from rag.settings import Settings, load_settings
+from rag.settings import Settings, checked_settings, load_settings
 from rag.storage.turn_times import TurnTimesTable
 from rag.terminal import exit_code_of, run_command, terminal_language
 
@@ -52,11 +51,7 @@ def _settings(options: argparse.Namespace) -> Settings:
     settings = load_settings()
     changes = {"knowledge_base": options.kb, "model": options.model}
     values = {**settings.model_dump(), **{name: value for name, value in changes.items() if value is not None}}
-    try:
-        return Settings.model_validate(values)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise SettingsError(reason=f"--kb: {first['msg']}") from error
+    return checked_settings(values, {"knowledge_base": "--kb", "model": "--model"})
 
 
 def _build(settings: Settings) -> Pipeline:

@@ -17,10 +17,13 @@ from typing import Literal, get_args
 from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import AliasChoices, Field, ValidationError, field_validator
+from pydantic_core import ErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from rag.errors import SettingsError
 from rag.files import write_whole
+from rag.terminal import terminal_language
+from rag.translate import is_known, translate
 
 LOOPBACKS = ("127.0.0.1", "localhost", "::1")
 """Where to listen so that only this machine gets in."""
@@ -281,47 +284,45 @@ class Settings(BaseSettings):
     def _addresses(cls, value: str) -> str:
         for url in _urls(value):
             if not _is_http_address(url):
-                raise ValueError(f"{url} is no address of a model server")
+                raise PydanticCustomError("no_model_server", "{url} is no address of a model server", {"url": url})
         return value
 
     @field_validator("database_url")
     @classmethod
     def _server(cls, value: str) -> str:
         if value and not is_server_address(value):
-            raise ValueError("no address of the form postgresql://USER:PASSWORD@HOST:PORT/DATABASE (escape @ as %40)")
+            raise PydanticCustomError("no_database", "no address of a PostgreSQL server")
         return value
 
     @field_validator("blob_url")
     @classmethod
     def _bucket(cls, value: str) -> str:
         if value and not is_bucket_address(value):
-            raise ValueError(
-                "no address of the form s3://BUCKET/PREFIX?endpoint=https://HOST:PORT&region=NAME; keys are no part of "
-                "it (AWS_ACCESS_KEY_ID)"
-            )
+            raise PydanticCustomError("no_bucket", "no address of a bucket")
         return value
 
     @field_validator("vector_url")
     @classmethod
     def _engine(cls, value: str) -> str:
         if value and not (is_server_address(value) or is_milvus_address(value)):
-            raise ValueError(
-                "no address of the form postgresql://USER:PASSWORD@HOST:PORT/DATABASE or milvus://HOST:PORT"
-            )
+            raise PydanticCustomError("no_vector_engine", "no address of a vector engine")
         return value
 
     @field_validator("otlp_endpoint")
     @classmethod
     def _collector(cls, value: str) -> str:
         if value and not _is_http_address(value):
-            raise ValueError(f"{value} is no http:// or https:// address of a collector")
+            raise PydanticCustomError("no_collector", "{url} is no address of a collector", {"url": value})
         return value
 
     @field_validator("trusted_proxies")
     @classmethod
     def _networks(cls, value: str) -> str:
         for name in _names(value):
-            ip_network(name, strict=False)  # "*" would let everybody choose their address
+            try:
+                ip_network(name, strict=False)  # "*" would let everybody choose their address
+            except ValueError:
+                raise PydanticCustomError("no_network", "{name} is no network", {"name": name}) from None
         return value
 
     @property
@@ -450,7 +451,7 @@ class Settings(BaseSettings):
         engine, unless the changes name a ``database_url`` or a ``vector_url`` as well.
         """
         apart = {"database_url": "", "vector_url": ""} if "data_dir" in changes else {}
-        return _checked(self.model_dump() | apart | changes)
+        return checked_settings(self.model_dump() | apart | changes)
 
 
 def _names(listed: str) -> tuple[str, ...]:
@@ -531,14 +532,31 @@ def _url(host: str) -> str:
     return f"{scheme}://{rest}" if ":" in rest.split("]")[-1] else f"{scheme}://{rest}:11434"
 
 
-def _checked(values: Mapping[str, object]) -> Settings:
+def checked_settings(values: Mapping[str, object], options: Mapping[str, str] = MappingProxyType({})) -> Settings:
+    """Return settings with these values, and those of the environment for the rest.
+
+    ``options`` names the fields that a command's options gave, such as "--kb".  Raises ``SettingsError`` naming the
+    option or the variable, and what is wrong with it.
+    """
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
-        name = "_".join(str(part) for part in first["loc"]).upper()
-        variable = name if name.startswith(("ANSWERDESK_", "OLLAMA_")) else f"ANSWERDESK_{name}"
-        raise SettingsError(reason=f"{variable}: {first['msg']}") from error
+        field_name = "_".join(str(part) for part in first["loc"])
+        variable = field_name.upper()
+        if not variable.startswith(("ANSWERDESK_", "OLLAMA_")):
+            variable = f"ANSWERDESK_{variable}"
+        given = f"{options[field_name]} {values[field_name]}" if field_name in options else variable
+        raise SettingsError(reason=f"{given}: {_problem(first)}") from error
+
+
+def _problem(error: ErrorDetails) -> str:
+    problem, values = error["type"], dict(error.get("ctx", {}))
+    if not is_known(f"settings.invalid_{problem}"):
+        return error["msg"]
+    if "expected" in values:  # "'auto', 'on' or 'off'"
+        values["expected"] = values["expected"].replace(" or ", ", ").replace("'", "")
+    return translate(f"settings.invalid_{problem}", terminal_language(), **values)
 
 
 @lru_cache(maxsize=1)
@@ -547,10 +565,10 @@ def load_settings() -> Settings:
 
     Raises ``SettingsError`` naming the variable, or the file, and what is wrong with it.
     """
-    environment = _checked({})
+    environment = checked_settings({})
     kept = stored_choices(environment.data_dir)
     chosen = {name: value for name, value in kept.items() if name not in environment.model_fields_set}
-    return _checked(chosen) if chosen else environment
+    return checked_settings(chosen) if chosen else environment
 
 
 def stored_choices(data_dir: Path) -> dict[str, object]:

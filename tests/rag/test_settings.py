@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from rag import settings as settings_module
 from rag.errors import SettingsError
-from rag.settings import KEPT_NAME, Sampling, Settings, load_settings, store_choices
+from rag.settings import KEPT_NAME, Sampling, Settings, checked_settings, load_settings, store_choices
 
 
 @pytest.fixture(autouse=True)
@@ -199,3 +200,26 @@ def test_a_proxy_is_an_address_or_a_network(monkeypatch: pytest.MonkeyPatch, pro
     monkeypatch.setenv("ANSWERDESK_TRUSTED_PROXIES", proxies)
     with pytest.raises(SettingsError, match="ANSWERDESK_TRUSTED_PROXIES"):
         load_settings.__wrapped__()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "english", "chinese"),
+    [
+        ("PARALLEL_SLOTS", "x", "must be a whole number", "必须是整数"),
+        ("PARALLEL_SLOTS", "0", "must be at least 1", "不能小于 1"),
+        ("THINKING", "maybe", "must be one of: auto, on, off", "只能是以下之一：auto, on, off"),
+        ("FOLLOW_LINKS", "perhaps", "must be true or false", "只能是 true 或 false"),
+        ("KNOWLEDGE_BASE", "a/b", "must be made of a-z", "只能由 a-z"),
+        ("TRUSTED_PROXIES", "*", "* is no address of a network", "* 不是网络"),
+        ("DATABASE_URL", "mysql://x", "no address of the form postgresql://", "地址格式应为 postgresql://"),
+    ],
+)
+def test_what_is_wrong_with_a_setting_is_told_in_the_users_language(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, english: str, chinese: str
+) -> None:
+    monkeypatch.setenv(f"ANSWERDESK_{variable}", value)
+    for language, words in (("en", english), ("zh", chinese)):
+        monkeypatch.setattr(settings_module, "terminal_language", lambda language=language: language)
+        with pytest.raises(SettingsError) as told:
+            checked_settings({})
+        assert str(told.value.details["reason"]).startswith(f"ANSWERDESK_{variable}: {words}")
