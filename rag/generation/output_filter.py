@@ -18,7 +18,7 @@ from rag.grounding.claims import without_source
 from rag.grounding.confirmation import supporting_sentences
 from rag.grounding.contact_details import contact_details
 from rag.grounding.prompt_injection import harmless_title
-from rag.retrieval.question import message_parts
+from rag.retrieval.question import is_greeting, message_parts
 from rag.schema import Evidence, TextSpan
 from rag.text.markup import is_list_item
 from rag.text.sentences import split_sentences
@@ -259,9 +259,11 @@ def without_preamble(reply: str, question: str) -> str:
     'It is free. So, no.'
     >>> without_preamble("资料中写道：“最多 50 个。”所以不能。", "能开60个吗？")
     '资料中写道：“最多 50 个。”所以不能。'
+    >>> without_preamble("尊敬的客服：\n\n可以退。", "尊敬的客服：\n能退吗？\n李雷")
+    '可以退。'
     """
     wording = question.strip()
-    rest = _without_label(_without_tags(reply))
+    rest = _without_label(_without_salutation(_without_tags(reply), question))
     if wording and rest.startswith(wording) and _REPEATED.match(rest[len(wording) - 1 :]):
         rest = _without_label(_after_label(rest[len(wording) :]))
     rest = _without_source(rest)
@@ -281,6 +283,13 @@ def _without_tags(text: str) -> str:
     text = text[opening.end() :].strip()
     closing = text.rfind("</")
     return text[:closing].strip() if closing >= 0 and _TAG.fullmatch(text[closing:]) else text
+
+
+def _without_salutation(text: str, question: str) -> str:
+    """Return a text without the line at its beginning with which the customer greets support."""
+    line, _, rest = text.partition("\n")
+    greetings = {one.strip() for one in question.split("\n", 3)[:3] if is_greeting(one)}
+    return rest.strip() if line.strip() in greetings and rest.strip() else text
 
 
 def _without_source(text: str) -> str:

@@ -174,7 +174,7 @@ _COURTESY = re.compile(
 )
 _GREETING = re.compile(
     rf"\W*(?:{_GREETS})(?:(?:\s+\w+){{0,3}}\s*[,，!！:：.]+|(?:\s+\w+)?)\s*"
-    rf"|\W*{_CHINESE_GREETS}\W*",
+    rf"|\W*(?:{_CHINESE_GREETS}|尊敬的[^，,。?？\n]{{1,12}})\W*",
     re.IGNORECASE,
 )
 """A line of its own."""
@@ -253,12 +253,21 @@ def _without_courtesy(text: str) -> str:
     They are the customer's name more often than not, which no passage has.
     """
     lines = text.split("\n")
-    while lines and (not lines[0].strip() or _GREETING.fullmatch(lines[0])):
+    while lines and (not lines[0].strip() or is_greeting(lines[0])):
         del lines[0]
     own = _without_introduction(_HELLO.sub("", _without_sender(lines)))
     while (last := split_sentences(own)[-1:]) and last[0].start and _is_courtesy(own[last[0].start :]):
         own = own[: last[0].start].rstrip()
     return own or text
+
+
+def is_greeting(line: str) -> bool:
+    """Tell whether a line does nothing but greet.
+
+    >>> is_greeting("尊敬的客服："), is_greeting("Dear support team,"), is_greeting("Dear customers get what?")
+    (True, True, False)
+    """
+    return _GREETING.fullmatch(line) is not None
 
 
 def _without_sender(lines: Sequence[str]) -> str:

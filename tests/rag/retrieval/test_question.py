@@ -110,6 +110,7 @@ CHINESE = """客服您好，
         ("Good morning, is it free? Many thanks in advance!", "is it free?"),
         ("您好，\n怎么退货？\n谢谢！\n张伟", "怎么退货？"),
         ("客服您好：\n\n怎么退货？\n\n此致\n敬礼\n王芳 13800138000", "怎么退货？"),
+        ("尊敬的客服：\n\n您好！\n怎么退货？\n\n此致\n敬礼\n李雷", "怎么退货？"),
         ("你好，请问怎么退货？谢谢！", "请问怎么退货？"),
         # who writes, and of which order
         ("Hi,\nthis is Ming Wang from Leeds. Is it free?", "Is it free?"),
