@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 from rag import errors
 from rag.errors import AnswerdeskError
+from rag.evidence.packing import is_valid_for
 from rag.evidence.quotation import cites_best_match, quoted_lines
 from rag.generation.measured_languages import language_note
 from rag.generation.reply_languages import reply_language
@@ -283,13 +284,18 @@ def _passages_of_best_match(snapshot: TurnSnapshot) -> list[Evidence]:
     """Return the passages that the best match quotes.
 
     Of 22 refusals by the model of questions that the documents answer, it held the answer to 9, so it stays.  What is
-    not to be quoted to a customer, and what holds no longer, is never the best match.
+    not to be quoted to a customer is never the best match, nor a rule of another time than the question's.
     """
     is_quoted = snapshot.answer is not None and snapshot.answer.quoted
     is_refused_unread = snapshot.state == "refused" and not _is_refused_by_model(snapshot)
     if snapshot.answerable is False or is_quoted or is_refused_unread:
         return []
-    return [passage for passage in snapshot.evidence if passage.quoted and passage.may_be_passed_on]
+    today = snapshot.asked_at.date()
+    return [
+        passage
+        for passage in snapshot.evidence
+        if passage.quoted and passage.audience == "public" and is_valid_for(snapshot.question, passage, today)
+    ]
 
 
 def _refusal_key(snapshot: TurnSnapshot) -> str:

@@ -201,12 +201,21 @@ class RankedSentences:
         return Likeness(scores, raw.shares / ((float(np.std(raw.scores)) if len(raw.scores) else 0.0) or 1.0))
 
     def _find_only_other_codes(self) -> frozenset[int]:
-        """Return the sentences that, with their needs, name codes but none of the question's; none if all do so."""
+        """Return the sentences that, with their needs, name codes but none of the question's; none if all do so.
+
+        In a table whose rows begin with codes, one of them the question's, the other rows are about other codes, even
+        if they name its device: "| E22 | R3 | Tank full |" for an R3 that shows E30.
+        """
         if not self._codes:
             return frozenset()
+        first_cells = [named_codes(_first_cell(sentence.text)) for sentence in self._sentences]
         about = [frozenset[str]().union(*(self._sentence_codes[one] for one in needed)) for needed in self._closures]
-        others = frozenset(place for place, codes in enumerate(about) if codes and not codes & self._codes)
-        return others if any(codes & self._codes for codes in about) else frozenset()
+        return self._places_of_other_codes(first_cells) | self._places_of_other_codes(about)
+
+    def _places_of_other_codes(self, named: Sequence[frozenset[str]]) -> frozenset[int]:
+        """Return the places that name codes but none of the question's; none if all do so."""
+        others = frozenset(place for place, codes in enumerate(named) if codes and not codes & self._codes)
+        return others if any(codes & self._codes for codes in named) else frozenset()
 
     def _code_weights(self) -> NDArray[np.float64]:
         """Return what the rarest code of the question adds to each sentence that has it; 0 without one."""
@@ -390,6 +399,11 @@ def _log_places(sentences: Sequence[_Sentence]) -> NDArray[np.float64]:
 def _best_first(sentences: Sequence[_Sentence], scores: NDArray[np.float64]) -> list[int]:
     order = [int(place) for place in np.argsort(-scores, kind="stable")]
     return [place for place in order if not sentences[place].is_context] or order
+
+
+def _first_cell(sentence: str) -> str:
+    """Return the first cell of a table's row; empty for any other sentence."""
+    return sentence.strip().split("|")[1] if sentence.lstrip().startswith("|") else ""
 
 
 def _needs_closure(place: int, sentences: Sequence[_Sentence]) -> frozenset[int]:

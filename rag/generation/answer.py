@@ -17,6 +17,7 @@ words of its reply, it copies a sentence and concludes from that.  As a first at
 12 of 24 customers' texts right, with half as many words again).
 """
 
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -460,7 +461,7 @@ def _check_reply(request: AnswerRequest, text: str) -> _Reply:
 
 
 def _check_against_passages(request: AnswerRequest, raw_text: str) -> _Reply:
-    reply = without_preamble(raw_text, request.question)
+    reply = without_quoted_name(without_preamble(raw_text, request.question), request.evidence)
     text = filter_output(reply, request.question, request.evidence, request.is_supported)
     grounding = ground(text, request.evidence, request.in_context)
     if grounding.unsupported and grounding.citations and any(map(_gives_orders, request.evidence)):
@@ -619,6 +620,7 @@ _CELLS_OF_WIDE_ROW = 2
 _OPENINGS: dict[Language, tuple[str, str]] = {"en": ('Our documents say: "', '"”'), "zh": ("资料中写道：“", "”")}
 """The opening, and the marks that may end the quotation."""
 
+_CONCLUDES = re.compile(r"\A\W*(?:(?:所以|因此|(?i:so|therefore|thus)\b)[，,]?\s*)?")
 _CONCLUSIONS: dict[Language, str] = {"en": " So", "zh": "所以，"}
 
 
@@ -657,6 +659,21 @@ def conclusion(text: str) -> str:
     """
     quoted = _quotation(text)
     return "" if quoted is None else text[quoted.end + 1 :].strip()
+
+
+def without_quoted_name(text: str, evidence: Sequence[Evidence]) -> str:
+    """Return a reply without a quotation at its beginning that is but a passage's title or heading: it says nothing."""
+    quoted = _quotation(text)
+    if quoted is None or quoted.end == len(text):
+        return text
+    headings = (line for one in evidence for line in one.text.split("\n") if line.startswith("#"))
+    names = {_letters(name) for one in evidence for name in (one.title, *one.heading_path)} | set(
+        map(_letters, headings)
+    )
+    rest = _CONCLUDES.sub("", text[quoted.end + 1 :], count=1)
+    if _letters(text[quoted.start : quoted.end]) not in names or not rest:
+        return text
+    return rest[0].upper() + rest[1:]
 
 
 def is_word_for_word(words: str, evidence: Sequence[Evidence]) -> bool:

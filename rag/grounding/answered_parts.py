@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from rag.grounding.citations import Grounding, has_its_figures_from, states_nothing
 from rag.grounding.claims import QuotableSpan, quotable_spans
 from rag.grounding.topic_match import known_across_languages, known_names
-from rag.retrieval.question import last_question
+from rag.retrieval.question import last_question, may_be_follow_up
 from rag.schema import Evidence, TextSpan
 from rag.text.language import text_language
-from rag.text.quantities import Quantity
+from rag.text.quantities import MONTH_OF_THE_YEAR, Quantity
 from rag.text.questions import (
     CHINESE_QUESTION_WORDS,
     ExpectedValue,
@@ -145,7 +145,7 @@ class PartsOfReply:
         for part in self._parts:
             own = self._own_words([part])
             is_named = _is_answered_by_words(own, self._supported) or self._is_answered_by_code(part)
-            by_words = expected_value(part) is None and is_named
+            by_words = expected_value(part) is None and (is_named or self._is_answered_by_date(part))
             if not by_words and part not in values and not own & not_found:
                 unanswered.append(part)
         return tuple(unanswered)
@@ -198,11 +198,19 @@ class PartsOfReply:
     def _is_answered_by_code(self, part: str) -> bool:
         """Tell whether a cited sentence is about a code that this part alone names: a row of codes has no other word.
 
-        "What does E07 mean?" is answered by "E07 | Cliff sensors covered".
+        "What does E07 mean?" is answered by "E07 | Cliff sensors covered".  "What does it mean?" is about a code that
+        the question names before.
         """
-        others = (code for other in self._parts if other != part for code in stated_figures(other).codes)
+        others = [code for other in self._parts if other != part for code in stated_figures(other).codes]
         own = stated_figures(part).codes.difference(others)
+        if not own and may_be_follow_up(part):
+            own = stated_figures(self._question).codes.difference(others)
         return any(own & sentence.codes for sentence in self._supported)
+
+    def _is_answered_by_date(self, part: str) -> bool:
+        return _ASKS_DATE.search(part) is not None and any(
+            figure.unit == MONTH_OF_THE_YEAR for sentence in self._supported for figure in sentence.figures
+        )
 
     def _own_figures(self, sentence: str) -> frozenset[Quantity]:
         return frozenset(
@@ -256,6 +264,11 @@ def _evidence_quantities(evidence: Sequence[Evidence]) -> frozenset[Quantity]:
     return frozenset(figure for span in spans for figure in span.quantities)
 
 
+_ASKS_DATE = re.compile(
+    r"\b(?:until|by|since|from) when\b|\b(?:what|which) (?:date|day|month)\b|^\W*when\b"
+    r"|什么时候|何时|哪[天日]|几[月号日](?!内)",
+    re.IGNORECASE,
+)
 _CHINESE_QUESTION_WORD = re.compile(rf"怎么办|什么时候|哪[种个些里]|{CHINESE_QUESTION_WORDS}")
 
 _SOURCE = r"(?:documents?|passages?|information|text|articles?|knowledge base|materials?)"

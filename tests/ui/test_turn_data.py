@@ -271,6 +271,15 @@ def test_nothing_internal_or_outdated_is_offered_as_the_best_match() -> None:
     assert answer_data(replace(DONE, state="refused", answer=refusal("en")), READING)["best"] is None
 
 
+def test_a_rule_of_the_time_that_the_question_is_about_is_offered_as_the_best_match() -> None:
+    first, *rest = DONE.evidence
+    evidence = (replace(first, expired_on=date(2026, 3, 31)), *rest)
+    for question, numbers in (("What was it in March 2025?", [1, 2]), ("What is it?", [2])):
+        best = answer_data(replace(DONE, question=question, evidence=evidence), READING)["best"]
+        assert isinstance(best, dict)
+        assert [one["number"] for one in best["excerpts"]] == numbers
+
+
 def test_the_best_match_stays_beside_a_refusal_by_the_model_to_be_read_only() -> None:
     by_model = replace(DONE, state="refused", answer=replace(refusal("en"), model="stand-in:1.5b"))
     best, before = answer_data(by_model, READING)["best"], answer_data(DONE, READING)["best"]

@@ -238,6 +238,16 @@ def test_the_model_does_not_read_what_stands_under_other_codes() -> None:
     assert "turns" in sent("robot says E11")  # which is not there
 
 
+@pytest.mark.parametrize("question", ["My R3 shows E30. What is that?", "E30"])
+def test_of_a_table_of_codes_only_the_named_row_is_read_and_quoted(question: str) -> None:
+    rows = ["| E22 | R3 | Tank full |", "| E28 | R2, R3 | Fan blocked |", "| E30 | R3 | Dryer too hot |"]
+    table = passage("| Code | Device | Meaning |\n|---|---|---|\n" + "\n".join(rows))
+    ranked = RankedSentences([table], question, by_words("shows"), count_tokens)
+    for [spans] in (ranked.spans_to_send(400), ranked.spans_to_quote()):
+        words = "\n".join(table.words(span) for span in spans)
+        assert [row in words for row in rows] == [False, False, True]
+
+
 def test_other_codes_are_left_out_of_a_short_passage_that_would_go_whole() -> None:
     passages = [passage("E05 means a turning brush. E09 means a stuck brush.")]
     (sent,) = RankedSentences(passages, "robot says E09", by_words("brush"), count_tokens).spans_to_send(500)

@@ -15,6 +15,7 @@ from rag.generation.answer import (
     is_closed,
     is_word_for_word,
     opening_of,
+    without_quoted_name,
 )
 from rag.protocols import GeneratedText, GenerationPart, Message
 from rag.schema import Audience, Completed, Evidence, Language, TextSpan
@@ -405,3 +406,24 @@ def test_a_german_reply_that_finds_nothing_is_a_refusal() -> None:
     completed, _ = answered_in_german("Dazu enthalten die Unterlagen leider keine Informationen.")
     assert completed.stopped_by == "not_found"
     assert completed.answer.refused
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("资料中写道：“七天无理由退货说明”所以，可以退。", "可以退。"),
+        ('Our documents say: "Faulty items" So you can send it back.', "You can send it back."),
+        (
+            'Our documents say: "You can send it back." So you can.',
+            'Our documents say: "You can send it back." So you can.',
+        ),
+        ('Our documents say: "Faulty items"', 'Our documents say: "Faulty items"'),
+        ('Our documents say: "Faulty items', 'Our documents say: "Faulty items'),
+    ],
+)
+def test_a_quotation_that_is_but_a_heading_is_left_out(text: str, kept: str) -> None:
+    passages = [
+        replace(RETURNS_PASSAGE, text="## Faulty items\n\nYou can send it back."),
+        replace(CHINESE_PASSAGE, title="七天无理由退货说明"),
+    ]
+    assert without_quoted_name(text, passages) == kept

@@ -68,6 +68,15 @@ def open_parts(question: str, reply: str, text: str, language: Language = "en") 
         # a row of codes has no other word of the question
         ("My robot shows E07 since today. What does E07 mean? Can I send it back?", "The sensors are covered.", CODES,
          ("Can I send it back",)),
+        ("My robot stopped. It shows E07 since today, and nobody has touched it in this house, as we were in France for"
+         " a week and came home today.\nWhat does it mean?\nWho pays for the van?", "The sensors are covered.", CODES,
+         ("Who pays for the van?",)),
+        # a date answers what asks until when, unless it is the question's own
+        ("Until when can we send it back? Who pays for the van?", "Gifts may be returned until 31 January 2027.",
+         "Gifts may be returned until 31 January 2027.", ("Who pays for the van",)),
+        ("Until when can we send it back? Who drives the van on 3 January 2027?",
+         "Bo drives the van on 3 January 2027.", "Bo drives the van on 3 January 2027.",
+         ("Until when can we send it back",)),
         ("What does E09 mean? Can I send it back?", "The sensors are covered.", CODES,
          ("What does E09 mean", "Can I send it back")),
         # the reply tells so itself
