@@ -179,7 +179,7 @@ class Questions:
     async def answer(self, turn_id: str, request: Request) -> TurnSnapshot:
         """Return the turn when it has ended; where the client goes away before, it is stopped.
 
-        Raises ``asyncio.CancelledError`` where nobody waits any more.
+        Raises ``AnswerCancelled`` where nobody waits any more.
         """
         try:
             return await until_disconnect(self._final_snapshot(turn_id), request)
@@ -217,25 +217,24 @@ def _embed(embedder: Callable[[], Embedder], texts: Sequence[str]) -> Embeddings
 
 
 async def until_disconnect(work: Coroutine[object, object, Result], request: Request) -> Result:
-    """Return the result of ``work``; if the client disconnects before, cancel it and raise ``CancelledError``."""
-    return await _run_until(_wait_for_disconnect(request), asyncio.CancelledError, work)
+    """Return the result of ``work``; if the client disconnects before, cancel it and raise ``AnswerCancelled``.
+
+    Its answer goes nowhere; a ``CancelledError`` would reach the server, which logs it as a fault of ours.
+    """
+    return await _run_until(_wait_for_disconnect(request), work)
 
 
 async def until_left(left: asyncio.Event | None, work: Coroutine[object, object, Result]) -> Result:
     """Return the result of ``work``; if the client leaves before, cancel it and raise ``AnswerCancelled``."""
-    return await work if left is None else await _run_until(left.wait(), AnswerCancelled, work)
+    return await work if left is None else await _run_until(left.wait(), work)
 
 
-async def _run_until(
-    departure: Coroutine[object, object, object],
-    error: type[BaseException],
-    work: Coroutine[object, object, Result],
-) -> Result:
+async def _run_until(departure: Coroutine[object, object, object], work: Coroutine[object, object, Result]) -> Result:
     working, leaving = asyncio.ensure_future(work), asyncio.ensure_future(departure)
     try:
         await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
         if not working.done():
-            raise error
+            raise AnswerCancelled
         return working.result()
     finally:
         for task in (working, leaving):

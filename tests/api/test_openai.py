@@ -298,7 +298,9 @@ def test_a_failure_in_mid_stream_is_raised_and_nothing_is_taken_for_the_end(api:
 
 @pytest.mark.parametrize("streams", [True, False])
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/responses", "/api/v1/ask"])
-def test_a_client_that_goes_away_frees_the_model(api: OfflineServer, path: str, streams: bool) -> None:
+def test_a_client_that_goes_away_frees_the_model_and_is_no_fault(
+    api: OfflineServer, caplog: pytest.LogCaptureFixture, path: str, streams: bool
+) -> None:
     api.model.say("You can send", " back any item", held=True)
     bodies: dict[str, dict[str, Any]] = {
         "/v1/chat/completions": {"model": f"{MODEL}:fresh", "stream": streams, "messages": asked()},
@@ -309,6 +311,9 @@ def test_a_client_that_goes_away_frees_the_model(api: OfflineServer, path: str, 
     with raw_request(api, path, bodies[path], accept):
         until(lambda: api.model.answering == 1)
     until(lambda: api.model.answering == 0)  # alone it takes 0.02 s; nothing else would end what is held
+    with api.client() as http:
+        http.get("/healthz")  # served after the request that broke off
+    assert [one.getMessage() for one in caplog.records if one.levelname == "ERROR"] == []
 
 
 @contextmanager
