@@ -42,6 +42,8 @@ _WITHOUT_EFFECT = (
     "truncation",
 )
 _LONGEST_ID = 200
+Text = Annotated[str, Field(min_length=0)]
+"""Text that can be encoded: only with a constraint does pydantic refuse half a surrogate pair, a cut-off emoji."""
 
 
 class Part(BaseModel):
@@ -49,7 +51,7 @@ class Part(BaseModel):
 
     model_config = ConfigDict(extra="allow")
     type: str
-    text: str | None = None
+    text: Text | None = None
 
 
 class Message(BaseModel):
@@ -57,7 +59,7 @@ class Message(BaseModel):
 
     model_config = ConfigDict(extra="allow")
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
-    content: str | list[Part] | None = None
+    content: Text | list[Part] | None = None
 
 
 class StreamOptions(BaseModel):
@@ -76,7 +78,7 @@ class ChatRequest(BaseModel):
     stream: StrictBool | None = None
     stream_options: StreamOptions | None = None
     n: Annotated[int, Field(strict=True, ge=1), BeforeValidator(whole_number)] | None = None
-    user: str | None = None
+    user: Text | None = None
 
 
 class InputItem(BaseModel):
@@ -85,7 +87,7 @@ class InputItem(BaseModel):
     model_config = ConfigDict(extra="allow")
     type: str | None = None
     role: str | None = None
-    content: str | list[Part] | None = None
+    content: Text | list[Part] | None = None
 
 
 class ResponseRequest(BaseModel):
@@ -93,11 +95,11 @@ class ResponseRequest(BaseModel):
 
     model_config = ConfigDict(extra="allow")
     model: Annotated[str, Field(min_length=1, max_length=_LONGEST_ID)]
-    input: str | Annotated[list[InputItem], Field(min_length=1, max_length=2000)]
+    input: Text | Annotated[list[InputItem], Field(min_length=1, max_length=2000)]
     stream: StrictBool | None = None
     previous_response_id: Annotated[str, Field(max_length=_LONGEST_ID)] | None = None
     background: StrictBool | None = None
-    user: str | None = None
+    user: Text | None = None
 
 
 @dataclass(frozen=True, slots=True)

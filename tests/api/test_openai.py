@@ -40,7 +40,7 @@ def client(api: OfflineServer, headers: dict[str, str] | None = None) -> OpenAI:
     return _opened[-1]
 
 
-def asked(text: str = QUESTION) -> list[Any]:
+def asked(text: Any = QUESTION) -> list[Any]:
     return [{"role": "user", "content": text}]
 
 
@@ -266,6 +266,35 @@ def test_errors_have_openais_form_in_the_callers_language(api: OfflineServer) ->
         422,
         "无法处理该请求：一次只给出一个答案，n 必须为 1。",
     )
+
+
+@pytest.mark.parametrize(
+    ("path", "changed", "param"),
+    [
+        ("/v1/chat/completions", {"messages": asked("How long? \ud83d")}, "body.messages.0.content"),
+        ("/v1/chat/completions", {"messages": [*asked("\ud83d"), *asked()]}, "body.messages.0.content"),
+        ("/v1/chat/completions", {"messages": asked([{"type": "text", "text": "\ud83d"}])}, "body.messages.0.content"),
+        ("/v1/chat/completions", {"messages": asked(), "user": "\udc00"}, "body.user"),
+        ("/v1/responses", {"input": "How long? \ud83d"}, "body.input"),
+        ("/v1/responses", {"input": asked("How long? \ud83d")}, "body.input"),
+        ("/v1/responses", {"input": QUESTION, "user": "\ud83d"}, "body.user"),
+        ("/v1/embeddings", {"input": "How long? \ud83d", "model": "answerdesk-embedder"}, "body.input"),
+        ("/api/v1/ask", {"question": "How long? \ud83d"}, "body.question"),
+        ("/api/v1/ask", {"question": QUESTION, "user": "\ud83d"}, "body.user"),
+        ("/api/v1/ask", {"question": QUESTION, "follows": "\ud83d"}, "body.follows"),
+        ("/api/v1/retrieve", {"question": QUESTION, "earlier": ["\ud83d"]}, "body.earlier.0"),
+    ],
+)
+def test_half_an_emoji_is_refused_as_what_is_no_text(
+    api: OfflineServer, path: str, changed: dict[str, Any], param: str
+) -> None:
+    """It cannot be encoded, so it can be neither stored nor sent."""
+    body = ({"model": MODEL} if path.startswith("/v1") else {}) | changed
+    with api.client(api.key() | {"Content-Type": "application/json"}) as http:
+        refused = http.post(path, content=json.dumps(body))
+    told = refused.json().get("error", refused.json())
+    assert (refused.status_code, told["code"]) == (422, "RequestUnusable")
+    assert told["param"].startswith(param)
 
 
 def test_addresses_of_pictures_and_sounds_are_refused_in_words(api: OfflineServer) -> None:
