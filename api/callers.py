@@ -6,7 +6,8 @@ In this order it asks of each request
     the page      a request with an Origin, or that a browser calls cross-site, comes from a web page: without a key
                   only our own may, or a person who follows a link
     the key       ``Authorization: Bearer``, or ``X-API-Key``; read anew each time, so that its end acts at once
-    no key        only where nobody signs in, and only directly from this machine, not through a proxy
+    no key        only where nobody signs in, and only directly from this machine, not through a proxy; while no key has
+                  ever been made there, any word counts as none, for OpenAI's clients demand one
 """
 
 import math
@@ -131,13 +132,22 @@ class Callers:
         if not self._is_own_host(headers.get("host")):
             raise ForeignHost
         secret = secret_in(headers)
-        if secret:
+        if self._is_key(secret):
             return self.caller_with_key(secret)
         origin = headers.get("origin")
         if (origin is not None and origin.lower() != own_origin(connection)) or _is_cross_site(headers):
             raise ForeignPage
         peer = connection.client.host if connection.client is not None else None
         return self.local_caller(headers, peer)
+
+    def caller_or_local(self, secret: str, headers: Mapping[str, str], peer: str | None) -> Caller:
+        """Return the caller with a key, or this machine's user.  Raises ``ApiKeyRefused`` and ``KeyNeeded``."""
+        return self.caller_with_key(secret) if self._is_key(secret) else self.local_caller(headers, peer)
+
+    def _is_key(self, secret: str) -> bool:
+        """Tell whether what was given as a key counts as one."""
+        people = self._people()
+        return bool(secret) and (people.keys.has_any() or people.required())
 
     def caller_with_key(self, secret: str) -> Caller:
         """Return the caller with a key.  Raises ``ApiKeyRefused``."""

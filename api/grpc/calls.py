@@ -131,9 +131,7 @@ def address_in(peer: str) -> str | None:
 
 def _caller(access: Access, context: Context, right: Right) -> Caller:
     metadata = _metadata(context)
-    secret = secret_in(metadata)
-    callers = access.callers
-    caller = callers.caller_with_key(secret) if secret else callers.local_caller(metadata, address_in(context.peer()))
+    caller = access.callers.caller_or_local(secret_in(metadata), metadata, address_in(context.peer()))
     caller.require(right)
     return caller
 

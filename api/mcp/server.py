@@ -280,7 +280,7 @@ def speak(open_services: Callable[[], SharedServices], settings: Settings) -> No
     access = Access(services, callers, IdempotentRequests(settings.requests_database))
 
     def caller_of(_: Call | None) -> Caller:
-        return callers.caller_with_key(secret) if secret else callers.local_caller({}, _THIS_MACHINE)
+        return callers.caller_or_local(secret, {}, _THIS_MACHINE)
 
     @asynccontextmanager
     async def lifespan(_: MCPServer) -> AsyncIterator[None]:

@@ -126,12 +126,19 @@ class ApiKeys(SharedStore):
         self._clock = clock
         self._local = threading.local()
         self._noted: dict[str, datetime] = {}
+        self._has_any = False
         self._lock = threading.Lock()
 
     def list(self) -> tuple[ApiKey, ...]:
         """Return all keys as they were made, revoked ones too, oldest first."""
         rows = self._database.rows("SELECT * FROM api_key ORDER BY rowid")
         return tuple(_key(row) for row in rows)
+
+    def has_any(self) -> bool:
+        """Tell whether a key was ever made, be it revoked by now; none is ever removed, so yes stays yes."""
+        if not self._has_any:
+            self._has_any = self._database.row("SELECT 1 FROM api_key LIMIT 1") is not None
+        return self._has_any
 
     def find(self, key_id: str) -> ApiKey:
         """Return a key that is not revoked, as it was made.  Raises ``ApiKeyUnknown``."""

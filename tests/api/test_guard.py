@@ -201,6 +201,7 @@ def test_pages_of_others_and_other_names_are_refused(api: OfflineServer, tmp_pat
         refused = http.get("/v1/models", headers=picture)
         assert (refused.status_code, refused.json()["error"]["code"]) == (403, "ForeignPage")
         assert http.get("/v1/models", headers=picture | open_desk.key()).status_code == 200
+        assert http.get("/v1/models", headers=picture | {"Authorization": "Bearer ad_wrong"}).status_code == 401
         for site in ("same-origin", "same-site", "none"):
             assert http.get("/v1/models", headers=picture | {"Sec-Fetch-Site": site}).status_code == 200
         link = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
@@ -209,6 +210,33 @@ def test_pages_of_others_and_other_names_are_refused(api: OfflineServer, tmp_pat
         assert http.get("/v1/models", headers={"X-Forwarded-For": "10.0.0.9"}).status_code == 401
         assert http.get("/v1/models", headers={"Authorization": "Bearer ad_wrong"}).status_code == 401
         assert http.get("/v1/models", headers={"Authorization": "Bearer none"}).status_code == 200
+
+
+WORDS = ({"Authorization": "Bearer any"}, {"Authorization": "Bearer ad_..."}, {"X-API-Key": "ad_wrong"})
+
+
+def test_any_word_is_no_key_where_nobody_signs_in_and_no_key_was_made(tmp_path: Path) -> None:
+    """OpenAI's clients demand a key; a word opens what no word opens, and nothing else."""
+    with offline_server(tmp_path, sign_in="off") as desk, desk.client() as http:
+        for word in WORDS:
+            assert http.get("/v1/models", headers=word).status_code == 200
+            page = http.get("/v1/models", headers=word | {"Origin": "http://evil.example"})
+            assert (page.status_code, page.json()["error"]["code"]) == (403, "ForeignPage")
+            proxied = http.get("/v1/models", headers=word | {"X-Forwarded-For": "10.0.0.9"})
+            assert (proxied.status_code, proxied.json()["error"]["code"]) == (401, "KeyNeeded")
+        key = desk.key()
+        assert http.get("/v1/models", headers=key).status_code == 200
+        desk.keys.revoke(desk.keys.list()[0].key_id, by="test")
+        for word in (*WORDS, key):
+            refused = http.get("/v1/models", headers=word)
+            assert (refused.status_code, refused.json()["error"]["code"]) == (401, "ApiKeyRefused")
+
+
+def test_where_people_sign_in_no_word_is_let_in_though_no_key_was_made(tmp_path: Path) -> None:
+    with offline_server(tmp_path) as desk, desk.client() as http:
+        for word in WORDS:
+            refused = http.get("/v1/models", headers=word)
+            assert (refused.status_code, refused.json()["error"]["code"]) == (401, "ApiKeyRefused")
 
 
 def test_only_a_right_to_turns_lets_a_key_stop_and_rate_those_of_others(api: OfflineServer) -> None:

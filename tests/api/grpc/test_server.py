@@ -105,14 +105,16 @@ async def _reason(channel: grpc.aio.Channel, metadata: tuple[tuple[str, str], ..
 def test_without_people_this_machine_needs_no_key_but_a_proxy_does(
     access: Access, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def ask() -> tuple[tuple[str, str], tuple[str, str]]:
+    async def ask() -> tuple[tuple[str, str], ...]:
         async with (
             serving(access, GrpcAddress("127.0.0.1", 0)) as port,
             grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel,
         ):
-            return await _reason(channel), await _reason(channel, (("x-forwarded-for", "10.0.0.7"),))
+            word, proxy = ("authorization", "Bearer ad_..."), ("x-forwarded-for", "10.0.0.7")
+            return tuple([await _reason(channel, given) for given in ((), (word,), (proxy,), (word, proxy))])
 
-    (let_in, sentence), (code, _) = asyncio.run(ask())
+    (let_in, sentence), (with_word, _), (code, _), (with_both, _) = asyncio.run(ask())
+    assert (with_word, with_both) == (let_in, code)  # no key was ever made, so any word is none
     assert (let_in, code) == ("INTERNAL", "UNAUTHENTICATED")  # the services raise what nobody foresaw
     assert WORDS not in sentence + caplog.text
     assert "no. " in sentence
