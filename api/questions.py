@@ -66,10 +66,13 @@ class Questions:
         ``asker`` names the user of the program who asks, by whatever name it has for them: with the right ``users``,
         each takes turns in the queue and has limits as a person has.  Only a hash of the name is passed on.
 
-        Raises as ``PersonalTurns.submit``, and a ``QuestionError`` at once for what cannot be asked at all.
+        Raises as ``PersonalTurns.submit``, a ``QuestionError`` at once for what cannot be asked at all, and
+        ``TurnMissing`` where the caller can follow no turn of this id.
         """
         self.caller.require("ask")
         clean_question(request.question, self.limit_characters)
+        if request.follows:
+            self._require_followable(request)
         request = self._shorten_earlier(request)
         self.caller.spend_question()
         if asker and "users" in self.caller.rights:
@@ -114,6 +117,15 @@ class Questions:
         if turn is None or (turn.session != self.caller.user.name and "turns:read" not in self.caller.rights):
             raise TurnMissing
         return replace(turn, text="") if self.are_public and not turn.final else turn
+
+    def _require_followable(self, request: TurnRequest) -> None:
+        """Raise ``TurnMissing`` as ``snapshot``, and where the turn is another knowledge base's.
+
+        The desk leaves such a turn out, as one may have been deleted while it is shown; a program that names one would
+        take an answer without its context for one with it.
+        """
+        if self.snapshot(request.follows).knowledge_base != request.knowledge_base:
+            raise TurnMissing
 
     @property
     def are_public(self) -> bool:

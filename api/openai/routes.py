@@ -164,7 +164,8 @@ async def _respond(access: Access, request: Request, body: ResponseRequest, call
         previous=body.previous_response_id,
     )
     questions = access.questions(caller)
-    follows = (body.previous_response_id or "").removeprefix(ID_PREFIX)
+    previous = body.previous_response_id or ""
+    follows = previous.removeprefix(ID_PREFIX) or previous
     turn_id = questions.ask(model.request(question, earlier, follows), _user_name(request, body.user))
     if body.stream:
         return event_stream(responses.stream(questions, turn_id, reply))

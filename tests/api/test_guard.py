@@ -190,6 +190,35 @@ def test_another_keys_turns_are_out_of_reach_without_the_right(api: OfflineServe
         assert lead.get(f"/api/v1/turns?team=true&before={turn_id}").status_code == 200
 
 
+def test_a_question_goes_on_from_no_turn_that_the_caller_cannot_see(api: OfflineServer) -> None:
+    """Silently answered without its context, it would be taken for one with it."""
+    with api.client(api.key()) as owner:
+        turn_id = owner.post("/api/v1/ask", json={"question": QUESTION}).json()["turn_id"]
+        again = owner.post("/api/v1/ask", json={"question": QUESTION, "follows": turn_id})
+        assert (again.status_code, again.json()["follows"]) == (200, turn_id)
+    with api.client(api.key(scopes=("default", "finance"))) as both:
+        finance = both.post("/api/v1/ask", json={"question": "Who refunds?", "knowledge_base": "finance"}).json()
+        elsewhere = both.post("/api/v1/ask", json={"question": QUESTION, "follows": finance["turn_id"]})
+        assert (elsewhere.status_code, elsewhere.json()["code"]) == (404, "TurnMissing")
+    with api.client(api.key("ask", "users", "retrieve", audience="public")) as shop, api.client(api.key("ask")) as key:
+        for http in (shop, key):
+            told = []
+            for followed in (turn_id, "nope"):
+                rest = [http.post(f"/api/v1/{path}", json={"question": QUESTION, "follows": followed})
+                        for path in ("ask", "turns")]  # fmt: skip
+                openai = [
+                    http.post("/v1/responses", json={"model": "answerdesk/default", "input": QUESTION} | options)
+                    for options in ({"previous_response_id": f"resp_{followed}"}, {"previous_response_id": "resp_"})
+                ]
+                assert {answer.status_code for answer in (*rest, *openai)} == {404}
+                assert rest[0].json()["code"] == openai[0].json()["error"]["code"] == "TurnMissing"
+                told.append([answer.text for answer in (*rest, *openai)])
+            assert told[0] == told[1], "nothing tells that the turn exists"
+            assert http.get("/api/v1/turns").json()["turns"] == []
+    with api.client(api.key("ask", "turns:read")) as lead:
+        assert lead.post("/api/v1/ask", json={"question": QUESTION, "follows": turn_id}).json()["follows"] == turn_id
+
+
 def test_pages_of_others_and_other_names_are_refused(api: OfflineServer, tmp_path: Path) -> None:
     with api.client(api.key() | {"Host": "evil.example"}) as http:
         assert http.get("/v1/models").status_code == 421

@@ -86,11 +86,13 @@ def test_a_batch_answers_each_by_its_own_id_and_goes_on_after_a_problem(face: Gr
     questions = [wire.BatchRequest(id=f"q{number}", question=ask(f"{QUESTION} {number}")) for number in range(6)]
     questions.insert(2, wire.BatchRequest(id="empty", question=ask("")))
     questions.append(wire.BatchRequest(id="foreign", question=ask(knowledge_base="finance")))
+    questions.append(wire.BatchRequest(id="follows", question=ask(follows="nope")))
     answers = {one.id: one for one in face.answers.Batch(iter(questions), metadata=face.key("ask"))}
-    assert set(answers) == {"empty", "foreign", *(f"q{number}" for number in range(6))}
+    assert set(answers) == {"empty", "foreign", "follows", *(f"q{number}" for number in range(6))}
     assert all(answers[f"q{number}"].answer.text == SENTENCE for number in range(6))
     assert answers["empty"].problem.code == "QuestionEmpty"
     assert answers["foreign"].problem.code == "AccessDenied"
+    assert answers["follows"].problem.code == "TurnMissing"
     assert answers["foreign"].problem.sentence.en
     assert answers["foreign"].problem.sentence.zh
 
@@ -241,6 +243,10 @@ def test_an_error_says_it_in_both_languages_and_first_in_the_callers(face: GrpcF
     found = refused(ended.value)
     assert (found.code, found.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "QuestionEmpty")
     assert found.message == found.zh != found.en
+    with pytest.raises(grpc.RpcError) as ended:
+        list(face.answers.Ask(ask(follows="nope"), metadata=key))
+    found = refused(ended.value)
+    assert (found.code, found.reason) == (grpc.StatusCode.NOT_FOUND, "TurnMissing")
 
 
 def test_an_error_that_passes_says_when_to_try_again(face: GrpcFace) -> None:
