@@ -13,10 +13,10 @@ from typing import Annotated, Any, ParamSpec, TypeAlias, TypeVar
 
 import anyio
 from mcp.server.mcpserver import Context, MCPServer
-from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError
+from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError, ToolError, UnexpectedToolError
 from mcp.server.mcpserver.resources import ResourceSecurity
-from mcp_types import CallToolResult, TextContent, ToolAnnotations
-from pydantic import Field
+from mcp_types import CallToolResult, InputRequiredResult, TextContent, ToolAnnotations
+from pydantic import Field, ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
@@ -39,7 +39,7 @@ from api.mcp.values import (
 from api.problems import BilingualProblem, bilingual, problem_of_turn
 from api.questions import question_turn, until_left
 from api.services.shared import SharedServices, open_people
-from rag.errors import AnswerdeskError, DocumentMissing, KnowledgeBaseMissing
+from rag.errors import AnswerdeskError, DocumentMissing, KnowledgeBaseMissing, RequestUnusable
 from rag.settings import Settings
 from rag.turns import TurnRequest, TurnSnapshot
 from rag.turns.unforeseen import log_unforeseen_errors
@@ -101,6 +101,30 @@ def with_problems(
     return wrapper
 
 
+class _ToolServer(MCPServer[Any]):
+    """Reports unknown tools and wrong arguments, which the SDK finds before a tool runs, in the form of all errors."""
+
+    async def call_tool(
+        self, name: str, arguments: dict[str, Any], context: Context[Any, Any] | None = None
+    ) -> CallToolResult | InputRequiredResult:
+        """Call a tool."""
+        known = [tool.name for tool in await self.list_tools()]
+        if name not in known:
+            return _problem_result(bilingual(RequestUnusable(reason="no_tool", known=", ".join(known))))
+        try:
+            return await super().call_tool(name, arguments, context)
+        except ToolError as error:
+            if isinstance(error, UnexpectedToolError) or not isinstance(error.__cause__, ValidationError):
+                raise
+            return _problem_result(bilingual(RequestUnusable(reason=_wrong_arguments(error.__cause__))))
+
+
+def _wrong_arguments(error: ValidationError) -> str:
+    """Return what is wrong with each argument, without the caller's words."""
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    return "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in found)
+
+
 @contextmanager
 def resource_errors() -> Iterator[None]:
     """Raise errors as the protocol's own, with both sentences."""
@@ -133,7 +157,7 @@ BaseName = Annotated[str, Field(description="a name of list_knowledge_bases; emp
 def mcp_server(access: Access, caller_of: CallerOf, lifespan: Lifespan | None = None) -> MCPServer:
     """Return the server.  ``caller_of`` tells who calls, anew for each call; it serves within ``lifespan``."""
     with _keep_logging():
-        server = MCPServer(
+        server = _ToolServer(
             "answerdesk",
             title="Answerdesk",
             version=rag.__version__,

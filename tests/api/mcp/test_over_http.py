@@ -213,10 +213,31 @@ def test_an_error_is_told_in_both_languages(api: OfflineServer) -> None:
     assert not zh.isascii()
 
 
-def test_a_wrong_argument_is_the_assistants_to_correct(api: OfflineServer) -> None:
-    result = call_raw(api, api.key(), "search_knowledge", question=QUESTION, limit=0)
-    assert result.is_error
-    assert "limit" in str(result.content)
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    ("arguments", "wrong"),
+    [
+        ({"question": QUESTION, "limit": 0}, ["limit: "]),
+        ({"question": QUESTION, "limit": "forty-two"}, ["limit: "]),
+        ({"limit": 51}, ["question: ", "limit: "]),
+        ({"question": ["forty-two"]}, ["question: "]),
+    ],
+)
+def test_a_wrong_argument_is_the_assistants_to_correct(
+    api: OfflineServer, arguments: dict[str, Any], wrong: list[str], mode: str
+) -> None:
+    code, *sentences = problem_of(call_raw(api, api.key(), "search_knowledge", mode, **arguments))
+    assert code == "RequestUnusable"
+    assert all(part in sentence for sentence in sentences for part in wrong)
+    assert "forty-two" not in str(sentences)
+    assert "pydantic" not in str(sentences)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_an_unknown_tool_is_told_the_known_ones(api: OfflineServer, mode: str) -> None:
+    code, en, zh = problem_of(call_raw(api, api.key(), "delete_everything", mode))
+    assert code == "RequestUnusable"
+    assert all(tool in en and tool in zh for tool in CALLS)
 
 
 def test_what_nobody_foresaw_is_told_by_a_number(
