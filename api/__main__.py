@@ -16,7 +16,15 @@ from contextlib import redirect_stdout
 from importlib.util import find_spec
 from pathlib import Path
 
-from api.addresses import THIS_MACHINE, GrpcAddress, is_open_unencrypted, own_names, require_free, require_sign_in
+from api.addresses import (
+    ANOTHER_GRPC_PORT,
+    THIS_MACHINE,
+    GrpcAddress,
+    is_open_unencrypted,
+    own_names,
+    require_free,
+    require_sign_in,
+)
 from rag.errors import ExtraMissing, ServingError
 from rag.ollama.server import ensure_running, stop
 from rag.people.directory import require_server
@@ -74,7 +82,7 @@ def _serve(options: argparse.Namespace) -> int:
     grpc = _grpc_address(options)
     require_server(settings)
     require_sign_in(settings, options.host)
-    require_free(options.host, options.port)
+    require_free(options.host, options.port, "--port 8610")
     _begin_service()
     if is_open_unencrypted(settings, options.host):
         print(translate("api.plain_http", terminal_language()), file=sys.stderr)
@@ -97,7 +105,7 @@ def _grpc_address(options: argparse.Namespace) -> GrpcAddress | None:
         return None
     address = GrpcAddress(options.host, options.grpc_port, options.grpc_certificate, options.grpc_key)
     address.require_usable()
-    require_free(options.host, options.grpc_port)
+    require_free(options.host, options.grpc_port, ANOTHER_GRPC_PORT)
     return address
 
 

@@ -3,6 +3,7 @@
 Imports no gRPC: commands check this first.
 """
 
+import errno
 import socket
 import ssl
 from collections.abc import Sequence
@@ -13,10 +14,19 @@ from pathlib import Path
 
 import psutil
 
-from rag.errors import CertificateNeeded, CertificateUnusable, ExtraMissing, OpenWithoutSignIn, PortTaken
+from rag.errors import (
+    AddressUnusable,
+    CertificateNeeded,
+    CertificateUnusable,
+    ExtraMissing,
+    OpenWithoutSignIn,
+    PortTaken,
+)
 from rag.settings import LOOPBACKS, Settings
 
 THIS_MACHINE = "127.0.0.1"
+ANOTHER_GRPC_PORT = "--grpc-port 8611"
+_LAST_PORT = 65535
 
 
 def own_names(host: str, names: Sequence[str]) -> list[str]:
@@ -41,14 +51,29 @@ def is_open_unencrypted(settings: Settings, host: str) -> bool:
     return host not in LOOPBACKS and not settings.proxies()
 
 
-def require_free(host: str, port: int) -> None:
-    """Raise ``PortTaken`` before anything long begins."""
+def require_free(host: str, port: int, another: str) -> None:
+    """Raise ``PortTaken`` or ``AddressUnusable`` before anything long begins.
+
+    ``another`` is how to name another port: "--port 8700".
+    """
+    if not 0 <= port <= _LAST_PORT:
+        raise AddressUnusable(host=host, port=port, reason="port")
     with closing(socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
-        except OSError as error:
-            raise PortTaken(port=port) from error
+        except (OSError, UnicodeError) as error:  # UnicodeError: a name that no machine can have
+            raise _unusable(error, host, port, another) from error
+
+
+def _unusable(error: OSError | UnicodeError, host: str, port: int, another: str) -> PortTaken | AddressUnusable:
+    if isinstance(error, UnicodeError | socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+        return AddressUnusable(host=host, port=port, reason="host")
+    if error.errno == errno.EADDRINUSE:
+        return PortTaken(port=port, another=another)
+    if error.errno == errno.EACCES:
+        return AddressUnusable(host=host, port=port, reason="reserved")
+    return AddressUnusable(host=host, port=port, reason=error.strerror or type(error).__name__)
 
 
 _PACKAGES = ("grpc", "grpc_health", "grpc_reflection", "grpc_status")

@@ -205,7 +205,11 @@ class GlossaryUnusable(SettingsError):
 
 
 class PortTaken(SettingsError):
-    """Another program, or another desk, listens at ``port``."""
+    """Another program, or another desk, listens at ``port``; ``another`` is how to name another port."""
+
+
+class AddressUnusable(SettingsError):
+    """Nothing can listen at ``host`` and ``port``; ``reason`` is a key of its reasons in the catalogue, or says why."""
 
 
 class ExtraMissing(SettingsError):

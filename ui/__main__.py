@@ -193,7 +193,7 @@ def _open_desk(options: argparse.Namespace) -> None:
     settings = load_settings()
     require_server(settings)
     require_sign_in(settings, options.address)
-    require_free(options.address, options.port)
+    require_free(options.address, options.port, "make run PORT=8502")
     console.warn_root()
     started = prepare(settings, console)
     try:

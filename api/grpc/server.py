@@ -13,7 +13,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from api.access import Access
-from api.addresses import GrpcAddress
+from api.addresses import ANOTHER_GRPC_PORT, GrpcAddress
 from api.grpc import answerdesk_pb2, answerdesk_pb2_grpc
 from api.grpc.services import Answers, Documents, Feedback
 from rag.errors import PortTaken
@@ -69,5 +69,5 @@ def _listen(server: grpc.aio.Server, address: GrpcAddress) -> int:
             certificate, key = (path.read_bytes() for path in pair)
             port = server.add_secure_port(address.target, grpc.ssl_server_credentials([(key, certificate)]))
     except RuntimeError as error:  # whatever keeps it from listening
-        raise PortTaken(port=address.port) from error
+        raise PortTaken(port=address.port, another=ANOTHER_GRPC_PORT) from error
     return port

@@ -1,6 +1,8 @@
 """``python -m api``: what it refuses, and what it says where it serves other machines."""
 
+import errno
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +10,9 @@ from pathlib import Path
 import pytest
 
 import api.__main__ as program
+from api.addresses import require_free
 from api.services.shared import open_people
+from rag.errors import AddressUnusable
 from rag.settings import Settings
 from tests.outgoing import CHECKOUT
 
@@ -89,3 +93,54 @@ def test_keys_do_not_cross_the_network_unencrypted_without_a_word(
         said = capsys.readouterr().err
         assert (plain_http in said) is warned
         assert root in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "english", "chinese"),
+    [
+        (["--port", "99999"], "port 99999: a port is a number from 0 to 65535.", "端口须为 0 到 65535 之间的数字。"),
+        (["--port", "-1"], "port -1: a port is", "端口 -1 提供服务"),
+        (["--grpc-port", "99999"], "port 99999: a port is", "端口 99999 提供服务"),
+        (
+            ["--host", "nohost.invalid"],
+            "nohost.invalid is no address of this machine.",
+            "nohost.invalid 不是本机的地址",
+        ),
+        (["--host", "192.0.2.9"], "192.0.2.9 is no address of this machine.", "192.0.2.9 不是本机的地址"),
+        (["--host", "a..b"], "a..b is no address of this machine.", "a..b 不是本机的地址"),
+        (["--port", "TAKEN"], "is taken by another program; name another one: --port 8610", "换一个端口：--port 8610"),
+        (["--grpc-port", "TAKEN"], "another one: --grpc-port 8611", "换一个端口：--grpc-port 8611"),
+    ],
+)
+def test_an_address_that_cannot_be_used_is_told_in_one_sentence(
+    arguments: list[str],
+    english: str,
+    chinese: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    settings = Settings(data_dir=tmp_path, sign_in="on")
+    monkeypatch.setattr(program, "load_settings", lambda: settings)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        given = [str(server.getsockname()[1]) if word == "TAKEN" else word for word in arguments]
+        for language, sentence in (("en_GB.UTF-8", english), ("zh_CN.UTF-8", chinese)):
+            monkeypatch.setenv("LC_ALL", language)
+            assert program.main(given) == 2
+            said = capsys.readouterr()
+            assert said.out == ""
+            assert len(said.err.splitlines()) == 1 and sentence in said.err, said.err
+
+
+@pytest.mark.parametrize(
+    ("number", "sentence"), [(errno.EACCES, "may not listen at this port"), (errno.ENOBUFS, "buffer")]
+)
+def test_what_else_keeps_a_server_from_listening_is_said(
+    number: int, sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*given: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(socket.socket, "bind", refuse)
+    with pytest.raises(AddressUnusable, match=sentence):
+        require_free("127.0.0.1", 80, "--port 8610")

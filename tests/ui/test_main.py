@@ -165,7 +165,14 @@ def test_a_taken_port_is_told_before_anything_begins(
     steps: Steps, taken: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert desk.main(["--port", str(taken)]) == 2
-    assert f"Port {taken} is taken" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert f"Port {taken} is taken" in said and "make run PORT=8502" in said
+    assert steps.done == []
+
+
+def test_a_port_that_cannot_be_is_told_before_anything_begins(steps: Steps, capsys: pytest.CaptureFixture[str]) -> None:
+    assert desk.main(["--port", "99999"]) == 2
+    assert "port 99999: a port is a number from 0 to 65535." in capsys.readouterr().err
     assert steps.done == []
 
 
