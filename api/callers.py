@@ -11,6 +11,7 @@ In this order it asks of each request
 """
 
 import math
+import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -28,6 +29,11 @@ from rag.settings import Settings
 from rag.storage.access import LOCAL_USER, User
 from rag.turns import Quota
 
+_LANGUAGES_READ = 32
+_FOR_THE_FIRST = 1e-6  # of two languages with the same weight, the one named first
+_LANGUAGE = re.compile(
+    r"(?:(?P<tag>zh|en)(?:[-_][\w-]{1,40})?|\*)\s{0,4}(?:;\s{0,4}q=(?P<weight>[01](?:\.\d{0,3})?))?", re.ASCII
+)
 _LOOPBACK_ADDRESSES = ("127.0.0.1", "::1", "::ffff:127.0.0.1")
 _FORWARDING_HEADERS = ("forwarded", "x-real-ip")
 _BEARER = "bearer "
@@ -231,9 +237,20 @@ def host_names(names: Iterable[str]) -> Callable[[str | None], bool]:
 
 
 def language_of(headers: Mapping[str, str]) -> Language:
-    """Return the language of sentences to a caller: by Accept-Language, English where that names no Chinese first.
+    """Return the language of sentences to a caller: what Accept-Language prefers of ours, English where it names none.
 
-    >>> language_of({"accept-language": "zh-CN,zh;q=0.9"}), language_of({"accept-language": "de"}), language_of({})
-    ('zh', 'en', 'en')
+    Of an endless list the first 32 are read.
+
+    >>> [language_of({"accept-language": given}) for given in ("zh-CN,zh;q=0.9", "fr, zh;q=0.5", "en;q=0.5, zh;q=0.9")]
+    ['zh', 'zh', 'zh']
+    >>> [language_of({"accept-language": given}) for given in ("de", "zh;q=0, en", "")]
+    ['en', 'en', 'en']
     """
-    return "zh" if headers.get("accept-language", "").lower().startswith("zh") else "en"
+    weights = {"zh": 0.0, "en": 0.0}
+    for order, item in enumerate(headers.get("accept-language", "").lower().split(",", _LANGUAGES_READ)):
+        found = _LANGUAGE.fullmatch(item.strip()) if order < _LANGUAGES_READ else None
+        if found is not None:
+            language = "zh" if found["tag"] == "zh" else "en"  # "*": whichever, so ours
+            weight = min(1.0, float(found["weight"] or 1)) - order * _FOR_THE_FIRST
+            weights[language] = max(weights[language], weight)
+    return "zh" if weights["zh"] > weights["en"] else "en"
