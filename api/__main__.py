@@ -57,13 +57,17 @@ def _run(arguments: Sequence[str]) -> int:
 
         return keys(arguments[1:])
     if arguments[:1] == ["openapi"]:
-        return _describe()
+        return _describe(arguments[1:])
     if arguments[:1] == ["mcp"]:
         return _speak_mcp(arguments[1:])
     return _serve(_parser().parse_args(arguments))
 
 
-def _describe() -> int:
+def _describe(arguments: Sequence[str]) -> int:
+    argparse.ArgumentParser(
+        prog="python -m api openapi",
+        description="Print the OpenAPI description of every route as JSON.  以 JSON 输出所有接口的 OpenAPI 描述。",
+    ).parse_args(arguments)
     from api.application import api_application, openapi_description
     from api.services.shared import SharedServices
 

@@ -144,3 +144,15 @@ def test_what_else_keeps_a_server_from_listening_is_said(
     monkeypatch.setattr(socket.socket, "bind", refuse)
     with pytest.raises(AddressUnusable, match=sentence):
         require_free("127.0.0.1", 80, "--port 8610")
+
+
+@pytest.mark.parametrize(("argument", "exit_code"), [("--help", 0), ("--nonsense", 2)])
+def test_a_description_takes_no_arguments_and_says_so(
+    argument: str, exit_code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        program.main(["openapi", argument])
+    said = capsys.readouterr()
+    assert ended.value.code == exit_code
+    assert (said.out if exit_code == 0 else said.err).startswith("usage: python -m api openapi")
+    assert "paths" not in said.out
