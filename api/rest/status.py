@@ -32,10 +32,12 @@ def status_routes(access: Access, settings: Settings) -> APIRouter:
         made.register(DeskCollector(settings))
         return made
 
+    @router.head("/healthz", include_in_schema=False)  # some load balancers ask for no body
     @router.get("/healthz", summary="The process lives")
     async def alive() -> Alive:
         return Alive()
 
+    @router.head("/readyz", include_in_schema=False)
     @router.get(
         "/readyz",
         response_model=Ready,

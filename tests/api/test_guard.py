@@ -15,7 +15,7 @@ from tests.api.offline_server import QUESTION, OfflineServer, offline_server
 
 pytestmark = pytest.mark.slow
 
-OPEN = {("GET", "/healthz"), ("GET", "/readyz")}
+OPEN = {(method, path) for method in ("GET", "HEAD") for path in ("/healthz", "/readyz")}
 PRIVATE = {
     "x-content-type-options": "nosniff",
     "content-security-policy": "default-src 'none'; frame-ancestors 'none'",

@@ -336,6 +336,9 @@ def test_a_key_has_so_many_streams_open_and_the_others_have_theirs(tmp_path: Pat
 
 def test_it_tells_whether_it_lives_and_can_answer(http: httpx.Client) -> None:
     assert http.get("/healthz").json() == {"status": "alive"}
+    for path in ("/healthz", "/readyz"):
+        probe = http.head(path)
+        assert (probe.status_code, probe.content) == (200, b"")
     ready = http.get("/readyz")
     assert (ready.status_code, ready.json()["ready"], ready.json()["model_name"]) == (200, True, "scripted")
     assert "answerdesk_" in http.get("/metrics").text
