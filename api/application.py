@@ -34,7 +34,7 @@ from api.idempotency import IdempotentRequests
 from api.mcp.over_http import McpRoute
 from api.openai.pictures import LARGEST_BASE64_BYTES
 from api.openai.routes import openai_routes
-from api.problems import Problem, problem_of, unforeseen_problem
+from api.problems import Problem, problem_of, problem_of_fields, unforeseen_problem
 from api.rest.asking import asking_routes, rewriting_routes
 from api.rest.bodies import ProblemBody
 from api.rest.knowledge import knowledge_routes
@@ -43,7 +43,7 @@ from api.rest.people import people_routes
 from api.rest.quality import quality_routes
 from api.rest.status import performance_routes, status_routes
 from api.services.shared import SharedServices, open_services
-from rag.errors import AnswerdeskError, RequestTooLarge, RequestUnusable
+from rag.errors import AnswerdeskError, BadRequest, MethodNotAllowed, NotFound, RequestTooLarge
 from rag.settings import Settings
 from rag.turns.unforeseen import log_unforeseen
 
@@ -235,17 +235,21 @@ async def _error_response(request: Request, error: Exception) -> Response:
 
 async def _validation_response(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # registered for these
-    first = error.errors()[0]
-    place = ".".join(str(part) for part in first["loc"])
-    refused = RequestUnusable(reason=f"{place}: {first['msg']}")
-    return _answer(request, problem_of(refused, language_of(request.headers), param=place))
+    return _answer(request, problem_of_fields(error.errors(), error.body, language_of(request.headers)))
+
+
+_FRAMEWORK_ERRORS: dict[int, type[AnswerdeskError]] = {400: BadRequest, 404: NotFound, 405: MethodNotAllowed}
 
 
 async def _http_error_response(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # registered for these
     if isinstance(error.__cause__, RequestTooLarge):  # raised while the body was read
         return _answer(request, problem_of(error.__cause__, language_of(request.headers)))
-    problem = Problem(error.status_code, HTTPStatus(error.status_code).phrase.replace(" ", ""), str(error.detail))
+    known = _FRAMEWORK_ERRORS.get(error.status_code)
+    if known is not None:
+        problem = problem_of(known(), language_of(request.headers))
+    else:  # none that the framework raises by itself
+        problem = Problem(error.status_code, HTTPStatus(error.status_code).phrase.replace(" ", ""), str(error.detail))
     answer = _answer(request, problem)
     answer.headers.update(error.headers or {})
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:

@@ -6,11 +6,13 @@ Faces that cannot ask which language the reader of a message has are given a pro
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from rag import errors
 from rag.errors import AnswerCancelled, AnswerdeskError
+from rag.invalid_values import describe_invalid
 from rag.schema import Language
 from rag.turns import Failure, TurnSnapshot
 
@@ -43,6 +45,9 @@ _STATUS: tuple[tuple[type[AnswerdeskError], int], ...] = (
     (errors.RewritingUnusable, 409),
     (errors.IdempotencyRunning, 409),
     (errors.AnswerCancelled, 409),
+    (errors.NotFound, 404),
+    (errors.MethodNotAllowed, 405),
+    (errors.BadRequest, 400),
     (errors.RequestTooLarge, 413),
     (errors.IdempotencyConflict, 422),
     (errors.RequestUnusable, 422),
@@ -72,14 +77,11 @@ _WORTH_A_TRY = (
     errors.TooManyAtOnce,
 )
 _USUAL_WAIT_SECONDS = 20
+_LONGEST_PLACE = 200
 _OPENAI_TYPES = {
-    400: "invalid_request_error",
     401: "authentication_error",
     403: "permission_error",
-    404: "invalid_request_error",
     409: "conflict_error",
-    413: "invalid_request_error",
-    422: "invalid_request_error",
     429: "rate_limit_error",
 }
 
@@ -125,7 +127,7 @@ class Problem:
 
     def as_openai(self) -> dict[str, object]:
         """Return OpenAI's form."""
-        kind = _OPENAI_TYPES.get(self.status, "server_error")
+        kind = _OPENAI_TYPES.get(self.status, "server_error" if self.status >= 500 else "invalid_request_error")
         return {"error": {"message": self.sentence, "type": kind, "param": self.param, "code": self.code}}
 
 
@@ -138,6 +140,74 @@ def problem_of(error: AnswerdeskError, language: Language, *, param: str | None 
         _retry_seconds(type(error), error.details),
         param,
     )
+
+
+def problem_of_fields(problems: Sequence[Mapping[str, Any]], body: object, language: Language) -> Problem:
+    """Return what a caller is told of a request whose fields pydantic refuses, as ``ErrorDetails``, at least one.
+
+    ``body`` is the JSON that came.  Of several problems one is told; where a field may have several types, that of the
+    type which fits best.
+    """
+    found = _most_telling([_FieldProblem.of(problem, body) for problem in problems])
+    place = ".".join(str(part) for part in found.place)[:_LONGEST_PLACE]
+    told = describe_invalid(found.kind, found.values, found.message, language)
+    return problem_of(errors.RequestUnusable(reason="field", place=place, problem=told), language, param=place)
+
+
+@dataclass(frozen=True, slots=True)
+class _FieldProblem:
+    """One problem of pydantic's, with its place in the request.
+
+    ``branch`` is the place of the first field on the way that may have several types; None without one.
+    """
+
+    kind: str
+    message: str
+    values: Mapping[str, object]
+    place: tuple[str | int, ...]
+    branch: tuple[str | int, ...] | None
+
+    @classmethod
+    def of(cls, problem: Mapping[str, Any], body: object) -> "_FieldProblem":
+        """Take pydantic's names of types out of the place: what is neither a key nor an index of the request."""
+        location: tuple[str | int, ...] = problem["loc"]
+        kind, place, branch = str(problem["type"]), location, None
+        if location[:1] == ("body",) and kind != "json_invalid":
+            place, branch = _without_types(location, body, missing=kind == "missing")
+        return cls(kind, str(problem["msg"]), problem.get("ctx", {}), place, branch)
+
+    @property
+    def specificity(self) -> tuple[int, bool]:
+        """How well the type fits what was sent: by depth, then where only its length, say, is wrong."""
+        return len(self.place), not self.kind.endswith("_type")
+
+
+def _without_types(
+    location: tuple[str | int, ...], body: object, *, missing: bool
+) -> tuple[tuple[str | int, ...], tuple[str | int, ...] | None]:
+    place, branch = location[:1], None
+    value: Any = body
+    for index, part in enumerate(location[1:], 1):
+        if _holds(value, part):
+            value = value[part]
+        elif not (missing and index == len(location) - 1):
+            branch = place if branch is None else branch
+            continue
+        place = (*place, part)
+    return place, branch
+
+
+def _holds(value: object, part: str | int) -> bool:
+    if isinstance(value, list):
+        return isinstance(part, int) and part < len(value)
+    return isinstance(value, dict) and part in value
+
+
+def _most_telling(problems: Sequence[_FieldProblem]) -> _FieldProblem:
+    first = problems[0]
+    if first.branch is None:
+        return first
+    return max((other for other in problems if other.branch == first.branch), key=lambda other: other.specificity)
 
 
 def problem_of_failure(failure: Failure, language: Language) -> Problem:

@@ -257,6 +257,18 @@ class RequestTooLarge(RequestError):
     """The body has more than ``limit`` bytes."""
 
 
+class NotFound(RequestError):
+    """The server has no such path."""
+
+
+class MethodNotAllowed(RequestError):
+    """The path has no such method."""
+
+
+class BadRequest(RequestError):
+    """The body cannot be read at all: it is not UTF-8, or breaks off."""
+
+
 class TooManyAtOnce(RequestError):
     """An API key has ``count`` of something open already, as many as it may; ``reason`` is a key of the catalogue."""
 

@@ -17,13 +17,13 @@ from typing import Literal, get_args
 from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import AliasChoices, Field, ValidationError, field_validator
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from rag.errors import SettingsError
 from rag.files import write_whole
+from rag.invalid_values import BASE_NAME_PATTERN, describe_invalid
 from rag.terminal import terminal_language
-from rag.translate import is_known, translate
 
 LOOPBACKS = ("127.0.0.1", "localhost", "::1")
 """Where to listen so that only this machine gets in."""
@@ -93,7 +93,7 @@ class Settings(BaseSettings):
     # where
     data_dir: Path = Field(default_factory=_default_data_dir, description="everything that the product writes")
     cache_dir: Path = Field(default=Path.home() / ".cache" / "answerdesk", description="downloads, models, builds")
-    knowledge_base: str = Field(default="default", pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")
+    knowledge_base: str = Field(default="default", pattern=BASE_NAME_PATTERN)
     database_url: str = Field(
         default="",
         repr=False,
@@ -547,16 +547,8 @@ def checked_settings(values: Mapping[str, object], options: Mapping[str, str] = 
         if not variable.startswith(("ANSWERDESK_", "OLLAMA_")):
             variable = f"ANSWERDESK_{variable}"
         given = f"{options[field_name]} {values[field_name]}" if field_name in options else variable
-        raise SettingsError(reason=f"{given}: {_problem(first)}") from error
-
-
-def _problem(error: ErrorDetails) -> str:
-    problem, values = error["type"], dict(error.get("ctx", {}))
-    if not is_known(f"settings.invalid_{problem}"):
-        return error["msg"]
-    if "expected" in values:  # "'auto', 'on' or 'off'"
-        values["expected"] = values["expected"].replace(" or ", ", ").replace("'", "")
-    return translate(f"settings.invalid_{problem}", terminal_language(), **values)
+        wrong = describe_invalid(first["type"], first.get("ctx", {}), first["msg"], terminal_language())
+        raise SettingsError(reason=f"{given}: {wrong}") from error
 
 
 @lru_cache(maxsize=1)

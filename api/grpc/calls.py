@@ -51,6 +51,7 @@ _OF_HTTP = {
     401: grpc.StatusCode.UNAUTHENTICATED,
     403: grpc.StatusCode.PERMISSION_DENIED,
     404: grpc.StatusCode.NOT_FOUND,
+    405: grpc.StatusCode.UNIMPLEMENTED,
     409: grpc.StatusCode.ABORTED,
     421: grpc.StatusCode.PERMISSION_DENIED,
     422: grpc.StatusCode.INVALID_ARGUMENT,

@@ -4,7 +4,9 @@ from datetime import date, datetime
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
+from pydantic_core import PydanticCustomError
 
+from rag.invalid_values import BASE_NAME_PATTERN, PERSON_NAME_PATTERN
 from rag.people.keys import Right
 from rag.rewriting import Wish
 from rag.schema import Audience, Language
@@ -13,8 +15,7 @@ from rag.storage.curated import CuratedState
 from rag.storage.turn_store import FeedbackReason, Outcome
 from rag.turns import TurnState
 
-BASE_NAME = r"^[a-z0-9][a-z0-9_-]{0,63}$"
-BaseName = Annotated[str, Field(pattern=BASE_NAME, description="the name of a knowledge base")]
+BaseName = Annotated[str, Field(pattern=BASE_NAME_PATTERN, description="the name of a knowledge base")]
 _LONGEST_TEXT = 100_000
 Text = Annotated[str, Field(max_length=_LONGEST_TEXT)]
 EarlierQuestions = Annotated[
@@ -28,7 +29,7 @@ _WORDED = Field(max_length=_LONGEST_TEXT, json_schema_extra={"pattern": r"[\p{L}
 
 def _require_words(text: str) -> str:
     if not any(character.isalnum() for character in text):
-        raise ValueError("a letter or a figure is needed")
+        raise PydanticCustomError("no_words", "a letter or a figure is needed")
     return text
 
 
@@ -519,7 +520,7 @@ class ModelList(BaseModel):
 class NewPerson(Body):
     """Somebody to be let in; ``scopes`` null: every knowledge base.  An API key makes no admins."""
 
-    name: Annotated[str, Field(pattern=r"^[\w.@+-]{1,64}$", description="the address that the OIDC provider tells")]
+    name: Annotated[str, Field(pattern=PERSON_NAME_PATTERN, description="the address that the OIDC provider tells")]
     role: Role = "agent"
     scopes: Scopes = []
 

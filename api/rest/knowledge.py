@@ -9,7 +9,6 @@ from starlette.concurrency import run_in_threadpool
 from api.access import Access
 from api.callers import Caller, language_of
 from api.rest.bodies import (
-    BASE_NAME,
     BaseBody,
     BaseList,
     DocumentBody,
@@ -29,8 +28,9 @@ from api.services.jobs import latest_job
 from api.services.knowledge import KnowledgeService
 from api.wire import document_data
 from rag.errors import RequestUnusable
+from rag.invalid_values import BASE_NAME_PATTERN
 
-BASE = Annotated[str, Path(pattern=BASE_NAME)]
+BASE = Annotated[str, Path(pattern=BASE_NAME_PATTERN)]
 
 
 def knowledge_routes(access: Access) -> APIRouter:

@@ -91,6 +91,48 @@ def test_absent_stream_is_false_and_what_is_no_boolean_is_refused(api: OfflineSe
     assert refused.json()["error"]["code"] == "RequestUnusable"
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "param", "sentence"),
+    [
+        ("embeddings", {"input": ["x"] * 257}, "body.input", "must have at most 256 entries"),
+        ("embeddings", {"input": []}, "body.input", "must have at least 1 entries"),
+        ("embeddings", {"input": ""}, "body.input", "must have at least 1 characters"),
+        ("embeddings", {"input": ["x", 5]}, "body.input.1", "must be a text"),
+        ("embeddings", {"input": 5}, "body.input", "must be a text"),
+        ("embeddings", {}, "body.input", "is missing"),
+        ("responses", {"input": []}, "body.input", "must have at least 1 entries"),
+        (
+            "responses",
+            {"input": [{"role": "user", "content": "?"}, {"role": "user", "content": [{"text": "?"}]}]},
+            "body.input.1.content.0.type",
+            "is missing",
+        ),
+        (
+            "chat/completions",
+            {"messages": [{"role": "user", "content": [{"type": "text", "text": 5}]}]},
+            "body.messages.0.content.0.text",
+            "must be a text",
+        ),
+        ("chat/completions", {"messages": [{"role": "no", "content": 5}]}, "body.messages.0.role", "must be one of"),
+    ],
+)
+def test_of_a_field_with_several_types_the_one_that_was_meant_is_told(
+    api: OfflineServer, path: str, body: dict[str, object], param: str, sentence: str
+) -> None:
+    with api.client(api.key("ask", "retrieve")) as http:
+        refused = http.post(f"/v1/{path}", json={"model": MODEL} | body)
+    told = refused.json()["error"]
+    assert (refused.status_code, told["param"]) == (422, param)
+    assert told["message"].startswith(f"The request cannot be processed: {param}: {sentence}"), told
+
+
+def test_a_method_that_a_path_does_not_take_is_the_callers_mistake(api: OfflineServer) -> None:
+    with api.client(api.key()) as http:
+        refused = http.delete("/v1/models")
+    assert (refused.status_code, refused.json()["error"]["type"]) == (405, "invalid_request_error")
+    assert refused.json()["error"]["code"] == "MethodNotAllowed"
+
+
 def test_the_paths_without_v1_answer_too(api: OfflineServer) -> None:
     with api.client(api.key()) as http:
         body = {"model": "answerdesk", "messages": asked()}

@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+import rag.errors
+from api.problems import status_of
 from ingest.summary import IngestSummary, Undescribed
 from tests.api.offline_server import QUESTION, OfflineServer, offline_server
 from tests.support.waiting import until
@@ -257,6 +259,31 @@ def test_a_problem_is_told_by_rfc_9457_in_the_callers_language(http: httpx.Clien
     wrong_method = http.put("/api/v1/turns")
     assert (wrong_method.status_code, wrong_method.headers["allow"]) == (405, "GET, POST")
     assert http.get("/api/v1/nothing").json()["status"] == 404
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "code", "chinese"),
+    [
+        ("GET", "/api/v1/nothing", b"", "NotFound", "此路径下没有内容"),
+        ("PUT", "/api/v1/turns", b"", "MethodNotAllowed", "此路径不接受该方法"),
+        ("POST", "/api/v1/ask", b'{"question": "\xff"}', "BadRequest", "无法读取请求正文"),
+        ("POST", "/api/v1/ask", b"{}", "RequestUnusable", "无法处理该请求：body.question：缺少这一项。"),
+        ("POST", "/api/v1/ask", b'{"question": 1}', "RequestUnusable", "body.question：必须是文字。"),
+        ("POST", "/api/v1/ask", b"[]", "RequestUnusable", "body：必须是对象。"),
+        ("POST", "/api/v1/ask", b"{", "RequestUnusable", "不是有效的 JSON。"),
+        ("POST", "/api/v1/ask", b'{"question": "?", "x\\u001b": 1}', "RequestUnusable", "请求中没有这个字段。"),
+        ("GET", "/api/v1/turns?limit=x", b"", "RequestUnusable", "query.limit：必须是整数。"),
+    ],
+)
+def test_what_the_framework_refuses_is_told_in_the_callers_language_too(
+    http: httpx.Client, method: str, path: str, body: bytes, code: str, chinese: str
+) -> None:
+    headers = {"Content-Type": "application/json"}
+    told = http.request(method, path, content=body, headers=headers | {"Accept-Language": "zh"}).json()
+    assert (told["code"], told["status"]) == (code, status_of(getattr(rag.errors, code)))
+    assert chinese in told["detail"] and "\x1b" not in told["detail"]
+    english = http.request(method, path, content=body, headers=headers).json()["detail"]
+    assert english.isascii() and "Input should" not in english and "Field required" not in english
 
 
 def test_a_body_that_is_too_large_is_refused_before_it_is_read(http: httpx.Client) -> None:
