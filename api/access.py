@@ -10,8 +10,9 @@ from api.callers import Caller, Callers
 from api.idempotency import IdempotentRequests
 from api.questions import Questions
 from api.services.shared import DeskServices, SharedServices
-from rag.errors import KnowledgeBaseMissing
+from rag.errors import KnowledgeBaseMissing, RequestUnusable
 from rag.people.keys import Right
+from rag.storage.access import is_name
 
 CallerOf = Callable[[Request], Coroutine[Any, Any, Caller]]
 
@@ -49,7 +50,8 @@ class Access:
     def desk(self, caller: Caller, named: str | None) -> DeskServices:
         """Return the services for the knowledge base that a request names, else the first that the caller may read.
 
-        Raises ``AccessDenied``, and ``KnowledgeBaseMissing`` where the caller may use it and there is none.
+        Raises ``RequestUnusable`` for what is no name, ``AccessDenied``, and ``KnowledgeBaseMissing`` where the caller
+        may use it and there is none.
         """
         base = self.base_for(caller, named)
         self._require(caller, base)
@@ -70,6 +72,8 @@ class Access:
         return self.services().usual_base(caller.user)
 
     def _require(self, caller: Caller, knowledge_base: str) -> None:
+        if not is_name(knowledge_base):  # gRPC and MCP do not check it before, as REST does
+            raise RequestUnusable(reason="base_name")
         services = self.services()
         services.bases.require(caller.user, knowledge_base)
         if knowledge_base != services.first_base and knowledge_base not in services.bases.names():

@@ -315,7 +315,14 @@ class KnowledgeBaseNewer(KnowledgeError):
 
 
 class AccessDenied(KnowledgeError):
-    """Knowledge base ``name`` is for readers who hold ``scope``, and this one does not."""
+    """The reader may not read knowledge base ``name``.
+
+    ``reason`` is a key of its reasons in the catalogue: it is for readers who hold ``scope``, or it is not told whether
+    there is such a knowledge base at all.
+    """
+
+    def __init__(self, *, name: str, scope: str = "", reason: str = "unknown") -> None:
+        super().__init__(name=name, scope=scope, reason=reason)
 
 
 class AccessUnsettled(AccessDenied):

@@ -142,7 +142,7 @@ def denied_error(access: Access, name: str) -> AccessDenied:
     """Return the error for a reader who may not read knowledge base ``name``."""
     if not access.settled:
         return AccessUnsettled(name=name)
-    return AccessDenied(name=name, scope=access.scope or access.audience)
+    return AccessDenied(name=name, scope=access.scope or access.audience, reason="scope")
 
 
 def is_name(name: str) -> bool:
@@ -186,7 +186,7 @@ class KnowledgeBases:
             return
         if is_name(name) and not self.access(name).settled:
             raise AccessUnsettled(name=name)
-        raise AccessDenied(name=name, scope=name)
+        raise AccessDenied(name=name)  # the scope would tell that there is one
 
     def store(self, user: User, name: str) -> KnowledgeStore:
         """Return the documents of a knowledge base for reading.  Raises ``AccessDenied``."""

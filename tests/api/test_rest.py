@@ -286,6 +286,17 @@ def test_what_the_framework_refuses_is_told_in_the_callers_language_too(
     assert english.isascii() and "Input should" not in english and "Field required" not in english
 
 
+def test_a_knowledge_base_that_a_caller_may_not_read_may_not_exist(http: httpx.Client) -> None:
+    for language, sentence in (
+        ("en", "nope does not exist, or you may not read it;"),
+        ("zh", "nope 不存在，或您无权使用，"),
+    ):
+        body = {"question": QUESTION, "knowledge_base": "nope"}
+        refused = http.post("/api/v1/ask", json=body, headers={"Accept-Language": language})
+        assert (refused.status_code, refused.json()["code"]) == (403, "AccessDenied")
+        assert sentence in refused.json()["detail"]
+
+
 def test_a_body_that_is_too_large_is_refused_before_it_is_read(http: httpx.Client) -> None:
     refused = http.post("/api/v1/ask", content=b"x" * 4_000_001, headers={"Content-Type": "application/json"})
     assert (refused.status_code, refused.json()["code"]) == (413, "RequestTooLarge")

@@ -228,6 +228,16 @@ def test_a_key_of_another_knowledge_base_learns_nothing(face: GrpcFace, number: 
     assert there[:2] == (grpc.StatusCode.PERMISSION_DENIED, "AccessDenied")
 
 
+@pytest.mark.parametrize("number", range(6), ids=[path for path, _ in _named("")])
+def test_what_is_no_name_of_a_knowledge_base_is_told_as_such(face: GrpcFace, number: int) -> None:
+    path, request = _named("../N")[number]
+    with pytest.raises(grpc.RpcError) as ended:
+        face.call(path, face.key(), request)
+    found = refused(ended.value)
+    assert (found.code, found.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "RequestUnusable")
+    assert "knowledge_base: must be made of a-z" in found.en
+
+
 def test_the_walk_knows_every_method() -> None:
     assert sorted(SERVICES) == ["Answers", "Documents", "Feedback"]
     assert len(METHODS) == 8

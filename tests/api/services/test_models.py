@@ -50,7 +50,7 @@ class Surroundings:
 
     def _require(self, user: User, name: str) -> None:
         if name in self.closed:
-            raise AccessDenied(name=name, scope=name)
+            raise AccessDenied(name=name)
 
     def ended(self, job: Job) -> Job:
         """Wait for the end of a job."""

@@ -64,7 +64,7 @@ class Surroundings:
 
     def _require(self, user: User, name: str) -> None:
         if user.scopes is not None and name not in user.scopes:
-            raise AccessDenied(name=name, scope=name)
+            raise AccessDenied(name=name)
 
     def _run(self, settings: Settings, evaluation: Evaluation, control: JobControl) -> None:
         background_process.measure(evaluation, settings, lambda done, total: control.tell((done, total)))

@@ -63,7 +63,7 @@ def test_the_page_counts_the_desks_own_turns_of_a_base_that_one_may_use(tmp_path
     assert library.desk().uses() == {"a.md": DocumentUse(1, 0)}
 
     def none_of_theirs(user: User, name: str) -> None:
-        raise AccessDenied(name=name, scope="payroll")
+        raise AccessDenied(name=name)
 
     with pytest.raises(AccessDenied):
         KnowledgeService(library.shelf, "payroll", lambda: User("lin", "agent"), none_of_theirs).uses()

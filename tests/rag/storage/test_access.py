@@ -55,3 +55,8 @@ def test_a_pipeline_is_refused_before_anything_is_loaded(tmp_path: Path) -> None
     KnowledgeWriter(settings.knowledge_dir).set_access(Access("finance"))
     with pytest.raises(AccessDenied, match="finance"):
         build_pipeline(settings, scopes=["sales"])
+
+
+def test_a_closed_knowledge_base_names_the_scope_that_it_asks_for() -> None:
+    with pytest.raises(AccessDenied, match="The knowledge base shop is for finance only;"):
+        require_access(Access("finance"), "shop", ["sales"])
