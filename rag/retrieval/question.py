@@ -239,7 +239,7 @@ def read_message(text: str) -> CustomerMessage:
         for span in split_sentences(line)
         if span.end - span.start >= _SHORTEST_SENTENCE
     ]
-    body = [sentence for sentence in sentences if not _is_courtesy(sentence)]
+    body = [_without_introduction(sentence) or sentence for sentence in sentences if not _is_courtesy(sentence)]
     asking = [sentence for sentence in body if _SENTENCE_ASKS.search(sentence)]
     if not asking:
         return CustomerMessage(text)
