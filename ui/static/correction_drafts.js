@@ -4,7 +4,7 @@ const FIELDS = ["question", "answer"];
 
 class CorrectionDrafts {
   constructor() {
-    this.begun = new WeakMap(); // field -> the turn whose words it was given
+    this.begun = new WeakMap(); // field -> the correction whose words it was given
     this.onInput = (event) => this.keep(event);
     document.addEventListener("input", this.onInput);
     this.fields = new MutationObserver(() => this.begin());
@@ -15,21 +15,25 @@ class CorrectionDrafts {
     this.fields.disconnect();
   }
 
-  draw({ turn, ended }) {
+  draw({ turn, attempt }) {
     this.turn = turn;
-    if (ended) for (const name of FIELDS) sessionStorage.removeItem(this.place(name));
+    this.attempt = attempt; // each correction has fields of its own: one that ended never comes back into the next
+    for (let ended = 0; ended < attempt; ended++) {
+      for (const name of FIELDS) sessionStorage.removeItem(this.place(name, ended));
+    }
     this.begin();
   }
 
-  place(name) { return `answerdesk:correct_${name}:${this.turn}`; }
-  field(name) { return document.querySelector(`.st-key-correct_${name}-${this.turn} textarea`); }
+  place(name, attempt = this.attempt) { return `answerdesk:correct_${name}:${this.turn}:${attempt}`; }
+  field(name) { return document.querySelector(`.st-key-correct_${name}-${this.turn}-${this.attempt} textarea`); }
 
   begin() {
     for (const name of FIELDS) {
       const field = this.field(name);
-      if (!field || this.begun.get(field) === this.turn) continue;
-      this.begun.set(field, this.turn);
-      const words = sessionStorage.getItem(this.place(name)) ?? (name === "answer" ? this.reply() : null);
+      const correction = this.place(name);
+      if (!field || this.begun.get(field) === correction) continue;
+      this.begun.set(field, correction);
+      const words = sessionStorage.getItem(correction) ?? (name === "answer" ? this.reply() : null);
       if (words !== null && words !== field.value) typeInto(field, words);
     }
   }

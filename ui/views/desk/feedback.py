@@ -21,7 +21,7 @@ from ui.formats import as_markdown
 from ui.session import PageContext
 from ui.turn_data import Data
 
-_CORRECTING, _CORRECTED, _ENDED = "correcting", "corrected", "correction_ended"
+_CORRECTING, _CORRECTED = "correcting", "corrected"
 _QUESTION_PIXELS = 130
 """Three lines of a question; a mail is scrolled, or the field drawn larger."""
 
@@ -102,16 +102,25 @@ def _give_reason(context: PageContext, turn_id: str, key: str) -> None:
 def _open_correction(turn_id: str) -> None:
     st.session_state[_CORRECTING] = turn_id
     st.session_state.pop(_CORRECTED, None)
-    st.session_state.pop(_ENDED, None)
 
 
 def _close_correction() -> None:
-    st.session_state[_ENDED] = st.session_state.pop(_CORRECTING, None)
+    turn_id = st.session_state.pop(_CORRECTING, None)
+    st.session_state[_attempt_key(turn_id)] = _attempt(turn_id) + 1
+
+
+def _attempt(turn_id: str | None) -> int:
+    """Return how many corrections of a turn have ended in this window: the next one has fields of its own."""
+    return int(st.session_state.get(_attempt_key(turn_id), 0))
+
+
+def _attempt_key(turn_id: str | None) -> str:
+    return f"corrections of {turn_id}"
 
 
 def _draw_drafts(turn_id: str) -> None:
-    """Let the browser put the agent's reply, or a half-written correction, into the form, and forget one that ended."""
-    data = {"turn": turn_id, "ended": st.session_state.get(_ENDED) == turn_id}
+    """Let the browser put the agent's reply, or a half-written correction, into the form, and forget ended ones."""
+    data = {"turn": turn_id, "attempt": _attempt(turn_id)}
     with st.container(key="drafts"):
         component("correction_drafts")(key="correction_drafts", data=data, height=1)
 
@@ -123,21 +132,21 @@ def _draw_correction(context: PageContext, snapshot: TurnSnapshot) -> None:
     """
     language, turn_id = context.language, snapshot.turn_id
     passages = {passage.number: passage for passage in snapshot.evidence}
-    answered = snapshot.answer is not None and not snapshot.answer.refused
+    answered, attempt = snapshot.answer is not None and not snapshot.answer.refused, _attempt(turn_id)
     with st.form(f"correction {turn_id}", border=True):
         question = st.text_area(
             translate("ui.correct_question", language),
             read_message(snapshot.question).text,
             height=_QUESTION_PIXELS,
             max_chars=20_000,
-            key=f"correct_question {turn_id}",
+            key=f"correct_question {turn_id} {attempt}",
         )
         answer = st.text_area(
             translate("ui.correct_answer", language),
             plain_text(snapshot.text) if answered else "",
             height=150,
             max_chars=20_000,
-            key=f"correct_answer {turn_id}",
+            key=f"correct_answer {turn_id} {attempt}",
         )
         numbers = st.pills(
             translate("ui.correct_sources", language),
@@ -145,7 +154,7 @@ def _draw_correction(context: PageContext, snapshot: TurnSnapshot) -> None:
             selection_mode="multi",
             default=_cited_numbers(snapshot) if answered else [],
             format_func=lambda number: as_markdown(f"{number} · {passages[number].title}"),
-            key=f"correct_sources {turn_id}",
+            key=f"correct_sources {turn_id} {attempt}",
         )
         waits = context.services.corrections.waits_for_review(snapshot.knowledge_base)
         st.markdown(translate("ui.correct_waits" if waits else "ui.correct_serves", language))
