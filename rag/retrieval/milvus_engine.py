@@ -38,6 +38,9 @@ _PATIENCE_SECONDS = 60.0
 """For a statement while a collection is made."""
 _INDEXED_WITHIN_SECONDS = 3600.0
 _LOOK_SECONDS = 0.5
+# A server with gRPC's defaults, as Milvus Lite, takes a ping each five minutes and ends connections that send one each
+# ten seconds, as pymilvus does.  A server that is gone is seen by the time limits.
+_GRPC_OPTIONS = {"grpc.keepalive_time_ms": 300_000}
 _NOT_LOADED = 101
 
 Result = TypeVar("Result")
@@ -158,7 +161,7 @@ class MilvusEngine:
     def _connection(self) -> MilvusClient:
         with self._lock:
             if self._client is None:
-                self._client = MilvusClient(**self._options, timeout=self._search_seconds)
+                self._client = MilvusClient(**self._options, timeout=self._search_seconds, grpc_options=_GRPC_OPTIONS)
             return self._client
 
     def _count(self, client: MilvusClient, name: str) -> int:
