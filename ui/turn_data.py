@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from rag import errors
 from rag.errors import AnswerdeskError
-from rag.evidence.packing import is_valid_for
+from rag.evidence.packing import best_match
 from rag.evidence.quotation import cites_best_match, quoted_lines
 from rag.generation.measured_languages import language_note
 from rag.generation.reply_languages import reply_language
@@ -290,12 +290,7 @@ def _passages_of_best_match(snapshot: TurnSnapshot) -> list[Evidence]:
     is_refused_unread = snapshot.state == "refused" and not _is_refused_by_model(snapshot)
     if snapshot.answerable is False or is_quoted or is_refused_unread:
         return []
-    today = snapshot.asked_at.date()
-    return [
-        passage
-        for passage in snapshot.evidence
-        if passage.quoted and passage.audience == "public" and is_valid_for(snapshot.question, passage, today)
-    ]
+    return best_match(snapshot.evidence, snapshot.question, snapshot.asked_at.date())
 
 
 def _refusal_key(snapshot: TurnSnapshot) -> str:

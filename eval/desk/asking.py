@@ -5,12 +5,14 @@ from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Generator as GeneratorObject
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import date
 from typing import Literal
 
 from pydantic import TypeAdapter
 
 from eval.core.runs import ONE_QUESTION_ONLY
 from eval.desk.cases import DeskCase
+from rag.evidence.packing import best_match
 from rag.evidence.quotation import quoted_lines
 from rag.generation.answer import generate_answer
 from rag.generation.gateway import GenerationRequest, blocking
@@ -198,11 +200,6 @@ def plain_answer(text: str, language: Language, parts: PipelineParts, *, refused
     )
 
 
-def best_match(evidence: Sequence[Evidence]) -> list[Evidence]:
-    """Return the passages whose sentences are in the best match box: those that may be passed on unchanged."""
-    return [one for one in evidence if one.quoted and one.may_be_passed_on]
-
-
 @dataclass(slots=True)
 class _Asking:
     """The record of a case while it is asked."""
@@ -248,7 +245,7 @@ class _Asking:
             return Passages(documents, "\n\n".join(texts), sum(map(count_tokens, texts)))
 
         question, evidence = visible(self.case.question), event.evidence
-        best = best_match(evidence) if event.answerable else []
+        best = best_match(evidence, question, date.today()) if event.answerable else []
         return replace(
             self.record,
             shown=passages(evidence, lambda one: one.text),

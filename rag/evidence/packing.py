@@ -142,6 +142,14 @@ def is_valid_for(question: str, passage: Evidence, today: date) -> bool:
     return passage.starts_on is None or refers_to_future(question, passage.starts_on, today)
 
 
+def best_match(evidence: Sequence[Evidence], question: str, today: date) -> list[Evidence]:
+    """Return the passages whose sentences are in the best match box: those that customers may read as they are.
+
+    A rule of another time than the question's is not among them.
+    """
+    return [one for one in evidence if one.quoted and one.audience == "public" and is_valid_for(question, one, today)]
+
+
 @dataclass(frozen=True, slots=True)
 class _ChunkFingerprint:
     """A chunk's words and, separately, its figures and codes, in which near-copies may differ."""

@@ -666,12 +666,10 @@ def without_quoted_name(text: str, evidence: Sequence[Evidence]) -> str:
     quoted = _quotation(text)
     if quoted is None or quoted.end == len(text):
         return text
-    headings = (line for one in evidence for line in one.text.split("\n") if line.startswith("#"))
-    names = {_letters(name) for one in evidence for name in (one.title, *one.heading_path)} | set(
-        map(_letters, headings)
-    )
+    above = (name for one in evidence for name in (one.title, *one.heading_path))
+    within = (line for one in evidence for line in one.text.split("\n") if line.startswith("#"))
     rest = _CONCLUDES.sub("", text[quoted.end + 1 :], count=1)
-    if _letters(text[quoted.start : quoted.end]) not in names or not rest:
+    if _letters(text[quoted.start : quoted.end]) not in map(_letters, chain(above, within)) or not rest:
         return text
     return rest[0].upper() + rest[1:]
 

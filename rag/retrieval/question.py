@@ -233,18 +233,19 @@ def read_message(text: str) -> CustomerMessage:
     """
     if not _is_long(text):
         return CustomerMessage(_without_courtesy(text))
-    sentences = [
-        line[span.start : span.end]
-        for line in _without_personal_data(_without_sender(text.split("\n"))).split("\n")
-        for span in split_sentences(line)
-        if span.end - span.start >= _SHORTEST_SENTENCE
-    ]
+    own = _without_personal_data(_without_sender(text.split("\n")))
+    sentences = [sentence for sentence in _sentences(own) if len(sentence) >= _SHORTEST_SENTENCE]
     body = [_without_introduction(sentence) or sentence for sentence in sentences if not _is_courtesy(sentence)]
-    asking = [sentence for sentence in body if _SENTENCE_ASKS.search(sentence)]
+    asking = list(filter(asks_something, body))
     if not asking:
         return CustomerMessage(text)
     background = "\n".join(sentence for sentence in body if sentence not in asking)
     return CustomerMessage("\n".join(asking), background[-_LONGEST_BACKGROUND_CHARACTERS:])
+
+
+def _sentences(text: str) -> list[str]:
+    """Return the sentences of a text; none goes on in another line."""
+    return [line[one.start : one.end] for line in text.split("\n") for one in split_sentences(line)]
 
 
 def _without_courtesy(text: str) -> str:
@@ -398,8 +399,8 @@ def question_alone(text: str) -> str:
     >>> question_alone("I bought it last month. How long is the warranty?")
     'How long is the warranty?'
     """
-    sentences = [line[one.start : one.end].strip() for line in text.split("\n") for one in split_sentences(line)]
-    asking = [one for one in sentences if _SENTENCE_ASKS.search(one)]
+    sentences = _sentences(text)
+    asking = list(filter(asks_something, sentences))
     return "\n".join(asking) if asking and len(asking) < len(sentences) else text
 
 

@@ -246,9 +246,7 @@ class Retriever:
         standalone = in_context(whole.question, before[0] if may_be_follow_up(whole.question) else "")
         return SearchPlan(view, whole, tuple(others), standalone, has_story)
 
-    def _merge_parts(
-        self, whole: SearchResult, parts: Sequence[SearchResult], *, has_story: bool = False
-    ) -> SearchResult:
+    def _merge_parts(self, whole: SearchResult, parts: Sequence[SearchResult], *, has_story: bool) -> SearchResult:
         """Return the whole question's chunks with each part's best ones near the beginning.
 
         The signals are those of the surest: a question is worth an answer if one of its parts is.  Where that is the

@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import pytest
 
-from eval.desk.asking import Desk, ask_model_alone, best_match
+from eval.desk.asking import Desk, ask_model_alone
 from eval.desk.cases import DeskCase
 from rag.errors import ModelSaidNothing, OllamaUnavailable
+from rag.evidence.packing import best_match
 from rag.generation.answerability import AnswerabilityFit
 from rag.pipeline import Pipeline, PipelineParts
 from rag.protocols import GeneratedText, GeneratedThinking, GenerationFinished, GenerationPart, Message
@@ -140,5 +142,6 @@ def test_the_best_match_is_of_the_passages_that_may_be_passed_on() -> None:
         return replace(given, **changes)  # type: ignore[arg-type]
 
     shown = [passage(1, audience="internal"), passage(2, quoted=()), passage(3), passage(4)]
-    assert best_match(shown) == shown[2:]
-    assert best_match([passage(1, audience="internal")]) == []
+    today = date(2026, 11, 30)
+    assert best_match(shown, "What is it?", today) == shown[2:]
+    assert best_match([passage(1, audience="internal")], "What is it?", today) == []
