@@ -13,7 +13,7 @@ from api.grpc import values
 from api.grpc.calls import Context, call_of, end_with
 from api.problems import BilingualProblem, bilingual, bilingual_failure, problem_of_turn
 from api.questions import final_snapshot, question_turn
-from api.services.jobs import Job, latest_job, watched_job
+from api.services.jobs import Job, require_job, watched_job
 from api.services.knowledge import KnowledgeService
 from api.streams import NewsName, SettledText, StreamPlace
 from rag.errors import AnswerdeskError, RequestTooLarge, RequestUnusable, TurnFailed
@@ -252,7 +252,7 @@ async def _read_content(requests: AsyncIterator[wire.PutDocumentRequest], limit:
 def _begin_or_follow(library: KnowledgeService, request: wire.IngestRequest) -> Job:
     """Begin an ingest, or return the one to follow."""
     if request.follow:
-        return latest_job(library.job, 0)
+        return require_job(library.job, 0)
     roots = tuple(request.roots)
     if request.rehearsal:
         return library.check(roots, prune=request.prune)

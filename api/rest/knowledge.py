@@ -24,7 +24,7 @@ from api.rest.bodies import (
     WaitingList,
 )
 from api.rest.values import JOB_EVENTS, job_body, job_stream
-from api.services.jobs import latest_job
+from api.services.jobs import require_job
 from api.services.knowledge import KnowledgeService
 from api.wire import document_data
 from rag.errors import RequestUnusable
@@ -150,7 +150,7 @@ def _ingest_routes(router: APIRouter, access: Access) -> None:
     def job(
         request: Request, base: BASE, number: Annotated[int, Path(ge=1)], caller: Annotated[Caller, writing]
     ) -> JobBody:
-        return job_body(latest_job(access.desk(caller, base).library.job, number), language_of(request.headers))
+        return job_body(require_job(access.desk(caller, base).library.job, number), language_of(request.headers))
 
     @router.get(
         "/{base}/ingests/{number}/events",
@@ -162,13 +162,13 @@ def _ingest_routes(router: APIRouter, access: Access) -> None:
         request: Request, base: BASE, number: Annotated[int, Path(ge=1)], caller: Annotated[Caller, writing]
     ) -> Response:
         library = access.desk(caller, base).library
-        return job_stream(library.job, latest_job(library.job, number), language_of(request.headers))
+        return job_stream(library.job, require_job(library.job, number), language_of(request.headers))
 
     @router.post("/{base}/ingests/{number}/stop", status_code=204, summary="Stop it; nothing is published")
     def stop(base: BASE, number: Annotated[int, Path(ge=1)], caller: Annotated[Caller, writing]) -> None:
         library = access.desk(caller, base).library
-        latest_job(library.job, number)
-        library.stop()
+        require_job(library.job, number)
+        library.stop(number)
 
 
 def _generation_routes(router: APIRouter, access: Access) -> None:

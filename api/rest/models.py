@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import asdict
-from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Request
@@ -13,7 +12,7 @@ from api.callers import Caller, language_of
 from api.problems import problem_of_failure
 from api.rest.bodies import JobBody, ModelBody, ModelJob, ModelList, QuantizingJob
 from api.rest.values import JOB_EVENTS, as_body, job_body, job_stream
-from api.services.jobs import Job, latest_job
+from api.services.jobs import Job, require_job
 from api.services.models import ModelListing, ModelService
 from rag.cli.models import ListedModel
 from rag.errors import IngestRunning, ModelMissing, ModelNotInstalled, ModelsBusy
@@ -43,25 +42,20 @@ def model_routes(access: Access) -> APIRouter:
 
     @router.get("/models/jobs/{number}", summary="How far it is")
     def job(request: Request, number: _NUMBER, caller: Annotated[Caller, managing]) -> JobBody:
-        return job_body(_require_job(access.pages(caller).models, number), language_of(request.headers))
+        return job_body(require_job(access.pages(caller).models.job, number), language_of(request.headers))
 
     @router.get("/models/jobs/{number}/events", summary="Follow it", response_class=Response, responses=JOB_EVENTS)
     def events(request: Request, number: _NUMBER, caller: Annotated[Caller, managing]) -> Response:
         models = access.pages(caller).models
-        return job_stream(partial(models.job, number), _require_job(models, number), language_of(request.headers))
+        return job_stream(models.job, require_job(models.job, number), language_of(request.headers))
 
     @router.post("/models/jobs/{number}/stop", status_code=204, summary="Stop it at its next step")
     def stop(number: _NUMBER, caller: Annotated[Caller, managing]) -> None:
         models = access.pages(caller).models
-        _require_job(models, number)
+        require_job(models.job, number)
         models.stop_job(number)
 
     return router
-
-
-def _require_job(models: ModelService, number: int) -> Job:
-    """Return a job.  Raises ``JobMissing``."""
-    return latest_job(partial(models.job, number), number)
 
 
 def _model_list(models: ModelService, language: Language) -> ModelList:

@@ -22,7 +22,7 @@ from api.rest.bodies import (
     Trouble,
     TurnBody,
 )
-from api.services.jobs import Job, JobNow, watched_job
+from api.services.jobs import FindJob, Job, watched_job
 from api.services.models import Outcome, Step
 from api.streams import event_stream
 from api.wire import answer_data, evidence_data
@@ -214,14 +214,14 @@ def _result(result: object) -> Figures | None:
     return {"run": result} if isinstance(result, str) else None
 
 
-def job_stream(now: JobNow, job: Job, language: Language) -> StreamingResponse:
-    """Return a job's events, the last one when it has ended; ``now`` as in ``watched_job``."""
-    return event_stream(_events(now, job, language))
+def job_stream(find: FindJob, job: Job, language: Language) -> StreamingResponse:
+    """Return a job's events, the last one when it has ended; ``find`` as in ``watched_job``."""
+    return event_stream(_events(find, job, language))
 
 
-async def _events(now: JobNow, job: Job, language: Language) -> AsyncIterator[str]:
+async def _events(find: FindJob, job: Job, language: Language) -> AsyncIterator[str]:
     told = None
-    async for state in watched_job(now, job):
+    async for state in watched_job(find, job):
         body = job_body(state, language).model_dump_json()
         if body != told:
             told = body

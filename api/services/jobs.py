@@ -5,6 +5,7 @@
     jobs.latest("knowledge default").state           # "running", then "done", "failed" or "stopped"
 
 A job belongs to a lane, in which one runs at a time.  It goes on whatever becomes of the page that asked for it.
+Programs ask for theirs by number, also when the lane has a later one.
 A ``Watch`` keeps the last state of something that is slow to look at.
 """
 
@@ -33,6 +34,7 @@ State = TypeVar("State")
 logger = logging.getLogger(__name__)
 _WORKERS, _WORKERS_A_PERSON = 8, 4
 _LANES_REMEMBERED = 64
+_EARLIER_REMEMBERED = 200
 _TROUBLES_REMEMBERED = 200
 
 
@@ -83,13 +85,14 @@ class Job:
     """A job as it is now.  ``progress`` and ``result`` are its work's own values; times are in UTC.
 
     ``troubles`` are what went wrong without ending it, such as files that could not be read.  ``number`` is that of an
-    unforeseen error in the log, empty for others.
+    unforeseen error in the log, empty for others.  One ``by_number`` is found by its id when its lane has another.
     """
 
     job_id: int
     kind: str
     who: str
     began_at: datetime
+    by_number: bool = False
     state: JobState = "running"
     progress: object = None
     troubles: tuple[AnswerdeskError, ...] = ()
@@ -145,7 +148,7 @@ Work = Callable[[JobControl], object]
 
 
 class Jobs:
-    """The last job of each lane.  Safe to call from any thread.
+    """The last job of each lane, and earlier ones by their numbers.  Safe to call from any thread.
 
     ``pool`` has the threads, in which the persons who begin jobs take turns; None: eight, of which one person has four.
     """
@@ -154,12 +157,13 @@ class Jobs:
         self._lock = threading.RLock()
         self._ended = threading.Condition(self._lock)
         self._jobs: OrderedDict[str, Job] = OrderedDict()
+        self._earlier: OrderedDict[int, tuple[str, Job]] = OrderedDict()
         self._controls: dict[str, JobControl] = {}
         self._pool = pool if pool is not None else FairPool(_WORKERS, "job", Share(_WORKERS_A_PERSON))
         self._count = 0
         self._closed = False
 
-    def start(self, lane: str, kind: str, work: Work, who: str = "") -> Job:
+    def start(self, lane: str, kind: str, work: Work, who: str = "", *, by_number: bool = False) -> Job:
         """Begin a job of ``who``.
 
         Raises ``IngestRunning`` where the lane has one that has not ended, and what the pool refuses it with.
@@ -169,9 +173,10 @@ class Jobs:
             if self._closed or (former is not None and former.running):
                 raise IngestRunning(holder=former.who if former is not None else "-")
             self._count += 1
-            job = Job(self._count, kind, who, datetime.now(UTC))
+            job = Job(self._count, kind, who, datetime.now(UTC), by_number)
             control = JobControl(lambda progress, trouble: self._progress(lane, progress, trouble))
             future = self._pool.submit(who, partial(work, control))
+            self._leave(lane)
             self._jobs[lane], self._controls[lane] = job, control  # what the job tells waits for the lock until then
             self._jobs.move_to_end(lane)
             self._forget_old()
@@ -183,18 +188,27 @@ class Jobs:
         with self._lock:
             return self._jobs.get(lane)
 
+    def find(self, lane: str, number: int) -> Job | None:
+        """Return a job of a lane by its number, the last one for 0; None where there is none, or it was forgotten."""
+        with self._lock:
+            latest = self._jobs.get(lane)
+            if latest is not None and number in (0, latest.job_id):
+                return latest
+            lane_of, earlier = self._earlier.get(number, ("", None))
+            return earlier if lane_of == lane else None
+
     def forget(self, lane: str) -> None:
-        """Forget the lane's last job, unless it runs."""
+        """Forget the lane's last job, unless it runs; one that has a number is still found by that."""
         with self._lock:
             job = self._jobs.get(lane)
             if job is not None and not job.running:
-                del self._jobs[lane]
+                self._leave(lane)
 
-    def stop(self, lane: str) -> None:
-        """Ask the lane's job to end; it counts as running until it has."""
+    def stop(self, lane: str, number: int = 0) -> None:
+        """Ask the lane's job to end, or only the one of this number; it counts as running until it has."""
         with self._lock:
-            control = self._controls.get(lane)
-        if control is not None:
+            job, control = self._jobs.get(lane), self._controls.get(lane)
+        if control is not None and job is not None and number in (0, job.job_id):
             control.stop()
 
     def wait(self, lane: str, timeout_seconds: float) -> Job | None:
@@ -238,31 +252,36 @@ class Jobs:
             troubles = job.troubles if trouble is None else (*job.troubles, trouble)[:_TROUBLES_REMEMBERED]
             self._jobs[lane] = replace(job, progress=progress, troubles=troubles)
 
+    def _leave(self, lane: str) -> None:
+        """Take the lane's last job out; one that has a number stays to be found by that."""
+        job = self._jobs.pop(lane, None)
+        if job is not None and job.by_number:
+            self._earlier[job.job_id] = lane, job
+            while len(self._earlier) > _EARLIER_REMEMBERED:
+                self._earlier.popitem(last=False)
+
     def _forget_old(self) -> None:
         ended = [lane for lane, job in self._jobs.items() if not job.running]
         for lane in ended[: max(0, len(self._jobs) - _LANES_REMEMBERED)]:
-            del self._jobs[lane]
+            self._leave(lane)
 
 
-JobNow = Callable[[], Job | None]
-"""Returns the last job of a lane as it is now; None where there was none."""
+FindJob = Callable[[int], Job | None]
+"""Returns a job by its number as it is now, the last one for 0; None where there is none, or it was forgotten."""
 
 
-def latest_job(now: JobNow, number: int) -> Job:
-    """Return the last job of a lane; with a ``number`` other than 0, this one.
-
-    Raises ``JobMissing``.
-    """
-    job = now()
-    if job is None or number not in (0, job.job_id):
+def require_job(find: FindJob, number: int) -> Job:
+    """Return the job of this number, the last one for 0.  Raises ``JobMissing``."""
+    job = find(number)
+    if job is None:
         raise JobMissing(number=number)
     return job
 
 
-async def watched_job(now: JobNow, job: Job) -> AsyncIterator[Job]:
+async def watched_job(find: FindJob, job: Job) -> AsyncIterator[Job]:
     """Yield a job as it is now, and again at each look until it has ended.  Raises ``JobMissing``."""
     yield job
     while job.running:
         await asyncio.sleep(_LOOK_EVERY_SECONDS)
-        job = await run_in_threadpool(latest_job, now, job.job_id)
+        job = await run_in_threadpool(require_job, find, job.job_id)
         yield job

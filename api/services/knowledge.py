@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from api.services.guarded import GuardedService, Record
-from api.services.jobs import Job, JobControl, Jobs
+from api.services.jobs import Job, JobControl, Jobs, Work
 from ingest.changes import Changes, changes_between
 from ingest.job import IngestJob, JobProcess
 from ingest.summary import IngestSummary
@@ -408,7 +408,7 @@ class KnowledgeService(GuardedService[KnowledgeRegistry]):
         def work(control: JobControl) -> CheckResult:
             return CheckResult(self.shelf.run(self._settings, job, control), files, chosen, prune)
 
-        return self.shelf.jobs.start(self.lane, "check", work, user.name)
+        return self._begin("check", work, user)
 
     def is_current(self, checked: CheckResult) -> bool:
         """Tell whether the check still holds: the same files, and no generation since."""
@@ -444,7 +444,7 @@ class KnowledgeService(GuardedService[KnowledgeRegistry]):
                 self.shelf.record(user, "published", self.name, figures)
             return summary
 
-        return self.shelf.jobs.start(self.lane, "publish", work, user.name)
+        return self._begin("publish", work, user)
 
     def new_details(self) -> tuple[NewDetail, ...]:
         """Return the addresses in what is served that nobody has confirmed."""
@@ -478,22 +478,22 @@ class KnowledgeService(GuardedService[KnowledgeRegistry]):
             self.shelf.record(user, "rolled_back", self.name, figures)
             return info
 
-        return self.shelf.jobs.start(self.lane, "rollback", work, user.name)
+        return self._begin("rollback", work, user)
 
     @property
     def lane(self) -> str:
         """The lane of what changes this knowledge base."""
         return f"knowledge {self.name}"
 
-    def job(self) -> Job | None:
-        """Return the last job that changes this knowledge base, or was to."""
+    def job(self, number: int = 0) -> Job | None:
+        """Return the last job that changes this knowledge base, or was to; with a number, the one that has it."""
         self._colleague()
-        return self.shelf.jobs.latest(self.lane)
+        return self.shelf.jobs.find(self.lane, number)
 
-    def stop(self) -> None:
-        """Stop the job that runs."""
+    def stop(self, number: int = 0) -> None:
+        """Stop the job that runs; with a number, only if it has that."""
         self._permitted("lead")
-        self.shelf.jobs.stop(self.lane)
+        self.shelf.jobs.stop(self.lane, number)
 
     def forget_job(self) -> None:
         """Discard the result of the last job."""
@@ -529,6 +529,9 @@ class KnowledgeService(GuardedService[KnowledgeRegistry]):
 
     def _why_lane(self, tab: str) -> str:
         return f"why {self.name} {self._who().name} {tab}"
+
+    def _begin(self, kind: str, work: Work, user: User) -> Job:
+        return self.shelf.jobs.start(self.lane, kind, work, user.name, by_number=True)
 
     def _require_rest(self) -> None:
         """Raise ``IngestRunning`` while a job may be reading the waiting files."""

@@ -6,8 +6,7 @@
 
 import logging
 import threading
-from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -16,7 +15,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from api.services.guarded import GuardedService, Record
-from api.services.jobs import Job, JobControl, Jobs, Watch, Work
+from api.services.jobs import Job, JobControl, Jobs, Watch
 from api.services.quality import count_questions, runs_of_base
 from eval.calibrate_model.background import CalibrationProcess, Order
 from eval.calibrate_model.report import Findings, findings_of
@@ -56,7 +55,6 @@ from rag.terminal import Update
 from rag.turns import Failure
 
 _LOOK_EVERY_SECONDS = 4.0
-_FORMER_JOBS = 64
 _COMMAND = "calibrate model"
 _MAKING, _SERVING, _CALIBRATING = "models making", "models serving", "models calibrating"
 logger = logging.getLogger(__name__)
@@ -156,25 +154,6 @@ class ModelRegistry:
         self._machine = machine
         self._lock = threading.Lock()
         self._known: dict[InstalledModel, tuple[ModelDetails, ModelShape | None]] = {}
-        self._former: OrderedDict[int, Job] = OrderedDict()
-
-    def start(self, lane: str, kind: str, work: Work, who: str) -> Job:
-        """Begin a job as ``Jobs.start`` does; what became of the lane's former ones can still be asked."""
-        with self._lock:
-            former = self.jobs.latest(lane)
-            job = self.jobs.start(lane, kind, work, who)
-            if former is not None:
-                self._former[former.job_id] = former
-            while len(self._former) > _FORMER_JOBS:
-                self._former.popitem(last=False)
-        return job
-
-    def job(self, lanes: Collection[str], number: int) -> Job | None:
-        """Return a job of these lanes; None where it is of another lane, or forgotten."""
-        latest = (self.jobs.latest(lane) for lane in lanes)
-        found = next((one for one in latest if one is not None and one.job_id == number), None)
-        with self._lock:
-            return found or self._former.get(number)
 
     def look_again(self) -> None:
         """Look again after a change; a model that was remade under an old name is read again."""
@@ -524,7 +503,7 @@ class ModelService(GuardedService[ModelRegistry]):
     def job(self, number: int) -> Job | None:
         """Return the job of this number that made or moved a model; None where there is none, or it is forgotten."""
         self._permitted("admin", reads=False)
-        return self.shelf.job((_MAKING, _SERVING), number)
+        return self.shelf.jobs.find(_MAKING, number) or self.shelf.jobs.find(_SERVING, number)
 
     def stop_job(self, number: int) -> None:
         """Stop the job of this number, where it runs."""
@@ -621,4 +600,4 @@ class ModelService(GuardedService[ModelRegistry]):
         def work(control: JobControl) -> Outcome:
             return call(ModelWork(self.shelf, user, control))
 
-        return self.shelf.start(lane, kind, work, user.name)
+        return self.shelf.jobs.start(lane, kind, work, user.name, by_number=True)

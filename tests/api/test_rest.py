@@ -209,6 +209,9 @@ def test_files_wait_until_they_are_published(api: OfflineServer, http: httpx.Cli
     assert http.get(f"{base}/ingests/999").json()["code"] == "JobMissing"
     last = http.get(f"{base}/ingests/{job['job_id']}/events").text.strip().splitlines()[-1]
     assert json.loads(last.removeprefix("data: "))["state"] == job["state"]
+    next_job = http.post(f"{base}/ingests", json={"rehearsal": True}).json()["job_id"]
+    assert http.get(f"{base}/ingests/{job['job_id']}").json() == job, "a later job hides no result"
+    _ended(http, f"{base}/ingests/{next_job}")
     assert http.delete(f"{base}/files").status_code == 204
     assert http.get(f"{base}/files").json() == {"files": []}
     generations = http.get(f"{base}/generations").json()["generations"]

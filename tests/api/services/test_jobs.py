@@ -115,6 +115,37 @@ def test_what_has_ended_can_be_forgotten_and_old_lanes_are(jobs: Jobs) -> None:
     assert jobs.latest("lane 79") is None
 
 
+def test_a_programs_job_is_found_by_its_number_when_the_lane_has_another(jobs: Jobs) -> None:
+    """What a page began for itself is not kept: its result may hold a customer's words."""
+    first = jobs.start("a", "publish", lambda _: "published", by_number=True)
+    jobs.wait("a", timeout_seconds=10)
+    of_a_page = jobs.start("a", "why", lambda _: "words")
+    jobs.wait("a", timeout_seconds=10)
+    last = jobs.start("a", "check", lambda _: "checked", by_number=True)
+    jobs.wait("a", timeout_seconds=10)
+    jobs.forget("a")
+    found = [jobs.find("a", job.job_id) for job in (first, of_a_page, last)]
+    assert [one and one.result for one in found] == ["published", None, "checked"]
+    assert jobs.find("b", first.job_id) is None, "it is another lane's"
+    assert jobs.find("a", 0) is None, "the last one was forgotten"
+
+
+def test_a_job_that_has_ended_stops_no_other(jobs: Jobs) -> None:
+    first = jobs.start("a", "check", lambda _: None, by_number=True)
+    jobs.wait("a", timeout_seconds=10)
+    stopped = threading.Event()
+
+    def work(control: JobControl) -> None:
+        control.on_stop(stopped.set)
+        assert stopped.wait(10)
+
+    second = jobs.start("a", "check", work, by_number=True)
+    jobs.stop("a", first.job_id)
+    assert not stopped.wait(0.05)
+    jobs.stop("a", second.job_id)
+    assert stopped.wait(10)
+
+
 def test_a_closed_program_starts_nothing(jobs: Jobs) -> None:
     jobs.close()
     with pytest.raises(IngestRunning):
