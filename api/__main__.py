@@ -44,6 +44,11 @@ _EXAMPLES = """examples  示例:
 
   curl -s localhost:8600/api/v1/ask -H 'Content-Type: application/json' -d '{"question": "How long is the warranty?"}'
 """
+_MCP_EXAMPLE = """example, in the settings of an assistant, which starts it itself  示例（写入助手的配置，由其启动）:
+  {"mcpServers": {"answerdesk": {
+      "command": "/path/to/answerdesk/.venv/bin/python", "args": ["-m", "api", "mcp"],
+      "env": {"ANSWERDESK_DATA_DIR": "/path/to/answerdesk/data/runtime", "ANSWERDESK_API_KEY": "ad_..."}}}}
+"""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -116,7 +121,10 @@ def _grpc_address(options: argparse.Namespace) -> GrpcAddress | None:
 def _speak_mcp(arguments: Sequence[str]) -> int:
     """Serve MCP over standard input and output, where nothing else may be written meanwhile."""
     parser = argparse.ArgumentParser(
-        prog="python -m api mcp", description="Serve MCP over stdin and stdout.  通过标准输入输出提供 MCP。"
+        prog="python -m api mcp",
+        description="Serve MCP over stdin and stdout.  通过标准输入输出提供 MCP。",
+        epilog=_MCP_EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.parse_args(arguments)
     if find_spec("mcp") is None:

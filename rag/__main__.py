@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from rag.cli import add_command, day_of
+from rag.cli import add_command, day_of, share_examples
 from rag.cli.answer_printer import AnswerPrinter
 from rag.cli.batch import AnswerFile, Conversation, answer_all, answer_bar, read_conversations
 from rag.cli.curated import add_curated_commands
@@ -177,6 +177,7 @@ def _parser() -> argparse.ArgumentParser:
     add_curated_commands(commands)
     add_forgetting_commands(commands)
     add_migrate_command(commands)
+    share_examples(commands, _EXAMPLES)
     return parser
 
 

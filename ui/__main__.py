@@ -152,12 +152,23 @@ def _has_display() -> bool:
     return sys.platform == "darwin" or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
 
 
+_EXAMPLES = """examples  示例:
+  python -m ui                                       on this machine, port 8501  在本机打开
+  python -m ui --address 0.0.0.0 --port 80           for the team; people sign in  供团队使用，需要登录
+  python -m ui --api --no-browser                    other programs are answered as well  同时提供 API
+  ANSWERDESK_MODEL=deepseek-r1:7b python -m ui       with another model  使用其他模型
+  OLLAMA_HOST=10.0.0.5:11434 python -m ui            with a model server that runs already  使用已有的模型服务
+  python -m ui people add ann --role lead            who may sign in  谁可以登录
+
+Ctrl-C ends the desk.  按 Ctrl-C 停止。"""
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m ui",
         description="Open the support desk, and bring what it needs.  打开客服工作台，并准备所需的一切。",
-        epilog="python -m ui people: who may sign in  谁可以登录.  "
-        "ANSWERDESK_MODEL names the model, OLLAMA_HOST a server that runs already.  Ctrl-C ends the desk.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--port", type=int, default=_DEFAULT_PORT, metavar="N", help="default 8501  端口，默认 8501")
     parser.add_argument(

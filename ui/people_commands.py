@@ -108,10 +108,23 @@ _COMMANDS: Mapping[str, Callable[[People, Settings, argparse.Namespace], None]] 
 }
 
 
+_EXAMPLES = """examples  示例:
+  python -m ui people add wang.li --role lead              asks for a password twice  添加主管，按提示设置密码
+  python -m ui people add ann --kb default --kb finance    may read these knowledge bases only  限定可用知识库
+  echo "a long password" | python -m ui people add bo      from a script  在脚本中设置密码
+  python -m ui people add ann@example.org --oidc           signs in with your provider  由单位账号登录
+  python -m ui people role ann admin                       another role  更改角色
+  python -m ui people disable ann                          signs in no more, and is signed out  停用并退出登录
+  python -m ui people list --json                          for programs  以 JSON 输出
+"""
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m ui people",
         description="Who may use the desk, and what they may do and read.  谁可以使用工作台，可以做什么、读什么。",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     listed = commands.add_parser("list", help="everybody  所有用户")

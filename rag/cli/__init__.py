@@ -34,6 +34,23 @@ def add_command(
     return command
 
 
+def share_examples(commands: Commands, examples: str) -> None:
+    """Let each command's ``--help`` show those of its program's examples that call it, unless it has some of its own.
+
+    An example is a line with the call, and the lines below that are indented further.
+    """
+    for command in commands.choices.values():
+        own: list[str] = []
+        is_own = False
+        for line in examples.splitlines():
+            is_continued = is_own and line.startswith(" " * 6)
+            is_own = is_continued or f"{command.prog} " in f"{line} "
+            own += [line] if is_own else []
+        if own and not command.epilog:
+            command.epilog = "\n".join(["examples:", *own])
+            command.formatter_class = argparse.RawDescriptionHelpFormatter
+
+
 def day_of(text: str | None, option: str, language: Language) -> date | None:
     """Return the day that an option names, such as 2026-01-31; None for None.  Raises ``SettingsError``."""
     if text is None:

@@ -12,7 +12,7 @@ from dataclasses import asdict, replace
 
 from filelock import FileLock, Timeout
 
-from rag.cli import add_command
+from rag.cli import add_command, share_examples
 from rag.cli.model_size import add_size_command
 from rag.cli.models import add_model_commands, print_vision_model, say
 from rag.errors import AnswerdeskError, OllamaUnavailable
@@ -159,6 +159,7 @@ def _parser() -> argparse.ArgumentParser:
             )
     add_model_commands(commands)
     add_size_command(commands)
+    share_examples(commands, _EXAMPLES)
     supervise = commands.add_parser("supervise")  # for server.py alone, so without help
     supervise.add_argument("--lifeline", action="store_true")
     supervise.set_defaults(action=_supervise)
