@@ -36,10 +36,12 @@ from api.mcp.values import (
     knowledge_base,
     passage_value,
 )
-from api.problems import BilingualProblem, bilingual, problem_of_turn
+from api.problems import BilingualProblem, Problem, bilingual, problem_of, problem_of_turn
 from api.questions import question_turn, until_left
 from api.services.shared import SharedServices, open_people
 from rag.errors import AnswerdeskError, DocumentMissing, KnowledgeBaseMissing, RequestUnusable
+from rag.invalid_values import describe_invalid
+from rag.schema import Language
 from rag.settings import Settings
 from rag.turns import TurnRequest, TurnSnapshot
 from rag.turns.unforeseen import log_unforeseen_errors
@@ -116,13 +118,19 @@ class _ToolServer(MCPServer[Any]):
         except ToolError as error:
             if isinstance(error, UnexpectedToolError) or not isinstance(error.__cause__, ValidationError):
                 raise
-            return _problem_result(bilingual(RequestUnusable(reason=_wrong_arguments(error.__cause__))))
+            return _problem_result(_wrong_arguments(error.__cause__))
 
 
-def _wrong_arguments(error: ValidationError) -> str:
+def _wrong_arguments(error: ValidationError) -> BilingualProblem:
     """Return what is wrong with each argument, without the caller's words."""
-    found = error.errors(include_url=False, include_context=False, include_input=False)
-    return "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in found)
+    found = error.errors(include_url=False, include_input=False)
+
+    def told(language: Language) -> Problem:
+        reasons = (describe_invalid(one["type"], one.get("ctx", {}), one["msg"], language) for one in found)
+        named = (f"{'.'.join(map(str, one['loc']))}: {reason}" for one, reason in zip(found, reasons, strict=True))
+        return problem_of(RequestUnusable(reason="; ".join(named)), language)
+
+    return BilingualProblem(told("en"), told("zh"))
 
 
 @contextmanager

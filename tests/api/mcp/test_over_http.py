@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import socket
 from typing import Any
 
@@ -231,6 +232,7 @@ def test_a_wrong_argument_is_the_assistants_to_correct(
     assert all(part in sentence for sentence in sentences for part in wrong)
     assert "forty-two" not in str(sentences)
     assert "pydantic" not in str(sentences)
+    assert not re.search("should|must|required", sentences[1]), "the Chinese sentence is Chinese"
 
 
 @pytest.mark.parametrize("mode", MODES)
