@@ -238,13 +238,16 @@ def _share_of_header(cell: Cell, statement: Statement) -> float:
 def _codes_agree(claim: Claim, span: QuotableSpan, context: Context) -> bool:
     """Tell whether the span or its headings have the claim's code; if they name none, the passage or question may.
 
-    A sentence without a code is about the code of the question: a span about E-1043 is no answer about E-1042.
+    A sentence without a code is about the code of the question: a span about E-1043 is no answer about E-1042.  A row
+    that begins with a code is about that one, whatever else it names: "| E22 | R3 | Tank full |", of an R3 with E30.
     """
     codes = span.own.codes | span.around.codes
     if claim.statement.codes & codes:
         return True
     if not claim.statement.codes:
-        return bool(codes & context.question.codes) or not _are_siblings(codes, context.question.codes)
+        asked = context.question.codes
+        about = (stated_figures(_cells(span.text)[0]).codes if span.is_row else frozenset[str]()) or codes
+        return bool(about & asked) or not _are_siblings(about, asked)
     passage = stated_figures(context.passage(span).text).codes
     missing = claim.statement.codes - passage
     return not codes and missing <= context.question.codes and not _are_siblings(passage, missing)

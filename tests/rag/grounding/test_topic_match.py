@@ -24,6 +24,10 @@ _CODES = """| Code | Meaning | What to do |
 | E-1043 | Battery too hot | Park in the shade for 20 minutes |
 
 The display shows a code when the motor stops helping."""
+_CODES_OF_DEVICES = """| Code | Device | Meaning | What to do |
+| --- | --- | --- | --- |
+| E22 | R3 | Dust box is full | Empty the dust box |
+| E30 | R3 | Brush is blocked | Clean the brush |"""
 _WARRANTY = """| Part | Warranty | Condition |
 | --- | --- | --- |
 | Frame | 10 years | registered within 60 days |
@@ -86,6 +90,7 @@ def _is_supported(sentence: str, text: str, question: str, language: str = "en")
         (_SHIPPING, "How long does it take to Norway?", "Parcels to islands take 20 working days.",
          "Parcels to Norway take 20 working days."),
         (_CODES, "E-1042, what now?", "Bring the battery indoors for 45 minutes.", "Park in the shade for 20 minutes."),
+        (_CODES_OF_DEVICES, "My R3 shows E30.", "Clean the brush.", "Empty the dust box."),
         (_CODES, "What does E-2001 mean?", "The display shows a code when the motor stops helping.",
          "E-2001 shows when the motor stops helping."),
         (_WARRANTY, "Warranty of frame and motor?", "The motor has a warranty of 3 years.",
