@@ -396,12 +396,27 @@ def message_parts(question: str) -> tuple[str, ...]:
 def question_alone(text: str) -> str:
     """Return the sentences of a text that ask, without its story; the whole text if none asks, or all do.
 
+    Also the whole text if these sentences leave to the story what they ask about.
+
     >>> question_alone("I bought it last month. How long is the warranty?")
     'How long is the warranty?'
+    >>> question_alone("I must cancel my booking. What do I lose?")
+    'I must cancel my booking. What do I lose?'
     """
     sentences = _sentences(text)
     asking = list(filter(asks_something, sentences))
-    return "\n".join(asking) if asking and len(asking) < len(sentences) else text
+    alone = "\n".join(asking)
+    return alone if len(asking) < len(sentences) and _says_of_what(alone) else text
+
+
+def _says_of_what(question: str) -> bool:
+    """Tell whether a question names what it asks about: by a code, two words, or one Chinese word.
+
+    >>> [_says_of_what(one) for one in ("What do I lose?", "多少钱？", "E30？", "保修多久？")]
+    [False, False, True, True]
+    """
+    words = content_words(_QUESTION_WORD.sub(" ", question.casefold()))
+    return bool(named_codes(question)) or sum(2 if len(ideographs(word)) > 1 else 1 for word in words) > 1
 
 
 def last_question(part: str) -> str:
