@@ -2,21 +2,29 @@
 
 It needs no model, is there with the evidence, and cannot say anything that the documents do not.  Only layout is left
 out: a table's bars and header, the signs before a heading.  A heading goes before the sentence right under it, which
-may mean the opposite without it: "Not covered: rust".
+may mean the opposite without it: "Not covered: rust".  A cell that says little by itself has its column's name.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Literal
 
 from rag.schema import Citation, Evidence, Language, TextSpan
 from rag.text.markup import is_description, row_cells, without_heading_signs
-from rag.text.parsed import BlockKind, parse_text
+from rag.text.parsed import Block, BlockKind, parse_text
+from rag.text.statements import content_words
 
 Quoting = Literal["never", "if_needed", "only"]
 """When passages are quoted instead of the model's answer: never, if it cannot answer now, or without asking it."""
 
 _ENDS_A_HEADING = tuple("?？!！:：.。")
+_HAS_DIGIT = re.compile(r"\d")
+_FEWEST_COLUMNS_NAMED = 3
+_MOST_WORDS_NAMED = 1
+_MOST_WORDS_BESIDE_FIGURES = 3
+"""The most content words of a cell that is read with its column's name: "yes", "EUR 79", "5-7 working days"."""
 _BETWEEN_CELLS: dict[Language, tuple[str, str]] = {"en": (": ", "; "), "zh": ("：", "；")}
 
 
@@ -28,27 +36,37 @@ class QuotedLine:
     span: TextSpan
 
 
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A line of a document as it stands; ``columns`` are the names of its columns if it is a row of a table."""
+
+    kind: BlockKind
+    text: str
+    span: TextSpan
+    columns: tuple[str, ...] = ()
+
+
 def quoted_lines(passage: Evidence) -> list[QuotedLine]:
     r"""Return the quoted lines of a passage.
 
-    >>> text = "| Code | Means |\n|---|---|\n| L4 | Lock is jammed |"
+    >>> text = "| Code | Device | Means |\n|---|---|---|\n| L4 | R3 | Lock is jammed |"
     >>> row = TextSpan(0, len(text))
     >>> passage = Evidence(1, "a", "a", "", (), text, 0, row.end, 0, row.end, "en", quoted=(row,))
     >>> [line.text for line in quoted_lines(passage)]
-    ['L4: Lock is jammed']
+    ['L4: Device R3; Lock is jammed']
     """
     lines = [line for span in passage.quoted for line in _lines(passage, span)]
     quoted: list[QuotedLine] = []
-    heading: QuotedLine | None = None
-    for kind, line in lines:
-        if kind == "heading":
+    heading: _Line | None = None
+    for line in lines:
+        if line.kind == "heading":
             heading = line
-        elif kind not in ("header", "rule"):
-            plain = QuotedLine(_readable_text(kind, line.text, passage.language), line.span)
+        elif line.kind not in ("header", "rule"):
+            plain = _readable_line(line, passage.language)
             if plain.text:
                 quoted.append(_with_heading(heading, plain, passage) if heading else plain)
                 heading = None
-    return quoted or [QuotedLine(_readable_text(kind, line.text, passage.language), line.span) for kind, line in lines]
+    return quoted or [_readable_line(line, passage.language) for line in lines]
 
 
 def quoted_text(evidence: Sequence[Evidence]) -> str:
@@ -87,20 +105,35 @@ def quoted_citations(evidence: Sequence[Evidence]) -> tuple[Citation, ...]:
     return tuple(citations)
 
 
-def _lines(passage: Evidence, span: TextSpan) -> Iterator[tuple[BlockKind, QuotedLine]]:
-    """Yield the lines of a span that have words and are the document's own, each with the kind of its block."""
+def _lines(passage: Evidence, span: TextSpan) -> Iterator[_Line]:
+    """Yield the lines of a span that have words and are the document's own."""
+    columns = _columns_above(passage)
     for block in parse_text(passage.text).blocks:
+        columns = _columns_after(columns, block, passage.text)
         position = max(passage.start + block.start, span.start)
         end = min(passage.start + block.end, span.end)
         for line in passage.words(TextSpan(position, end)).splitlines(keepends=True) if position < end else ():
             words = line.strip()
             if words and not is_description(words):
                 start = position + len(line) - len(line.lstrip())
-                yield block.kind, QuotedLine(words, TextSpan(start, start + len(words)))
+                yield _Line(block.kind, words, TextSpan(start, start + len(words)), columns)
             position += len(line)
 
 
-def _with_heading(heading: QuotedLine, line: QuotedLine, passage: Evidence) -> QuotedLine:
+def _columns_above(passage: Evidence) -> tuple[str, ...]:
+    """Return the names of the columns of a table that begins before the passage: one of its headings has them."""
+    header = next((one for one in reversed(passage.heading_path) if " | " in one), "")
+    return tuple(cell.strip() for cell in header.split("|")) if header else ()
+
+
+def _columns_after(columns: tuple[str, ...], block: Block, text: str) -> tuple[str, ...]:
+    """Return the names of the columns from a block on; none outside of a table with a header."""
+    if block.kind == "header":
+        return tuple(text[cell.start : cell.end] for cell in block.cells)
+    return columns if block.kind in ("rule", "row") else ()
+
+
+def _with_heading(heading: _Line, line: QuotedLine, passage: Evidence) -> QuotedLine:
     words = without_heading_signs(heading.text)
     if words == passage.title or passage.words(TextSpan(heading.span.end, line.span.start)).strip():
         return line
@@ -108,10 +141,22 @@ def _with_heading(heading: QuotedLine, line: QuotedLine, passage: Evidence) -> Q
     return QuotedLine(f"{words}{joint}{line.text}", TextSpan(heading.span.start, line.span.end))
 
 
-def _readable_text(kind: BlockKind, line: str, language: Language) -> str:
-    if kind not in ("header", "rule", "row"):
-        return without_heading_signs(line)
+def _readable_line(line: _Line, language: Language) -> QuotedLine:
+    if line.kind not in ("header", "rule", "row"):
+        return QuotedLine(without_heading_signs(line.text), line.span)
     after_first, after_others = _BETWEEN_CELLS[language]
-    first, *others = [line[start:end] for start, end in row_cells(line)] or [""]
-    rest = after_others.join(cell for cell in others if cell)
-    return f"{first}{after_first}{rest}" if first and rest else first or rest
+    first, *others = [line.text[start:end] for start, end in row_cells(line.text)] or [""]
+    columns = line.columns if len(line.columns) >= _FEWEST_COLUMNS_NAMED else ()
+    named = [_with_column(name, cell) for name, cell in zip_longest(columns[1:], others, fillvalue="") if cell]
+    rest = after_others.join(named)
+    return QuotedLine(f"{first}{after_first}{rest}" if first and rest else first or rest, line.span)
+
+
+def _with_column(name: str, cell: str) -> str:
+    """Return a cell with its column's name before it, unless it says enough by itself.
+
+    >>> _with_column("Sunday", "10:00-14:00"), _with_column("Meaning", "The lock is jammed")
+    ('Sunday 10:00-14:00', 'The lock is jammed')
+    """
+    most_words = _MOST_WORDS_BESIDE_FIGURES if _HAS_DIGIT.search(cell) else _MOST_WORDS_NAMED
+    return f"{name} {cell}".strip() if len(content_words(cell)) <= most_words else cell

@@ -1,7 +1,8 @@
 from dataclasses import replace
 
 from rag.evidence.quotation import cites_best_match, quoted_citations, quoted_text
-from rag.schema import Answer, Citation, Evidence, TextSpan
+from rag.schema import Answer, Citation, Evidence, Language, TextSpan
+from rag.text.characters import has_ideographs
 
 TEXT = "Fees. The first is 5. The second is free."
 PASSAGE = Evidence(1, "a.md", "/kb/a.md", "Fees", (), TEXT, 10, 10 + len(TEXT), 10, 10 + len(TEXT), "en")
@@ -49,6 +50,32 @@ def test_a_row_is_read_without_its_bars_and_cited_as_it_stands() -> None:
     assert table[citation.quote_start : citation.quote_end] == citation.quote
     answer = Answer(quoted_text([passage]), "zh", False, "", (citation,), (), (), "m", False, 1)
     assert answer.quoted
+
+
+def test_a_cell_that_says_little_is_read_with_the_name_of_its_column() -> None:
+    hours = "| Station | Mon-Fri | Sunday | Key box | Remark |\n|---|---|---|---|---|\n"
+    row = "| Oslo | 06:00-24:00 | | no | Closed on the days before Easter |"
+    read = "Oslo: Mon-Fri 06:00-24:00; Key box no; Closed on the days before Easter"
+    assert quoted_text([_quoted(hours + row)]) == read
+    # the table began in an earlier chunk, whose header is one of the passage's headings
+    below = replace(_quoted(row), heading_path=("Stations", "Station | Mon-Fri | Sunday | Key box | Remark"))
+    assert quoted_text([below]) == read
+    # behind a table its columns name nothing, and two columns need no names
+    assert quoted_text([_quoted(f"{hours}{row}\n\nIn Oslo:\n\n| 1 | 2 | 3 |")]).endswith("1: 2; 3")
+    assert quoted_text([_quoted("| 门店 | 周日 |\n|---|---|\n| 上海 | 休息 |")]) == "上海：休息"
+    assert quoted_text([_quoted("| 门店 | 周六 | 周日 |\n|---|---|---|\n| 上海 | 10 点开门 | 休息 |")]) == (
+        "上海：周六 10 点开门；周日 休息"
+    )
+
+
+def _quoted(text: str) -> Evidence:
+    return replace(
+        PASSAGE, text=text, start=0, end=len(text), quoted=(TextSpan(0, len(text)),), language=_language(text)
+    )
+
+
+def _language(text: str) -> Language:
+    return "zh" if has_ideographs(text) else "en"
 
 
 def test_a_heading_alone_is_better_than_nothing() -> None:
