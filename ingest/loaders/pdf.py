@@ -8,7 +8,8 @@ from collections import Counter
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
-from itertools import groupby, islice
+from itertools import groupby, islice, zip_longest
+from statistics import median
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -17,7 +18,17 @@ import pypdfium2.raw
 
 from ingest.loaders.fields import first_line, is_written_by_a_person, make_document
 from ingest.loaders.figures import SMALLEST_SIDE_PIXELS, FigureReader, Surroundings, is_caption
-from ingest.loaders.layout import CELL_GAP_EMS, Cell, Line, heading_levels, page_blocks, plain_line
+from ingest.loaders.layout import (
+    CELL_GAP_EMS,
+    Block,
+    Cell,
+    Continuation,
+    Line,
+    continuation_of,
+    heading_levels,
+    placed_blocks,
+    plain_line,
+)
 from ingest.loaders.ocr import LONGEST_SIDE_PIXELS
 from ingest.loaders.plain_markup import join_pages
 from ingest.loaders.source import REPEATED, Found, KeptFigure, Limits, Part, PictureAhead, SourceFile, StillReading
@@ -75,8 +86,7 @@ def load_pdf(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Found |
     if len(broken) == len(pages):
         raise source.unreadable("malformed")
     levels = heading_levels(line for page in pages for line in page.lines or ())
-    texts = ["\n\n".join(_blocks(page, levels, figures.get(number, ()))) for number, page in enumerate(pages)]
-    text, fields = join_pages(texts)
+    text, fields = join_pages(list(_texts(pages, levels, figures)))
     if not text and any(page.seen for page in pages):
         raise source.unreadable("picture")
     fields |= {
@@ -327,14 +337,36 @@ def _line_below(region: _Picture, lines: Sequence[Line]) -> int:
     return next((number for number in below if _is_beside(lines[number], region)), below[0] if below else len(lines))
 
 
-def _blocks(page: _Page, levels: Mapping[float, int], figures: Sequence[_PlacedBlock]) -> Iterator[str]:
+def _texts(
+    pages: Sequence[_Page], levels: Mapping[float, int], figures: Mapping[int, Sequence[_PlacedBlock]]
+) -> Iterator[str]:
+    """Yield the text of each page; a table that goes on from the page before has its header on both."""
+    continuation = None
+    for number, (page, following) in enumerate(zip_longest(pages, pages[1:])):
+        placed = figures.get(number, ())
+        blocks = list(_blocks(page, levels, placed, continuation))
+        yield "\n\n".join(block.text for block in blocks)
+        tables = [block for block in blocks if block.table and all(figure.line < block.end for figure in placed)]
+        continuation = _continuation(page, tables[-1], following) if tables and following else None
+
+
+def _continuation(page: _Page, last: Block, following: _Page) -> Continuation | None:
+    if page.seen or following.seen:
+        return None  # their lines have no places
+    return continuation_of(page.lines or (), last, following.lines or ())
+
+
+def _blocks(
+    page: _Page, levels: Mapping[float, int], figures: Sequence[_PlacedBlock], continuation: Continuation | None
+) -> Iterator[Block]:
     lines = page.lines or []
     start = 0
     for placed in sorted(figures, key=lambda one: one.line):
-        yield from page_blocks(lines[start : placed.line], levels)
-        yield placed.block
-        start = placed.line
-    yield from page_blocks(lines[start:], levels)
+        yield from placed_blocks(lines[start : placed.line], levels, continuation)
+        yield Block(placed.block, placed.line)
+        start, continuation = placed.line, None
+    for block in placed_blocks(lines[start:], levels, continuation):
+        yield replace(block, end=start + block.end)
 
 
 def _is_scan(page: pypdfium2.PdfPage, lines: list[Line]) -> bool:
@@ -406,7 +438,8 @@ def _line(characters: Sequence[_Character]) -> Line:
     size = sizes.most_common(1)[0][0] if sizes else 0.0
     text = "".join(character.text for character in characters)
     top, bottom = (visible[0].top, visible[0].bottom) if visible else (0.0, 0.0)
-    return Line(text, size, tuple(_cells(characters, size)), top, bottom)
+    baseline = median(character.bottom for character in visible) if visible else 0.0
+    return Line(text, size, tuple(_cells(characters, size)), top, bottom, baseline)
 
 
 def _cells(characters: Sequence[_Character], size: float) -> Iterator[Cell]:
