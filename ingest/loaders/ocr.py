@@ -21,7 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ingest.loaders.encoding import clean
-from ingest.loaders.layout import CELL_GAP_EMS, Cell, Line, page_text
+from ingest.loaders.layout import page_text
+from ingest.loaders.page_lines import CELL_GAP_EMS, Cell, Line
 from ingest.loaders.source import Limits, PictureAhead, SourceFile, StillReading
 from rag.errors import DocumentUnreadable
 

@@ -19,17 +19,14 @@ import pypdfium2.raw
 from ingest.loaders.fields import first_line, is_written_by_a_person, make_document
 from ingest.loaders.figures import SMALLEST_SIDE_PIXELS, FigureReader, Surroundings, is_caption
 from ingest.loaders.layout import (
-    CELL_GAP_EMS,
     Block,
-    Cell,
     Continuation,
-    Line,
     continuation_of,
     heading_levels,
     placed_blocks,
-    plain_line,
 )
 from ingest.loaders.ocr import LONGEST_SIDE_PIXELS
+from ingest.loaders.page_lines import CELL_GAP_EMS, Cell, Line, plain_line
 from ingest.loaders.plain_markup import join_pages
 from ingest.loaders.source import REPEATED, Found, KeptFigure, Limits, Part, PictureAhead, SourceFile, StillReading
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from ingest.loaders.layout import join_wrapped_lines, with_ideographs
+from ingest.loaders.layout import join_wrapped_lines
+from ingest.loaders.page_lines import with_ideographs
 from tests.ingest.loaders.loading import load_all, load_one, reason, texts, told
 from tests.ingest.loaders.pdf_writer import Words, pdf_bytes
 

@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw, PngImagePlugin
 
 from ingest.loaders import ocr
 from ingest.loaders.figures import FigureReader
-from ingest.loaders.layout import Cell, Line
+from ingest.loaders.page_lines import Cell, Line
 from ingest.loaders.source import KeptFigure, Limits
 from rag.schema import Document
 from rag.storage.figures import LARGEST_FIGURE_BYTES
