@@ -19,6 +19,7 @@ from ingest.loaders.office_xml import Element, OfficePackage, attribute, child, 
 from ingest.loaders.plain_markup import link, repeated
 from ingest.loaders.sheet import Row, load_csv, sheet_documents
 from ingest.loaders.source import Limits, SourceFile
+from ingest.loaders.table_header import Covered
 from rag.errors import DocumentUnreadable
 from rag.schema import Document
 
@@ -103,6 +104,7 @@ def _entries(styles: Element | None, name: str) -> Iterator[Element]:
 _REFERENCE = re.compile(r"\$?([A-Za-z]{1,3})\$?(\d{1,7})")
 _YES = ("1", "true")
 _MOST_MERGED_ROWS = 1000
+_MOST_MERGED_COLUMNS = 100
 _LARGEST_COLUMN = 1000  # a row that is coloured to its end has 16,384 cells
 _HIDDEN_STATES = ("hidden", "veryHidden")
 _SHEETS = ("worksheet", "dialogsheet", "macrosheet")
@@ -164,7 +166,7 @@ class _Workbook:
         """Return a sheet's visible rows as text, with runs of blank rows as one, and its text boxes below."""
         content = self.package.content(name)
         links = self._links(name, content)
-        merged = _merged_rows(content)
+        merged = _merged_ends(content)
         standing: dict[int, tuple[int, str]] = {}
         hidden: set[int] = set()
         rows: list[Row] = []
@@ -247,19 +249,22 @@ def _hidden_columns(element: Element) -> set[int]:
     return set(range(int(first), min(int(last), _LARGEST_COLUMN) + 1))
 
 
-def _merged_rows(content: bytes) -> dict[tuple[int, int], int]:
-    """Return the last rows of the cells that cover several rows, by their first row and column."""
-    found: dict[tuple[int, int], int] = {}
+def _merged_ends(content: bytes) -> dict[tuple[int, int], tuple[int, int]]:
+    """Return the last rows and columns of merged cells, by their first row and column."""
+    found: dict[tuple[int, int], tuple[int, int]] = {}
     for element in _elements(content, "row", "mergeCell") if b"mergeCell" in content else ():
         first, _, last = str(element.get("ref") or "").partition(":")
         start, end = _cell_position(first), _cell_position(last)
-        if start is not None and end is not None and end[0] > start[0]:
-            found[start] = min(end[0], start[0] + _MOST_MERGED_ROWS)
+        if start is not None and end is not None:
+            found[start] = (min(end[0], start[0] + _MOST_MERGED_ROWS), min(end[1], start[1] + _MOST_MERGED_COLUMNS))
     return found
 
 
 def _with_merged(
-    cells: list[str], row: int, merged: Mapping[tuple[int, int], int], standing: dict[int, tuple[int, str]]
+    cells: list[str],
+    row: int,
+    merged: Mapping[tuple[int, int], tuple[int, int]],
+    standing: dict[int, tuple[int, str]],
 ) -> list[str]:
     """Return a row with the words of the cells above that cover it too, unless it has no words of its own.
 
@@ -274,7 +279,11 @@ def _with_merged(
             filled[column - 1] = words
     for column, words in enumerate(cells, start=1):
         if words and (row, column) in merged:
-            standing[column] = (merged[row, column], repeated(words))
+            last, last_column = merged[row, column]
+            if last > row:
+                standing[column] = (last, repeated(words))
+            filled += [""] * (last_column - len(filled))
+            filled[column:last_column] = [below or Covered() for below in filled[column:last_column]]
     return filled
 
 
@@ -321,9 +330,8 @@ def _open_xls(raw: bytes) -> "Book":
 def _xls_rows(sheet: "Sheet", book: "Book") -> Iterator[Row]:
     """Yield the visible rows and columns; a cell over several rows has its words in each."""
     merged = {
-        (first + 1, left + 1): min(end, first + _MOST_MERGED_ROWS)
-        for first, end, left, _ in sheet.merged_cells
-        if end > first + 1
+        (first + 1, left + 1): (min(end, first + _MOST_MERGED_ROWS), min(right, left + _MOST_MERGED_COLUMNS))
+        for first, end, left, right in sheet.merged_cells
     }
     hidden = {column for column, info in sheet.colinfo_map.items() if info.hidden}
     standing: dict[int, tuple[int, str]] = {}

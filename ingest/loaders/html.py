@@ -16,6 +16,7 @@ from ingest.loaders.fields import make_document
 from ingest.loaders.package import xml_tree
 from ingest.loaders.plain_markup import bullet, code_block, heading, join_lines, link, repeated, table
 from ingest.loaders.source import Found, Limits, Part, SourceFile, StillReading
+from ingest.loaders.table_header import join_header
 from ingest.loaders.text import decoded
 from rag.schema import Document
 
@@ -216,9 +217,7 @@ def _is_data_table(tag: Tag) -> bool:
 def _table(tag: Tag) -> str:
     rows = tag.find_all("tr")
     height = _header_height(rows)
-    places = _places(rows, height)
-    header = [" ".join(filter(None, dict.fromkeys(column))) for column in zip(*places[:height], strict=True)]
-    return table([header, *places[height:]])
+    return table(join_header(_places(rows, height), height))
 
 
 def _header_height(rows: Sequence[Tag]) -> int:

@@ -7,9 +7,10 @@ from ingest.loaders.encoding import clean
 from ingest.loaders.fields import is_written_by_a_person, make_document
 from ingest.loaders.office_xml import Element, attribute, child, descendants, local_name
 from ingest.loaders.package import open_package, xml_tree
-from ingest.loaders.plain_markup import bullet, heading, join_lines, join_pages, link, repeated, table
+from ingest.loaders.plain_markup import bullet, heading, join_lines, join_pages, link, repeated
 from ingest.loaders.sheet import Row, sheet_documents
 from ingest.loaders.source import Limits, SourceFile
+from ingest.loaders.table_header import Covered, table_with_title
 from rag.errors import DocumentUnreadable
 from rag.schema import Document
 
@@ -76,7 +77,7 @@ def _blocks(parent: Element) -> Iterator[str]:
             items = [bullet("\n".join(_blocks(item)), None) for item in element if local_name(item) == "list-item"]
             yield "\n".join(item for item in items if item.strip("- \n"))
         elif name == "table":
-            yield table(list(_rows(element)))
+            yield table_with_title(list(_rows(element)))
         else:
             yield from _blocks(element)
 
@@ -104,7 +105,7 @@ def _rows(element: Element) -> Iterator[Row]:
         row = ["" if column in hidden else words for column, words in enumerate(_row(part, standing))]
         if attribute(part, "visibility") in _HIDDEN:
             continue
-        while row and not row[-1]:
+        while row and not row[-1] and not isinstance(row[-1], Covered):
             row.pop()
         yield from [row] * (_repeat_count(part, "number-rows-repeated") if row else 1)
 
@@ -125,13 +126,17 @@ def _row(element: Element, standing: dict[int, tuple[int, str]]) -> list[str]:
     """
     own: list[str] = []
     filled: list[str] = []
+    covered = 0
     for cell in element:
         for words in _cell(cell):
             count, above = standing.pop(len(own), (0, ""))
             if count > 1:
                 standing[len(own)] = (count - 1, above)
+            covered = max(covered - 1, 0)
             own.append(words)
-            filled.append(words or above)
+            filled.append(words or above or (Covered() if covered else ""))
+        if own and own[-1] and local_name(cell) == "table-cell":
+            covered = _repeat_count(cell, "number-columns-spanned")
         spanned = _repeat_count(cell, "number-rows-spanned")
         if own and own[-1] and spanned > 1:
             standing[len(own) - 1] = (spanned - 1, repeated(own[-1]))

@@ -7,8 +7,9 @@ from ingest.loaders.encoding import clean
 from ingest.loaders.fields import make_document
 from ingest.loaders.figures import FigureReader, Surroundings, is_caption
 from ingest.loaders.office_xml import Element, OfficePackage, attribute, child, descendants, local_name
-from ingest.loaders.plain_markup import heading, join_lines, join_pages, link, table
+from ingest.loaders.plain_markup import heading, join_lines, join_pages, link
 from ingest.loaders.source import Found, Limits, Part, SourceFile, StillReading
+from ingest.loaders.table_header import Covered, table_with_title
 
 _TITLES = ("title", "ctrTitle")
 _FURNITURE = ("sldNum", "dt", "ftr", "hdr", "sldImg")
@@ -106,12 +107,16 @@ class _Slide:
         """Yield a table, or the words of a chart or a diagram."""
         for found in descendants(frame, "tbl"):
             rows = [row for row in found if local_name(row) == "tr"]
-            yield table([[" ".join(self._paragraphs(cell)) for cell in descendants(row, "tc")] for row in rows])
+            yield table_with_title([[self._cell_words(cell) for cell in descendants(row, "tc")] for row in rows])
         for reference in descendants(frame, "chart", "relIds"):
             relationship = self._relationships.get(attribute(reference, "dm") or attribute(reference, "id"))
             tree = self._package.tree(relationship.target) if relationship is not None else None
             if tree is not None:
                 yield "\n".join(dict.fromkeys([*self._paragraphs(tree), *_chart_labels(tree)]))
+
+    def _cell_words(self, cell: Element) -> str:
+        words = " ".join(self._paragraphs(cell))
+        return words if words or attribute(cell, "hMerge") not in ("1", "true") else Covered()
 
     def _picture(self, shape: Element) -> Iterator[str | StillReading]:
         for blip in descendants(shape, "blip"):

@@ -10,6 +10,7 @@ from ingest.loaders.fields import make_document
 from ingest.loaders.plain_markup import heading, table
 from ingest.loaders.records import ANSWER, QUESTION, record_documents
 from ingest.loaders.source import Limits, SourceFile
+from ingest.loaders.table_header import with_one_header
 from ingest.loaders.text import decoded
 from rag.errors import DocumentUnreadable
 from rag.schema import Document
@@ -82,6 +83,7 @@ def _blocks(island: Sequence[Row]) -> Iterator[str]:
         return
     while len(rows) > 1 and rows[0][0].strip() and not any(cell.strip() for cell in rows[0][1:]):
         yield rows.pop(0)[0].strip()  # a title above the header
+    rows = [*with_one_header(rows)]
     if len(" | ".join(rows[0])) > _WIDE_HEADER_CHARACTERS:
         yield from filter(None, (_record(rows[0], row) for row in rows[1:]))
     else:

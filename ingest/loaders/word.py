@@ -4,13 +4,15 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import takewhile
 
 from ingest.loaders.encoding import clean
 from ingest.loaders.fields import make_document
 from ingest.loaders.figures import FigureReader, Surroundings, is_caption
 from ingest.loaders.office_xml import Element, OfficePackage, attribute, child, descendants, local_name
-from ingest.loaders.plain_markup import bullet, heading, join_lines, join_pages, link, repeated, table
+from ingest.loaders.plain_markup import bullet, heading, join_lines, join_pages, link, repeated
 from ingest.loaders.source import Found, Limits, Part, SourceFile, StillReading
+from ingest.loaders.table_header import Covered, table_with_title
 
 _TRANSPARENT = ("sdt", "sdtContent", "ins", "moveTo", "smartTag", "customXml", "hyperlink", "fldSimple", "dir", "bdo")
 _UNSEEN = ("del", "moveFrom", "instrText", "pPr", "rPr", "rt", "delText", "annotationRef")
@@ -271,7 +273,7 @@ class _Word:
     def _table(self, element: Element) -> Iterator[_Item | str | StillReading]:
         rows = [list(self._cells(row)) for row in _rows(element)]
         if max((len(row) for row in rows), default=0) > 1:
-            yield table(self._table_words(rows))
+            yield table_with_title(self._table_words(rows), _declared_header(element))
             return
         for row in rows:  # a frame around text, not a table
             for cell in row:
@@ -303,7 +305,9 @@ class _Word:
                 yield from [None] * (_count(attribute(child(element, "tcPr", "gridSpan"), "val")) - 1)
 
     def _cell_words(self, cell: Element | None) -> str:
-        return "" if cell is None else " ".join(self._plain(paragraph) for paragraph in descendants(cell, "p")).strip()
+        if cell is None:
+            return Covered()
+        return " ".join(self._plain(paragraph) for paragraph in descendants(cell, "p")).strip()
 
     def _plain(self, paragraph: Element) -> str:
         found = _Paragraph()
@@ -356,6 +360,11 @@ class _Word:
         relationship = self._relationships.get(attribute(element, "id"))
         target = relationship.target if relationship is not None and relationship.external else ""
         found.words.append(link("".join(inner.words), target))
+
+
+def _declared_header(element: Element) -> int:
+    """Return how many rows Word repeats as the header on each page."""
+    return sum(1 for _ in takewhile(lambda row: _is_on(child(row, "trPr", "tblHeader")), _rows(element)))
 
 
 def _is_covered(cell: Element | None) -> bool:

@@ -119,6 +119,25 @@ def test_an_opendocument_sheet_and_slides(tmp_path: Path) -> None:
     assert (document.text, document.metadata["page_starts"]) == ("One\n\nTwo", "0 5")
 
 
+@pytest.mark.parametrize(("kind", "name"), [("spreadsheet", "a.ods"), ("text", "a.odt")])
+def test_a_header_of_two_rows_in_opendocument_is_one(tmp_path: Path, kind: str, name: str) -> None:
+    cell = "<table:table-cell {}><text:p>{}</text:p></table:table-cell>".format
+    covered = "<table:covered-table-cell/>"
+    wide = "table:number-columns-spanned='2'"
+    rows = [
+        cell("table:number-rows-spanned='2'", "Group") + cell(wide, "Low") + covered + cell(wide, "High") + covered,
+        covered + "".join(cell("", words) for words in ("1-2 days", "3+ days", "1-2 days", "3+ days")),
+        "".join(cell("", words) for words in ("A", "49", "42", "69", "58")),
+    ]
+    table = "".join(f"<table:table-row>{row}</table:table-row>" for row in rows)
+    content = f"<office:{kind}><table:table table:name='Fees'>{table}</table:table></office:{kind}>"
+    assert load_one(tmp_path, name, odf(kind, content)).text.removeprefix("## Fees\n\n").split("\n") == [
+        "| Group | Low 1-2 days | Low 3+ days | High 1-2 days | High 3+ days |",
+        "| --- | --- | --- | --- | --- |",
+        "| A | 49 | 42 | 69 | 58 |",
+    ]
+
+
 def test_rich_text(tmp_path: Path) -> None:
     chinese = "".join(f"\\'{byte:02x}" for byte in "退货期限".encode("gbk"))
     raw = (

@@ -188,3 +188,42 @@ def test_an_old_workbook_is_read_as_it_is_shown(tmp_path: Path) -> None:
         "## Fees\n\n| Device | Part | Fee |\n| --- | --- | --- |\n| Kettle | Lid | EUR 49.90 |\n"
         "| Kettle | Heater | 3.5% |\n| Lamp | Bulb | 26:00 |\n\n| 水壶 | 盖子 | 12.5 |\n| --- | --- | --- |"
     )
+
+
+def test_a_header_of_two_rows_is_one(tmp_path: Path) -> None:
+    rows: list[list[object]] = [
+        ["2026 价格"],
+        ["组别", "淡季", None, "旺季"],
+        [None, "1-2天", "3天起", "1-2天", "3天起"],
+        ["A", 49, 42, 69, 58],
+    ]
+    book, sheet = a_sheet(rows)
+    for cells in ("A1:E1", "A2:A3", "B2:C2", "D2:E2"):
+        sheet.merge_cells(cells)
+    assert load_one(tmp_path, "a.xlsx", saved(book)).text.split("\n\n")[1:] == [
+        "2026 价格",
+        "| 组别 | 淡季 1-2天 | 淡季 3天起 | 旺季 1-2天 | 旺季 3天起 |\n| --- | --- | --- | --- | --- |\n"
+        "| A | 49 | 42 | 69 | 58 |",
+    ]
+
+
+def test_a_header_of_two_rows_without_merged_cells_is_one(tmp_path: Path) -> None:
+    rows: list[list[object]] = [
+        [None, "Smart", None, "Plus", None],
+        ["Age", "monthly", "yearly", "monthly", "yearly"],
+        ["18", 9, 110, 14, 165],
+    ]
+    book, _ = a_sheet(rows)
+    lines = load_one(tmp_path, "a.xlsx", saved(book)).text.split("\n")
+    assert lines[2] == "| Age | Smart monthly | Smart yearly | Plus monthly | Plus yearly |"
+    assert lines[4:] == ["| 18 | 9 | 110 | 14 | 165 |"]
+
+
+def test_an_old_workbooks_header_of_two_rows_is_one(tmp_path: Path) -> None:
+    rows: list[list[Cell]] = [["Group", "Fee", None], [None, "net", "gross"], ["A", (5, 0), (6, 0)]]
+    content = xls_bytes([XlsSheet("Fees", rows, merged=[(0, 1, 0)], merged_columns=[(0, 1, 2)])], ["0"])
+    assert load_one(tmp_path, "a.xls", content).text.split("\n")[2:] == [
+        "| Group | Fee net | Fee gross |",
+        "| --- | --- | --- |",
+        "| A | 5 | 6 |",
+    ]

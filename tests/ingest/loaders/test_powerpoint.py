@@ -65,3 +65,19 @@ def test_a_hidden_slide_is_an_empty_page(tmp_path: Path) -> None:
 def test_what_is_no_presentation(tmp_path: Path) -> None:
     assert reason(tmp_path, "a.pptx", slides()[:2000]) == "malformed"
     assert reason(tmp_path, "a.ppt", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600)) == "malformed"
+
+
+def test_a_header_of_two_rows_is_one(tmp_path: Path) -> None:
+    presentation = Presentation()
+    slide = presentation.slides.add_slide(presentation.slide_layouts[6])
+    table = slide.shapes.add_table(3, 3, Inches(1), Inches(2), Inches(4), Inches(1)).table
+    rows = [("项目", "价格", ""), ("", "门店", "网上"), ("门锁", "79 元", "69 元")]
+    for row, words in enumerate(rows):
+        for column, word in enumerate(words):
+            table.cell(row, column).text = word
+    table.cell(0, 0).merge(table.cell(1, 0))
+    table.cell(0, 1).merge(table.cell(0, 2))
+    buffer = io.BytesIO()
+    presentation.save(buffer)
+    text = load_one(tmp_path, "a.pptx", buffer.getvalue()).text
+    assert text == "| 项目 | 价格 门店 | 价格 网上 |\n| --- | --- | --- |\n| 门锁 | 79 元 | 69 元 |"

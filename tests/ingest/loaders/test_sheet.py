@@ -53,3 +53,12 @@ def test_the_day_of_a_rows_update(tmp_path: Path, name: str) -> None:
     document = load_one(tmp_path, "faq.csv", f"问题,答案,{name}\n能退吗？,七天内可以。,2026-08-01\n")
     assert str(document.updated_on) == "2026-08-01"
     assert document.metadata == {"format": "csv"}
+
+
+def test_a_header_of_two_rows_is_one(tmp_path: Path) -> None:
+    content = "组别,淡季,,旺季,\n,门店,网上,门店,网上\nA,49,42,69,58\n"
+    lines = load_one(tmp_path, "a.csv", content).text.split("\n")
+    assert (lines[0], lines[2:]) == (
+        "| 组别 | 淡季 门店 | 淡季 网上 | 旺季 门店 | 旺季 网上 |",
+        ["| A | 49 | 42 | 69 | 58 |"],
+    )

@@ -3,7 +3,7 @@
 import io
 import re
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from docx.enum.style import WD_STYLE_TYPE
 from docx.enum.text import WD_BREAK
 from docx.oxml import parse_xml
 from docx.oxml.ns import nsdecls
+from docx.table import Table
 
 from ingest.loaders.source import Limits
 from tests.ingest.loaders.archives import zip_bytes
@@ -112,6 +113,42 @@ def test_a_cell_over_several_rows_stands_in_each(tmp_path: Path) -> None:
     table.cell(1, 0).merge(table.cell(3, 0)).text = "Kettle"
     lines = load_one(tmp_path, "a.docx", saved(document)).text.split("\n")
     assert lines[2:] == ["| Kettle | Lid | 12 |", "| Kettle | Heater | 45 |", "| Kettle | Cord | 9 |"]
+
+
+def filled_table(document: WordDocument, rows: Sequence[Sequence[str]]) -> Table:
+    table = document.add_table(rows=len(rows), cols=len(rows[0]))
+    for row, words in zip(table.rows, rows, strict=True):
+        for cell, word in zip(row.cells, words, strict=True):
+            cell.text = word
+    return table
+
+
+def test_a_header_of_two_rows_is_one(tmp_path: Path) -> None:
+    document = docx.Document()
+    names = [("", "", "", "", ""), ("", "Basic", "Comfort", "Basic", "Comfort")]
+    table = filled_table(document, [*names, ("A, B", "1,200", "500", "1,000", "400")])
+    for first, last, words in (((0, 0), (1, 0), "Group"), ((0, 1), (0, 2), "Collision"), ((0, 3), (0, 4), "Theft")):
+        table.cell(*first).merge(table.cell(*last)).text = words
+    lines = load_one(tmp_path, "a.docx", saved(document)).text.split("\n")
+    assert lines[0] == "| Group | Collision Basic | Collision Comfort | Theft Basic | Theft Comfort |"
+    assert lines[2:] == ["| A, B | 1,200 | 500 | 1,000 | 400 |"]
+
+
+def test_the_rows_that_are_repeated_on_each_page_are_the_header(tmp_path: Path) -> None:
+    document = docx.Document()
+    table = filled_table(document, [("项目", "价格"), ("编号", "元"), ("A1", "79"), ("A2", "99")])
+    for row in table.rows[:2]:
+        row._tr.get_or_add_trPr().append(parse_xml(f"<w:tblHeader {nsdecls('w')}/>"))
+    lines = load_one(tmp_path, "a.docx", saved(document)).text.split("\n")
+    assert (lines[0], lines[2:]) == ("| 项目 编号 | 价格 元 |", ["| A1 | 79 |", "| A2 | 99 |"])
+
+
+def test_a_tables_title_stands_above_it(tmp_path: Path) -> None:
+    document = docx.Document()
+    table = filled_table(document, [("", ""), ("Item", "Price"), ("Lock", "EUR 79")])
+    table.cell(0, 0).merge(table.cell(0, 1)).text = "Prices from May"
+    text = load_one(tmp_path, "a.docx", saved(document)).text
+    assert text == "Prices from May\n\n| Item | Price |\n| --- | --- |\n| Lock | EUR 79 |"
 
 
 def test_a_long_text_over_several_rows_stands_once(tmp_path: Path) -> None:

@@ -22,6 +22,8 @@ class XlsSheet:
     hidden_columns: Sequence[int] = ()
     merged: Sequence[tuple[int, int, int]] = ()
     """Each with its first row, last row and column."""
+    merged_columns: Sequence[tuple[int, int, int]] = ()
+    """Each with its row, first column and last column."""
 
 
 def xls_bytes(sheets: Sequence[XlsSheet], formats: Sequence[str]) -> bytes:
@@ -48,6 +50,8 @@ def _body(sheet: XlsSheet) -> bytes:
         body += _record(0x208, struct.pack("<6HI", row, 0, 4, 255, 0, 0, 0x120))
     for first, last, column in sheet.merged:
         body += _record(0xE5, struct.pack("<5H", 1, first, last, column, column))
+    for row, first, last in sheet.merged_columns:
+        body += _record(0xE5, struct.pack("<5H", 1, row, row, first, last))
     for row, cells in enumerate(sheet.rows):
         for column, value in enumerate(cells):
             if isinstance(value, str):
