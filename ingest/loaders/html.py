@@ -3,7 +3,7 @@
 import base64
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
@@ -13,8 +13,9 @@ from lxml import etree
 
 from ingest.loaders.encoding import clean, decode, decode_declared, looks_binary
 from ingest.loaders.fields import make_document
+from ingest.loaders.html_headings import HEADINGS, rename_questions, summary_of
 from ingest.loaders.package import xml_tree
-from ingest.loaders.plain_markup import bullet, code_block, heading, join_lines, link, repeated, table
+from ingest.loaders.plain_markup import bullet, code_block, definition, heading, join_lines, link, repeated, table
 from ingest.loaders.source import Found, Limits, Part, SourceFile, StillReading
 from ingest.loaders.table_header import join_header
 from ingest.loaders.text import decoded
@@ -32,9 +33,8 @@ _NEVER_TEXT = (
 )  # fmt: skip
 _AROUND_CONTENT = ("nav", "header", "footer", "aside")
 _AROUND_ROLES = ("navigation", "banner", "contentinfo", "search", "complementary")
-_HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 _BLOCKS = {
-    *_HEADINGS, "p", "div", "section", "article", "main", "ul", "ol", "table", "pre", "blockquote", "dl", "dt", "dd",
+    *HEADINGS, "p", "div", "section", "article", "main", "ul", "ol", "table", "pre", "blockquote", "dl", "dt", "dd",
     "figure", "figcaption", "details", "summary", "address", "fieldset", "form", "header", "center", "li", "hr", "body",
 }  # fmt: skip
 _MAIN_SHARE = 0.3
@@ -88,7 +88,8 @@ def page_content(raw: bytes) -> Tag:
 
 
 def content_text(content: Tag) -> str:
-    """Return the text of a page's content."""
+    """Return the text of a page's content, in which questions that are no headings become some."""
+    rename_questions(content)
     return "\n\n".join(_blocks(content))
 
 
@@ -159,16 +160,20 @@ def _main_content(soup: BeautifulSoup) -> Tag:
 
 def _remove(parent: Tag, names: tuple[str, ...]) -> None:
     for unwanted in parent.find_all(names):
-        if unwanted.name == "button" and unwanted.find_parent((*_HEADINGS, "summary", "dt")) is not None:
+        if unwanted.name == "button" and unwanted.find_parent((*HEADINGS, "summary", "dt")) is not None:
             unwanted.unwrap()  # the heading of what folds out below it
         else:
             unwanted.decompose()
 
 
 def _blocks(parent: Tag) -> Iterator[str]:
+    yield from _blocks_of(parent.children)
+
+
+def _blocks_of(children: Iterable[PageElement]) -> Iterator[str]:
     """Yield blocks of text; words between blocks are blocks of their own."""
     loose: list[PageElement] = []
-    for child in parent.children:
+    for child in children:
         if isinstance(child, Tag) and (child.name in _BLOCKS or child.find(list(_BLOCKS)) is not None):
             yield from _loose_block(loose)
             loose = []
@@ -185,7 +190,7 @@ def _loose_block(nodes: list[PageElement]) -> Iterator[str]:
 
 
 def _block(tag: Tag) -> Iterator[str]:
-    if tag.name in _HEADINGS:
+    if tag.name in HEADINGS:
         block = heading(int(tag.name[1]), _words(tag))
     elif tag.name in ("ul", "ol"):
         block = _list(tag)
@@ -195,6 +200,10 @@ def _block(tag: Tag) -> Iterator[str]:
         block = _table(tag)
     elif tag.name == "pre":
         block = code_block(tag.get_text())
+    elif tag.name == "details" and summary_of(tag) is not None:
+        block = _folded(tag)
+    elif tag.name == "dl" and tag.find("dt") is not None:
+        block = _definitions(tag)
     else:
         yield from _blocks(tag)
         return
@@ -287,6 +296,38 @@ def _list(tag: Tag) -> str:
         if content:
             items.append(bullet(content, None if first is None else first + len(items)))
     return "\n".join(items) or "\n\n".join(_blocks(tag))
+
+
+def _folded(tag: Tag) -> str:
+    """Return what folds out, as the content of an item that its summary introduces."""
+    summary = summary_of(tag)
+    term = _words(summary) if summary is not None else ""
+    return definition(term, "\n\n".join(_blocks_of([child for child in tag.children if child is not summary])))
+
+
+def _definitions(tag: Tag) -> str:
+    """Return a list of terms, each with its definitions; several terms may have the same."""
+    items: list[str] = []
+    terms: list[str] = []
+    content: list[str] = []
+    for part in [*_parts_of_definitions(tag), None]:
+        is_term = isinstance(part, Tag) and part.name == "dt"
+        if content and (part is None or is_term):
+            items.append(definition(", ".join(terms), "\n\n".join(content)))
+            terms, content = [], []
+        if isinstance(part, Tag) and is_term:
+            terms += filter(None, [_words(part)])
+        elif part is not None:
+            content += _blocks_of([part])
+    return "\n".join([*items, *terms])
+
+
+def _parts_of_definitions(tag: Tag) -> Iterator[PageElement]:
+    for child in tag.children:
+        if isinstance(child, Tag) and child.name == "div" and child.find("dt", recursive=False) is not None:
+            yield from _parts_of_definitions(child)
+        else:
+            yield child
 
 
 def _number(value: object) -> int:

@@ -10,11 +10,13 @@ import re
 from collections.abc import Sequence
 
 from rag.schema import Language
-from rag.text.characters import UNSPACED_PRINT
+from rag.text.characters import UNSPACED_PRINT, ideographs
 
 _WRAP = re.compile(rf"(?<=[{UNSPACED_PRINT}])[ \t]*\v\s*(?=[{UNSPACED_PRINT}])")
 _REPEATED_LIMIT_CHARACTERS = 300
 _FIGURE_MARKS = ("[Figure", "[图")
+_END_OF_WORDS = " \t\u3000:：.。？"
+_LATIN_END_OF_WORDS = " \t:：."
 _SPACES = re.compile(r"[ \t\v\u00a0]+")
 _AROUND_LINE_END = re.compile(r" ?\n ?")
 
@@ -31,6 +33,31 @@ def bullet(content: str, number: int | None) -> str:
     first, *further = content.split("\n")
     indent = " " * (len(mark) + 1)
     return "\n".join([f"{mark} {first}", *(f"{indent}{line}" if line else "" for line in further)])
+
+
+def with_colon(words: str) -> str:
+    """Return what introduces something, with a colon of its script.
+
+    >>> with_colon("macOS"), with_colon("谁可以？")
+    ('macOS:', '谁可以：')
+    """
+    if ideographs(words):
+        return f"{words.rstrip(_END_OF_WORDS)}："
+    return f"{words.rstrip(_LATIN_END_OF_WORDS)}:"
+
+
+def definition(term: str, content: str) -> str:
+    r"""Return an item that says what a term means; longer content stands below the term, which introduces it.
+
+    >>> definition("Deposit", "EUR 300"), definition("Who may?", "All.\n\nAnd you.")
+    ('- Deposit: EUR 300', '- Who may?:\n\n  All.\n\n  And you.')
+    """
+    label = with_colon(term)
+    if not term.strip() or not content:
+        return term or content
+    if "\n" in content or not repeated(content):
+        return bullet(f"{label}\n\n{content}", None)
+    return bullet(f"{label}{content}" if label.endswith("：") else f"{label} {content}", None)
 
 
 def code_block(content: str, info: str = "") -> str:

@@ -17,8 +17,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from ingest.loaders.plain_markup import with_colon
 from ingest.loaders.site_tags import Mark, TabLabels, closed_names, read_mark, without_inline_marks
-from rag.text.characters import ideographs
 
 _DEEPEST = 16
 """Blocks in blocks; deeper ones lose their marks and keep their place, so that a page takes linear time."""
@@ -89,7 +89,6 @@ _KINDS = frozenset({
 })  # fmt: skip
 _SAID_END = " \t\u3000:：.。？"
 _SENTENCE_END = re.compile(r"[.!?。！？…]\Z")
-_LATIN_END = " \t:：."
 
 
 def plain_markdown(body: str) -> str:
@@ -367,7 +366,7 @@ class _Reader:
         alert = _ALERT.match(inner[0].strip())
         if alert is not None:
             title = _own_title(alert["title"].strip(), alert["kind"])
-            inner = [_with_colon(title), "", *inner[1:]] if title else inner[1:]
+            inner = [with_colon(title), "", *inner[1:]] if title else inner[1:]
         read = _plain_lines(inner, self._paired, self._depth + 1) if self._depth < _DEEPEST else inner
         if alert is None and read == inner:
             self._stack[-1].parts += quoted
@@ -458,7 +457,7 @@ class _Reader:
         """Return the lines shown for a mark without content."""
         title, more = self._title(mark), mark.description
         if title and _ITEMS.search(mark.name):
-            return [f"- {_with_colon(title)} {more}" if more else f"- {title}"]
+            return [f"- {with_colon(title)} {more}" if more else f"- {title}"]
         return [title, "", more] if title and more else [title or more]
 
     def _component(self, mark: Mark, indent: int) -> _Block:
@@ -604,11 +603,11 @@ def _render(block: _Block) -> Iterator[str]:
     if block.is_item and block.title:
         mark = f"{block.number}. " if block.number else "- "
         has_content = any(line.strip() for line in lines)
-        yield f"{blanks}{mark}{_with_colon(block.title) if has_content else block.title}"
+        yield f"{blanks}{mark}{with_colon(block.title) if has_content else block.title}"
         yield ""
     elif block.title:
         is_sentence = _SENTENCE_END.search(block.title) is not None
-        yield f"{blanks}{block.title if is_sentence else _with_colon(block.title)}"
+        yield f"{blanks}{block.title if is_sentence else with_colon(block.title)}"
         yield ""
     yield from _reindented(_as_code(lines, block), block, block.indent + len(mark))
     yield ""
@@ -647,13 +646,6 @@ def _own_title(title: str, kind: str) -> str:
     """Return a title that adds to the kind of its box; else nothing."""
     plain = title.strip("*_ ").rstrip(_SAID_END).lower()
     return "" if plain in _KINDS or plain == kind.lower() else title
-
-
-def _with_colon(title: str) -> str:
-    """Return a title with a colon of its script."""
-    if ideographs(title):
-        return f"{title.rstrip(_SAID_END)}："
-    return f"{title.rstrip(_LATIN_END)}:"
 
 
 def _unescaped(title: str) -> str:

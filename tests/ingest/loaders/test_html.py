@@ -127,3 +127,74 @@ def test_a_head_that_holds_the_whole_table_is_no_header(tmp_path: Path) -> None:
 def test_a_long_text_over_many_rows_is_written_once(tmp_path: Path) -> None:
     table = f"<tr><td>a</td><td>b</td></tr><tr><td rowspan=1000>{'long ' * 100}</td><td>1</td></tr><tr><td>2</td></tr>"
     assert rows_of(tmp_path, table)[2] == "|  | 2 |"
+
+
+def blocks_of(tmp_path: Path, page: str) -> list[str]:
+    return load_one(tmp_path, "a.html", page).text.split("\n\n")
+
+
+FOLDED = "<details><summary>{}</summary><p>{}</p></details>".format
+
+
+def test_what_folds_out_has_its_summary_as_heading(tmp_path: Path) -> None:
+    inner = FOLDED("May a friend?", "Yes.")
+    page = (
+        f"<h1>Help</h1><section><h2>Car</h2>{FOLDED('Who may drive?', f'All.</p>{inner}<p>')}</section>"
+        f"<section><h2>费用</h2>{FOLDED('押金多少？', '300 元。')}{FOLDED('发票', '三天内。')}</section>"
+    )
+    assert blocks_of(tmp_path, page) == [
+        "# Help", "## Car", "### Who may drive?", "All.", "#### May a friend?", "Yes.",
+        "## 费用", "### 押金多少？", "300 元。", "### 发票", "三天内。",
+    ]  # fmt: skip
+
+
+def test_a_heading_within_another_box_is_not_above_a_question(tmp_path: Path) -> None:
+    page = (
+        f"<h2>A</h2><div><h3>Box</h3><p>Words</p></div>{FOLDED('Why?', 'So.')}<div><h2>B</h2></div>{FOLDED('C?', 'D')}"
+    )
+    assert blocks_of(tmp_path, page) == ["## A", "### Box", "Words", "### Why?", "So.", "## B", "### C?", "D"]
+
+
+def test_what_folds_out_above_other_words_is_an_item(tmp_path: Path) -> None:
+    page = f"{FOLDED('Who may?', 'All.')}{FOLDED('谁可以？', '所有人。</p><p>孩子也可以。')}<p>For all.</p>"
+    text = "- Who may?: All.\n\n- 谁可以：\n\n  所有人。\n\n  孩子也可以。\n\nFor all."
+    assert load_one(tmp_path, "a.html", page).text == text
+
+
+def test_what_folds_out_above_terms_is_an_item(tmp_path: Path) -> None:
+    page = f"{FOLDED('Who may?', 'All.')}<dl><dt>Deposit</dt><dd>EUR 300</dd></dl>"
+    assert load_one(tmp_path, "a.html", page).text == "- Who may?: All.\n\n- Deposit: EUR 300"
+
+
+def test_what_folds_out_in_a_list_is_an_item(tmp_path: Path) -> None:
+    page = f"<ul><li>One{FOLDED('More?', 'Words')}</li></ul>"
+    assert load_one(tmp_path, "a.html", page).text == "- One\n  - More?: Words"
+
+
+def test_a_summary_that_holds_a_heading_or_folds_nothing_out(tmp_path: Path) -> None:
+    page = "<details><summary><h4>Fees</h4></summary><p>None.</p></details><details><summary>Empty</summary></details>"
+    assert blocks_of(tmp_path, f"{FOLDED('Who?', 'All.')}{page}") == ["## Who?", "All.", "#### Fees", "None.", "Empty"]
+
+
+def test_a_list_of_questions_has_headings(tmp_path: Path) -> None:
+    page = (
+        "<h2>Help</h2><dl><dt>Why twice?</dt><dd>Two entries.</dd></dl>"
+        "<dl><div><dt>为什么？</dt><dd>因为。</dd></div></dl>"
+    )
+    assert blocks_of(tmp_path, page) == ["## Help", "### Why twice?", "Two entries.", "### 为什么？", "因为。"]
+
+
+def test_a_list_of_terms_says_what_each_is(tmp_path: Path) -> None:
+    page = (
+        "<dl><dt>Deposit</dt><dd>EUR 300</dd><dt>押金</dt><dd>300 元</dd><dt>Key</dt><dt>Card</dt>"
+        "<dd><p>One.</p><p>Two.</p></dd>loose<dt>Alone</dt></dl>"
+    )
+    assert load_one(tmp_path, "a.html", page).text == (
+        "- Deposit: EUR 300\n- 押金：300 元\n- Key, Card:\n\n  One.\n\n  Two.\n\n  loose\nAlone"
+    )
+
+
+@pytest.mark.slow
+def test_many_questions_take_no_longer_than_they_are(tmp_path: Path) -> None:
+    page = FOLDED("Why?", "So.") * 10_000
+    assert load_one(tmp_path, "a.html", page).text.count("## Why?") == 10_000
