@@ -19,6 +19,9 @@ _UNSEEN = ("del", "moveFrom", "instrText", "pPr", "rPr", "rt", "delText", "annot
 _WORDS = {"t": "", "tab": " ", "ptab": " ", "noBreakHyphen": "-", "softHyphen": ""}
 _NOTES = ("footnotes", "endnotes")
 _HEADING_NAME = re.compile(r"(?:heading|标题|標題|überschrift|titre|título|見出し)\s*(\d)", re.IGNORECASE)
+_LIST_NAME = re.compile(
+    r"(?:list[ _-]?(?:bullet|number)|(?:列表|清單|清单)(?:项目符号|項目符號|编号|編號))\s*([2-5])", re.IGNORECASE
+)
 _CAPTION_NAMES = ("caption", "题注", "題注", "图注", "beschriftung", "légende", "図表番号")
 _DEEPEST_LEVEL = 6
 _BASED_ON_LIMIT = 16
@@ -95,20 +98,28 @@ class WordStyles:
 
     def list_place(self, paragraph: Element) -> ListPlace | None:
         """Return the paragraph's place in a list, if any; each call counts the next item."""
+        style_id = attribute(child(paragraph, "pPr", "pStyle"), "val")
         list_id = attribute(child(paragraph, "pPr", "numPr", "numId"), "val")
         level = attribute(child(paragraph, "pPr", "numPr", "ilvl"), "val")
         if not list_id:
-            style = next(iter(self._chain(attribute(child(paragraph, "pPr", "pStyle"), "val"))), None)
+            style = next((style for style in self._chain(style_id) if style.list_id), None)
             list_id, level = (style.list_id, style.list_level) if style is not None else ("", "")
         if list_id in ("", "0"):
             return None
-        depth = min(int(level), 8) if level.isdigit() else 0
-        if self._formats.get((list_id, depth), "bullet") in ("bullet", "none"):
+        place = min(int(level), 8) if level.isdigit() else 0
+        depth = place or self._depth_by_name(style_id)
+        if self._formats.get((list_id, place), "bullet") in ("bullet", "none"):
             return ListPlace(depth, None)
-        self._counts = {key: count for key, count in self._counts.items() if key[0] != list_id or key[1] <= depth}
-        number = self._counts.get((list_id, depth), 0) + 1
-        self._counts[list_id, depth] = number
+        self._counts = {key: count for key, count in self._counts.items() if key[0] != list_id or key[1] <= place}
+        number = self._counts.get((list_id, place), 0) + 1
+        self._counts[list_id, place] = number
         return ListPlace(depth, number)
+
+    def _depth_by_name(self, style_id: str) -> int:
+        """Return the depth that Word's own styles name: each of "List Bullet 2" and "3" is a list by itself."""
+        names = [style_id, *(style.name for style in self._chain(style_id))]
+        named = next(filter(None, map(_LIST_NAME.fullmatch, names)), None)
+        return int(named[1]) - 1 if named is not None else 0
 
     def _chain(self, style_id: str) -> list[_Style]:
         """Return a style and those that it is based on."""

@@ -71,6 +71,28 @@ def test_a_manual(tmp_path: Path) -> None:
     assert document.metadata["pages"] == "2"
 
 
+def test_the_styles_of_deeper_lists_give_their_items_depth(tmp_path: Path) -> None:
+    document = docx.Document()
+    own = document.styles.add_style("Our items", WD_STYLE_TYPE.PARAGRAPH)
+    own.base_style = document.styles["List Bullet 3"]
+    items = [
+        ("Basic covers:", "List Bullet"), ("theft", "List Bullet 2"), ("no cash", "List Bullet 3"), ("锁", "Our items"),
+        ("先预约", "List Number"), ("选日期", "List Number 2"), ("选时间", "List Number 2"), ("再付款", "List Number"),
+    ]  # fmt: skip
+    for words, style in items:
+        document.add_paragraph(words, style=style)
+    assert load_one(tmp_path, "a.docx", saved(document)).text.split("\n") == [
+        "- Basic covers:",
+        "   - theft",
+        "      - no cash",
+        "      - 锁",
+        "1. 先预约",
+        "   1. 选日期",
+        "   2. 选时间",
+        "2. 再付款",
+    ]
+
+
 def test_links_deletions_insertions_and_text_boxes(tmp_path: Path) -> None:
     document = docx.Document()
     paragraph = document.add_paragraph("Ask ")
