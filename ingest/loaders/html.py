@@ -13,7 +13,7 @@ from lxml import etree
 
 from ingest.loaders.encoding import clean, decode, decode_declared, looks_binary
 from ingest.loaders.fields import make_document
-from ingest.loaders.html_headings import HEADINGS, rename_questions, summary_of
+from ingest.loaders.html_headings import HEADINGS, rename_headings, summary_of
 from ingest.loaders.package import xml_tree
 from ingest.loaders.plain_markup import bullet, code_block, definition, heading, join_lines, link, repeated, table
 from ingest.loaders.source import Found, Limits, Part, SourceFile, StillReading
@@ -88,8 +88,8 @@ def page_content(raw: bytes) -> Tag:
 
 
 def content_text(content: Tag) -> str:
-    """Return the text of a page's content, in which questions that are no headings become some."""
-    rename_questions(content)
+    """Return the text of a page's content, in which what only looks like a heading has become one."""
+    rename_headings(content)
     return "\n\n".join(_blocks(content))
 
 

@@ -1,11 +1,12 @@
-"""Word documents: headings by style, lists, tables, text boxes, notes, and the words in pictures."""
+"""Word documents: headings by style or bold words, lists, tables, text boxes, notes, and the words in pictures."""
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import takewhile
 
+from ingest.loaders.bold_headings import Look, bold_levels
 from ingest.loaders.encoding import clean
 from ingest.loaders.fields import make_document
 from ingest.loaders.figures import FigureReader, Surroundings, is_caption
@@ -17,6 +18,7 @@ from ingest.loaders.table_header import Covered, table_with_title
 _TRANSPARENT = ("sdt", "sdtContent", "ins", "moveTo", "smartTag", "customXml", "hyperlink", "fldSimple", "dir", "bdo")
 _UNSEEN = ("del", "moveFrom", "instrText", "pPr", "rPr", "rt", "delText", "annotationRef")
 _WORDS = {"t": "", "tab": " ", "ptab": " ", "noBreakHyphen": "-", "softHyphen": ""}
+_OWN_WORDS = ("t", "tab", "br", "cr")
 _NOTES = ("footnotes", "endnotes")
 _HEADING_NAME = re.compile(r"(?:heading|标题|標題|überschrift|titre|título|見出し)\s*(\d)", re.IGNORECASE)
 _LIST_NAME = re.compile(
@@ -44,7 +46,8 @@ class _Style:
     list_id: str
     list_level: str
     hides: bool | None
-    """None where the style does not say."""
+    is_bold: bool | None
+    """Both are None where the style does not say."""
 
 
 class WordStyles:
@@ -82,38 +85,59 @@ class WordStyles:
         return any(name.lower() in _CAPTION_NAMES for name in names)
 
     def hides(self, run: Element) -> bool:
-        """Tell whether a run is formatted as hidden: by itself, else by its style, else by its paragraph's style."""
-        own = _hides(child(run, "rPr"))
-        if own is not None or not self._any_hides:
-            return bool(own)
+        """Tell whether a run is formatted as hidden."""
+        own = _switch(child(run, "rPr"), "vanish")
+        return bool(own) if own is not None or not self._any_hides else self._by_style(run, lambda style: style.hides)
+
+    def is_bold(self, run: Element) -> bool:
+        """Tell whether a run is formatted as bold."""
+        own = _switch(child(run, "rPr"), "b")
+        return own if own is not None else self._by_style(run, lambda style: style.is_bold)
+
+    def _by_style(self, run: Element, said_by: Callable[[_Style], bool | None]) -> bool:
+        """Return what a run's style says, else its paragraph's style; False where none does."""
         paragraph = next(run.iterancestors("{*}p"), None)
         for style_id in (
             attribute(child(run, "rPr", "rStyle"), "val"),
             attribute(child(paragraph, "pPr", "pStyle"), "val"),
         ):
-            said = next((style.hides for style in self._chain(style_id) if style.hides is not None), None)
+            said = next((said for style in self._chain(style_id) if (said := said_by(style)) is not None), None)
             if said is not None:
                 return said
         return False
 
+    def is_of_contents(self, paragraph: Element) -> bool:
+        """Tell whether the paragraph is a line of the table of contents."""
+        style_id = attribute(child(paragraph, "pPr", "pStyle"), "val")
+        return any(name.lower().startswith("toc") for name in (style_id, *(one.name for one in self._chain(style_id))))
+
     def list_place(self, paragraph: Element) -> ListPlace | None:
         """Return the paragraph's place in a list, if any; each call counts the next item."""
-        style_id = attribute(child(paragraph, "pPr", "pStyle"), "val")
-        list_id = attribute(child(paragraph, "pPr", "numPr", "numId"), "val")
-        level = attribute(child(paragraph, "pPr", "numPr", "ilvl"), "val")
+        list_id, level = self._list(paragraph)
         if not list_id:
-            style = next((style for style in self._chain(style_id) if style.list_id), None)
-            list_id, level = (style.list_id, style.list_level) if style is not None else ("", "")
-        if list_id in ("", "0"):
             return None
         place = min(int(level), 8) if level.isdigit() else 0
-        depth = place or self._depth_by_name(style_id)
+        depth = place or self._depth_by_name(attribute(child(paragraph, "pPr", "pStyle"), "val"))
         if self._formats.get((list_id, place), "bullet") in ("bullet", "none"):
             return ListPlace(depth, None)
         self._counts = {key: count for key, count in self._counts.items() if key[0] != list_id or key[1] <= place}
         number = self._counts.get((list_id, place), 0) + 1
         self._counts[list_id, place] = number
         return ListPlace(depth, number)
+
+    def is_listed(self, paragraph: Element) -> bool:
+        """Tell whether the paragraph is an item of a list."""
+        return self._list(paragraph)[0] != ""
+
+    def _list(self, paragraph: Element) -> tuple[str, str]:
+        """Return the list that a paragraph is in, empty for none, and its level there."""
+        list_id = attribute(child(paragraph, "pPr", "numPr", "numId"), "val")
+        level = attribute(child(paragraph, "pPr", "numPr", "ilvl"), "val")
+        if not list_id:
+            chain = self._chain(attribute(child(paragraph, "pPr", "pStyle"), "val"))
+            style = next((style for style in chain if style.list_id), None)
+            list_id, level = (style.list_id, style.list_level) if style is not None else ("", "")
+        return ("", "") if list_id == "0" else (list_id, level)
 
     def _depth_by_name(self, style_id: str) -> int:
         """Return the depth that Word's own styles name: each of "List Bullet 2" and "3" is a list by itself."""
@@ -144,6 +168,7 @@ def load_docx(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Found 
     breaks_are_rendered = next(descendants(body, "lastRenderedPageBreak"), None) is not None
     word = _Word(package, main, pictures, "lastRenderedPageBreak" if breaks_are_rendered else "br")
     word.count_pictures(body)
+    word.find_bold_headings(body)
     pages: list[list[str]] = [[]]
     for found in _joined_lists(word.blocks(body)):
         if isinstance(found, StillReading):
@@ -208,6 +233,7 @@ class _Word:
         self._places: Mapping[str, int] = {}
         self._page_break = page_break
         self._last_words = ""
+        self._bold_levels: Mapping[Element, int] = {}
         self.page_breaks = 0
         self.first_heading = ""
 
@@ -215,6 +241,35 @@ class _Word:
         """Count how often the document shows each picture; many are stored twice, for new programs and for old ones."""
         ways = [Counter(map(self._target, descendants(body, name))) for name in ("blip", "imagedata")]
         self._places = ways[0] | ways[1]
+
+    def find_bold_headings(self, body: Element) -> None:
+        """Find the headings of the document's own text that no style marks."""
+        self._bold_levels = bold_levels(self._looks(body))
+
+    def _looks(self, parent: Element) -> Iterator[Look]:
+        for element in parent:
+            name = local_name(element)
+            if name == "p":
+                words, is_bold = self._appearance(element)
+                if words:
+                    level = self._styles.heading_level(element)
+                    is_item = self._styles.is_listed(element)
+                    yield Look(element, None if is_item else words, is_bold=is_bold, level=level)
+            elif name == "tbl":
+                yield Look(element, None)
+            elif name in _TRANSPARENT:
+                yield from self._looks(element)
+
+    def _appearance(self, paragraph: Element) -> tuple[str, bool]:
+        """Return a paragraph's words, with its tabs and line ends, and whether they are bold throughout."""
+        words, bold = [], []
+        for run in _runs(paragraph):
+            if not self._styles.hides(run):
+                said = _own_words(run)
+                words.append(said)
+                bold += [self._styles.is_bold(run)] if said.strip() else []
+        is_plain = not self._styles.is_of_contents(paragraph) and not self._styles.is_caption(paragraph)
+        return clean("".join(words)).strip(), all(bold) and bool(bold) and is_plain
 
     def blocks(self, parent: Element) -> Iterator[_Item | str | StillReading]:
         """Yield headings, paragraphs, items and tables in their order."""
@@ -274,9 +329,11 @@ class _Word:
         return self._styles.is_caption(paragraph) or is_caption(self._plain(paragraph))
 
     def _block(self, element: Element, words: str) -> _Item | str:
-        level = self._styles.heading_level(element)
+        styled = self._styles.heading_level(element)
+        level = styled or self._bold_levels.get(element, 0)
         if level:
-            self.first_heading = self.first_heading or " ".join(words.split())
+            if styled or level == 1:
+                self.first_heading = self.first_heading or " ".join(words.split())
             return heading(level, words)
         listed = self._styles.list_place(element)
         return words if listed is None else _Item(words, listed.depth, listed.number)
@@ -378,6 +435,22 @@ def _declared_header(element: Element) -> int:
     return sum(1 for _ in takewhile(lambda row: _is_on(child(row, "trPr", "tblHeader")), _rows(element)))
 
 
+def _runs(element: Element) -> Iterator[Element]:
+    """Yield the runs of a paragraph's own words."""
+    for part in element:
+        name = local_name(part)
+        if name == "r":
+            yield part
+        elif name not in _UNSEEN:
+            yield from _runs(part)
+
+
+def _own_words(run: Element) -> str:
+    """Return a run's words, with its tabs as line ends."""
+    parts = ((part.text or "") if local_name(part) == "t" else "\n" for part in run if local_name(part) in _OWN_WORDS)
+    return "".join(parts)
+
+
 def _is_covered(cell: Element | None) -> bool:
     """Tell whether a cell is covered by the one above."""
     merged = child(cell, "tcPr", "vMerge")
@@ -413,13 +486,14 @@ def _style(element: Element) -> _Style:
         outline=attribute(child(element, "pPr", "outlineLvl"), "val"),
         list_id=attribute(child(element, "pPr", "numPr", "numId"), "val"),
         list_level=attribute(child(element, "pPr", "numPr", "ilvl"), "val"),
-        hides=_hides(child(element, "rPr")),
+        hides=_switch(child(element, "rPr"), "vanish"),
+        is_bold=_switch(child(element, "rPr"), "b"),
     )
 
 
-def _hides(properties: Element | None) -> bool | None:
-    """Tell whether a run's properties hide its words; None where they do not say."""
-    switch = child(properties, "vanish")
+def _switch(properties: Element | None, name: str) -> bool | None:
+    """Tell whether a run's properties turn something on, such as ``vanish``; None where they do not say."""
+    switch = child(properties, name)
     return None if switch is None else _is_on(switch)
 
 

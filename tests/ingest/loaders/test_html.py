@@ -194,6 +194,41 @@ def test_a_list_of_terms_says_what_each_is(tmp_path: Path) -> None:
     )
 
 
+def test_bold_paragraphs_above_text_are_headings(tmp_path: Path) -> None:
+    page = (
+        "<h1>Prices</h1><p><b>Cancelling</b></p><p>One month before.</p><p><strong><em>退货</em></strong></p>"
+        "<ul><li>七天内</li></ul><h2>B</h2><h4></h4><p><b>C</b>d</p><p>E.</p>"
+        f"<div><p><b>Help</b></p>{FOLDED('Why?', 'So.')}</div>"
+        "<p><b>Fees</b></p>All that you have to pay is named in the list of fees, which changes.<h3>G</h3>"
+    )
+    assert blocks_of(tmp_path, page) == [
+        "# Prices", "## Cancelling", "One month before.", "## 退货", "- 七天内",
+        "## B", "Cd", "E.", "### Help", "#### Why?", "So.",
+        "### Fees", "All that you have to pay is named in the list of fees, which changes.", "### G",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "<p><b>One</b></p><p><b>Two</b></p><p>Words of a sentence.</p>",
+        "<p><b>Please note:</b></p><p>Words of a sentence.</p>",
+        "<p><b>今天休息。</b></p><p>明天来。</p>",
+        "<p><b>One</b><br><b>Two</b></p><p>Words of a sentence.</p>",
+        "<p><a href='/'><b>Book now</b></a></p><p>Words of a sentence.</p>",
+        "<p><b>Subtitle</b></p><h2>Heading</h2><p>Words of a sentence.</p>",
+        "<ul><li><p><b>Item</b></p><p>Words of a sentence.</p></li></ul>",
+        "<table><tr><td><p><b>Cell</b></p><p>Words of a sentence.</p></td><td>b</td></tr></table>",
+        "<blockquote><p><b>Ann Ruiz</b></p><p>Words of a sentence.</p></blockquote>",
+        "<p><b>Jane Smith</b></p><p>5 High Street</p>",
+        "<p>Words</p><p><b>The end</b></p>",
+    ],
+)
+def test_bold_words_where_no_heading_stands(tmp_path: Path, page: str) -> None:
+    lines = load_one(tmp_path, "a.html", page).text.split("\n")
+    assert [line for line in lines if line.startswith("#") and line != "## Heading"] == []
+
+
 @pytest.mark.slow
 def test_many_questions_take_no_longer_than_they_are(tmp_path: Path) -> None:
     page = FOLDED("Why?", "So.") * 10_000

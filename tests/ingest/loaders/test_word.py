@@ -93,6 +93,82 @@ def test_the_styles_of_deeper_lists_give_their_items_depth(tmp_path: Path) -> No
     ]
 
 
+def bold(document: WordDocument, words: str, style: str | None = None) -> None:
+    document.add_paragraph(style=style).add_run(words).bold = True
+
+
+def headings_of(tmp_path: Path, document: WordDocument) -> list[str]:
+    lines = load_one(tmp_path, "a.docx", saved(document)).text.split("\n")
+    return [line for line in lines if line.startswith("#")]
+
+
+def test_bold_paragraphs_above_text_are_headings(tmp_path: Path) -> None:
+    document = docx.Document()
+    bold(document, "Claims guide")
+    bold(document, "Outpatient")
+    document.add_paragraph("Send the invoice within 90 days.")
+    style = document.styles.add_style("Our heading", WD_STYLE_TYPE.PARAGRAPH)
+    style.font.bold = True
+    document.add_paragraph("住院", style="Our heading")
+    document.add_paragraph("三十天内寄来发票。")
+    document.add_heading("Fees", level=2)
+    bold(document, "What do I pay")
+    document.add_paragraph("Nothing", style="List Bullet")
+    bold(document, "价格")
+    filled_table(document, [("项目", "价格"), ("门锁", "79 元")])
+    found = load_one(tmp_path, "a.docx", saved(document))
+    assert found.title == "Claims guide"
+    assert headings_of(tmp_path, document) == [
+        "# Claims guide", "## Outpatient", "## 住院", "## Fees", "### What do I pay", "### 价格",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Please note:",
+        "We are closed.",
+        "注意：",
+        "今天休息。",
+        "Table 2 Fees",
+        "Table: Fees",
+        "图3 接线",
+        "ann@x.example",
+        "2026",
+        "very " * 20 + "long",
+    ],
+)
+def test_a_bold_paragraph_that_reads_otherwise_is_no_heading(tmp_path: Path, words: str) -> None:
+    document = docx.Document()
+    document.add_paragraph("Before.")
+    bold(document, words)
+    document.add_paragraph("The invoice has to reach us within 90 days.")
+    assert headings_of(tmp_path, document) == []
+
+
+def test_bold_words_where_no_heading_stands(tmp_path: Path) -> None:
+    document = docx.Document()
+    document.add_paragraph("Before.")
+    for words in ("One", "Two", "Three"):
+        bold(document, words)
+    document.add_paragraph("The invoice has to reach us.")
+    bold(document, "An item", "List Bullet")
+    document.add_paragraph("The invoice has to reach us.")
+    document.add_paragraph().add_run("Half").bold = True
+    document.paragraphs[-1].add_run(" bold")
+    document.add_paragraph("The invoice has to reach us.")
+    bold(document, "Jane Smith")
+    document.add_paragraph("5 High Street")
+    bold(document, "Name\tValue")
+    document.add_paragraph("The invoice has to reach us.")
+    table = document.add_table(rows=1, cols=2)
+    table.cell(0, 0).paragraphs[0].add_run("Cell").bold = True
+    table.cell(0, 0).add_paragraph("The invoice has to reach us.")
+    table.cell(0, 1).text = "b"
+    bold(document, "The end")
+    assert headings_of(tmp_path, document) == []
+
+
 def test_links_deletions_insertions_and_text_boxes(tmp_path: Path) -> None:
     document = docx.Document()
     paragraph = document.add_paragraph("Ask ")
