@@ -136,7 +136,7 @@ def problem_of(error: AnswerdeskError, language: Language, *, param: str | None 
     return Problem(
         status_of(type(error)),
         type(error).__name__,
-        error.text(language),
+        error.public_text(language),
         _retry_seconds(type(error), error.details),
         param,
     )

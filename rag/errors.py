@@ -52,6 +52,14 @@ class AnswerdeskError(Exception):
         """Return the one sentence for people, in their language."""
         return translate(self._sentence_key(), language, **self._shown_details(language))
 
+    def public_text(self, language: str) -> str:
+        """Return the sentence for people elsewhere, whom places on this machine do not concern.
+
+        It is in the catalogue under ``public.<class>``, if it is another.
+        """
+        key = f"errors.public.{type(self).__name__}"
+        return translate(key, language) if is_known(key) else self.text(language)
+
     def reason_text(self, language: str) -> str:
         """Return the detail ``reason`` alone, in words."""
         return str(self._shown_details(language)["reason"])
@@ -422,6 +430,21 @@ class StorageFull(KnowledgeError):
 
 class NoRoomToOpen(StorageFull):
     """The disk under ``folder`` is so full that SQLite cannot even make the small file through which readers share."""
+
+
+class DataFolderUnusable(KnowledgeError):
+    """A file or folder of the data folder, ``path``, cannot be opened, read or written by this process.
+
+    ``reason`` is a key of its reasons in the catalogue.
+    """
+
+    def __init__(self, *, path: Path, reason: str) -> None:
+        self.require_reason(reason)
+        super().__init__(path=path, reason=reason)
+
+
+class DatabaseDamaged(KnowledgeError):
+    """The database at ``path`` is damaged, and nothing can make it anew: it holds people's work, not documents."""
 
 
 class IngestRunning(KnowledgeError):

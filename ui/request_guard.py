@@ -327,7 +327,7 @@ def _notice(error: AnswerdeskError, status: int, request: Request) -> Response:
     """Return the refusal: a page in both languages where a browser shows one, else a line."""
     if _is_page(request) or request.scope["path"] in FORMS:
         return HTMLResponse(notice_html(error), status, dict(FORM_HEADERS))
-    return PlainTextResponse(error.text(request_language(request, {})), status, {"Cache-Control": "no-store"})
+    return PlainTextResponse(error.public_text(request_language(request, {})), status, {"Cache-Control": "no-store"})
 
 
 async def _refuse(receive: Receive, send: Send, code: int, *, accepted: bool = False) -> None:

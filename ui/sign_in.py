@@ -182,7 +182,7 @@ def form_html(
 def notice_html(error: AnswerdeskError) -> str:
     """Return a document that says an error in both languages, for whoever is let no further."""
     said = [
-        f'<p class="said error" lang="{_LONG_LANGUAGE[language]}">{escape(error.text(language))}</p>'
+        f'<p class="said error" lang="{_LONG_LANGUAGE[language]}">{escape(error.public_text(language))}</p>'
         for language in ("en", "zh")
     ]
     return f"""<!doctype html>

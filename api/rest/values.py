@@ -157,7 +157,7 @@ def job_body(job: Job, language: Language) -> JobBody:
     """Return a job as it is now."""
     stage, done, total = _progress(job.progress)
     problem = as_body(problem_of_failure(job.failure, language)) if job.failure is not None else None
-    troubles = [Trouble(code=type(one).__name__, detail=one.text(language)) for one in job.troubles]
+    troubles = [Trouble(code=type(one).__name__, detail=one.public_text(language)) for one in job.troubles]
     return JobBody(
         job_id=job.job_id,
         kind=job.kind,

@@ -5,6 +5,7 @@ such a store is a ``SharedStore`` over what ``open_database`` returns, and its S
 """
 
 import errno
+import os
 import shutil
 import sqlite3
 import threading
@@ -18,6 +19,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 from urllib.parse import quote
 
 from rag.errors import (
+    AnswerdeskError,
+    DatabaseDamaged,
+    DataFolderUnusable,
     ExtraMissing,
     IndexDamaged,
     IngestRunning,
@@ -82,56 +86,93 @@ SharedMigration = Callable[[Connection], None]
 BUSY_TIMEOUT_SECONDS = 30.0
 _DISK_IS_FULL_BELOW_BYTES = 256 * 1024  # an SQLite I/O error on a disk with less room than this means that it is full
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_REFUSALS = {errno.EACCES: "permission", errno.EPERM: "permission", errno.EROFS: "read_only", errno.EIO: "device"}
+_UNUSABLE = {
+    sqlite3.SQLITE_PERM: "permission",
+    sqlite3.SQLITE_READONLY: "read_only",
+    sqlite3.SQLITE_CANTOPEN: "unopened",
+    sqlite3.SQLITE_IOERR: "device",
+}
+"""What SQLite says of a file that may be sound, with the reason to tell where no better one is seen."""
+
+KNOWLEDGE_NAME = "knowledge.db"
+"""The one database that an ingest can make anew."""
 
 
 @contextmanager
-def storage_errors(folder: Path) -> Iterator[None]:
-    """Translate the errors of SQLite and the file system under ``folder``.
+def storage_errors(folder: Path, database: Path | None = None) -> Iterator[None]:
+    """Translate the errors of SQLite and the file system under ``folder``, in which ``database`` is.
 
-    A full disk becomes ``StorageFull``, a damaged file ``IndexDamaged``, a lock held too long ``IngestRunning``;
-    anything else (a wrong statement, a bug) passes as it is.
+    A full disk becomes ``StorageFull``, a file that this process cannot use ``DataFolderUnusable``, a damaged one
+    ``IndexDamaged`` or ``DatabaseDamaged``, a lock held too long ``IngestRunning``; anything else (a wrong statement, a
+    bug) passes as it is.
     """
     try:
         yield
     except sqlite3.DatabaseError as error:
-        translated = _translate(error, folder)
+        translated = _translate(error, folder, database)
         if translated is None:
             raise
         raise translated from error
     except OSError as error:
-        if error.errno not in _NO_ROOM:
+        if error.errno in _NO_ROOM:
+            raise StorageFull(folder=folder) from error
+        path = Path(error.filename) if isinstance(error.filename, str | Path) else folder
+        if error.errno not in _REFUSALS or not (path.is_relative_to(folder) or folder.is_relative_to(path)):
             raise
-        raise StorageFull(folder=folder) from error
+        raise DataFolderUnusable(path=path, reason=_REFUSALS[error.errno]) from error
 
 
-def _translate(error: sqlite3.DatabaseError, folder: Path) -> StorageFull | IndexDamaged | IngestRunning | None:
+def _translate(error: sqlite3.DatabaseError, folder: Path, database: Path | None) -> AnswerdeskError | None:
     primary = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the low byte is the class of an extended code
     if primary == sqlite3.SQLITE_FULL:
         return StorageFull(folder=folder)
     if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return IngestRunning(holder="the database is locked")
-    if primary in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN):
+    if primary in _UNUSABLE:
         # a full disk also shows as a failed write to the -wal or -shm file, which SQLite calls an I/O error
-        return StorageFull(folder=folder) if _is_full(folder) else IndexDamaged(reason=f"{folder}: {error}")
+        if primary in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN) and _is_full(folder):
+            return StorageFull(folder=folder)
+        path = database or folder
+        return DataFolderUnusable(path=path, reason=_hindrance(path) or _UNUSABLE[primary])
     if primary in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-        return IndexDamaged(reason=f"{folder}: {error}")
+        if database is None or database.name == KNOWLEDGE_NAME:
+            return IndexDamaged(reason=f"{folder}: {error}")
+        return DatabaseDamaged(path=database)
     return None
 
 
 def _is_full(folder: Path) -> bool:
-    existing = next((place for place in (folder, *folder.parents) if place.exists()), folder)
-    return shutil.disk_usage(existing).free < _DISK_IS_FULL_BELOW_BYTES
+    try:
+        existing = next((place for place in (folder, *folder.parents) if place.exists()), folder)
+        return shutil.disk_usage(existing).free < _DISK_IS_FULL_BELOW_BYTES
+    except OSError:  # a folder that may not be looked into
+        return False
+
+
+def _hindrance(path: Path) -> str:
+    """Return why this process may not write to a database or beside it; empty where nothing is seen."""
+    beside = [path, *(path.with_name(f"{path.name}{suffix}") for suffix in ("-wal", "-shm"))]
+    try:
+        there = [path.parent, *(place for place in beside if place.exists())]
+        if any(os.statvfs(place).f_flag & os.ST_RDONLY for place in there):
+            return "read_only"
+        if all(os.access(place, os.R_OK | os.W_OK | (os.X_OK if place.is_dir() else 0)) for place in there):
+            return ""
+    except OSError as error:
+        return _REFUSALS.get(error.errno or 0, "")
+    return "permission"
 
 
 @contextmanager
-def _opening_errors(folder: Path) -> Iterator[None]:
+def _opening_errors(folder: Path, database: Path) -> Iterator[None]:
     """Like ``storage_errors``, but report a full disk as unreadable.
 
     Whoever opens a database that nobody else has open needs 32 KB for the -shm file.  ``immutable=1`` would do without
     it, and would show half-written pages as soon as there is room again and a writer comes: so it is said instead.
     """
     try:
-        with storage_errors(folder):
+        with storage_errors(folder, database):
             yield
     except StorageFull as error:
         raise NoRoomToOpen(folder=folder) from error
@@ -224,8 +265,9 @@ class Database(SharedDatabase):
         self._lock = threading.Lock()
 
     def exists(self) -> bool:
-        """Whether the file is there."""
-        return self.path.is_file()
+        """Whether the file is there.  Raises ``DataFolderUnusable`` where its folder may not be looked into."""
+        with storage_errors(self.path.parent):
+            return self.path.is_file()
 
     def connection(self) -> sqlite3.Connection:
         """Return this thread's connection, in autocommit mode.
@@ -243,13 +285,13 @@ class Database(SharedDatabase):
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """Yield this thread's connection for reading, with errors translated."""
-        with storage_errors(self.path.parent):
+        with storage_errors(self.path.parent, self.path):
             yield self.connection()
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """``BEGIN IMMEDIATE``, then ``COMMIT``, or ``ROLLBACK`` when the block raises."""
-        with storage_errors(self.path.parent):
+        with storage_errors(self.path.parent, self.path):
             connection = self.connection()
             connection.execute("BEGIN IMMEDIATE")
             try:
@@ -295,7 +337,7 @@ class Database(SharedDatabase):
                 self.path.parent.mkdir(parents=True, exist_ok=True)
         elif not self.exists():
             raise KnowledgeBaseMissing(folder=self.path.parent)
-        with _opening_errors(self.path.parent):
+        with _opening_errors(self.path.parent, self.path):
             mode = "rwc" if self._create else "rw"
             connection = sqlite3.connect(
                 f"file:{quote(str(self.path))}?mode={mode}",

@@ -13,11 +13,11 @@ from typing import Any, get_args
 from rag.errors import IndexDamaged, KnowledgeBaseMissing
 from rag.files import read_json, write_whole
 from rag.schema import Audience, Chunk, Document, Figure, Language
-from rag.storage.connection import Database
+from rag.storage.connection import KNOWLEDGE_NAME, Database
 from rag.storage.migrations import KNOWLEDGE_MIGRATIONS
 from rag.text.characters import one_line, web_address
 
-DATABASE_NAME = "knowledge.db"
+DATABASE_NAME = KNOWLEDGE_NAME
 KEPT_GENERATIONS = 7
 VISIBLE = "{0}.first_generation <= :generation AND ifnull({0}.last_generation > :generation, 1)"
 """SQL condition: the row of table or alias ``{0}`` is visible in ``:generation``."""

@@ -65,7 +65,7 @@ class Failure:
         """Describe an error of the product's tree."""
         seconds = error.details.get("retry_seconds")
         known = float(seconds) if isinstance(seconds, int | float) else None
-        return cls(type(error).__name__, error.text("en"), error.text("zh"), known)
+        return cls(type(error).__name__, error.public_text("en"), error.public_text("zh"), known)
 
 
 @dataclass(frozen=True, slots=True)

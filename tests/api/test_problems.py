@@ -1,10 +1,14 @@
 """What a caller is told of an error: its status, its sentence, and whether to try again."""
 
+from pathlib import Path
+from typing import get_args
+
 import pytest
 
 import rag.errors
 from api.problems import problem_of, problem_of_failure, status_of
-from rag.errors import AnswerdeskError, ModelMissing, OwnQueueFull, QueueFull
+from rag.errors import AnswerdeskError, DatabaseDamaged, DataFolderUnusable, ModelMissing, OwnQueueFull, QueueFull
+from rag.schema import Language
 from rag.turns import Failure
 
 
@@ -17,6 +21,16 @@ def test_a_full_queue_tells_its_own_estimate() -> None:
 
 def test_what_a_retry_cannot_mend_says_so_to_clients_that_retry_by_themselves() -> None:
     assert problem_of(ModelMissing(model="r1"), "en").headers() == {"x-should-retry": "false"}
+
+
+def test_a_caller_is_told_no_place_of_this_machine() -> None:
+    place = Path("/srv/desk/people.db")
+    for error in (DataFolderUnusable(path=place, reason="permission"), DatabaseDamaged(path=place)):
+        assert "/srv/desk" in str(error)
+        for language in get_args(Language):
+            for problem in (problem_of(error, language), problem_of_failure(Failure.of(error), language)):
+                assert (problem.status, problem.retry_seconds) == (503, None)
+                assert "/srv" not in problem.sentence and "python -m" not in problem.sentence
 
 
 @pytest.mark.parametrize("name", sorted(name for name in vars(rag.errors) if name[0].isupper()))

@@ -12,6 +12,7 @@ from ingest.lock import writer_lock
 from ingest.pipeline import IngestOptions, ingest
 from rag.errors import (
     AccessUnsettled,
+    DataFolderUnusable,
     EmbedderMismatch,
     IndexDamaged,
     IngestRunning,
@@ -210,6 +211,21 @@ def test_a_damaged_database_is_refused_and_mended_by_a_rebuild(desk: Desk) -> No
         desk.ingest()
     assert desk.ingest(rebuild=True).documents == 4
     assert path.with_name(f"{DATABASE_NAME}.damaged").exists()
+
+
+def test_a_rebuild_moves_no_sound_database_that_cannot_be_opened_away(desk: Desk) -> None:
+    desk.ingest()
+    path = desk.settings.knowledge_dir / DATABASE_NAME
+    desk.store.close()
+    sound = path.read_bytes()
+    path.with_name(f"{DATABASE_NAME}-wal").unlink(missing_ok=True)
+    path.with_name(f"{DATABASE_NAME}-wal").mkdir()  # where SQLite cannot make its file
+    with pytest.raises(DataFolderUnusable, match="cannot be opened"):
+        desk.ingest(rebuild=True)
+    assert path.read_bytes() == sound
+    assert not path.with_name(f"{DATABASE_NAME}.damaged").exists()
+    path.with_name(f"{DATABASE_NAME}-wal").rmdir()
+    assert desk.ingest(rebuild=True).generation == 2
 
 
 def reader(*scopes: str) -> User:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rag.errors import IndexDamaged, KnowledgeBaseMissing, KnowledgeBaseNewer, NoRoomToOpen
+from rag.errors import DataFolderUnusable, IndexDamaged, KnowledgeBaseMissing, KnowledgeBaseNewer, NoRoomToOpen
 from rag.protocols import FloatMatrix, PassageTokens, PassageVectors
 from rag.schema import Chunk, Document, Language
 from rag.storage import writer as writer_module
@@ -243,7 +243,7 @@ def test_a_disk_too_full_for_reading_is_said_as_it_is(writer: KnowledgeWriter, m
     with pytest.raises(NoRoomToOpen, match="cannot even be opened"):
         KnowledgeStore(writer.folder).require_generation()
     monkeypatch.undo()
-    with pytest.raises(IndexDamaged):
+    with pytest.raises(DataFolderUnusable, match=f"{DATABASE_NAME} cannot be used: it cannot be opened"):
         KnowledgeStore(writer.folder).require_generation()
 
 

@@ -1,0 +1,115 @@
+"""What SQLite and the file system refuse is told as it is, with the file and the reason."""
+
+import errno
+import os
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from rag.errors import AnswerdeskError, DatabaseDamaged, DataFolderUnusable, IndexDamaged, IngestRunning, StorageFull
+from rag.people.directory import People
+from rag.storage.connection import KNOWLEDGE_NAME, storage_errors
+from rag.storage.turn_store import TurnStore
+from rag.storage.writer import LOCK_NAME, file_lock
+
+
+def sqlite_error(code: int) -> sqlite3.OperationalError:
+    error = sqlite3.OperationalError("in SQLite's words")
+    error.sqlite_errorcode = code
+    return error
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "reason"),
+    [
+        (sqlite3.SQLITE_PERM, DataFolderUnusable, "permission"),
+        (sqlite3.SQLITE_READONLY, DataFolderUnusable, "read_only"),
+        (sqlite3.SQLITE_READONLY_DBMOVED, DataFolderUnusable, "read_only"),
+        (sqlite3.SQLITE_CANTOPEN, DataFolderUnusable, "unopened"),
+        (sqlite3.SQLITE_CANTOPEN_ISDIR, DataFolderUnusable, "unopened"),
+        (sqlite3.SQLITE_IOERR_READ, DataFolderUnusable, "device"),
+        (sqlite3.SQLITE_CORRUPT, IndexDamaged, ""),
+        (sqlite3.SQLITE_CORRUPT_INDEX, IndexDamaged, ""),
+        (sqlite3.SQLITE_NOTADB, IndexDamaged, ""),
+        (sqlite3.SQLITE_FULL, StorageFull, ""),
+        (sqlite3.SQLITE_BUSY_SNAPSHOT, IngestRunning, ""),
+    ],
+)
+def test_only_a_damaged_database_is_told_as_damaged(
+    code: int, kind: type[AnswerdeskError], reason: str, tmp_path: Path
+) -> None:
+    database = tmp_path / KNOWLEDGE_NAME
+    with pytest.raises(kind) as told, storage_errors(tmp_path, database):
+        raise sqlite_error(code)
+    assert type(told.value) is kind
+    if reason:
+        assert told.value.details == {"path": database, "reason": reason}
+        assert str(database) in told.value.text("zh")
+
+
+def test_a_fault_of_the_program_passes_as_it_is(tmp_path: Path) -> None:
+    with pytest.raises(sqlite3.OperationalError), storage_errors(tmp_path):
+        raise sqlite_error(sqlite3.SQLITE_ERROR)
+
+
+@pytest.mark.parametrize("code", [sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR_SHMOPEN])
+@pytest.mark.parametrize("hindered", ["", "turns.db", "turns.db-shm"])
+def test_what_lacks_permission_is_told_so_whatever_sqlite_says(
+    code: int, hindered: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("turns.db", "turns.db-shm"):
+        (tmp_path / name).touch()
+    monkeypatch.setattr(os, "access", lambda place, mode: place != tmp_path / hindered)
+    with pytest.raises(DataFolderUnusable, match="this user may not"), storage_errors(tmp_path, tmp_path / "turns.db"):
+        raise sqlite_error(code)
+
+
+def test_what_is_mounted_read_only_is_told_so_whatever_sqlite_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = list(os.statvfs(tmp_path))
+    values[8] |= os.ST_RDONLY  # f_flag
+    monkeypatch.setattr(os, "statvfs", lambda place: os.statvfs_result(values))
+    with pytest.raises(DataFolderUnusable, match="read-only"), storage_errors(tmp_path, tmp_path / "turns.db"):
+        raise sqlite_error(sqlite3.SQLITE_CANTOPEN)
+
+
+@pytest.mark.parametrize(
+    ("number", "reason"),
+    [
+        (errno.EACCES, "this user may not"),
+        (errno.EPERM, "this user may not"),
+        (errno.EROFS, "read-only"),
+        (errno.EIO, "the disk reports"),
+    ],
+)
+def test_a_lock_that_cannot_be_made_is_told_in_one_sentence(
+    number: int, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path, *_: object) -> int:
+        raise OSError(number, "in the system's words", str(path))
+
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(DataFolderUnusable, match=rf"{LOCK_NAME} cannot be used: .*{reason}"), file_lock(tmp_path):
+        pass
+
+
+def test_a_file_elsewhere_that_cannot_be_read_is_none_of_the_data_folder(tmp_path: Path) -> None:
+    with pytest.raises(PermissionError), storage_errors(tmp_path / "data"):
+        raise PermissionError(errno.EACCES, "in the system's words", str(tmp_path / "documents" / "a.md"))
+
+
+@pytest.mark.parametrize("name", ["people.db", "turns.db"])
+def test_a_damaged_database_of_peoples_work_is_not_to_be_rebuilt(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.write_bytes(b"no database at all" * 100)
+    with pytest.raises(DatabaseDamaged, match="restore it from a backup") as told:
+        if name == "people.db":
+            People(path).has_admin()
+        else:
+            TurnStore(path).add("How long is the warranty?", session="lin", language="en")
+    assert str(path) in str(told.value) and "--rebuild" not in str(told.value)
+    for language in ("en", "zh"):
+        assert str(path) in told.value.text(language)
+        assert str(tmp_path) not in told.value.public_text(language)
