@@ -11,6 +11,8 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -27,6 +29,7 @@ from rag.ollama.neighbours import Neighbours
 from rag.ollama.state import ServerFiles, ServerState, group_members, read_living_state, read_state
 from rag.ollama.supervisor import SupervisedCommand, clear_leftovers
 from rag.settings import Settings
+from rag.storage.connection import storage_errors
 
 _START_SECONDS = 60.0
 _FIRST_WORD_SECONDS = 15.0
@@ -98,7 +101,7 @@ def ensure_running(settings: Settings, *, while_we_live: bool = False) -> Server
     several processes at once.  Several hosts are adopted and none of them is started.
 
     Raises ``OllamaElsewhere``, ``OllamaNotInstalled`` or ``OllamaNotStarted``; ``NoHostAnswers`` or ``ModelMissing``
-    where none of several hosts can be used.
+    where none of several hosts can be used; ``DataFolderUnusable`` or ``StorageFull`` where its files cannot be made.
     """
     hosts = hosts_of(settings)
     if hosts is not None:
@@ -109,13 +112,21 @@ def ensure_running(settings: Settings, *, while_we_live: bool = False) -> Server
     if not is_local(settings.ollama_url):
         raise OllamaElsewhere(host=settings.ollama_url)
     files = ServerFiles.of(settings)
-    files.folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(files.start_lock, timeout=_LOCK_SECONDS):
+    with _start_lock(files):
         if _version(settings.ollama_url) is None:
             if read_living_state(settings) is None:
                 _launch(settings, files, while_we_live=while_we_live)
             _wait_until_serving(settings, files)
     return status(settings)
+
+
+@contextmanager
+def _start_lock(files: ServerFiles) -> Iterator[None]:
+    """Let one process at a time start or stop the server; errors of its files are translated."""
+    with storage_errors(files.folder):
+        files.folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(files.start_lock, timeout=_LOCK_SECONDS):
+            yield
 
 
 def stop(settings: Settings) -> StopOutcome:
@@ -128,7 +139,7 @@ def stop(settings: Settings) -> StopOutcome:
     files = ServerFiles.of(settings)
     if not files.folder.is_dir():
         return "not_ours" if _version(settings.ollama_url) is not None else "not_running"
-    with FileLock(files.start_lock, timeout=_LOCK_SECONDS):
+    with _start_lock(files):
         state = read_state(files)
         if state is None or not _has_leftovers(state):
             files.state.unlink(missing_ok=True)

@@ -3,6 +3,7 @@
 ``ollama`` is the stub here; test_real_server.py has the real one.
 """
 
+import errno
 import json
 import os
 import signal
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from rag.errors import OllamaElsewhere, OllamaNotInstalled, OllamaNotStarted
+from rag.errors import DataFolderUnusable, OllamaElsewhere, OllamaNotInstalled, OllamaNotStarted
 from rag.ollama.install import RECORD_NAME, built_folder, find_ollama, release_folder
 from rag.ollama.server import ServerStatus, ensure_running, server_environment, status, stop
 from rag.ollama.state import ProcessIdentity, ServerFiles, ServerState, group_members, read_state, write_state
@@ -108,6 +109,26 @@ def test_a_server_that_cannot_start_says_why_and_is_not_tried_again(
     assert error.value.details["reason"] == "Error: listen tcp: address already in use"
     assert Path(str(error.value.details["log"])).is_file()
     assert status(stub_settings) == ServerStatus(stub_settings.ollama_url, False, "", managed=False)
+
+
+@pytest.mark.parametrize(
+    ("number", "reason"),
+    [(errno.EACCES, "this user may not"), (errno.EPERM, "this user may not"), (errno.EROFS, "read-only")],
+)
+def test_a_data_folder_that_cannot_be_written_is_told_in_one_sentence(
+    number: int, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings(data_dir=tmp_path, ollama_host=f"127.0.0.1:{free_port()}")
+    (tmp_path / "serving").mkdir()
+
+    def refuse(path: str, *_: object) -> int:
+        raise OSError(number, "in the system's words", path)
+
+    for function in ("mkdir", "open"):  # of the folder, and of the lock in it
+        with monkeypatch.context() as refusing, pytest.raises(DataFolderUnusable, match=f"serving.*{reason}"):
+            refusing.setattr(os, function, refuse)
+            ensure_running(settings)
+        ServerFiles.of(settings).folder.mkdir(exist_ok=True)
 
 
 @pytest.mark.real
