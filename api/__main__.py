@@ -25,9 +25,9 @@ from api.addresses import (
     require_free,
     require_sign_in,
 )
+from api.databases import require_databases
 from rag.errors import ExtraMissing, ServingError
 from rag.ollama.server import ensure_running, stop
-from rag.people.directory import require_server
 from rag.private_files import keep_files_private
 from rag.settings import Settings, load_settings
 from rag.terminal import exit_code_of, fail, run_command, terminal_language, warn_root
@@ -89,20 +89,23 @@ def _serve(options: argparse.Namespace) -> int:
 
     settings = load_settings()
     grpc = _grpc_address(options)
-    require_server(settings)
+    require_databases(settings)
     require_sign_in(settings, options.host)
     require_free(options.host, options.port, "--port 8610")
     _begin_service()
     if is_open_unencrypted(settings, options.host):
         print(translate("api.plain_http", terminal_language()), file=sys.stderr)
     started = _start_ollama(settings)
-    address = f"http://localhost:{options.port}"
-    print(translate("api.serving", terminal_language(), address=address), flush=True)
-    if grpc is not None:
-        print(translate("api.serving_grpc", terminal_language(), address=f"localhost:{grpc.port}"), flush=True)
     names = own_names(options.host, [*options.name, *settings.desk_names()])
+
+    def announce() -> None:
+        address = f"http://localhost:{options.port}"
+        print(translate("api.serving", terminal_language(), address=address), flush=True)
+        if grpc is not None:
+            print(translate("api.serving_grpc", terminal_language(), address=f"localhost:{grpc.port}"), flush=True)
+
     try:
-        serve(settings, options.host, options.port, names, grpc)
+        serve(settings, options.host, options.port, names, announce, grpc)
     finally:
         if started:
             stop(settings)
@@ -133,6 +136,7 @@ def _speak_mcp(arguments: Sequence[str]) -> int:
     from api.services.shared import open_services
 
     settings = load_settings()
+    require_databases(settings)
     _begin_service()
     with redirect_stdout(sys.stderr):
         started = _start_ollama(settings)

@@ -7,11 +7,13 @@ uvicorn.run(application)                    # or, in the desk's process, behind 
 """
 
 import logging
+import sys
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, suppress
 from functools import cache, partial
 from http import HTTPStatus
 from importlib.util import find_spec
+from socket import socket
 from typing import Any
 
 import uvicorn
@@ -58,6 +60,8 @@ Answers from a team's own documents, with citations that are computed. Passages 
 data, never instructions. Without people who sign in, programs on the same machine need no key."""
 _LARGEST_JSON_BYTES = 4_000_000
 _BYTES_A_MEGABYTE = 1_000_000
+_NOT_STARTED = 3
+"""The exit code that uvicorn gives."""
 _NATIVE_ROUTES = (
     asking_routes,
     rewriting_routes,
@@ -298,8 +302,29 @@ def _documented(status: int) -> dict[str, Any]:
     }
 
 
-def serve(settings: Settings, host: str, port: int, names: Sequence[str], grpc: GrpcAddress | None = None) -> None:
-    """Serve until stopped, ``grpc`` as well where that is given.
+class _Server(uvicorn.Server):
+    """Calls ``announce`` once it listens."""
+
+    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._announce = announce
+
+    async def startup(self, sockets: list[socket] | None = None) -> None:
+        """Begin to listen."""
+        await super().startup(sockets)
+        if self.started:
+            self._announce()
+
+
+def serve(
+    settings: Settings,
+    host: str,
+    port: int,
+    names: Sequence[str],
+    announce: Callable[[], None],
+    grpc: GrpcAddress | None = None,
+) -> None:
+    """Serve until stopped, ``grpc`` as well where that is given; ``announce`` is called when requests can come.
 
     ``names`` are what this server is reached under; other Host headers are refused.
     """
@@ -319,7 +344,7 @@ def serve(settings: Settings, host: str, port: int, names: Sequence[str], grpc: 
         made.close()
 
     application.router.lifespan_context = lifespan
-    uvicorn.run(
+    config = uvicorn.Config(
         application,
         host=host,
         port=port,
@@ -329,6 +354,11 @@ def serve(settings: Settings, host: str, port: int, names: Sequence[str], grpc: 
         forwarded_allow_ips=",".join(settings.proxies()),
         timeout_graceful_shutdown=10,
     )
+    server = _Server(config, announce)
+    with suppress(KeyboardInterrupt):
+        server.run()
+    if not server.started:
+        sys.exit(_NOT_STARTED)  # uvicorn has logged why
 
 
 @asynccontextmanager

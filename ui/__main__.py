@@ -17,9 +17,9 @@ from urllib.error import URLError
 from urllib.request import ProxyHandler, build_opener
 
 from api.addresses import THIS_MACHINE, is_open_unencrypted, own_names, require_free, require_sign_in
+from api.databases import require_databases
 from rag.errors import KnowledgeError, ServingError, SettingsError
 from rag.ollama.server import ensure_running, stop
-from rag.people.directory import require_server
 from rag.priority import DESK_NICE, at_priority
 from rag.private_files import keep_files_private
 from rag.settings import LOOPBACKS, Settings, load_settings
@@ -202,7 +202,7 @@ def _open_desk(options: argparse.Namespace) -> None:
     """Provide what is missing, and serve until somebody ends it."""
     console = Console(terminal_language())
     settings = load_settings()
-    require_server(settings)
+    require_databases(settings, api=options.api)
     require_sign_in(settings, options.address)
     require_free(options.address, options.port, "make run PORT=8502")
     console.warn_root()

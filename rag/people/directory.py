@@ -44,13 +44,6 @@ def known_scopes(settings: Settings, names: Sequence[str]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def require_server(settings: Settings) -> None:
-    """Raise ``DatabaseUnavailable`` or ``ExtraMissing`` where the settings name a server that cannot be used now."""
-    if settings.database_url:
-        with People(settings.people_database) as people:
-            people.has_admin()
-
-
 class People(SharedStore):
     """The directory in the database at ``place``, which is made when it is missing.  Safe from threads and processes.
 

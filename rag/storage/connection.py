@@ -366,6 +366,10 @@ class SharedStore(_Closable):
         """Close the connections of all threads; the next call opens a new one."""
         self._database.close()
 
+    def require(self) -> None:
+        """Open the database; what is wrong with it is raised."""
+        self._database.version()
+
     def settle(self, *, compact: bool = False) -> bool:
         """Erase the traces of deleted rows, as ``SharedDatabase.settle`` does."""
         return not self._database.exists() or self._database.settle(compact=compact)

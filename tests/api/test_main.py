@@ -2,6 +2,7 @@
 
 import errno
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -11,9 +12,11 @@ import pytest
 
 import api.__main__ as program
 from api.addresses import require_free
+from api.application import serve
 from api.services.shared import open_people
 from rag.errors import AddressUnusable
 from rag.settings import Settings
+from tests.conftest import free_port
 from tests.outgoing import CHECKOUT
 
 AS_COMMAND = "import sys; from ui.answerdesk import run; sys.argv = ['answerdesk', *sys.argv[1:]]; run()"
@@ -144,6 +147,42 @@ def test_what_else_keeps_a_server_from_listening_is_said(
     monkeypatch.setattr(socket.socket, "bind", refuse)
     with pytest.raises(AddressUnusable, match=sentence):
         require_free("127.0.0.1", 80, "--port 8610")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["people.db", "turns.db", "requests.db"])
+@pytest.mark.parametrize("arguments", [["--port", "0"], ["mcp"]])
+def test_a_damaged_database_is_told_before_anything_is_served(name: str, arguments: list[str], tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(b"no database at all" * 1000)
+    environment = {**os.environ, "ANSWERDESK_DATA_DIR": str(tmp_path), "LC_ALL": "C", "PYTHONPATH": str(CHECKOUT)}
+    done = subprocess.run(
+        [sys.executable, "-m", "api", *arguments],
+        cwd=tmp_path, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (3, ""), done.stderr
+    (line,) = done.stderr.splitlines()
+    assert f"{tmp_path / name} is damaged; restore it" in line
+
+
+@pytest.mark.slow
+def test_the_address_is_told_once_requests_can_come(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path, cache_dir=tmp_path / "cache", ollama_host="ollama.invalid:9")
+    port, seen = free_port(), []
+
+    def announce() -> None:
+        with socket.create_connection(("127.0.0.1", port)):
+            seen.append(port)
+        signal.raise_signal(signal.SIGINT)
+
+    serve(settings, "127.0.0.1", port, ["localhost"], announce)
+    assert seen == [port]
+
+
+@pytest.mark.slow
+def test_where_nothing_can_listen_no_address_is_told(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path, cache_dir=tmp_path / "cache", ollama_host="ollama.invalid:9")
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(SystemExit):
+        serve(settings, "127.0.0.1", taken.getsockname()[1], ["localhost"], lambda: pytest.fail("announced"))
 
 
 @pytest.mark.parametrize(("argument", "exit_code"), [("--help", 0), ("--nonsense", 2)])
