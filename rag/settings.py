@@ -7,6 +7,7 @@ in ``settings.json`` of the data folder.  A variable of the environment goes bef
 import json
 import os
 import re
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -20,10 +21,11 @@ from pydantic import AliasChoices, Field, ValidationError, field_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from rag.errors import SettingsError
+from rag.errors import SettingsError, printable
 from rag.files import write_whole
 from rag.invalid_values import BASE_NAME_PATTERN, describe_invalid
 from rag.terminal import terminal_language
+from rag.translate import translate
 
 LOOPBACKS = ("127.0.0.1", "localhost", "::1")
 """Where to listen so that only this machine gets in."""
@@ -60,7 +62,7 @@ that it should copy, and loops are cut by the governor."""
 
 def _default_data_dir() -> Path:
     in_checkout = (_CHECKOUT / "pyproject.toml").is_file()
-    return _CHECKOUT / "data" / "runtime" if in_checkout else Path.home() / ".local" / "share" / "answerdesk"
+    return _CHECKOUT / "data" / "runtime" if in_checkout else Path("~/.local/share/answerdesk")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,7 @@ class Settings(BaseSettings):
 
     # where
     data_dir: Path = Field(default_factory=_default_data_dir, description="everything that the product writes")
-    cache_dir: Path = Field(default=Path.home() / ".cache" / "answerdesk", description="downloads, models, builds")
+    cache_dir: Path = Field(default=Path("~/.cache/answerdesk"), description="downloads, models, builds")
     knowledge_base: str = Field(default="default", pattern=BASE_NAME_PATTERN)
     database_url: str = Field(
         default="",
@@ -270,7 +272,11 @@ class Settings(BaseSettings):
     @field_validator("data_dir", "cache_dir")
     @classmethod
     def _absolute(cls, value: Path) -> Path:
-        return value.expanduser().resolve()
+        try:
+            expanded = value.expanduser()
+        except RuntimeError as error:  # neither HOME nor an entry in the list of users
+            raise PydanticCustomError("no_home", "{path} is nowhere", {"path": str(value)}) from error
+        return expanded.resolve()
 
     @field_validator("curated_review", mode="before")
     @classmethod
@@ -558,9 +564,30 @@ def load_settings() -> Settings:
     Raises ``SettingsError`` naming the variable, or the file, and what is wrong with it.
     """
     environment = checked_settings({})
+    _require_folder("ANSWERDESK_DATA_DIR", environment.data_dir, os.R_OK | os.X_OK)
+    _require_folder("ANSWERDESK_CACHE_DIR", environment.cache_dir, os.F_OK)
     kept = stored_choices(environment.data_dir)
     chosen = {name: value for name, value in kept.items() if name not in environment.model_fields_set}
     return checked_settings(chosen) if chosen else environment
+
+
+def _require_folder(variable: str, folder: Path, rights: int) -> None:
+    """Raise ``SettingsError`` where something else than a folder with these rights is there; it need not exist yet."""
+    try:
+        is_folder = stat.S_ISDIR(folder.stat().st_mode)
+    except FileNotFoundError:
+        return
+    except PermissionError:  # above it
+        is_folder, rights = True, os.R_OK
+    except OSError:  # a file stands above it, or its name is too long
+        is_folder = False
+    if not is_folder:
+        said = translate("values.invalid_no_folder", terminal_language(), path=printable(str(folder)))
+    elif not os.access(folder, rights):
+        said = translate("values.invalid_closed_folder", terminal_language(), path=printable(str(folder)))
+    else:
+        return
+    raise SettingsError(reason=f"{variable}: {said}")
 
 
 def stored_choices(data_dir: Path) -> dict[str, object]:
@@ -570,10 +597,14 @@ def stored_choices(data_dir: Path) -> dict[str, object]:
         found = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
-        raise SettingsError(reason=f"{path}: {error}") from error
+    except OSError as error:
+        raise SettingsError(reason=f"{path}: {translate('values.invalid_closed_file', terminal_language())}") from error
+    except ValueError as error:
+        raise SettingsError(
+            reason=f"{path}: {translate('values.invalid_json_invalid', terminal_language())}"
+        ) from error
     if not isinstance(found, dict):
-        raise SettingsError(reason=f"{path}: {type(found).__name__}")
+        raise SettingsError(reason=f"{path}: {translate('values.invalid_dict_type', terminal_language())}")
     return {name: value for name, value in found.items() if name in KEPT_FIELDS}
 
 

@@ -98,9 +98,13 @@ def _language() -> str:
 
 
 def cache_folder() -> Path:
-    """Return the folder of caches, by the rule of ``rag.settings``."""
-    named = os.environ.get("ANSWERDESK_CACHE_DIR")
-    return (Path(named).expanduser() if named else Path.home() / ".cache" / "answerdesk").resolve()
+    """Return the folder of caches, by the rule of ``rag.settings``.  Raises ``EnvironmentFailed`` without a home."""
+    named = os.environ.get("ANSWERDESK_CACHE_DIR") or "~/.cache/answerdesk"
+    try:
+        expanded = Path(named).expanduser()
+    except RuntimeError as error:
+        raise EnvironmentFailed(words("no_home", path=named)) from error
+    return expanded.resolve()
 
 
 def make_environment(kind: str, checkout: Path = CHECKOUT) -> str:
@@ -268,8 +272,11 @@ def _is_current(kind: str, checkout: Path, wanted: str) -> bool:
 
 
 def _require_own(cache: Path) -> None:
-    """Make the cache folder for this user alone.  Raises ``EnvironmentFailed`` where it is another user's."""
-    cache.mkdir(parents=True, exist_ok=True, mode=0o700)
+    """Make the cache folder for this user alone.  Raises ``EnvironmentFailed`` if it cannot be."""
+    try:
+        cache.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise EnvironmentFailed(words("no_folder", path=cache)) from error
     found = cache.stat()
     if found.st_uid not in (0, os.geteuid()):
         raise EnvironmentFailed(words("others", path=cache))

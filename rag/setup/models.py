@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rag.errors import DownloadFailed, ModelMissing
+from rag.errors import DownloadFailed, ModelMissing, SettingsError
 from rag.ollama.client import InstalledModel, ModelRecipe, OllamaClient, pull
 from rag.ollama.hosts import hosts_of
 from rag.ollama.install import models_folder
@@ -15,6 +15,8 @@ from rag.ollama.templates import FORMATS
 from rag.settings import Settings
 from rag.setup.console import Console, Outcome
 from rag.setup.packages import PackagedFile, catalogue, fetch_packaged
+from rag.terminal import terminal_language
+from rag.translate import translate
 
 _REGISTRY = Path("registry.ollama.ai") / "library"  # of names without a namespace
 _FORMAT = FORMATS["chatml-think"]
@@ -122,8 +124,13 @@ def _server(settings: Settings) -> Iterator[OllamaClient]:
 
 
 def store_folder(settings: Settings) -> Path:
-    """Return the models' folder of the Ollama that would be started."""
-    return models_folder(settings) or Path.home() / ".ollama" / "models"
+    """Return the models' folder of the Ollama that would be started.  Raises ``SettingsError`` without a home."""
+    usual = Path("~/.ollama/models")
+    try:
+        return models_folder(settings) or usual.expanduser()
+    except RuntimeError as error:
+        said = translate("values.invalid_no_home", terminal_language(), path=usual)
+        raise SettingsError(reason=f"OLLAMA_MODELS: {said}") from error
 
 
 def stored_models(store: Path) -> list[InstalledModel]:

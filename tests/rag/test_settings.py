@@ -1,5 +1,6 @@
 """Settings come from the environment, and a bad one is named."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -149,6 +150,57 @@ def test_a_damaged_file_of_choices_is_named(content: str, monkeypatch: pytest.Mo
     (tmp_path / KEPT_NAME).write_text(content, "utf-8")
     with pytest.raises(SettingsError, match=r"settings\.json|PARALLEL_SLOTS"):
         load_settings()
+
+
+def test_a_file_of_choices_that_cannot_be_read_is_told_in_words(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("ANSWERDESK_DATA_DIR", str(tmp_path))
+    (tmp_path / KEPT_NAME).mkdir()
+    with pytest.raises(SettingsError, match=r"settings\.json: cannot be read"):
+        load_settings()
+
+
+@pytest.mark.parametrize("variable", ["ANSWERDESK_DATA_DIR", "ANSWERDESK_CACHE_DIR"])
+@pytest.mark.parametrize("below", ["", "data"])
+def test_a_folder_that_is_none_is_named_with_its_variable(
+    variable: str, below: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("", "utf-8")
+    monkeypatch.setenv(variable, str(tmp_path / "file" / below))
+    for language, sentence in (("en", "is not a folder"), ("zh", "不是文件夹")):
+        monkeypatch.setenv("LC_ALL", language)
+        with pytest.raises(SettingsError, match=f"{variable}: .*{sentence}"):
+            load_settings()
+
+
+def test_a_data_folder_that_may_not_be_read_is_named_with_its_variable(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("ANSWERDESK_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("LC_ALL", "C")
+    with monkeypatch.context() as closed:
+        closed.setattr("rag.settings.os.access", lambda place, rights: rights == os.F_OK)
+        with pytest.raises(SettingsError, match=f"ANSWERDESK_DATA_DIR: this user may not read the folder {tmp_path}"):
+            load_settings()
+    assert load_settings().data_dir == tmp_path
+
+
+def test_a_user_without_a_home_folder_is_told_which_variable_to_set(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(Path, "expanduser", _without_home)
+    monkeypatch.delenv("ANSWERDESK_CACHE_DIR", raising=False)
+    with pytest.raises(SettingsError, match=r"ANSWERDESK_CACHE_DIR: ~/\.cache/answerdesk cannot be found"):
+        load_settings()
+    monkeypatch.setenv("ANSWERDESK_CACHE_DIR", str(tmp_path))
+    assert load_settings().cache_dir == tmp_path
+
+
+def _without_home(path: Path) -> Path:
+    if path.parts[:1] == ("~",):
+        raise RuntimeError("Could not determine home directory.")
+    return path
 
 
 def test_a_file_of_choices_cannot_set_anything_else(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

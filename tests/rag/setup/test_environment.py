@@ -128,7 +128,7 @@ def test_its_cache_is_that_of_the_settings(monkeypatch: pytest.MonkeyPatch, tmp_
     for named in (str(tmp_path), "~/elsewhere"):
         monkeypatch.setenv("ANSWERDESK_CACHE_DIR", named)
         assert cache_folder() == Settings().cache_dir
-    monkeypatch.delenv("ANSWERDESK_CACHE_DIR")
+    monkeypatch.delenv("ANSWERDESK_CACHE_DIR", raising=False)
     assert cache_folder() == Settings().cache_dir.resolve()
 
 
@@ -158,6 +158,25 @@ def test_a_cache_that_others_can_write_to_is_closed(machine: Machine, capsys: py
     machine.make("run")
     assert cache.stat().st_mode & 0o777 == 0o755
     assert "could write to" in capsys.readouterr().out
+
+
+def test_a_cache_that_is_no_folder_keeps_its_rights(machine: Machine) -> None:
+    cache = machine.folder / "cache"
+    os.mkfifo(cache)
+    cache.chmod(0o666)
+    with pytest.raises(EnvironmentFailed, match="is not a folder"):
+        machine.make("run")
+    assert cache.stat().st_mode & 0o777 == 0o666
+
+
+def test_a_user_without_a_home_folder_is_told_to_name_a_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: Path) -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "expanduser", fail)
+    monkeypatch.delenv("ANSWERDESK_CACHE_DIR", raising=False)
+    with pytest.raises(EnvironmentFailed, match="ANSWERDESK_CACHE_DIR"):
+        cache_folder()
 
 
 def test_a_new_cache_is_the_users_alone(machine: Machine) -> None:
