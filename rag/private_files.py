@@ -5,9 +5,10 @@ inherits the mask, and SQLite gives its -wal and -shm files the rights of the da
 """
 
 import os
+import shlex
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -38,19 +39,27 @@ def keep_files_private() -> None:
         settings = load_settings()
     except SettingsError:
         return
-    for key, folder in (*close_data_folder(settings.data_dir), *close_cache_folder(settings.cache_dir)):
-        sentence = translate(f"files.{key}", terminal_language(), folder=printable(str(folder)))
-        sys.stderr.write(f"{sentence}\n")
+    told: dict[str, list[Path]] = {}
+    for key, path in (*close_data_folder(settings.data_dir), *close_cache_folder(settings.cache_dir)):
+        told.setdefault(key, []).append(path)
+    for key, paths in told.items():
+        sys.stderr.write(f"{_sentence(key, paths)}\n")
+
+
+def _sentence(key: str, paths: Sequence[Path]) -> str:
+    names = [printable(str(path)) for path in paths]
+    return translate(f"files.{key}", terminal_language(), folder=", ".join(names), arguments=shlex.join(names))
 
 
 def close_data_folder(folder: Path) -> Iterator[tuple[str, Path]]:
     """Take all rights on an existing data folder from other users; yield notes about it.
 
     A folder that holds anything but the product's own entries (somebody named the home folder, or /tmp) keeps its
-    rights, and so does one of another user; there only the product's entries are closed.
+    rights, and so does one of another user; there only the product's entries are closed.  What is no folder is left
+    alone.
     """
     folder = folder.resolve()  # a link that somebody named is followed; links inside are not
-    if not _mode(folder) & NO_RIGHTS_FOR_OTHERS:
+    if not folder.is_dir() or not _mode(folder) & NO_RIGHTS_FOR_OTHERS:
         return
     entries = sorted(folder.iterdir()) if os.access(folder, os.R_OK) else []
     own = [entry for entry in entries if any(fnmatchcase(entry.name, pattern) for pattern in _OWN_ENTRIES)]
@@ -59,27 +68,33 @@ def close_data_folder(folder: Path) -> Iterator[tuple[str, Path]]:
     if len(own) == len(entries) and _take(folder, NO_RIGHTS_FOR_OTHERS):
         yield "narrowed", folder
         return
-    for entry in was_open:
-        yield ("narrowed" if entry in closed else "readable"), entry
+    for entry in closed:
+        yield "narrowed", entry
+    still_open = [entry for entry in was_open if entry not in closed]
+    if still_open and len(own) == len(entries):
+        yield "readable", folder
+        return
+    for entry in still_open:
+        yield "readable", entry
 
 
 def close_cache_folder(folder: Path) -> Iterator[tuple[str, Path]]:
     """Take the right to write to an existing cache folder from other users; yield notes about it.
 
-    It holds no customer's words, and users may share it to read.
+    It holds no customer's words, and users may share it to read.  What is no folder (a device) is left alone.
     """
     folder = folder.resolve()
-    if _mode(folder) & _WRITABLE_BY_OTHERS:
+    if folder.is_dir() and _mode(folder) & _WRITABLE_BY_OTHERS:
         yield ("write_ended" if _take(folder, _WRITABLE_BY_OTHERS) else "writable"), folder
 
 
 def _mode(path: Path) -> int:
-    """Return the rights on a file or folder; none where it is missing or a link, whose own rights mean nothing."""
+    """Return the rights on a file or folder; none where it is missing or something else: a link, a device, a pipe."""
     try:
         found = path.lstat().st_mode
     except OSError:
         return 0
-    return 0 if stat.S_ISLNK(found) else stat.S_IMODE(found)
+    return stat.S_IMODE(found) if stat.S_ISDIR(found) or stat.S_ISREG(found) else 0
 
 
 def _take(path: Path, rights: int) -> bool:

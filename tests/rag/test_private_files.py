@@ -137,9 +137,32 @@ def test_a_folder_that_holds_other_things_keeps_its_rights_and_the_entries_are_c
 def test_a_folder_of_another_user_is_left_alone_and_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = tmp_path / "data"
     (data / "runs").mkdir(parents=True)
+    (data / "turns.db").touch()
     monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
-    assert list(close_data_folder(data)) == [("readable", data / "runs")]
+    assert list(close_data_folder(data)) == [("readable", data)]
+    (data / "letters").mkdir()  # nobody is advised to close what is not the product's
+    assert list(close_data_folder(data)) == [("readable", data / "runs"), ("readable", data / "turns.db")]
     assert rights(data) == 0o755
+
+
+def test_what_others_can_read_is_told_in_one_line_with_a_command_that_closes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = tmp_path / "our data"
+    for name in ("runs", "letters"):
+        (data / name).mkdir(parents=True)
+    (data / "turns.db").touch()
+    monkeypatch.setenv("ANSWERDESK_DATA_DIR", str(data))
+    monkeypatch.setenv("ANSWERDESK_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("LC_ALL", "C")
+    with monkeypatch.context() as another:
+        another.setattr(os, "geteuid", lambda: os.getuid() + 1)
+        keep_files_private()
+    (line,) = capsys.readouterr().err.splitlines()
+    command = line.partition("close it with: ")[2]
+    assert command.startswith("chmod -R go= ")
+    subprocess.run(command, shell=True, check=True)
+    assert [rights(data / name) for name in ("runs", "turns.db", "letters")] == [0o700, 0o600, 0o755]
 
 
 def test_a_link_in_the_data_folder_is_not_followed_and_a_link_to_it_is(tmp_path: Path) -> None:
@@ -161,6 +184,25 @@ def test_nobody_else_may_write_into_the_cache_folder(tmp_path: Path) -> None:
     assert rights(cache) == 0o755
     cache.chmod(0o1777)  # like /tmp: everybody may write there, and it is nobody's to change
     assert list(close_cache_folder(cache)) == [("writable", cache)]
+
+
+@pytest.mark.parametrize("variable", ["ANSWERDESK_CACHE_DIR", "ANSWERDESK_DATA_DIR"])
+def test_what_is_no_folder_keeps_its_rights(
+    variable: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pipe, data = tmp_path / "pipe", tmp_path / "data"
+    data.mkdir()
+    for path in (pipe, data / "turns.db"):  # where somebody expects a folder, and among the product's files
+        os.mkfifo(path)
+        path.chmod(0o666)
+    monkeypatch.setenv("ANSWERDESK_DATA_DIR", str(data))
+    monkeypatch.setenv("ANSWERDESK_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv(variable, str(pipe))
+    keep_files_private()
+    assert [*close_cache_folder(pipe), *close_data_folder(pipe)] == []
+    assert (rights(pipe), capsys.readouterr().err) == (0o666, "")
+    list(close_data_folder(data))
+    assert rights(data / "turns.db") == 0o666
 
 
 @pytest.mark.real
