@@ -25,7 +25,6 @@ from api.addresses import (
     require_free,
     require_sign_in,
 )
-from api.databases import require_databases
 from rag.errors import ExtraMissing, ServingError
 from rag.ollama.server import ensure_running, stop
 from rag.private_files import keep_files_private
@@ -86,6 +85,7 @@ def _describe(arguments: Sequence[str]) -> int:
 
 def _serve(options: argparse.Namespace) -> int:
     from api.application import serve  # FastAPI takes half a second to import
+    from api.databases import require_databases
 
     settings = load_settings()
     grpc = _grpc_address(options)
@@ -132,6 +132,7 @@ def _speak_mcp(arguments: Sequence[str]) -> int:
     parser.parse_args(arguments)
     if find_spec("mcp") is None:
         raise ExtraMissing(what="MCP", extra="mcp")
+    from api.databases import require_databases
     from api.mcp.server import speak
     from api.services.shared import open_services
 

@@ -17,7 +17,6 @@ from urllib.error import URLError
 from urllib.request import ProxyHandler, build_opener
 
 from api.addresses import THIS_MACHINE, is_open_unencrypted, own_names, require_free, require_sign_in
-from api.databases import require_databases
 from rag.errors import KnowledgeError, ServingError, SettingsError
 from rag.ollama.server import ensure_running, stop
 from rag.priority import DESK_NICE, at_priority
@@ -200,6 +199,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _open_desk(options: argparse.Namespace) -> None:
     """Provide what is missing, and serve until somebody ends it."""
+    from api.databases import require_databases  # brings numpy, with the turns, which --help does not need
+
     console = Console(terminal_language())
     settings = load_settings()
     require_databases(settings, api=options.api)
