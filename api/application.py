@@ -47,7 +47,7 @@ from api.rest.status import performance_routes, status_routes
 from api.services.shared import SharedServices, open_services
 from rag.errors import AnswerdeskError, BadRequest, MethodNotAllowed, NotFound, RequestTooLarge
 from rag.settings import Settings
-from rag.turns.unforeseen import log_unforeseen
+from rag.turns.unforeseen import log_for_operator, log_unforeseen
 
 logger = logging.getLogger(__name__)
 
@@ -190,6 +190,7 @@ class CallersOnly:
                 if _is_file(request):
                     counts.enter_context(self._callers.uploads.count_open(caller))
             except AnswerdeskError as error:
+                log_for_operator(logger, error)
                 answers = _answer(request, problem_of(error, language_of(request.headers)))
             await answers(scope, receive, send)
 
@@ -234,6 +235,7 @@ class BodyLimit:
 
 async def _error_response(request: Request, error: Exception) -> Response:
     assert isinstance(error, AnswerdeskError)  # registered for these
+    log_for_operator(logger, error)
     return _answer(request, problem_of(error, language_of(request.headers)))
 
 

@@ -31,7 +31,7 @@ from rag.storage.access import LOCAL_USER, KnowledgeBases, User
 from rag.storage.turn_store import TurnFeedback, TurnStore
 from rag.turns.fairness import NO_LIMITS, FairPool, PersonLimits, Quota, Share
 from rag.turns.snapshot import Failure, LiveTurn, TurnSnapshot, TurnState, TurnSummary, from_record, to_record
-from rag.turns.unforeseen import log_unforeseen
+from rag.turns.unforeseen import log_for_operator, log_unforeseen
 
 logger = logging.getLogger(__name__)
 
@@ -458,6 +458,7 @@ def _end_on_error(live: LiveTurn) -> Iterator[None]:
     except AnswerCancelled as error:
         live.end("stopped", Failure.of(error))
     except AnswerdeskError as error:
+        log_for_operator(logger, error)
         live.end("failed", Failure.of(error))
 
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rag.errors import AnswerdeskError, TurnFailed
+from rag.terminal import terminal_language
 
 if TYPE_CHECKING:
     from sys import UnraisableHookArgs
@@ -26,6 +27,13 @@ def log_unforeseen(logger: logging.Logger, what: str, error: BaseException | Non
     frames = "".join(traceback.format_tb(error.__traceback__)) if error is not None else ""
     logger.error("%s failed, no. %s: %s\n%s", what, number, type(error).__name__, frames)
     return number
+
+
+def log_for_operator(logger: logging.Logger, error: AnswerdeskError) -> None:
+    """Log, in the operator's language, an error of which the public is told less."""
+    language = terminal_language()
+    if error.public_text(language) != error.text(language):
+        logger.error("%s", error.text(language))
 
 
 @contextmanager

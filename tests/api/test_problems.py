@@ -4,11 +4,15 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
+from fastapi.testclient import TestClient
 
 import rag.errors
+from api.application import api_application
 from api.problems import problem_of, problem_of_failure, status_of
+from api.services.shared import SharedServices
 from rag.errors import AnswerdeskError, DatabaseDamaged, DataFolderUnusable, ModelMissing, OwnQueueFull, QueueFull
 from rag.schema import Language
+from rag.settings import Settings
 from rag.turns import Failure
 
 
@@ -31,6 +35,20 @@ def test_a_caller_is_told_no_place_of_this_machine() -> None:
             for problem in (problem_of(error, language), problem_of_failure(Failure.of(error), language)):
                 assert (problem.status, problem.retry_seconds) == (503, None)
                 assert "/srv" not in problem.sentence and "python -m" not in problem.sentence
+
+
+def test_what_a_caller_is_not_told_is_logged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> SharedServices:
+        raise DatabaseDamaged(path=tmp_path / "people.db")
+
+    monkeypatch.setenv("LC_ALL", "C")
+    application = api_application(fail, Settings(data_dir=tmp_path), lambda host: True)
+    answer = TestClient(application).get("/api/v1/turns")
+    assert (answer.status_code, answer.json()["code"]) == (503, "DatabaseDamaged")
+    assert str(tmp_path) not in answer.text
+    assert f"{tmp_path / 'people.db'} is damaged" in caplog.text
 
 
 @pytest.mark.parametrize("name", sorted(name for name in vars(rag.errors) if name[0].isupper()))
