@@ -197,9 +197,6 @@ def _ask_options(options: argparse.Namespace, language: Language) -> AskOptions:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")  # a terminal that knows no Chinese gets question marks, no traceback
     options = _parser().parse_args(arguments)
     language = terminal_language()
     return run_command(

@@ -92,6 +92,19 @@ class AnswerdeskError(Exception):
         return shown
 
 
+# output
+
+
+class OutputLost(AnswerdeskError):
+    """Standard output could not be written; ``reason`` is a key of its reasons in the catalogue."""
+
+    exit_code = 74  # EX_IOERR of sysexits.h
+
+    def __init__(self, *, reason: str) -> None:
+        self.require_reason(reason)
+        super().__init__(reason=reason)
+
+
 # questions and turns
 
 

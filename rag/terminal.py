@@ -1,6 +1,8 @@
 """The terminal: its user's language, the progress of long work, and how a command ends that fails or is cut off."""
 
 import contextlib
+import errno
+import io
 import os
 import select
 import signal
@@ -8,11 +10,15 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TextIO
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
 
-from rag.errors import AnswerdeskError
+from rag.errors import AnswerdeskError, OutputLost
 from rag.schema import Language
 from rag.translate import translate
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 INTERRUPTED = 130
 """The exit code that a shell gives for Ctrl-C."""
@@ -21,6 +27,8 @@ READER_GONE = 128 + signal.SIGPIPE
 """The exit code, as a shell tells it, of a command whose output is no longer read: 141."""
 
 _RICH_READER_GONE = 1
+_STANDARD_DESCRIPTORS = range(3)
+_LOST_BECAUSE = {errno.ENOSPC: "full", errno.EDQUOT: "full", errno.EFBIG: "limit"}
 
 _WORD_EVERY_SECONDS = 15.0
 _MEGABYTE = 1_000_000
@@ -30,13 +38,25 @@ Update = Callable[[int, int], None]
 
 
 def terminal_language(environment: Mapping[str, str] | None = None) -> Language:
-    """Return the language of the messages, by the rule of the C library: the first of three variables that is set."""
+    """Return the language of the messages, by the rule of the C library: the first of three variables that is set.
+
+    It is English where standard output cannot show Chinese, in this process's own environment.
+    """
     variables = os.environ if environment is None else environment
     for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
         value = variables.get(name, "")
         if value:
-            return "zh" if value.lower().startswith("zh") else "en"
+            is_chinese = value.lower().startswith("zh") and (environment is not None or _shows_chinese(sys.stdout))
+            return "zh" if is_chinese else "en"
     return "en"
+
+
+def _shows_chinese(stream: TextIO | None) -> bool:
+    try:
+        "中文".encode(getattr(stream, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def fail(error: AnswerdeskError) -> int:
@@ -69,8 +89,96 @@ def exit_code_of(main: Callable[[], int]) -> int:
     """Run a command, flush its output, and return its exit code; quietly 141 once ``| head`` has read enough.
 
     Python's way to be told of that, an exception, is kept: the signal would end a server whose client hangs up.
+    Output that cannot be written otherwise is told on standard error, and a command that succeeded ends with the code
+    of ``OutputLost``.  Standard streams that are closed read and write nothing, and what a terminal cannot show
+    becomes question marks.
     """
+    with _no_absent_streams():
+        given = sys.stdout, sys.stderr
+        sys.stdout, sys.stderr = (_attended(stream) for stream in given)
+        try:
+            return _end_of(main)
+        finally:
+            for stream in (sys.stdout, sys.stderr):
+                with contextlib.suppress(OSError):
+                    stream.flush()
+            sys.stdout, sys.stderr = given
+
+
+@contextmanager
+def _no_absent_streams() -> Iterator[None]:
+    """Open the null device for closed descriptors, lest a database becomes the standard output, and for streams."""
+    for descriptor in _STANDARD_DESCRIPTORS:
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            opened = os.open(os.devnull, os.O_RDWR)  # the lowest free number: this one, for those below are open
+            os.set_inheritable(opened, True)
+    absent = [name for name in ("stdin", "stdout", "stderr") if getattr(sys, name) is None]
+    with contextlib.ExitStack() as opened_streams:
+        for name in absent:
+            setattr(sys, name, opened_streams.enter_context(Path(os.devnull).open("r+", encoding="utf-8")))
+            opened_streams.callback(setattr, sys, name, None)
+        yield
+
+
+class _Outlet(io.FileIO):
+    """A standard descriptor that remembers why it could not be written, for Rich and ``argparse`` hide it.
+
+    Standard error drops what it has no room for: a full log ends no desk.
+    """
+
+    def __init__(self, descriptor: int, *, may_drop: bool) -> None:
+        super().__init__(descriptor, "w", closefd=False)
+        self.failure: OSError | None = None
+        self._may_drop = may_drop
+
+    def write(self, data: "ReadableBuffer", /) -> int:
+        """Write everything: without a buffer above, a part that a full disk did not take would be lost silently."""
+        rest = memoryview(data).cast("B")
+        size = len(rest)
+        try:
+            while rest:
+                rest = rest[super().write(rest) or 0 :]
+        except (BrokenPipeError, BlockingIOError):
+            raise
+        except OSError as error:
+            self.failure = self.failure or error
+            if not self._may_drop:
+                raise
+        return size
+
+
+def _attended(stream: TextIO) -> TextIO:
+    """Return a stream to the same descriptor over an ``_Outlet``, where this is one of Python's own."""
+    if not isinstance(stream, io.TextIOWrapper):
+        return stream
+    stream.reconfigure(errors="replace")
+    buffer: object = stream.buffer
+    is_unbuffered = type(buffer) is io.FileIO
+    if type(stream) is not io.TextIOWrapper or not (is_unbuffered or isinstance(buffer, io.BufferedWriter)):
+        return stream
+    with contextlib.suppress(OSError):
+        stream.flush()
+    outlet = _Outlet(stream.fileno(), may_drop=stream is sys.stderr)
+    return io.TextIOWrapper(
+        outlet if is_unbuffered else io.BufferedWriter(outlet),
+        encoding=stream.encoding,
+        errors="replace",
+        line_buffering=stream.line_buffering,
+        write_through=stream.write_through,
+    )
+
+
+def _failure_of(stream: TextIO) -> OSError | None:
+    buffer = getattr(stream, "buffer", None)
+    outlet = getattr(buffer, "raw", buffer)
+    return outlet.failure if isinstance(outlet, _Outlet) else None
+
+
+def _end_of(main: Callable[[], int]) -> int:
     outlets = {stream: os.dup(stream.fileno()) for stream in (sys.stdout, sys.stderr) if _has_descriptor(stream)}
+    code = 0
     try:
         code = _code_of(main, outlets)
         for stream in outlets:
@@ -79,11 +187,27 @@ def exit_code_of(main: Callable[[], int]) -> int:
         if not _closed_streams(outlets):
             raise  # another pipe's, which is nobody's terminal
         code = READER_GONE
-    for stream in _closed_streams(outlets) if code == READER_GONE else ():  # what it has not written yet goes nowhere
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    except OSError as error:
+        failure = _failure_of(sys.stdout)
+        if failure is None or error.errno != failure.errno:
+            raise
+    silent = _closed_streams(outlets) if code == READER_GONE else []
+    if (failure := _failure_of(sys.stdout)) is not None:
+        silent.append(sys.stdout)
+        code = _report_lost_output(failure, code)
+    for stream in silent:  # what it has not written yet goes nowhere
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, stream.fileno())
+        os.close(null)
     for descriptor in outlets.values():
         os.close(descriptor)
     return code
+
+
+def _report_lost_output(failure: OSError, code: int) -> int:
+    """Return the command's own code where it has failed already."""
+    lost = fail(OutputLost(reason=_LOST_BECAUSE.get(failure.errno or 0, "failed")))
+    return code or lost
 
 
 def _code_of(main: Callable[[], int], outlets: Mapping[TextIO, int]) -> int:

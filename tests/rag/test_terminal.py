@@ -1,12 +1,18 @@
 """The terminal speaks its reader's language, and a command that failed says why in one line."""
 
+import argparse
+import errno
+import io
+import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
-from rag.errors import QuestionEmpty
+from rag.errors import OutputLost, QuestionEmpty
 from rag.people.audit import AuditTrail
 from rag.people.directory import People
 from rag.storage.turn_store import TurnStore
@@ -28,6 +34,17 @@ from tests.rag.command import CHECKOUT, environment
 )
 def test_the_first_variable_that_is_set_decides(environment: dict[str, str], expected: str) -> None:
     assert terminal_language(environment) == expected
+
+
+@pytest.mark.parametrize(
+    ("encoding", "expected"), [("utf-8", "zh"), ("gb18030", "zh"), ("ascii", "en"), ("latin-1", "en")]
+)
+def test_chinese_is_for_outputs_that_can_show_it(monkeypatch: pytest.MonkeyPatch, encoding: str, expected: str) -> None:
+    monkeypatch.setenv("LC_ALL", "zh_CN")
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding=encoding))
+    assert terminal_language() == expected
+    monkeypatch.setattr(sys, "stdout", None)
+    assert terminal_language() == "zh"
 
 
 @pytest.mark.parametrize(
@@ -126,3 +143,121 @@ def test_no_descriptor_is_left_open() -> None:
     for _ in range(5):
         exit_code_of(lambda: 0)
     assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def own_stream(path: Path, encoding: str = "utf-8", *, buffered: bool = True) -> io.TextIOWrapper:
+    """Return a stream as Python makes its standard ones."""
+    raw = io.FileIO(path, "w")
+    buffer = io.BufferedWriter(raw) if buffered else raw
+    return io.TextIOWrapper(buffer, encoding=encoding, write_through=not buffered)  # type: ignore[type-var]
+
+
+def printed(text: str) -> Callable[[], int]:
+    def main() -> int:
+        sys.stdout.write(text + "\n")
+        return 0
+
+    return main
+
+
+def hidden_by_rich() -> int:
+    Console().print("a table")
+    return 0
+
+
+def hidden_by_argparse() -> int:
+    argparse.ArgumentParser(epilog="words " * 5000).parse_args(["--help"])
+    return 0
+
+
+@pytest.mark.parametrize("main", [printed("a line"), printed("long " * 10_000), hidden_by_rich, hidden_by_argparse])
+@pytest.mark.parametrize("buffered", [True, False])
+def test_output_that_a_full_device_did_not_take_is_told(
+    main: Callable[[], int], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *, buffered: bool
+) -> None:
+    monkeypatch.setenv("LC_ALL", "C")
+    with own_stream(Path("/dev/full"), buffered=buffered) as stream:
+        monkeypatch.setattr(sys, "stdout", stream)
+        assert exit_code_of(main) == OutputLost.exit_code
+    assert capsys.readouterr().err == "The output could not be written completely: the disk is full.\n"
+
+
+def test_a_failed_command_keeps_its_code_and_another_files_error_is_no_output(monkeypatch: pytest.MonkeyPatch) -> None:
+    def failed() -> int:
+        sys.stdout.write("a line\n")
+        return 3
+
+    def another_file() -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with own_stream(Path("/dev/full")) as stream:
+        monkeypatch.setattr(sys, "stdout", stream)
+        assert exit_code_of(failed) == 3
+    monkeypatch.undo()
+    with pytest.raises(OSError, match="No space"):
+        exit_code_of(another_file)
+
+
+def test_a_full_log_ends_no_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def main() -> int:
+        sys.stderr.write("a warning\n")
+        sys.stdout.write("the result\n")
+        return 0
+
+    with own_stream(Path("/dev/full")) as stream:
+        monkeypatch.setattr(sys, "stderr", stream)
+        assert exit_code_of(main) == 0
+    assert capsys.readouterr().out == "the result\n"
+
+
+@pytest.mark.parametrize("buffered", [True, False])
+def test_a_terminal_that_cannot_show_a_character_gets_a_question_mark(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, buffered: bool
+) -> None:
+    with own_stream(tmp_path / "out", "ascii", buffered=buffered) as stream:
+        monkeypatch.setattr(sys, "stdout", stream)
+        assert exit_code_of(printed("help 帮助 \ud800")) == 0
+        assert sys.stdout is stream
+    assert (tmp_path / "out").read_text("ascii") == "help ?? ?\n"
+
+
+def test_absent_streams_read_and_write_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def main() -> int:
+        sys.stderr.write(sys.stdin.read())
+        assert sys.stdin.buffer.read() == b""
+        return printed("a line")()
+
+    for name in ("stdin", "stdout", "stderr"):
+        monkeypatch.setattr(sys, name, None)
+    assert exit_code_of(main) == 0
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ("", "")
+
+
+def ended(command: str, folder: Path, **more: str) -> tuple[int, str]:
+    """Run a line of the shell; return its code and everything it says."""
+    env = environment(folder, ANSWERDESK_CACHE_DIR=str(folder), PYTHON=sys.executable, **more)
+    done = subprocess.run(
+        ["sh", "-c", command], cwd=CHECKOUT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+    )
+    return done.returncode, done.stdout.decode()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["rag", "ingest", "ui people"])
+def test_help_is_shown_whatever_the_encoding_and_told_where_it_is_lost(command: str, tmp_path: Path) -> None:
+    code, said = ended(f'"$PYTHON" -m {command} --help', tmp_path, PYTHONUTF8="0", LC_ALL="C")
+    assert (code, said.startswith("usage: ")) == (0, True)
+    lost = "The output could not be written completely: the disk is full.\n"
+    assert ended(f'"$PYTHON" -m {command} --help > /dev/full', tmp_path) == (OutputLost.exit_code, lost)
+
+
+@pytest.mark.slow
+def test_closed_descriptors_are_no_traceback(tmp_path: Path) -> None:
+    assert ended('"$PYTHON" -m rag --help >&-', tmp_path) == (0, "")
+    assert ended('"$PYTHON" -m rag ask - <&-', tmp_path) == (2, "Please type a question.\n")
+    code, said = ended('"$PYTHON" -m ui people add lin --role agent <&-', tmp_path)
+    assert (code, said.count("\n")) == (7, 1)
+    assert ended('"$PYTHON" -m ui people list --json >&-', tmp_path) == (0, "")
