@@ -5,6 +5,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,11 +14,19 @@ from rich.console import Console
 
 from rag.cli import add_command, day_of, share_examples
 from rag.cli.answer_printer import AnswerPrinter
-from rag.cli.batch import AnswerFile, Conversation, answer_all, answer_bar, read_conversations
+from rag.cli.batch import (
+    AnswerFile,
+    Conversation,
+    answer_all,
+    answer_bar,
+    is_endless,
+    read_conversations,
+    require_other_file,
+)
 from rag.cli.curated import add_curated_commands
 from rag.cli.forget import add_forgetting_commands
 from rag.cli.migrate import add_migrate_command
-from rag.errors import AnswerCancelled, AnswerdeskError, SettingsError
+from rag.errors import AnswerCancelled, AnswerdeskError, FileUnusable
 from rag.pipeline import AskOptions, Pipeline
 from rag.private_files import keep_files_private
 from rag.retrieval.filters import Filters
@@ -61,9 +70,7 @@ def _build(settings: Settings) -> Pipeline:
 
 
 def _question(argument: str) -> str:
-    if argument != "-":
-        return argument
-    return sys.stdin.buffer.read().decode("utf-8", errors="replace")
+    return _read("-").decode("utf-8", errors="replace") if argument == "-" else argument
 
 
 def _ask(options: argparse.Namespace, language: Language) -> int:
@@ -89,6 +96,8 @@ def _ask(options: argparse.Namespace, language: Language) -> int:
 def _batch(options: argparse.Namespace, language: Language) -> int:
     """Answer a file of conversations; one that fails is reported on its line and the rest goes on."""
     asking = _ask_options(options, language)
+    if options.out is not None:
+        require_other_file(options.out, options.file)
     conversations = read_conversations(_read(options.file), options.file)
     out = AnswerFile(options.out, conversations) if options.out else None
     pipeline = _build(_settings(options))
@@ -131,11 +140,14 @@ def _latency(options: argparse.Namespace, language: Language) -> int:
 
 
 def _read(name: str) -> bytes:
-    """Return a file's bytes, or those of standard input for ``-``.  Raises ``SettingsError``."""
+    """Return a file's bytes, or those of standard input for ``-``.  Raises ``FileUnusable``, also for a device."""
     try:
-        return sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+        with nullcontext(sys.stdin.buffer) if name == "-" else Path(name).open("rb") as file:
+            if is_endless(file):
+                raise FileUnusable(path=name, reason="device")
+            return file.read()
     except OSError as error:
-        raise SettingsError(reason=f"{name} cannot be read ({type(error).__name__})") from error
+        raise FileUnusable.because(name, error) from error
 
 
 def _parser() -> argparse.ArgumentParser:

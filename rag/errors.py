@@ -6,6 +6,7 @@ The sentences are in ``rag/locale/*/errors.toml``, under the names of the classe
 Foreign exceptions are translated where they arise (``raise OllamaUnavailable(...) from error``), never swallowed.
 """
 
+import errno
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +16,21 @@ from rag.translate import is_known, translate
 
 # control characters, line separators, marks that turn the direction of writing, bytes of a name that are no UTF-8
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_FILE_REASONS = {
+    errno.ENOENT: "missing",
+    errno.ENOTDIR: "missing",
+    errno.EISDIR: "folder",
+    errno.EACCES: "forbidden",
+    errno.EPERM: "forbidden",
+    errno.EROFS: "read_only",
+    errno.ENOSPC: "full",
+    errno.EDQUOT: "full",
+    errno.EFBIG: "limit",
+    errno.ENAMETOOLONG: "name",
+    errno.ELOOP: "loop",
+    errno.EMFILE: "descriptors",
+    errno.ENFILE: "descriptors",
+}
 _FIRST_ESCAPED_BYTE, _LAST_ESCAPED_BYTE = 0xDC80, 0xDCFF
 
 
@@ -219,6 +235,19 @@ class BatchLinesUnusable(SettingsError):
             )
             for number, reason in self._lines
         )
+
+
+class FileUnusable(SettingsError):
+    """A file that an option names, at ``path``, cannot be read or written; ``reason`` is a key of its reasons."""
+
+    def __init__(self, *, path: str | Path, reason: str) -> None:
+        self.require_reason(reason)
+        super().__init__(path=path, reason=reason)
+
+    @classmethod
+    def because(cls, path: str | Path, error: OSError) -> "FileUnusable":
+        """Return the error for what the operating system said."""
+        return cls(path=path, reason=_FILE_REASONS.get(error.errno or 0, "failed"))
 
 
 class GlossaryUnusable(SettingsError):

@@ -340,7 +340,7 @@ class Pipeline:
         """Search and pack."""
         limit = options.top_k
         if limit is not None and not 1 <= limit <= KEPT_CHUNKS:
-            raise SettingsError(reason=f"top_k must be between 1 and {KEPT_CHUNKS}, not {limit}")
+            raise SettingsError(reason="top_k", limit=KEPT_CHUNKS, given=limit)
         third = third_language_after(text, options.earlier[-1] if options.earlier else "")
         language: Language = "en" if third else options.language_of(text)
         earlier = [visible(one) for one in options.earlier]

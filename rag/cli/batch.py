@@ -5,17 +5,21 @@ what it is about.  Its answer is a line with the ``id`` and the ``Answer``'s fie
 a bare string, gives ``{"id", "question", "answer"}``.  One that fails has ``error`` instead, and the rest goes on.
 """
 
+import codecs
 import json
+import os
+import stat
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from rag.errors import AnswerdeskError, BatchLinesUnusable, KnowledgeError, SettingsError
+from rag.errors import AnswerdeskError, BatchLinesUnusable, FileUnusable, KnowledgeError, SettingsError
 from rag.files import write_whole
 from rag.schema import Answer, Language
 from rag.translate import translate
@@ -40,6 +44,14 @@ class Conversation:
         """The key by which conversations differ: 1 and "1" are the same."""
         return str(self.given_id)
 
+    def has_half_characters(self) -> bool:
+        r"""Tell whether a text contains half a surrogate pair, such as JSON's ``\ud800``: nothing can write it."""
+        try:
+            "".join((self.conversation_id, self.question, *self.earlier)).encode()
+        except UnicodeEncodeError:
+            return True
+        return False
+
     def row(self, answer: Answer) -> dict[str, object]:
         """Return the line of its answer."""
         if self.is_bare:
@@ -56,12 +68,9 @@ class Conversation:
 def read_conversations(raw: bytes, name: str) -> list[Conversation]:
     """Return the lines of a JSONL file; blank ones are left out, and a line without an id is called by its number.
 
-    Raises ``BatchLinesUnusable`` naming every line that is none, ``SettingsError`` where it is no UTF-8.
+    Raises ``BatchLinesUnusable`` naming every line that is none.
     """
-    try:
-        lines = raw.decode("utf-8-sig").split("\n")
-    except UnicodeDecodeError as error:
-        raise SettingsError(reason=f"{name} cannot be read as UTF-8 text ({type(error).__name__})") from error
+    lines = raw.removeprefix(codecs.BOM_UTF8).split(b"\n")
     found: list[Conversation] = []
     wrong: list[tuple[int, str]] = []
     seen: set[str] = set()
@@ -81,12 +90,21 @@ def read_conversations(raw: bytes, name: str) -> list[Conversation]:
     return found
 
 
-def _conversation(line: str, number: int) -> Conversation | str:
+def _conversation(line: bytes, number: int) -> Conversation | str:
     """Parse a line, or return the key of its fault."""
     try:
-        row = json.loads(line)
+        row = json.loads(line.decode("utf-8"))
+    except UnicodeDecodeError:
+        return "encoding"
     except ValueError:
         return "json"
+    except RecursionError:
+        return "deep"
+    found = _conversation_of(row, number)
+    return "half" if isinstance(found, Conversation) and found.has_half_characters() else found
+
+
+def _conversation_of(row: object, number: int) -> Conversation | str:
     if isinstance(row, str):
         return Conversation(str(number), row, is_bare=True)
     if not isinstance(row, dict):
@@ -138,7 +156,10 @@ class AnswerFile:
     """
 
     def __init__(self, path: Path, conversations: Sequence[Conversation]) -> None:
-        """Read the file.  Raises ``SettingsError`` if it holds something else; it is left as it is."""
+        """Read the file.
+
+        Raises ``BatchLinesUnusable`` if it holds something else, ``FileUnusable`` if it is none; it is left as it is.
+        """
         self._path = path
         self._order = [one.conversation_id for one in conversations]
         self._lines = self._read_lines()
@@ -146,18 +167,20 @@ class AnswerFile:
     def _read_lines(self) -> dict[str, str]:
         """Return the whole lines by id, without one that was cut off."""
         try:
-            text = self._path.read_bytes().decode("utf-8") if self._path.exists() else ""
-        except (OSError, UnicodeDecodeError) as error:
-            raise SettingsError(reason=f"{self._path} cannot be read as UTF-8 text ({type(error).__name__})") from error
+            if self._path.exists() and not self._path.is_file() and not self._path.is_dir():
+                raise FileUnusable(path=self._path, reason="no_file")
+            raw = self._path.read_bytes() if self._path.exists() else b""
+        except OSError as error:
+            raise FileUnusable.because(self._path, error) from error
         kept: dict[str, str] = {}
         known = set(self._order)
-        for number, line in enumerate(text[: text.rfind("\n") + 1].split("\n"), start=1):
+        for number, line in enumerate(raw[: raw.rfind(b"\n") + 1].split(b"\n"), start=1):
             if not line:
                 continue
             found = _answer_id(line)
             if found is None or found not in known:
                 raise BatchLinesUnusable(name=str(self._path), lines=((number, "not_asked"),))
-            kept[found] = line
+            kept[found] = line.decode()
         return kept
 
     def is_done(self, one: Conversation) -> bool:
@@ -166,28 +189,43 @@ class AnswerFile:
         return line is not None and "error" not in json.loads(line)
 
     def write(self, row: Mapping[str, object]) -> None:
-        """Add a line.  Raises ``SettingsError`` where the file cannot be written."""
+        """Add a line.  Raises ``FileUnusable`` where the file cannot be written."""
         line = json.dumps(row, ensure_ascii=False)
         try:
             with self._path.open("a", encoding="utf-8") as file:
                 file.write(line + "\n")
         except OSError as error:
-            raise self._unusable(error) from error
+            raise FileUnusable.because(self._path, error) from error
         self._lines[str(row["id"])] = line
 
     def tidy(self) -> None:
         """Write the lines anew, one a question, in the questions' order; the file is exchanged as a whole.
 
-        Takes away a line that was cut off, so it comes before the first ``write``.  Raises ``SettingsError``.
+        Takes away a line that was cut off, so it comes before the first ``write``.  Raises ``FileUnusable``.
         """
         text = "".join(self._lines[key] + "\n" for key in self._order if key in self._lines)
         try:
             write_whole(self._path, text)
         except OSError as error:
-            raise self._unusable(error) from error
+            raise FileUnusable.because(self._path, error) from error
 
-    def _unusable(self, error: OSError) -> SettingsError:
-        return SettingsError(reason=f"{self._path}: {error.strerror}")
+
+def require_other_file(out: Path, name: str) -> None:
+    """Raise ``FileUnusable`` where the file of the answers is that of the questions, ``-`` for standard input."""
+    with suppress(OSError, ValueError):  # one of them is missing, or standard input is no file
+        asked = os.fstat(sys.stdin.fileno()) if name == "-" else Path(name).stat()
+        if os.path.samestat(asked, out.stat()) and stat.S_ISREG(asked.st_mode):
+            raise FileUnusable(path=out, reason="same")
+
+
+def is_endless(file: IO[bytes]) -> bool:
+    """Tell whether this is a device that never ends: one of characters, neither a terminal nor the null device."""
+    try:
+        device = os.fstat(file.fileno())
+    except (OSError, ValueError):
+        return False
+    null = Path(os.devnull).stat().st_rdev
+    return stat.S_ISCHR(device.st_mode) and device.st_rdev != null and not file.isatty()
 
 
 @contextmanager
@@ -200,10 +238,15 @@ def answer_bar(language: Language, *, done: int, total: int) -> Iterator[Callabl
         yield lambda: bar.advance(task)
 
 
-def _answer_id(line: str) -> str | None:
+def _answer_id(line: bytes) -> str | None:
+    """Return the id of a line with an answer or an error; None for any other, such as one with a question."""
     try:
-        row = json.loads(line)
-    except ValueError:
+        row = json.loads(line.decode("utf-8"))
+    except (ValueError, RecursionError):
         return None
-    found = row.get("id") if isinstance(row, dict) else None
-    return str(found) if isinstance(found, (str, int)) else None
+    if not isinstance(row, dict):
+        return None
+    answer = row.get("answer", row)
+    is_answer = isinstance(answer, dict) and isinstance(answer.get("text"), str) and "citations" in answer
+    found = row.get("id")
+    return str(found) if isinstance(found, (str, int)) and (is_answer or "error" in row) else None

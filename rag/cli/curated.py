@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import get_args
 
 from rag.cli import Commands, add_command, day_of
-from rag.errors import SettingsError, printable
+from rag.errors import FileUnusable, printable
 from rag.reuse.curated import Curation, Place
 from rag.schema import Language
 from rag.settings import load_settings
@@ -120,7 +120,7 @@ def _export(options: argparse.Namespace, language: Language) -> int:
     try:
         options.file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     except OSError as error:
-        raise SettingsError(reason=f"{options.file}: {error.strerror}") from error
+        raise FileUnusable.because(options.file, error) from error
     print(translate("curated.exported", language, count=len(lines), path=printable(str(options.file))))
     return 0
 

@@ -49,7 +49,7 @@ def test_no_knowledge_base(tmp_path: Path) -> None:
     ("arguments", "part"),
     [
         (("ask", "How long?", "--kb", "../etc"), "--kb"),
-        (("batch", "/nowhere.jsonl"), "/nowhere.jsonl cannot be read"),
+        (("batch", "/nowhere.jsonl"), "/nowhere.jsonl cannot be used: there is no such file or folder."),
     ],
 )
 def test_options_that_cannot_be_used(tmp_path: Path, arguments: tuple[str, ...], part: str) -> None:

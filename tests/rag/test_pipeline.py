@@ -580,8 +580,9 @@ def test_bad_arguments(tmp_path: Path) -> None:
     pipeline = Desk(tmp_path).pipeline
     with pytest.raises(QuestionEmpty):
         pipeline.answer(" \x00 ")
-    with pytest.raises(SettingsError, match="top_k must be between 1 and 24"):
+    with pytest.raises(SettingsError, match="top_k must be between 1 and 24, not 0") as raised:
         pipeline.answer("How long?", top_k=0)
+    assert raised.value.text("zh") == "设置无效：top_k 须在 1 到 24 之间，而不是 0"
 
 
 def test_top_k_limits_the_passages(tmp_path: Path) -> None:

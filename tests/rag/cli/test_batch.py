@@ -1,6 +1,10 @@
 """Conversations from a file: what is read, what is refused, and an answer file that goes on."""
 
+import codecs
+import io
 import json
+import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,7 +12,7 @@ import pytest
 
 import rag.__main__ as command
 from rag.cli.batch import read_conversations
-from rag.errors import BatchLinesUnusable, ModelTimedOut, OllamaUnavailable, SettingsError
+from rag.errors import BatchLinesUnusable, ModelTimedOut, OllamaUnavailable
 from rag.protocols import GeneratedText, GenerationPart, Message
 from rag.schema import Answer
 from rag.testing import ScriptedGenerator, build_offline_pipeline
@@ -53,6 +57,12 @@ def test_the_last_turn_is_asked_and_the_users_earlier_ones_go_with_it() -> None:
         ('{"id": "x", "turns": [{"user": "q", "assistant": "a"}]}', '"turns"'),
         ('{"id": "x", "turns": [{"user": "q", "system": "obey"}]}', '"turns"'),
         ('{"id": "c1", "question": "again"}', "same id"),
+        (r'{"id": "s", "question": "\ud800 return an order"}', "surrogate"),
+        (r'"\udfff"', "surrogate"),
+        (r'{"id": "\ud800", "question": "q"}', "surrogate"),
+        (r'{"turns": [{"user": "\ud800", "assistant": "a"}, {"user": "q"}]}', "surrogate"),
+        ("[" * 100_000, "deep"),
+        ('{"id": "x", "turns": ' * 100_000, "deep"),
     ],
 )
 def test_every_bad_line_is_named_by_its_number(line: str, reason: str) -> None:
@@ -69,9 +79,16 @@ def test_every_bad_line_is_named_by_its_number(line: str, reason: str) -> None:
     ]
 
 
-def test_what_is_no_text_is_refused() -> None:
-    with pytest.raises(SettingsError, match="UTF-8"):
-        read_conversations("退款".encode("gb18030"), "in.jsonl")
+def test_lines_that_are_no_utf8_are_named_by_their_numbers() -> None:
+    raw = codecs.BOM_UTF8 + lines(CONVERSATIONS[0]) + '"退款"\n'.encode("gb18030") + lines("fine") + b'"\xff"\n'
+    with pytest.raises(BatchLinesUnusable) as raised:
+        read_conversations(raw, "in.jsonl")
+    assert raised.value.text("en").splitlines() == ["in.jsonl:2: not UTF-8 text", "in.jsonl:4: not UTF-8 text"]
+    assert raised.value.text("zh").splitlines()[1] == "in.jsonl 第 4 行：不是 UTF-8 文本"
+
+
+def test_an_emoji_that_json_writes_as_a_pair_is_whole() -> None:
+    assert read_conversations(b'"\\ud83d\\ude00 returns"\n', "in.jsonl")[0].question == "\U0001f600 returns"
 
 
 class Model:
@@ -179,3 +196,63 @@ def test_a_file_that_holds_something_else_is_left_as_it_is(
     assert command.main(["batch", files[0], str(tmp_path / "nowhere" / "out.jsonl")]) == 2
     assert capsys.readouterr().err.count("\n") == 1
     assert model.asked == []
+
+
+def refused(arguments: Sequence[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """Run a batch that is refused before a pipeline is built; return what it says in English and in Chinese."""
+    said = []
+    for locale in ("en_GB.UTF-8", "zh_CN.UTF-8"):
+        monkeypatch.setenv("LC_ALL", locale)
+        assert command.main(["batch", *arguments]) == 2
+        captured = capsys.readouterr()
+        assert captured.out == ""
+        said.append(captured.err.rstrip("\n"))
+    return said
+
+
+def test_the_questions_file_takes_no_answers(
+    files: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = Path(files[0]).read_bytes()
+    (tmp_path / "link.jsonl").symlink_to(files[0])
+    for out in (files[0], str(tmp_path / "link.jsonl")):
+        assert refused([files[0], out], monkeypatch, capsys) == [
+            f"{out} cannot be used: it holds the questions; name another file for the answers.",
+            f"无法使用 {out}：其中是问题，请为回答另选文件。",
+        ]
+    with Path(files[0]).open("rb") as standard_input:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(standard_input))
+        assert "holds the questions" in refused(["-", files[0]], monkeypatch, capsys)[0]
+    copy = tmp_path / "copy.jsonl"
+    copy.write_bytes(before)
+    assert "not an answer to one of the questions" in refused([files[0], str(copy)], monkeypatch, capsys)[0]
+    assert Path(files[0]).read_bytes() == copy.read_bytes() == before
+
+
+def test_what_is_no_ordinary_file_is_refused_in_words(
+    files: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for out in ("/dev/full", "/dev/zero", str(pipe)):
+        assert refused([files[0], out], monkeypatch, capsys) == [
+            f"{out} cannot be used: answers are kept in an ordinary file, not in a device or pipe.",
+            f"无法使用 {out}：回答须保存在普通文件中，不能是设备或管道。",
+        ]
+    for path, english, chinese in (
+        ("/dev/zero", "it is a device, not a file", "这是设备，不是文件"),
+        (str(tmp_path), "it is a folder", "这是文件夹"),
+        (str(tmp_path / "absent"), "there is no such file or folder", "没有这个文件或文件夹"),
+        ("x" * 300, "its name is too long", "名称过长"),
+    ):
+        said = refused([path, files[1]], monkeypatch, capsys)
+        assert said == [f"{path} cannot be used: {english}.", f"无法使用 {path}：{chinese}。"]
+    assert not Path(files[1]).exists()
+
+
+def test_no_questions_are_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    use(monkeypatch, tmp_path / "kb", Model())
+    assert command.main(["batch", "/dev/null"]) == 0
+    assert capsys.readouterr().out == ""
