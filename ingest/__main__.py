@@ -92,6 +92,15 @@ ANSWERDESK_DATA_DIR says where the knowledge bases are, ANSWERDESK_CHUNK_TOKENS 
 ANSWERDESK_VISION_MODEL which model describes the documents' pictures, if any."""
 
 
+def _given_path(text: str) -> Path:
+    """Return the path; an empty one, such as a script's variable that is not set, is not the current folder."""
+    if not text:
+        raise argparse.ArgumentTypeError(
+            "this path is empty; the current folder is called .  路径为空；当前文件夹请写作 ."
+        )
+    return Path(text)
+
+
 def _parser() -> argparse.ArgumentParser:
     options = argparse.ArgumentParser(
         prog="python -m ingest",
@@ -99,7 +108,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_HELP,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    options.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="folders and files  文件夹或文件")
+    options.add_argument("paths", nargs="*", type=_given_path, metavar="PATH", help="folders and files  文件夹或文件")
     options.add_argument("--prune", action="store_true", help="retire documents whose files are gone  移除已删除的文档")
     options.add_argument("--rebuild", action="store_true", help="make everything anew  全部重建")
     options.add_argument("--reread", action="store_true", help="read unchanged files, too  未改动的文件也重新读取")
@@ -144,7 +153,9 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="serve generation N again, or the last but one  回退",
     )
-    options.add_argument("--questions", type=Path, metavar="FILE", help="keep regression questions  登记回归问题")
+    options.add_argument(
+        "--questions", type=_given_path, metavar="FILE", help="keep regression questions  登记回归问题"
+    )
     options.add_argument("--force", action="store_true", help="publish even if they fare worse  结果变差也发布")
     options.add_argument("--scope", metavar="NAME", help="who may read it; '' for everybody  访问范围")
     options.add_argument("--audience", choices=["public", "internal"], help="whom it is for  受众")

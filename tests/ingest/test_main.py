@@ -267,6 +267,20 @@ def test_whatever_a_file_is_called_one_line_says_it(command: Desk, capsys: pytes
     assert any("line\\nbreak" in line for line in said(capsys)[0])
 
 
+@pytest.mark.parametrize("arguments", [[""], ["manuals", ""], ["--questions", ""]])
+def test_an_empty_path_is_not_the_current_folder(
+    command: Desk, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    monkeypatch.chdir(command.manual)
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    told = said(capsys)[1][-1]
+    assert "this path is empty" in told
+    assert "路径为空" in told
+    assert not command.settings.knowledge_dir.exists()
+
+
 def test_workers_need_a_server(command: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(command.manual), "--workers"]) == 2
     assert "ANSWERDESK_DATABASE_URL" in capsys.readouterr().err
