@@ -10,6 +10,7 @@ Files of customers (mails, texts, screenshots) are read the same way, from memor
 """
 
 import base64
+import errno
 import fcntl
 import json
 import logging
@@ -47,7 +48,7 @@ from ingest.loaders.worker import (
     WORKING,
 )
 from ingest.memory_budget import MemoryBudget, budget_of
-from rag.errors import DocumentUnreadable
+from rag.errors import DocumentUnreadable, ReaderUnavailable
 from rag.schema import Document
 from rag.settings import Settings
 
@@ -56,6 +57,12 @@ _READ_BYTES = 1 << 20
 _LOSSES = 3  # of workers, before the rest of a file is given up
 _START_TIMEOUT_SECONDS = 60.0  # a busy machine may take seconds to import the parsers
 _PYTHON_NEEDS = ("PYTHONPATH", "PYTHONHOME", "PYTHONDONTWRITEBYTECODE", "LD_LIBRARY_PATH")
+_NO_READER = {
+    errno.EMFILE: "descriptors",
+    errno.ENFILE: "descriptors",
+    errno.ENOMEM: "memory",
+    errno.EAGAIN: "memory",
+}
 _SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
 
 MAIL_ENDINGS = frozenset({".eml", ".msg"})
@@ -143,12 +150,15 @@ class FileReader:
 
         A worker that is lost in a part of an archive or a mail is replaced, and goes on with the next part.
         ``keep_figure`` is given each picture of a document before the document; None: no document has figures.
+        Raises ``ReaderUnavailable`` where the machine, not the file, is the cause.
         """
         try:
             if not is_supported(source.path):
                 raise source.unreadable("unsupported")
             descriptor = open_file(source, self._limits)
         except DocumentUnreadable as error:
+            if isinstance(error.__cause__, OSError) and error.__cause__.errno in _NO_READER:
+                raise _unavailable(error.__cause__) from error
             yield error
             return
         try:
@@ -259,9 +269,17 @@ class FileReader:
             if not self._memory.reserve():
                 raise _WorkerLostError("malformed")
             self._worker, self._requests = _start_worker()
-            replies = _replies_of(self._worker)
-            _log_confinement(self._line(replies.fileno(), _START_TIMEOUT_SECONDS))
+            _log_confinement(self._first_line(_replies_of(self._worker)))
         return self._requests, _replies_of(self._worker)
+
+    def _first_line(self, replies: IO[bytes]) -> bytes:
+        """Wait until the worker has started.  Raises ``ReaderUnavailable`` if it ends before: it has seen no file."""
+        try:
+            return self._line(replies.fileno(), _START_TIMEOUT_SECONDS)
+        except _WorkerLostError as lost:
+            if lost.reason == "too_slow" or self._memory.is_given_up:
+                raise
+            raise ReaderUnavailable(reason="ended") from lost
 
     def _line(self, descriptor: int, timeout_seconds: float) -> bytes:
         """Return the next line without its end; a crash of the worker means that the file is malformed."""
@@ -352,6 +370,11 @@ class _ReaderMemory:
         """Wait no longer."""
         self._given_up.set()
 
+    @property
+    def is_given_up(self) -> bool:
+        """Whether the file was given up; a worker that is lost then was ended by us."""
+        return self._given_up.is_set()
+
     def reserve(self) -> bool:
         """Wait for the share and take it; False if given up."""
         if self._taken_bytes == 0 and self._budget.take(self._share_bytes, self._given_up.is_set):
@@ -392,7 +415,18 @@ class _ReaderMemory:
 
 
 def _start_worker() -> tuple[subprocess.Popen[bytes], socket.socket]:
-    """Start a worker with nothing in its environment but what Python needs."""
+    """Start a worker with nothing in its environment but what Python needs.  Raises ``ReaderUnavailable``."""
+    try:
+        return _open_worker()
+    except OSError as error:
+        raise _unavailable(error) from error
+
+
+def _unavailable(error: OSError) -> ReaderUnavailable:
+    return ReaderUnavailable(reason=_NO_READER.get(error.errno or 0, "failed"))
+
+
+def _open_worker() -> tuple[subprocess.Popen[bytes], socket.socket]:
     environment = {name: os.environ[name] for name in _PYTHON_NEEDS if name in os.environ}
     search_path = os.pathsep.join([str(_PACKAGES), *filter(None, [environment.get("PYTHONPATH")])])
     ours, theirs = socket.socketpair()

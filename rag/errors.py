@@ -493,6 +493,14 @@ class IngestRunning(KnowledgeError):
     """Another process (``holder``) is writing this knowledge base."""
 
 
+class ReaderUnavailable(KnowledgeError):
+    """The process that reads files cannot run on this machine; ``reason`` is a key of its reasons in the catalogue."""
+
+    def __init__(self, *, reason: str) -> None:
+        self.require_reason(reason)
+        super().__init__(reason=reason)
+
+
 class IngestStopped(KnowledgeError):
     """Somebody stopped an ingest, or its process was ended."""
 

@@ -111,7 +111,14 @@ def _set_limits() -> None:
         (resource.RLIMIT_CORE, 0),  # a core would hold the customer's file
         (resource.RLIMIT_NOFILE, _DESCRIPTORS),
     ):
-        resource.setrlimit(limit, (value, value))
+        lowest = within_hard_limit(limit, value)
+        resource.setrlimit(limit, (lowest, lowest))
+
+
+def within_hard_limit(limit: int, value: int) -> int:
+    """Return the value, or the hard limit that this process was started with (``ulimit``) where that is lower."""
+    _, hard = resource.getrlimit(limit)
+    return value if hard == resource.RLIM_INFINITY else min(value, hard)
 
 
 # prctl(2): https://man7.org/linux/man-pages/man2/prctl.2.html

@@ -27,7 +27,7 @@ from typing import Any, BinaryIO
 
 from pydantic import TypeAdapter
 
-from ingest.loaders.confinement import Confinement, confine
+from ingest.loaders.confinement import Confinement, confine, within_hard_limit
 from ingest.loaders.registry import load_open_file
 from ingest.loaders.source import (
     IDLE_ENGINE_BYTES,
@@ -148,7 +148,7 @@ class _Memory:
             forget_engine()
 
     def _set(self) -> None:
-        most = self._limits.most_memory_bytes
+        most = within_hard_limit(resource.RLIMIT_AS, self._limits.most_memory_bytes)
         limit = most if self._is_raised else min(most, self._limits.memory_bytes + _engine_bytes())
         resource.setrlimit(resource.RLIMIT_AS, (limit, most))
 

@@ -1,8 +1,11 @@
 """A hostile file costs its document and nothing else: workers that hang, crash and swallow memory."""
 
+import errno
 import os
 import signal
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,7 +17,7 @@ from ingest.loaders import registry
 from ingest.loaders.source import IDLE_ENGINE_BYTES, Limits, SourceFile
 from ingest.memory_budget import MemoryBudget
 from ingest.reader import FileReader
-from rag.errors import DocumentUnreadable
+from rag.errors import DocumentUnreadable, ReaderUnavailable
 from rag.schema import Document
 from tests.ingest.loaders.archives import zip_bytes
 
@@ -206,11 +209,67 @@ def test_a_worker_that_cannot_be_started_leaves_nothing_open(tmp_path: Path, mon
     opened = []
     open_pair = socket.socketpair
     monkeypatch.setattr("socket.socketpair", lambda: opened.append(open_pair()) or opened[-1])
-    with FileReader(LIMITS) as reader, pytest.raises(FileNotFoundError):
+    with FileReader(LIMITS) as reader, pytest.raises(ReaderUnavailable) as raised:
         read(reader, tmp_path / "a.txt")
+    assert isinstance(raised.value.__cause__, FileNotFoundError)
     assert [one.fileno() for one in opened[0]] == [-1, -1]
 
 
 def test_a_timeout_below_a_second_is_refused() -> None:
     with pytest.raises(ValueError, match=r"0\.1"):
         FileReader(LIMITS, timeout_seconds=0.1)
+
+
+def test_a_process_that_cannot_start_is_no_fault_of_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for number, reason in ((errno.EMFILE, "descriptors"), (errno.ENOMEM, "memory"), (errno.EACCES, "failed")):
+
+        def no_worker(number: int = number) -> None:
+            raise OSError(number, os.strerror(number))
+
+        monkeypatch.setattr("ingest.reader._open_worker", no_worker)
+        with FileReader(LIMITS) as reader, pytest.raises(ReaderUnavailable) as raised:
+            read(reader, tmp_path / "a.txt")
+        assert raised.value.details["reason"] == reason
+
+
+def test_a_file_that_cannot_be_opened_for_want_of_descriptors_is_not_at_fault(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def none_left(path: Path) -> int:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), str(path))
+
+    monkeypatch.setattr("ingest.loaders.source._open_without_links", none_left)
+    with FileReader(LIMITS) as reader, pytest.raises(ReaderUnavailable, match="too many files are open"):
+        read(reader, tmp_path / "a.txt")
+
+
+@pytest.mark.slow
+def test_a_process_that_ends_at_its_start_is_no_fault_of_the_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site/sitecustomize.py").write_text("import os\nos._exit(1)\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))
+    with FileReader(LIMITS) as reader, pytest.raises(ReaderUnavailable) as raised:
+        read(reader, tmp_path / "a.txt")
+    assert raised.value.text("zh").startswith("本机目前无法读取文件，问题不在文件本身：")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("limit", ["-n 32", "-v 2000000"])
+def test_files_are_read_within_low_limits_of_the_shell(tmp_path: Path, limit: str) -> None:
+    (tmp_path / "a.txt").write_text("text")
+    program = (
+        "import sys; from pathlib import Path; from ingest.reader import FileReader; "
+        "from ingest.loaders.source import Limits, SourceFile; from rag.settings import Settings; "
+        "path = Path(sys.argv[1]); reader = FileReader(Limits.of(Settings(data_dir=path.parent))); "
+        "print([found.text for found in reader.read(SourceFile(path, path.parent))]); reader.close()"
+    )
+    done = subprocess.run(
+        ["sh", "-c", f'ulimit {limit}; exec "$0" -c "$1" "$2"', sys.executable, program, str(tmp_path / "a.txt")],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "['text']\n"), done.stderr
