@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from rag.errors import SettingsError
+from rag.errors import FileUnusable, SettingsError
 from rag.schema import Language
 
 
@@ -58,8 +58,10 @@ def load_questions(path: Path) -> tuple[GoldenQuestion, ...]:
 def _rows(file: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
     try:
         lines = file.read_text(encoding="utf-8").split("\n")  # U+2028 may stand in a string
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(reason=f"{file} cannot be read as UTF-8 text ({error.__class__.__name__})") from error
+    except OSError as error:
+        raise FileUnusable.because(file, error) from error
+    except UnicodeDecodeError as error:
+        raise FileUnusable(path=file, reason="encoding") from error
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue

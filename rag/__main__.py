@@ -34,7 +34,7 @@ from rag.retrieval.question import clean_question
 from rag.schema import Answer, Language
 from rag.settings import Settings, checked_settings, load_settings
 from rag.storage.turn_times import TurnTimesTable
-from rag.terminal import exit_code_of, run_command, terminal_language
+from rag.terminal import argument_text, exit_code_of, run_command, terminal_language
 
 _EXAMPLES = """examples:
   python -m rag ask "How long can I return an order?"
@@ -167,7 +167,9 @@ def _parser() -> argparse.ArgumentParser:
     for name, action, described in actions:
         command = add_command(commands, name, action, described)
         if name == "ask":
-            command.add_argument("question", help="the question, or - to read it from standard input  问题")
+            command.add_argument(
+                "question", type=argument_text, help="the question, or - to read it from standard input  问题"
+            )
             command.add_argument("--json", action="store_true", help="print the final answer as JSON  输出 JSON")
             command.add_argument("--instant", action="store_true", help="quote the passages, ask no model  仅引用原文")
             command.add_argument("--fresh", action="store_true", help="give no answer that is there already  重新生成")

@@ -59,6 +59,17 @@ def _shows_chinese(stream: TextIO | None) -> bool:
     return True
 
 
+def argument_text(argument: str) -> str:
+    r"""Return the words of an argument, read as UTF-8 where the terminal's encoding did not know its bytes.
+
+    Python keeps such bytes as halves of surrogate pairs, which nothing can store.  Names of files need them.
+
+    >>> argument_text("\udce9\udc80\udc80 \udcff"), argument_text("退款")
+    ('退 �', '退款')
+    """
+    return argument.encode("utf-8", errors="surrogateescape").decode("utf-8", errors="replace")
+
+
 def fail(error: AnswerdeskError) -> int:
     """Print the error's sentence on standard error, in the reader's language, and return the command's exit code."""
     print(error.text(terminal_language()), file=sys.stderr)

@@ -13,10 +13,10 @@ from api.key_commands import add_base_options
 from rag.errors import PersonUnusable
 from rag.people.audit import AuditTrail, terminal_user
 from rag.people.directory import People, Person, known_scopes
-from rag.people.passwords import hash_password, require_good
+from rag.people.passwords import SHORTEST, hash_password, require_good
 from rag.settings import Settings, load_settings
 from rag.storage.access import ROLES, User
-from rag.terminal import terminal_language
+from rag.terminal import argument_text, terminal_language
 from rag.translate import translate
 
 
@@ -150,21 +150,26 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_name(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
-    parser.add_argument("name", metavar="NAME")
+    parser.add_argument("name", type=argument_text, metavar="NAME")
     return parser
 
 
 def _password(name: str) -> str:
     """Ask for a password twice at a terminal; read one line where there is none.  Raises ``PersonUnusable``."""
     language = terminal_language()
-    if not sys.stdin.isatty():
-        password = sys.stdin.readline().rstrip("\r\n")
+    try:
+        if not sys.stdin.isatty():
+            password = sys.stdin.readline().rstrip("\r\n")
+        else:
+            password = getpass.getpass(translate("ui.password_new", language, limit=10) + ": ")
+        password.encode()
         require_good(password, name)
-        return password
-    password = getpass.getpass(translate("ui.password_new", language, limit=10) + ": ")
-    require_good(password, name)
-    if getpass.getpass(translate("ui.password_again", language) + ": ") != password:
-        raise PersonUnusable(reason="differs")
+        if sys.stdin.isatty() and getpass.getpass(translate("ui.password_again", language) + ": ") != password:
+            raise PersonUnusable(reason="differs")
+    except UnicodeError as error:
+        raise PersonUnusable(reason="encoding") from error
+    except EOFError as error:  # Ctrl-D
+        raise PersonUnusable(reason="short", limit=SHORTEST) from error
     return password
 
 

@@ -62,5 +62,8 @@ def day_of(text: str | None, option: str, language: Language) -> date | None:
 
 
 def ask_consent(question: str) -> bool:
-    """Ask on the terminal, and return whether the answer is yes."""
-    return input(question).strip().lower() in {"y", "yes", "是"}
+    """Ask on the terminal, and return whether the answer is yes; its end (Ctrl-D) is none."""
+    try:
+        return input(question).strip().lower() in {"y", "yes", "是"}
+    except EOFError:
+        return False

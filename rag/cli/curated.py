@@ -15,6 +15,7 @@ from rag.reuse.curated import Curation, Place
 from rag.schema import Language
 from rag.settings import load_settings
 from rag.storage.curated import CuratedAnswer, CuratedState
+from rag.terminal import argument_text
 from rag.translate import translate
 
 _LONGEST_LINE_CHARACTERS = 100
@@ -35,19 +36,24 @@ def add_curated_commands(commands: Commands) -> None:
     listing.add_argument("--state", choices=get_args(CuratedState), help="only those in this state  状态")
     listing.add_argument("--json", action="store_true", help="print them as JSON lines  输出 JSON")
     adding = action("add", _add, "keep an answer to a question  添加答案")
-    adding.add_argument("question", help="the question  问题")
-    adding.add_argument("answer", help="the answer, or - to read it from standard input  答案")
+    adding.add_argument("question", type=argument_text, help="the question  问题")
+    adding.add_argument("answer", type=argument_text, help="the answer, or - to read it from standard input  答案")
     adding.add_argument(
-        "--document", action="append", default=[], metavar="ID", help="rests on this document  依据文档"
+        "--document",
+        type=argument_text,
+        action="append",
+        default=[],
+        metavar="ID",
+        help="rests on this document  依据文档",
     )
     adding.add_argument("--until", metavar="DAY", help="serves until this day, the last one  有效期至")
     approving = action("approve", _approve, "let an answer serve  审核通过")
     retiring = action("retire", _retire, "let an answer serve no more  停用")
-    retiring.add_argument("--note", default="", help="why  原因")
+    retiring.add_argument("--note", type=argument_text, default="", help="why  原因")
     for command in (approving, retiring):
         command.add_argument("number", type=int, help="number of the answer  编号")
     for command in (adding, approving, retiring):
-        command.add_argument("--by", default="", metavar="NAME", help="who does it  操作人")
+        command.add_argument("--by", type=argument_text, default="", metavar="NAME", help="who does it  操作人")
     exporting = action("export", _export, "write all with their history as JSON lines  导出")
     exporting.add_argument("file", type=Path, nargs="?", help="file to be written; none: standard output  文件")
 

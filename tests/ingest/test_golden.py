@@ -7,7 +7,7 @@ import pytest
 
 from eval.core.question_sets import GOLDEN_DIR
 from ingest.golden import load_questions
-from rag.errors import SettingsError
+from rag.errors import FileUnusable, SettingsError
 
 
 def write(path: Path, *rows: object) -> Path:
@@ -56,9 +56,13 @@ def test_a_broken_file_is_named_with_its_line(tmp_path: Path, rows: list[object]
         load_questions(write(tmp_path / "q.jsonl", *rows))
 
 
-def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match=r"none\.jsonl"):
-        load_questions(tmp_path / "none.jsonl")
+def test_a_missing_file_and_one_that_is_no_text_are_named(tmp_path: Path) -> None:
+    with pytest.raises(FileUnusable) as raised:
+        load_questions(tmp_path / "nowhere.jsonl")
+    assert raised.value.text("zh") == f"无法使用 {tmp_path}/nowhere.jsonl：没有这个文件或文件夹。"
+    (tmp_path / "gbk.jsonl").write_bytes("退款".encode("gb18030"))
+    with pytest.raises(FileUnusable, match=r"gbk\.jsonl cannot be used: it is not UTF-8 text\."):
+        load_questions(tmp_path / "gbk.jsonl")
 
 
 def test_the_golden_questions_are_what_they_promise() -> None:

@@ -172,3 +172,39 @@ def test_the_desk_is_asked_for_under_its_own_names_only() -> None:
     names = own_names("0.0.0.0", ["desk.example"])
     assert "desk.example" in names
     assert "*" not in names
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+@pytest.mark.parametrize("errors", ["strict", "surrogateescape"])
+def test_a_password_of_another_encoding_is_refused(
+    settings: Settings,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    encoding: str,
+    errors: str,
+) -> None:
+    raw = io.BytesIO("密码密码密码密码密码密码".encode("gb18030") + b"\n")
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(raw, encoding=encoding, errors=errors))
+    assert people("add", "lin") == 7
+    assert capsys.readouterr().err == "The password is not text in the terminal's encoding.\n"
+
+
+def test_the_end_of_the_input_at_the_prompt_is_no_password(
+    settings: Settings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    def ended(prompt: str) -> str:
+        raise EOFError
+
+    monkeypatch.setattr("sys.stdin", Terminal())
+    monkeypatch.setattr("getpass.getpass", ended)
+    assert people("add", "lin") == 7
+    assert capsys.readouterr().err == "A password has at least 10 characters.\n"
+
+
+def test_a_name_whose_bytes_are_no_text_is_nobodys(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    assert people("role", "lin\udcff", "lead") == 7
+    assert "lin\ufffd" in capsys.readouterr().err

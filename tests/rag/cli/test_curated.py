@@ -36,6 +36,22 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> Sequence[str]:
 
 
 @pytest.mark.usefixtures("data")
+def test_bytes_that_are_no_text_are_kept_as_text(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, "add", "How \udcff long?", "\udce4\udcb8\udca4 years.") == ["no. 1 serves from now on"]
+    assert run(capsys, "list")[1:] == ["    How \ufffd long?", "    \u4e24 years."]
+
+
+@pytest.mark.usefixtures("data")
+def test_a_file_that_cannot_be_written_is_told_in_words(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(capsys, "add", QUESTION, ANSWER)
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+    assert command.main(["curated", "export", "/dev/full"]) == 2
+    assert capsys.readouterr().err == "无法使用 /dev/full：磁盘已满。\n"
+
+
+@pytest.mark.usefixtures("data")
 def test_the_life_of_an_answer(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     assert run(capsys, "list") == ["There are no such answers."]
     added = run(capsys, "add", QUESTION, ANSWER, "--document", "kettle.md", "--until", "2099-12-31")

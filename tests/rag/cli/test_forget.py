@@ -45,7 +45,9 @@ def typed(monkeypatch: pytest.MonkeyPatch, words: str, *, terminal: bool = True)
     monkeypatch.setattr("sys.stdin", (Terminal if terminal else io.StringIO)(words))
 
 
-@pytest.mark.parametrize(("words", "code", "left"), [("y\n", 0, 0), ("是\n", 0, 0), ("\n", 1, 2), ("no\n", 1, 2)])
+@pytest.mark.parametrize(
+    ("words", "code", "left"), [("y\n", 0, 0), ("是\n", 0, 0), ("\n", 1, 2), ("no\n", 1, 2), ("", 1, 2)]
+)
 def test_it_asks_before_it_erases(
     turns: TurnStore,
     monkeypatch: pytest.MonkeyPatch,
