@@ -1,6 +1,5 @@
 """``python -m ingest`` besides ingesting: list, compare, check, confirm, roll back; and all its reports in words."""
 
-import json
 import re
 import sys
 from collections import Counter
@@ -30,6 +29,7 @@ from rag.storage.contact_details import NewDetail
 from rag.storage.sharing import KnowledgeShare
 from rag.storage.store import DocumentRow, GenerationInfo, KnowledgeStore
 from rag.storage.writer import KnowledgeWriter
+from rag.terminal import print_json
 from rag.translate import translate
 
 OK = 0
@@ -39,16 +39,6 @@ _KINDS_SHOWN = 8
 _SCOPE = r"([a-z0-9][a-z0-9_-]{0,63})?"
 _LINE_SHOWN = 80  # characters
 _QUESTION_SHOWN = 100  # characters
-
-
-def print_json(value: object) -> None:
-    """Print JSON in plain letters; all escaped where a file's name holds bytes that are no UTF-8."""
-    text = json.dumps(value, ensure_ascii=False)
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        text = json.dumps(value)
-    print(text)
 
 
 @dataclass(frozen=True, slots=True)

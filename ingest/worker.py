@@ -10,7 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 
-from ingest.commands import print_json
 from ingest.embedding_share import space_of
 from rag.errors import AnswerdeskError, DatabaseUnavailable, SettingsError
 from rag.priority import run_as_batch_work, usable_cores
@@ -20,7 +19,7 @@ from rag.retrieval.embedder import open_embedder
 from rag.schema import Language
 from rag.settings import Settings, load_settings
 from rag.storage.embedding_jobs import EmbeddingJobs, Job, display_name, joined, member_name
-from rag.terminal import exit_code_of, fail, terminal_language
+from rag.terminal import exit_code_of, fail, print_json, terminal_language
 from rag.translate import translate
 
 STOPPED = 130

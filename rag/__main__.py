@@ -1,7 +1,6 @@
 """``python -m rag``: ask in the terminal."""
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -34,7 +33,7 @@ from rag.retrieval.question import clean_question
 from rag.schema import Answer, Language
 from rag.settings import Settings, checked_settings, load_settings
 from rag.storage.turn_times import TurnTimesTable
-from rag.terminal import argument_text, exit_code_of, run_command, terminal_language
+from rag.terminal import argument_text, exit_code_of, print_json, run_command, terminal_language
 
 _EXAMPLES = """examples:
   python -m rag ask "How long can I return an order?"
@@ -80,7 +79,7 @@ def _ask(options: argparse.Namespace, language: Language) -> int:
     pipeline = _build(settings)
     if options.json:
         answer = pipeline.answer(question, asking)
-        print(json.dumps(answer.to_json(), ensure_ascii=False))
+        print_json(answer.to_json())
         return 0
     color = sys.stdout.isatty() and "NO_COLOR" not in os.environ
     printer = AnswerPrinter(sys.stdout, language, question, color=color)
@@ -109,7 +108,7 @@ def _batch(options: argparse.Namespace, language: Language) -> int:
     code = 0
     if out is None:
         for row, asked_code in answer_all(left, answer):
-            print(json.dumps(row, ensure_ascii=False), flush=True)
+            print_json(row)
             code = code or asked_code
         return code
     out.tidy()
@@ -133,7 +132,7 @@ def _latency(options: argparse.Namespace, language: Language) -> int:
     report = measure_latency(times, since)
     times.close()
     if options.json:
-        print(json.dumps(report.to_json(), ensure_ascii=False))
+        print_json(report.to_json())
     else:
         show_latency(report, language, Console())
     return 0

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import io
+import json
 import os
 import select
 import signal
@@ -52,11 +53,24 @@ def terminal_language(environment: Mapping[str, str] | None = None) -> Language:
 
 
 def _shows_chinese(stream: TextIO | None) -> bool:
+    return _shows("中文", stream)
+
+
+def _shows(text: str, stream: TextIO | None) -> bool:
     try:
-        "中文".encode(getattr(stream, "encoding", None) or "utf-8")
+        text.encode(getattr(stream, "encoding", None) or "utf-8")
     except UnicodeEncodeError:
         return False
     return True
+
+
+def print_json(value: object) -> None:
+    """Print a line of JSON in plain letters, at once.
+
+    All is escaped where the output has no such letters, or a file's name holds bytes that are no UTF-8.
+    """
+    text = json.dumps(value, ensure_ascii=False)
+    print(text if _shows(text, sys.stdout) else json.dumps(value), flush=True)
 
 
 def argument_text(argument: str) -> str:

@@ -16,7 +16,7 @@ from rag.people.directory import People, Person, known_scopes
 from rag.people.passwords import SHORTEST, hash_password, require_good
 from rag.settings import Settings, load_settings
 from rag.storage.access import ROLES, User
-from rag.terminal import argument_text, terminal_language
+from rag.terminal import argument_text, print_json, terminal_language
 from rag.translate import translate
 
 
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str]) -> int:
 def _list(people: People, settings: Settings, options: argparse.Namespace) -> None:
     everybody = people.list()
     if options.json:
-        print(json.dumps([_plain(person) for person in everybody], ensure_ascii=False))
+        print_json([_plain(person) for person in everybody])
         return
     if not everybody:
         print(translate("people.nobody", terminal_language()), file=sys.stderr)
@@ -90,7 +90,7 @@ def _log(people: People, settings: Settings, options: argparse.Namespace) -> Non
     trail = AuditTrail(settings.people_database)
     try:
         for line in trail.lines():
-            sys.stdout.write(line)
+            print_json(json.loads(line))
     finally:
         trail.close()
 

@@ -15,7 +15,7 @@ from rag.reuse.curated import Curation, Place
 from rag.schema import Language
 from rag.settings import load_settings
 from rag.storage.curated import CuratedAnswer, CuratedState
-from rag.terminal import argument_text
+from rag.terminal import argument_text, print_json
 from rag.translate import translate
 
 _LONGEST_LINE_CHARACTERS = 100
@@ -72,7 +72,7 @@ def _list(options: argparse.Namespace, language: Language) -> int:
         found = curation.all(options.state)
         for one in found:
             if options.json:
-                print(json.dumps(_as_json(one, curation), ensure_ascii=False))
+                print_json(_as_json(one, curation))
             else:
                 _show(one, language)
     if not found and not options.json:
@@ -119,15 +119,17 @@ def _retire(options: argparse.Namespace, language: Language) -> int:
 
 def _export(options: argparse.Namespace, language: Language) -> int:
     with closing(_open(options)) as curation:
-        lines = [json.dumps(_as_json(one, curation), ensure_ascii=False) for one in curation.all()]
+        rows = [_as_json(one, curation) for one in curation.all()]
     if options.file is None:
-        print(*lines, sep="\n", end="\n" if lines else "")
+        for row in rows:
+            print_json(row)
         return 0
+    lines = [json.dumps(row, ensure_ascii=False) for row in rows]
     try:
         options.file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     except OSError as error:
         raise FileUnusable.because(options.file, error) from error
-    print(translate("curated.exported", language, count=len(lines), path=printable(str(options.file))))
+    print(translate("curated.exported", language, count=len(rows), path=printable(str(options.file))))
     return 0
 
 

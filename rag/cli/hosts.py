@@ -1,6 +1,5 @@
 """Prints the status of several hosts for ``python -m rag.ollama status``."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
@@ -10,6 +9,7 @@ from rag.ollama.hosts import Hosts, HostState, hosts_of
 from rag.queue.admission import Admission
 from rag.schema import Language
 from rag.settings import Settings
+from rag.terminal import print_json
 from rag.translate import translate
 
 _GIGABYTE = 1e9
@@ -73,7 +73,7 @@ def hosts_report(settings: Settings, hosts: Hosts) -> HostsReport:
 def print_hosts(report: HostsReport, language: Language, *, as_json: bool) -> int:
     """Print the hosts' states, and return the exit code: 0 if one at least may be asked."""
     if as_json:
-        print(json.dumps({**asdict(report), "running": report.usable > 0}, ensure_ascii=False))
+        print_json({**asdict(report), "running": report.usable > 0})
     else:
         for line in _lines(report, language):
             print(line, flush=True)

@@ -1,7 +1,6 @@
 """``python -m rag.ollama size``: a model's memory, what fits, and the arithmetic behind it."""
 
 import argparse
-import json
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from rag.ollama.server import server_environment
 from rag.ollama.sizing import BATCH_TOKENS, KV_BYTES, ModelShape, Serving, context_of
 from rag.schema import Language
 from rag.settings import Settings
+from rag.terminal import print_json
 from rag.translate import translate
 
 _GB = 1e9
@@ -76,7 +76,7 @@ def size(options: argparse.Namespace, settings: Settings, language: Language) ->
     if not is_file:
         advice = replace(advice, loaded_bytes=_loaded_bytes(client, shape, serving))
     if options.json:
-        print(json.dumps(as_json(advice), ensure_ascii=False))
+        print_json(as_json(advice))
     else:
         for line in lines(advice, language):
             print(line)

@@ -1,7 +1,6 @@
 """The model commands of ``python -m rag.ollama``."""
 
 import argparse
-import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -20,7 +19,7 @@ from rag.ollama.templates import FORMATS
 from rag.ollama.vision import checked_vision_model
 from rag.schema import Language
 from rag.settings import KEPT_NAME, Settings, store_choices
-from rag.terminal import Update, progress
+from rag.terminal import Update, print_json, progress
 from rag.translate import translate
 
 GIGABYTE = 1e9
@@ -92,7 +91,7 @@ def chosen_name(installed: Sequence[InstalledModel], wanted: str) -> str:
 def _list(options: argparse.Namespace, settings: Settings, language: Language) -> int:
     rows = list_models(OllamaClient(settings.ollama_url), settings.model)
     if options.json:
-        print(json.dumps([asdict(row) for row in rows], ensure_ascii=False))
+        print_json([asdict(row) for row in rows])
     elif not rows:
         say("none", language)
     else:

@@ -23,7 +23,7 @@ from rag.ollama.supervisor import Supervisor
 from rag.private_files import keep_files_private
 from rag.schema import Language
 from rag.settings import Settings, load_settings
-from rag.terminal import exit_code_of, fail, run_command, terminal_language, warn_root
+from rag.terminal import exit_code_of, fail, print_json, run_command, terminal_language, warn_root
 
 _EXAMPLES = """examples:
   python -m rag.ollama start               start Ollama, or adopt the one that runs already
@@ -51,7 +51,7 @@ exit codes: 0 done, 1 not deleted after asking, 2 a name, file or option that ca
 
 def _say_status(found: ServerStatus, language: Language, *, as_json: bool) -> int:
     if as_json:
-        print(json.dumps(asdict(found), ensure_ascii=False))
+        print_json(asdict(found))
     elif found.running:
         say("managed" if found.managed else "adopted", language, **asdict(found))
     else:

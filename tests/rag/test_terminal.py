@@ -3,6 +3,7 @@
 import argparse
 import errno
 import io
+import json
 import os
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from rag.errors import OutputLost, QuestionEmpty
 from rag.people.audit import AuditTrail
 from rag.people.directory import People
 from rag.storage.turn_store import TurnStore
-from rag.terminal import READER_GONE, exit_code_of, fail, terminal_language
+from rag.terminal import READER_GONE, exit_code_of, fail, print_json, terminal_language
 from rag.testing import SAMPLE_DOCUMENTS, HashEmbedder, publish_documents
 from tests.rag.command import CHECKOUT, environment
 
@@ -219,6 +220,25 @@ def test_a_terminal_that_cannot_show_a_character_gets_a_question_mark(
         assert exit_code_of(printed("help 帮助 \ud800")) == 0
         assert sys.stdout is stream
     assert (tmp_path / "out").read_text("ascii") == "help ?? ?\n"
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
+def test_json_loses_nothing_where_a_letter_cannot_be_shown(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, encoding: str
+) -> None:
+    value = {"text": "退款 \U0001f600", "path": "/home/\udcff.md"}
+
+    def main() -> int:
+        print_json({"text": "退款"})
+        print_json(value)
+        return 0
+
+    with own_stream(tmp_path / "out", encoding) as stream:
+        monkeypatch.setattr(sys, "stdout", stream)
+        assert exit_code_of(main) == 0
+    first, second = (tmp_path / "out").read_text(encoding).splitlines()
+    assert [json.loads(first), json.loads(second)] == [{"text": "退款"}, value]
+    assert ("退款" in first) == (encoding == "utf-8")
 
 
 def test_absent_streams_read_and_write_nothing(
