@@ -25,6 +25,7 @@ from rag.text.markup import (
     is_row_rule,
     read_lines,
     row_cells,
+    section_rows,
     without_list_mark,
 )
 from rag.text.parsed import ParsedText, parse_document
@@ -34,7 +35,7 @@ CountTokens = Callable[[str], int]
 CheckTime = Callable[[], None]
 """Raises ``DocumentUnreadable`` when the document's time is over."""
 
-_CHUNKER_VERSION = 4
+_CHUNKER_VERSION = 5
 """Raise it when the same text would be cut differently, or into other terms: known documents are then cut again."""
 
 _WINDOW_TOKENS = 448  # of the embedder's 512; the rest is for the title and the headings in front of the passage
@@ -46,6 +47,7 @@ _MOST_PARTS = 64  # of one chunk: as many one-word lines say less than a sentenc
 _CHECK_TIME_EVERY = 1000  # parts compared, which takes some 40 ms at the most
 _MOST_LABELS = 3  # of items in items, the innermost; with the headings they have to leave the passage room
 _LABEL_LIMIT_CHARACTERS = 120
+_ENDS_OF_LABELS = (*INTRODUCES, "|")
 _OVERLAP = 0.2  # times chunk_tokens: the longest sentence that is repeated where a paragraph is cut
 
 # Costs; only their proportions matter.
@@ -71,8 +73,8 @@ def chunk_document(
 
     Every character that is not white space is in a chunk.  Sentences and table rows stay whole unless one alone is too
     large.  A chunk that begins inside a paragraph repeats the sentence before it, if that is short: it often says what
-    "it" means.  A chunk that begins inside a table has the table's header in its ``heading_path``, and one below a list
-    item that introduces it, ``- macOS:``, has that item's words.
+    "it" means.  A chunk that begins inside a table has the header and the name of the section in its ``heading_path``,
+    and one below a list item that introduces it, ``- macOS:``, has that item's words.
 
     Raises ``DocumentUnreadable`` where it takes longer than ``timeout_seconds``.
     """
@@ -96,6 +98,7 @@ def chunk_document(
 
 
 UnitKind = Literal["heading", "sentence", "header_row", "row", "code"]
+"""A ``header_row`` is a table's header, or a row that names a section of the table."""
 
 _HEADING_LIMIT_CHARACTERS = 120
 _HEADER_LIMIT_CHARACTERS = 400
@@ -226,16 +229,22 @@ def _rows(text: str, block: _Block) -> Iterator[Unit]:
     header = ""
     position = block.start
     if has_header:
-        header = " | ".join(lines[0][start:end] for start, end in row_cells(lines[0]))
-        header = header[:_HEADER_LIMIT_CHARACTERS]  # it stands in front of every passage, and must leave it room
+        header = " | ".join(_cells(lines[0]))[:_HEADER_LIMIT_CHARACTERS]  # before every passage, and must leave it room
         lines = [lines[0] + lines[1], *lines[2:]]
+    first_row = int(has_header)
+    sections = section_rows([_cells(line) for line in lines[first_row:]], has_header=has_header)
     for number, line in enumerate(lines):
         is_header = has_header and number == 0
-        row = Unit(position, position, "header_row" if is_header else "row", header="" if is_header else header)
+        kind: UnitKind = "header_row" if is_header or number - first_row in sections else "row"
+        row = Unit(position, position, kind, header="" if is_header else header)
         trimmed = _trimmed(text, row, position, position + len(line))
         position += len(line)
         if trimmed is not None:
             yield trimmed
+
+
+def _cells(row: str) -> list[str]:
+    return [row[start:end] for start, end in row_cells(row)]
 
 
 def _trimmed(text: str, unit: Unit, start: int, end: int) -> Unit | None:
@@ -375,8 +384,8 @@ def _heading_path(group: Sequence[_Part]) -> tuple[str, ...]:
 
 
 def _labels(text: str, starts: Sequence[int]) -> list[tuple[str, ...]]:
-    """Return, for each start of a chunk, the words of the list items that introduce its text."""
-    if not any(f"{colon}\n" in text for colon in INTRODUCES):
+    """Return, for each start of a chunk, the words of the list items and section rows that introduce its text."""
+    if not any(f"{end}\n" in text for end in _ENDS_OF_LABELS):
         return [()] * len(starts)
     parsed = parse_document(text)
     ends = [sentence.span.end for sentence in parsed.sentences]
@@ -386,10 +395,17 @@ def _labels(text: str, starts: Sequence[int]) -> list[tuple[str, ...]]:
 def _labels_at(parsed: ParsedText, place: int, start: int) -> tuple[str, ...]:
     if place == len(parsed.sentences):
         return ()
-    above = [parsed.sentences[one] for one in parsed.sentences[place].introductions]
-    spans = [one.span for one in above if one.kind == "item" and one.span.end <= start][-_MOST_LABELS:]
-    words = [without_list_mark(parsed.text[span.start : span.end]).rstrip("".join(INTRODUCES)) for span in spans]
-    return tuple(one[:_LABEL_LIMIT_CHARACTERS] for one in words)
+    above = [one for one in parsed.sentences[place].introductions if parsed.sentences[one].span.end <= start]
+    labels = [label[:_LABEL_LIMIT_CHARACTERS] for label in (_label(parsed, one) for one in above) if label]
+    return tuple(labels[-_MOST_LABELS:])
+
+
+def _label(parsed: ParsedText, place: int) -> str:
+    """Return the words of an introduction; empty for a paragraph."""
+    words, kind = parsed.words(place), parsed.sentences[place].kind
+    if kind == "row":
+        return parsed.cells(place)[0]
+    return "" if kind == "paragraph" else without_list_mark(words).rstrip("".join(INTRODUCES))
 
 
 def _chunk(document: Document, start: int, end: int, heading_path: tuple[str, ...], ordinal: int) -> Chunk:

@@ -12,10 +12,10 @@ a document makes that line count for less, not for more.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import Literal, get_args
 
 from rag.schema import Language
@@ -152,6 +152,46 @@ def _trimmed_bounds(text: str, start: int, end: int) -> tuple[int, int]:
     words = text[start:end]
     start += len(words) - len(words.lstrip())
     return (start, start + len(words.strip()))
+
+
+_LONGEST_SECTION_CHARACTERS = 120
+_MOST_SECTION_LEVELS = 2
+_ROWS_BEFORE_SECTIONS = 1
+"""Of a table with a header: its second line.  Below more rows, a row with its first cell only lacks values."""
+_ENDS_A_SENTENCE = (".", "!", "。", "！")
+
+
+def section_rows(rows: Sequence[Sequence[str]], *, has_header: bool) -> frozenset[int]:
+    """Return the numbers of the rows that say what the rows below them are about; ``rows`` are those below the header.
+
+    Such a row has words in its first cell only, or the same words in all its cells, as merged ones have.  Below it, or
+    below two of them, a row has more.  A table has none if most of its rows look so: their other cells lack a value.
+
+    >>> rows = [("Adults", ""), ("Crown", "300"), ("Under 18", ""), ("Crown", "50"), ("Net", "")]
+    >>> sorted(section_rows(rows, has_header=True))
+    [0, 2]
+    """
+    names = [_names_section(row) for row in rows]
+    last = next(reversed(names), False)  # a note below the table
+    first_rows = names[: _ROWS_BEFORE_SECTIONS + 1]
+    if 2 * (sum(names) - last) > len(rows) - last or (has_header and not any(first_rows)):
+        return frozenset()
+    sections: set[int] = set()
+    for is_name, group in groupby(range(len(rows)), key=names.__getitem__):
+        run = list(group)
+        below = rows[run[-1] + 1] if run[-1] + 1 < len(rows) else ()
+        if is_name and len(run) <= _MOST_SECTION_LEVELS and any(below[1:]):
+            sections.update(run)
+    return frozenset(sections)
+
+
+def _names_section(row: Sequence[str]) -> bool:
+    if len(row) < 2:
+        return False
+    first, *others = row
+    is_merged = len(others) > 1 and all(cell == first for cell in others)  # two alike may be a word and its translation
+    is_title = len(first) <= _LONGEST_SECTION_CHARACTERS and not first.endswith(_ENDS_A_SENTENCE)
+    return (is_merged or not any(others)) and is_title and "://" not in first and any(map(str.isalpha, first))
 
 
 def is_list_item(line: str) -> bool:

@@ -2,19 +2,27 @@
 
     from rag.text.parsed import parse_text
 
-Without its context a sentence may mean the opposite: "Rust." under "Not covered:".  So the headings, the table header
-and the introduction of a list are part of each sentence's parse, and prompt, citations and quotations all take them
-from here.  Pure functions.
+Without its context a sentence may mean the opposite: "Rust." under "Not covered:".  So the headings, the table header,
+the introduction of a list and the row above a section of a table are part of each sentence's parse, and prompt,
+citations and quotations all take them from here.  Pure functions.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from typing import Literal
 
 from rag.schema import TextSpan
-from rag.text.markup import BULLETS, Line, introduces, is_description, read_lines, row_cells
+from rag.text.markup import (
+    BULLETS,
+    Line,
+    introduces,
+    is_description,
+    read_lines,
+    row_cells,
+    section_rows,
+)
 from rag.text.sentences import split_sentences
 from rag.text.statements import Statement, read_statement
 
@@ -54,8 +62,8 @@ class Sentence:
 
     The other fields are places in ``ParsedText.sentences``.  ``headings`` are the headings above it, outermost first;
     ``header`` is its table's header and the rule below; ``introductions`` are the sentences that introduce its list,
-    table or code, outermost first; ``refers_to`` is the sentence before, if it begins with "otherwise" or "it".
-    ``block`` is a place in ``ParsedText.blocks``.
+    table or code, and the rows that name its section of a table, outermost first; ``refers_to`` is the sentence before,
+    if it begins with "otherwise" or "it".  ``block`` is a place in ``ParsedText.blocks``.
     """
 
     span: TextSpan
@@ -126,7 +134,8 @@ def parse_document(text: str) -> ParsedText:
     """Parse a text that is needed once and may be large; nothing is cached."""
     spans = split_sentences(text)
     blocks = tuple(_blocks(text, spans))
-    return ParsedText(text, blocks, tuple(_read_needs(text, blocks, _sentences_in_blocks(blocks, spans))))
+    sentences = tuple(_sentences_in_blocks(blocks, spans))
+    return ParsedText(text, blocks, tuple(_read_needs(text, blocks, sentences)))
 
 
 def _blocks(text: str, spans: Sequence[TextSpan]) -> Iterator[Block]:
@@ -226,13 +235,51 @@ class _Introduction:
         return 0 <= self.indent <= block.level - _LEAST_INDENT
 
 
+def _sections(text: str, blocks: Sequence[Block]) -> dict[int, tuple[int, ...]]:
+    """Return the section rows above each row that is in a section of its table; all are places in ``blocks``.
+
+    Of two section rows, one right below the other, the second is in the section of the first.  A note, which has words
+    in its first cell only, is in none.
+    """
+    sections: dict[int, tuple[int, ...]] = {}
+    for table in _tables(text, blocks):
+        cells = [[text[cell.start : cell.end] for cell in blocks[row].cells] for row in table]
+        has_header = table[0] > 0 and blocks[table[0] - 1].kind == "rule"
+        names = section_rows(cells, has_header=has_header)
+        above: tuple[int, ...] = ()
+        for number, row in enumerate(table) if names else ():
+            if number in names:
+                sections[row] = above if number - 1 in names else ()
+                above = (*sections[row], row)
+            elif any(cells[number][1:]):
+                sections[row] = above
+    return sections
+
+
+def _tables(text: str, blocks: Sequence[Block]) -> Iterator[list[int]]:
+    """Yield the rows below each header, or without one: a table ends at a blank line."""
+    table: list[int] = []
+    for number, block in enumerate(blocks):
+        is_adjacent = bool(table) and text.count("\n", blocks[number - 1].end, block.start) <= 1
+        if table and (block.kind != "row" or not is_adjacent):
+            yield table
+            table = []
+        if block.kind == "row":
+            table.append(number)
+    if table:
+        yield table
+
+
 @dataclass(slots=True)
 class _Context:
     """The context that restricts the next sentence; nothing else decides this."""
 
+    sections: Mapping[int, tuple[int, ...]]
     headings: tuple[tuple[int, int], ...] = ()  # level and place, the outermost first
     header: tuple[int, ...] = ()
     introductions: tuple[_Introduction, ...] = ()
+    rows: dict[int, int] = field(default_factory=dict)
+    """The place of each row of a table with sections, by its place in the blocks."""
 
     def enter(self, block: Block, *, is_first: bool) -> None:
         """Drop the context that does not reach a sentence of a block; ``is_first`` tells whether it is the first."""
@@ -250,12 +297,19 @@ class _Context:
         else:
             self.introductions = tuple(replace(one, has_content=True) for one in self.introductions)
 
-    def add(self, block: Block, place: int, words: str) -> None:
-        """Add a sentence that restricts those below it."""
+    def introductions_of(self, number: int) -> tuple[int, ...]:
+        """Return the places of what introduces a sentence of the block at ``number``, outermost first."""
+        rows = (self.rows[row] for row in self.sections.get(number, ()) if row in self.rows)
+        return (*(one.place for one in self.introductions), *rows)
+
+    def add(self, block: Block, number: int, place: int, words: str) -> None:
+        """Add a sentence that restricts those below it; ``number`` is the place of its block."""
         if block.kind == "heading":
             self.headings = (*self.headings, (block.level, place))
         elif block.kind in ("header", "rule"):
             self.header = (*self.header, place)
+        elif number in self.sections:
+            self.rows[number] = place
         elif block.kind in ("paragraph", "item") and introduces(words):
             indent = block.level if block.kind == "item" else block.level - 1
             self.introductions = (*self.introductions, _Introduction(place, indent, block.mark in BULLETS))
@@ -276,8 +330,8 @@ def _reaches(introduction: _Introduction, block: Block) -> bool:
     return introduction.indent < block.level
 
 
-def _read_needs(text: str, blocks: Sequence[Block], spans: Iterable[tuple[TextSpan, int]]) -> Iterator[Sentence]:
-    context = _Context()
+def _read_needs(text: str, blocks: Sequence[Block], spans: Sequence[tuple[TextSpan, int]]) -> Iterator[Sentence]:
+    context = _Context(_sections(text, blocks))
     last_block = last_place = -1
     for place, (span, number) in enumerate(spans):
         block, words = blocks[number], text[span.start : span.end]
@@ -292,8 +346,8 @@ def _read_needs(text: str, blocks: Sequence[Block], spans: Iterable[tuple[TextSp
             number,
             tuple(heading for _, heading in context.headings),
             context.header,
-            tuple(one.place for one in context.introductions),
+            context.introductions_of(number),
             (last_place,) if refers_back else (),
         )
-        context.add(block, place, words)
+        context.add(block, number, place, words)
         last_block, last_place = number, place

@@ -112,6 +112,19 @@ def test_a_table_that_fits_is_one_chunk_and_a_long_one_repeats_its_header() -> N
         assert all(line.startswith("| E") and line.endswith(" |") for line in chunk.text.splitlines())
 
 
+@pytest.mark.parametrize(("first", "second"), [("Adults", "Children under 18"), ("成人", "儿童")])
+def test_a_chunk_inside_a_section_of_a_table_has_its_name(first: str, second: str) -> None:
+    rows = "\n".join(f"| tooth {number:02} with a crown | {number} EUR |" for number in range(12))
+    text = f"| Part | Price |\n| --- | --- |\n| {first} | |\n{rows}\n| {second} | |\n{rows}"
+    chunks = chunks_of(text)
+    names = [line for line in text.splitlines() if line.endswith("| |")]
+    assert len(chunks) > 4
+    for before, chunk in pairwise(chunks):
+        above = [name for name in names if text.index(name) < chunk.start]
+        assert chunk.heading_path == ("Part | Price", above[-1].strip("| "))
+        assert not before.text.endswith("| |"), "no section is cut from its name"
+
+
 def test_a_header_leaves_room_for_the_rows() -> None:
     header = "|" + " a very long name of a column |" * 60
     rows = "\n".join("|" + f" {number} |" * 60 for number in range(20))

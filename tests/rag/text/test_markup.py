@@ -10,6 +10,7 @@ from rag.text.markup import (
     marked_description,
     read_lines,
     row_cells,
+    section_rows,
     without_heading_signs,
 )
 from rag.text.parsed import parse_text
@@ -91,6 +92,39 @@ def test_the_cells_of_a_row_with_and_without_borders_at_its_ends() -> None:
         ("words", ["words"]),
     ):
         assert [row[start:end] for start, end in row_cells(row)] == cells
+
+
+CROWN, FILLING = ("Crown", "300", "200"), ("补牙", "20", "10")
+
+
+@pytest.mark.parametrize(
+    ("rows", "sections"),
+    [
+        ([("Adults", "", ""), CROWN, ("儿童", "", ""), FILLING], [0, 2]),
+        ([CROWN, ("Under 18", "Under 18", "Under 18"), FILLING], [1]),
+        ([("Adults", "Adults"), ("Crown", "300")], []),
+        ([CROWN, FILLING, ("Net", "", "")], []),
+        ([CROWN, ("All prices are net.", "", ""), FILLING], []),
+        ([CROWN, ("价格不含税。", "", ""), FILLING], []),
+        ([CROWN, ("2024", "", ""), FILLING], []),
+        ([CROWN, ("A https://a.example", "", ""), FILLING], []),
+        ([CROWN, ("", "", ""), FILLING], []),
+        ([CROWN, ("Adults",), FILLING], []),
+        ([CROWN, ("Adults", "", ""), ("", "", ""), FILLING], []),
+        ([("A", "", ""), ("B", "", ""), ("C", "", ""), CROWN, FILLING, CROWN], []),
+        ([("A", "", ""), CROWN, ("B", "", ""), ("C", "", ""), CROWN], []),
+        ([("Adults",), ("Crown",)], []),
+        ([], []),
+    ],
+)
+def test_the_rows_that_name_a_section(rows: list[tuple[str, ...]], sections: list[int]) -> None:
+    assert sorted(section_rows(rows, has_header=True)) == sections
+
+
+def test_below_more_than_a_row_only_a_table_without_a_header_has_its_first_section() -> None:
+    rows = [CROWN, FILLING, ("Under 18", "", ""), FILLING]
+    assert section_rows(rows, has_header=True) == frozenset()
+    assert section_rows(rows, has_header=False) == {2}
 
 
 def sentences(text: str) -> list[str]:

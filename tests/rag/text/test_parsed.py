@@ -111,6 +111,38 @@ def test_questions_and_answers_of_a_list_of_them() -> None:
     assert needs(parsed, "可以。") == ["## 可以换货吗？"]
 
 
+PRICES = "| Service | Price |\n|---|---|\n| Adults | |\n| Crown | 300 |\n| Under 18 | |\n| Filling | 0 |\n| Net. | |"
+
+
+def test_a_row_needs_the_row_that_names_its_section() -> None:
+    parsed = parse_text(f"{PRICES}\n\n| Rest | 1 |")
+    header = ["| Service | Price |", "|---|---|"]
+    assert needs(parsed, "| Crown | 300 |") == [*header, "| Adults | |"]
+    assert needs(parsed, "| Filling | 0 |") == [*header, "| Under 18 | |"]
+    for words in ("| Adults | |", "| Under 18 | |", "| Net. | |", "| Rest | 1 |"):
+        assert needs(parsed, words) == header
+
+
+def test_merged_cells_and_two_levels_name_a_section() -> None:
+    rows = [
+        "| 上海 | | |",
+        "| 成人 | 成人 | 成人 |",
+        "| 洗牙 | 9 | 8 |",
+        "| 拔牙 | 7 | 6 |",
+        "| 儿童 | | |",
+        "| 补牙 | 5 | 4 |",
+    ]
+    parsed = parse_text("\n".join(["| 项目 | 普通 | 金卡 |", "|---|---|---|", *rows]))
+    assert needs(parsed, "| 拔牙 | 7 | 6 |")[2:] == rows[:2]
+    assert needs(parsed, "| 补牙 | 5 | 4 |")[2:] == ["| 儿童 | | |"]
+
+
+def test_a_table_cut_from_its_header_has_sections() -> None:
+    parsed = parse_text("| Crown | 300 |\n| Under 18 | |\n| Filling | 0 |")
+    assert needs(parsed, "| Crown | 300 |") == []
+    assert needs(parsed, "| Filling | 0 |") == ["| Under 18 | |"]
+
+
 def test_statements_are_those_of_the_sentences() -> None:
     parsed = parse_text("It takes 5 days.\n\nNot in the EU.")
     assert [bool(statement.quantities) for statement in parsed.statements] == [True, False]
@@ -127,6 +159,7 @@ LINES = st.sampled_from(
         "一、甲",
         "| a. b | c |",
         "|---|---|",
+        "| a | |",
         "```",
         "~~~",
         "text.",
