@@ -19,8 +19,10 @@ from rag.protocols import Embedder
 from rag.schema import Chunk, Document
 from rag.text.markup import (
     INTRODUCES,
+    QUESTION_ENDS,
     Line,
     LineKind,
+    introduces,
     is_description,
     is_row_rule,
     read_lines,
@@ -35,7 +37,7 @@ CountTokens = Callable[[str], int]
 CheckTime = Callable[[], None]
 """Raises ``DocumentUnreadable`` when the document's time is over."""
 
-_CHUNKER_VERSION = 5
+_CHUNKER_VERSION = 6
 """Raise it when the same text would be cut differently, or into other terms: known documents are then cut again."""
 
 _WINDOW_TOKENS = 448  # of the embedder's 512; the rest is for the title and the headings in front of the passage
@@ -47,7 +49,7 @@ _MOST_PARTS = 64  # of one chunk: as many one-word lines say less than a sentenc
 _CHECK_TIME_EVERY = 1000  # parts compared, which takes some 40 ms at the most
 _MOST_LABELS = 3  # of items in items, the innermost; with the headings they have to leave the passage room
 _LABEL_LIMIT_CHARACTERS = 120
-_ENDS_OF_LABELS = (*INTRODUCES, "|")
+_ENDS_OF_LABELS = (*INTRODUCES, *QUESTION_ENDS, *(f"{end}**" for end in QUESTION_ENDS), "|")
 _OVERLAP = 0.2  # times chunk_tokens: the longest sentence that is repeated where a paragraph is cut
 
 # Costs; only their proportions matter.
@@ -55,7 +57,7 @@ _A_CHUNK = 0.1
 _HEADING_INSIDE = 0.3
 _CUT_BEFORE = {"blank line": 0.1, "line": 0.2, "sentence": 0.35}
 _CUT_TABLE = 0.3
-_CUT_AFTER_COLON = 0.3
+_CUT_AFTER_INTRODUCTION = 0.3
 _CUT_AFTER_HEADING = 2.0
 _TOO_LARGE = 2.0
 _PLAIN_FORMAT = "text"
@@ -74,7 +76,7 @@ def chunk_document(
     Every character that is not white space is in a chunk.  Sentences and table rows stay whole unless one alone is too
     large.  A chunk that begins inside a paragraph repeats the sentence before it, if that is short: it often says what
     "it" means.  A chunk that begins inside a table has the header and the name of the section in its ``heading_path``,
-    and one below a list item that introduces it, ``- macOS:``, has that item's words.
+    one below a list item that introduces it, ``- macOS:``, that item's words, and one inside an answer the question.
 
     Raises ``DocumentUnreadable`` where it takes longer than ``timeout_seconds``.
     """
@@ -327,7 +329,8 @@ def _cut_cost(text: str, before: Unit | None, unit: Unit) -> float:
     cost = _CUT_BEFORE["blank line" if "\n\n" in between else "line" if "\n" in between else "sentence"]
     if unit.kind == "row":
         cost += _CUT_TABLE
-    return cost + _CUT_AFTER_COLON if text[before.end - 1] in ":：" else cost
+    is_above_answer = text[before.end - 1] in QUESTION_ENDS and "\n" in between
+    return cost + _CUT_AFTER_INTRODUCTION if text[before.end - 1] in INTRODUCES or is_above_answer else cost
 
 
 def _cheapest_groups(parts: Sequence[_Part], chunk_tokens: int, check_time: CheckTime) -> list[Sequence[_Part]]:
@@ -384,7 +387,11 @@ def _heading_path(group: Sequence[_Part]) -> tuple[str, ...]:
 
 
 def _labels(text: str, starts: Sequence[int]) -> list[tuple[str, ...]]:
-    """Return, for each start of a chunk, the words of the list items and section rows that introduce its text."""
+    """Return, for each start of a chunk, the words of what introduces its text.
+
+    These are the question that it answers, list items, and section rows of a table; a paragraph that introduces a list
+    is left out.
+    """
     if not any(f"{end}\n" in text for end in _ENDS_OF_LABELS):
         return [()] * len(starts)
     parsed = parse_document(text)
@@ -401,11 +408,11 @@ def _labels_at(parsed: ParsedText, place: int, start: int) -> tuple[str, ...]:
 
 
 def _label(parsed: ParsedText, place: int) -> str:
-    """Return the words of an introduction; empty for a paragraph."""
+    """Return the words of an introduction; empty for a paragraph that introduces a list."""
     words, kind = parsed.words(place), parsed.sentences[place].kind
     if kind == "row":
         return parsed.cells(place)[0]
-    return "" if kind == "paragraph" else without_list_mark(words).rstrip("".join(INTRODUCES))
+    return "" if kind == "paragraph" and introduces(words) else without_list_mark(words).rstrip("".join(INTRODUCES))
 
 
 def _chunk(document: Document, start: int, end: int, heading_path: tuple[str, ...], ordinal: int) -> Chunk:

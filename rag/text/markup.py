@@ -214,6 +214,15 @@ def introduces(line: str) -> bool:
     return line.endswith(INTRODUCES)
 
 
+QUESTION_ENDS = ("?", "？")
+_LONGEST_QUESTION_CHARACTERS = 150
+
+
+def is_short_question(sentence: str) -> bool:
+    """Tell whether a sentence is a question, emphasized or not, that may stand above its answer as a heading does."""
+    return len(sentence) <= _LONGEST_QUESTION_CHARACTERS and sentence.rstrip("*_ ").endswith(QUESTION_ENDS)
+
+
 _BRACKETS = str.maketrans("[]", "()")
 _DESCRIPTION_END = "]"
 LONGEST_DESCRIPTION_CHARACTERS = 400

@@ -3,15 +3,15 @@
     from rag.text.parsed import parse_text
 
 Without its context a sentence may mean the opposite: "Rust." under "Not covered:".  So the headings, the table header,
-the introduction of a list and the row above a section of a table are part of each sentence's parse, and prompt,
-citations and quotations all take them from here.  Pure functions.
+the introduction of a list, the question above an answer and the row above a section of a table are part of each
+sentence's parse, and prompt, citations and quotations all take them from here.  Pure functions.
 """
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
-from typing import Literal
+from typing import Literal, Self
 
 from rag.schema import TextSpan
 from rag.text.markup import (
@@ -19,6 +19,7 @@ from rag.text.markup import (
     Line,
     introduces,
     is_description,
+    is_short_question,
     read_lines,
     row_cells,
     section_rows,
@@ -35,6 +36,7 @@ _REFERS_BACK = re.compile(
     r"|\s*+(?:它|其|这|那|此|该|否则|但|不过|然后|之后|如未|若未|同时|同样|另外|两者|以上|上述)",
     re.IGNORECASE,
 )
+_ANSWER = re.compile(r"(?:A|Answer|答|回答|答案)[ \t]?[:：]", re.IGNORECASE)
 _WHOLE = ("heading", "header", "rule", "row")
 _LEAST_INDENT = 2
 """The least indentation of a line that belongs to the list item above it."""
@@ -61,9 +63,10 @@ class Sentence:
     """A sentence of a text, ``text[span.start:span.end]``; a row and a heading are one sentence each.
 
     The other fields are places in ``ParsedText.sentences``.  ``headings`` are the headings above it, outermost first;
-    ``header`` is its table's header and the rule below; ``introductions`` are the sentences that introduce its list,
-    table or code, and the rows that name its section of a table, outermost first; ``refers_to`` is the sentence before,
-    if it begins with "otherwise" or "it".  ``block`` is a place in ``ParsedText.blocks``.
+    ``header`` is its table's header and the rule below; ``introductions`` are the question that it answers, the
+    sentences that introduce its list, table or code, and the rows that name its section of a table, outermost first;
+    ``refers_to`` is the sentence before, if it begins with "otherwise" or "it".  ``block`` is a place in
+    ``ParsedText.blocks``.
     """
 
     span: TextSpan
@@ -235,6 +238,66 @@ class _Introduction:
         return 0 <= self.indent <= block.level - _LEAST_INDENT
 
 
+@dataclass(frozen=True, slots=True)
+class _Questions:
+    """Places of questions that are lines by themselves.
+
+    ``lines`` are all of them; ``above_answers`` are those above what follows them, and ``of_items`` are those whose
+    answer is a part of their list item.
+    """
+
+    lines: frozenset[int]
+    above_answers: frozenset[int]
+    of_items: frozenset[int]
+
+    @classmethod
+    def find(cls, text: str, blocks: Sequence[Block], spans: Sequence[tuple[TextSpan, int]]) -> Self:
+        """Find the questions; one right above or below another, as in a table of contents, has no answer."""
+        lines = frozenset(_question_lines(text, blocks, spans))
+        above, of_items = set[int](), set[int]()
+        for place in lines:
+            block = blocks[spans[place][1]]
+            is_listed = place - 1 in lines and blocks[spans[place - 1][1]].level == block.level
+            if place + 1 == len(spans) or place + 1 in lines or is_listed:
+                continue
+            following = blocks[spans[place + 1][1]]
+            if block.kind == "item" and _holds_answer(block, following):
+                of_items.add(place)
+            elif following.kind != "heading" and following.level >= block.level:
+                above.add(place)
+        return cls(lines, frozenset(above), frozenset(of_items))
+
+
+def _question_lines(text: str, blocks: Sequence[Block], spans: Sequence[tuple[TextSpan, int]]) -> Iterator[int]:
+    """Yield the questions that begin paragraphs and items, and later lines of those paragraphs that are questions."""
+    last_block = -1
+    is_dialogue = False
+    for place, (span, number) in enumerate(spans):
+        is_first = number != last_block
+        last_block = number
+        block = blocks[number]
+        may_ask = block.kind in ("paragraph", "item") and (is_first or (is_dialogue and block.kind == "paragraph"))
+        asks = may_ask and is_short_question(text[span.start : span.end]) and _is_line(text, spans, place)
+        is_dialogue = asks if is_first else is_dialogue
+        if asks:
+            yield place
+
+
+def _is_line(text: str, spans: Sequence[tuple[TextSpan, int]], place: int) -> bool:
+    """Tell whether a question begins and ends with a line; a loader may have joined its line with "A: Because."."""
+    span = spans[place][0]
+    if place > 0 and "\n" not in text[spans[place - 1][0].end : span.start]:
+        return False
+    following = spans[place + 1][0].start if place + 1 < len(spans) else len(text)
+    ends_line = "\n" in text[span.end : following] or following == len(text)
+    return ends_line or _ANSWER.match(text, following) is not None
+
+
+def _holds_answer(item: Block, following: Block) -> bool:
+    """Tell whether the sentence after an item's question is in the item, unlike a paragraph that is not indented."""
+    return following is item or following.kind != "paragraph" or following.level >= item.level + _LEAST_INDENT
+
+
 def _sections(text: str, blocks: Sequence[Block]) -> dict[int, tuple[int, ...]]:
     """Return the section rows above each row that is in a section of its table; all are places in ``blocks``.
 
@@ -274,17 +337,21 @@ def _tables(text: str, blocks: Sequence[Block]) -> Iterator[list[int]]:
 class _Context:
     """The context that restricts the next sentence; nothing else decides this."""
 
+    questions: _Questions
     sections: Mapping[int, tuple[int, ...]]
     headings: tuple[tuple[int, int], ...] = ()  # level and place, the outermost first
     header: tuple[int, ...] = ()
+    question: tuple[tuple[Block, int], ...] = ()  # none or one, with its place
     introductions: tuple[_Introduction, ...] = ()
     rows: dict[int, int] = field(default_factory=dict)
     """The place of each row of a table with sections, by its place in the blocks."""
 
-    def enter(self, block: Block, *, is_first: bool) -> None:
+    def enter(self, block: Block, place: int, *, is_first: bool) -> None:
         """Drop the context that does not reach a sentence of a block; ``is_first`` tells whether it is the first."""
         if block.kind == "header" or block.kind not in ("rule", "row"):
             self.header = ()
+        if place in self.questions.lines or (self.question and not _answers(block, self.question[0][0])):
+            self.question = ()
         if block.kind == "heading":
             self.headings = tuple(above for above in self.headings if above[0] < block.level)
             self.introductions = ()
@@ -299,8 +366,9 @@ class _Context:
 
     def introductions_of(self, number: int) -> tuple[int, ...]:
         """Return the places of what introduces a sentence of the block at ``number``, outermost first."""
+        question = (place for _, place in self.question)
         rows = (self.rows[row] for row in self.sections.get(number, ()) if row in self.rows)
-        return (*(one.place for one in self.introductions), *rows)
+        return (*question, *(one.place for one in self.introductions), *rows)
 
     def add(self, block: Block, number: int, place: int, words: str) -> None:
         """Add a sentence that restricts those below it; ``number`` is the place of its block."""
@@ -310,9 +378,18 @@ class _Context:
             self.header = (*self.header, place)
         elif number in self.sections:
             self.rows[number] = place
-        elif block.kind in ("paragraph", "item") and introduces(words):
+        elif place in self.questions.above_answers:
+            self.question = ((block, place),)
+        elif block.kind in ("paragraph", "item") and (introduces(words) or place in self.questions.of_items):
             indent = block.level if block.kind == "item" else block.level - 1
             self.introductions = (*self.introductions, _Introduction(place, indent, block.mark in BULLETS))
+
+
+def _answers(block: Block, question: Block) -> bool:
+    """Tell whether a block, which is no question, may belong to the answer of the nearest question above it."""
+    is_next_item = block.kind == question.kind == "item" and block.level == question.level
+    is_alike = (block.mark in BULLETS) == (question.mark in BULLETS)
+    return block.kind != "heading" and block.level >= question.level and not (is_next_item and is_alike)
 
 
 def _reaches(introduction: _Introduction, block: Block) -> bool:
@@ -331,14 +408,14 @@ def _reaches(introduction: _Introduction, block: Block) -> bool:
 
 
 def _read_needs(text: str, blocks: Sequence[Block], spans: Sequence[tuple[TextSpan, int]]) -> Iterator[Sentence]:
-    context = _Context(_sections(text, blocks))
+    context = _Context(_Questions.find(text, blocks, spans), _sections(text, blocks))
     last_block = last_place = -1
     for place, (span, number) in enumerate(spans):
         block, words = blocks[number], text[span.start : span.end]
         if is_description(words):  # it follows its picture, and is no part of the text around it
             yield Sentence(span, block.kind, number, tuple(heading for _, heading in context.headings))
             continue
-        context.enter(block, is_first=number != last_block)
+        context.enter(block, place, is_first=number != last_block)
         refers_back = last_place >= 0 and block.kind in ("paragraph", "item") and _REFERS_BACK.match(words) is not None
         yield Sentence(
             span,

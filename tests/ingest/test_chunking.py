@@ -125,6 +125,18 @@ def test_a_chunk_inside_a_section_of_a_table_has_its_name(first: str, second: st
         assert not before.text.endswith("| |"), "no section is cut from its name"
 
 
+@pytest.mark.parametrize("question", ["Can I choose a car?", "能指定车型吗？"])
+@pytest.mark.parametrize("mark", ["", "- "])
+def test_a_chunk_inside_an_answer_has_its_question(question: str, mark: str) -> None:
+    indent = "  " if mark else ""
+    answer = "\n\n".join(f"{indent}Paragraph {number} says something of its own." for number in range(12))
+    chunks = chunks_of(f"{mark}{question}\n\n{answer}\n\n# End\n\n{'This is the end. ' * 6}")
+    assert len(chunks) > 2
+    assert chunks[0].heading_path == ()
+    assert {chunk.heading_path for chunk in chunks[1:-1]} == {(question,)}
+    assert chunks[-1].heading_path == ("End",)
+
+
 def test_a_header_leaves_room_for_the_rows() -> None:
     header = "|" + " a very long name of a column |" * 60
     rows = "\n".join("|" + f" {number} |" * 60 for number in range(20))

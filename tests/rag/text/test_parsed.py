@@ -111,6 +111,45 @@ def test_questions_and_answers_of_a_list_of_them() -> None:
     assert needs(parsed, "可以。") == ["## 可以换货吗？"]
 
 
+@pytest.mark.parametrize(
+    ("text", "answer", "question"),
+    [
+        ("Can I choose?\n\nYou book a group. No model.\n\nMay I?", "No model.", "Can I choose?"),
+        ("**能选车型吗？**\n\n不能。按车组预订。", "按车组预订。", "**能选车型吗？**"),
+        ("Q: Can I?\nA: No.\nQ: May I?\nA: Yes.", "A: Yes.", "Q: May I?"),
+        ("Q: Can I? A: Never. Not yet.\n\nQ: May I? A: Yes.", "Not yet.", "Q: Can I?"),
+        ("问：能退吗？答：能。三天内。", "三天内。", "问：能退吗？"),
+        ("Why?\n\nTwo reasons.\n\n- cost\n\nAnd it rains.", "And it rains.", "Why?"),
+        ("多少钱？\n\n| 组 | 价 |\n|---|---|\n| A | 5 |", "| A | 5 |", "多少钱？"),
+        ("- 何时生效？\n\n  立即生效。\n\n  请稍候。\n- 可以退吗？\n\n  可以。", "请稍候。", "- 何时生效？"),
+        ("1. Can I?\n\nYes.\n\n- free\n\n2. How long?\n\nA week.", "- free", "1. Can I?"),
+        ("1. 可以退吗？\n\n可以。\n\n2. 多久？\n\n三天。", "三天。", "2. 多久？"),
+    ],
+)
+def test_an_answer_needs_the_question_above_it(text: str, answer: str, question: str) -> None:
+    assert [words for words in needs(parse_text(text), answer) if words.endswith(("?", "？", "？**"))] == [question]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("Who pays? Nobody knows.\n\nAsk us.", "Ask us."),
+        ("It rains. Who pays?\n\nAsk us.", "Ask us."),
+        ("谁来付款？没有人知道。\n\n请问我们。", "请问我们。"),
+        ("Who?\n\nWhen?\n\nWhere?\n\nAsk us.", "Ask us."),
+        ("- 谁？\n- 何时？\n- 何处？\n\n请问我们。", "请问我们。"),
+        ("Who?\n\n- Who pays?\n- Who asks?\n\nAsk us.", "Ask us."),
+        ("Can I?\n\nYes.\n\n# Address\n\nAsk us.", "# Address"),
+        ("- Can I?\n\n  Yes.\n- Ask us.", "- Ask us."),
+        ("1. Can I?\n\nYes.\n\n2. Ask us.", "2. Ask us."),
+        ("- macOS:\n\n  ```\n  ls\n  ```\n\n  Is it there?\n\n  Good.\n\nAsk us.", "Ask us."),
+        (f"Is it {'very ' * 40}new?\n\nAsk us.", "Ask us."),
+    ],
+)
+def test_a_question_without_an_answer_right_below_introduces_nothing(text: str, words: str) -> None:
+    assert needs(parse_text(text), words) == []
+
+
 PRICES = "| Service | Price |\n|---|---|\n| Adults | |\n| Crown | 300 |\n| Under 18 | |\n| Filling | 0 |\n| Net. | |"
 
 
@@ -160,6 +199,8 @@ LINES = st.sampled_from(
         "| a. b | c |",
         "|---|---|",
         "| a | |",
+        "Why?",
+        "- 几？",
         "```",
         "~~~",
         "text.",
@@ -169,7 +210,7 @@ LINES = st.sampled_from(
 
 
 @pytest.mark.slow
-@given(st.lists(LINES | st.text(alphabet="ab1.:|#-`：。 \n中", max_size=12), max_size=14).map("\n".join))
+@given(st.lists(LINES | st.text(alphabet="ab1.:?|#-`：。 \n中", max_size=12), max_size=14).map("\n".join))
 def test_readings_cover_the_text_and_point_backwards(text: str) -> None:
     parsed = parse_text(text)
     position = 0
