@@ -26,7 +26,7 @@ from rag.text.markup import (
     is_description,
     is_row_rule,
     read_lines,
-    row_cells,
+    row_words,
     section_rows,
     without_list_mark,
 )
@@ -231,10 +231,12 @@ def _rows(text: str, block: _Block) -> Iterator[Unit]:
     header = ""
     position = block.start
     if has_header:
-        header = " | ".join(_cells(lines[0]))[:_HEADER_LIMIT_CHARACTERS]  # before every passage, and must leave it room
+        header = " | ".join(row_words(lines[0]))[
+            :_HEADER_LIMIT_CHARACTERS
+        ]  # before every passage, and must leave it room
         lines = [lines[0] + lines[1], *lines[2:]]
     first_row = int(has_header)
-    sections = section_rows([_cells(line) for line in lines[first_row:]], has_header=has_header)
+    sections = section_rows([row_words(line) for line in lines[first_row:]], has_header=has_header)
     for number, line in enumerate(lines):
         is_header = has_header and number == 0
         kind: UnitKind = "header_row" if is_header or number - first_row in sections else "row"
@@ -243,10 +245,6 @@ def _rows(text: str, block: _Block) -> Iterator[Unit]:
         position += len(line)
         if trimmed is not None:
             yield trimmed
-
-
-def _cells(row: str) -> list[str]:
-    return [row[start:end] for start, end in row_cells(row)]
 
 
 def _trimmed(text: str, unit: Unit, start: int, end: int) -> Unit | None:

@@ -47,13 +47,9 @@ def terminal_language(environment: Mapping[str, str] | None = None) -> Language:
     for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
         value = variables.get(name, "")
         if value:
-            is_chinese = value.lower().startswith("zh") and (environment is not None or _shows_chinese(sys.stdout))
+            is_chinese = value.lower().startswith("zh") and (environment is not None or _shows("中文", sys.stdout))
             return "zh" if is_chinese else "en"
     return "en"
-
-
-def _shows_chinese(stream: TextIO | None) -> bool:
-    return _shows("中文", stream)
 
 
 def _shows(text: str, stream: TextIO | None) -> bool:

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 from ingest.loaders.office_xml import Element
 from rag.text.characters import ideographs
+from rag.text.markup import QUESTION_ENDS
 
 _LONGEST_CHARACTERS = 80
 _DEEPEST_LEVEL = 6
 _ENDS = tuple(".:;,!…。：；，！、—–-")
-_QUESTION_ENDS = ("?", "？")
-_SENTENCE_ENDS = (*_QUESTION_ENDS, *".:!…。：！")
+_SENTENCE_ENDS = (*QUESTION_ENDS, *".:!…。：！")
 _WORD = re.compile(r"[^\W\d_]{2}")
 _CAPTION = (
     r"(?:figure|fig|image|photo|screenshot|table|tabelle|tab|abbildung|abb)\b\.?\s*[\d:：]|[图圖表]\s*[\d一二三四五:：]"
@@ -80,7 +80,7 @@ def reads_as_heading(words: str, below: str | None) -> bool:
         return False
     if _NO_HEADING.search(line) is not None:
         return False
-    return below is None or line.endswith(_QUESTION_ENDS) or _is_text(below.strip())
+    return below is None or line.endswith(QUESTION_ENDS) or _is_text(below.strip())
 
 
 def _is_text(words: str) -> bool:

@@ -11,6 +11,7 @@ from typing import Literal
 from bs4.element import NavigableString, PageElement, PreformattedString, Tag
 
 from ingest.loaders.bold_headings import reads_as_heading
+from rag.text.markup import QUESTION_ENDS
 
 HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 _FOLDED = ("details", "dl")
@@ -19,7 +20,6 @@ _ENDINGS = (*HEADINGS, "p")
 _STRUCTURES = ("ul", "ol", "table", "dl", "details")
 _NOT_IN_HEADINGS = ("br", "a", "img", "input")
 _BOLD_OR_PARAGRAPH = ["b", "strong", "p"]
-_QUESTION_ENDS = ("?", "？")
 _HIGHEST_LEVEL, _LOWEST_LEVEL = 2, 6
 _LONGEST_HEADING_CHARACTERS = 200
 
@@ -70,7 +70,7 @@ def _questions(tag: Tag) -> list[Tag]:
         is_asked = summary is not None and _is_short(summary) and len(_words(tag)) > len(_words(summary)) > 0
         return [summary] if summary is not None and is_asked else []
     terms = tag.find_all("dt")
-    are_questions = all(_words(term).endswith(_QUESTION_ENDS) and _is_short(term) for term in terms)
+    are_questions = all(_words(term).endswith(QUESTION_ENDS) and _is_short(term) for term in terms)
     return terms if are_questions and not _holds(tag, (*HEADINGS, "dl")) else []
 
 

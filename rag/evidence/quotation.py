@@ -12,7 +12,7 @@ from itertools import zip_longest
 from typing import Literal
 
 from rag.schema import Citation, Evidence, Language, TextSpan
-from rag.text.markup import is_description, row_cells, without_heading_signs
+from rag.text.markup import is_description, row_words, without_heading_signs
 from rag.text.parsed import Block, BlockKind, parse_text
 from rag.text.statements import content_words
 
@@ -145,7 +145,7 @@ def _readable_line(line: _Line, language: Language) -> QuotedLine:
     if line.kind not in ("header", "rule", "row"):
         return QuotedLine(without_heading_signs(line.text), line.span)
     after_first, after_others = _BETWEEN_CELLS[language]
-    first, *others = [line.text[start:end] for start, end in row_cells(line.text)] or [""]
+    first, *others = row_words(line.text)
     columns = line.columns if len(line.columns) >= _FEWEST_COLUMNS_NAMED else ()
     named = [_with_column(name, cell) for name, cell in zip_longest(columns[1:], others, fillvalue="") if cell]
     rest = after_others.join(named)

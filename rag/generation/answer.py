@@ -67,7 +67,7 @@ from rag.schema import (
 )
 from rag.settings import Settings
 from rag.text.language import is_certainly_not_in, third_language_after
-from rag.text.markup import without_descriptions, without_list_mark
+from rag.text.markup import QUESTION_ENDS, without_descriptions, without_list_mark
 from rag.text.questions import expected_value
 from rag.text.sentences import split_sentences
 from rag.text.statements import content_words, read_statement
@@ -521,7 +521,7 @@ def _repeats_message(request: AnswerRequest, text: str) -> bool:
 
 def _asks_as_documents_do(request: AnswerRequest, text: str) -> bool:
     """Tell whether a reply is a question that is a title or a sentence of the passages: "常见的骗局有哪些？"."""
-    if not text.rstrip().endswith(("?", "？")):
+    if not text.rstrip().endswith(QUESTION_ENDS):
         return False
     lines = (
         passage.text[span.start : span.end] for passage in request.evidence for span in split_sentences(passage.text)
@@ -535,7 +535,7 @@ def _says_nothing(text: str) -> bool:
 
     "Sorry, but I can't assist with that."
     """
-    return not is_bare_verdict(text) and not text.rstrip().endswith(("?", "？"))
+    return not is_bare_verdict(text) and not text.rstrip().endswith(QUESTION_ENDS)
 
 
 def _question_parts(request: AnswerRequest) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ from rag.grounding.contact_details import contact_details
 from rag.grounding.prompt_injection import harmless_title
 from rag.retrieval.question import is_greeting, message_parts
 from rag.schema import Evidence, TextSpan
-from rag.text.markup import is_list_item
+from rag.text.markup import QUESTION_ENDS, is_list_item
 from rag.text.sentences import split_sentences
 from rag.text.terms import terms
 
@@ -221,7 +221,7 @@ def _is_part_of_any(sentence: str, sentences: Iterable[list[str]]) -> bool:
 
 
 def _is_question(text: str, sentence: TextSpan) -> bool:
-    return text[sentence.start : sentence.end].rstrip(_ORNAMENTS).endswith(("?", "？"))
+    return text[sentence.start : sentence.end].rstrip(_ORNAMENTS).endswith(QUESTION_ENDS)
 
 
 _LONGEST_LABEL = 40

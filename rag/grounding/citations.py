@@ -13,7 +13,7 @@ from rag.grounding.prompt_injection import is_name
 from rag.grounding.support import restricts, supporting_spans
 from rag.schema import Citation, Evidence, TextSpan
 from rag.text.language import text_language, third_language_after
-from rag.text.markup import without_descriptions, without_heading_signs
+from rag.text.markup import QUESTION_ENDS, without_descriptions, without_heading_signs
 from rag.text.parsed import parse_text
 from rag.text.sentences import split_sentences
 from rag.text.statements import content_words, read_statement, says_no, without_verdict
@@ -162,7 +162,7 @@ def repeats_question(text: str, question: str) -> bool:
     >>> repeats_question("Which kettle do you have?", "How many days do I have to return a kettle?")
     False
     """
-    if not text.rstrip().endswith(("?", "？")):
+    if not text.rstrip().endswith(QUESTION_ENDS):
         return False
     words, question_words = content_words(text), content_words(question)
     return bool(words) and len(words & question_words) >= max(

@@ -13,7 +13,7 @@ from itertools import combinations
 from typing import Self
 
 from rag.schema import Conflict, Evidence
-from rag.text.markup import is_description
+from rag.text.markup import QUESTION_ENDS, is_description
 from rag.text.parsed import parse_text
 from rag.text.quantities import MONTH_NAMES, Quantity
 from rag.text.statements import Statement, content_words, contradicts, read_statement
@@ -88,7 +88,7 @@ def _sentences(passage: str) -> tuple[_Sentence, ...]:
 
 
 def _is_question(text: str) -> bool:
-    return text.endswith(("?", "？"))
+    return text.endswith(QUESTION_ENDS)
 
 
 def _age(passage: Evidence) -> tuple[bool, date]:

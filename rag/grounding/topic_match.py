@@ -8,7 +8,7 @@ from functools import lru_cache
 from rag.grounding.claims import Cell, Claim, Context, QuotableSpan
 from rag.schema import Evidence
 from rag.text.characters import simplified
-from rag.text.markup import is_list_item, row_cells, without_list_mark
+from rag.text.markup import is_list_item, row_words, without_list_mark
 from rag.text.statements import Statement, name_another_place, read_statement, spellings, stated_figures, stem
 from rag.text.terms import terms
 
@@ -91,7 +91,7 @@ def _names_another_row(claim: Claim, span: QuotableSpan, context: Context) -> bo
     tokens, own = _tokens(claim.text), _labels(span.text)
     other_labels = frozenset[_Label]().union(*map(_labels, others))
     named = {label for label in other_labels - own if len(label.tokens) <= _LONGEST_LABEL and label.tokens <= tokens}
-    if any(label in named for other in others for label in _labels(_cells(other)[0])):
+    if any(label in named for other in others for label in _labels(row_words(other)[0])):
         own = _labels_beside_figures(span, claim.statement)
     known = frozenset(token for label in other_labels for token in label.tokens)
     return bool(named) and not any(tokens & (label.names - known) or label.tokens <= tokens for label in own)
@@ -108,7 +108,7 @@ def lists_row_of_another_value(claim: Claim, chosen: Sequence[QuotableSpan], con
         named = {
             other: labels
             for other in table
-            if (labels := [label for label in _labels(_cells(other.text)[0]) if label.tokens <= tokens])
+            if (labels := [label for label in _labels(row_words(other.text)[0]) if label.tokens <= tokens])
         }
         values = frozenset(cell for other in table if other in chosen for cell in _values(other))
         if sum(map(len, named.values())) >= _LABELS_OF_A_LIST and any(
@@ -164,7 +164,7 @@ def _is_header(row: QuotableSpan) -> bool:
 
 def _values(row: QuotableSpan) -> frozenset[str]:
     """Return a row's cells behind the first, in small letters."""
-    return frozenset(cell.strip().lower() for cell in _cells(row.text)[1:])
+    return frozenset(cell.strip().lower() for cell in row_words(row.text)[1:])
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,20 +177,15 @@ class _Label:
 
 def _labels_beside_figures(span: QuotableSpan, statement: Statement) -> frozenset[_Label]:
     """Return the labels of a row's first cell, and of its others without a figure of the statement."""
-    first, *others = _cells(span.text)
+    first, *others = row_words(span.text)
     names = [cell for cell in others if not statement.quantities & stated_figures(cell).quantities]
     return frozenset[_Label]().union(*map(_labels, [first, *names]))
-
-
-def _cells(row: str) -> list[str]:
-    """Return the cells of a row; one without any, such as a lone bar, counts as an empty one."""
-    return [row[start:end] for start, end in row_cells(row)] or [""]
 
 
 @lru_cache(maxsize=1024)
 def _labels(row: str) -> frozenset[_Label]:
     """Return the cells of a row that have a word or a code; a cell may list several names."""
-    names = [name for cell in _cells(row) for name in _LIST.split(cell)]
+    names = [name for cell in row_words(row) for name in _LIST.split(cell)]
     labels = [_label(name) for name in names]
     return frozenset(label for label in labels if label.names)
 
@@ -246,7 +241,7 @@ def _codes_agree(claim: Claim, span: QuotableSpan, context: Context) -> bool:
         return True
     if not claim.statement.codes:
         asked = context.question.codes
-        about = (stated_figures(_cells(span.text)[0]).codes if span.is_row else frozenset[str]()) or codes
+        about = (stated_figures(row_words(span.text)[0]).codes if span.is_row else frozenset[str]()) or codes
         return bool(about & asked) or not _are_siblings(about, asked)
     passage = stated_figures(context.passage(span).text).codes
     missing = claim.statement.codes - passage

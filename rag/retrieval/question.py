@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from rag.errors import QuestionEmpty, QuestionTooLong, QuestionWithoutWords
 from rag.schema import TextSpan
 from rag.text.characters import IDEOGRAPHS, ideographs, squeezed, without_invisible
+from rag.text.markup import QUESTION_ENDS
 from rag.text.questions import CHINESE_QUESTION_WORDS, ENGLISH_ASKING_VERBS, ENGLISH_QUESTION_WORDS
 from rag.text.sentences import split_sentences
 from rag.text.signatures import without_signature
@@ -336,7 +337,6 @@ def _is_long(text: str) -> bool:
 
 MOST_PARTS = 4
 _SHORTEST_CHARACTERS = 4
-_QUESTION_MARKS = ("?", "？")
 _AROUND = " \t,，。"
 _ENGLISH_ASKS = (
     r"(?:(?:(?:after|at|by|for|from|in|of|on|through|to|under|until|up to|with|within)\s++)?+"
@@ -443,6 +443,6 @@ def _clauses(question: str) -> Iterator[TextSpan]:
 
 def _asks(question: str, clause: TextSpan) -> bool:
     text = question[clause.start : clause.end]
-    if question[clause.end :].lstrip().startswith(_QUESTION_MARKS):
+    if question[clause.end :].lstrip().startswith(QUESTION_ENDS):
         return _COURTESY.fullmatch(text) is None
     return _CHINESE_ASKS.search(text) is not None or _CLAUSE_ASKS.match(text) is not None

@@ -148,6 +148,15 @@ def row_cells(row: str) -> list[tuple[int, int]]:
     return [_trimmed_bounds(row, left + 1, right) for left, right in pairwise(borders)]
 
 
+def row_words(row: str) -> list[str]:
+    """Return the words of each cell of a row; a row without any, such as a lone bar, is one empty cell.
+
+    >>> row_words("| Zone | Fee |"), row_words("|")
+    (['Zone', 'Fee'], [''])
+    """
+    return [row[start:end] for start, end in row_cells(row)] or [""]
+
+
 def _trimmed_bounds(text: str, start: int, end: int) -> tuple[int, int]:
     words = text[start:end]
     start += len(words) - len(words.lstrip())
