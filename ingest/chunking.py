@@ -231,9 +231,8 @@ def _rows(text: str, block: _Block) -> Iterator[Unit]:
     header = ""
     position = block.start
     if has_header:
-        header = " | ".join(row_words(lines[0]))[
-            :_HEADER_LIMIT_CHARACTERS
-        ]  # before every passage, and must leave it room
+        header = " | ".join(row_words(lines[0]))
+        header = header[:_HEADER_LIMIT_CHARACTERS]  # it stands in front of every passage, and must leave it room
         lines = [lines[0] + lines[1], *lines[2:]]
     first_row = int(has_header)
     sections = section_rows([row_words(line) for line in lines[first_row:]], has_header=has_header)
