@@ -1,14 +1,12 @@
 """Builds a Document from a text and the file's own metadata: title, language, date, audience, link."""
 
-import calendar
 import re
-from collections.abc import Iterator, Mapping
-from datetime import date
+from collections.abc import Mapping
 
+from ingest.loaders.dates import WrittenDays, is_endless, read_day, written_days
 from ingest.loaders.source import SourceFile
 from rag.schema import Audience, Document, Language
 from rag.text.characters import ideographs, one_line, web_address, without_invisible
-from rag.text.quantities import MONTH_NAMES
 
 TITLE_LIMIT_CHARACTERS = 200
 _FIRST_LINE_LIMIT_CHARACTERS = 100
@@ -49,29 +47,6 @@ _DAYS = {
 Names are compared as ``_normalized`` makes them: "Valid until", "valid-until" and "validUntil" are one.
 """
 
-_MONTH_NUMBERS = {name[:3]: number for number, name in enumerate(MONTH_NAMES, start=1)}
-_MONTH = rf"(?P<month>{'|'.join(_MONTH_NUMBERS)})[a-z]*\.?"
-_YEAR = r"(?P<year>(?:19|20)\d\d)"
-_FORMS = tuple(
-    re.compile(form, re.IGNORECASE)
-    for form in (
-        r"(?P<year>\d{4})[-/.年](?P<month>\d{1,2})[-/.月](?P<day>\d{1,2})",
-        rf"(?<!\d){_YEAR}(?P<month>\d\d)(?P<day>\d\d)(?!\d)",
-        rf"(?<!\d)(?P<day>\d{{1,2}})\.\s?(?P<month>\d{{1,2}})\.\s?{_YEAR}(?!\d)",
-        rf"(?<!\d)(?P<one>\d{{1,2}})(?P<joint>[-/])(?P<other>\d{{1,2}})(?P=joint){_YEAR}(?!\d)",
-        rf"(?<!\d)(?P<day>\d{{1,2}})(?:st|nd|rd|th)?[\s.-]*{_MONTH}[\s,-]*{_YEAR}(?!\d)",
-        rf"\b{_MONTH}\s*(?P<day>\d{{1,2}})(?:st|nd|rd|th)?,?\s+{_YEAR}(?!\d)",
-        rf"\b{_MONTH}[\s,-]*{_YEAR}(?!\d)",
-        rf"\A\s*{_YEAR}[-/.年](?P<month>\d{{1,2}})月?[底末]?\s*\Z",
-        rf"\A\s*{_YEAR}年?[底末]?\s*\Z",
-    )
-)
-_ENDLESS = re.compile(
-    r"(?:none|never|no|n/?a|[-–—]+|always|unlimited|permanent|indefinite(?:ly)?|ongoing|(?:until )?further notice"
-    r"|[长長]期(?:有效)?|永久(?:有效)?|[无無](?:期限)?|不限)",
-    re.IGNORECASE,
-)
-
 
 def make_document(
     source: SourceFile, text: str, fields: Mapping[str, str], *, kind: str, row_id: str | None = None
@@ -90,10 +65,12 @@ def make_document(
         for name, value in fields.items()
         if value.strip() and _normalized(name) not in _KNOWN
     }
-    for name, given in _DAYS.items():
-        if day := read_day(_first_value(fields, given), last=name == _LAST_DAY):
-            metadata[name] = day.isoformat()
     title = _first_value(fields, _TITLE) or (_NAME_JOINTS.sub(" ", source.name.stem) if row_id is None else "")
+    said = written_days(title, body) if row_id is None else WrittenDays()
+    for name, given in _DAYS.items():
+        stated = _first_value(fields, given)
+        if day := read_day(stated, last=name == _LAST_DAY) if stated else getattr(said, name):
+            metadata[name] = day.isoformat()
     return Document(
         document_id=source.document_id if row_id is None else row_id,
         path=str(source.path),
@@ -101,7 +78,7 @@ def make_document(
         text=body,
         language=_language(_first_value(fields, _LANGUAGE)) or text_language(f"{title}\n{body}"),
         source=web_address(_first_value(fields, _SOURCE)),
-        updated_on=read_day(_first_value(fields, _UPDATED)),
+        updated_on=read_day(_first_value(fields, _UPDATED)) or said.updated_on,
         audience=_audience(_first_value(fields, _AUDIENCE)),
         metadata={**metadata, "format": kind},
     )
@@ -158,53 +135,3 @@ def _language(declared: str) -> Language | None:
 
 def _audience(declared: str) -> Audience:
     return "internal" if _INTERNAL.search(declared) else "public"
-
-
-def read_day(written: str, *, last: bool = False) -> date | None:
-    """Return the day; of a month or a year the first, or the ``last``; None where the date is ambiguous.
-
-    >>> read_day("Valid to 31 December 2026"), read_day("2026年2月", last=True), read_day("13/04/2026")
-    (datetime.date(2026, 12, 31), datetime.date(2026, 2, 28), datetime.date(2026, 4, 13))
-    >>> print(read_day("03/04/2026"), read_day("2026-02-31"))
-    None None
-    """
-    match = next((found for form in _FORMS if (found := form.search(written))), None)
-    if match is None:
-        return None
-    named = match.groupdict()
-    days = [day for day in _possible_days(named, last=last) if day is not None]
-    return days[0] if len(set(days)) == 1 else None
-
-
-def is_endless(written: str) -> bool:
-    """Tell whether a text in place of a date means that there is none.
-
-    >>> is_endless("never"), is_endless("长期有效"), is_endless("soon")
-    (True, True, False)
-    """
-    return _ENDLESS.fullmatch(written.strip().strip(".。")) is not None
-
-
-def _possible_days(named: dict[str, str | None], *, last: bool) -> Iterator[date | None]:
-    """Yield the possible days: 03/04 may be in March or in April."""
-    year = int(named["year"] or 0)
-    if "one" in named:
-        one, other = int(named["one"] or 0), int(named["other"] or 0)
-        yield _day(year, one, other)
-        yield _day(year, other, one)
-        return
-    written = (named.get("month") or "").lower()
-    month = _MONTH_NUMBERS.get(written) or int(written or (12 if last else 1))
-    day = named.get("day")
-    if day is None:
-        day_of_month = calendar.monthrange(year, month)[1] if last and 1 <= month <= len(_MONTH_NUMBERS) else 1
-        yield _day(year, month, day_of_month)
-    else:
-        yield _day(year, month, int(day))
-
-
-def _day(year: int, month: int, day: int) -> date | None:
-    try:
-        return date(year, month, day)
-    except ValueError:
-        return None
