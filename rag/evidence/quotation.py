@@ -146,7 +146,9 @@ def _readable_line(line: _Line, language: Language) -> QuotedLine:
         return QuotedLine(without_heading_signs(line.text), line.span)
     after_first, after_others = _BETWEEN_CELLS[language]
     first, *others = row_words(line.text)
-    columns = line.columns if len(line.columns) >= _FEWEST_COLUMNS_NAMED else ()
+    # below a cell that spans rows, a row has fewer cells than the header: no name is known to be its own
+    is_whole = len(line.columns) == len(others) + 1 >= _FEWEST_COLUMNS_NAMED
+    columns = line.columns if is_whole else ()
     named = [_with_column(name, cell) for name, cell in zip_longest(columns[1:], others, fillvalue="") if cell]
     rest = after_others.join(named)
     return QuotedLine(f"{first}{after_first}{rest}" if first and rest else first or rest, line.span)

@@ -182,6 +182,30 @@ def named_codes(text: str) -> frozenset[str]:
     return stated_figures(text).codes.union(numbered)
 
 
+_IDENTIFIER = re.compile(r"(?<![\w./@:-])[a-z][a-z0-9]*(?:[._][a-z0-9]+)+(?![\w@/])")
+_NAME_WITH_VERSION = re.compile(r"[a-z]+[\d.]+")
+_ENDS_AN_ADDRESS = (".com", ".net", ".org", ".gov", ".edu", ".cn", ".io", ".uk", ".de", ".eu", ".html", ".htm")
+_SHORTEST_IDENTIFIER = 7
+
+
+@lru_cache(maxsize=4096)
+def named_identifiers(text: str) -> frozenset[str]:
+    """Return the names that programs use: parts joined by underscores, or by points with a figure or two points.
+
+    >>> sorted(named_identifiers("mdb.shard.4x, sys.user.name, max_connections, help.example.com, mongodb4.2"))
+    ['max_connections', 'mdb.shard.4x', 'sys.user.name']
+    """
+    found = (match.group() for match in _IDENTIFIER.finditer(fold(text)))
+    return frozenset(
+        name
+        for name in found
+        if len(name) >= _SHORTEST_IDENTIFIER
+        and ("_" in name or name.count(".") > 1 or any(map(str.isdigit, name)))
+        and not name.endswith(_ENDS_AN_ADDRESS)
+        and _NAME_WITH_VERSION.fullmatch(name) is None
+    )
+
+
 def _body(text: str) -> str:
     return without_verdict(_LIST_MARK.sub("", text, count=1))
 

@@ -68,6 +68,14 @@ def test_a_cell_that_says_little_is_read_with_the_name_of_its_column() -> None:
     )
 
 
+def test_a_row_with_fewer_cells_than_its_header_is_read_without_names() -> None:
+    """Below a cell that spans rows the first value is another column's."""
+    header = "| Kind | Specification | Connections |\n|---|---|---|\n"
+    whole, rest = "| Shared | mongo.large | 500 |", "| mongo.xlarge | 1000 |"
+    read = quoted_text([_quoted(header + whole + "\n" + rest)])
+    assert read.splitlines() == ["Shared: mongo.large; Connections 500", "mongo.xlarge: 1000"]
+
+
 def _quoted(text: str) -> Evidence:
     return replace(
         PASSAGE, text=text, start=0, end=len(text), quoted=(TextSpan(0, len(text)),), language=_language(text)

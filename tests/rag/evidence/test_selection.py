@@ -153,6 +153,22 @@ def test_a_sentence_that_leans_on_the_one_before_brings_it() -> None:
     assert sent(chosen) == ["Return it within 30 days. Otherwise a fee is due."]
 
 
+def test_a_short_line_is_sent_whole_and_a_long_one_is_not() -> None:
+    short = "- Your VPN is blocked. Turn it off and sign in again."
+    long = "- Your VPN is blocked. " + "Other devices in your home work as they did before. " * 3 + "Turn it off."
+    (chosen,) = select([passage(f"{LONG}\n\n{short}\n\n{LONG}")], "vpn?", by_words("VPN"), 15)
+    assert sent(chosen) == [short]
+    (chosen,) = select([passage(f"{LONG}\n\n{long}\n\n{LONG}")], "vpn?", by_words("VPN"), 15)
+    assert "- Your VPN is blocked." in "\n".join(sent(chosen))
+    assert "Other devices" not in "\n".join(sent(chosen))
+
+
+def test_a_short_line_does_not_bring_another_code() -> None:
+    text = LONG + "\n\nE05 means a turning brush. E09 means a stuck brush.\n\n" + LONG
+    (chosen,) = select([passage(text)], "robot says E09", by_words("stuck"), 8)
+    assert sent(chosen) == ["E09 means a stuck brush."]
+
+
 def test_one_sentence_is_sent_even_where_it_is_too_long() -> None:
     text = "word " * 200 + "end."
     (chosen,) = select([passage(text)], "?", by_words("end"), 20)
@@ -246,6 +262,16 @@ def test_of_a_table_of_codes_only_the_named_row_is_read_and_quoted(question: str
     for [spans] in (ranked.spans_to_send(400), ranked.spans_to_quote()):
         words = "\n".join(table.words(span) for span in spans)
         assert [row in words for row in rows] == [False, False, True]
+
+
+def test_of_a_table_of_identifiers_the_named_row_is_quoted() -> None:
+    rows = [
+        f"| dds.mongo.{size} | {cores} cores |" for cores, size in enumerate(["large", "xlarge", "2xlarge", "4xlarge"])
+    ]
+    table = passage(LONG + "\n\n| Specification | Cores |\n|---|---|\n" + "\n".join(rows))
+    ranked = RankedSentences([table], "How many cores has dds.mongo.2xlarge?", by_words("cores"), count_tokens)
+    words = "\n".join(table.words(span) for span in ranked.spans_to_quote()[0])
+    assert [row in words for row in rows] == [False, False, True, False]
 
 
 def test_other_codes_are_left_out_of_a_short_passage_that_would_go_whole() -> None:
