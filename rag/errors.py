@@ -678,6 +678,10 @@ class NoHostAnswers(OllamaUnavailable):
     """Nothing answers at any of the several ``hosts``."""
 
 
+class NotOllama(OllamaUnavailable):
+    """Another program than Ollama answers at ``host``."""
+
+
 class OllamaElsewhere(ServingError):
     """Nothing answers at ``host``, which is another machine: no process can be started there from here."""
 

@@ -15,7 +15,7 @@ from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import OpenerDirector, ProxyHandler, Request, build_opener
 
-from rag.errors import DownloadFailed, OllamaRefused, OllamaUnavailable
+from rag.errors import DownloadFailed, NotOllama, OllamaRefused, OllamaUnavailable
 from rag.ollama.model_details import ModelDetails
 from rag.terminal import Update
 
@@ -98,7 +98,10 @@ class _ReportingFile:
 
 
 class OllamaClient:
-    """Speaks to the Ollama at ``url``.  Every method raises ``OllamaUnavailable`` or ``OllamaRefused``."""
+    """Speaks to the Ollama at ``url``.  Every method raises ``OllamaUnavailable`` or ``OllamaRefused``.
+
+    ``version``, ``models``, ``loaded`` and ``show`` raise ``NotOllama`` where another program answers.
+    """
 
     def __init__(self, url: str) -> None:
         self._url = url.rstrip("/")
@@ -113,29 +116,31 @@ class OllamaClient:
     def models(self, *, timeout_seconds: float = _ANSWER_SECONDS) -> list[InstalledModel]:
         """Return the installed models, newest first."""
         rows = self._value("/api/tags", "models", timeout=timeout_seconds)
-        return [
-            InstalledModel(
-                row["name"],
-                int(row.get("size", 0)),
-                str(row.get("details", {}).get("parameter_size", "")),
-                str(row.get("details", {}).get("quantization_level", "")),
-            )
-            for row in rows
-        ]
+        with self._ollamas_fields():
+            return [
+                InstalledModel(
+                    row["name"],
+                    int(row.get("size", 0)),
+                    str(row.get("details", {}).get("parameter_size", "")),
+                    str(row.get("details", {}).get("quantization_level", "")),
+                )
+                for row in rows
+            ]
 
     def loaded(self) -> list[LoadedModel]:
         """Return the models in memory."""
         rows = self._value("/api/ps", "models")
-        return [
-            LoadedModel(
-                row["name"],
-                int(row.get("size", 0)),
-                int(row.get("size_vram", 0)),
-                int(row.get("context_length", 0)),
-                str(row.get("expires_at", "")),
-            )
-            for row in rows
-        ]
+        with self._ollamas_fields():
+            return [
+                LoadedModel(
+                    row["name"],
+                    int(row.get("size", 0)),
+                    int(row.get("size_vram", 0)),
+                    int(row.get("context_length", 0)),
+                    str(row.get("expires_at", "")),
+                )
+                for row in rows
+            ]
 
     def has_blob(self, sha256: str) -> bool:
         """Tell whether Ollama holds the file with this checksum."""
@@ -179,7 +184,9 @@ class OllamaClient:
         body = json.dumps({"model": name}).encode()
         request = Request(self._address("/api/show"), data=body, headers=_JSON, method="POST")
         with self._open(request, _SHOW_SECONDS) as response:
-            return ModelDetails.of(json.loads(response.read()))
+            whole = response.read()
+        with self._ollamas_fields():
+            return ModelDetails.of(json.loads(whole))
 
     def delete(self, name: str) -> None:
         """Delete a model; files that another one shares stay."""
@@ -221,16 +228,25 @@ class OllamaClient:
 
     def _value(self, path: str, key: str, *, timeout: float = _ANSWER_SECONDS) -> Any:  # noqa: ANN401 - JSON
         with self._open(Request(self._address(path)), timeout) as response:
-            answer = json.loads(response.read())
-            if not isinstance(answer, dict) or key not in answer:
-                raise OllamaUnavailable(host=self._url)
-            return answer[key]
+            whole = response.read()
+        with self._ollamas_fields():
+            return json.loads(whole)[key]
+
+    @contextmanager
+    def _ollamas_fields(self) -> Iterator[None]:
+        """Raise ``NotOllama`` where a whole answer is none of Ollama's, as another program's at its port is."""
+        try:
+            yield
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+            raise NotOllama(host=self._url) from error
 
     def _lines(self, path: str, body: Mapping[str, object], *, silence_seconds: float) -> Iterator[dict[str, Any]]:
         request = Request(self._address(path), data=json.dumps(body).encode(), headers=_JSON, method="POST")
         with self._open(request, silence_seconds) as response:
             for line in response:
                 row = json.loads(line)
+                if not isinstance(row, dict):
+                    raise OllamaUnavailable(host=self._url)
                 if "error" in row:
                     raise OllamaRefused(reason=str(row["error"]), status=HTTPStatus.OK)
                 yield row
@@ -246,17 +262,22 @@ class OllamaClient:
                 yield response
         except HTTPError as error:
             with error:
-                raise OllamaRefused(reason=_reason(error), status=error.code) from error
+                reason = _reason(error)
+            if reason is None and request.get_method() == "GET":  # which no Ollama refuses without a word
+                raise NotOllama(host=self._url) from error
+            raise OllamaRefused(reason=reason or f"HTTP {error.code}", status=error.code) from error
         except (OSError, http.client.HTTPException, ValueError) as error:
-            # Another program may hold the port and answer something else: that, too, is "no Ollama here".
-            raise OllamaUnavailable(host=self._url) from error
+            speaks_no_http = isinstance(error, http.client.BadStatusLine) and not isinstance(error, OSError)
+            raise (NotOllama if speaks_no_http else OllamaUnavailable)(host=self._url) from error
 
 
-def _reason(error: HTTPError) -> str:
+def _reason(error: HTTPError) -> str | None:
+    """Return Ollama's words; None where there are none."""
     try:
-        return str(json.loads(error.read())["error"])
+        said = json.loads(error.read())["error"]
     except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
-        return f"HTTP {error.code}"
+        return None
+    return said if isinstance(said, str) else None
 
 
 def pull(client: OllamaClient, name: str, update: Update, *, remedy: str = "other_model") -> None:

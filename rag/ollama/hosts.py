@@ -188,7 +188,7 @@ class _Watched:
                 self._models_seen_at = None
             try:
                 self.seen = Host(self.seen.url, self._client.version(), self._installed_models())
-            except (ServingError, LookupError, TypeError, AttributeError):  # or another program that speaks JSON
+            except ServingError:
                 self._missed += 1
                 if not forgiving or self._missed >= _MISSED_LOOKS:
                     self.seen, self._models_seen_at = Host(self.seen.url), None

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 import psutil
 from filelock import FileLock
 
-from rag.errors import OllamaElsewhere, OllamaNotStarted, OllamaRefused, OllamaUnavailable
+from rag.errors import NotOllama, OllamaElsewhere, OllamaNotStarted, OllamaRefused, OllamaUnavailable
 from rag.ollama.client import OllamaClient
 from rag.ollama.hosts import Hosts, hosts_of
 from rag.ollama.install import find_ollama, models_folder, ollama_home
@@ -50,6 +50,7 @@ class ServerStatus:
     ``managed`` means that we started it; the fields after it are then known.  ``started_at`` is in seconds since 1970,
     ``restarts`` counts the times it came back after dying; ``neighbours`` are programs that keep the processor busy,
     beside which the model has so many ``threads`` (None: as many as without them), or all where it ``goes_first``.
+    ``other_program`` means that something else than Ollama answers there.
     """
 
     url: str
@@ -63,6 +64,7 @@ class ServerStatus:
     neighbours: Neighbours | None = None
     threads: int | None = None
     goes_first: bool = False
+    other_program: bool = False
 
 
 def status(settings: Settings) -> ServerStatus:
@@ -76,9 +78,12 @@ def status(settings: Settings) -> ServerStatus:
     url = settings.ollama_url
     files = ServerFiles.of(settings)
     state = read_living_state(settings)
-    version = _version(url)
+    try:
+        version, is_other = _version(url), False
+    except NotOllama:
+        version, is_other = None, True
     if state is None or state.ollama is None:
-        return ServerStatus(url, version is not None, version or "", managed=False)
+        return ServerStatus(url, version is not None, version or "", managed=False, other_program=is_other)
     return ServerStatus(
         url,
         version is not None,
@@ -91,6 +96,7 @@ def status(settings: Settings) -> ServerStatus:
         neighbours=state.neighbours,
         threads=state.threads,
         goes_first=state.goes_first,
+        other_program=is_other,
     )
 
 
@@ -100,8 +106,9 @@ def ensure_running(settings: Settings, *, while_we_live: bool = False) -> Server
     With ``while_we_live`` a started server ends with this process, however this process ends.  Safe to call from
     several processes at once.  Several hosts are adopted and none of them is started.
 
-    Raises ``OllamaElsewhere``, ``OllamaNotInstalled`` or ``OllamaNotStarted``; ``NoHostAnswers`` or ``ModelMissing``
-    where none of several hosts can be used; ``DataFolderUnusable`` or ``StorageFull`` where its files cannot be made.
+    Raises ``NotOllama``, ``OllamaElsewhere``, ``OllamaNotInstalled`` or ``OllamaNotStarted``; ``NoHostAnswers`` or
+    ``ModelMissing`` where none of several hosts can be used; ``DataFolderUnusable`` or ``StorageFull`` where its files
+    cannot be made.
     """
     hosts = hosts_of(settings)
     if hosts is not None:
@@ -138,12 +145,12 @@ def stop(settings: Settings) -> StopOutcome:
         return "not_ours"
     files = ServerFiles.of(settings)
     if not files.folder.is_dir():
-        return "not_ours" if _version(settings.ollama_url) is not None else "not_running"
+        return "not_ours" if _answers(settings.ollama_url) else "not_running"
     with _start_lock(files):
         state = read_state(files)
         if state is None or not _has_leftovers(state):
             files.state.unlink(missing_ok=True)
-            return "not_ours" if _version(settings.ollama_url) is not None else "not_running"
+            return "not_ours" if _answers(settings.ollama_url) else "not_running"
         state.supervisor.send(signal.SIGTERM)
         if not state.supervisor.wait_for_end(_STOP_SECONDS):
             state.supervisor.send(signal.SIGKILL)
@@ -160,7 +167,7 @@ def supervised_command(settings: Settings) -> SupervisedCommand:
         url=settings.ollama_url,
         command=(str(binary), "serve"),
         environment=server_environment(settings),
-        answers=lambda: _version(settings.ollama_url) is not None,
+        answers=lambda: _answers(settings.ollama_url),
     )
 
 
@@ -255,11 +262,21 @@ def _has_leftovers(state: ServerState) -> bool:
 
 
 def _version(url: str) -> str | None:
-    """Return the version of the Ollama at ``url``; None if there is none."""
+    """Return the version of the Ollama at ``url``; None if nothing answers.  Raises ``NotOllama``."""
     try:
         return OllamaClient(url).version()
+    except NotOllama:
+        raise
     except (OllamaUnavailable, OllamaRefused):
         return None
+
+
+def _answers(url: str) -> bool:
+    """Tell whether an Ollama answers at ``url``."""
+    try:
+        return _version(url) is not None
+    except NotOllama:
+        return False
 
 
 def is_local(url: str) -> bool:

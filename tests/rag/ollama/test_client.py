@@ -1,10 +1,12 @@
 """What Ollama answers, and what is said when it answers badly."""
 
+import socket
+import threading
 from pathlib import Path
 
 import pytest
 
-from rag.errors import OllamaRefused, OllamaUnavailable
+from rag.errors import NotOllama, OllamaRefused, OllamaUnavailable
 from rag.ollama.client import InstalledModel, LoadedModel, ModelRecipe, OllamaClient, Progress
 from tests.conftest import free_port
 from tests.ollama_stub import CUT, SILENCE, OllamaStub
@@ -43,12 +45,42 @@ def test_nobody_there() -> None:
     assert error.value.details == {"host": url}
 
 
-@pytest.mark.parametrize("answer", [{"hello": "world"}, ["version"], "version"])
-def test_another_program_on_the_port_is_no_ollama(answer: object) -> None:
+@pytest.mark.parametrize("answer", [{"hello": "world"}, ["version"], "version", 3, None])
+@pytest.mark.parametrize("status", [200, 404, 500])
+def test_another_program_on_the_port_is_no_ollama(answer: object, status: int) -> None:
     with OllamaStub() as stub:
-        stub.answers["/api/version"] = lambda _: (200, [answer])  # type: ignore[list-item] # deliberately wrong
-        with pytest.raises(OllamaUnavailable):
-            OllamaClient(stub.url).version()
+        for path in ("/api/version", "/api/tags", "/api/ps"):
+            stub.answers[path] = lambda _: (status, [answer])  # type: ignore[list-item] # deliberately wrong
+        client = OllamaClient(stub.url)
+        for ask in (client.version, client.models, client.loaded):
+            with pytest.raises(NotOllama) as told:
+                ask()
+            assert told.value.details == {"host": stub.url}
+
+
+@pytest.mark.parametrize("rows", ["text", [3], [{"size": 1}], [{"name": "m", "size": "large"}]])
+def test_a_list_that_is_not_ollamas_is_another_programs(rows: object) -> None:
+    with OllamaStub() as stub:
+        stub.answers["/api/tags"] = stub.answers["/api/ps"] = lambda _: (200, [{"models": rows}])
+        for ask in (OllamaClient(stub.url).models, OllamaClient(stub.url).loaded):
+            with pytest.raises(NotOllama):
+                ask()
+
+
+def test_a_program_that_does_not_speak_http_is_no_ollama() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def greet() -> None:
+            connection, _ = listening.accept()
+            with connection:
+                connection.recv(1000)
+                connection.sendall(b"SSH-2.0-OpenSSH_9.2\r\n")
+
+        greeting = threading.Thread(target=greet)
+        greeting.start()
+        with pytest.raises(NotOllama):
+            OllamaClient(f"http://127.0.0.1:{listening.getsockname()[1]}").version()
+        greeting.join()
 
 
 def test_a_refusal_keeps_ollamas_words() -> None:

@@ -37,6 +37,26 @@ def test_status_of_nothing_is_exit_code_4(
     assert json.loads(capsys.readouterr().out)["running"] is False
 
 
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("en", "What answers at {} is not Ollama; name Ollama's address in OLLAMA_HOST, or end the program that"),
+        ("zh", "{} 上响应的不是 Ollama；"),
+    ],
+)
+def test_another_program_at_the_address_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], language: str, said: str
+) -> None:
+    with OllamaStub() as stub:
+        stub.answers["/api/version"] = stub.answers["/api/tags"] = lambda _: (500, [{"message": "no"}])
+        for arguments in (["status"], ["list"], ["start"]):
+            assert run(arguments, stub.url, tmp_path, monkeypatch, language=language) == 4
+            told = capsys.readouterr()
+            assert said.format(stub.url) in told.out + told.err
+        run(["status", "--json"], stub.url, tmp_path, monkeypatch)
+        assert json.loads(capsys.readouterr().out)["other_program"] is True
+
+
 @pytest.mark.parametrize(("user", "times"), [(0, 1), (1000, 0)])
 def test_root_is_warned_on_standard_error_where_a_server_is_started(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], user: int, times: int

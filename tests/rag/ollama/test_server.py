@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from rag.errors import DataFolderUnusable, OllamaElsewhere, OllamaNotInstalled, OllamaNotStarted
+from rag.errors import DataFolderUnusable, NotOllama, OllamaElsewhere, OllamaNotInstalled, OllamaNotStarted
 from rag.ollama.install import RECORD_NAME, built_folder, find_ollama, release_folder
 from rag.ollama.server import ServerStatus, ensure_running, server_environment, status, stop
 from rag.ollama.state import ProcessIdentity, ServerFiles, ServerState, group_members, read_state, write_state
@@ -186,6 +186,18 @@ def test_a_damaged_record_is_no_record(tmp_path: Path) -> None:
     files.state.write_text('{"url": 1', encoding="utf-8")
     assert not status(settings).managed
     assert stop(settings) == "not_running"
+
+
+def test_nothing_is_started_where_another_program_answers(tmp_path: Path) -> None:
+    with OllamaStub() as stub:
+        stub.answers["/api/version"] = lambda _: (404, [{}])
+        settings = Settings(data_dir=tmp_path, ollama_host=stub.url)
+        with pytest.raises(NotOllama):
+            ensure_running(settings)
+        assert not ServerFiles.of(settings).folder.exists()
+        found = status(settings)
+        assert (found.running, found.other_program) == (False, True)
+        assert stop(settings) == "not_running"
 
 
 def test_another_machine_is_not_started_from_here(tmp_path: Path) -> None:
