@@ -8,7 +8,6 @@ sets no timeout, so the waiting thread also enforces the timeouts.
 The client is imported at the first generation or in ``warm``: evidence is shown without it.
 """
 
-import json
 import logging
 import math
 import queue
@@ -16,7 +15,7 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Generator as GeneratorObject
 from contextlib import suppress
 from dataclasses import dataclass
@@ -298,7 +297,7 @@ class OllamaGenerator:
             tags = ThoughtTags()
             logprobs: Sequence[Logprob] | None = None
             last: ChatResponse | None = None
-            for chunk in client.chat(**request, stream=True):
+            for chunk in _chunks(client.chat(**request, stream=True)):
                 logprobs = logprobs or chunk.logprobs
                 for part in _parts(chunk, tags, think=request["think"]):
                     items.put(part)
@@ -340,6 +339,26 @@ class OllamaGenerator:
         )
 
 
+class BrokenLine(ValueError):
+    """A line of a reply is not one of Ollama's."""
+
+
+def _chunks(reply: "Iterable[ChatResponse]") -> "Iterator[ChatResponse]":
+    """Yield a reply's objects.  Raises ``BrokenLine`` where the client cannot make one of a line.
+
+    The client looks into a line's JSON as if it were an object, so any of these errors may come of another one.
+    """
+    chunks = iter(reply)
+    while True:
+        try:
+            chunk = next(chunks)
+        except StopIteration:
+            return
+        except (ValueError, TypeError, AttributeError, LookupError, RecursionError) as error:
+            raise BrokenLine from error
+        yield chunk
+
+
 class _HandOver:
     """Passes the end of the reading, or the exception that ended it, to the waiting thread."""
 
@@ -365,12 +384,11 @@ def translate_error(error: BaseException, model: str, host: str, partial_text: s
     """
     import httpx
     from ollama import ResponseError
-    from pydantic import ValidationError
 
     if isinstance(error, ResponseError) and error.status_code == HTTPStatus.NOT_FOUND:
         return ModelMissing(model=model)
     is_runner_lost = isinstance(error, ResponseError) and _RUNNER_LOST.search(error.error) is not None
-    is_broken = isinstance(error, json.JSONDecodeError | ValidationError)  # a line that is not one of Ollama's
+    is_broken = isinstance(error, BrokenLine)
     if is_runner_lost or is_broken or (isinstance(error, ResponseError | httpx.TransportError) and partial_text):
         return ModelStoppedHalfway(partial_text=partial_text)
     if isinstance(error, ResponseError):
@@ -416,4 +434,4 @@ def _final_part(last: "ChatResponse", logprobs: "Sequence[Logprob] | None") -> G
 
 def _candidates(logprobs: "Sequence[Logprob] | None") -> tuple[tuple[str, float], ...]:
     first = (logprobs[0].top_logprobs if logprobs else None) or ()
-    return tuple((candidate.token, math.exp(candidate.logprob)) for candidate in first)
+    return tuple((candidate.token, math.exp(min(candidate.logprob, 0.0))) for candidate in first)

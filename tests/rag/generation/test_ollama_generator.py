@@ -217,7 +217,20 @@ def test_a_stream_without_anything(ollama: FakeOllama) -> None:
         _parts(ollama)
 
 
-@pytest.mark.parametrize("line", [Raw("<html>"), Raw('{"message": {"role"'), {"message": "text"}])
+@pytest.mark.parametrize(
+    "line",
+    [
+        Raw("<html>"),
+        Raw('{"message": {"role"'),
+        {"message": "text"},
+        Raw("[1]"),
+        Raw("3"),
+        Raw("null"),
+        Raw('{"error": {"message": "no"}}'),
+        Raw("[" * 100_000),
+        Raw('{"eval_count": ' + "1" * 5000 + "}"),
+    ],
+)
 def test_a_line_that_is_not_ollamas_keeps_the_text(ollama: FakeOllama, line: Step) -> None:
     with pytest.raises(ModelStoppedHalfway) as caught:
         _parts(ollama, content("You have"), line, done())
