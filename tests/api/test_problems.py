@@ -10,7 +10,18 @@ import rag.errors
 from api.application import api_application
 from api.problems import problem_of, problem_of_failure, status_of
 from api.services.shared import SharedServices
-from rag.errors import AnswerdeskError, DatabaseDamaged, DataFolderUnusable, ModelMissing, OwnQueueFull, QueueFull
+from rag.errors import (
+    AnswerdeskError,
+    DatabaseDamaged,
+    DataFolderUnusable,
+    IndexDamaged,
+    KnowledgeBaseMissing,
+    ModelMissing,
+    NoRoomToOpen,
+    OwnQueueFull,
+    QueueFull,
+    StorageFull,
+)
 from rag.schema import Language
 from rag.settings import Settings
 from rag.turns import Failure
@@ -29,11 +40,18 @@ def test_what_a_retry_cannot_mend_says_so_to_clients_that_retry_by_themselves() 
 
 def test_a_caller_is_told_no_place_of_this_machine() -> None:
     place = Path("/srv/desk/people.db")
-    for error in (DataFolderUnusable(path=place, reason="permission"), DatabaseDamaged(path=place)):
+    for error, status in (
+        (DataFolderUnusable(path=place, reason="permission"), 503),
+        (DatabaseDamaged(path=place), 503),
+        (IndexDamaged(reason=f"{place}: No such file or directory"), 503),
+        (KnowledgeBaseMissing(folder=place), 404),
+        (StorageFull(folder=place), 507),
+        (NoRoomToOpen(folder=place), 507),
+    ):
         assert "/srv/desk" in str(error)
         for language in get_args(Language):
             for problem in (problem_of(error, language), problem_of_failure(Failure.of(error), language)):
-                assert (problem.status, problem.retry_seconds) == (503, None)
+                assert (problem.status, problem.retry_seconds) == (status, None)
                 assert "/srv" not in problem.sentence and "python -m" not in problem.sentence
 
 
