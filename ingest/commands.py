@@ -123,6 +123,8 @@ def summary_lines(summary: IngestSummary, name: str, language: Language, *, verb
     keys.append("speed" if summary.embedded else "no_embedding")
     if summary.missing:
         keys.append("missing")
+    if summary.mended:
+        keys.append("mended")
     lines = [translate(f"ingest.{key}", language, **figures) for key in keys]
     lines += _worker_lines(summary, language)
     if summary.gate is not None:

@@ -39,6 +39,7 @@ from ingest.summary import NONE_UNDESCRIBED, IngestProgress, IngestSummary, Publ
 from rag.errors import DocumentUnreadable, EmbedderMismatch, IndexDamaged, KnowledgeBaseMissing, NothingToIngest
 from rag.priority import usable_cores
 from rag.protocols import Embedder
+from rag.retrieval.generation_index import GenerationIndex
 from rag.retrieval.index_builder import IndexLimits
 from rag.retrieval.lexical_index import indexed_terms
 from rag.schema import Document
@@ -51,7 +52,7 @@ from rag.storage.embeddings import EmbeddingTable, embedding_hash
 from rag.storage.figures import FigureFolder
 from rag.storage.migrations import KNOWLEDGE_MIGRATIONS
 from rag.storage.sharing import KnowledgeShare
-from rag.storage.store import DATABASE_NAME, GenerationChange, KnowledgeStore, StoredDocument
+from rag.storage.store import DATABASE_NAME, GenerationChange, KnowledgeStore, StoredDocument, generation_folder
 from rag.storage.writer import KnowledgeWriter, NewChunk, NewDocument
 
 _TEXTS_AT_ONCE = 256  # documents taken from the store to be cut again
@@ -407,8 +408,10 @@ class _Run:
             yield from moves(self._writer.live_texts(missing[begin : begin + _TEXTS_AT_ONCE]), self._added_bodies)
 
     def finish(self, started_at: float) -> IngestSummary:
-        """Embed what has no vector yet and publish, if anything is different from before."""
-        if self._writing.written > 0 or self._retired > 0 or self._options.rebuild or self._generation == 1:
+        """Embed what has no vector yet and publish, if anything is different from before, or the index is damaged."""
+        is_changed = self._writing.written > 0 or self._retired > 0 or self._options.rebuild or self._generation == 1
+        is_mending = not is_changed and not self._options.rehearsal and not self._is_index_there()
+        if is_changed or is_mending:
             publication, embedded = self._embed_and_publish(), self._embedding.done
         else:
             publication, embedded = unchanged_publication(self._writer, self._generation - 1), 0
@@ -427,7 +430,17 @@ class _Run:
             undescribed=NONE_UNDESCRIBED if self._describing is None else self._describing.undescribed,
             workers={} if helpers is None else helpers.passages,
             refused_workers={} if helpers is None else helpers.refused,
+            mended=is_mending and publication.published,
         )
+
+    def _is_index_there(self) -> bool:
+        """Tell whether the served generation's index opens and all its files are there; ``check`` looks closer."""
+        folder = generation_folder(self._writer.folder, self._generation - 1)
+        try:
+            GenerationIndex.open(folder, self._embedder.model_id).require_files()
+        except (IndexDamaged, EmbedderMismatch):
+            return False
+        return True
 
     def _embed_and_publish(self) -> Publication:
         self._report("embedding")

@@ -133,6 +133,12 @@ class StoredPart:
         """How many chunks."""
         return self.entry.count
 
+    def require_files(self) -> None:
+        """Raise ``IndexDamaged`` where a file is missing that ``open`` does not read."""
+        for path in (self.folder / file for file in self.entry.files):
+            if not path.is_file():
+                raise IndexDamaged(reason=f"{path} is missing")
+
     @property
     def key(self) -> str:
         """The key by which generations recognise a shared part."""
@@ -370,6 +376,13 @@ class GenerationIndex:
         if index.count != manifest.count:
             raise IndexDamaged(reason=f"{folder} holds {index.count} chunks, not {manifest.count}")
         return index
+
+    def require_files(self) -> None:
+        """Raise ``IndexDamaged`` where a file is missing that ``open`` does not read."""
+        for one in self.languages.values():
+            for part in (one.base, one.fresh):
+                if isinstance(part, StoredPart):
+                    part.require_files()
 
 
 def collections_of(folder: Path) -> set[str]:

@@ -73,7 +73,9 @@ def next_index(
     the wrong place: an engine was set or changed, or has lost them.  Raises ``VectorEngineUnavailable``.
     """
     try:
-        index = _changed_index(GenerationIndex.open(former, model_id), database, generation, limits)
+        stored = GenerationIndex.open(former, model_id)
+        stored.require_files()
+        index = _changed_index(stored, database, generation, limits)
     except (IndexDamaged, EmbedderMismatch):
         index = None
     if index is not None and index.dimension == dimension and _is_in_place(index, limits):

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from ingest import pipeline
+from ingest.check import check
+from ingest.commands import summary_lines
 from ingest.lock import writer_lock
 from ingest.pipeline import IngestOptions, ingest
 from rag.errors import (
@@ -62,6 +64,29 @@ def test_files_that_are_to_be_left_out_are_not_read(desk: Desk) -> None:
         (desk.manual,), desk.settings, desk.embedder, IngestOptions(leave_out=frozenset({left_out})), reader=desk.reader
     )
     assert sorted(desk.documents()) == ["q1", "q2", "returns/deadline.md", "运费.txt"]
+
+
+@pytest.mark.parametrize(
+    "lost", ["index.json", "state.npz", "en-base.chunks.npz", "en-base.faiss", "en-base.postings.npz"]
+)
+def test_a_file_of_the_index_that_is_gone_is_made_anew_though_nothing_is_new(desk: Desk, lost: str) -> None:
+    desk.ingest()
+    (desk.store.generation_folder(1) / lost).unlink()
+    summary = desk.ingest()
+    assert (summary.unchanged, summary.embedded, summary.generation, summary.published) == (4, 0, 2, True)
+    assert summary.mended and (desk.store.generation_folder(2) / lost).is_file()
+    assert "The index was damaged, and was rebuilt from the stored documents." in summary_lines(summary, "shop", "en")
+    assert not check(desk.settings.knowledge_dir).findings
+    assert not desk.ingest().mended
+
+
+def test_a_change_is_ingested_though_a_file_of_the_index_is_gone(desk: Desk) -> None:
+    desk.ingest()
+    (desk.store.generation_folder(1) / "en-base.faiss").unlink()
+    desk.write("returns/deadline.md", "# Deadline\n\nReturn within 60 days.")
+    summary = desk.ingest()
+    assert (summary.changed, summary.generation, summary.mended) == (1, 2, False)
+    assert not check(desk.settings.knowledge_dir).findings
 
 
 def test_nothing_new_makes_no_generation_and_embeds_nothing(desk: Desk) -> None:
