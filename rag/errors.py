@@ -802,6 +802,10 @@ class EmbedderMissing(ProvisioningError):
     """The embedder's folder is not on this machine."""
 
 
+class EmbedderTooLarge(EmbedderMissing):
+    """There is no memory for the embedder, or for the threads that it works with."""
+
+
 class SearchModelMissing(EmbedderMissing):
     """The embedding model or reranker ``name``, one of the model hub's, has not been fetched yet."""
 

@@ -4,15 +4,18 @@ Neither torch nor transformers is imported: both together take ten seconds of a 
 are embedded together, to minimize padding.
 """
 
+import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rag.errors import EmbedderTooLarge
 from rag.priority import usable_cores
 from rag.protocols import FloatMatrix, PassageVectors, QueryVectors
 from rag.retrieval.embedder_tokens import PAD_TOKEN, EmbedderTokens, TokenKeeper, passage_spans
@@ -78,6 +81,23 @@ def padded(rows: Sequence[Sequence[int]], pad: int) -> tuple[NDArray[np.int64], 
 
 _Tokens = TypeVar("_Tokens")
 
+_NO_MEMORY = re.compile("cannot allocate memory|bad_alloc|failed to map segment|start new thread", re.IGNORECASE)
+"""What OpenVINO, the loader of libraries and Python say where memory or address space is short."""
+
+
+@contextmanager
+def memory_errors() -> Iterator[None]:
+    """Raise ``EmbedderTooLarge`` where memory is short, of which OpenVINO tells in words alone."""
+    try:
+        yield
+    except MemoryError as error:
+        raise EmbedderTooLarge from error
+    except RuntimeError as error:
+        if _NO_MEMORY.search(str(error)) is None:
+            raise
+        raise EmbedderTooLarge from error
+
+
 # OpenVINO (2026.4) makes its table of NumPy's types when one is first asked for, and gives the interpreter's lock away
 # meanwhile: where two threads ask first, one waits for the table with that lock, the other for the lock, forever.
 ov.Type.f32.to_dtype()
@@ -92,7 +112,8 @@ class OpenVinoEmbedder:
 
     A question gets all of them at once; passages are many, so each thread that embeds some is served by one core, and
     ``threads`` threads keep all busy without ever waiting for each other.  Safe to call from several threads: questions
-    of several threads are encoded together.  Each is compiled at its first text.  Raises ``EmbedderMissing``.
+    of several threads are encoded together.  Each is compiled at its first text.  Raises ``EmbedderMissing``; embedding
+    raises ``EmbedderTooLarge``.
     """
 
     def __init__(self, folder: Path, threads: int = 0) -> None:
@@ -162,10 +183,12 @@ class OpenVinoEmbedder:
         """Return for each text its vector, float32 [dimension], and what ``keep`` makes of its tokens."""
         numbers = self._tokens.encode(texts)
         encoded: dict[int, tuple[FloatMatrix, _Tokens]] = {}
-        request = engine.request()
+        with memory_errors():
+            request = engine.request()
         for positions in length_batches([len(row) for row in numbers], batch_tokens):
             ids, mask = padded([numbers[position] for position in positions], PAD_TOKEN)
-            request.infer({INPUT_IDS: ids, ATTENTION_MASK: mask}, share_inputs=True)
+            with memory_errors():
+                request.infer({INPUT_IDS: ids, ATTENTION_MASK: mask}, share_inputs=True)
             # both are overwritten by the next batch
             vectors, states = request.get_tensor(EMBEDDING).data, request.get_tensor(TOKEN_VECTORS).data
             for position, vector, rows in zip(positions, vectors, states, strict=True):
