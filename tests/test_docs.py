@@ -18,6 +18,7 @@ from rag.errors import AnswerdeskError
 from rag.pipeline import AskOptions
 from rag.schema import Answer, Citation, Conflict, Event, Origin
 from rag.settings import Settings
+from rag.terminal import INTERRUPTED, READER_GONE
 
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("rag", "ingest", "eval", "api", "ui")
@@ -46,6 +47,15 @@ def _rows(name: str) -> list[list[str]]:
     """Return the cells of every table row of a page, without headers and rules."""
     lines = [line for line in _text(name).splitlines() if line.startswith("|")]
     return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines if not line.startswith("|-")]
+
+
+# exit codes
+
+
+def test_the_exit_codes_that_all_commands_share_are_stated() -> None:
+    before_the_table = _text("docs/errors.md").partition("| class |")[0]
+    stated = {int(code) for code in re.findall(r"(\d+) \(", before_the_table)}
+    assert stated == {0, 1, INTERRUPTED, READER_GONE, 128 + signal.SIGTERM}
 
 
 # terms
