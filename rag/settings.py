@@ -21,7 +21,7 @@ from pydantic import AliasChoices, Field, ValidationError, field_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from rag.errors import SettingsError, printable
+from rag.errors import FileUnusable, SettingsError, printable
 from rag.files import write_whole
 from rag.invalid_values import BASE_NAME_PATTERN, describe_invalid
 from rag.terminal import terminal_language
@@ -611,7 +611,7 @@ def stored_choices(data_dir: Path) -> dict[str, object]:
 def store_choices(settings: Settings, choices: Mapping[str, object]) -> list[str]:
     """Keep choices for the next start, beside earlier ones; return the variables that go before them.
 
-    Raises ``SettingsError`` where a value cannot be used or the file cannot be written.
+    Raises ``SettingsError`` where a value cannot be used, and ``FileUnusable`` where the file cannot be written.
     """
     settings.changed(**choices)
     path = settings.data_dir / KEPT_NAME
@@ -620,6 +620,6 @@ def store_choices(settings: Settings, choices: Mapping[str, object]) -> list[str
         whole = {**stored_choices(settings.data_dir), **choices}
         write_whole(path, json.dumps(whole, ensure_ascii=False, indent=1) + "\n")
     except OSError as error:
-        raise SettingsError(reason=f"{path}: {error.strerror}") from error
+        raise FileUnusable.because(path, error) from error
     named = {name.upper() for name in os.environ}
     return [variable for name in choices if (variable := f"ANSWERDESK_{name.upper()}") in named]

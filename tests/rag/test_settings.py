@@ -1,12 +1,13 @@
 """Settings come from the environment, and a bad one is named."""
 
+import errno
 import os
 from pathlib import Path
 
 import pytest
 
 from rag import settings as settings_module
-from rag.errors import SettingsError
+from rag.errors import FileUnusable, SettingsError
 from rag.settings import KEPT_NAME, Sampling, Settings, checked_settings, load_settings, store_choices
 
 
@@ -142,6 +143,21 @@ def test_a_choice_that_cannot_be_used_is_not_kept(monkeypatch: pytest.MonkeyPatc
     with pytest.raises(SettingsError, match="PARALLEL_SLOTS"):
         store_choices(load_settings(), {"parallel_slots": 0})
     assert not (tmp_path / KEPT_NAME).exists()
+
+
+@pytest.mark.parametrize(
+    ("language", "said"), [("en", "the disk is full"), ("zh", "磁盘已满")], ids=["English", "Chinese"]
+)
+def test_a_choice_that_cannot_be_written_is_told_in_our_words(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, language: str, said: str
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "in the system's words")
+
+    monkeypatch.setattr("rag.settings.write_whole", refuse)
+    with pytest.raises(FileUnusable) as told:
+        store_choices(Settings(data_dir=tmp_path), {"model": "team:7b"})
+    assert said in told.value.text(language) and str(tmp_path / KEPT_NAME) in told.value.text(language)
 
 
 @pytest.mark.parametrize("content", ["{", "[1]", '{"parallel_slots": "many"}'])

@@ -22,7 +22,12 @@ _GIGABYTE = 1e9
 _IN_THEIR_OWN_WORDS = ("ModelUnfit", "DownloadFailed")
 """Errors about what an admin has typed, which their sentences may name."""
 
-_HERE = {"ModelMissing": "m_missing", "OllamaRefused": "m_refused", "SettingsError": "m_not_kept"}
+_HERE = {
+    "ModelMissing": "m_missing",
+    "OllamaRefused": "m_refused",
+    "SettingsError": "m_not_kept",
+    "FileUnusable": "m_not_kept",
+}
 
 
 def draw_job(context: PageContext, now: Callable[[], Job | None], stop: Callable[[], None], *, key: str) -> None:
