@@ -103,7 +103,8 @@ def cache_folder() -> Path:
     try:
         expanded = Path(named).expanduser()
     except RuntimeError as error:
-        raise EnvironmentFailed(words("no_home", path=named)) from error
+        said = template("values.invalid_no_home", _language()).format(path=named)
+        raise EnvironmentFailed(f"ANSWERDESK_CACHE_DIR: {said}") from error
     return expanded.resolve()
 
 

@@ -175,7 +175,9 @@ def test_a_user_without_a_home_folder_is_told_to_name_a_cache(monkeypatch: pytes
 
     monkeypatch.setattr(Path, "expanduser", fail)
     monkeypatch.delenv("ANSWERDESK_CACHE_DIR", raising=False)
-    with pytest.raises(EnvironmentFailed, match="ANSWERDESK_CACHE_DIR"):
+    with pytest.raises(
+        EnvironmentFailed, match=r"ANSWERDESK_CACHE_DIR: ~/\.cache/answerdesk .* set the variable to a folder"
+    ):
         cache_folder()
 
 
