@@ -128,7 +128,7 @@ def _latency(options: argparse.Namespace, language: Language) -> int:
     from rag.performance import measure_latency, show_latency, since_of  # brings rich's tables, which ask does without
 
     since = since_of(options.since, datetime.now(UTC), language)
-    times = TurnTimesTable(load_settings().turns_database)
+    times = TurnTimesTable(load_settings().turns_database, reads_only=True)
     report = measure_latency(times, since)
     times.close()
     if options.json:

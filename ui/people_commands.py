@@ -24,7 +24,7 @@ def main(arguments: Sequence[str]) -> int:
     """Run the command and return the exit code.  Raises a ``PeopleError`` or a ``SettingsError``."""
     options = _parser().parse_args(arguments)
     settings = load_settings()
-    people = People(settings.people_database)
+    people = People(settings.people_database, reads_only=options.command in ("list", "log"))
     try:
         _COMMANDS[options.command](people, settings, options)
     finally:
@@ -87,7 +87,7 @@ def _sign_out(people: People, settings: Settings, options: argparse.Namespace) -
 
 
 def _log(people: People, settings: Settings, options: argparse.Namespace) -> None:
-    trail = AuditTrail(settings.people_database)
+    trail = AuditTrail(settings.people_database, reads_only=True)
     try:
         for line in trail.lines():
             print_json(json.loads(line))

@@ -93,8 +93,8 @@ class AuditTrail(SharedStore):
     >>> folder.cleanup()
     """
 
-    def __init__(self, place: DatabasePlace) -> None:
-        super().__init__(open_database(place, PEOPLE_MIGRATIONS, create=True))
+    def __init__(self, place: DatabasePlace, *, reads_only: bool = False) -> None:
+        super().__init__(open_database(place, PEOPLE_MIGRATIONS, create=True, reads_only=reads_only))
 
     def exists(self) -> bool:
         """Whether there is a record already."""

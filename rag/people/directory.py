@@ -51,8 +51,8 @@ class People(SharedStore):
     a change; it is recorded together with it.
     """
 
-    def __init__(self, place: DatabasePlace) -> None:
-        super().__init__(open_database(place, PEOPLE_MIGRATIONS, create=True))
+    def __init__(self, place: DatabasePlace, *, reads_only: bool = False) -> None:
+        super().__init__(open_database(place, PEOPLE_MIGRATIONS, create=True, reads_only=reads_only))
         self._local = threading.local()
 
     @property

@@ -121,8 +121,10 @@ class ApiKeys(SharedStore):
     >>> folder.cleanup()
     """
 
-    def __init__(self, place: DatabasePlace, *, clock: Callable[[], float] = time.time) -> None:
-        super().__init__(open_database(place, PEOPLE_MIGRATIONS, create=True))
+    def __init__(
+        self, place: DatabasePlace, *, clock: Callable[[], float] = time.time, reads_only: bool = False
+    ) -> None:
+        super().__init__(open_database(place, PEOPLE_MIGRATIONS, create=True, reads_only=reads_only))
         self._clock = clock
         self._local = threading.local()
         self._noted: dict[str, datetime] = {}

@@ -356,6 +356,16 @@ class Database(SharedDatabase):
         return connection
 
 
+class _AbsentDatabase(Database):
+    """What readers find in the place of a file that is not there: its empty tables, in memory, which take nothing."""
+
+    def _open(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        _prepare(connection, self._migrations)
+        connection.execute("PRAGMA query_only = ON")
+        return connection
+
+
 class SharedStore(_Closable):
     """A class over one database in a file or on a server, whose connections it closes.  A context manager."""
 
@@ -376,13 +386,21 @@ class SharedStore(_Closable):
 
 
 def open_database(
-    place: DatabasePlace, migrations: Sequence[SharedMigration], *, create: bool = False, wipes: bool = False
+    place: DatabasePlace,
+    migrations: Sequence[SharedMigration],
+    *,
+    create: bool = False,
+    wipes: bool = False,
+    reads_only: bool = False,
 ) -> SharedDatabase:
     """Return the database at a place; ``create`` and ``wipes`` are about files, see ``Database``.
 
+    With ``reads_only``, for commands that show what there is, a missing file is not made and counts as empty.
     Raises ``ExtraMissing`` where it lies on a server and psycopg is not installed.
     """
     if isinstance(place, Path):
+        if reads_only and not Database(place, migrations).exists():
+            return _AbsentDatabase(place, migrations)
         return Database(place, migrations, create=create, wipes=wipes)
     return open_server_database(place, migrations)
 

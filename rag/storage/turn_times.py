@@ -79,10 +79,10 @@ def write_times(connection: Connection, turn_id: str, times: TurnTimes) -> None:
 
 
 class TurnTimesTable(SharedStore):
-    """Reads the times in the database of turns at ``place``, which is made when it is missing."""
+    """Reads the times in the database of turns at ``place``.  A missing one is made, unless ``reads_only``."""
 
-    def __init__(self, place: DatabasePlace) -> None:
-        super().__init__(open_database(place, TURN_MIGRATIONS, create=True))
+    def __init__(self, place: DatabasePlace, *, reads_only: bool = False) -> None:
+        super().__init__(open_database(place, TURN_MIGRATIONS, create=True, reads_only=reads_only))
 
     def durations_ms(self, stage: str, since: datetime | None = None) -> list[float]:
         """Return the milliseconds of a stage in all turns that were asked at ``since`` or later."""

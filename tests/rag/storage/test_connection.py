@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 
 from rag.errors import AnswerdeskError, DatabaseDamaged, DataFolderUnusable, IndexDamaged, IngestRunning, StorageFull
+from rag.people.audit import AuditTrail
 from rag.people.directory import People
+from rag.people.keys import ApiKeys
 from rag.storage.connection import KNOWLEDGE_NAME, storage_errors
 from rag.storage.turn_store import TurnStore
+from rag.storage.turn_times import TurnTimesTable
 from rag.storage.writer import LOCK_NAME, file_lock
 
 
@@ -98,6 +101,31 @@ def test_a_lock_that_cannot_be_made_is_told_in_one_sentence(
 def test_a_file_elsewhere_that_cannot_be_read_is_none_of_the_data_folder(tmp_path: Path) -> None:
     with pytest.raises(PermissionError), storage_errors(tmp_path / "data"):
         raise PermissionError(errno.EACCES, "in the system's words", str(tmp_path / "documents" / "a.md"))
+
+
+@pytest.mark.parametrize("store", [People, ApiKeys, AuditTrail, TurnTimesTable])
+def test_a_reader_makes_no_database(
+    store: type[People | ApiKeys | AuditTrail | TurnTimesTable], tmp_path: Path
+) -> None:
+    path = tmp_path / "data" / "some.db"
+    with store(path, reads_only=True) as reader:
+        match reader:
+            case People() | ApiKeys():
+                assert reader.list() == ()
+            case AuditTrail():
+                assert list(reader.lines()) == []
+            case TurnTimesTable():
+                assert reader.outcomes().turns == {}
+    assert not path.parent.exists()
+    with People(path) as people:
+        people.add("lin", "admin", None, "", by="lin")
+    with People(path, reads_only=True) as reader:
+        assert [person.name for person in reader.list()] == ["lin"]
+
+
+def test_what_would_be_lost_is_not_written(tmp_path: Path) -> None:
+    with People(tmp_path / "people.db", reads_only=True) as reader, pytest.raises(DataFolderUnusable):
+        reader.add("lin", "admin", None, "", by="lin")
 
 
 @pytest.mark.parametrize("name", ["people.db", "turns.db"])
