@@ -7,7 +7,6 @@ python -m api mcp                                  for an assistant that starts 
 """
 
 import argparse
-import json
 import os
 import signal
 import sys
@@ -29,7 +28,7 @@ from rag.errors import ExtraMissing, ServingError
 from rag.ollama.server import ensure_running, stop
 from rag.private_files import keep_files_private
 from rag.settings import Settings, load_settings
-from rag.terminal import exit_code_of, fail, run_command, terminal_language, warn_root
+from rag.terminal import exit_code_of, fail, print_json, run_command, terminal_language, warn_root
 from rag.translate import translate
 
 DEFAULT_PORT = 8600
@@ -79,7 +78,7 @@ def _describe(arguments: Sequence[str]) -> int:
         raise AssertionError("a description asks nothing")
 
     application = api_application(no_services, load_settings(), lambda host: False)
-    print(json.dumps(openapi_description(application), ensure_ascii=False, indent=2))
+    print_json(openapi_description(application), indent=2)
     return 0
 
 

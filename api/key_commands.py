@@ -4,7 +4,6 @@
 """
 
 import argparse
-import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -19,7 +18,7 @@ from rag.people.directory import known_scopes
 from rag.people.keys import RIGHTS, ApiKey, ApiKeys, in_order
 from rag.schema import Audience
 from rag.settings import Settings, load_settings
-from rag.terminal import run_command, terminal_language
+from rag.terminal import print_json, run_command, terminal_language
 from rag.translate import translate
 
 _LONGEST_DAYS = 36_500
@@ -40,7 +39,7 @@ def main(arguments: Sequence[str]) -> int:
 
     def work() -> None:
         settings = load_settings()
-        with ApiKeys(settings.people_database) as keys:
+        with ApiKeys(settings.people_database, reads_only=options.command == "list") as keys:
             _COMMANDS[options.command](keys, settings, options)
 
     return run_command(work)
@@ -49,7 +48,7 @@ def main(arguments: Sequence[str]) -> int:
 def _list(keys: ApiKeys, settings: Settings, options: argparse.Namespace) -> None:
     found, language = keys.list(), terminal_language()
     if options.json:
-        print(json.dumps([_plain(key) for key in found], ensure_ascii=False))
+        print_json([_plain(key) for key in found])
         return
     if not found:
         print(translate("keys.nobody", language), file=sys.stderr)
@@ -100,7 +99,7 @@ def _add(keys: ApiKeys, settings: Settings, options: argparse.Namespace) -> None
         questions_a_minute=options.questions_a_minute,
     )
     if options.json:
-        print(json.dumps(_plain(key) | {"secret": secret}, ensure_ascii=False))
+        print_json(_plain(key) | {"secret": secret})
     else:
         _print_result("made", key, secret)
 
@@ -109,7 +108,7 @@ def _revoke(keys: ApiKeys, settings: Settings, options: argparse.Namespace) -> N
     key = keys.find(options.key_id)
     keys.revoke(key.key_id, by=terminal_user())
     if options.json:
-        print(json.dumps(_plain(key) | {"revoked": True}, ensure_ascii=False))
+        print_json(_plain(key) | {"revoked": True})
     else:
         _print_result("revoked", key)
 
@@ -118,7 +117,7 @@ def _roll(keys: ApiKeys, settings: Settings, options: argparse.Namespace) -> Non
     key = keys.find(options.key_id)
     secret = keys.roll(key.key_id, by=terminal_user())
     if options.json:
-        print(json.dumps(_plain(key) | {"secret": secret}, ensure_ascii=False))
+        print_json(_plain(key) | {"secret": secret})
     else:
         _print_result("rolled", key, secret)
 

@@ -60,13 +60,13 @@ def _shows(text: str, stream: TextIO | None) -> bool:
     return True
 
 
-def print_json(value: object) -> None:
-    """Print a line of JSON in plain letters, at once.
+def print_json(value: object, *, indent: int | None = None) -> None:
+    """Print JSON in plain letters, at once: in one line, or with ``indent`` spaces a level.
 
     All is escaped where the output has no such letters, or a file's name holds bytes that are no UTF-8.
     """
-    text = json.dumps(value, ensure_ascii=False)
-    print(text if _shows(text, sys.stdout) else json.dumps(value), flush=True)
+    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    print(text if _shows(text, sys.stdout) else json.dumps(value, indent=indent), flush=True)
 
 
 def argument_text(argument: str) -> str:

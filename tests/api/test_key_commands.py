@@ -1,6 +1,8 @@
 """``answerdesk keys``: what it does, what it says in both languages, and how it ends."""
 
+import io
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -27,6 +29,15 @@ def made(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, object]:
     assert key_commands.main(["add", *words, "--json"]) == 0
     found: dict[str, object] = json.loads(capsys.readouterr().out)
     return found
+
+
+def test_json_loses_no_letter_of_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(shown, "ascii", errors="replace", write_through=True))
+    assert key_commands.main(["add", "客服", "--right", "ask", "--json"]) == 0
+    assert key_commands.main(["list", "--json"]) == 0
+    made, listed = shown.getvalue().splitlines()
+    assert [json.loads(made)["name"], json.loads(listed)[0]["name"]] == ["客服", "客服"]
 
 
 def test_a_secret_is_printed_once_and_alone(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,6 +1,8 @@
 """``python -m api``: what it refuses, and what it says where it serves other machines."""
 
 import errno
+import io
+import json
 import os
 import signal
 import socket
@@ -11,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import api.__main__ as program
+from api import application
 from api.addresses import require_free
 from api.application import serve
 from api.services.shared import open_people
@@ -183,6 +186,14 @@ def test_where_nothing_can_listen_no_address_is_told(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path, cache_dir=tmp_path / "cache", ollama_host="ollama.invalid:9")
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(SystemExit):
         serve(settings, "127.0.0.1", taken.getsockname()[1], ["localhost"], lambda: pytest.fail("announced"))
+
+
+def test_a_description_loses_nothing_where_a_letter_cannot_be_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(shown, "ascii", errors="replace", write_through=True))
+    monkeypatch.setattr(application, "openapi_description", lambda _: {"title": "退款"})
+    assert program.main(["openapi"]) == 0
+    assert json.loads(shown.getvalue()) == {"title": "退款"}
 
 
 @pytest.mark.parametrize(("argument", "exit_code"), [("--help", 0), ("--nonsense", 2)])

@@ -231,13 +231,14 @@ def test_json_loses_nothing_where_a_letter_cannot_be_shown(
     def main() -> int:
         print_json({"text": "退款"})
         print_json(value)
+        print_json(value, indent=2)
         return 0
 
     with own_stream(tmp_path / "out", encoding) as stream:
         monkeypatch.setattr(sys, "stdout", stream)
         assert exit_code_of(main) == 0
-    first, second = (tmp_path / "out").read_text(encoding).splitlines()
-    assert [json.loads(first), json.loads(second)] == [{"text": "退款"}, value]
+    first, second, *indented = (tmp_path / "out").read_text(encoding).splitlines()
+    assert [json.loads(first), json.loads(second), json.loads("".join(indented))] == [{"text": "退款"}, value, value]
     assert ("退款" in first) == (encoding == "utf-8")
 
 
