@@ -21,7 +21,9 @@ from ingest.loaders.plain_markup import bullet, code_block, heading, join_lines,
 from ingest.loaders.site_markup import plain_markdown
 from ingest.loaders.source import Limits, SourceFile
 from ingest.loaders.text import decoded
+from ingest.loaders.wrapped_rows import with_whole_rows
 from rag.schema import Document
+from rag.text.markup import QUESTION_ENDS
 
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\n(?P<yaml>.*?)\n?^(?:---|\.\.\.)[ \t]*$\n?", re.DOTALL | re.MULTILINE)
 _TOML_FRONT_MATTER = re.compile(r"\A\+\+\+[ \t]*\n(?P<toml>.*?)\n?^\+\+\+[ \t]*$\n?", re.DOTALL | re.MULTILINE)
@@ -96,7 +98,7 @@ def load_notebook(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Do
 
 def markdown_text(body: str) -> tuple[str, str]:
     """Return the text without decoration, and its first heading or an empty string."""
-    tree = SyntaxTreeNode(_parser().parse(plain_markdown(body)))
+    tree = SyntaxTreeNode(_parser().parse(plain_markdown(with_whole_rows(body))))
     return "\n\n".join(_blocks(tree)), _first_heading(tree)
 
 
@@ -255,11 +257,19 @@ def _inline(node: SyntaxTreeNode) -> str:
     return join_lines(words).strip()
 
 
+def _is_question(node: SyntaxTreeNode | None) -> bool:
+    """Tell whether this is an emphasized question, which stands above its answer: ``**How long?**``."""
+    if node is not None and node.type == "text" and not node.content:  # the parser leaves one behind emphasis
+        node = node.previous_sibling
+    return node is not None and node.type in ("strong", "em") and _inline_part(node).rstrip().endswith(QUESTION_ENDS)
+
+
 def _inline_part(node: SyntaxTreeNode) -> str:
     if node.type == "code_inline":
         return f"`{node.content}`"
     if node.type == "softbreak":
-        return "\v"  # a wrap: join_lines makes a blank of it, or nothing between ideographs
+        # else a wrap: join_lines makes a blank of it, or nothing between ideographs
+        return "\n" if _is_question(node.previous_sibling) else "\v"
     if node.type == "hardbreak":
         return "\n"
     if node.type == "html_inline":

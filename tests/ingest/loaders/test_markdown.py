@@ -245,3 +245,8 @@ def test_a_table_in_html_repeats_a_cell_in_the_rows_that_it_covers(tmp_path: Pat
         "<tr><td>Heater</td></tr>\n</table>\n"
     )
     assert load_one(tmp_path, "a.md", page).text.endswith("| Kettle | Lid |\n| Kettle | Heater |")
+
+
+def test_an_emphasized_question_keeps_the_line_above_its_answer(tmp_path: Path) -> None:
+    page = "**How long do I wait?**\nThree days. **Really?** Yes,\nreally.\n"
+    assert load_one(tmp_path, "a.md", page).text == "How long do I wait?\nThree days. Really? Yes, really."
