@@ -19,6 +19,7 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 
+from ingest.loaders.spanned_cells import completed_rows
 from rag.text.characters import ideographs
 from rag.text.markup import INTRODUCES, LIST_MARK, is_row_rule, row_cells, row_words
 
@@ -55,33 +56,44 @@ def _whole_lines(lines: Sequence[str]) -> Iterator[str]:
         is_code ^= line.lstrip().startswith(_FENCE)
         is_table = not is_code and _is_row(line) and is_row_rule("".join(lines[position + 1 : position + 2]))
         if is_table and _ends(lines[position + 1]):
-            table, length = _whole_table(lines[position:])
+            table, position = _whole_table(lines, position)
             yield from table
-            position += length
         else:
             yield line
             position += 1
 
 
-def _whole_table(lines: Sequence[str]) -> tuple[list[str], int]:
-    """Return the table that begins with the first two lines, its head above each part of it, and its old length."""
-    head = list(lines[:2])
+def _whole_table(lines: Sequence[str], begin: int) -> tuple[list[str], int]:
+    """Return the table whose head is at ``begin``, with that head above each part of it, and where it ended."""
+    head = list(lines[begin : begin + 2])
     names = row_words(head[0])
     indent = head[0][: -len(head[0].lstrip())]  # of the list item that the table belongs to
+    rows, end = _rows(lines, begin + 2, len(row_cells(head[1])))
     table: list[str] = []
     is_below_head = False
-    position = 2
-    while position < len(lines) and _is_row(lines[position]):
-        cells, length = _wrapped_cells(lines[position : position + _MOST_LINES], len(row_cells(head[1])))
-        if cells is not None and not _is_short(cells):
-            table += ["", *(indent + line for line in _list(cells, names)), ""]
+    for line, cells in zip(*rows, strict=True):
+        if line is None and not _is_short(cells):
+            table += ["", *(indent + item for item in _list(cells, names)), ""]
             is_below_head = False
         else:
-            row = lines[position] if cells is None else f"{indent}| {' | '.join(map(_one_line, cells))} |"
+            row = line or f"{indent}| {' | '.join(map(_one_line, cells))} |"
             table += [row] if is_below_head else [*head, row]
             is_below_head = True
+    return table or head, end
+
+
+def _rows(lines: Sequence[str], position: int, columns: int) -> tuple[tuple[list[str | None], list[list[str]]], int]:
+    """Return the line of each row from ``position`` on, None where it has changed, its cells, and where they end."""
+    written: list[str | None] = []
+    found: list[list[str]] = []
+    while position < len(lines) and _is_row(lines[position]):
+        wrapped, length = _wrapped_cells(lines[position : position + _MOST_LINES], columns)
+        written.append(lines[position] if wrapped is None else None)
+        found.append(row_words(lines[position]) if wrapped is None else wrapped)
         position += length
-    return table or head, position
+    completed = completed_rows(found, columns)
+    kept = [line if new == old else None for line, old, new in zip(written, found, completed, strict=True)]
+    return (kept, completed), position
 
 
 def _wrapped_cells(lines: Sequence[str], columns: int) -> tuple[list[str] | None, int]:

@@ -112,7 +112,7 @@ exception or the remedy of the first.  So many questions had their facts sent, o
 manager's pages, 44 about a help site, 120 about product pages, and 210 of the sample:
 
     each sentence by itself           28, 38, 94, 193
-    a short line whole                31, 38, 96, 195
+    a short line whole                31, 38, 96, 194
 
 In quotations it loses: 62 instead of 64 of the 120."""
 
@@ -246,13 +246,16 @@ class RankedSentences:
         """Return the sentences that, with their needs, name codes but none of the question's; none if all do so.
 
         In a table whose rows begin with codes, one of them the question's, the other rows are about other codes, even
-        if they name its device: "| E22 | R3 | Tank full |" for an R3 that shows E30.  So are rows that begin with other
-        identifiers (``mdb.shard.4x``), but a sentence that names another identifier may well answer.
+        if they name its device: "| E22 | R3 | Tank full |" for an R3 that shows E30.  So are rows with only other
+        identifiers (``mdb.shard.4x``) in their cells, but a sentence that names another identifier may well answer.
         """
         if not self._labels:
             return frozenset()
         first_cells = [_first_cell(sentence.text) for sentence in self._sentences]
-        labels = [named_codes(cell) | named_identifiers(cell) for cell in first_cells]
+        labels = [
+            named_codes(cell) | (named_identifiers(sentence.text) if cell else frozenset())
+            for cell, sentence in zip(first_cells, self._sentences, strict=True)
+        ]
         about = [frozenset[str]().union(*(self._sentence_codes[one] for one in needed)) for needed in self._closures]
         return _places_of_others(labels, self._labels) | _places_of_others(about, self._codes)
 
