@@ -88,6 +88,9 @@ _STATED = {
 }
 """What is said around a date, which the sign @ stands for, once marks at either end are gone."""
 
+_STATED_AT_THE_END = {name: form for name, form in _STATED.items() if name != "valid_until"}
+"""The last line of an offer ends that offer, not the page."""
+
 _STATED_IN_A_TITLE = {
     "valid_from": _forms(
         rf"{_RULES}(?:(?:{_ORDERS}|starting)\s)?(?:from|since|as\s(?:of|from)|on\sor\safter)@",
@@ -121,7 +124,7 @@ def written_days(title: str, text: str) -> WrittenDays:
     for part in (part for line in first for part in _LINE_JOINTS.split(line)):
         _add_stated(stated, part, _STATED)
     for line in lines[_FIRST_LINES:][-_LAST_LINES:]:
-        _add_stated(stated, line, {name: form for name, form in _STATED.items() if name != "valid_until"})
+        _add_stated(stated, line, _STATED_AT_THE_END)
     return WrittenDays(**stated)
 
 

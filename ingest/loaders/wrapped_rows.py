@@ -21,7 +21,7 @@ from itertools import zip_longest
 
 from ingest.loaders.spanned_cells import completed_rows
 from rag.text.characters import ideographs
-from rag.text.markup import INTRODUCES, LIST_MARK, is_row_rule, row_cells, row_words
+from rag.text.markup import BULLETS, INTRODUCES, LIST_MARK, is_row_rule, row_cells, row_words
 
 _MOST_LINES = 60
 """Of one row.  Of 769 such rows on 774 product pages the longest had 30."""
@@ -168,7 +168,7 @@ def _introducing(words: str) -> str:
 
 def _without_bullet(line: str) -> str:
     item = _ITEM.fullmatch(line)
-    return line.strip() if item is None or not item["mark"] or item["mark"] not in "-*+•·–—" else item["words"]
+    return item["words"] if item is not None and item["mark"] in BULLETS else line.strip()
 
 
 def _is_row(line: str) -> bool:
