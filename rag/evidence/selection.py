@@ -9,7 +9,8 @@ evidence held the facts of so many, at 320 / 480 / 1,200 tokens (no model):
     those that together answer most                     121 / 140 / 145
 
 A sentence needs the heading above it, the header of its table, the line that introduces its list, and the sentence
-before it if it begins with "otherwise" or "it".  Pure functions.
+before it if it begins with "otherwise" or "it".  A line that introduces a list needs the beginning of that list.  Pure
+functions.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -116,6 +117,17 @@ manager's pages, 44 about a help site, 120 about product pages, and 210 of the s
 
 In quotations it loses: 62 instead of 64 of the 120."""
 
+_SHORT_LIST_TOKENS = 40
+"""A list, table or code up to this long is sent whole with the sentence that introduces it ("Delete the contents of
+this folder:"), a longer one with its first line.  So many texts had their facts sent, of 42 about a content delivery
+network, 42 about a game and a desktop program, 120 about product pages, and 44 about a help site:
+
+    the introduction alone                                  25, 32, 94, 36
+    with the first line                                     25, 33, 95, 37
+    and the items above those of a list within a list       26, 34, 95, 37
+
+With 60 tokens the counts are the same, with 100 one less of the 120."""
+
 _SHORT_TOKENS = 100
 """A first passage up to this long is sent whole: in a list of questions an answer is a whole entry."""
 
@@ -124,6 +136,7 @@ _SHORT_TOKENS = 100
 class _Sentence:
     """``span`` is in the document; ``needs`` are places in the list of all passages' sentences.
 
+    ``introduced_by`` is the last of these that introduces its list, table or code, or asks what it answers; -1 if none.
     ``is_context`` marks headings and a table's header, which are taken only if a sentence needs them;
     ``is_description`` a model's description of a picture, which is read and never quoted.
     """
@@ -132,6 +145,7 @@ class _Sentence:
     span: TextSpan
     text: str
     needs: tuple[int, ...]
+    introduced_by: int
     is_context: bool
     is_description: bool
 
@@ -163,7 +177,7 @@ class RankedSentences:
             codes | named_identifiers(text) for codes, text in zip(self._sentence_codes, texts, strict=True)
         ]
         self._only_other_codes = self._find_only_other_codes()
-        self._closures_sent = self._with_their_lines()
+        self._closures_sent = self._closures_to_send()
         whole = self._score_part(question, QuestionPart(likeness, range(len(evidence))))
         of_parts = [self._score_part(question, part) for part in parts]
         self._scores = whole.scores
@@ -211,16 +225,28 @@ class RankedSentences:
         stretch = self._best_stretch(quotable, scores)
         return self._spans(self._choose_covering(_QUOTED_TOKENS, stretch, fitting, scores, self._closures))
 
-    def _with_their_lines(self) -> list[frozenset[int]]:
-        """Return the closures of all sentences, with those of the other sentences of their line if it is short."""
-        closures = list(self._closures)
-        for line in self._lines():
+    def _closures_to_send(self) -> list[frozenset[int]]:
+        """Return all closures, with the rest of short lines and the beginning of what the sentences introduce."""
+        closures, lines = list(self._closures), self._lines()
+        for line in lines:
             span = self._sentences[line[-1]].span.end - self._sentences[line[0]].span.start
             if len(line) > 1 and span <= _SHORT_LINE_CHARACTERS:
-                together = [self._closures[place] for place in line if place not in self._only_other_codes]
-                for place in line:
-                    closures[place] = self._closures[place].union(*together)
+                self._join(closures, line, line)
+        introduced: dict[int, list[list[int]]] = {}
+        for line in lines:
+            introduced.setdefault(self._sentences[line[0]].introduced_by, []).append(line)
+        introduced.pop(-1, None)
+        for place in sorted(introduced, reverse=True):  # the inner ones first
+            whole = list(chain.from_iterable(introduced[place]))
+            is_short = self._cost(frozenset[int]().union(*(closures[one] for one in whole))) <= _SHORT_LIST_TOKENS
+            self._join(closures, [place], whole if is_short else introduced[place][0])
         return closures
+
+    def _join(self, closures: list[frozenset[int]], places: Iterable[int], others: Iterable[int]) -> None:
+        """Add to the closures of some places those of others, unless these are about other codes only."""
+        together = frozenset[int]().union(*(closures[one] for one in others if one not in self._only_other_codes))
+        for place in places:
+            closures[place] |= together
 
     def _lines(self) -> list[list[int]]:
         """Return the places of the sentences of each line; headings and headers are lines by themselves."""
@@ -391,6 +417,7 @@ def _sentences(passage: Evidence, index: int, first_place: int) -> list[_Sentenc
             span=TextSpan(passage.start + one.span.start, passage.start + one.span.end),
             text=one.text,
             needs=tuple(first_place + needed for needed in one.needs),
+            introduced_by=first_place + one.introduced_by if one.introduced_by >= 0 else -1,
             is_context=one.is_context,
             is_description=one.is_description,
         )
@@ -411,6 +438,7 @@ def _readable_sentences(text: str) -> tuple[_Sentence, ...]:
             span=sentence.span,
             text=parsed.words(place),
             needs=tuple(place_among_kept[needed] for needed in sentence.needs if needed in place_among_kept),
+            introduced_by=place_among_kept.get(sentence.introductions[-1], -1) if sentence.introductions else -1,
             is_context=sentence.is_context,
             is_description=is_description(parsed.words(place)),
         )

@@ -27,7 +27,6 @@ from rag.schema import Hit, Language
 from rag.settings import load_settings
 from rag.storage.embeddings import EmbeddingTable, IndexSource
 from rag.storage.store import KnowledgeStore
-from rag.text.terms import is_code
 
 _SMALLEST_SPREAD = 1e-6
 _USUAL_CLOSENESS = 0.84
@@ -255,7 +254,8 @@ def _engine_searches() -> ThreadPoolExecutor:
 class Search:
     """Searches one generation with one question: its language, its vector, float32 [1, dimension], and its terms.
 
-    ``wanted`` has the weight of each term.  The chunks nearest to ``wider`` are candidates as well.
+    ``wanted`` has the weight of each term.  All are searched in every language: Chinese customers write "HSTS" as
+    English pages do.  The chunks nearest to ``wider`` are candidates as well.
 
     If an engine fails, ``by_words_alone`` lets the search go on with the lexical hits and the nearest of these; else
     the search fails.
@@ -283,7 +283,7 @@ class Search:
             if vectors.are_in_engine
         }
         for language, vectors in self.view.vectors.items():
-            scores = self.view.lexical.scores(self._terms_in(language), language)
+            scores = self.view.lexical.scores(self.wanted, language)
             lexical = {hit.chunk_id: hit.score for hit in scores.best(limit)}
             by_words.update(lexical)
             try:
@@ -302,12 +302,6 @@ class Search:
             others_only += seen[len(nearest) :]
         by_chunk = {hit.chunk_id: hit for hit in (*by_meaning, *others_only)}
         return LanguageCandidates(by_standout(by_meaning), by_words, bm25, by_chunk, tuple(wider), problem)
-
-    def _terms_in(self, language: Language) -> Mapping[str, float]:
-        """Return all terms for the question's language; for another one, those that are spelled alike in both."""
-        if language == self.language:
-            return self.wanted
-        return {term: share for term, share in self.wanted.items() if is_code(term)}
 
     def _dense_hits(self, hits: Iterable[Hit], language: Language) -> list[DenseHit]:
         vectors = self.view.vectors[language]

@@ -13,7 +13,7 @@ from rag.retrieval.ranking import fuse
 from rag.retrieval.retriever import SearchPlan, rank, tokens_of
 from rag.schema import Chunk, Language
 from rag.storage.store import KnowledgeStore
-from rag.text.terms import is_code, terms
+from rag.text.terms import terms
 
 EXACT_PLACES_UP_TO_CHUNKS = 200_000
 """Up to this size of a knowledge base, a chosen document's chunks get their ranks among all chunks."""
@@ -127,9 +127,8 @@ def _document_traces(
     kept = [number for number in numbers if number in signs]
     late = dict(zip(kept, similarities(tokens, [signs[number] for number in kept]).tolist(), strict=True))
     cosines = dict(zip(numbers, view.vectors[language].cosines(query.vector, numbers), strict=True))
-    wanted = query.terms if language == query.language else {one: 1.0 for one in query.terms if is_code(one)}
-    bm25 = view.lexical.scores(wanted, language).of(numbers)
-    by_meaning, by_words = _exact_places(view, language, query, wanted)
+    bm25 = view.lexical.scores(query.terms, language).of(numbers)
+    by_meaning, by_words = _exact_places(view, language, query)
     traces = [
         ChunkTrace(
             chunk=chunk,
@@ -147,16 +146,14 @@ def _document_traces(
     return tuple(sorted(traces, key=lambda one: (one.rank or len(candidates) + 1, -(one.late or one.cosine or 0.0))))
 
 
-def _exact_places(
-    view: GenerationView, language: Language, query: Query, wanted: Mapping[str, float]
-) -> tuple[dict[int, int], dict[int, int]]:
+def _exact_places(view: GenerationView, language: Language, query: Query) -> tuple[dict[int, int], dict[int, int]]:
     """Return the dense and lexical ranks of all chunks of one language; none if there are too many chunks."""
     vectors = view.vectors[language]
     count = vectors.similarities(query.vector).count
     if count > EXACT_PLACES_UP_TO_CHUNKS:
         return {}, {}
     (nearest,) = vectors.nearest_exactly(query.vector, count, _VECTORS_AT_ONCE)
-    worded = [hit.chunk_id for hit in view.lexical.scores(wanted, language).best(count)]
+    worded = [hit.chunk_id for hit in view.lexical.scores(query.terms, language).best(count)]
     return _places(nearest), _places(worded)
 
 

@@ -39,7 +39,8 @@ from rag.errors import GlossaryUnusable
 from rag.protocols import Embedder, FloatMatrix, QueryTokens, QueryVectors
 from rag.retrieval.question import in_context
 from rag.text.characters import simplified
-from rag.text.terms import terms
+from rag.text.language import THIRD_LANGUAGES
+from rag.text.terms import is_code, terms
 
 ALTERNATIVE_SHARE = 1.0
 """Lexical weight of a glossary's synonyms; the question's own words have 1."""
@@ -202,7 +203,8 @@ def _edits(word: str) -> Iterator[str]:
 class Query:
     """``vector`` is float32 [1, dimension] of length 1; ``shares``, float64 [q], are those of the ``tokens``.
 
-    ``question`` is in the user's own words, corrected; ``terms`` may hold more than its own.  ``wider`` is a second
+    ``question`` is in the user's own words, corrected; ``terms`` may hold more than its own, and of a question in a
+    third language only its codes: the German word "Gift" is not in English documents.  ``wider`` is a second
     vector whose nearest chunks are candidates as well.
     """
 
@@ -224,7 +226,15 @@ class Query:
         """Return the query of a worded question; ``vectors`` are those of ``wording.embedded``."""
         tokens = vectors.tokens[0]
         shares = np.ones(len(tokens.numbers))
-        return cls(wording.question, language, vectors.vectors[:1], wording.terms, tokens, shares)
+        wanted = _searchable(wording.terms, language)
+        return cls(wording.question, language, vectors.vectors[:1], wanted, tokens, shares)
+
+
+def _searchable(wanted: Mapping[str, float], language: str) -> Mapping[str, float]:
+    """Return the terms that documents may have, too."""
+    if language not in THIRD_LANGUAGES:
+        return wanted
+    return {term: share for term, share in wanted.items() if is_code(term)}
 
 
 def joined_tokens(*parts: tuple[QueryTokens, float]) -> tuple[QueryTokens, NDArray[np.float64]]:
@@ -306,7 +316,7 @@ def _combined_query(request: SearchRequest, language: str, both: QueryVectors) -
         question=wording.question,
         language=language,
         vector=_mixed_direction(both.vectors, _BACKGROUND_DIRECTION if request.is_same_message else _DIRECTION_SHARE),
-        terms=dict.fromkeys(terms(request.previous), share) | wording.terms,
+        terms=_searchable(dict.fromkeys(terms(request.previous), share) | wording.terms, language),
         tokens=tokens,
         shares=shares,
         wider=both.vectors[1:],

@@ -56,8 +56,8 @@ def by_standout(hits: Iterable[DenseHit]) -> list[DenseHit]:
 def fuse(ranked: Sequence[DenseHit], bm25: Mapping[int, float]) -> list[int]:
     """Return the chunks of both searches, most promising first; ``ranked`` is best first, ``bm25`` has scores by chunk.
 
-    Lexical search cannot find passages in the other language; their dense rank counts twice, or two searches would
-    always beat one.
+    Lexical search hardly finds passages in the other language, but for names and abbreviations; the dense rank of those
+    that it does not find counts twice, or two searches would always beat one.
     """
     lexical = sorted(bm25, key=lambda chunk_id: -bm25[chunk_id])
     one_leg = {hit.chunk_id for hit in ranked if hit.foreign and hit.chunk_id not in bm25}
@@ -117,8 +117,8 @@ def z_scores(values: Scores) -> Scores:
 def final_scores(dense: Scores, words: Scores, unseen: NDArray[np.bool_], late: Scores | None) -> Scores:
     """Return the combined scores, float64 [n], higher is better.
 
-    ``unseen`` marks candidates in the other language, whose lexical score counts as 0: words cannot be compared.
-    ``late`` is None if the late interaction of some candidate is unknown.
+    ``unseen`` marks candidates in the other language that share no term; their lexical score counts as 0.  ``late`` is
+    None if the late interaction of some candidate is unknown.
     """
     by_words = np.zeros(len(words))
     by_words[~unseen] = z_scores(words[~unseen])

@@ -92,7 +92,7 @@ class Retriever:
     """Searches the current generation of a knowledge base.  Safe to call from several threads.
 
     A question is searched, ranked and loaded in one generation, whatever is published meanwhile.  Where two languages
-    share a knowledge base, each is searched by meaning; by words only the question's own, and codes in both.
+    share a knowledge base, each is searched by itself, by meaning and by words.
 
     ``other_embedder`` returns the embedder of a generation that ``embedder`` did not embed, by its ``model_id``;
     without it such a generation raises ``EmbedderMismatch``.  A ``reranker`` only orders the returned chunks; it does

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
+from itertools import pairwise
 from typing import Literal, Self
 
 from rag.schema import TextSpan
@@ -64,7 +65,8 @@ class Sentence:
 
     The other fields are places in ``ParsedText.sentences``.  ``headings`` are the headings above it, outermost first;
     ``header`` is its table's header and the rule below; ``introductions`` are the question that it answers, the
-    sentences that introduce its list, table or code, and the rows that name its section of a table, outermost first;
+    sentences that introduce its list, table or code, the items above an item that is indented further, and the rows
+    that name its section of a table, outermost first;
     ``refers_to`` is the sentence before, if it begins with "otherwise" or "it".  ``block`` is a place in
     ``ParsedText.blocks``.
     """
@@ -333,11 +335,21 @@ def _tables(text: str, blocks: Sequence[Block]) -> Iterator[list[int]]:
         yield table
 
 
+def _of_deeper_items(blocks: Sequence[Block], spans: Sequence[tuple[TextSpan, int]]) -> frozenset[int]:
+    """Return the places of the last sentences of items right above an item that is indented further."""
+    return frozenset(
+        place
+        for place, ((_, number), (_, following)) in enumerate(pairwise(spans))
+        if blocks[number].kind == blocks[following].kind == "item" and blocks[number].level < blocks[following].level
+    )
+
+
 @dataclass(slots=True)
 class _Context:
     """The context that restricts the next sentence; nothing else decides this."""
 
     questions: _Questions
+    of_deeper_items: frozenset[int]
     sections: Mapping[int, tuple[int, ...]]
     headings: tuple[tuple[int, int], ...] = ()  # level and place, the outermost first
     header: tuple[int, ...] = ()
@@ -380,7 +392,9 @@ class _Context:
             self.rows[number] = place
         elif place in self.questions.above_answers:
             self.question = ((block, place),)
-        elif block.kind in ("paragraph", "item") and (introduces(words) or place in self.questions.of_items):
+        elif block.kind in ("paragraph", "item") and (
+            introduces(words) or place in self.questions.of_items or place in self.of_deeper_items
+        ):
             indent = block.level if block.kind == "item" else block.level - 1
             self.introductions = (*self.introductions, _Introduction(place, indent, block.mark in BULLETS))
 
@@ -408,7 +422,7 @@ def _reaches(introduction: _Introduction, block: Block) -> bool:
 
 
 def _read_needs(text: str, blocks: Sequence[Block], spans: Sequence[tuple[TextSpan, int]]) -> Iterator[Sentence]:
-    context = _Context(_Questions.find(text, blocks, spans), _sections(text, blocks))
+    context = _Context(_Questions.find(text, blocks, spans), _of_deeper_items(blocks, spans), _sections(text, blocks))
     last_block = last_place = -1
     for place, (span, number) in enumerate(spans):
         block, words = blocks[number], text[span.start : span.end]

@@ -147,6 +147,28 @@ def test_a_list_item_brings_the_line_that_introduces_it() -> None:
     assert sent(chosen) == ["Not covered are:", "- worn brushes"]
 
 
+def test_a_line_that_introduces_a_short_list_brings_it_whole_and_a_long_one_its_beginning() -> None:
+    head, items = "If all downloads stall, delete the contents of:", ["- steam/workshop/downloads", "- steam/cache"]
+    short = "\n".join((head, *items))
+    (chosen,) = select(
+        [passage(f"{LONG}\n\n{short}\n\n{LONG}")],
+        "stall?",
+        by_words("stall"),
+        sum(map(count_tokens, short.splitlines())),
+    )
+    assert "\n".join(sent(chosen)) == short
+    long = "\n".join((head, items[0], *(f"- the folder of another old game, number {place}" for place in range(20))))
+    (chosen,) = select([passage(f"{LONG}\n\n{long}\n\n{LONG}")], "stall?", by_words("stall"), 16)
+    assert "\n".join(sent(chosen)) == f"{head}\n{items[0]}"
+
+
+def test_a_line_that_introduces_a_table_does_not_bring_the_row_of_another_code() -> None:
+    table = "Errors of the kettle:\n\n| Code | Do |\n|---|---|\n| E1 | Wait. |\n| E2 | Call us. |"
+    (chosen,) = select([passage(f"{LONG}\n\n{table}\n\n{LONG}")], "kettle E2", by_words("kettle"), 25)
+    assert "E2" in "\n".join(sent(chosen))
+    assert "E1" not in "\n".join(sent(chosen))
+
+
 def test_a_sentence_that_leans_on_the_one_before_brings_it() -> None:
     text = LONG + "Return it within 30 days. Otherwise a fee is due. " + LONG
     (chosen,) = select([passage(text)], "fee?", by_words("fee"), 12)

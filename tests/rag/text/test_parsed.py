@@ -65,10 +65,18 @@ def test_a_list_item_needs_what_introduces_its_list() -> None:
 def test_a_nested_list_needs_its_own_introduction_and_the_one_around_it() -> None:
     parsed = parse_text("Not covered:\n- Devices:\n  - phones\n    1. old\n- Rust\n1. Choose:\n- a\n2. Done")
     assert needs(parsed, "- phones") == ["Not covered:", "- Devices:"]
-    assert needs(parsed, "1. old") == ["Not covered:", "- Devices:"]
+    assert needs(parsed, "1. old") == ["Not covered:", "- Devices:", "- phones"]
     assert needs(parsed, "- Rust") == ["Not covered:"]
     assert needs(parsed, "- a") == ["Not covered:", "1. Choose:"]
     assert needs(parsed, "2. Done") == ["Not covered:"]
+
+
+def test_an_item_needs_the_last_sentence_of_the_item_above_it_that_is_indented_less() -> None:
+    parsed = parse_text("- Germany\n  - letters\n    - 1 EUR\n  - parcels\n- Iceland. By sea\n  - 9 EUR\n- others")
+    assert needs(parsed, "- 1 EUR") == ["- Germany", "- letters"]
+    assert needs(parsed, "- parcels") == ["- Germany"]
+    assert needs(parsed, "- 9 EUR") == ["By sea"]
+    assert needs(parsed, "- others") == []
 
 
 def test_a_row_needs_its_header_and_the_sentence_that_introduces_the_table() -> None:
