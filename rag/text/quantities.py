@@ -117,7 +117,8 @@ ENGLISH_NUMBERS = {word: value for value, word in enumerate(_SMALL_NUMBERS.split
 _CHINESE_DIGITS = {"一": 1, "二": 2, "两": 2, "三": 3, "四": 4, "五": 5, "六": 6, "七": 7, "八": 8, "九": 9}
 
 _CODE = re.compile(
-    r"(?<![a-z0-9.])(?!(?:eur|gbp|cny|rmb|usd|hkd|nok|chf)\d)[a-z]{1,6}(?:-[a-z]{1,3})?-?\d{1,5}[a-z]?(?![a-z0-9])"
+    r"(?<![a-z0-9.])(?!(?:eur|gbp|cny|rmb|usd|hkd|nok|chf)\d|(?:utc|gmt)-?\d)"
+    r"[a-z]{1,6}(?:-[a-z]{1,3})?-?\d{1,5}[a-z]?(?![a-z0-9])"
 )
 _DIGITS = re.compile(r"\d")
 _ADDRESS = re.compile(rf"https?://[^\s,;()!。{IDEOGRAPHS}]+")  # wide commas and brackets end it, folded too

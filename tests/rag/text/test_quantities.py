@@ -68,6 +68,7 @@ def test_units_that_a_text_names() -> None:
         ("Latch S5 报 L31", {"s5", "l31"}),
         ("EUR4.95 or gbp20", set()),
         ("2.4GHz, 24h, 15:00", set()),
+        ("8 am UTC+8, 4 pm (UTC-7), GMT8", set()),
     ],
 )
 def test_codes(text: str, codes: set[str]) -> None:
