@@ -152,6 +152,16 @@ _SENTENCE_ASKS = re.compile(
     r"|please (?:explain|advise|confirm|check|help))\b",
     re.IGNORECASE,
 )
+_ONLY_COMPLAINS = re.compile(
+    r"(?:\b(?:are you (?:kidding|joking|serious)(?: me)?|is (?:this|that) (?:a|some kind of) joke"
+    r"|how hard can (?:it|that) be"
+    r"|what (?:kind|sort) of (?:a )?(?:service|support|shop|company|joke) is (?:this|that)|who do you think you are"
+    r"|what(?: is|['’]s) wrong with you(?: people| guys)?|seriously)"
+    r"|这(?:[算叫](?:什么|啥)(?:事儿?|服务|玩意儿?)?|是什么(?:服务|态度|道理))|像话吗|有没有搞错|搞什么(?:鬼|名堂)?"
+    r"|干什么吃的|开(?:什么)?玩笑[吗吧]|[耍玩坑]我吗|(?<!\w)凭(?:什么|啥))[啊呀嘛呢]?[?？!！。.…\s]*+\Z",
+    re.IGNORECASE,
+)
+"""What an angry customer asks without wanting an answer."""
 _ASKS_ANYTHING = re.compile(
     rf"[?？]\W*$|请问|为何|为啥|咋|不\W*$|{CHINESE_QUESTION_WORDS}|\b(?:{ENGLISH_QUESTION_WORDS}|whats|prices?)\b"
     rf"|\b(?:costs?|fees?) (?:of|for)\b|^\W*(?:{ENGLISH_ASKING_VERBS})\b"
@@ -303,12 +313,14 @@ def _is_courtesy(sentence: str) -> bool:
 
 
 def asks_something(text: str) -> bool:
-    """Tell whether a text has a question; an error message that was pasted as it is has none.
+    """Tell whether a text has a question; an error message that was pasted as it is has none, nor has mere anger.
 
     >>> asks_something("Is the seal broken?"), asks_something("503 DownloadTrafficRateLimitExceeded")
     (True, False)
+    >>> asks_something("钱收了不干活，这算什么？"), asks_something("凭什么扣我三十块？")
+    (False, True)
     """
-    return _SENTENCE_ASKS.search(text) is not None
+    return _SENTENCE_ASKS.search(text) is not None and _ONLY_COMPLAINS.search(text) is None
 
 
 def only_reports(text: str) -> bool:
@@ -443,6 +455,8 @@ def _clauses(question: str) -> Iterator[TextSpan]:
 
 def _asks(question: str, clause: TextSpan) -> bool:
     text = question[clause.start : clause.end]
+    if _ONLY_COMPLAINS.search(text):
+        return False
     if question[clause.end :].lstrip().startswith(QUESTION_ENDS):
         return _COURTESY.fullmatch(text) is None
     return _CHINESE_ASKS.search(text) is not None or _CLAUSE_ASKS.match(text) is not None

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rag.errors import QuestionEmpty, QuestionError, QuestionTooLong, QuestionWithoutWords
-from rag.retrieval.question import CustomerMessage, clean_question, needs_thought, read_message
+from rag.retrieval.question import CustomerMessage, clean_question, needs_thought, parts_of, read_message
 
 
 @pytest.mark.parametrize("text", ["", "   ", "\n\t\r\n", "\x00\x01\x1b", "\u200b\ufeff\u202e", "\ud800", "　　"])
@@ -167,6 +167,28 @@ def test_a_long_mail_is_without_who_writes_it() -> None:
     story = "昨天晚上装好了以后一直在响，邻居都来敲门了，我爱人也睡不着，今天早上我又重新装了一遍，还是一样。"
     message = read_message(f"您好！我叫张伟，{story}这样响了一整夜的声音到底正常吗，还是坏了？")
     assert message == CustomerMessage("这样响了一整夜的声音到底正常吗，还是坏了？", story)
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        (
+            "Are you kidding me? How do I get it back, and who pays?",
+            ("Are you kidding me? How do I get it back", "who pays"),
+        ),
+        ("钱都扣了两次了，这算什么？怎么退？", ()),
+        ("凭什么扣我三十块？多久退给我？", ("凭什么扣我三十块", "多久退给我")),
+        ("这是什么？怎么拆下来？", ("这是什么", "怎么拆下来")),
+    ],
+)
+def test_mere_anger_is_no_question(text: str, parts: tuple[str, ...]) -> None:
+    assert parts_of(text) == parts
+
+
+def test_the_anger_in_a_mail_is_part_of_its_story() -> None:
+    story = "昨天晚上付的款，一共三百多块，今天上午打开还是慢，客户一个接一个打电话来骂，我侄子弄了两天也没弄好。"
+    message = read_message(f"{story}收了钱不干活，这算什么？我这边还要点哪里才能恢复？")
+    assert message == CustomerMessage("我这边还要点哪里才能恢复？", f"{story}\n收了钱不干活，这算什么？")
 
 
 def test_whatever_asks_nothing() -> None:
