@@ -32,8 +32,9 @@ class Signals:
     ``late``: the best passage's late interaction.  ``gain``: the best passage's cosine less the mean cosine of two
     passages of its language, since the level of cosines differs by language and knowledge base.  In [0, 1], weighted by
     inverse document frequency: ``coverage``, the share of the question's terms that the first passages hold together;
-    ``unknown``, the share that no passage has.  ``codes``: the share of the question's codes and numbers in the first
-    passages, 1 if it has none.  ``bm25_ratio``: the best BM25 over the weight of the question's terms.  ``lead``: the
+    ``unknown``, the share that no passage has.  ``codes``: the share of the question's codes and numbers of two digits
+    or more in the first passages, 1 if it has none: "I tried 6 times" asks for nothing.  ``bm25_ratio``: the best BM25
+    over the weight of the question's terms.  ``lead``: the
     first passage's late interaction less the mean of the next ones.  1 or 0: ``chinese``, the best passage is Chinese
     (pairs of characters are rarer than words); ``foreign``, it is not in the question's language, so that words cannot
     be compared.
@@ -156,7 +157,7 @@ def read_signals(
     held = set().union(*(_terms_of(one.chunk.embedded_text) for one in ranked[:JUDGED_CHUNKS]))
     late = [one.late for one in ranked if one.late is not None]
     behind = late[1 : 1 + JUDGED_CHUNKS]
-    codes = [term for term in weights if is_code(term)]
+    codes = [term for term in weights if is_code(term) and len(term) > 1]
     total = sum(weight.idf for weight in weights.values())
     best = dense[0] if dense else None
     return Signals(

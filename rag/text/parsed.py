@@ -335,12 +335,14 @@ def _tables(text: str, blocks: Sequence[Block]) -> Iterator[list[int]]:
         yield table
 
 
-def _of_deeper_items(blocks: Sequence[Block], spans: Sequence[tuple[TextSpan, int]]) -> frozenset[int]:
-    """Return the places of the last sentences of items right above an item that is indented further."""
+def _of_deeper_items(text: str, blocks: Sequence[Block], spans: Sequence[tuple[TextSpan, int]]) -> frozenset[int]:
+    """Return the places of the sentences right above an item that end an item's first paragraph, indented less."""
     return frozenset(
         place
-        for place, ((_, number), (_, following)) in enumerate(pairwise(spans))
-        if blocks[number].kind == blocks[following].kind == "item" and blocks[number].level < blocks[following].level
+        for place, ((span, number), (_, following)) in enumerate(pairwise(spans))
+        if blocks[number].kind == blocks[following].kind == "item"
+        and blocks[number].level < blocks[following].level
+        and "\n\n" not in text[blocks[number].start : span.end]
     )
 
 
@@ -422,7 +424,8 @@ def _reaches(introduction: _Introduction, block: Block) -> bool:
 
 
 def _read_needs(text: str, blocks: Sequence[Block], spans: Sequence[tuple[TextSpan, int]]) -> Iterator[Sentence]:
-    context = _Context(_Questions.find(text, blocks, spans), _of_deeper_items(blocks, spans), _sections(text, blocks))
+    deeper = _of_deeper_items(text, blocks, spans)
+    context = _Context(_Questions.find(text, blocks, spans), deeper, _sections(text, blocks))
     last_block = last_place = -1
     for place, (span, number) in enumerate(spans):
         block, words = blocks[number], text[span.start : span.end]
