@@ -157,7 +157,7 @@ def read_signals(
     held = set().union(*(_terms_of(one.chunk.embedded_text) for one in ranked[:JUDGED_CHUNKS]))
     late = [one.late for one in ranked if one.late is not None]
     behind = late[1 : 1 + JUDGED_CHUNKS]
-    codes = [term for term in weights if is_code(term) and len(term) > 1]
+    codes = [term for term in weights if is_code(term) and len(term) > 1]  # the shipped fit counted single digits, too
     total = sum(weight.idf for weight in weights.values())
     best = dense[0] if dense else None
     return Signals(

@@ -156,8 +156,8 @@ _ONLY_COMPLAINS = re.compile(
     r"(?:\b(?:are you (?:kidding|joking|serious)(?: me)?|is (?:this|that) (?:a|some kind of) joke"
     r"|how hard can (?:it|that) be"
     r"|what (?:kind|sort) of (?:a )?(?:service|support|shop|company|joke) is (?:this|that)|who do you think you are"
-    r"|what(?: is|['’]s) wrong with you(?: people| guys)?|seriously)"
-    r"|这(?:[算叫](?:什么|啥)(?:事儿?|服务|玩意儿?)?|是什么(?:服务|态度|道理))|像话吗|有没有搞错|搞什么(?:鬼|名堂)?"
+    r"|what(?: is|['’]s) wrong with you(?: people| guys)?)"
+    r"|这(?:[算叫](?:什么|啥)(?:事儿?|服务|玩意儿?)?|是什么(?:态度|道理))|像话吗|有没有搞错|搞什么(?:鬼|名堂)?"
     r"|干什么吃的|开(?:什么)?玩笑[吗吧]|[耍玩坑]我吗|(?<!\w)凭(?:什么|啥))[啊呀嘛呢]?[?？!！。.…\s]*+\Z",
     re.IGNORECASE,
 )

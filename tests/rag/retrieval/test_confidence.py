@@ -85,6 +85,8 @@ def test_by_hand() -> None:
 def test_a_code_that_is_not_there() -> None:
     assert read_signals([], {}, [chunk("the fee")], WEIGHTS).codes == 0.0
     assert read_signals([], {}, [chunk("the fee")], {"fee": TermWeight(1, 1.0)}).codes == 1.0
+    assert read_signals([], {}, [chunk("the fee")], {"6": TermWeight(0, 5.0)}).codes == 1.0, "I tried 6 times"
+    assert read_signals([], {}, [chunk("the fee")], {"60": TermWeight(0, 5.0)}).codes == 0.0
 
 
 def test_nothing_found_and_nothing_asked() -> None:
