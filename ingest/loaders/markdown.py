@@ -43,6 +43,9 @@ _OF_PAGE = re.compile(r"=\s*page\.(?P<name>\w+)")
 # To CommonMark a target with blanks makes no link; generators of documentation write such targets all the same.
 _LOOSE_LINK = re.compile(r"!?\[(?P<words>[^\[\]\n]*+)\]\((?!\w+:)[^()\n]*?\.(?:md|html?|dita|xml)[^()\n]*+\)")
 
+# To CommonMark neither is emphasis, because of the blank within and of the letter beside a quotation mark.
+_LOOSE_EMPHASIS = re.compile(r"(?<![A-Za-z0-9*])\*\*(?P<words>[^*\s][^*\n]{0,200}+)\*\*(?!\*)")
+
 _HTML_TAG = re.compile(
     r"\s*</?(?:a|b|blockquote|br|button|dd|details|div|dl|dt|em|h[1-6]|i|li|ol|p|section|span|strong|summary|table|tbody"
     r"|td|th|thead|tr|ul)\b[^<>]*>",
@@ -276,5 +279,7 @@ def _inline_part(node: SyntaxTreeNode) -> str:
         return _tag(node)
     if node.type == "image":
         return str(node.content)
+    if node.type == "text":
+        return _LOOSE_EMPHASIS.sub(r"\g<words>", node.content)
     words = "".join(_inline_part(child) for child in node.children) if node.children else node.content
     return link(words, str(node.attrs.get("href", ""))) if node.type == "link" else words

@@ -15,6 +15,7 @@ from rag.grounding.contradiction import has_mismatch
 from rag.grounding.topic_match import is_of_another_section, is_same_subject, lists_row_of_another_value
 from rag.schema import Language
 from rag.text.characters import simplified
+from rag.text.markup import introduces
 from rag.text.quantities import DURATION_UNITS, MEASURES, Quantity, counted_numbers, units_named
 from rag.text.statements import contradicts, lone_characters, read_statement, stated_figures
 
@@ -95,7 +96,21 @@ def supporting_spans(claim: Claim, context: Context) -> list[QuotableSpan]:
         return []
     if is_of_another_section(claim, chosen, context):
         return []
-    return chosen if _suffice(claim, chosen, context) else []
+    heads = _introductions(chosen, allowed)
+    return next((spans for spans in (chosen, [*heads, *chosen]) if _suffice(claim, spans, context)), [])
+
+
+def _introductions(chosen: Sequence[QuotableSpan], spans: Sequence[QuotableSpan]) -> list[QuotableSpan]:
+    """Return the lines that introduce the lists of the chosen spans, for a claim that repeats them with their items."""
+    return [
+        head
+        for head in spans
+        if introduces(head.text)
+        and any(
+            head.passage_index == span.passage_index and head.end <= span.start and head.own.words <= span.around.words
+            for span in chosen
+        )
+    ][: _MOST_SPANS - len(chosen)]
 
 
 def _is_in_one_span(claim: Claim, spans: Sequence[QuotableSpan], context: Context) -> bool:

@@ -247,6 +247,21 @@ def test_a_table_in_html_repeats_a_cell_in_the_rows_that_it_covers(tmp_path: Pat
     assert load_one(tmp_path, "a.md", page).text.endswith("| Kettle | Lid |\n| Kettle | Heater |")
 
 
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("Select the **Realms **tab.", "Select the Realms tab."),
+        ("选择“属性”和**“允许后台下载”**。", "选择“属性”和“允许后台下载”。"),
+        (
+            "Keys end in 537**** or ****.",
+            "Keys end in 537**** or ****.",
+        ),
+    ],
+)
+def test_signs_of_emphasis_go_where_only_people_see_that_they_are_some(tmp_path: Path, written: str, read: str) -> None:
+    assert load_one(tmp_path, "a.md", f"# T\n\n{written}\n").text.endswith(read)
+
+
 def test_an_emphasized_question_keeps_the_line_above_its_answer(tmp_path: Path) -> None:
     page = "**How long do I wait?**\nThree days. **Really?** Yes,\nreally.\n"
     assert load_one(tmp_path, "a.md", page).text == "How long do I wait?\nThree days. Really? Yes, really."

@@ -94,6 +94,21 @@ def test_a_heading_that_nobody_named_is_told_with_a_citation(sentence: str, ques
     assert _heading(citation, under_title, sentence, question) == ""
 
 
+def test_a_line_that_introduces_a_list_supports_what_repeats_it_with_its_item() -> None:
+    head, item = (
+        "- 如果所有下载依然停滞：关闭 Steam，然后删除以下目录的内容：",
+        "  - C:\\Program Files (x86)\\Steam\\steamapps\\workshop\\downloads",
+    )
+    text = f"{head}\n{item}\n- 重新启动 Steam。"
+    passage = Evidence(1, "a", "a.md", "下载", (), text, 0, len(text), 0, len(text), "zh")
+    reply = f"{head.removeprefix('- ')}{item.removeprefix('  - ')}。"
+    grounding = ground(reply, [passage], "下载卡住了怎么办")
+    assert not grounding.unsupported
+    assert [citation.quote for citation in grounding.citations] == [head.strip(), item.strip()]
+    invented = ground("如果所有下载依然停滞，请联系银行并冻结信用卡。", [passage], "下载卡住了怎么办")
+    assert invented.unsupported
+
+
 def test_a_heading_above_the_passage_is_told_as_well_but_no_instruction() -> None:
     text = "The shop pays the postage."
     citation = Citation(0, len(text), "a", "a.md", text, 0, len(text))
