@@ -413,7 +413,7 @@ def _label(parsed: ParsedText, place: int) -> str:
     words, kind = parsed.words(place), parsed.sentences[place].kind
     if kind == "row":
         return parsed.cells(place)[0]
-    is_label = is_short_question(words) or introduces(words) == (kind == "item")
+    is_label = is_short_question(words) or (kind == "item" and introduces(words))
     return without_list_mark(words).rstrip("".join(INTRODUCES)) if is_label else ""
 
 

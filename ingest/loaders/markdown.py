@@ -43,7 +43,7 @@ _OF_PAGE = re.compile(r"=\s*page\.(?P<name>\w+)")
 # To CommonMark a target with blanks makes no link; generators of documentation write such targets all the same.
 _LOOSE_LINK = re.compile(r"!?\[(?P<words>[^\[\]\n]*+)\]\((?!\w+:)[^()\n]*?\.(?:md|html?|dita|xml)[^()\n]*+\)")
 
-# To CommonMark neither is emphasis, because of the blank within and of the letter beside a quotation mark.
+# To CommonMark "the **Realms **tab" and 和**“允许”** have no emphasis: a blank, or a letter beside a quotation mark.
 _LOOSE_EMPHASIS = re.compile(r"(?<![A-Za-z0-9*])\*\*(?P<words>[^*\s][^*\n]{0,200}+)\*\*(?!\*)")
 
 _HTML_TAG = re.compile(

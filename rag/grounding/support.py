@@ -96,8 +96,17 @@ def supporting_spans(claim: Claim, context: Context) -> list[QuotableSpan]:
         return []
     if is_of_another_section(claim, chosen, context):
         return []
-    heads = _introductions(chosen, allowed)
-    return next((spans for spans in (chosen, [*heads, *chosen]) if _suffice(claim, spans, context)), [])
+    return _that_suffice(claim, chosen, allowed, context)
+
+
+def _that_suffice(
+    claim: Claim, chosen: list[QuotableSpan], spans: Sequence[QuotableSpan], context: Context
+) -> list[QuotableSpan]:
+    """Return the chosen spans if they say enough, else with the lines that introduce them; none if that is no help."""
+    if _suffice(claim, chosen, context):
+        return chosen
+    heads = _introductions(chosen, spans)
+    return [*heads, *chosen] if heads and _suffice(claim, [*heads, *chosen], context) else []
 
 
 def _introductions(chosen: Sequence[QuotableSpan], spans: Sequence[QuotableSpan]) -> list[QuotableSpan]:
@@ -106,6 +115,7 @@ def _introductions(chosen: Sequence[QuotableSpan], spans: Sequence[QuotableSpan]
         head
         for head in spans
         if introduces(head.text)
+        and head not in chosen
         and any(
             head.passage_index == span.passage_index and head.end <= span.start and head.own.words <= span.around.words
             for span in chosen
