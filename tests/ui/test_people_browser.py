@@ -275,6 +275,7 @@ def test_an_admin_makes_a_key_whose_secret_is_shown_once_and_revokes_it(
         assert (key.owner, key.scopes, key.audience) == ("root", {"payroll"}, "public")
         page.get_by_role("button", name=translate("ui.keys_secret_stored", language)).click()
         expect(page.get_by_text(secret)).to_have_count(0)
+        desk.settled()
         table = page.get_by_role("table", name=translate("ui.api_keys", language))
         expect(table.get_by_role("cell", name=f"widget *b* $x$ ({key.key_id})")).to_be_visible()
         page.get_by_text(translate("ui.keys_sure", language)).click()

@@ -47,12 +47,13 @@ def attempt_with_message(
 
 
 def draw_message(part: str) -> None:
-    """Show a part's kept message once."""
+    """Show a part's kept message once, in a place of its own: what follows keeps its place when it goes."""
     wrong, done = st.session_state.pop(f"{part}_told", ("", ""))
-    if wrong:
-        st.error(as_markdown(wrong))
-    if done:
-        st.success(as_markdown(done))
+    with st.container():
+        if wrong:
+            st.error(as_markdown(wrong))
+        if done:
+            st.success(as_markdown(done))
 
 
 def draw_button(

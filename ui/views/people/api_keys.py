@@ -31,7 +31,8 @@ def draw_keys(context: PageContext, administration: Administration, keys: KeyAdm
     st.subheader(translate("ui.api_keys", language), anchor=False)
     st.caption(translate("ui.keys_why", language))
     draw_message("keys")
-    _draw_secret(language)
+    with st.container():  # the table keeps its place when the secret goes, or Streamlit shows it twice for a moment
+        _draw_secret(language)
     found = keys.list()
     if found:
         st.table(plain_rows(_rows(found, context)), hide_index=True, alt=translate("ui.api_keys", language))
