@@ -29,7 +29,15 @@ from rag.schema import Evidence, TextSpan
 from rag.text.markup import is_description
 from rag.text.parsed import parse_text
 from rag.text.quantities import Figures
-from rag.text.statements import content_words, named_codes, named_identifiers, read_statement, stated_figures
+from rag.text.statements import (
+    content_words,
+    labelling_numbers,
+    named_codes,
+    named_identifiers,
+    possible_codes,
+    read_statement,
+    stated_figures,
+)
 
 SentenceLikeness = Callable[[Sequence[tuple[Evidence, TextSpan]]], Likeness | None]
 """Rates how well sentences, each a passage and a span of its document, match the question; None if it cannot."""
@@ -169,10 +177,10 @@ class RankedSentences:
         self._sentences = _all_sentences(evidence)
         self._closures = [_needs_closure(place, self._sentences) for place in range(len(self._sentences))]
         self._costs = [count_tokens(sentence.text) for sentence in self._sentences]
-        self._codes = named_codes(question)
+        self._codes = self._codes_of(question)
         self._labels = self._codes | named_identifiers(question)
         texts = [sentence.text for sentence in self._sentences] if self._labels else []
-        self._sentence_codes = list(map(named_codes, texts))
+        self._sentence_codes = [named_codes(text) | labelling_numbers(text) for text in texts]
         self._sentence_labels = [
             codes | named_identifiers(text) for codes, text in zip(self._sentence_codes, texts, strict=True)
         ]
@@ -224,6 +232,14 @@ class RankedSentences:
         ]
         stretch = self._best_stretch(quotable, scores)
         return self._spans(self._choose_covering(_QUOTED_TOKENS, stretch, fitting, scores, self._closures))
+
+    def _codes_of(self, question: str) -> frozenset[str]:
+        """Return the codes that a question names, and its numbers with which lines of the passages begin."""
+        numbers = possible_codes(question)
+        if not numbers:
+            return named_codes(question)
+        beginnings = (labelling_numbers(sentence.text) for sentence in self._sentences)
+        return named_codes(question) | numbers.intersection(chain.from_iterable(beginnings))
 
     def _closures_to_send(self) -> list[frozenset[int]]:
         """Return all closures, with the rest of short lines and the beginning of what the sentences introduce."""
@@ -279,7 +295,9 @@ class RankedSentences:
             return frozenset()
         first_cells = [_first_cell(sentence.text) for sentence in self._sentences]
         labels = [
-            named_codes(cell) | (named_identifiers(sentence.text) if cell else frozenset())
+            named_codes(cell)
+            | labelling_numbers(sentence.text)
+            | (named_identifiers(sentence.text) if cell else frozenset())
             for cell, sentence in zip(first_cells, self._sentences, strict=True)
         ]
         about = [frozenset[str]().union(*(self._sentence_codes[one] for one in needed)) for needed in self._closures]

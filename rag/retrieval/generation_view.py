@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from copy import copy
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import chain
 from typing import Self
 
 import numpy as np
@@ -226,12 +227,17 @@ WIDER_CHUNKS = 20
 """Candidates in each language that are nearest to a query's second vector."""
 
 
+CHUNKS_OF_A_NUMBER = 8
+"""Candidates in each language that have one of a query's numbers."""
+
+
 @dataclass(frozen=True, slots=True)
 class LanguageCandidates:
     """The candidates of a search: ``by_meaning`` is the dense ranking, ``by_words`` has the BM25 of the lexical hits.
 
-    ``bm25`` also has the scores of dense hits; ``seen`` has the chunks of both, and those of ``wider``.  ``problem`` is
-    the error because of which dense search is missing or incomplete.
+    ``bm25`` also has the scores of dense hits; ``seen`` has the chunks of both, and those of ``wider``, of which
+    ``numbered`` have a number of the query.  ``problem`` is the error because of which dense search is missing or
+    incomplete.
     """
 
     by_meaning: list[DenseHit]
@@ -239,6 +245,7 @@ class LanguageCandidates:
     bm25: dict[int, float]
     seen: dict[int, DenseHit]
     wider: tuple[int, ...] = ()
+    numbered: frozenset[int] = frozenset()
     problem: VectorEngineError | None = None
 
 
@@ -255,7 +262,7 @@ class Search:
     """Searches one generation with one question: its language, its vector, float32 [1, dimension], and its terms.
 
     ``wanted`` has the weight of each term.  All are searched in every language: Chinese customers write "HSTS" as
-    English pages do.  The chunks nearest to ``wider`` are candidates as well.
+    English pages do.  The chunks nearest to ``wider`` are candidates as well, and those with one of the ``numbers``.
 
     If an engine fails, ``by_words_alone`` lets the search go on with the lexical hits and the nearest of these; else
     the search fails.
@@ -266,6 +273,7 @@ class Search:
     query: FloatMatrix
     wanted: Mapping[str, float]
     wider: FloatMatrix | None = None
+    numbers: Sequence[str] = ()
     by_words_alone: bool = False
 
     def run(self, limit: int) -> LanguageCandidates:
@@ -274,6 +282,7 @@ class Search:
         by_meaning: list[DenseHit] = []
         others_only: list[DenseHit] = []
         wider: list[int] = []
+        numbered: set[int] = set()
         by_words: dict[int, float] = {}
         bm25: dict[int, float] = {}
         # An engine searches all languages at once, and while the words are searched here.
@@ -293,6 +302,9 @@ class Search:
                 if not self.by_words_alone:
                     raise
                 problem, nearest, extra = error, vectors.nearest_of(self.query, list(lexical), limit), []
+            with_numbers = self._with_numbers(language)
+            numbered.update(with_numbers)
+            extra += with_numbers
             wider += extra
             bm25.update(lexical | scores.of([*(hit.chunk_id for hit in nearest), *extra]))
             others = sorted({*lexical, *extra} - {hit.chunk_id for hit in nearest})
@@ -301,7 +313,13 @@ class Search:
             by_meaning += seen[: len(nearest)]
             others_only += seen[len(nearest) :]
         by_chunk = {hit.chunk_id: hit for hit in (*by_meaning, *others_only)}
-        return LanguageCandidates(by_standout(by_meaning), by_words, bm25, by_chunk, tuple(wider), problem)
+        ranked = by_standout(by_meaning)
+        return LanguageCandidates(ranked, by_words, bm25, by_chunk, tuple(wider), frozenset(numbered), problem)
+
+    def _with_numbers(self, language: Language) -> list[int]:
+        """Return the chunks of a language in which one of the numbers is most frequent."""
+        hits = (self.view.lexical.search_terms([number], CHUNKS_OF_A_NUMBER, language) for number in self.numbers)
+        return [hit.chunk_id for hit in chain.from_iterable(hits)]
 
     def _dense_hits(self, hits: Iterable[Hit], language: Language) -> list[DenseHit]:
         vectors = self.view.vectors[language]

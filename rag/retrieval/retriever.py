@@ -35,6 +35,7 @@ from rag.schema import Language, QuestionTokens, Retrieval, RetrievedChunk, Retr
 from rag.settings import Settings
 from rag.storage.store import KnowledgeStore
 from rag.text.language import third_language
+from rag.text.statements import labelling_numbers, possible_codes
 from rag.text.terms import terms
 from rag.tracing import Trace
 
@@ -301,6 +302,10 @@ class Retriever:
         return self._other_embedder(model_id)
 
 
+_LABELLED_CHUNKS = 2
+"""Best chunks in which a line begins with a number of the question, such as an error's, that come first."""
+
+
 def search_view(
     view: GenerationView, store: KnowledgeStore, query: Query, limit: int, *, by_words_alone: bool = False
 ) -> SearchResult:
@@ -308,16 +313,20 @@ def search_view(
 
     If an engine fails, ``by_words_alone`` lets it continue; else ``VectorEngineError`` is raised.
     """
-    search = Search(view, query.language, query.vector, query.terms, query.wider, by_words_alone=by_words_alone)
+    codes = possible_codes(query.question)
+    search = Search(view, query.language, query.vector, query.terms, query.wider, sorted(codes), by_words_alone)
     candidates = search.run(limit)
     question_tokens = tokens_of(view, query)
-    ranked = rank(view, candidates, question_tokens)[:KEPT_CHUNKS]
+    ranked = rank(view, candidates, question_tokens)
+    ranked = [one for place, one in enumerate(ranked) if place < KEPT_CHUNKS or one.hit.chunk_id in candidates.numbered]
     loaded = store.chunks([one.hit.chunk_id for one in ranked], view.generation)
     chunks = tuple(
         RetrievedChunk(loaded[one.hit.chunk_id], one.score, one.hit.cosine, one.bm25, one.late)
         for one in ranked
         if one.hit.chunk_id in loaded
     )
+    labelled = [one for one in chunks if codes and codes & labelling_numbers(one.chunk.text)]
+    chunks = put_first(chunks, labelled[:_LABELLED_CHUNKS])[:KEPT_CHUNKS]
     weights = view.lexical.term_weights(terms(query.question))
     signals = read_signals(candidates.by_meaning, candidates.bm25, chunks, weights)
     # copies: a view would keep the cosines of all candidates

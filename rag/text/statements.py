@@ -15,7 +15,7 @@ from pathlib import Path
 
 from rag.text.characters import ideographs, simplified
 from rag.text.markup import LIST_MARK
-from rag.text.quantities import CURRENCY_UNITS, Figures, Quantity, fold, read_figures
+from rag.text.quantities import CURRENCY_UNITS, Figures, Quantity, counted_numbers, fold, read_figures
 from rag.text.terms import is_code, is_unspaced, terms
 
 _ERROR_NUMBER = re.compile(
@@ -180,6 +180,38 @@ def named_codes(text: str) -> frozenset[str]:
     """
     numbered = (match["after"] or match["before"] for match in _ERROR_NUMBER.finditer(fold(text)))
     return stated_figures(text).codes.union(numbered)
+
+
+_CODE_NUMBER = re.compile(r"\d{3,6}")
+_LABELLING_NUMBERS = re.compile(
+    rf"^[ \t]*+(?:\|[ \t]*+|#++[ \t]++|{LIST_MARK}[ \t]*+)?[*`]{{0,3}}"
+    r"(?P<numbers>\d{3,6}(?:[ \t]?[,、，/][ \t]?\d{3,6}){0,9})[*`]{0,3}[ \t]*+(?:[|:：]|$)",
+    re.MULTILINE,
+)
+
+
+@lru_cache(maxsize=4096)
+def labelling_numbers(text: str) -> frozenset[str]:
+    """Return the numbers of three to six digits that are the whole label of a line, as error codes are in a list.
+
+    A label is the first cell of a table's row, what stands before a colon, or a heading.
+
+    >>> sorted(labelling_numbers("| 18004、18007 | fault |")), labelling_numbers("300 pages, 20 EUR")
+    (['18004', '18007'], frozenset())
+    """
+    found = _LABELLING_NUMBERS.finditer(text)
+    return frozenset(number for match in found for number in _CODE_NUMBER.findall(match["numbers"]))
+
+
+@lru_cache(maxsize=64)
+def possible_codes(question: str) -> frozenset[str]:
+    """Return the numbers of three to six digits of a question that measure and count nothing, and so may be codes.
+
+    >>> sorted(possible_codes('{"RetCode":18019}')), sorted(possible_codes("300 GB, 500 yuan, call 13800138000"))
+    (['18019'], [])
+    """
+    plain = {one.value for one in stated_figures(question).quantities if not one.unit}
+    return frozenset(filter(_CODE_NUMBER.fullmatch, plain - counted_numbers(question)))
 
 
 _IDENTIFIER = re.compile(r"(?<![\w./@:-])[a-z][a-z0-9]*(?:[._][a-z0-9]+)+(?![\w@/])")

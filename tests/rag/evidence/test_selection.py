@@ -286,6 +286,26 @@ def test_of_a_table_of_codes_only_the_named_row_is_read_and_quoted(question: str
         assert [row in words for row in rows] == [False, False, True]
 
 
+@pytest.mark.parametrize("question", ['returned {"RetCode":18019}, why?', "接口报 18019，昨天还好好的"])
+def test_a_number_with_which_a_line_begins_is_the_code_that_is_asked_for(question: str) -> None:
+    rows = ["| 18004、18007 | System fault |", "| 18019 | Over 1000 numbers |", "| 18023 | Words that are blocked |"]
+    table = passage("| Code | Meaning |\n|---|---|\n" + "\n".join(rows))
+    items = passage("- 18023: Change the words.\n- 18019: Send fewer numbers.", 500)
+    ranked = RankedSentences([table, items], question, by_words("blocked", "words"), count_tokens)
+    for of_table, of_items in (ranked.spans_to_send(400), ranked.spans_to_quote()):
+        words = "\n".join(table.words(span) for span in of_table)
+        assert [row in words for row in rows] == [False, True, False]
+        assert [items.words(span) for span in of_items] == ["- 18019: Send fewer numbers."]
+
+
+def test_a_number_that_counts_or_measures_is_no_code() -> None:
+    rows = ["| 300 | 12 EUR |", "| 500 | 18 EUR |"]
+    table = passage("| Pages | Price |\n|---|---|\n" + "\n".join(rows))
+    ranked = RankedSentences([table], "What do 300 pages cost, and 20 GB?", by_words("cost"), count_tokens)
+    words = "\n".join(table.words(span) for span in ranked.spans_to_send(400)[0])
+    assert all(row in words for row in rows)
+
+
 def test_of_a_table_of_identifiers_the_named_row_is_quoted() -> None:
     rows = [
         f"| dds.mongo.{size} | {cores} cores |" for cores, size in enumerate(["large", "xlarge", "2xlarge", "4xlarge"])

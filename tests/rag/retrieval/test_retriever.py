@@ -77,6 +77,18 @@ def test_of_a_third_language_only_codes_are_searched_and_no_word_is_mended(retri
     assert retriever.prepare("where is the batery of it?", "en").whole.question == "where is the battery of it?"
 
 
+def test_a_passage_with_a_line_for_the_question_s_number_comes_first(settings: Settings) -> None:
+    texts: dict[str, tuple[Language, str]] = {
+        "send": ("en", "SendMessage returned a RetCode since yesterday. A test of SendMessage returned a RetCode."),
+        "codes": ("en", "| 18018 | Template |\n| 18019 | Over 1000 numbers at once |\n| 18023 | Blocked words |"),
+        "price": ("en", "18019 messages were sent yesterday, and SendMessage returned nothing."),
+    }
+    publish(settings.knowledge_dir, texts, HashEmbedder())
+    retriever = Retriever(KnowledgeStore(settings.knowledge_dir), HashEmbedder(), settings)
+    assert documents(retriever, 'SendMessage returned {"RetCode":18019} since yesterday')[0] == "codes"
+    assert documents(retriever, "SendMessage returned a RetCode since yesterday, for 18019 messages")[0] == "send"
+
+
 def test_the_passage_with_the_question_s_own_words_comes_first_by_late_interaction(settings: Settings) -> None:
     texts: dict[str, tuple[Language, str]] = {
         "all": ("en", "reset the vacuum robot by holding home for ten seconds until it speaks"),
