@@ -2,9 +2,10 @@
 
 The sample knowledge base is ingested into a folder of its own, each question is searched as the desk would search it,
 and ``rag/retrieval/confidence.json`` is written anew.  How much each signal counts comes from all sets together, those
-under ``--eval-sets`` included, each taken relative to its own answerable questions: for the levels do not carry over,
-and what is learnt is what tells questions of one knowledge base apart.  Level and threshold are the sample's.  What is
-reported of another set leaves that one out.
+under ``--eval-sets`` and of ``--desk`` included, each taken relative to its own answerable questions: for the levels do
+not carry over, and what is learnt is what tells questions of one knowledge base apart.  Every set is also asked what
+customers of other trades ask.  Level and threshold are the sample's.  What is reported of another set leaves that one
+out.
 """
 
 import argparse
@@ -19,7 +20,7 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
-from eval.core.question_sets import GOLDEN_DIR, KNOWLEDGE_DIR
+from eval.core.question_sets import GOLDEN_DIR, KNOWLEDGE_DIR, OTHER_TRADES_CASES
 from eval.core.statistics import (
     FALSE_REFUSALS,
     FOLDS,
@@ -33,8 +34,10 @@ from eval.core.statistics import (
     probabilities_of,
     rounded,
 )
+from eval.desk.cases import FAR, load_cases
 from ingest.golden import GoldenQuestion, load_questions
 from ingest.pipeline import ingest
+from ingest.self_calibration import far_questions
 from rag.errors import AnswerdeskError
 from rag.private_files import keep_files_private
 from rag.protocols import Embedder
@@ -58,6 +61,7 @@ _DIGITS = 4
 _UNDECIDED = Confidence(0.0, {}, 0.0)  # the file that is about to be written is not asked
 
 Row = tuple[GoldenQuestion, Signals]
+_Set = tuple[Path, Sequence[GoldenQuestion]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,34 @@ def search_all(corpus: Path, questions: Sequence[GoldenQuestion], settings: Sett
         )
         for question in questions
     ]
+
+
+def questions_of_cases(path: Path) -> list[GoldenQuestion]:
+    """Return desk cases as questions; those that are answerable in part tell nothing and are left out."""
+    return [
+        GoldenQuestion(
+            question_id=case.case_id,
+            question=case.question,
+            language=case.reader_language,
+            answerable=bool(case.answerable),
+            answers=(),
+            key_points=case.must_contain_any,
+            relevant=case.gold_docs,
+            kind=case.kind,
+            previous=case.turns[-2] if len(case.turns) > 1 else "",
+        )
+        for case in load_cases(path)
+        if case.answerable != "partly"
+    ]
+
+
+def questions_of_other_trades() -> list[GoldenQuestion]:
+    """Return the short questions that calibrate a new knowledge base, and whole customers' texts."""
+    short = [
+        GoldenQuestion(f"far-{number}", text, language, False, (), (), (), FAR)
+        for number, (text, language) in enumerate(far_questions())
+    ]
+    return [*short, *questions_of_cases(OTHER_TRADES_CASES)]
 
 
 def pooled_weights(sets: Sequence[Sequence[Row]], names: Sequence[str]) -> Matrix:
@@ -133,17 +165,21 @@ def _figures(rows: Sequence[Row], labels: Labels, probabilities: Matrix, refused
 
 
 def report(
-    rows: Sequence[Row], transfer: Mapping[str, Sequence[Row]], today: date
+    rows: Sequence[Row], far: Sequence[Row], transfer: Mapping[str, Sequence[Row]], today: date
 ) -> tuple[dict[str, object], dict[str, dict[str, Figures]]]:
-    """Return the content of ``confidence.json``, and the figures by fit and set; the fitted set is ``golden``."""
+    """Return the content of ``confidence.json``, and the figures by fit and set; the fitted set is ``golden``.
+
+    ``far`` are the questions of other trades, searched in the sample; the sets of ``transfer`` have theirs among them.
+    """
     fits: dict[str, object] = {}
     figures: dict[str, dict[str, Figures]] = {}
+    own = [*rows, *far]
     for name, signal_names in SIGNALS_OF_FIT.items():
-        confidence, held_out = fit(rows, signal_names, pooled_weights([rows, *transfer.values()], signal_names))
+        confidence, held_out = fit(rows, signal_names, pooled_weights([own, *transfer.values()], signal_names))
         fits[name] = asdict(confidence)
         figures[name] = {"golden": held_out}
         for other, found in transfer.items():
-            kept = [rows, *(one for key, one in transfer.items() if key != other)]
+            kept = [own, *(one for key, one in transfer.items() if key != other)]
             figures[name][other] = judge(found, fit(rows, signal_names, pooled_weights(kept, signal_names))[0])
     answerable = sum(question.answerable for question, _ in rows)
     content: dict[str, object] = {
@@ -155,7 +191,7 @@ def report(
             f"({FOLDS} folds, {REPEATS} times; the weights have seen them), other sets by weights that have not seen "
             "them; which signals to use was chosen among some forty combinations with these same sets in view",
             "on": f"data/golden: {answerable} answerable questions and {len(rows) - answerable} unanswerable ones; "
-            f"weights also on {', '.join(transfer) or 'nothing else'}",
+            f"weights also on {', '.join(transfer) or 'nothing else'}, each with {len(far)} questions of other trades",
             "when": today.isoformat(),
             "with": "python -m eval.commands.calibrate_shipped",
         },
@@ -164,15 +200,13 @@ def report(
     return content, figures
 
 
-def _transfer_sets(folder: Path, work: Path, settings: Settings, embedder: Embedder) -> dict[str, list[Row]]:
-    """Search every set under the folder that has a corpus, questions, and some that it cannot answer."""
-    found: dict[str, list[Row]] = {}
+def _sets_in(folder: Path) -> dict[str, "_Set"]:
+    """Return every set under the folder that has a corpus, questions, and some that it cannot answer."""
+    found: dict[str, _Set] = {}
     for corpus in sorted(folder.glob("*/corpus.jsonl")):
         questions = load_questions(corpus.with_name("questions.jsonl"))
-        if all(question.answerable for question in questions):
-            continue
-        name = corpus.parent.name
-        found[name] = search_all(corpus, questions, settings.model_copy(update={"data_dir": work / name}), embedder)
+        if not all(question.answerable for question in questions):
+            found[corpus.parent.name] = corpus, questions
     return found
 
 
@@ -192,6 +226,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="python -m eval.commands.calibrate_shipped", description=__doc__.splitlines()[0]
     )
     parser.add_argument("--eval-sets", type=Path, metavar="FOLDER", help="question sets to judge the fit by")
+    parser.add_argument(
+        "--desk",
+        type=Path,
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("CASES", "DOCS"),
+        help="desk cases and their documents; may be given again",
+    )
     parser.add_argument("--work", type=Path, metavar="FOLDER", help="keep the knowledge bases here for the next time")
     parser.add_argument("--dry-run", action="store_true", help="report, but leave confidence.json as it is")
     options = parser.parse_args(arguments)
@@ -200,12 +243,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         embedder = open_embedder(settings)
         with tempfile.TemporaryDirectory() as temporary:
             work = options.work or Path(temporary)
-            own = settings.model_copy(update={"data_dir": work / "golden"})
-            rows = search_all(KNOWLEDGE_DIR, load_questions(GOLDEN_DIR), own, embedder)
-            sets = _transfer_sets(options.eval_sets, work, settings, embedder) if options.eval_sets else {}
+            others = questions_of_other_trades()
+
+            def searched(name: str, corpus: Path, questions: Sequence[GoldenQuestion]) -> list[Row]:
+                return search_all(corpus, questions, settings.changed(data_dir=work / name), embedder)
+
+            rows = searched("golden", KNOWLEDGE_DIR, load_questions(GOLDEN_DIR))
+            far = searched("golden", KNOWLEDGE_DIR, others)
+            sets = _sets_in(options.eval_sets) if options.eval_sets else {}
+            sets |= {cases.stem: (docs, questions_of_cases(cases)) for cases, docs in options.desk}
+            transfer = {name: searched(name, corpus, [*asked, *others]) for name, (corpus, asked) in sets.items()}
     except AnswerdeskError as error:
         return fail(error)
-    content, figures = report(rows, sets, date.today())
+    content, figures = report(rows, far, transfer, date.today())
     _print(Console(), figures)
     if not options.dry_run:
         CONFIDENCE_PATH.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

@@ -20,6 +20,8 @@ DATA_DIR = Path(__file__).resolve().parents[2] / "data"
 GOLDEN_DIR = DATA_DIR / "golden"
 DESK_CASES = DATA_DIR / "desk" / "shop.jsonl"
 LANGUAGE_CASES = DATA_DIR / "desk" / "languages.jsonl"
+OTHER_TRADES_CASES = DATA_DIR / "desk" / "other_trades.jsonl"
+"""What customers of a hundred other trades wrote: hardly any knowledge base can answer it."""
 KNOWLEDGE_DIR = DATA_DIR / "knowledge"
 ATTACKS_DIR = DATA_DIR / "attacks"
 

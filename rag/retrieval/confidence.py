@@ -6,9 +6,10 @@ Cosines are specific to an embedder, so other embedders use a second fit with le
 """
 
 import json
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -122,6 +123,13 @@ def fitted_confidence(model_id: str, path: Path = CONFIDENCE_PATH) -> Confidence
     fits = json.loads(path.read_text(encoding="utf-8"))["fits"]
     name = model_id.removesuffix("-4bit")
     return Confidence.from_json(fits[name]) if name in fits and name != ANY_EMBEDDER else None
+
+
+@cache
+def fit_name() -> str:
+    """Return a short name for the shipped fits, on whose probabilities a knowledge base's threshold depends."""
+    fits = json.loads(CONFIDENCE_PATH.read_text(encoding="utf-8"))["fits"]
+    return f"{zlib.crc32(json.dumps(fits, sort_keys=True).encode()):08x}"
 
 
 def calibrations_of(folder: Path, model_id: str) -> tuple[Mapping[str, object], Mapping[str, object]]:

@@ -1,7 +1,7 @@
 """Stores the refusal calibration of a knowledge base in a small JSON file beside its database.
 
     calibration.json   {"search": {slope, intercept, threshold}, "readers": {model: {...}}, "made": {...},
-                        "automatic": {threshold, own_refused, own_asked, near_..., far_..., chunks, embedder}}
+                        "automatic": {threshold, own_refused, own_asked, near_..., far_..., chunks, embedder, fit}}
 
 ``search`` is ``rag/retrieval/confidence.py``'s ``OwnCalibration``, an entry of ``readers`` a ``AnswerabilityFit`` of
 ``rag/generation/answerability.py``.  Both are written by ``python -m eval calibrate refusal``; ``automatic`` is what a

@@ -59,6 +59,17 @@ def test_it_is_found_anew_only_when_the_knowledge_base_has_changed(settings: Set
     assert calibrate_itself(settings, HashEmbedder())
 
 
+@pytest.mark.slow
+def test_a_threshold_of_former_fits_serves_until_it_is_found_anew(settings: Settings) -> None:
+    calibrate_itself(settings, HashEmbedder())
+    found = read_calibration(settings.knowledge_dir)["automatic"]
+    save_calibration(settings.knowledge_dir, {"automatic": {**found, "threshold": 0.0123, "fit": "former"}})
+    retriever = Retriever(KnowledgeStore(settings.knowledge_dir), HashEmbedder(), settings)
+    assert retriever.retrieve("repair of the kettle", "en", Trace()).threshold == 0.0123
+    assert calibrate_itself(settings, HashEmbedder())
+    assert retriever.retrieve("repair of the kettle", "en", Trace()).threshold == found["threshold"]
+
+
 def _more(count: int) -> list[Document]:
     return [
         Document(f"new-{n}", f"/kb/new-{n}.md", f"New {n}", f"Something new, number {n}.", "en") for n in range(count)

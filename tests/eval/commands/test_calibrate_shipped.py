@@ -100,8 +100,8 @@ def test_fit_keeps_its_promise_on_new_questions() -> None:
 
 @pytest.mark.slow
 def test_the_same_questions_give_the_same_file() -> None:
-    first, _ = report(rows(), {"other": rows(3)}, date(2026, 1, 2))
-    second, figures = report(rows(), {"other": rows(3)}, date(2026, 1, 2))
+    first, _ = report(rows(), rows(5, 20), {"other": rows(3)}, date(2026, 1, 2))
+    second, figures = report(rows(), rows(5, 20), {"other": rows(3)}, date(2026, 1, 2))
     assert json.dumps(first) == json.dumps(second)
     assert figures["any"].keys() == {"golden", "other"}
     fits = first["fits"]
