@@ -37,6 +37,10 @@ _TEMPLATE = re.compile(
     r"|\{[ \t]*+[#.]{1,2}\w[^{}\n]*+\}|\{[ \t]*+[\w-]++=\"[^\"{}\n]*+\"[^{}\n]*+\}"
     r"|(?<![\w:]):(?:material|octicons|fontawesome|simple)-[a-z0-9-]++:(?!\w)"  # pictures of MkDocs
 )
+_CAPTURE = re.compile(
+    r"[ \t]*+(?:\{%-?[ \t]*+(?:end)?capture\b[^{}%]*+%\}|\{\{[^{}|]*+\|[ \t]*+markdownify\b[^{}]*+\}\})\s*+"
+)
+_FENCE = re.compile(r"[ \t]*+(`{3,}+|~{3,}+)")
 _KEYS = re.compile(r"(?<![\w+])\+\+(?P<keys>[a-z0-9]++(?:[+-][a-z0-9]++)*+)\+\+(?![\w+])")  # ++ctrl+c++ in MkDocs
 _INCLUDE = re.compile(r"\{%-?\s*+include\b(?P<given>(?:(?!\{%|%\}).)*+)%\}", re.DOTALL)
 _OF_PAGE = re.compile(r"=\s*page\.(?P<name>\w+)")
@@ -74,7 +78,7 @@ def load_markdown(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Do
     del limits  # the file's size is checked before it is read
     entries, body = _front_matter(decoded(source, raw))
     fields = _fields(entries)
-    text, heading_words = markdown_text(_with_page_lists(body, entries))
+    text, heading_words = markdown_text(_with_captures(_with_page_lists(body, entries)))
     if not fields.get("title"):
         fields = {**fields, "title": heading_words}
     yield make_document(source, text, fields, kind="markdown")
@@ -146,6 +150,23 @@ def _fields(entries: Mapping[str, object]) -> dict[str, str]:
     """
     named = ((str(name).lower(), _as_text(value)) for name, value in entries.items())
     return {name: value for name, value in named if value}
+
+
+def _with_captures(body: str) -> str:
+    """Read as Markdown what a page of Jekyll keeps between ``capture`` tags, to show it elsewhere as Markdown.
+
+    Such pages have it inside of HTML ("<div>", then the tag), where CommonMark reads no Markdown before an empty line.
+    """
+    if "markdownify" not in body:
+        return body
+    lines, fence = body.split("\n"), ""
+    for place, line in enumerate(lines):
+        mark = _FENCE.match(line)
+        if mark is not None and (not fence or mark[1].startswith(fence)):
+            fence = "" if fence else mark[1]
+        elif not fence and _CAPTURE.fullmatch(line):
+            lines[place] = ""
+    return "\n".join(lines)
 
 
 def _with_page_lists(body: str, entries: Mapping[str, object]) -> str:

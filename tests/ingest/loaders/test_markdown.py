@@ -206,6 +206,14 @@ def test_a_list_of_the_front_matter_stands_where_the_page_shows_it(tmp_path: Pat
     )
 
 
+def test_what_a_page_of_jekyll_captures_is_markdown(tmp_path: Path) -> None:
+    captured = "{% capture cards %}\n### Cards\n\n- A **card**\n{% endcapture %}\n{{ cards | markdownify}}"
+    code = "```\n{% capture x %}\n{{ x | markdownify }}\n```"
+    body = f'<div class="tab-pane" id="cards">\n{captured}\n  </div>\n\n{code}\n'
+    document = load_one(tmp_path, "page.md", body)
+    assert document.text == f"### Cards\n\n- A card\n\n{code}"
+
+
 @pytest.mark.slow
 def test_a_list_of_the_front_matter_cannot_unfold_into_gigabytes(tmp_path: Path) -> None:
     items = "\n".join(f"  - item {number} {'x' * 90}" for number in range(500))

@@ -236,7 +236,7 @@ def test_the_room_that_the_stretch_leaves_goes_to_what_it_does_not_say() -> None
     assert "Abroad it is free." in texts[1]
 
 
-@pytest.mark.parametrize("little", ["No fee.", "No.", "- fee", "What becomes free, and for whom:"])
+@pytest.mark.parametrize("little", ["No fee.", "No.", "- fee", "What becomes free, and for whom:", '"fee",'])
 def test_the_room_goes_to_no_sentence_that_says_nothing_by_itself(little: str) -> None:
     passages = [passage(LONG + "The card costs 5. " + LONG), passage(f"{LONG}\n\n{little}\n\n{LONG}")]
     quoted = RankedSentences(passages, "?", by_words("card", "fee", "free", "no."), count_tokens).spans_to_quote()
