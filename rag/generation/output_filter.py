@@ -48,8 +48,9 @@ _EMPTY_LINES = re.compile(r"\n(?:[ \t]*+\n){2,}+")
 def filter_output(text: str, question: str, evidence: Sequence[Evidence], is_supported: Callable[[str], bool]) -> str:
     """Return the reply without such sentences; empty if none is left.
 
-    ``is_supported`` tells whether the passages say a sentence.
+    ``is_supported`` tells whether the passages say a sentence.  A reply ends where it copies passages.
     """
+    text = _before_recited_passages(text, evidence)
     known_hosts = _hosts("\n".join(map(_supporting_text, evidence))) if _LINK.search(text) else frozenset()
     echoes, repeated = _echoes(text, question), repeated_sentences(text)
     dropped = [
@@ -93,7 +94,8 @@ def repeated_sentences(text: str) -> set[TextSpan]:
     return repeated
 
 
-_PASSAGE_HEAD = re.compile(r"[^\w\[]*+(?:documents?+|资料)?+[^\w\[]*+\[\d{1,3}\] *+", re.IGNORECASE)
+_LINE_END = re.compile(r"\n++")
+_PASSAGE_HEAD = re.compile(r"[^\w\[]{0,8}+(?:documents?+|资料)?+[^\w\[]{0,8}+\[\d{1,3}\] *+", re.IGNORECASE)
 
 
 def recites_passages(text: str, evidence: Sequence[Evidence]) -> bool:
@@ -101,7 +103,18 @@ def recites_passages(text: str, evidence: Sequence[Evidence]) -> bool:
 
     Two of 758 replies of the stand-in of 1.5B weights recited all passages until their tokens were used up.
     """
-    head = _PASSAGE_HEAD.match(text)
+    return _is_head_of_passage(text, 0, evidence)
+
+
+def _before_recited_passages(text: str, evidence: Sequence[Evidence]) -> str:
+    """Return a reply up to the first line, but its own first, that begins as a passage of the prompt does."""
+    ends = (match.end() for match in _LINE_END.finditer(text))
+    end = next((end for end in ends if _is_head_of_passage(text, end, evidence)), len(text))
+    return text[:end].rstrip() if text[:end].strip() else text
+
+
+def _is_head_of_passage(text: str, start: int, evidence: Sequence[Evidence]) -> bool:
+    head = _PASSAGE_HEAD.match(text, start)
     return head is not None and any(text.startswith(harmless_title(passage), head.end()) for passage in evidence)
 
 

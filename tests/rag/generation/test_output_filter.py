@@ -110,6 +110,13 @@ def test_a_title_or_a_number_alone_is_no_head_of_a_passage() -> None:
         assert not recites_passages(reply, PASSAGES)
 
 
+def test_a_reply_ends_where_it_goes_on_with_the_passages() -> None:
+    said = "You have 30 days to send it back."
+    assert read(f"{said}\n\n**[1] Returns > Postage**\nYou have 30 days. And so on.", supported=True) == said
+    for reply in (f"{said}\n[1] You have 30 days.", f"{said} [1] Returns", f"[1] Returns\n{said}"):
+        assert read(reply, supported=True) == reply
+
+
 def test_nothing_is_said_twice() -> None:
     said = "You have 30 days to send the kettle back."
     assert read(f"{said}\n\nIs that all? {said}") == f"{said}\n\nIs that all?"
