@@ -148,7 +148,7 @@ def has_its_figures_from(text: str, evidence: Sequence[Evidence], question: str)
 def is_bare_verdict(text: str) -> bool:
     """Tell whether a reply is only a yes or no.
 
-    >>> is_bare_verdict("No."), is_bare_verdict("能。"), is_bare_verdict("No, the seal is broken."), is_bare_verdict("")
+    >>> is_bare_verdict("No."), is_bare_verdict("不需要了"), is_bare_verdict("No, it is broken."), is_bare_verdict("")
     (True, True, False, False)
     """
     return any(map(str.isalnum, text)) and not any(map(str.isalnum, without_verdict(f"{text.rstrip()}。")))

@@ -99,7 +99,8 @@ _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday",
 _NO_NAMES = frozenset({"app", "rmb", "the", "usb", *_WEEKDAYS, *map(str.lower, CURRENCY_UNITS)})
 _LEADING_REPLY = re.compile(
     r"\A\s*(?:(?:yes|no|sure|sorry|unfortunately|of course)\b[\s,.:;!–—-]*"
-    r"|(?:是的?|不是|对|能|不能|可以|不可以|行|不行|会|不会|需要|不需要|不用|不算|有|没有|抱歉|很抱歉)[，,。；;！!]\s*)",
+    r"|(?:是的?|不是|对|能|不能|可以|不可以|行|不行|会|不会|需要|不需要|不用|不必|无需|不算|有|没有|抱歉|很抱歉)"
+    r"[的了]?[，,。；;！!]\s*)",
     re.IGNORECASE,
 )
 _NO = re.compile(r"\s*+(?:(?:no|not|none|never|unavailable|impossible|unfortunately)\b|n/a\b|[✗✘×❌不没沒無无未否])")
