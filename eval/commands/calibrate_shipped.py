@@ -200,7 +200,7 @@ def report(
     return content, figures
 
 
-def _sets_in(folder: Path) -> dict[str, "_Set"]:
+def _sets_in(folder: Path) -> dict[str, _Set]:
     """Return every set under the folder that has a corpus, questions, and some that it cannot answer."""
     found: dict[str, _Set] = {}
     for corpus in sorted(folder.glob("*/corpus.jsonl")):
