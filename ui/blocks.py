@@ -201,7 +201,7 @@ class PassageBlock:
     ``marker`` is what stands before a list's item.
     """
 
-    kind: Literal["heading", "text", "item", "table"]
+    kind: Literal["heading", "text", "item", "table", "code"]
     rows: tuple[tuple[Cell, ...], ...]
     marker: str = ""
     has_head: bool = False
@@ -218,13 +218,13 @@ def passage_blocks(passage: Evidence, marks: Sequence[Mark]) -> tuple[PassageBlo
     may_continue = False
     for line in read_lines(passage.text):
         previous = blocks[-1] if blocks and may_continue else None
-        may_continue = line.start < line.end and line.kind != "blank"
+        may_continue = line.kind == "code" or (line.start < line.end and line.kind not in ("blank", "fence"))
         if line.kind == "rule":
             if previous is not None and previous.kind == "table":
                 blocks[-1] = PassageBlock("table", previous.rows, has_head=len(previous.rows) == 1)
         elif may_continue:
             block = _block(passage, marks, line)
-            if previous is not None and previous.kind == block.kind and block.kind in ("table", "text"):
+            if previous is not None and previous.kind == block.kind and block.kind in ("table", "text", "code"):
                 blocks[-1] = _join_blocks(previous, block)
             else:
                 blocks.append(block)
@@ -244,14 +244,15 @@ def _block(passage: Evidence, marks: Sequence[Mark], line: Line) -> PassageBlock
         return PassageBlock("heading", ((runs(line.content, line.end),),))
     if line.kind == "item":
         return PassageBlock("item", ((runs(line.content, line.end),),), marker="•" if line.is_bullet else line.mark)
-    return PassageBlock("text", ((runs(line.start, line.end),),))
+    return PassageBlock("code" if line.kind == "code" else "text", ((runs(line.start, line.end),),))
 
 
 def _join_blocks(block: PassageBlock, more: PassageBlock) -> PassageBlock:
     if block.kind == "table":
         return PassageBlock("table", (*block.rows, *more.rows), has_head=block.has_head)
     (lines,), (line,) = block.rows[0], more.rows[0]
-    return PassageBlock("text", (((*lines, PassageRun("\n", lines[-1].focus), *line),),))
+    is_focus = bool(lines) and lines[-1].focus
+    return PassageBlock(block.kind, (((*lines, PassageRun("\n", is_focus), *line),),))
 
 
 def _passage_runs(passage: Evidence, marks: Sequence[Mark], start: int, end: int) -> Iterator[PassageRun]:

@@ -204,9 +204,18 @@ def test_list_marks_are_those_of_the_prompt_and_code_has_no_headings() -> None:
         ("item", "一、"),
         ("item", "•"),
         ("item", "100."),
-        ("text", ""),
+        ("code", ""),
     ]
-    assert blocks[-1].plain_text == "```\n# install\n- x\n```"
+    assert blocks[-1].plain_text == "# install\n- x"
+
+
+def test_code_is_one_block_without_its_fences_and_marks_reach_into_it() -> None:
+    text = "Run:\n```sh\nbw update\n\n  bw sync\n```\nDone."
+    start = 100 + text.index("bw sync")
+    before, code, after = passage_blocks(passage(text), [Mark(start, start + len("bw sync"), 3)])
+    assert [block.kind for block in (before, code, after)] == ["text", "code", "text"]
+    assert code.plain_text == "bw update\n\n  bw sync"
+    assert [run.text for run in code.rows[0][0] if run.sentences] == ["bw sync"]
 
 
 def test_a_row_without_its_last_bar_is_a_row() -> None:

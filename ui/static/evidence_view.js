@@ -1,3 +1,9 @@
+const WIDEST_COLUMN_EMS = 8; // a table whose columns would be narrower is scrolled
+
+function widthInEms(text) { // ideographs are as wide as high, Latin letters some three fifths of that
+  return [...text].reduce((sum, letter) => sum + (letter < "\u2e80" ? 0.6 : 1), 0);
+}
+
 class Evidence {
   constructor(root) {
     this.root = root;
@@ -156,7 +162,7 @@ class Evidence {
 
   block(block) {
     if (block.kind !== "table") {
-      const node = element(block.kind === "heading" ? "h3" : "p", block.kind);
+      const node = element({ heading: "h3", code: "pre" }[block.kind] ?? "p", block.kind);
       if (block.marker) node.append(element("span", "marker", block.marker));
       return this.fill(node, block.rows[0][0]);
     }
@@ -165,12 +171,18 @@ class Evidence {
       const line = table.appendChild(element("tr"));
       line.append(...row.map((cell) => this.fill(element(block.head && !index ? "th" : "td"), cell)));
     });
+    for (const cell of table.querySelectorAll("td, th")) { // else one beside a long address is a character wide
+      const ems = Math.min(widthInEms(cell.textContent), WIDEST_COLUMN_EMS);
+      cell.style.minWidth = `calc(${ems}em + 1rem)`; // with the space at its sides
+    }
     return table;
   }
 
   fill(node, runs) {
     for (const [text, focus, sentences] of runs) {
-      const run = node.appendChild(element(sentences.length ? "mark" : "span", focus ? "focus" : "", text));
+      const run = node.appendChild(element(sentences.length ? "mark" : "span", focus ? "focus" : ""));
+      const pieces = node.tagName === "PRE" ? [text] : text.split(/`([^`\n]+)`/); // every second one is code
+      run.append(...pieces.map((piece, place) => (place % 2 ? element("code", "", piece) : piece)));
       if (sentences.length) run.dataset.sentences = sentences.join(" ");
     }
     return node;
