@@ -270,6 +270,41 @@ def illustrated(language: Language) -> tuple[Evidence, ...]:
     return first, replace(second, figures=(gone,)), *others
 
 
+CODED_TEXT: Mapping[Language, str] = {
+    "en": """| 18019 | More than 1000 numbers at once | https://help.tidewell.example/messages/introduction/limits |
+
+Run `shop update`:
+```sh
+shop update
+
+shop sync
+```
+
+""",
+    "zh": """| 18019 | 单次提交的号码超过一千个 | https://help.tidewell.example/messages/introduction/limits |
+
+执行 `shop update`：
+```sh
+shop update
+
+shop sync
+```
+
+""",
+}
+"""A row with a long address, code, and behind it a table that is wider than the evidence."""
+
+_WIDE_TABLE = "| " + " | ".join(str(number) * 6 for number in range(1, 13)) + " |\n"
+
+
+def coded(language: Language) -> tuple[Evidence, ...]:
+    """Return passages of which the last has tables and code."""
+    passages = evidence(language)
+    text = CODED_TEXT[language] + _WIDE_TABLE
+    last = replace(passages[-1], number=len(passages) + 1, text=text, start=0, end=len(text), focus_start=0)
+    return *passages, replace(last, focus_end=len(text))
+
+
 def _span(text: str, sentence: str) -> TextSpan:
     start = text.index(sentence)
     return TextSpan(start, start + len(sentence))
@@ -381,9 +416,9 @@ def steps(scene: str, language: Language) -> list[Step]:
     if scene == "unconfirmed":
         passages, answer = unconfirmed_answer(language)
         return ["search", replace(found, evidence=passages), "end", Completed(answer)]
-    if scene == "illustrated":
-        answer = complete_answer(language)
-        return ["search", replace(found, evidence=illustrated(language)), "end", Completed(answer)]
+    if scene in ("illustrated", "coded"):
+        passages = illustrated(language) if scene == "illustrated" else coded(language)
+        return ["search", replace(found, evidence=passages), "end", Completed(complete_answer(language))]
     if scene in ("curated", "cached"):
         return [found, Completed(kept_answer(language, scene))]
     if scene in QUOTED:

@@ -119,6 +119,23 @@ def test_a_sentence_with_a_new_address_is_marked(open_desk: OpenDesk, language: 
     assert desk.clipped_labels() == []
 
 
+@pytest.mark.parametrize("language", by_day("zh"))
+def test_code_is_shown_as_code_and_no_column_is_a_character_wide(open_desk: OpenDesk, language: Language) -> None:
+    desk = open_desk(language)
+    desk.ask(desk.prepare("coded"), "done")
+    passage = desk.page.locator(".card[data-number='6'] .passage")
+    expect(passage.locator("pre")).to_have_text("shop update\n\nshop sync")
+    expect(passage.locator("code")).to_have_text("shop update")
+    narrow, wide = passage.locator("table").all()
+    widths = narrow.locator("td").evaluate_all("(all) => all.map((one) => one.clientWidth)")
+    assert min(widths) > 50, widths
+    assert narrow.evaluate("(table) => table.scrollWidth <= table.parentElement.clientWidth")
+    assert wide.evaluate("(table) => table.scrollWidth > table.parentElement.clientWidth")
+    expect(passage).to_have_attribute("tabindex", "0")  # so that the keyboard can scroll it
+    passage.scroll_into_view_if_needed()
+    desk.shoot("08e-code-and-tables")
+
+
 @pytest.mark.parametrize("language", by_day("en"))
 def test_a_picture_of_the_article_is_shown_beside_its_passage(open_desk: OpenDesk, language: Language) -> None:
     desk = open_desk(language)
@@ -127,6 +144,7 @@ def test_a_picture_of_the_article_is_shown_beside_its_passage(open_desk: OpenDes
     caption, _ = FIGURE_WORDS[language]
     thumbnail = desk.page.get_by_role("button", name=translate("ui.figure_enlarge", language, name=caption))
     expect(thumbnail).to_have_count(1)  # the other one's document is gone, and so is its place
+    expect(desk.page.locator(".figure:visible")).to_have_count(1)
     assert desk.page.locator(".figure:visible img").evaluate_all("(all) => all.map((one) => one.naturalWidth)") == [960]
     desk.shoot("08c-picture")
     thumbnail.click()

@@ -1,4 +1,5 @@
-const WIDEST_COLUMN_EMS = 8; // a table whose columns would be narrower is scrolled
+// The least width of a table's columns, in ems: beside a long address they would be one character wide otherwise.
+const TABLE_EMS = 22, NARROWEST_COLUMN_EMS = 3, WIDEST_COLUMN_EMS = 8;
 
 function widthInEms(text) { // ideographs are as wide as high, Latin letters some three fifths of that
   return [...text].reduce((sum, letter) => sum + (letter < "\u2e80" ? 0.6 : 1), 0);
@@ -9,6 +10,11 @@ class Evidence {
     this.root = root;
     this.at = (name) => root.querySelector("." + name);
     this.onCite = (event) => this.cite(event.detail);
+    this.widths = new ResizeObserver((entries) => { // what can be scrolled can be reached with the keyboard
+      for (const { target } of entries) {
+        if (target.scrollWidth > target.clientWidth) target.tabIndex = 0; else target.removeAttribute("tabindex");
+      }
+    });
     this.unfolded = new Set(); // the passages whose translation is open
     this.onKey = (event) => {
       if (event.detail.key === "passage") this.next(1);
@@ -34,6 +40,7 @@ class Evidence {
     document.removeEventListener("answerdesk:cite", this.onCite);
     document.removeEventListener("answerdesk:key", this.onKey);
     document.removeEventListener("answerdesk:evidence", this.onEvidence);
+    this.widths.disconnect();
   }
 
   draw(data) {
@@ -82,6 +89,7 @@ class Evidence {
     for (const line of passage.conflicts) summary.append(element("span", "conflict", line));
     const text = card.appendChild(element("div", "passage"));
     text.lang = passage.lang;
+    this.widths.observe(text);
     text.append(...passage.blocks.map((block) => this.block(block)));
     if (passage.figures?.length) card.append(this.figures(passage));
     if (passage.translation) card.append(this.translation(passage));
@@ -171,9 +179,12 @@ class Evidence {
       const line = table.appendChild(element("tr"));
       line.append(...row.map((cell) => this.fill(element(block.head && !index ? "th" : "td"), cell)));
     });
-    for (const cell of table.querySelectorAll("td, th")) { // else one beside a long address is a character wide
-      const ems = Math.min(widthInEms(cell.textContent), WIDEST_COLUMN_EMS);
-      cell.style.minWidth = `calc(${ems}em + 1rem)`; // with the space at its sides
+    for (const row of table.rows) {
+      const share = Math.max(NARROWEST_COLUMN_EMS, Math.min(WIDEST_COLUMN_EMS, TABLE_EMS / row.cells.length));
+      for (const cell of row.cells) {
+        const ems = Math.min(widthInEms(cell.textContent), share);
+        cell.style.minWidth = `calc(${ems}em + 1rem)`; // with the space at its sides
+      }
     }
     return table;
   }
