@@ -10,7 +10,7 @@ quotations are marked.
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Literal
 
@@ -216,7 +216,7 @@ def passage_blocks(passage: Evidence, marks: Sequence[Mark]) -> tuple[PassageBlo
     """Cut a passage into blocks."""
     blocks: list[PassageBlock] = []
     may_continue = False
-    for line in read_lines(passage.text):
+    for line in _lines(passage.text):
         previous = blocks[-1] if blocks and may_continue else None
         may_continue = line.kind == "code" or (line.start < line.end and line.kind not in ("blank", "fence"))
         if line.kind == "rule":
@@ -229,6 +229,23 @@ def passage_blocks(passage: Evidence, marks: Sequence[Mark]) -> tuple[PassageBlo
             else:
                 blocks.append(block)
     return tuple(blocks)
+
+
+def _lines(text: str) -> list[Line]:
+    """Return the lines of a passage, which may begin in the midst of code.
+
+    A last fence that nothing closes and that names no language may have closed such code: what follows is read anew.
+    """
+    lines = list(read_lines(text))
+    fences = [place for place, line in enumerate(lines) if line.kind == "fence"]
+    if len(fences) % 2 == 0 or lines[fences[-1]].language:
+        return lines
+    behind = lines[fences[-1]].end
+    rest = (
+        replace(line, start=line.start + behind, end=line.end + behind, content=line.content + behind)
+        for line in read_lines(text[behind:])
+    )
+    return [*lines[: fences[-1] + 1], *rest]
 
 
 def _block(passage: Evidence, marks: Sequence[Mark], line: Line) -> PassageBlock:

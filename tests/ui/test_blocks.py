@@ -218,6 +218,15 @@ def test_code_is_one_block_without_its_fences_and_marks_reach_into_it() -> None:
     assert [run.text for run in code.rows[0][0] if run.sentences] == ["bw sync"]
 
 
+def test_what_follows_code_that_began_before_the_passage_is_no_code() -> None:
+    text = '  "RetCode": 0\n}\n```\n## Next\n\n- Send **fewer**.'
+    start = 100 + text.index("Send")
+    blocks = passage_blocks(passage(text), [Mark(start, start + 4, 1)])
+    assert [block.kind for block in blocks] == ["text", "heading", "item"]
+    assert [run.text for run in blocks[-1].rows[0][0] if run.sentences] == ["Send"]
+    assert [block.kind for block in passage_blocks(passage("Run:\n```sh\nbw sync"), ())] == ["text", "code"]
+
+
 def test_a_row_without_its_last_bar_is_a_row() -> None:
     (table,) = passage_blocks(passage("| Where | Fee |\n|---|---|\n| UK | free"), ())
     assert words(table) == [["Where", "Fee"], ["UK", "free"]]
