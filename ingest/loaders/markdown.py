@@ -23,7 +23,7 @@ from ingest.loaders.source import Limits, SourceFile
 from ingest.loaders.text import decoded
 from ingest.loaders.wrapped_rows import with_whole_rows
 from rag.schema import Document
-from rag.text.markup import QUESTION_ENDS
+from rag.text.markup import QUESTION_ENDS, read_lines
 
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\n(?P<yaml>.*?)\n?^(?:---|\.\.\.)[ \t]*$\n?", re.DOTALL | re.MULTILINE)
 _TOML_FRONT_MATTER = re.compile(r"\A\+\+\+[ \t]*\n(?P<toml>.*?)\n?^\+\+\+[ \t]*$\n?", re.DOTALL | re.MULTILINE)
@@ -40,7 +40,6 @@ _TEMPLATE = re.compile(
 _CAPTURE = re.compile(
     r"[ \t]*+(?:\{%-?[ \t]*+(?:end)?capture\b[^{}%]*+%\}|\{\{[^{}|]*+\|[ \t]*+markdownify\b[^{}]*+\}\})\s*+"
 )
-_FENCE = re.compile(r"[ \t]*+(`{3,}+|~{3,}+)")
 _KEYS = re.compile(r"(?<![\w+])\+\+(?P<keys>[a-z0-9]++(?:[+-][a-z0-9]++)*+)\+\+(?![\w+])")  # ++ctrl+c++ in MkDocs
 _INCLUDE = re.compile(r"\{%-?\s*+include\b(?P<given>(?:(?!\{%|%\}).)*+)%\}", re.DOTALL)
 _OF_PAGE = re.compile(r"=\s*page\.(?P<name>\w+)")
@@ -159,14 +158,8 @@ def _with_captures(body: str) -> str:
     """
     if "markdownify" not in body:
         return body
-    lines, fence = body.split("\n"), ""
-    for place, line in enumerate(lines):
-        mark = _FENCE.match(line)
-        if mark is not None and (not fence or mark[1].startswith(fence)):
-            fence = "" if fence else mark[1]
-        elif not fence and _CAPTURE.fullmatch(line):
-            lines[place] = ""
-    return "\n".join(lines)
+    lines = ((line.kind, body[line.start : line.end]) for line in read_lines(body))
+    return "\n".join("" if kind != "code" and _CAPTURE.fullmatch(words) else words for kind, words in lines)
 
 
 def _with_page_lists(body: str, entries: Mapping[str, object]) -> str:
