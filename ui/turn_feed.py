@@ -108,7 +108,8 @@ class _FeedSocket:
                     if snapshot.final:
                         return
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._news.wait(), state.pace_seconds)
+                    async with asyncio.timeout(state.pace_seconds):  # wait_for of Python 3.11 may lose a cancellation
+                        await self._news.wait()
         finally:
             stop()
 

@@ -31,7 +31,7 @@ _MOST_FENCE_INDENT = 3
 _MARKS = re.compile(
     r"^[ \t>]*+(?::::|///|!!!|\?\?\?|===[+!]?[ \t]|\[!|import\b|export\b|<<<|\[\[?_?toc|--8<--|---8<---)"
     r"|\{\{[<%]|=\{|\{/\*|\{% (?:end)?(?:tabs?|hint|stepper|step|content-ref|columns?|details|expandable) "
-    r"|</?(?-i:[A-Z>])",
+    r"|</?(?-i:[A-Z>])|%%[^%|\n]++\|",
     re.MULTILINE | re.IGNORECASE,
 )
 _LIST_MARK = re.compile(r"(?:[-*+]|\d{1,9}[.)])[ \t]++")

@@ -28,6 +28,7 @@ _INLINE = re.compile(
     r"`[^`\n]*+`|\{\{[<%](?:\"[^\"{}]*+\"|`[^`{}]*+`|[^{}\"`>%]|[>%](?!\}\}))*+[>%]\}\}"
     r"|<[A-Z][\w.]*+\s[^<>/]*+(?:/(?!>)[^<>/]*+)*+/>|\{/\*(?:[^*{]|\*(?!/))*+\*/\}|\{(?:' '|\" \")\}"
     r"|<[a-z]\w*+(?=\s)(?:[^<>{}=]*+(?:=(?!\{)[^<>{}=]*+)*+=\{\{?[^<>{}]*+\}\}?)++[^<>{}]*+>"
+    r"|%%(?P<term>[^%|\\\n]++)\\?\|[\w-]++%%"
 )
 _STRING = re.compile(r"\"(?P<one>[^\"]*+)\"|'(?P<other>[^']*+)'|`(?P<third>[^`]*+)`")
 _OBJECT = re.compile(r"\{[^{}]*+\}")
@@ -187,6 +188,8 @@ def _inline_words(match: re.Match[str]) -> str:
     written = match[0]
     if written.startswith("`"):
         return written
+    if match["term"]:  # a term of a Docusaurus glossary: %%parity disk|parity-disk%%
+        return match["term"]
     if written.startswith("{/") or written[1].islower():
         return ""
     if len(written) == len("{' '}"):

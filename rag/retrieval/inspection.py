@@ -93,10 +93,12 @@ def _candidate_traces(
     by_words = sorted(candidates.by_words, key=lambda chunk_id: -candidates.by_words[chunk_id])
     in_meaning = _places([hit.chunk_id for hit in candidates.by_meaning])
     in_words, in_fusion = _places(by_words), _places(fuse(candidates.by_meaning, candidates.by_words))
-    ranked = {one.hit.chunk_id: one for one in rank(view, candidates, tokens_of(view, query))}
+    other_leads = view.lexical.are_elsewhere(query.names, query.language)
+    order = rank(view, candidates, tokens_of(view, query), other_leads=other_leads)
+    ranked = {one.hit.chunk_id: one for one in order}
     finally_at = _places(list(ranked))
-    order = list(dict.fromkeys([*ranked, *in_fusion]))
-    loaded = store.chunks(order, view.generation)
+    numbers = list(dict.fromkeys([*ranked, *in_fusion]))
+    loaded = store.chunks(numbers, view.generation)
     return tuple(
         ChunkTrace(
             chunk=loaded[chunk_id],
@@ -109,7 +111,7 @@ def _candidate_traces(
             score=ranked[chunk_id].score if chunk_id in ranked else None,
             rank=finally_at.get(chunk_id),
         )
-        for chunk_id in order
+        for chunk_id in numbers
         if chunk_id in loaded
     )
 

@@ -21,6 +21,10 @@ _SMALLEST_IDF = 1e-6
 """For a term in half of the passages or more, as in SQLite's FTS5."""
 
 
+_FEWEST_ELSEWHERE = 2
+"""Chunks of the other language that must have a name which the own one lacks: one might mention it in passing."""
+
+
 def indexed_terms(chunk: Chunk) -> str:
     """Return the indexed terms of a chunk's titles and text, joined by blanks."""
     return " ".join(terms(chunk.embedded_text))
@@ -137,14 +141,30 @@ class Bm25Index:
 
     def frequencies(self, wanted: Sequence[str]) -> list[int]:
         """Return the document frequency of each term."""
-        numbers = np.array([term_number(term) for term in wanted], dtype=np.uint64)
-        found = np.zeros(len(numbers), dtype=np.int64)
-        for part, _ in chain.from_iterable(self._parts.values()):
-            found += part.postings.frequencies(numbers)
-        counts: list[int] = found.tolist()
+        counts: list[int] = _frequencies_in(chain.from_iterable(self._parts.values()), wanted).tolist()
         return counts
+
+    def are_elsewhere(self, names: Sequence[str], language: str) -> bool:
+        """Tell whether only the other language's documents have one of the names, which are terms.
+
+        They have it in ``_FEWEST_ELSEWHERE`` chunks or more.  False where a language has no document.
+        """
+        own = [part for one, parts in self._parts.items() if one == language for part in parts]
+        others = [part for one, parts in self._parts.items() if one != language for part in parts]
+        if not names or not own or not others:
+            return False
+        here, there = (_frequencies_in(parts, names) for parts in (own, others))
+        return bool(np.any((here == 0) & (there >= _FEWEST_ELSEWHERE)))
 
     def _frequencies(self, wanted: Iterable[str]) -> dict[str, int]:
         """Return the document frequencies of the distinct terms."""
         distinct = list(dict.fromkeys(wanted))[:_LONGEST_QUERY_TERMS]
         return dict(zip(distinct, self.frequencies(distinct), strict=True))
+
+
+def _frequencies_in(parts: Iterable[tuple[Part, NDArray[np.int64]]], wanted: Sequence[str]) -> NDArray[np.int64]:
+    numbers = np.array([term_number(term) for term in wanted], dtype=np.uint64)
+    found = np.zeros(len(numbers), dtype=np.int64)
+    for part, _ in parts:
+        found += part.postings.frequencies(numbers)
+    return found

@@ -39,7 +39,7 @@ from rag.errors import GlossaryUnusable
 from rag.protocols import Embedder, FloatMatrix, QueryTokens, QueryVectors
 from rag.retrieval.question import in_context
 from rag.text.characters import simplified
-from rag.text.language import THIRD_LANGUAGES
+from rag.text.language import THIRD_LANGUAGES, question_language
 from rag.text.terms import is_code, terms
 
 ALTERNATIVE_SHARE = 1.0
@@ -199,13 +199,33 @@ def _edits(word: str) -> Iterator[str]:
             yield before + after[1:]
 
 
+_ENGLISH_SENTENCE = re.compile(r"[A-Za-z][\w'’.,-]*+(?:[ \t]++[A-Za-z][\w'’.,-]*+){3,}+")
+_CAPITALIZED = re.compile(r"\b[A-Z]\w{2,}+")
+_LATIN = re.compile(r"[a-z][a-z0-9]{2,}+")
+
+
+def latin_names(text: str) -> tuple[str, ...]:
+    """Return what may be names in Latin letters, as terms: a Chinese text's Latin words, an English one's capitalized.
+
+    An English sentence within a Chinese text, such as an error message, names nothing.
+
+    >>> latin_names("unraid 的 U 盘坏了，报 could not find the boot device")
+    ('unraid',)
+    >>> latin_names("Why does Trustly fail in Spain?")
+    ('why', 'trustly', 'spain')
+    """
+    is_chinese = question_language(text) == "zh"
+    words = [_ENGLISH_SENTENCE.sub(" ", text)] if is_chinese else _CAPITALIZED.findall(text)
+    return tuple(dict.fromkeys(term for word in words for term in terms(word) if _LATIN.fullmatch(term)))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Query:
     """``vector`` is float32 [1, dimension] of length 1; ``shares``, float64 [q], are those of the ``tokens``.
 
     ``question`` is in the user's own words, corrected; ``terms`` may hold more than its own, and of a question in a
     third language only its codes: the German word "Gift" is not in English documents.  ``wider`` is a second
-    vector whose nearest chunks are candidates as well.
+    vector whose nearest chunks are candidates as well.  ``names`` are those of the whole conversation, as terms.
     """
 
     question: str
@@ -215,6 +235,7 @@ class Query:
     tokens: QueryTokens
     shares: NDArray[np.float64]
     wider: FloatMatrix | None = None
+    names: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, question: str, language: str, vectors: QueryVectors) -> Self:
@@ -227,7 +248,8 @@ class Query:
         tokens = vectors.tokens[0]
         shares = np.ones(len(tokens.numbers))
         wanted = _searchable(wording.terms, language)
-        return cls(wording.question, language, vectors.vectors[:1], wanted, tokens, shares)
+        names = latin_names(wording.question)
+        return cls(wording.question, language, vectors.vectors[:1], wanted, tokens, shares, names=names)
 
 
 def _searchable(wanted: Mapping[str, float], language: str) -> Mapping[str, float]:
@@ -320,6 +342,7 @@ def _combined_query(request: SearchRequest, language: str, both: QueryVectors) -
         tokens=tokens,
         shares=shares,
         wider=both.vectors[1:],
+        names=latin_names(f"{request.previous}\n{wording.question}"),
     )
 
 

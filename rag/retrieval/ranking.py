@@ -101,9 +101,12 @@ DENSE_WITHOUT_TOKENS, WORDS_WITHOUT_TOKENS = 0.7, 0.3
 
 _SMALLEST_SPREAD = 1e-6
 
+TRANSLATED_LATE = 0.72
+"""A translation's late interaction as a share of the passage's own (multilingual-e5-small, 60 questions)."""
+
 _STANDOUT_SHARE = 0.1
-_USUAL_PLACE = 3
-_PLACES = ((1.2, 0), (0.86, 1), (0.6, _USUAL_PLACE), (float("-inf"), 8))
+USUAL_PLACE = 3
+_PLACES = ((1.2, 0), (0.86, 1), (0.6, USUAL_PLACE), (float("-inf"), 8))
 """The place of the other language's best passage, by the least standing that it needs."""
 
 
@@ -130,15 +133,15 @@ def final_scores(dense: Scores, words: Scores, unseen: NDArray[np.bool_], late: 
 def other_language_place(own: Sequence[float | None], other: Sequence[float | None]) -> int:
     """Return the place, from 0, of the best passage in the other language among those in the question's own.
 
-    ``own`` and ``other`` are their late interactions.  That of a translation is about 0.72 times that of the passage
-    itself, with a standard deviation of .08 (multilingual-e5-small, 60 questions).  So from .86 on the other language
+    ``own`` and ``other`` are their late interactions, and that of a translation is lower (``TRANSLATED_LATE``), with a
+    standard deviation of .08.  So from .86 on the other language
     more likely holds the answer, as it does if its best passage stands out more than the own language's best.  Without
     passages in one of the languages the place is the usual one.
     """
     mine = np.array([one for one in own if one is not None])
     others = np.array([one for one in other if one is not None])
     if not len(mine) or not len(others):
-        return _USUAL_PLACE
+        return USUAL_PLACE
     likeness = others.max() / max(mine.max(), _SMALLEST_SPREAD)
     standing = likeness + _STANDOUT_SHARE * float(_standout(others) - _standout(mine))
     return next(place for least, place in _PLACES if standing >= least)

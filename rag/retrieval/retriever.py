@@ -20,7 +20,7 @@ from rag.retrieval.confidence import (
 from rag.retrieval.filters import EVERYTHING, PLAIN_SEARCH, Expansion, Filters, SearchOptions
 from rag.retrieval.generation_view import GenerationView, LanguageCandidates, Search
 from rag.retrieval.late_interaction import heaviest_tokens, limit_blas_threads, similarities_and_cosines
-from rag.retrieval.query import Query, SearchRequest, Wording, corrected, glossary_of, queries_of
+from rag.retrieval.query import Query, SearchRequest, Wording, corrected, glossary_of, latin_names, queries_of
 from rag.retrieval.question import (
     in_context,
     last_real_question,
@@ -29,7 +29,15 @@ from rag.retrieval.question import (
     question_alone,
     read_message,
 )
-from rag.retrieval.ranking import KEPT_CHUNKS, DenseHit, final_scores, fuse, other_language_place
+from rag.retrieval.ranking import (
+    KEPT_CHUNKS,
+    TRANSLATED_LATE,
+    USUAL_PLACE,
+    DenseHit,
+    final_scores,
+    fuse,
+    other_language_place,
+)
 from rag.retrieval.vector_engine import engine_of
 from rag.schema import Language, QuestionTokens, Retrieval, RetrievedChunk, RetrievedPart
 from rag.settings import Settings
@@ -243,7 +251,9 @@ class Retriever:
             texts.append((alone, ""))
         own = (message.background, *parts)
         requests = [SearchRequest(self._wording(view, text, third), prior, prior in own) for text, prior in texts]
-        whole, *others = queries_of(requests, third or language, self._embedder_of(view.model_id))
+        names = latin_names("\n".join((last_real_question(earlier), message.background, question)))
+        queries = queries_of(requests, third or language, self._embedder_of(view.model_id))
+        whole, *others = (replace(query, names=names) for query in queries)
         standalone = in_context(whole.question, before[0] if may_be_follow_up(whole.question) else "")
         return SearchPlan(view, whole, tuple(others), standalone, has_story)
 
@@ -317,7 +327,8 @@ def search_view(
     search = Search(view, query.language, query.vector, query.terms, query.wider, sorted(codes), by_words_alone)
     candidates = search.run(limit)
     question_tokens = tokens_of(view, query)
-    ranked = rank(view, candidates, question_tokens)
+    other_leads = view.lexical.are_elsewhere(query.names, query.language)
+    ranked = rank(view, candidates, question_tokens, other_leads=other_leads)
     ranked = [one for place, one in enumerate(ranked) if place < KEPT_CHUNKS or one.hit.chunk_id in candidates.numbered]
     loaded = store.chunks([one.hit.chunk_id for one in ranked], view.generation)
     chunks = tuple(
@@ -328,7 +339,8 @@ def search_view(
     labelled = [one for one in chunks if codes and codes & labelling_numbers(one.chunk.text)]
     chunks = put_first(chunks, labelled[:_LABELLED_CHUNKS])[:KEPT_CHUNKS]
     weights = view.lexical.term_weights(terms(query.question))
-    signals = read_signals(candidates.by_meaning, candidates.bm25, chunks, weights)
+    judged = [_as_in_own_language(one, query.language) for one in chunks] if other_leads else chunks
+    signals = read_signals(candidates.by_meaning, candidates.bm25, judged, weights)
     # copies: a view would keep the cosines of all candidates
     cosines = {one.hit.chunk_id: one.cosines.copy() for one in ranked if one.cosines is not None}
     tokens = replace(question_tokens, cosines=cosines)
@@ -384,12 +396,24 @@ class ScoredCandidate:
     cosines: FloatMatrix | None = field(default=None, compare=False, repr=False)
 
 
-def rank(view: GenerationView, candidates: LanguageCandidates, tokens: QuestionTokens) -> list[ScoredCandidate]:
+def _as_in_own_language(one: RetrievedChunk, language: str) -> RetrievedChunk:
+    """Return a chunk of the other language with the late interaction that its translation would have."""
+    if one.late is None or one.chunk.language == language:
+        return one
+    return replace(one, late=one.late / TRANSLATED_LATE)
+
+
+def rank(
+    view: GenerationView, candidates: LanguageCandidates, tokens: QuestionTokens, *, other_leads: bool = False
+) -> list[ScoredCandidate]:
     """Return the candidates of both languages, best first.
 
-    Each language is ranked by itself, because neither cosines nor late interaction compare across languages.
+    Each language is ranked by itself, because neither cosines nor late interaction compare across languages.  The
+    question's own language leads, unless ``other_leads``: only the other one's documents have a name of the question.
     """
     own, other = (_rank_language(view, candidates, tokens, foreign=foreign) for foreign in (False, True))
+    if other_leads:
+        return interleave_languages(other, own, USUAL_PLACE)
     first = other_language_place([one.late for one in own], [one.late for one in other])
     return interleave_languages(own, other, first)
 
@@ -429,9 +453,9 @@ def _rank_language(
 def interleave_languages(
     own: Sequence[ScoredCandidate], other: Sequence[ScoredCandidate], first: int
 ) -> list[ScoredCandidate]:
-    """Return both lists as one, scores falling: every third from place ``first`` on is in the other language.
+    """Return both lists as one, scores falling: every third from place ``first`` on is one of the ``other`` list.
 
-    These are ``OTHER_LANGUAGE_CHUNKS`` at the most, unless there is none in the question's own language.
+    These are ``OTHER_LANGUAGE_CHUNKS`` at the most, unless the first list is empty.
     """
     if not own or not other:
         return [*own, *other]

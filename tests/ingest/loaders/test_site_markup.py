@@ -134,6 +134,9 @@ HUGO = [
     ('{{< tab name="ARM" codelang="sh" >}}\ncurl *a*\n{{< /tab >}}', "- ARM:\n\n  ```\n  curl *a*\n  ```"),
     ('Each {{< glossary_tooltip text="Pod"\nterm_id="pod" >}} runs {{< param "x" >}}once.', "Each Pod runs once."),
     ('On a {{< glossary_tooltip term_id="control-plane" >}}.', "On a control plane."),
+    ("The %%array|array%% without %%parity disk|parity%%: 100%%.", "The array without parity disk: 100%%."),
+    ("| %%UDMA\\|udma%% errors | 5 |\n| --- | --- |", "| UDMA errors | 5 |\n| --- | --- |"),
+    ("`%%array|array%%`", "`%%array|array%%`"),
     ("{{< note >}}\nText.\n{{</ note >}}\n\nEnd.", "Text.\n\nEnd."),
     ('{{< alert title="Only today" >}}\nText.\n{{< /alert >}}', "Only today:\n\nText."),
     (

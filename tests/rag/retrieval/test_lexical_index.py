@@ -74,6 +74,22 @@ def test_one_language(index: Bm25Index) -> None:
     assert len(index.search_terms(["w203"], 10, "zh")) == 1
 
 
+def test_names_that_only_the_other_language_has(tmp_path: Path) -> None:
+    documents = {
+        **DOCUMENTS,
+        "unraid": ("en", "Unraid boots from a stick, as Linux does"),
+        "array": ("en", "Unraid arrays and Linux shares"),
+        "共享": ("zh", "Linux 共享"),
+    }
+    index = open_index(tmp_path, publish(tmp_path, documents, HashEmbedder()))  # type: ignore[arg-type]
+    assert index.are_elsewhere(["unraid"], "zh")
+    assert index.are_elsewhere(["linux", "unraid"], "zh")
+    assert not index.are_elsewhere(["unraid"], "en")
+    assert not index.are_elsewhere(["linux", "water", "nas"], "zh")  # in both, in one passage, in none
+    assert not index.are_elsewhere([], "zh")
+    assert not index.are_elsewhere(["unraid"], "de")  # its documents are in neither
+
+
 def test_no_term_and_no_room(index: Bm25Index) -> None:
     assert index.search_terms([], 10) == []
     assert index.search("battery", 0) == []

@@ -13,7 +13,8 @@ from rag.protocols import QueryVectors
 from rag.retrieval.confidence import Confidence
 from rag.retrieval.filters import Expansion, SearchOptions
 from rag.retrieval.generation_view import GenerationView, Search
-from rag.retrieval.retriever import Retriever
+from rag.retrieval.ranking import TRANSLATED_LATE
+from rag.retrieval.retriever import Retriever, search_view
 from rag.schema import Language
 from rag.settings import Settings
 from rag.storage.store import KnowledgeStore
@@ -117,6 +118,29 @@ def test_a_knowledge_base_without_tokens_is_ranked_without_them(settings: Settin
 
 def test_only_the_other_language_has_it(settings: Settings, retriever: Retriever) -> None:
     assert "报警" in documents(retriever, "水箱缺水 报警", "en")[:2]
+
+
+def test_the_language_whose_documents_alone_have_a_name_of_the_conversation_leads(settings: Settings) -> None:
+    texts: dict[str, tuple[Language, str]] = {
+        "parity": ("en", "Unraid: a failed parity disk is replaced while the array is stopped"),
+        "boot": ("en", "Unraid: the boot device moves to a new stick once a year"),
+        "卡": ("zh", "换卡的费用是一美元"),
+        "盘": ("zh", "换盘的申请在三天内办好"),
+        "退款": ("zh", "退款会在七天内到账"),
+    }
+    publish(settings.knowledge_dir, texts, HashEmbedder())
+    retriever = Retriever(KnowledgeStore(settings.knowledge_dir), HashEmbedder(), settings)
+    assert documents(retriever, "换盘要几天", "zh")[0] == "盘"
+    assert set(documents(retriever, "unraid 换盘要几天", "zh")[:2]) == {"parity", "boot"}
+    follow_up = retriever.retrieve("那换盘呢", "zh", Trace(), SearchOptions(["Unraid 的启动盘怎么换"]))
+    assert {one.chunk.document_id for one in follow_up.chunks[:2]} == {"parity", "boot"}
+    assert documents(retriever, "换盘 parity", "zh")[0] == "盘"  # one passage may mention it in passing
+
+    query = retriever.prepare("unraid 的 parity 盘怎么换", "zh").whole
+    store = KnowledgeStore(settings.knowledge_dir)
+    named = search_view(GenerationView.open(store, 1, HashEmbedder().model_id), store, query, 10)
+    late = max(one.late or 0.0 for one in named.chunks if one.chunk.language == "en")
+    assert named.signals.late == pytest.approx(late / TRANSLATED_LATE)  # as if its words were the question's
 
 
 def test_nothing_but_punctuation_finds_something_and_breaks_nothing(retriever: Retriever) -> None:
