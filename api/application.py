@@ -44,7 +44,7 @@ from api.rest.models import model_routes
 from api.rest.people import people_routes
 from api.rest.quality import quality_routes
 from api.rest.status import performance_routes, status_routes
-from api.services.shared import SharedServices, open_services
+from api.services.shared import ENDING_SECONDS, SharedServices, open_services
 from rag.errors import AnswerdeskError, BadRequest, MethodNotAllowed, NotFound, RequestTooLarge
 from rag.settings import Settings
 from rag.turns.unforeseen import log_for_operator, log_unforeseen
@@ -354,7 +354,7 @@ def serve(
         access_log=False,  # questions are in bodies, but names and searches are in addresses
         server_header=False,
         forwarded_allow_ips=",".join(settings.proxies()),
-        timeout_graceful_shutdown=10,
+        timeout_graceful_shutdown=ENDING_SECONDS,
     )
     server = _Server(config, announce)
     with suppress(KeyboardInterrupt):

@@ -9,17 +9,19 @@ import logging
 import os
 import tomllib
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import streamlit as st
 import streamlit.runtime
+import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 from streamlit.web.server.starlette.starlette_websocket import is_host_allowed
 
-from api.services.shared import PeopleServices, SharedServices
+from api.services.shared import ENDING_SECONDS, PeopleServices, SharedServices
 from rag.errors import AnswerdeskError, SignInNeeded
 from rag.settings import Settings, load_settings
 from rag.turns.unforeseen import log_unforeseen
@@ -105,7 +107,24 @@ class DeskApplication(st.App):
     def run(self, config: Mapping[str, object] | None = None) -> None:
         """Serve until stopped.  Only proxies that the settings name are believed about whom they speak for."""
         os.environ["FORWARDED_ALLOW_IPS"] = ",".join(load_settings().proxies())  # uvicorn's own way to be told
-        super().run(config=config)
+        with _ending_in_time():
+            super().run(config=config)
+
+
+@contextmanager
+def _ending_in_time() -> Iterator[None]:
+    """Let a server that is told to end wait so long for its clients, and no longer.
+
+    Else a request of which half was sent, as by a laptop that fell asleep, would keep it for ever.  Streamlit makes
+    uvicorn's configuration by itself, and has no option for this.
+    """
+    made = uvicorn.Config
+    limited = partial(made, timeout_graceful_shutdown=ENDING_SECONDS)
+    vars(uvicorn)["Config"] = limited
+    try:
+        yield
+    finally:
+        vars(uvicorn)["Config"] = made
 
 
 def _api_application(services: Callable[[], SharedServices], settings: Settings) -> "FastAPI":

@@ -63,6 +63,9 @@ logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
+ENDING_SECONDS = 10
+"""So long a server that is told to end waits for the requests that it is answering; uvicorn takes whole seconds."""
+
 _MODEL_LOOK_EVERY_SECONDS = 5.0
 _MACHINE_LOOK_EVERY_SECONDS = 2.0
 _FIRST_RETENTION_SECONDS = 60.0  # the start has enough to do

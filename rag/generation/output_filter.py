@@ -274,9 +274,11 @@ def without_preamble(reply: str, question: str) -> str:
     '资料中写道：“最多 50 个。”所以不能。'
     >>> without_preamble("尊敬的客服：\n\n可以退。", "尊敬的客服：\n能退吗？\n李雷")
     '可以退。'
+    >>> without_preamble("好的，我明白了。根据资料，补差价是 19 美元。", "补差价多少？")
+    '补差价是 19 美元。'
     """
     wording = question.strip()
-    rest = _without_label(_without_salutation(_without_tags(reply), question))
+    rest = _without_label(_without_assent(_without_salutation(_without_tags(reply), question)))
     if wording and rest.startswith(wording) and _REPEATED.match(rest[len(wording) - 1 :]):
         rest = _without_label(_after_label(rest[len(wording) :]))
     rest = _without_source(rest)
@@ -303,6 +305,20 @@ def _without_salutation(text: str, question: str) -> str:
     line, _, rest = text.partition("\n")
     greetings = {one.strip() for one in question.split("\n", 3)[:3] if is_greeting(one)}
     return rest.strip() if line.strip() in greetings and rest.strip() else text
+
+
+_ASSENT = re.compile(
+    r"(?:好的|明白了?|收到)[，,。！!]\s*(?:我(?:已经?)?(?:明白|知道|了解|理解)了?(?:你的问题)?[，,。！!]\s*|我来[^，。！？\n]{1,12}[。！]\s*)?"
+    r"|(?:okay|understood)[,.!]\s+(?:i (?:see|understand)(?: your question)?[.,!]\s+)?",
+    re.IGNORECASE,
+)
+
+
+def _without_assent(text: str) -> str:
+    """Return a text without "okay, I understand" at its beginning: a model says that to its own instructions."""
+    assent = _ASSENT.match(text)
+    rest = text[assent.end() :] if assent else text
+    return rest[0].upper() + rest[1:] if assent and _PLAIN_WORD.match(rest) else rest
 
 
 def _without_source(text: str) -> str:

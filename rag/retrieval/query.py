@@ -199,7 +199,7 @@ def _edits(word: str) -> Iterator[str]:
             yield before + after[1:]
 
 
-_ENGLISH_SENTENCE = re.compile(r"[A-Za-z][\w'’.,-]*+(?:[ \t]++[A-Za-z][\w'’.,-]*+){3,}+")
+_ENGLISH_SENTENCE = re.compile(r"(?<![\w'’.,-])[A-Za-z][\w'’.,-]*+(?:[ \t]++[A-Za-z][\w'’.,-]*+){3,}+")
 _CAPITALIZED = re.compile(r"\b[A-Z]\w{2,}+")
 _LATIN = re.compile(r"[a-z][a-z0-9]{2,}+")
 
@@ -209,7 +209,7 @@ def latin_names(text: str) -> tuple[str, ...]:
 
     An English sentence within a Chinese text, such as an error message, names nothing.
 
-    >>> latin_names("unraid 的 U 盘坏了，报 could not find the boot device")
+    >>> latin_names("unraid 的启动盘昨天坏了，开机就报 could not find it")
     ('unraid',)
     >>> latin_names("Why does Trustly fail in Spain?")
     ('why', 'trustly', 'spain')

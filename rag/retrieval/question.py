@@ -168,6 +168,14 @@ _ASKS_ANYTHING = re.compile(
     rf"|\b{_AUXILIARIES}",
     re.IGNORECASE,
 )
+_ASKS_BACKWARDS = re.compile(
+    r"\W*(?:(?:is|would|will|does) (?:this|that|it) (?:be )?(?:ok(?:ay)?|possible|allowed|right|fine|true|correct|work)"
+    r"|(?:can|may) i(?: do (?:this|that|so))?|ok(?:ay)?|right|correct|possible|allowed|true|agreed|fine)\s*\?+\W*"
+    r"|\W*(?:这(?:样|么)?(?:子|做|干|弄|搞)?)?(?:可以|可行|行|成|对|能行|有戏|没问题|有问题|没事)(?:的|了)?[吗吧么不嘛]?[?？]+\W*"
+    r"|\W*(?:是吗|是吧|是不是|对不对|行不行|可不可以|行得通[吗不])[?？]+\W*",
+    re.IGNORECASE,
+)
+"""What asks whether the sentence before it is so: "I'd like to use a fresh one. OK?"."""
 _ERROR = re.compile(
     r"(?<![\d.,])[45]\d\d(?![\d.,%])|\b(?=[A-Za-z]{10})[A-Z][a-z]+(?:[A-Z][a-z]+)+\b|(?i:\b(?:error|failed|denied)\b)"
     r"|错误|报错|失败"
@@ -245,7 +253,7 @@ def read_message(text: str) -> CustomerMessage:
     if not _is_long(text):
         return CustomerMessage(_without_courtesy(text))
     own = _without_personal_data(_without_sender(text.split("\n")))
-    sentences = [sentence for sentence in _sentences(own) if len(sentence) >= _SHORTEST_SENTENCE]
+    sentences = [sentence for sentence in _joined(_sentences(own)) if len(sentence) >= _SHORTEST_SENTENCE]
     body = [_without_introduction(sentence) or sentence for sentence in sentences if not _is_courtesy(sentence)]
     asking = list(filter(asks_something, body))
     if not asking:
@@ -257,6 +265,17 @@ def read_message(text: str) -> CustomerMessage:
 def _sentences(text: str) -> list[str]:
     """Return the sentences of a text; none goes on in another line."""
     return [line[one.start : one.end] for line in text.split("\n") for one in split_sentences(line)]
+
+
+def _joined(sentences: Sequence[str]) -> list[str]:
+    """Join a sentence that asks whether the one before it is so with that one."""
+    joined: list[str] = []
+    for sentence in sentences:
+        if joined and _ASKS_BACKWARDS.fullmatch(sentence):
+            joined[-1] = f"{joined[-1]} {sentence}"
+        else:
+            joined.append(sentence)
+    return joined
 
 
 def _without_courtesy(text: str) -> str:
@@ -356,16 +375,20 @@ _ENGLISH_ASKS = (
     r"(?:i|you|we|it|they|he|she|there|this|that|the|my|your|our|an?|any|these|those)\b)"
 )
 _CHINESE_ASKS = re.compile(CHINESE_QUESTION_WORDS)
+_ITEM = r"(?:\([a-d1-4]\)|[①②③④])[^\S\n]*+"
 _ENDS = re.compile(
     r"[?？;；\n]+|(?<=[a-z0-9)])[.!][^\S\n]++(?=[A-Z])"
     rf"|(?:,|(?<![^\S\n])(?<!,))[^\S\n]++(?i:and|but)\s++(?i:also\s++|then\s++)?+(?i:(?=if\b|when\b|once\b|{_ENGLISH_ASKS}))"
     rf"|,\s++(?i:(?={_ENGLISH_ASKS}))"
+    rf"|(?:,|(?<![^\S\n])(?<!,))[^\S\n]++(?:(?:and|or)[^\S\n]++)?+(?={_ITEM})"
     r"|(?:[，,。]|(?<![^\S\n])(?<![，,。]))[^\S\n]*+(?:(?:以及|并且|还有|另外|同时|而且)\s*+)++"
     rf"|[，,。]\s*+(?=[^，,。{IDEOGRAPHS}]*+[{IDEOGRAPHS}])",
 )
 _TOPIC = r"(?:[^:\n]{1,80}+:[^\S\n]++)?+"
 """A topic at the beginning of a clause: "Video snapshots: which codecs can you read"."""
-_CLAUSE_ASKS = re.compile(rf"{_TOPIC}(?:(?:and|so|then|also|please|hi|hello|but|or)\W+)*{_ENGLISH_ASKS}", re.IGNORECASE)
+_CLAUSE_ASKS = re.compile(
+    rf"{_TOPIC}(?:(?:and|so|then|also|please|hi|hello|but|or)\W+)*(?:{_ITEM})?+{_ENGLISH_ASKS}", re.IGNORECASE
+)
 
 
 def parts_of(question: str) -> tuple[str, ...]:

@@ -116,6 +116,13 @@ ENGLISH_NUMBERS = {word: value for value, word in enumerate(_SMALL_NUMBERS.split
 }
 _CHINESE_DIGITS = {"一": 1, "二": 2, "两": 2, "三": 3, "四": 4, "五": 5, "六": 6, "七": 7, "八": 8, "九": 9}
 
+_SHARE = re.compile(
+    r"(?P<base>[百千万])分之\s*(?:(?P<digits>\d+(?:\.\d+)?)"
+    r"|(?P<numeral>[一二两三四五六七八九十百]+)(?:点(?P<fraction>[零〇一二三四五六七八九]+))?)"
+)
+_SHARES = {"百": 0, "千": 1, "万": 2}
+"""Powers of ten by which a Chinese share is smaller than a percentage."""
+
 _CODE = re.compile(
     r"(?<![a-z0-9.])(?!(?:eur|gbp|cny|rmb|usd|hkd|nok|chf)\d|(?:utc|gmt)-?\d)"
     r"[a-z]{1,6}(?:-[a-z]{1,3})?-?\d{1,5}[a-z]?(?![a-z0-9])"
@@ -217,8 +224,10 @@ def read_figures(text: str) -> Figures:
     >>> figures = read_figures("R3 报 W-203：七天内付 £4.90")
     >>> sorted(figures.quantities), sorted(figures.codes)
     ([Quantity(value='4.9', unit='GBP'), Quantity(value='7', unit='day')], ['r3', 'w203'])
+    >>> read_figures("百分之1.5，千分之三，百分之十五点五").quantities == read_figures("1.5%, 0.3%, 15.5%").quantities
+    True
     """
-    rest = fold(text)
+    rest = _SHARE.sub(_percentage, fold(text))
     codes: frozenset[str] = frozenset()
     quantities: set[Quantity] = set()
 
@@ -288,6 +297,13 @@ def numbers_as_digits(folded: str) -> str:
     return _SCALED.sub(
         lambda match: f"{(Decimal(match[1]) * 10 ** _SCALES[match[2]]).normalize():f}", _THOUSANDS.sub("", folded)
     )
+
+
+def _percentage(match: re.Match[str]) -> str:
+    """Return a Chinese share with a percent sign: 1.5% for "百分之1.5" and "百分之一点五"."""
+    fraction = "".join(str(_CHINESE_DIGITS.get(digit, 0)) for digit in match["fraction"] or "")
+    value = Decimal(match["digits"] or f"{chinese_number(match['numeral'])}.{fraction or 0}")
+    return f"{(value / 10 ** _SHARES[match['base']]).normalize():f}%"
 
 
 def _plain_number(digits: str) -> str:

@@ -26,14 +26,15 @@ ENGLISH_ASKING_VERBS = "can|could|do|does|did|is|are|was|were|will|would|should|
 
 _CHINESE_YES_OR_NO = "吗|是否|能否|可否|是不是|能不能|要不要|可不可以|有没有|会不会|行不行|支不支持|算不算"
 
-_HOW_MANY = "(?<![好十百这那近])(?<!前面)(?<!前(?=几[天日周月年次回]))几(?![乎率])"
+_HOW_MANY = "(?<![好十百这那近头])(?<!前面)(?<!前(?=几[天日周月年次回]))几(?![乎率])"
 """Not in "the other day", "a dozen", "almost"."""
 
 _WHATEVER = r"(?![^\n，。,；！？!?]{0,14}(?:都|也|统统|一概)(?![^\n，。,；！]{0,30}[吗么呢?？]))"
 """After a question word: "收多少钱都行" means "any price will do", unless it ends as a question does."""
 
 CHINESE_QUESTION_WORDS = (
-    rf"(?:多少|多久|多长|多大|{_HOW_MANY}|怎么|怎样|什么|啥|哪|谁){_WHATEVER}|如何|么\b|呢|可以不|{_CHINESE_YES_OR_NO}"
+    rf"(?:多少|多久|多长|多大|{_HOW_MANY}|怎么|怎样|什么|啥|哪|谁(?!曾?想到?|料)){_WHATEVER}"  # not 谁想到
+    rf"|如何|么\b|呢|可以不|{_CHINESE_YES_OR_NO}"
 )
 
 _ASKS_YES_OR_NO = re.compile(
@@ -76,7 +77,7 @@ class ExpectedValue:
 
 
 _TIME = "(?:second|minute|hour|day|week|month|year)"
-_CHINESE_HOW_MANY = "(?:(?<![哪这那近好头])(?<!(?<!提)前)几|多少)"  # not 前几天, but 提前几天
+_CHINESE_HOW_MANY = "(?:(?<![哪这那近好头十百])(?<!(?<!提)前)几|多少)"  # not 前几天 and 好几个, but 提前几天
 _CHINESE_TIME = "(?:秒|分钟|小时|钟头|天|日|工作日|星期|周|个月|年)"
 _HOW_MANY_DAYS = rf"\bhow many (?:\w+ )?{_TIME}s?\b|{_CHINESE_HOW_MANY}\s*个?{_CHINESE_TIME}"
 _AMOUNT = "(?:storage|data|volume|space|memory|traffic|capacity)"
@@ -99,7 +100,7 @@ _EXPECTED_VALUES = tuple(
         (
             r"\bhow much (?:is|are|was|were|money)\b|\bhow much\b[^?\n]{0,40}\b(?:cost|pay|charge|price|fee|refund)"
             r"|\bwhat(?:['’]s| is| are| was| does| do| would| will)\b[^?\n]{0,40}\b(?:price|cost|fee)\b|\bwhat price\b"
-            "|多少(?:钱|费用|(?:人民币|美)?元|块|美金)|几(?:块|毛|元)|什么价|(?:价格|费用|单价)是?为?多少",
+            "|多少(?:钱|费用|(?:人民币|美)?元|块|美金)|(?<![好十百])几(?:块|毛|元)|什么价|(?:价格|费用|单价)是?为?多少",
             CURRENCY_UNITS | {"percent"},
             r"\bfree\b|\bno (?:\w+ )?charge|\bfull (?:price|amount)|\bhalf\b|免费|不收|不要钱|不产生|全额|一半|原价",
         ),
@@ -110,7 +111,7 @@ _EXPECTED_VALUES = tuple(
             r"|\breal[- ]time\b|[立随]即|立刻|马上|永久|实时|即时|当[天日]|随时|一直|终身|长期|直到|为止",
         ),
         (
-            r"\bhow (?:often|many (?:times|retries))\b|(?:几|多少)次|几遍",
+            rf"\bhow (?:often|many (?:times|retries))\b|{_CHINESE_HOW_MANY}[次遍]",
             DURATION_UNITS | {"time"},
             rf"\b(?:once|twice|never)\b|\b(?:dai|week|month|year|hour)ly\b|\bevery (?:\w+ )?{_TIME}"
             rf"|一次|每\w?{_CHINESE_TIME}|从不",
@@ -122,7 +123,7 @@ _EXPECTED_VALUES = tuple(
             r"\d{5,}|\d{3}[ -]\d{3}",
         ),
         (
-            r"\bhow many\b|\bhow (?:big|large)\b|多大|(?<!哪)(?:几|多少)\s*[个条项位种台张份级名家款套字]",
+            rf"\bhow many\b|\bhow (?:big|large)\b|多大|{_CHINESE_HOW_MANY}\s*[个条项位种台张份级名家款套字]",
             None,
             rf"\b(?:one|both|none|each)\b|[一两每]\s*[个条项位种台张份级名家款套]|{_NO_LIMIT}",
         ),
@@ -158,6 +159,8 @@ def expected_value(question: str) -> ExpectedValue | None:
     ['day', 'hour', 'minute']
     >>> expected_value("Which codecs can you read?") is None, "CNY" in expected_value("每TB一个月多少钱？").units
     (True, True)
+    >>> expected_value("搜出来好几个插件，装哪个？") is None, expected_value("能装几个插件？") is None
+    (True, False)
     """
     return next((value for asks, value in _EXPECTED_VALUES if asks.search(question)), None)
 

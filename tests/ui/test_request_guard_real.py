@@ -231,3 +231,20 @@ def test_no_other_page_can_frame_the_desk(address: str, page: Page) -> None:
         until(lambda: page.evaluate("document.querySelector('iframe').contentDocument === null"), PATIENCE_MS / 1000)
         page.wait_for_timeout(300)
         assert page.frames[1].url.startswith("chrome-error:"), path
+
+
+def test_a_desk_that_is_told_to_end_does_not_wait_for_a_request_that_never_comes_whole(tmp_path: Path) -> None:
+    port = free_port()
+    with closing(socket.socket()) as asleep, served(tmp_path, port):
+        asleep.connect(("127.0.0.1", port))
+        head = f"POST /scripted/set HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Length: 1000\r\n\r\n"
+        asleep.sendall(head.encode() + b'{"model": ')
+        until(lambda: _received(port) == 0)
+        # the end of the inner block fails where the desk is still there after ``PATIENCE_MS``
+
+
+def _received(port: int) -> int:
+    """Return the bytes that wait at the server's side of its connections: none once it has begun to read a request."""
+    lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
+    ours = [line.split() for line in lines if line.split()[1].endswith(f":{port:04X}")]
+    return sum(int(one[4].split(":")[1], 16) for one in ours)

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from rag.errors import QuestionEmpty, QuestionError, QuestionTooLong, QuestionWithoutWords
 from rag.retrieval.question import CustomerMessage, clean_question, needs_thought, parts_of, read_message
+from rag.text.sentences import split_sentences
 
 
 @pytest.mark.parametrize("text", ["", "   ", "\n\t\r\n", "\x00\x01\x1b", "\u200b\ufeff\u202e", "\ud800", "　　"])
@@ -189,6 +190,26 @@ def test_the_anger_in_a_mail_is_part_of_its_story() -> None:
     story = "昨天晚上付的款，一共三百多块，今天上午打开还是慢，客户一个接一个打电话来骂，我侄子弄了两天也没弄好。"
     message = read_message(f"{story}收了钱不干活，这算什么？我这边还要点哪里才能恢复？")
     assert message == CustomerMessage("我这边还要点哪里才能恢复？", f"{story}\n收了钱不干活，这算什么？")
+
+
+@pytest.mark.parametrize(
+    ("story", "asked"),
+    [
+        (
+            "We run it on an old machine in our studio. The stick it runs from is flaky, and the shop has a new one. "
+            "My colleague says that this cannot work. We have no other machine for the evaluation.",
+            "I'd like to carry on with the trial on a fresh one. OK?",
+        ),
+        (
+            "我们这个小站准备收摊了，团队下周就解散，货都发完了，客诉也清零了。老板说能省一点是一点，服务器到月底也就到期了。",
+            "所以打算月底直接把网站整个关掉。 这么干没问题吧？",
+        ),
+    ],
+)
+def test_whoever_asks_whether_that_is_so_means_the_sentence_before(story: str, asked: str) -> None:
+    message = read_message(f"{story} {asked}")
+    assert message.question == asked
+    assert message.background.splitlines() == [story[one.start : one.end] for one in split_sentences(story)]
 
 
 def test_whatever_asks_nothing() -> None:
