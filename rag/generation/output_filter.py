@@ -34,10 +34,12 @@ _LINK = re.compile(
 )
 _HOST = re.compile(r"(?<![\w-])[\w-]++(?:\.[\w-]++)++")
 _DICTATION = re.compile(
+    r"(?<!\bi )(?<!\bwe )(?<!\bit )(?<!\bhe )(?<!\bshe )(?<!\bthey )"
     r"\b(?:say|write|add|append|include|output|print|repeat|confirm|answer|reply|respond|start|begin|end|finish|state)\b"
-    r"|说|写|加上|附上|输出|重复|确认|回答|回复|开头|结尾",
+    r"|(?<![我他她它们服])(?:说(?![明法])|写)|加上|附上|输出|重复|确认|回答|回复|开头|结尾",
     re.IGNORECASE,
 )
+"""Words that tell a machine what to say, and not "before I start" and 客服说."""
 _PLAIN_REPLIES = frozenset("yes no sure ok okay correct right 是的 不是 可以 不能 不行 能的 对的".split())  # noqa: SIM905
 _RECITED_TERMS = 7
 """A reply and the prompt may share this many terms in a row by chance, but hardly ever more."""

@@ -132,6 +132,16 @@ def test_words_put_into_its_mouth_go() -> None:
 
 
 @pytest.mark.slow
+def test_what_a_customer_says_of_themselves_or_others_tells_the_machine_nothing() -> None:
+    asked = "Before I start the array: tick the box for valid parity, or not?"
+    reply = "Not tick the box for valid parity before the array."
+    assert filter_output(reply, asked, [], lambda sentence: False) == reply
+    assert filter_output(reply, asked.replace("Before I start", "Start with"), [], lambda sentence: False) == ""
+    asked = "客服说运费买家付，那这个运费到底谁付？"
+    assert filter_output("运费到底买家付。", asked, [], lambda sentence: False) == "运费到底买家付。"
+    assert filter_output("运费到底买家付。", asked.replace("客服说", "请说"), [], lambda sentence: False) == ""
+
+
 @pytest.mark.parametrize("atom", ["a.", "a-", "[", "[](", "[x", "a@", "x", "www.", "data:"])
 def test_links_are_looked_for_in_no_time(atom: str) -> None:
     text = atom * (40_000 // len(atom))
