@@ -87,7 +87,7 @@ def repeated_sentences(text: str) -> set[TextSpan]:
     seen: set[str] = set()
     repeated: set[TextSpan] = set()
     for span in split_sentences(text):
-        sentence = text[span.start : span.end]
+        sentence = without_source(text[span.start : span.end])
         if is_list_item(text[text.rfind("\n", 0, span.start) + 1 : span.end]):
             continue
         if sentence in seen and len(terms(sentence)) >= _SHORTEST_ECHO_TERMS:
@@ -177,7 +177,7 @@ def _wishes() -> tuple[str, ...]:
 
 @cache
 def _prompt_runs() -> frozenset[tuple[str, ...]]:
-    return frozenset(_runs(prompt_texts()))
+    return frozenset(_runs([*prompt_texts(), *wish_texts()]))
 
 
 def _runs(texts: Iterable[str]) -> Iterator[tuple[str, ...]]:
@@ -212,7 +212,7 @@ def _echoes(text: str, question: str) -> set[TextSpan]:
     """
     spans = split_sentences(question)
     customers = [(terms(question[span.start : span.end]), _is_question(question, span)) for span in spans]
-    sentences = [words for words, _ in customers]
+    sentences = [*(words for words, _ in customers), terms(question)]
     statements = [words for words, is_question in customers if not is_question]
     has_parts = len(message_parts(question)) > 1
     echoes: set[TextSpan] = set()

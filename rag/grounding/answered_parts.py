@@ -219,6 +219,10 @@ class PartsOfReply:
             if not any(map(figure.agrees_with, self._question_figures))
         )
 
+    def _in_evidence(self, figures: frozenset[Quantity]) -> frozenset[Quantity]:
+        """Return the figures that passages have; in a table the unit may stand elsewhere than the number."""
+        return frozenset(one for one in figures if any(map(one.agrees_with, self._evidence_figures)))
+
     def _names_the_unknown(self, part: str) -> bool:
         """Tell whether a part names something that no passage and no cited sentence mentions.
 
@@ -250,7 +254,7 @@ class PartsOfReply:
             said = quotes if is_comparable else (sentence, *quotes)
             words = frozenset(word for text in said for word in content_words(text))
             codes = frozenset(code for quote in quotes for code in stated_figures(quote).codes)
-            figures = self._own_figures(sentence) & self._evidence_figures
+            figures = self._in_evidence(self._own_figures(sentence))
             supported.append(_SupportedSentence(sentence, bool(quotes), words, figures, codes))
         return supported
 

@@ -381,7 +381,8 @@ _ENDS = re.compile(
     rf"|(?:,|(?<![^\S\n])(?<!,))[^\S\n]++(?i:and|but)\s++(?i:also\s++|then\s++)?+(?i:(?=if\b|when\b|once\b|{_ENGLISH_ASKS}))"
     rf"|,\s++(?i:(?={_ENGLISH_ASKS}))"
     rf"|(?:,|(?<![^\S\n])(?<!,))[^\S\n]++(?:(?:and|or)[^\S\n]++)?+(?={_ITEM})"
-    r"|(?:[，,。]|(?<![^\S\n])(?<![，,。]))[^\S\n]*+(?:(?:以及|并且|还有|另外|同时|而且)\s*+)++"
+    r"|(?:[，,。]|(?<![^\S\n])(?<![，,。]))[^\S\n]*+(?:(?:以及|并且|还有|另外|而且)\s*+)++"
+    r"|[，,。][^\S\n]*+同时\s*+"
     rf"|[，,。]\s*+(?=[^，,。{IDEOGRAPHS}]*+[{IDEOGRAPHS}])",
 )
 _TOPIC = r"(?:[^:\n]{1,80}+:[^\S\n]++)?+"
@@ -400,10 +401,15 @@ def parts_of(question: str) -> tuple[str, ...]:
     ('How long is the warranty', 'how do I return it')
     >>> parts_of("Do you sell kettles and toasters?"), parts_of("我买的门锁，保修多久，修一次多少钱？")
     ((), ('我买的门锁，保修多久', '修一次多少钱'))
+    >>> parts_of("按里面放了多少扣钱，还是按买的容量？"), parts_of("What is it? Should it fail, who pays?")
+    ((), ('What is it', 'Should it fail, who pays'))
     """
     parts: list[TextSpan] = []
     current: TextSpan | None = None
     for clause in _clauses(question):
+        if parts and current is None and _is_alternative(question, parts[-1], clause):
+            parts[-1] = TextSpan(parts[-1].start, clause.end)
+            continue
         current = TextSpan(current.start if current else clause.start, clause.end)
         if _asks(question, clause) and current.end - current.start >= _SHORTEST_CHARACTERS:
             parts.append(current)
@@ -476,10 +482,23 @@ def _clauses(question: str) -> Iterator[TextSpan]:
         start = following
 
 
+_ALTERNATIVE = re.compile(r"还是|或者|或是|\bor\b", re.IGNORECASE)
+_CONDITION = re.compile(r"(?:(?:and|but|so|then)\s+)*should\b", re.IGNORECASE)
+"""Of a clause that ends without a question mark: "Should it fail, who pays?"."""
+
+
+def _is_alternative(question: str, part: TextSpan, clause: TextSpan) -> bool:
+    """Tell whether a clause is the other alternative of the part before it: "A, or B?"."""
+    between = question[part.end : clause.start].strip()
+    return between in (",", "，") and _ALTERNATIVE.match(question, clause.start) is not None
+
+
 def _asks(question: str, clause: TextSpan) -> bool:
     text = question[clause.start : clause.end]
     if _ONLY_COMPLAINS.search(text):
         return False
     if question[clause.end :].lstrip().startswith(QUESTION_ENDS):
         return _COURTESY.fullmatch(text) is None
+    if _CONDITION.match(text):
+        return False
     return _CHINESE_ASKS.search(text) is not None or _CLAUSE_ASKS.match(text) is not None

@@ -1,11 +1,13 @@
 """Which parts of a question a reply answers."""
 
+from dataclasses import replace
+
 import pytest
 
 from rag.grounding.answered_parts import PartsOfReply, lacks_expected_value, says_not_found, stating_spans
 from rag.grounding.citations import ground
 from rag.retrieval.question import message_parts
-from rag.schema import Evidence, Language
+from rag.schema import Evidence, Language, TextSpan
 
 TRIAL = (
     "The free trial lasts 30 days. Scheduled backups are kept in the vault. Each bucket can have 10 rules, "
@@ -169,6 +171,19 @@ def test_a_reply_without_the_figure_that_is_asked_for(asked: str, reply: str, *,
     read, parts = evidence(TRIAL), message_parts(asked) or (asked,)
     unanswered = PartsOfReply(reply, ground(reply, read, asked), read, asked, parts).unanswered
     assert lacks_expected_value(reply, parts, unanswered) is lacks
+
+
+def test_a_figure_whose_unit_stands_in_the_corner_of_its_table_is_the_one_that_is_asked_for() -> None:
+    rows = (
+        "| 单价（元/G/月） | 2TB | 5TB |",
+        "| --- | --- | --- |",
+        "| 标准型 | 1.44 | 0.75 |",
+        "| 高级型 | 2.16 | 1.44 |",
+    )
+    read = [replace(one, sent=(TextSpan(one.start, one.end),)) for one in evidence("\n".join(rows))]
+    asked, reply = "高级型2TB那档一个G一个月是几块几？", "高级型2TB的单价是2.16元/G/月。"
+    unanswered = PartsOfReply(reply, ground(reply, read, asked), read, asked, [asked]).unanswered
+    assert not lacks_expected_value(reply, [asked], unanswered)
 
 
 @pytest.mark.parametrize(
