@@ -67,7 +67,7 @@ _CHANGED_ZH = r"(?:更新|修[订訂改])(?:日期|[时時][间間])?"
 
 
 def _forms(*forms: str) -> re.Pattern[str]:
-    return re.compile("|".join(forms), re.IGNORECASE)
+    return re.compile(rf"\A(?:{'|'.join(forms)})", re.IGNORECASE)
 
 
 _STATED = {

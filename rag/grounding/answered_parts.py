@@ -105,7 +105,9 @@ class PartsOfReply:
         self._question = question
         self._parts = parts
         self._question_figures = read_statement(question).quantities
-        self._evidence_figures = _evidence_quantities(evidence)
+        spans = [span for place, passage in enumerate(evidence) for span in quotable_spans(passage, place)]
+        self._evidence_figures = frozenset(figure for span in spans for figure in span.quantities)
+        self._numbers_in_tables = frozenset(figure for span in spans if span.cells for figure in span.quantities)
         self._supported = self._supported_sentences()
         self.unanswered = self._unanswered()
         """The parts that no supported sentence answers, in order, unless the reply says that they are not found."""
@@ -124,7 +126,7 @@ class PartsOfReply:
         def is_invented(span: TextSpan) -> bool:
             sentence = self._text[span.start : span.end]
             figures = self._own_figures(sentence)
-            if figures and not figures & self._evidence_figures and any(value.matching(figures) for value in values):
+            if figures and not self._in_evidence(figures) and any(value.matching(figures) for value in values):
                 return True
             words = content_words(sentence) if span in self._grounding.unsupported else frozenset()
             if unknown & words:  # its figures may be those of something that is named
@@ -220,8 +222,10 @@ class PartsOfReply:
         )
 
     def _in_evidence(self, figures: frozenset[Quantity]) -> frozenset[Quantity]:
-        """Return the figures that passages have; in a table the unit may stand elsewhere than the number."""
-        return frozenset(one for one in figures if any(map(one.agrees_with, self._evidence_figures)))
+        """Return the figures that passages have; of a number in a table the unit may stand elsewhere."""
+        return frozenset(
+            one for one in figures if one in self._evidence_figures or Quantity(one.value) in self._numbers_in_tables
+        )
 
     def _names_the_unknown(self, part: str) -> bool:
         """Tell whether a part names something that no passage and no cited sentence mentions.
@@ -261,11 +265,6 @@ class PartsOfReply:
 
 def _is_answered_by_words(own: frozenset[str], supported: Sequence[_SupportedSentence]) -> bool:
     return any(not own or own & sentence.words for sentence in supported)
-
-
-def _evidence_quantities(evidence: Sequence[Evidence]) -> frozenset[Quantity]:
-    spans = [span for place, passage in enumerate(evidence) for span in quotable_spans(passage, place)]
-    return frozenset(figure for span in spans for figure in span.quantities)
 
 
 _ASKS_DATE = re.compile(

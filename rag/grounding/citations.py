@@ -15,6 +15,7 @@ from rag.schema import Citation, Evidence, TextSpan
 from rag.text.language import text_language, third_language_after
 from rag.text.markup import QUESTION_ENDS, without_descriptions, without_heading_signs
 from rag.text.parsed import parse_text
+from rag.text.quantities import Quantity
 from rag.text.sentences import split_sentences
 from rag.text.statements import content_words, read_statement, says_no, without_verdict
 from rag.text.translated_figures import figures_in_english
@@ -119,30 +120,36 @@ def _comparable(text: str, third: str) -> str:
 def has_its_figures_from(text: str, evidence: Sequence[Evidence], question: str) -> bool:
     """Tell whether a text has figures, and those of each sentence occur together in one sentence that the model read.
 
-    Figures of the question and of descriptions of pictures do not count.  Such a reply may be worded too freely to be
-    cited, or a nearby sentence may have other figures: it is marked, but hardly invented.
+    Figures of the question and of descriptions of pictures do not count.  A sentence may list rows of a table: "$30 for
+    1-99 codes, $27 for 250 and more".  Such a reply may be worded too freely to be cited, or a nearby sentence may have
+    other figures: it is marked, but hardly invented.
     """
     third = third_language_after(text, question)
     question_figures = read_statement(_comparable(question, third)).quantities
-    sentences = [_comparable(text[span.start : span.end], third) for span in split_sentences(text)]
-    stated = [
-        own
-        for sentence in sentences
-        if (
-            own := [
-                figure
-                for figure in read_statement(sentence).quantities
-                if not any(map(figure.agrees_with, question_figures))
-            ]
-        )
-    ]
     sent = [without_descriptions(passage.words(span)) for passage in evidence for span in passage.sent]
     read = [
         read_statement(words[span.start : span.end]).quantities for words in sent for span in split_sentences(words)
     ]
-    return bool(stated) and all(
-        any(all(any(map(figure.agrees_with, figures)) for figure in own) for figures in read) for own in stated
-    )
+
+    def own_figures(words: str) -> list[Quantity]:
+        figures = read_statement(words).quantities
+        return [figure for figure in figures if not any(map(figure.agrees_with, question_figures))]
+
+    def are_together(own: Sequence[Quantity]) -> bool:
+        return any(all(any(map(figure.agrees_with, figures)) for figure in own) for figures in read)
+
+    def lists_rows(sentence: str) -> bool:
+        listed = [own for words in _LISTED.split(sentence) if (own := own_figures(words))]
+        return all(len(own) >= _FIGURES_OF_ROW and are_together(own) for own in listed)
+
+    sentences = [_comparable(text[span.start : span.end], third) for span in split_sentences(text)]
+    stated = [sentence for sentence in sentences if own_figures(sentence)]
+    return bool(stated) and all(are_together(own_figures(one)) or lists_rows(one) for one in stated)
+
+
+_LISTED = re.compile(r"[,;，；、](?!\d)\s*(?:and\s+)?|\s+and\s+")
+_FIGURES_OF_ROW = 2
+"""Figures that each clause of a list must have: a single one may stand anywhere."""
 
 
 def is_bare_verdict(text: str) -> bool:

@@ -29,12 +29,19 @@ _CHINESE_YES_OR_NO = "吗|是否|能否|可否|是不是|能不能|要不要|可
 _HOW_MANY = "(?<![好十百这那近头])(?<!前面)(?<!前(?=几[天日周月年次回]))几(?![乎率])"
 """Not in "the other day", "a dozen", "almost"."""
 
-_WHATEVER = r"(?![^\n，。,；！？!?]{0,14}(?:都|也|统统|一概)(?![^\n，。,；！]{0,30}[吗么呢?？]))"
+_WHATEVER = (
+    r"(?![^\n，。,；！？!?都也统概]{0,14}+(?:统(?!统)[^\n，。,；！？!?都也统概]{0,12}+)?"
+    r"(?:都|也|统统|(?<=一)概)(?![^\n，。,；！]{0,30}[吗么呢?？]))"
+)
 """After a question word: "收多少钱都行" means "any price will do", unless it ends as a question does."""
 
+_NAMED_BY_IT = r"(?![^\n，。,；！？!?]{1,16}的(?:教程|文章|方法|说明|文档|指南|步骤|视频|帖子|攻略|介绍|经验))"
+"""After "how": 写了一篇怎么退货的文章 names an article."""
+
+# 谁 asks nothing in 谁想到
 CHINESE_QUESTION_WORDS = (
-    rf"(?:多少|多久|多长|多大|{_HOW_MANY}|怎么|怎样|什么|啥|哪|谁(?!曾?想到?|料)){_WHATEVER}"  # not 谁想到
-    rf"|如何|么\b|呢|可以不|{_CHINESE_YES_OR_NO}"
+    rf"(?:多少|多久|多长|多大|{_HOW_MANY}|怎么{_NAMED_BY_IT}|怎样|什么|啥|哪|谁(?!曾?想到?|料)){_WHATEVER}"
+    rf"|如何{_NAMED_BY_IT}|么\b|呢|可以不|{_CHINESE_YES_OR_NO}"
 )
 
 _ASKS_YES_OR_NO = re.compile(

@@ -401,6 +401,21 @@ def test_figures_that_were_read_together(reply: str, question: str, *, has_them:
     assert has_its_figures_from(reply, [passage], question) is has_them
 
 
+@pytest.mark.parametrize(
+    ("reply", "has_them"),
+    [
+        ("Each code costs $30 for 1-99 codes, $28.50 for 100-249 codes, and $27 for 250 codes.", True),
+        ("Each code costs $28.50 for 1-99 codes, and $27 for 250 codes.", False),  # another row's price
+        ("A code costs $27, and you need 99.", False),  # single figures may stand anywhere
+    ],
+)
+def test_the_figures_of_rows_that_a_sentence_lists_were_read_together(reply: str, *, has_them: bool) -> None:
+    text = "| Codes | Price |\n| --- | --- |\n| 1-99 | $30 |\n| 100-249 | $28.50 |\n| 250+ | $27 |"
+    sent = (TextSpan(0, len(text)),)
+    passage = Evidence(1, "a", "a.md", "A", (), text, 0, len(text), 0, len(text), "en", sent=sent)
+    assert has_its_figures_from(reply, [passage], "What would each code cost us?") is has_them
+
+
 _IN_GERMAN = "Wie lange kann ich die Ware zurückgeben, und was kostet das Etikett?"
 
 

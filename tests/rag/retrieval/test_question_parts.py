@@ -36,6 +36,7 @@ from tests.rag.retrieval.knowledge import publish
          ("So tell me: (a) may I install fixes, or am I stuck", "(b) what would the new one cost")),
         ("I put it on (a) the desk and (b) the floor. Is it safe?", ()),
         ("谁想到锁坏了，多久能修？", ()),
+        ("写了一篇怎么跑模型的教程，学生写一次奖多少？", ()),
         ("按小时扣钱是看里面放了多少，还是看买的那个数？", ()),
         ("怎么退货？还是不行，怎么办？", ("怎么退货", "还是不行，怎么办")),
         ("最多能开多少个文件（就是同时打开的文件数）？", ()),
