@@ -147,7 +147,7 @@ def has_its_figures_from(text: str, evidence: Sequence[Evidence], question: str)
     return bool(stated) and all(are_together(own_figures(one)) or lists_rows(one) for one in stated)
 
 
-_LISTED = re.compile(r"[,;，；、](?!\d)\s*(?:and\s+)?|\s+and\s+")
+_LISTED = re.compile(r"[,;，；、](?!\d)|(?<!\s)\s++and\s")
 _FIGURES_OF_ROW = 2
 """Figures that each clause of a list must have: a single one may stand anywhere."""
 
