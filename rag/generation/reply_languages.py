@@ -138,7 +138,7 @@ _NOT_FOUND = {
         re.IGNORECASE,
     ),
     "tr": re.compile(
-        r"\b(?:belge\w*|makale\w*|bilgi\w*|metin\w*)\b.{0,60}\b(?:yok\w*|değil\w*|bulun\w*ma\w*|içermiyor\w*|belirtilme\w*)\b"
+        r"\b(?:belge\w*|makale\w*|bilgi\w*|metin\w*)\b.{0,60}\b(?=[ydbi])(?:yok\w*|değil\w*|bulun\w*ma\w*|içermiyor\w*|belirtilme\w*)\b"
         r"|(?:yardımcı olam|cevap verem|yanıtlayam)",
         re.IGNORECASE,
     ),

@@ -378,9 +378,9 @@ _CHINESE_ASKS = re.compile(CHINESE_QUESTION_WORDS)
 _ITEM = r"(?:\([a-d1-4]\)|[①②③④])[^\S\n]*+"
 _ENDS = re.compile(
     r"[?？;；\n]+|(?<=[a-z0-9)])[.!][^\S\n]++(?=[A-Z])"
-    rf"|(?:,|(?<![^\S\n])(?<!,))[^\S\n]++(?i:and|but)\s++(?i:also\s++|then\s++)?+(?i:(?=if\b|when\b|once\b|{_ENGLISH_ASKS}))"
+    r"|(?:,|(?<![^\S\n])(?<!,))[^\S\n]++"
+    rf"(?:(?i:and|but)\s++(?i:also\s++|then\s++)?+(?i:(?=if\b|when\b|once\b|{_ENGLISH_ASKS}))|(?:(?:and|or)\s++)?+(?={_ITEM}))"
     rf"|,\s++(?i:(?={_ENGLISH_ASKS}))"
-    rf"|(?:,|(?<![^\S\n])(?<!,))[^\S\n]++(?:(?:and|or)[^\S\n]++)?+(?={_ITEM})"
     r"|(?:[，,。]|(?<![^\S\n])(?<![，,。]))[^\S\n]*+(?:(?:以及|并且|还有|另外|而且)\s*+)++"
     r"|[，,。][^\S\n]*+同时\s*+"
     rf"|[，,。]\s*+(?=[^，,。{IDEOGRAPHS}]*+[{IDEOGRAPHS}])",

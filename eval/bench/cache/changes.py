@@ -70,7 +70,7 @@ _WORD_PAIRS: Mapping[str, Sequence[tuple[str, str]]] = {
 }  # fmt: skip
 _PARTNERS = ("i", "you"), ("my", "your"), ("he", "they"), ("我", "你"), ("买家", "卖家"), ("用户", "客服")
 _AROUND = re.compile(
-    r"\b([\w-]{2,24}) (to|from|with|of|for|by|and|or|than|in|against|between|over|via) ((?:the |an? )?)([\w-]{2,})\b",
+    r"\b([\w-]{2,24}+) (to|from|with|of|for|by|and|or|than|in|against|between|over|via) ((?:the |an? )?)([\w-]{2,})\b",
     re.I,
 )
 _CHINESE_AROUND = re.compile(
