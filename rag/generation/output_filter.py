@@ -34,7 +34,7 @@ _LINK = re.compile(
 )
 _HOST = re.compile(r"(?<![\w-])[\w-]++(?:\.[\w-]++)++")
 _DICTATION = re.compile(
-    r"\b(?=[abcefiprsw])(?<!\bi )(?<!\bwe )(?<!\bit )(?<!\bhe )(?<!\bshe )(?<!\bthey )"
+    r"\b(?=[a-z])(?<!\bi )(?<!\bwe )(?<!\bit )(?<!\bhe )(?<!\bshe )(?<!\bthey )"
     r"(?:say|write|add|append|include|output|print|repeat|confirm|answer|reply|respond|start|begin|end|finish|state)\b"
     r"|(?<![我他她它们服])(?:说(?![明法])|写)|加上|附上|输出|重复|确认|回答|回复|开头|结尾",
     re.IGNORECASE,

@@ -26,7 +26,7 @@ weight.  A follow-up has few rare words, so the weight decides; a question that 
 import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import itemgetter
 from pathlib import Path
 from string import ascii_lowercase
@@ -240,7 +240,7 @@ class Query:
     @classmethod
     def of(cls, question: str, language: str, vectors: QueryVectors) -> Self:
         """Return the query of a single question; ``vectors`` are its own."""
-        return cls.of_wording(Wording(question), language, vectors)
+        return replace(cls.of_wording(Wording(question), language, vectors), names=latin_names(question))
 
     @classmethod
     def of_wording(cls, wording: Wording, language: str, vectors: QueryVectors) -> Self:
@@ -248,8 +248,7 @@ class Query:
         tokens = vectors.tokens[0]
         shares = np.ones(len(tokens.numbers))
         wanted = _searchable(wording.terms, language)
-        names = latin_names(wording.question)
-        return cls(wording.question, language, vectors.vectors[:1], wanted, tokens, shares, names=names)
+        return cls(wording.question, language, vectors.vectors[:1], wanted, tokens, shares)
 
 
 def _searchable(wanted: Mapping[str, float], language: str) -> Mapping[str, float]:
@@ -307,15 +306,18 @@ class SearchRequest:
         return Query.of_wording(self.wording, language, vectors)
 
 
-def queries_of(requests: Sequence[SearchRequest], language: str, embedder: Embedder) -> list[Query]:
-    """Embed several questions in one batch, each text once, and return their queries in order."""
+def queries_of(
+    requests: Sequence[SearchRequest], language: str, embedder: Embedder, names: tuple[str, ...] = ()
+) -> list[Query]:
+    """Embed several questions in one batch, each text once, and return their queries, with ``names``, in order."""
     texts = list(dict.fromkeys(text for request in requests for text in request.texts))
     embedded = embedder.embed_queries(texts)
     places = [[texts.index(text) for text in request.texts] for request in requests]
-    return [
+    queries = (
         request.query(language, QueryVectors(embedded.vectors[rows], tuple(embedded.tokens[row] for row in rows)))
         for request, rows in zip(requests, places, strict=True)
-    ]
+    )
+    return [replace(query, names=names) for query in queries]
 
 
 def _combined_query(request: SearchRequest, language: str, both: QueryVectors) -> Query:
@@ -342,7 +344,6 @@ def _combined_query(request: SearchRequest, language: str, both: QueryVectors) -
         tokens=tokens,
         shares=shares,
         wider=both.vectors[1:],
-        names=latin_names(f"{request.previous}\n{wording.question}"),
     )
 
 

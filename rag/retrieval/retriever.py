@@ -218,7 +218,8 @@ class Retriever:
         if view.generation != found.generation:
             return found
         with trace.span("embed"):
-            [query] = queries_of([SearchRequest(Wording(expansion.words))], language, self._embedder_of(view.model_id))
+            request, names = SearchRequest(Wording(expansion.words)), latin_names(expansion.words)
+            [query] = queries_of([request], language, self._embedder_of(view.model_id), names)
         try:
             with trace.span("search"):
                 more = self._search_view(self._filtered_view(view, filters), query, by_words_alone=True)
@@ -252,8 +253,7 @@ class Retriever:
         own = (message.background, *parts)
         requests = [SearchRequest(self._wording(view, text, third), prior, prior in own) for text, prior in texts]
         names = latin_names("\n".join((last_real_question(earlier), message.background, question)))
-        queries = queries_of(requests, third or language, self._embedder_of(view.model_id))
-        whole, *others = (replace(query, names=names) for query in queries)
+        whole, *others = queries_of(requests, third or language, self._embedder_of(view.model_id), names)
         standalone = in_context(whole.question, before[0] if may_be_follow_up(whole.question) else "")
         return SearchPlan(view, whole, tuple(others), standalone, has_story)
 
