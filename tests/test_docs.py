@@ -14,6 +14,7 @@ from typing import NoReturn, get_args
 
 import pytest
 
+from ingest.loaders.registry import LOADERS
 from rag.errors import AnswerdeskError
 from rag.pipeline import AskOptions
 from rag.schema import Answer, Citation, Conflict, Event, Origin
@@ -190,6 +191,15 @@ def test_every_event_and_every_field_of_options_and_answers_is_documented() -> N
     text = _text("docs/python.md")
     inner = {field.name for cls in (AskOptions, Citation, Conflict, Origin) for field in fields(cls)}
     assert {name for name in inner if f"`{name}`" not in text} == set()
+
+
+# formats
+
+
+def test_every_ending_that_is_read_stands_in_the_table_and_no_other() -> None:
+    cells = [row[1] for row in _rows("docs/formats.md") if re.fullmatch(r"(?:`\.\w+` ?)+", row[1])]
+    endings = [ending for cell in cells for ending in re.findall(r"`(\.\w+)`", cell)]
+    assert sorted(endings) == sorted(LOADERS)
 
 
 # links
