@@ -18,11 +18,11 @@ from ingest.loaders.registry import LOADERS
 from rag.errors import AnswerdeskError
 from rag.pipeline import AskOptions
 from rag.schema import Answer, Citation, Conflict, Event, Origin
-from rag.settings import Settings
+from rag.settings import KEPT_FIELDS, Settings
 from rag.terminal import INTERRUPTED, READER_GONE
 
 ROOT = Path(__file__).resolve().parents[1]
-ROOMS = ("rag", "ingest", "eval", "api", "ui")
+FOLDERS = ("rag", "ingest", "eval", "api", "ui")
 DOCS = sorted((ROOT / "docs").glob("*.md"))
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS]
 UNITS = {
@@ -93,13 +93,13 @@ def _is_there(identifier: str) -> bool:
 
 @pytest.mark.parametrize(("term", "identifier"), TERMS, ids=[term for term, _ in TERMS])
 def test_a_term_of_the_glossary_leads_to_code(term: str, identifier: str) -> None:
-    assert identifier.split(".")[0] in ROOMS
+    assert identifier.split(".")[0] in FOLDERS
     assert _is_there(identifier), f"{term}: there is no {identifier}"
 
 
 def test_an_identifier_that_is_gone_would_be_noticed() -> None:
     assert not _is_there("rag.schema.Telegram")
-    assert not _is_there("rag.no_such_room.Document")
+    assert not _is_there("rag.no_such_folder.Document")
 
 
 def test_the_glossary_has_the_words_of_the_field() -> None:
@@ -152,11 +152,30 @@ def test_a_setting_has_its_default_unit_and_bounds(name: str) -> None:
     assert meaning.strip("| ")
 
 
+def test_every_setting_that_commands_may_choose_is_named_and_no_other() -> None:
+    section = _text("docs/settings.md").partition("## Choices that commands make")[2].partition("\n## ")[0]
+    assert sorted(re.findall(r"`([a-z_]+)`", section)) == sorted(KEPT_FIELDS)
+
+
+def _read_settings() -> set[str]:
+    """Return the attributes that the code reads of something called ``settings``, and the class of itself."""
+    sources = [path.read_text(encoding="utf-8") for folder in FOLDERS for path in (ROOT / folder).rglob("*.py")]
+    own = re.findall(r"\bself\.(\w+)", _text("rag/settings.py"))
+    return {*own, *(name for source in sources for name in re.findall(r"(?<![a-z])settings\.(\w+)", source))}
+
+
+@pytest.mark.slow
+def test_every_setting_is_read_somewhere() -> None:
+    read = _read_settings()
+    assert set(Settings.model_fields) - read == set()
+    assert "no_such_setting" not in read
+
+
 def _environment_names() -> set[str]:
     """Return the names of variables that the code reads from the environment by itself."""
     names: set[str] = set()
-    for room in ROOMS:
-        for path in (ROOT / room).rglob("*.py"):
+    for folder in FOLDERS:
+        for path in (ROOT / folder).rglob("*.py"):
             source = path.read_text(encoding="utf-8")
             names.update(re.findall(r'environ(?:\.get\(|\[)"([A-Z_]+)"\]?(?! =)', source))
             names.update(re.findall(r'"([A-Z_]+)" (?:not )?in os\.environ', source))
@@ -341,7 +360,7 @@ def _is_command(path: Path) -> bool:
     return bool(re.search(r"parse_args\(|_parser\(", source) and re.search(r"^def main\(", source, re.MULTILINE))
 
 
-COMMAND_MODULES = [path for room in ROOMS for path in sorted((ROOT / room).rglob("*.py")) if _is_command(path)]
+COMMAND_MODULES = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py")) if _is_command(path)]
 
 
 def _leaves(parser: argparse.ArgumentParser, path: str) -> Iterator[str]:
@@ -388,12 +407,26 @@ def test_the_readme_is_short() -> None:
     assert len(_text("README.md").splitlines()) <= 90
 
 
+# roles
+
+
+@pytest.mark.slow
+def test_each_page_stands_beside_the_least_role_that_sees_it() -> None:
+    from rag.translate import translate
+    from ui.navigation import PAGES as ENTRIES
+
+    titles = {translate(f"ui.{entry.key}", "en"): entry.role for entry in ENTRIES}
+    rows = {row[0]: re.findall(r"\w+", row[1]) for row in _rows("docs/people.md") if row[0] in titles.values()}
+    stated = [(word, role) for role, words in rows.items() for word in words if word in titles]
+    assert sorted(stated) == sorted(titles.items())
+
+
 # architecture
 
 
 def _folders() -> list[str]:
-    """Return the packages below the rooms, as the page writes them."""
-    markers = [path for room in ROOMS for path in (ROOT / room).rglob("__init__.py")]
+    """Return the packages below these folders, as the page writes them."""
+    markers = [path for folder in FOLDERS for path in (ROOT / folder).rglob("__init__.py")]
     return sorted(f"{path.parent.relative_to(ROOT).as_posix()}/" for path in markers if path.parent.parent != ROOT)
 
 
@@ -443,7 +476,7 @@ def _written_names() -> frozenset[str]:
         r'(?:self|run|kept)\.folder / "([\w.-]+\.(?:json|jsonl|lock|log))"',
         r'"admission" / "([\w.-]+)"',
     )
-    sources = [path.read_text(encoding="utf-8") for room in ROOMS for path in (ROOT / room).rglob("*.py")]
+    sources = [path.read_text(encoding="utf-8") for folder in FOLDERS for path in (ROOT / folder).rglob("*.py")]
     return frozenset(
         name for text in sources for pattern in patterns for name in re.findall(pattern, text, re.MULTILINE)
     )
