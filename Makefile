@@ -41,7 +41,7 @@ test-nightly: setup-test check  ## everything: also the benchmarks' real runs, m
 	@$(BIN)/python -m pytest -m real $(REAL) $(PYTEST_OPTIONS)
 
 # The list at its end names tests that may have to be marked `slow`: CONTRIBUTING.md says when.
-test-fast: environment-dev  ## the tests to run after each change: the quick ones of every room, in under 20 seconds
+test-fast: environment-dev  ## the tests to run after each change: the quick ones of every folder, in under 20 seconds
 	@$(BIN)/python -m pytest -m "not real and not slow" -n auto --durations=10 --durations-min=0.1 $(PYTEST_OPTIONS)
 
 check: environment-dev  ## ruff, mypy --strict, import layers, catalogues, JavaScript and CSS, circles between folders, known vulnerabilities where osv.dev answers (AUDIT=--require)

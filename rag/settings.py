@@ -57,7 +57,7 @@ PROFILES: Mapping[ProfileName, Sampling] = MappingProxyType(
     {"support": Sampling(0.3, None, 1.0), "code": Sampling(0.3, 0.9, 1.0)}
 )
 """What the work asks for.  Neither has a penalty on repeated words: it makes a small model change numbers and names
-that it should copy, and loops are cut by the governor."""
+that it should copy, and loops are cut by the guard."""
 
 
 def _default_data_dir() -> Path:

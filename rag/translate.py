@@ -1,9 +1,9 @@
-"""Sentences for people, from the catalogues in ``rag/locale``: one folder a language, one file or folder a room.
+"""Sentences for people, from the catalogues in ``rag/locale``: a folder a language, a file or folder a catalogue.
 
-A key is ``room.name``: ``errors.QuestionEmpty`` is ``QuestionEmpty`` in ``errors.toml``, and ``ui.desk`` is ``desk`` in
-one of the files of ``ui/``.  Tables within a file add a part each: ``errors.reasons.ModelUnfit.name``.  A language is
-added by translating a copy of the folder ``en``; ``make check`` reports
-keys and placeholders that are missing there.
+A key is ``catalogue.name``: ``errors.QuestionEmpty`` is ``QuestionEmpty`` in ``errors.toml``, and ``ui.desk`` is
+``desk`` in one of the files of ``ui/``.  Tables within a file add a part each: ``errors.reasons.ModelUnfit.name``.  A
+language begins as a translated copy of the folder ``en``, in which ``make check`` reports missing keys and placeholders
+but no sentence that is still in English; CONTRIBUTING.md says what else it needs.
 """
 
 import tomllib
@@ -32,40 +32,35 @@ def translate(key: str, language: str, /, **values: object) -> str:
 
 def template(key: str, language: str) -> str:
     """Return the sentence with its placeholders as they are.  Raises ``UnknownSentence``."""
-    room, _, name = key.partition(".")
+    catalogue, _, name = key.partition(".")
     try:
-        return load_room(LOCALE_FOLDER, language, room)[name]
+        return load_catalogue(LOCALE_FOLDER, language, catalogue)[name]
     except KeyError:
         raise UnknownSentence(f"{key} in {LOCALE_FOLDER / language}") from None
 
 
 def is_known(key: str) -> bool:
     """Return whether the catalogues have this key; English speaks for all, for they hold the same keys."""
-    room, _, name = key.partition(".")
-    return name in load_room(LOCALE_FOLDER, "en", room)
-
-
-def languages() -> tuple[str, ...]:
-    """Return the languages that the product speaks, as their folders are called."""
-    return tuple(sorted(folder.name for folder in LOCALE_FOLDER.iterdir() if folder.is_dir()))
+    catalogue, _, name = key.partition(".")
+    return name in load_catalogue(LOCALE_FOLDER, "en", catalogue)
 
 
 @cache
-def load_room(locale_folder: Path, language: str, room: str) -> Mapping[str, str]:
-    """Return the sentences of ``room.toml`` or of every file in ``room/``, by key without the room.
+def load_catalogue(locale_folder: Path, language: str, catalogue: str) -> Mapping[str, str]:
+    """Return the sentences of ``catalogue.toml`` or of every file in ``catalogue/``, by key without its name.
 
     Reading takes about 0.1 ms for 20 sentences and is done once a process.  Raises ``UnknownSentence`` without such a
-    file and ``ValueError`` where two files of a room have the same key.
+    file and ``ValueError`` where two files of a catalogue have the same key.
     """
-    file = locale_folder / language / f"{room}.toml"
+    file = locale_folder / language / f"{catalogue}.toml"
     files = [file] if file.is_file() else sorted(file.with_suffix("").glob("*.toml"))
     if not files:
-        raise UnknownSentence(f"no sentences of {room} in {locale_folder / language}")
+        raise UnknownSentence(f"no sentences of {catalogue} in {locale_folder / language}")
     sentences: dict[str, str] = {}
     for path in files:
         for key, text in _flat(tomllib.loads(path.read_text(encoding="utf-8")), ""):
             if key in sentences:
-                raise ValueError(f"{path}: {key} is in another file of {room} as well")
+                raise ValueError(f"{path}: {key} is in another file of {catalogue} as well")
             sentences[key] = text
     return sentences
 

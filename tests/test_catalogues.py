@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from rag.setup import environment
-from rag.translate import LOCALE_FOLDER, UnknownSentence, load_room
+from rag.translate import LOCALE_FOLDER, UnknownSentence, load_catalogue
 from tests.support import catalogues
 
 
@@ -60,18 +60,18 @@ def test_keys_that_the_code_names_and_keys_that_nothing_names_are_found(tmp_path
     ]
 
 
-def test_a_room_in_two_files_has_each_key_once(tmp_path: Path) -> None:
+def test_a_catalogue_in_two_files_has_each_key_once(tmp_path: Path) -> None:
     folder = tmp_path / "en" / "desk"
     folder.mkdir(parents=True)
     (folder / "a.toml").write_text('[part]\nkept = "Kept."\n', encoding="utf-8")
     (folder / "b.toml").write_text('lost = "Lost."\n', encoding="utf-8")
-    assert load_room(tmp_path, "en", "desk") == {"part.kept": "Kept.", "lost": "Lost."}
+    assert load_catalogue(tmp_path, "en", "desk") == {"part.kept": "Kept.", "lost": "Lost."}
     (folder / "c.toml").write_text('part.kept = "Kept again."\n', encoding="utf-8")
-    load_room.cache_clear()
+    load_catalogue.cache_clear()
     with pytest.raises(ValueError, match=r"part\.kept is in another file"):
-        load_room(tmp_path, "en", "desk")
+        load_catalogue(tmp_path, "en", "desk")
     with pytest.raises(UnknownSentence):
-        load_room(tmp_path, "fr", "desk")
+        load_catalogue(tmp_path, "fr", "desk")
 
 
 def test_the_sentence_about_an_old_python_fills_the_same_places() -> None:

@@ -5,13 +5,14 @@ import subprocess
 import sys
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
 
+from rag.schema import Language
 from rag.settings import Settings
-from rag.translate import LOCALE_FOLDER, languages, load_room, template
+from rag.translate import LOCALE_FOLDER, load_catalogue, template
 
 ROOT = Path(__file__).resolve().parents[1]
 DEPLOY = ROOT / "deploy"
@@ -135,9 +136,12 @@ def test_what_is_copied_is_there_and_not_left_out_by_the_ignore_file() -> None:
 
 def sentences() -> set[str]:
     """Return every sentence of the catalogues, as it stands there."""
-    rooms = {path.stem for path in (LOCALE_FOLDER / "en").iterdir()}
+    catalogues = {path.stem for path in (LOCALE_FOLDER / "en").iterdir()}
     return {
-        text for language in languages() for room in rooms for text in load_room(LOCALE_FOLDER, language, room).values()
+        text
+        for language in get_args(Language)
+        for catalogue in catalogues
+        for text in load_catalogue(LOCALE_FOLDER, language, catalogue).values()
     }
 
 
@@ -157,4 +161,4 @@ def test_the_page_is_short() -> None:
 
 def test_where_no_desk_is_up_the_balancer_says_the_sentence_of_an_open_page() -> None:
     said = next(line for line in BALANCER.splitlines() if "http-error status 503" in line)
-    assert all(template("ui.connection_lost", language) in said for language in languages())
+    assert all(template("ui.connection_lost", language) in said for language in get_args(Language))

@@ -29,22 +29,25 @@ def third_language(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """Put the product's folders and that of the made-up language into one place, and take sentences from there."""
     shutil.copytree(translate.LOCALE_FOLDER, tmp_path, dirs_exist_ok=True)
     (tmp_path / LANGUAGE).mkdir()
-    rooms: dict[str, dict[str, str]] = {}
+    sentences_of: dict[str, dict[str, str]] = {}
     for key, text in catalogues.load(translate.LOCALE_FOLDER, "en").items():
-        room, _, name = key.partition(".")
-        rooms.setdefault(room, {})[name] = _pseudo(text)
-    for room, sentences in rooms.items():
+        catalogue, _, name = key.partition(".")
+        sentences_of.setdefault(catalogue, {})[name] = _pseudo(text)
+    for catalogue, sentences in sentences_of.items():
         lines = [
             f"{'.'.join(map(json.dumps, name.split('.')))} = {json.dumps(text, ensure_ascii=False)}"
             for name, text in sentences.items()
         ]
-        (tmp_path / LANGUAGE / f"{room}.toml").write_text("\n".join(lines), encoding="utf-8")
+        (tmp_path / LANGUAGE / f"{catalogue}.toml").write_text("\n".join(lines), encoding="utf-8")
     monkeypatch.setattr(translate, "LOCALE_FOLDER", tmp_path)
     return LANGUAGE
 
 
-def test_the_folder_is_complete_and_is_found(third_language: str) -> None:
-    assert third_language in translate.languages()
+def test_the_folder_is_found_and_complete(third_language: str) -> None:
+    assert (
+        catalogues.load(translate.LOCALE_FOLDER, third_language).keys()
+        == catalogues.load(translate.LOCALE_FOLDER, "en").keys()
+    )
     assert catalogues.differences(translate.LOCALE_FOLDER) == []
 
 
@@ -54,7 +57,7 @@ def _errors(root: type[AnswerdeskError]) -> list[type[AnswerdeskError]]:
 
 def _raised() -> Iterator[AnswerdeskError]:
     """Yield an error of each class, with each of its reasons."""
-    english = translate.load_room(translate.LOCALE_FOLDER, "en", "errors")
+    english = translate.load_catalogue(translate.LOCALE_FOLDER, "en", "errors")
     for cls in _errors(AnswerdeskError):
         if cls.__module__ != "rag.errors":
             continue

@@ -1,6 +1,6 @@
 """``answerdesk``: one command for everything that the ``python -m`` forms do.
 
-Each subcommand imports its own room when it is called: ``answerdesk ask`` starts as quickly as ``python -m rag ask``.
+A subcommand imports its own packages when it is called: ``answerdesk ask`` starts as quickly as ``python -m rag ask``.
 """
 
 import argparse

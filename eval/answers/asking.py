@@ -146,21 +146,21 @@ def _ask_model_alone(
     def run(generator: Generator) -> GeneratorObject[GeneratedThinking | GeneratedText | GuardedReply, None, None]:
         yield from guard_reply(generator, messages, think=is_to_think, language=language, budget=budget)
 
-    governed: GuardedReply | None = None
+    guarded: GuardedReply | None = None
     for part in parts.gateway.generate(GenerationRequest(run)):
         if isinstance(part, GuardedReply):
-            governed = part
+            guarded = part
         elif not isinstance(part, Wait | Admitted) and part.text:
             yield AnswerDelta(part.text) if isinstance(part, GeneratedText) else ThinkingDelta(part.text)
-    assert governed is not None  # guard_reply ends with it or raises
-    grounding = ground(governed.text, evidence, together)
+    assert guarded is not None  # guard_reply ends with it or raises
+    grounding = ground(guarded.text, evidence, together)
     trace.record("total", trace.elapsed_ms())
     yield Completed(
         Answer(
-            text=governed.text,
+            text=guarded.text,
             language=language,
             refused=False,
-            thinking=governed.thinking,
+            thinking=guarded.thinking,
             citations=grounding.citations,
             unsupported=grounding.unsupported,
             spans=trace.spans(),

@@ -83,12 +83,12 @@ def words(key: str, **values: object) -> str:
 
 
 def template(key: str, language: str) -> str:
-    """Return the sentence of ``room.name`` in a language, as ``rag.translate`` does, which cannot be imported yet."""
+    """Return a sentence by ``catalogue.name``, as ``rag.translate`` does, which cannot be imported yet."""
     import tomllib  # came with Python 3.11
 
-    room, _, name = key.partition(".")
-    catalogue = CHECKOUT / "rag" / "locale" / language / f"{room}.toml"
-    return str(tomllib.loads(catalogue.read_text(encoding="utf-8"))[name])
+    catalogue, _, name = key.partition(".")
+    file = CHECKOUT / "rag" / "locale" / language / f"{catalogue}.toml"
+    return str(tomllib.loads(file.read_text(encoding="utf-8"))[name])
 
 
 def _language() -> str:

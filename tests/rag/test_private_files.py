@@ -54,8 +54,8 @@ def open_to_others(folder: Path) -> list[str]:
 @pytest.mark.slow
 def test_every_program_keeps_its_files_private_before_anything_else() -> None:
     forgetful = set()
-    for room in ("rag", "ingest", "eval", "api", "ui"):
-        for path in (CHECKOUT / room).rglob("*.py"):
+    for part in ("rag", "ingest", "eval", "api", "ui"):
+        for path in (CHECKOUT / part).rglob("*.py"):
             for statement in ast.parse(path.read_text("utf-8")).body:
                 is_main = isinstance(statement, ast.If) and ast.unparse(statement.test) == "__name__ == '__main__'"
                 if is_main and ast.unparse(statement.body[0]) != "keep_files_private()":
@@ -113,7 +113,7 @@ def test_a_data_folder_that_was_open_is_closed_and_one_sentence_says_so(tmp_path
 @pytest.mark.slow
 def test_all_that_the_product_makes_in_its_data_folder_is_known_as_its_own(tmp_path: Path) -> None:
     made = re.compile(r'\bdata_dir / "([\w.-]+)"')
-    sources = [path for room in ("rag", "ingest", "eval", "api", "ui") for path in (CHECKOUT / room).rglob("*.py")]
+    sources = [path for part in ("rag", "ingest", "eval", "api", "ui") for path in (CHECKOUT / part).rglob("*.py")]
     names = {name for path in sources for name in made.findall(path.read_text("utf-8"))}
     assert {"turns.db", "people.db", "requests.db", "runs", "sample"} <= names
     data = tmp_path / "data"

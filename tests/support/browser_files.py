@@ -26,7 +26,7 @@ LOOSE = {"shared.js", "tokens.css", "part.css", "page.css", "sign_in.css", "stre
 """The files that belong to no component."""
 
 WORDS = {"answer_view": ANSWER_WORDS, "evidence_view": EVIDENCE_WORDS, "reply_editor": REPLY_WORDS}
-"""The sentences that pages hand to scripts, by their keys in the room ``ui``."""
+"""The sentences that pages hand to scripts, by their keys in the catalogue ``ui``."""
 
 OTHER_SCRIPTS = [CHECKOUT / "eval" / "bench" / "load" / "page_watch.js"]
 """Scripts that no component uses."""

@@ -33,11 +33,11 @@ def placeholders(text: str) -> set[str]:
 def load(locale_folder: Path, language: str) -> dict[str, str]:
     """Return all sentences of a language, by their whole key."""
     folder = locale_folder / language
-    rooms = {path.stem if path.is_file() else path.name for path in folder.iterdir()}
+    catalogues = {path.stem if path.is_file() else path.name for path in folder.iterdir()}
     return {
-        f"{room}.{name}": text
-        for room in sorted(rooms)
-        for name, text in translate.load_room(locale_folder, language, room).items()
+        f"{catalogue}.{name}": text
+        for catalogue in sorted(catalogues)
+        for name, text in translate.load_catalogue(locale_folder, language, catalogue).items()
     }
 
 
@@ -68,19 +68,19 @@ class Uses:
 
     keys: dict[str, str] = field(default_factory=dict)
     patterns: set[str] = field(default_factory=set)
-    open_rooms: set[str] = field(default_factory=set)
+    open_catalogues: set[str] = field(default_factory=set)
     constants: set[str] = field(default_factory=set)
     parts: set[str] = field(default_factory=set)
 
     def has(self, key: str) -> bool:
         """Return whether something in the code can lead to this key."""
-        room, _, name = key.partition(".")
+        catalogue, _, name = key.partition(".")
         if key in self.keys or key in self.constants or any(re.fullmatch(pattern, key) for pattern in self.patterns):
             return True
-        if room == "errors":
+        if catalogue == "errors":
             named, last = name.split(".")[:-1], name.rsplit(".", 1)[-1]
             return last in self.constants and hasattr(errors, named[-1]) if named else hasattr(errors, name)
-        return room in self.open_rooms and (
+        return catalogue in self.open_catalogues and (
             name in self.constants or any(re.fullmatch(pattern, name) for pattern in self.parts)
         )
 
@@ -102,7 +102,7 @@ def _collect(tree: ast.Module, file: str, found: Uses) -> None:
             found.constants.add(node.value)
         elif isinstance(node, ast.JoinedStr):
             pattern = _pattern(node)
-            if re.match(r"[a-z_]+\\\.[a-z]", pattern):  # a room and the beginning of a key, whoever reads it
+            if re.match(r"[a-z_]+\\\.[a-z]", pattern):  # a catalogue and the beginning of a key, whoever reads it
                 found.patterns.add(pattern)
             elif re.match(r"[A-Za-z]+_|.*[A-Za-z_]{3}$", pattern):
                 found.parts.add(pattern)
@@ -129,11 +129,11 @@ def _note(key: ast.expr, where: str, found: Uses) -> None:
         pattern = _pattern(key)
         whole = re.fullmatch(r"(\w+)\\\.\(\.\+\)", pattern)
         if whole:
-            found.open_rooms.add(whole[1])
+            found.open_catalogues.add(whole[1])
         else:
             found.patterns.add(pattern)
     elif isinstance(key, ast.BinOp) and isinstance(key.left, ast.Constant):
-        found.open_rooms.add(str(key.left.value).rstrip("."))
+        found.open_catalogues.add(str(key.left.value).rstrip("."))
 
 
 def _branches(key: ast.expr) -> Iterator[ast.expr]:

@@ -1,8 +1,8 @@
 """``python -m tests.support.folder_circles PACKAGE ...``: no two folders of the code may import each other.
 
 A folder is a package with the modules directly in it.  A module at the root of a top-level package (``rag/answer.py``)
-is a room of its own, and so is each ``__main__``: a command may import everything, and nothing imports a command.
-Longer circles (a -> b -> c -> a) are found as well.  Exit code: 0 without a circle, 1 with one.
+counts as a folder of its own, and so does each ``__main__``: a command may import everything, and nothing imports a
+command.  Longer circles (a -> b -> c -> a) are found as well.  Exit code: 0 without a circle, 1 with one.
 """
 
 import sys

@@ -9,12 +9,12 @@ from rag import errors
 from rag.errors import AnswerdeskError
 from rag.schema import Language
 from rag.tracing import STAGES
-from rag.translate import LOCALE_FOLDER, UnknownSentence, is_known, load_room, template, translate
+from rag.translate import LOCALE_FOLDER, UnknownSentence, is_known, load_catalogue, template, translate
 from ui.formats import format_age, format_clock, format_date, format_duration, language_of_locale
 
 NOW = datetime(2026, 8, 2, 15, 4, tzinfo=UTC)
 
-ENGLISH, CHINESE = (load_room(LOCALE_FOLDER, language, "ui") for language in ("en", "zh"))
+ENGLISH, CHINESE = (load_catalogue(LOCALE_FOLDER, language, "ui") for language in ("en", "zh"))
 
 
 @pytest.mark.parametrize(

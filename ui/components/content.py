@@ -58,7 +58,7 @@ Look = Literal["text", "wide", "figure", "words"]
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column: figures stand at the right; short texts keep together, ``words`` may break, ``wide`` takes the room."""
+    """A table's column: a ``figure`` is aligned right, ``words`` may break, ``wide`` takes most of the width."""
 
     label: str
     look: Look = "text"
@@ -87,7 +87,7 @@ class Row:
 
 
 def columns_of(language: Language, *keys: str | tuple[str, Look]) -> list[Column]:
-    """Return columns with titles of the room ``ui``, each a key, or a key and the column's look.
+    """Return columns with titles of the catalogue ``ui``, each a key, or a key and the column's look.
 
     >>> [column.look for column in columns_of("en", "kb_language", ("kb_passages", "figure"))]
     ['text', 'figure']

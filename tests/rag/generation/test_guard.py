@@ -1,4 +1,4 @@
-"""The governor over scripted replies, one character or word a part."""
+"""The guard over scripted replies, one character or word a part."""
 
 from collections.abc import Callable, Sequence
 
@@ -34,7 +34,7 @@ def run(
 ) -> tuple[str, str, GuardedReply]:
     """Return the text and the thought as they were shown, and what is to be kept."""
     shown, thinking = "", ""
-    governed: GuardedReply | None = None
+    guarded: GuardedReply | None = None
     for part in guard_reply(generator, QUESTION, think=think, language=language, budget=Budget(thinking_tokens, 100)):
         match part:
             case GeneratedText():
@@ -42,45 +42,45 @@ def run(
             case GeneratedThinking():
                 thinking += part.text
             case GuardedReply():
-                governed = part
-    assert governed is not None
+                guarded = part
+    assert guarded is not None
     assert generator.closed == len(generator.calls)
-    return shown, thinking, governed
+    return shown, thinking, guarded
 
 
 def test_a_plain_answer_passes() -> None:
-    shown, thinking, governed = run(replies(text("You have 30 days to send it back. It is free.")))
-    assert shown.strip() == governed.text == "You have 30 days to send it back. It is free."
-    assert thinking == governed.thinking == ""
+    shown, thinking, guarded = run(replies(text("You have 30 days to send it back. It is free.")))
+    assert shown.strip() == guarded.text == "You have 30 days to send it back. It is free."
+    assert thinking == guarded.thinking == ""
 
 
 def test_thought_and_answer() -> None:
-    shown, thinking, governed = run(replies([*thought("Let me see."), *text("You have 30 days.")]), think=True)
+    shown, thinking, guarded = run(replies([*thought("Let me see."), *text("You have 30 days.")]), think=True)
     assert (shown.strip(), thinking.strip()) == ("You have 30 days.", "Let me see.")
-    assert (governed.text, governed.thinking) == ("You have 30 days.", "Let me see.")
+    assert (guarded.text, guarded.thinking) == ("You have 30 days.", "Let me see.")
 
 
 def test_a_thought_over_budget_is_closed_and_gone_on_from() -> None:
     endless = [GeneratedThinking(f"word{number} ") for number in range(500)]
     generator = replies(endless, text("You have 30 days."))
-    _, thinking, governed = run(generator, think=True, thinking_tokens=20)
+    _, thinking, guarded = run(generator, think=True, thinking_tokens=20)
     assert len(thinking.split()) == 20
-    assert governed.text == "You have 30 days."
+    assert guarded.text == "You have 30 days."
     assert generator.calls[1][-1] == Message("assistant", "", thinking=thinking.strip())
 
 
 def test_a_thought_in_a_loop_is_closed() -> None:
     generator = replies(thought("let me look at that again. " * 60), text("30 days."))
-    _, thinking, governed = run(generator, think=True, thinking_tokens=1000)
+    _, thinking, guarded = run(generator, think=True, thinking_tokens=1000)
     assert len(thinking.split()) < 100
-    assert governed.text == "30 days."
+    assert guarded.text == "30 days."
 
 
 def test_a_thought_that_was_never_closed_is_salvaged() -> None:
     generator = replies(thought("The passage says 30 days."), text("You have 30 days."))
-    _, thinking, governed = run(generator, think=True)
-    assert thinking.strip() == governed.thinking == "The passage says 30 days."
-    assert governed.text == "You have 30 days."
+    _, thinking, guarded = run(generator, think=True)
+    assert thinking.strip() == guarded.thinking == "The passage says 30 days."
+    assert guarded.text == "You have 30 days."
 
 
 def test_silence_is_asked_once_more_and_then_told() -> None:
@@ -91,23 +91,23 @@ def test_silence_is_asked_once_more_and_then_told() -> None:
 
 def test_silence_after_a_closed_thought_is_asked_without_it() -> None:
     generator = replies(thought("Hm."), [], text("You have 30 days."))
-    governed = run(generator, think=True)[2]
-    assert governed.thinking == "Hm."
+    guarded = run(generator, think=True)[2]
+    assert guarded.thinking == "Hm."
     assert [call[-1].role for call in generator.calls] == ["user", "assistant", "user"]
 
 
 def test_the_wrong_language_is_never_shown_and_asked_again() -> None:
     generator = replies(text("收到商品后的三十天之内都可以退货。"), text("You have 30 days."))
-    shown, _, governed = run(generator)
-    assert shown.strip() == governed.text == "You have 30 days."
+    shown, _, guarded = run(generator)
+    assert shown.strip() == guarded.text == "You have 30 days."
     assert "请用英文回答" in generator.calls[1][-1].content
     assert generator.calls[1][0] == generator.calls[0][0]
 
 
 def test_the_wrong_language_twice_is_shown_as_it_is() -> None:
     wrong = "You can return it within thirty days of delivery."
-    shown, _, governed = run(replies(text(wrong), text(wrong)), language="zh")
-    assert shown.strip() == governed.text == wrong
+    shown, _, guarded = run(replies(text(wrong), text(wrong)), language="zh")
+    assert shown.strip() == guarded.text == wrong
 
 
 @pytest.mark.parametrize("answer", ["EUR 109.", "GBP 30 (EUR 35).", "E07", "Yes.", "08000 960 499"])
@@ -117,9 +117,9 @@ def test_codes_and_prices_are_in_no_language(answer: str) -> None:
 
 
 def test_a_repeating_answer_is_cut() -> None:
-    shown, _, governed = run(replies(text("You have 30 days. " + "It is free of charge. " * 40)))
-    assert governed.text.startswith("You have 30 days. It is free of charge.")
-    assert governed.text.count("free") <= 2
+    shown, _, guarded = run(replies(text("You have 30 days. " + "It is free of charge. " * 40)))
+    assert guarded.text.startswith("You have 30 days. It is free of charge.")
+    assert guarded.text.count("free") <= 2
     assert shown.count("free") < 20
 
 
@@ -144,8 +144,8 @@ def test_closing_closes_the_call() -> None:
 
 
 def test_what_nobody_sees_is_not_kept() -> None:
-    _, _, governed = run(replies([GeneratedText("You have 30\u202e da\u200bys\U000e0041. ❤️")]))
-    assert governed.text == "You have 30 days. ❤️"
+    _, _, guarded = run(replies([GeneratedText("You have 30\u202e da\u200bys\U000e0041. ❤️")]))
+    assert guarded.text == "You have 30 days. ❤️"
 
 
 def test_an_answer_of_invisible_characters_alone_is_none() -> None:
@@ -169,32 +169,32 @@ def run_begun(generator: ScriptedGenerator, *, think: bool = False) -> tuple[str
 
 def test_a_reply_that_was_begun_is_gone_on_from() -> None:
     generator = replies(text('You have 30 days." So you can.'))
-    shown, governed = run_begun(generator)
+    shown, guarded = run_begun(generator)
     assert generator.calls == [BEGUN]
-    assert shown.strip() == governed.text == 'Our documents say: "You have 30 days." So you can.'
+    assert shown.strip() == guarded.text == 'Our documents say: "You have 30 days." So you can.'
 
 
 def test_what_was_begun_is_left_out_where_the_language_is_wrong() -> None:
     generator = replies(text("退货须在三十天内提出，逾期不予受理。"), text("You have 30 days."))
-    shown, governed = run_begun(generator)
-    assert shown.strip() == governed.text == "You have 30 days."
+    shown, guarded = run_begun(generator)
+    assert shown.strip() == guarded.text == "You have 30 days."
     assert [message.role for message in generator.calls[1]] == ["system", "user"]
 
 
 def test_what_was_begun_is_left_out_where_the_model_says_nothing() -> None:
     generator = replies(text(" "), text("You have 30 days."))
-    shown, governed = run_begun(generator)
-    assert shown.strip() == governed.text == "You have 30 days."
+    shown, guarded = run_begun(generator)
+    assert shown.strip() == guarded.text == "You have 30 days."
     assert generator.calls[1] == QUESTION
 
 
 def test_a_closed_thought_and_the_beginning_are_one_message() -> None:
     endless = [GeneratedThinking(f"word{number} ") for number in range(50)]
     generator = replies(endless, text('30 days."'))
-    _, governed = run_begun(generator, think=True)
+    _, guarded = run_begun(generator, think=True)
     assert generator.calls[1][-1].content == OPENING
     assert generator.calls[1][-1].thinking.startswith("word0 word1")
-    assert governed.text == 'Our documents say: "30 days."'
+    assert guarded.text == 'Our documents say: "30 days."'
 
 
 LIST = "\n".join(
@@ -237,8 +237,8 @@ def test_an_english_reply_to_a_german_customer_is_asked_for_again() -> None:
     generator = replies(
         text("You have thirty days to send it back, and the label is free."), text("Sie haben dreißig Tage Zeit.")
     )
-    shown, _, governed = run(generator, language="de")
-    assert shown.strip() == governed.text == "Sie haben dreißig Tage Zeit."
+    shown, _, guarded = run(generator, language="de")
+    assert shown.strip() == guarded.text == "Sie haben dreißig Tage Zeit."
     assert generator.calls[1][-1].content.endswith("Antworte auf Deutsch.")
 
 
