@@ -11,7 +11,7 @@ BIN := .venv/bin
 CODE := rag ingest eval api ui tests
 PYTEST_OPTIONS ?=
 
-# Where this is set, every process compiles all of Python's packages anew: seconds for each start of the desk and each test.
+# Where this is set, every process compiles all of Python's packages again: seconds for each start of the desk and each test.
 unexport PYTHONDONTWRITEBYTECODE
 
 ifdef MODEL

@@ -5,7 +5,7 @@ In this order it asks of each request
     the name      Host is one of this server's own, else DNS rebinding reaches it
     the page      a request with an Origin, or that a browser calls cross-site, comes from a web page: without a key
                   only our own may, or a person who follows a link
-    the key       ``Authorization: Bearer``, or ``X-API-Key``; read anew each time, so that its end acts at once
+    the key       ``Authorization: Bearer``, or ``X-API-Key``; read again each time, so that its end acts at once
     no key        only where nobody signs in, and only directly from this machine, not through a proxy; while no key has
                   ever been made there, any word counts as none, for OpenAI's clients demand one
 """

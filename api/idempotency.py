@@ -69,7 +69,7 @@ class IdempotentRequests(SharedStore):
             )
 
     def forget(self, caller: str, key: str) -> None:
-        """Forget a request that led to nothing: the next one of its key begins anew."""
+        """Forget a request that led to nothing: the next one of its key begins again."""
         with self._database.transaction() as connection:
             connection.execute("DELETE FROM request WHERE caller = ? AND key_hash = ?", (caller, _hash(key.encode())))
 

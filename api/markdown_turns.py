@@ -140,12 +140,12 @@ def _move_offsets(answer: Answer, text: str, edits: Sequence[_Edit]) -> Answer:
 
 
 def _shifted_start(place: int, edits: Sequence[_Edit]) -> int:
-    """Return a stretch's new start: behind insertions before it."""
+    """Return a stretch's new start: after insertions before it."""
     return _shifted(place, edits, lambda edit: edit.end <= place, lambda edit: edit.start)
 
 
 def _shifted_end(place: int, edits: Sequence[_Edit]) -> int:
-    """Return a stretch's new end: before insertions behind it."""
+    """Return a stretch's new end: before insertions after it."""
     return _shifted(
         place, edits, lambda edit: edit.end <= place and edit.start < place, lambda edit: edit.start + len(edit.words)
     )

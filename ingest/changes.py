@@ -73,7 +73,7 @@ NO_CHANGES = Changes()
 def changes_between(database: Database, earlier: int, later: int) -> Changes:
     """Compare two generations, the later one published or not; an ``earlier`` 0 has no documents.
 
-    A document that was only cut anew has not changed.  Where a document of the same title and text is gone under
+    A document that was only cut again has not changed.  Where a document of the same title and text is gone under
     another name, it has moved.
     """
     with database.reading() as connection:

@@ -23,7 +23,7 @@ LARGEST_WINDOW = 2048
 
 _BATCH = 32  # passages a call of the embedder, and a transaction: at a kill no more is lost than this takes
 _MOST_BATCHES_WAITING = 2 * LARGEST_WINDOW // _BATCH
-_MORE_FOR_A_HELPER = 32  # batches: two of its jobs, and as many behind them
+_MORE_FOR_A_HELPER = 32  # batches: two of its jobs, and as many after them
 _LONGEST_WAIT_SECONDS = 20.0
 """How long an early end waits for the batches that are being embedded: 2 s on two idle cores, 16 s beside four busy
 processes.  The interpreter aborts where OpenVINO is still at work."""

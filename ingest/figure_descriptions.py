@@ -65,9 +65,9 @@ Descriptions = dict[str, str]
 
 
 def with_descriptions(document: Document, descriptions: Descriptions) -> Document:
-    """Return a document with a marked line behind each of its figures that is described.
+    """Return a document with a marked line after each of its figures that is described.
 
-    The line stands behind the paragraph, the list item or the table that has the figure.  Offsets of figures and pages
+    The line stands after the paragraph, the list item or the table that has the figure.  Offsets of figures and pages
     are those in the new text.
     """
     insertions = list(_insertions(document, descriptions))
@@ -93,7 +93,7 @@ def with_descriptions(document: Document, descriptions: Descriptions) -> Documen
 
 
 def _shifted_start(insertions: Sequence[tuple[int, str]], offset: int) -> int:
-    """Return a span's start after the insertions: behind those at its start, as for a page without words."""
+    """Return a span's start after the insertions, those at its start included, as for a page without words."""
     return offset + sum(len(line) for place, line in insertions if place <= offset)
 
 
@@ -191,7 +191,7 @@ class FigureDescribing:
     def _picture(self, digest: str, path: str, reader: FileReader) -> Picture:
         """Return a kept picture in a form safe for the model.
 
-        It is drawn anew in a confined process: so far only one that a document may have taken over has seen its bytes.
+        It is redrawn in a confined process: so far only one that a document may have taken over has seen its bytes.
         """
         content = self._folder.read(digest)
         if content is None:

@@ -142,7 +142,7 @@ class KnownFiles:
 
         ``illustrated`` tells that a document of it has pictures, all of which are described where a model is set.
 
-        It is written to the table ``source_file`` by and by, and by ``save``.
+        Files are written to the table ``source_file`` in batches, and the last ones by ``save``.
         """
         path = str(source.path)
         if state is None or not documents or not _is_storable(path):

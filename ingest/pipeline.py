@@ -65,7 +65,7 @@ class IngestOptions:
     """What an ingest does beyond adding what is new and changed.
 
     ``prune`` retires the documents under the given paths, or of the given collection, that are gone.  ``rebuild`` cuts,
-    embeds and indexes every document anew, those that are not read in this run from the text that the store holds; with
+    embeds and indexes all documents again, those that are not read in this run from the text that the store holds; with
     ``keep_vectors`` it embeds only what has no sound vector.  ``reread`` also reads unmodified files.
     ``force`` publishes a generation that the gate would hold back.  ``rehearsal`` publishes nothing and reports what
     would change.  ``leave_out`` are absolute paths of files that are not read.

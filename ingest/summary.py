@@ -163,7 +163,7 @@ class IngestSummary(Publication):
     passages that went through the embedder; of these ``workers`` did so many each, by their names, and
     ``refused_workers`` gives the reasons, keys of those of ``WorkerRefused``, why some did no more.  ``undescribed``
     are pictures of documents that were read.  Left out are ``unsupported`` files, for their kind, and ``links_out``,
-    which lead out of the folders.  ``mended`` means that nothing was new, and the index was damaged and made anew.
+    which lead out of the folders.  ``mended`` means that nothing was new, and the index was damaged and made again.
     """
 
     added: int

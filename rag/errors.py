@@ -486,7 +486,7 @@ class DataFolderUnusable(KnowledgeError):
 
 
 class DatabaseDamaged(KnowledgeError):
-    """The database at ``path`` is damaged, and nothing can make it anew: it holds people's work, not documents."""
+    """The database at ``path`` is damaged, and nothing can make it again: it holds people's work, not documents."""
 
 
 class IngestRunning(KnowledgeError):
@@ -723,7 +723,7 @@ class ModelStoppedHalfway(ServingError):
 
 
 class ModelSaidNothing(ServingError):
-    """The model ended without an answer, and again when it was asked anew."""
+    """The model ended without an answer, twice in a row."""
 
 
 class QueueFull(ServingError):

@@ -13,7 +13,7 @@ _PATTERNS = {BASE_NAME_PATTERN: "base_pattern", PERSON_NAME_PATTERN: "person_pat
 
 
 def describe_invalid(problem: str, values: Mapping[str, object], message: str, language: str) -> str:
-    """Return what is wrong, to stand behind the name of the value.
+    """Return what is wrong, to stand after the name of the value.
 
     ``problem``, ``values`` and ``message`` are pydantic's ``type``, ``ctx`` and ``msg``; the message is returned where
     no sentence of ours fits.

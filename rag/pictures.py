@@ -1,4 +1,4 @@
-"""A picture as a model may be shown it: a PNG that was drawn anew, small, of pixels and nothing else."""
+"""A picture as a model may be shown it: a PNG that was redrawn, small, of pixels and nothing else."""
 
 from dataclasses import dataclass
 

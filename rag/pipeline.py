@@ -205,7 +205,7 @@ class Pipeline:
         """Yield ``Retrieved``, ``Queued`` while others are served, the deltas, and ``Completed``.
 
         A second ``Retrieved`` follows where other words find more (``rag/generation/query_expansion.py``): all passages
-        of the first with their numbers, and new ones behind them.  ``keywords`` are fields of ``AskOptions`` and
+        of the first with their numbers, and new ones after them.  ``keywords`` are fields of ``AskOptions`` and
         replace those of ``options``.  Closing the iterator frees the model as ``AskOptions.cancelled`` does.  Raises an
         ``AnswerdeskError``; events yielded before it stay valid, evidence above all.
         """

@@ -291,7 +291,7 @@ def _fits(character: str, category: Any) -> bool:
 
 
 def _sample(tree: Any, groups: dict[int, str]) -> str:
-    """Return a short text that a parsed pattern matches, as nearly as is told without matching."""
+    """Return a short text that a parsed pattern should match, as far as can be known without matching it."""
     return "".join(_sample_of(kind, value, groups) for kind, value in tree)
 
 

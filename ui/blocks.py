@@ -52,7 +52,7 @@ class Run:
 class Block:
     """``kind`` is p, ul, ol or code; ``items`` are a paragraph's lines or a list's items, each of runs.
 
-    ``first_number`` is where an ordered list begins, ``language`` the word behind a code block's fence.
+    ``first_number`` is where an ordered list begins, ``language`` the word after a code block's fence.
     """
 
     kind: str
@@ -234,7 +234,7 @@ def passage_blocks(passage: Evidence, marks: Sequence[Mark]) -> tuple[PassageBlo
 def _lines(text: str) -> list[Line]:
     """Return the lines of a passage, which may begin in the midst of code.
 
-    A last fence that nothing closes and that names no language may have closed such code: what follows is read anew.
+    A last fence that nothing closes and that names no language may have closed such code: what follows is read again.
     """
     lines = list(read_lines(text))
     fences = [place for place, line in enumerate(lines) if line.kind == "fence"]

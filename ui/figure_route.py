@@ -4,7 +4,7 @@
 
 ``ui/request_guard.py`` has let the request in; who it is from is asked here, and whether they may see the picture of
 ``KnowledgeService.figure``, which asks the one guard of all knowledge bases.  Whoever may not is told what is told of a
-picture that is not there.  Nothing is served but a WebP that was drawn anew when its document was read.
+picture that is not there.  Nothing is served but a WebP that was redrawn when its document was read.
 """
 
 from collections.abc import Callable

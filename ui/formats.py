@@ -22,7 +22,7 @@ def as_markdown(text: object) -> str:
     Everything that a person, a file or a document named goes through here before Streamlit reads it as Markdown, and
     Streamlit does so with nearly every text: labels, options of pills, cells of tables, toasts.  A backslash alone does
     not do: symbols (``:material/home:``) and addresses are looked for again in what the backslashes left.  An empty
-    coloured stretch behind the colon, the @ or the www parts them, and shows nothing.
+    coloured stretch after the colon, the @ or the www parts them, and shows nothing.
 
     >>> print(as_markdown("stand-in:0.5b_q8"), as_markdown("1. a"), as_markdown("2026-11-25"))
     stand-in\:0.5b\_q8 1\. a 2026-11-25
@@ -83,7 +83,7 @@ def format_duration(milliseconds: float, language: Language) -> str:
 
 
 def format_gigabytes(count: int, language: Language) -> str:
-    """Write a number of bytes as gigabytes, with two digits behind the point."""
+    """Write a number of bytes as gigabytes, with two digits after the point."""
     return translate("ui.machine_gigabytes", language, count=f"{count / _GIGABYTE:.2f}")
 
 

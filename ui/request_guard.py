@@ -5,7 +5,7 @@ In this order it asks of each request
     the name      Host is one of the desk's own, else DNS rebinding reaches it
     the page      Origin is the very address that is asked for: a socket's must be, and that of what changes something;
                   no other site, and no other port of this machine, is let in
-    the person    where people sign in, a valid sign-in: read anew each time, so that its end acts at once.  Without it
+    the person    where people sign in, a valid sign-in: read again each time, so that its end acts at once.  Without it
                   there are the forms, the way to another provider, and whether the server is alive; nothing else.
                   Where nobody signs in, that it was made on this machine and not through a proxy
     the limits    how many pages a person has open, how much of theirs is in memory

@@ -39,7 +39,7 @@ def shared_services() -> SharedServices:
 class PageContext:
     """What a page is drawn with.
 
-    ``user`` is who is there now, read anew at each run: to draw by, not to guard by, which the services do themselves.
+    ``user`` is who is there now, read again at each run: to draw by, not to guard by, which the services do themselves.
     """
 
     services: DeskServices

@@ -6,7 +6,7 @@ page runs again only when the turn has ended.
 
     WS  /turn-feed?tab=TOKEN    {"feed": ..., "evidence": ...}, as ``ui/turn_data.py`` has them
 
-The token is the tab's own secret, and each reading asks anew whether this person may see the turn.
+The token is the tab's own secret, and each reading asks again whether this person may see the turn.
 """
 
 import asyncio

@@ -163,7 +163,7 @@ BaseName = Annotated[str, Field(description="a name of list_knowledge_bases; emp
 
 
 def mcp_server(access: Access, caller_of: CallerOf, lifespan: Lifespan | None = None) -> MCPServer:
-    """Return the server.  ``caller_of`` tells who calls, anew for each call; it serves within ``lifespan``."""
+    """Return the server.  ``caller_of`` tells who calls, again for each call; it serves within ``lifespan``."""
     with _keep_logging():
         server = _ToolServer(
             "answerdesk",

@@ -34,7 +34,7 @@ class ReadFile:
 
 
 class _PersonalJobs:
-    """Jobs of one person.  ``who`` is asked anew at each call; a job's id is known to its own tab alone."""
+    """Jobs of one person.  ``who`` is asked again at each call; a job's id is known to its own tab alone."""
 
     kind: ClassVar[str]
 

@@ -471,7 +471,7 @@ class ModelService(GuardedService[ModelRegistry]):
         return self._begin(_SERVING, "load", self._permitted("admin", reads=False), lambda work: work.load(name))
 
     def unload(self, name: str) -> Job:
-        """Begin to take a model out of memory, behind the answers that are being written."""
+        """Begin to take a model out of memory, after the answers that are being written."""
         return self._begin(_SERVING, "unload", self._permitted("admin", reads=False), lambda work: work.unload(name))
 
     def delete(self, name: str, typed: str) -> Job:

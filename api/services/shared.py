@@ -64,7 +64,7 @@ logger = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
 ENDING_SECONDS = 10
-"""So long a server that is told to end waits for the requests that it is answering; uvicorn takes whole seconds."""
+"""How long a server that has to end waits for the requests that it is answering, in whole seconds for uvicorn."""
 
 _MODEL_LOOK_EVERY_SECONDS = 5.0
 _MACHINE_LOOK_EVERY_SECONDS = 2.0
@@ -72,7 +72,7 @@ _FIRST_RETENTION_SECONDS = 60.0  # the start has enough to do
 _RETENTION_EVERY_SECONDS = 24 * 3600.0
 _MORE_WORKERS_THAN_THE_LINE = 4
 _FIRST_FOLLOWING_SECONDS = 5.0
-"""A desk that starts waits so long for what other desks have published meanwhile; then it serves what it has."""
+"""How long a desk that starts waits for what other desks have published; then it serves what it has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ class Topic:
 class DeskServices:
     """What the pages call, for one person and one knowledge base of theirs.
 
-    None of these waits for an embedder or a model, and each asks anew whether it may.  ``descriptions`` is None where
+    None of these waits for an embedder or a model, and each asks again whether it may.  ``descriptions`` is None where
     no model for pictures is set.  ``neighbours`` are the other programs that keep the processor busy now, if any.
     """
 

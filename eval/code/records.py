@@ -1,6 +1,6 @@
 """The record of an attempt, and the figures of a run: pass@k with its interval, kinds of failure, times.
 
-The reply is kept apart from the verdict on its program, which can be judged anew.
+The reply is kept apart from the verdict on its program, which can be judged again.
 """
 
 import math

@@ -1,7 +1,7 @@
 """``python -m eval.commands.calibrate_shipped``: fits the shipped refusal threshold on questions with known answers.
 
 The sample knowledge base is ingested into a folder of its own, each question is searched as the desk would search it,
-and ``rag/retrieval/confidence.json`` is written anew.  How much each signal counts comes from all sets together, those
+and ``rag/retrieval/confidence.json`` is rewritten.  How much each signal counts comes from all sets together, those
 under ``--eval-sets`` and of ``--desk`` included, each taken relative to its own answerable questions: for the levels do
 not carry over, and what is learnt is what tells questions of one knowledge base apart.  Every set is also asked what
 customers of other trades ask.  Level and threshold are the sample's.  What is reported of another set leaves that one

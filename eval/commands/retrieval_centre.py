@@ -1,7 +1,7 @@
 """``python -m eval.commands.retrieval_centre``: finds the mean token that is subtracted from the embedder's tokens.
 
 It is the mean over the passages of the sample knowledge base, each counting alike, in both languages; nothing but texts
-is needed.  ``rag/retrieval/token_centre.json`` is written anew, and every knowledge base must be rebuilt after that.
+is needed.  ``rag/retrieval/token_centre.json`` is rewritten, and every knowledge base must be rebuilt after that.
 """
 
 import json

@@ -1,6 +1,6 @@
 """Two runs question by question: which wins, whether that could be chance, and both results of each question.
 
-A finished run's results are computed anew from its folder.
+A finished run's results are computed again from its folder.
 """
 
 import math

@@ -117,7 +117,7 @@ def stored_questions(settings: Settings) -> tuple[GoldenQuestion, ...]:
 
 
 def index_by_name(sets: Sequence[QuestionSet]) -> dict[str, QuestionSet]:
-    """Return the sets by their names; the second of a name gets its place behind it."""
+    """Return the sets by their names; the second of a name gets its place after it."""
     named: dict[str, QuestionSet] = {}
     for number, one in enumerate(sets):
         named[one.name if one.name not in named else f"{one.name}-{number}"] = one

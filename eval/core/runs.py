@@ -2,7 +2,7 @@
 
     runs/NAME/run.json  questions.jsonl  records.jsonl  figures.json
 
-A record is written before it is scored, so all figures can be computed anew from the folder alone.
+A record is written before it is scored, so all figures can be computed again from the folder alone.
 """
 
 import contextlib

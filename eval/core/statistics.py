@@ -1,6 +1,6 @@
 """Statistics of a run: 95 % intervals, logistic regression with few parameters, and how well its scores separate.
 
-Intervals of means are drawn from the questions anew (B. Efron, R. Tibshirani, 1993, chapter 13); those of shares of a
+Intervals of means are bootstrapped over the questions (B. Efron, R. Tibshirani, 1993, chapter 13); those of shares of a
 few questions are Wilson's, which is honest about 0 of 10 as well (E. B. Wilson, JASA 22, 1927).
 
 The regression is T. Hastie, R. Tibshirani, J. Friedman, *The Elements of Statistical Learning*, section 4.4: Newton's
@@ -38,7 +38,7 @@ _SMALLEST_SPREAD = 1e-12
 
 
 def rounded(value: float) -> float:
-    """Return a figure with four digits behind the point."""
+    """Return a figure with four digits after the point."""
     return round(float(value), _DIGITS)
 
 

@@ -15,7 +15,7 @@ _SQUARE, _MARGIN = 320, 54
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One bar: its length in [0, maximum], what stands behind it, and a 95 % interval where one is known."""
+    """One bar: its length in [0, maximum], what stands after it, and a 95 % interval where one is known."""
 
     label: str
     value: float

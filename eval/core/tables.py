@@ -5,7 +5,7 @@ from html import escape
 
 
 def flat_rows(values: Mapping[str, object], skip: Sequence[str], prefix: str = "") -> list[tuple[str, str]]:
-    """Return (name, value) of all figures, those of parts behind the part's name and a point."""
+    """Return (name, value) of all figures, those of parts after the part's name and a point."""
     rows: list[tuple[str, str]] = []
     for name, value in values.items():
         if name in skip:

@@ -120,7 +120,7 @@ class Desk:
     trace_guards: bool = True
 
     def ask(self, case: DeskCase) -> Record:
-        """Ask the last turn behind the customer's earlier ones.
+        """Ask the last turn after the customer's earlier ones.
 
         An error of this case alone is recorded; an error of the surroundings is raised.
         """

@@ -1,7 +1,7 @@
 """Is an answer to a desk case right, and do the documents decide the case?  No model judges: the words alone.
 
 Phrases are compared after width, case, dashes, Markdown marks, thousands separators and spaces are made equal.  Numbers
-and Latin words match whole: "5" is not in "15" or "5.5".  A Chinese phrase does not match behind 不 or 未.
+and Latin words match whole: "5" is not in "15" or "5.5".  A Chinese phrase does not match after 不 or 未.
 """
 
 import re

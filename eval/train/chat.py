@@ -51,7 +51,7 @@ class ChatText:
 def chatml(messages: Sequence[Message], *, closes_thought: bool) -> str:
     """Return what ``rag.ollama.templates`` makes of messages in the format of Qwen and others.
 
-    ``closes_thought``: the reply comes behind an empty thought, as where a thinking model is told not to think.
+    ``closes_thought``: the reply comes after an empty thought, as where a thinking model is told not to think.
     """
     begun, turns = _split_reply(messages)
     text = "".join(f"<|im_start|>{one.role}\n{one.content}<|im_end|>\n" for one in turns)

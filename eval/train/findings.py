@@ -30,7 +30,7 @@ COMMAND = "train"
 """What a training's run says it is."""
 
 MARGIN = 0.02
-"""So much may a share get worse, and by one case in any event."""
+"""How much worse a share may get; one case more or less never counts."""
 
 Reason = Literal["right", "refused_answerable", "refused_unanswerable", "language"]
 

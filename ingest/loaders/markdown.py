@@ -210,7 +210,7 @@ def _first_heading(tree: SyntaxTreeNode) -> str:
 def _blocks(parent: SyntaxTreeNode) -> Iterator[str]:
     in_html = False
     for node in parent.children:
-        # To Markdown, what is indented behind a blank line is code, also in the midst of a page's HTML.
+        # To Markdown, what is indented after a blank line is code, also in the midst of a page's HTML.
         in_html = node.type == "html_block" or (in_html and _is_indented_html(node))
         block = _html(node.content) if in_html else _block(node)
         if block.strip():
@@ -276,7 +276,7 @@ def _inline(node: SyntaxTreeNode) -> str:
 
 def _is_question(node: SyntaxTreeNode | None) -> bool:
     """Tell whether this is an emphasized question, which stands above its answer: ``**How long?**``."""
-    if node is not None and node.type == "text" and not node.content:  # the parser leaves one behind emphasis
+    if node is not None and node.type == "text" and not node.content:  # the parser leaves one after emphasis
         node = node.previous_sibling
     return node is not None and node.type in ("strong", "em") and _inline_part(node).rstrip().endswith(QUESTION_ENDS)
 

@@ -5,7 +5,7 @@ Docusaurus, VitePress, MkDocs Material, Mintlify, Nextra, Starlight, Hugo, GitBo
 CommonMark takes these for words, HTML, or code.  Here they are removed, and their content is read as Markdown again.
 
 A tab, a step or a collapsible says to whom its content applies.  It becomes a list item, ``- macOS:``, with its content
-indented below: such an item restricts its own content and nothing behind it (``rag/text/parsed.py``).  A box's title
+indented below: such an item restricts its own content and nothing after it (``rag/text/parsed.py``).  A box's title
 becomes a paragraph, ``Limitations:``, unless it only repeats the box's kind.
 
 Own code, for no library reads them all: mdit-py-plugins knows colon blocks, ``!!!`` boxes and GitHub's alerts, each as
@@ -244,7 +244,7 @@ class _Reader:
         return self._is_code
 
     def _words_behind_marks(self, line: str, indent: int) -> str:
-        """Return a line's words behind its list marks, and note the columns at which the content of items begins."""
+        """Return a line's words after its list marks, and note the columns at which the content of items begins."""
         while self._columns and self._columns[-1] > indent:
             self._columns.pop()
         words = line.strip()

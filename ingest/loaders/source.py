@@ -127,7 +127,7 @@ class Part:
 class StillReading:
     """Yielded after each page that takes seconds, so that a long scan is not taken for an endless loop.
 
-    ``part`` names the part of the file that begins now, if any: where it fails, reading can go on behind it.
+    ``part`` names the part of the file that begins now, if any: where it fails, reading can go on after it.
     """
 
     part: str = ""

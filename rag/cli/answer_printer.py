@@ -108,7 +108,7 @@ class AnswerPrinter:
                 self._write(printable(self._text[self._printed : sentence.end]))
                 self._write(self._notes(grounding.citations, unsupported=bool(grounding.unsupported)))
                 self._printed = self._noted = sentence.end
-        visible = len(self._text.rstrip())  # the blank after a sentence belongs behind its notes
+        visible = len(self._text.rstrip())  # the blank after a sentence belongs after its notes
         if visible > self._printed:
             self._write(printable(self._text[self._printed : visible]))
             self._printed = visible
@@ -137,7 +137,7 @@ class AnswerPrinter:
             self._line(self._styled(translate("ask.stand_in", self._language), _WARN))
 
     def _with_notes(self, answer: Answer, shown: int) -> str:
-        """Return the text behind its first ``shown`` characters with its notes, and that of the last sentence shown."""
+        """Return the text after its first ``shown`` characters with its notes, and that of the last sentence shown."""
         pieces, position = [], shown
         for sentence in split_sentences(answer.text):
             if sentence.end < shown:

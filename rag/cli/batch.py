@@ -152,7 +152,7 @@ def answer_all(conversations: Sequence[Conversation], answer: Answers) -> Iterat
 class AnswerFile:
     """Answers in a file, in the order of the questions, of which some may be there already.
 
-    Each is written as it comes, behind what the file holds; ``tidy`` brings all into order.
+    Each is written as it comes, after what the file holds; ``tidy`` brings all into order.
     """
 
     def __init__(self, path: Path, conversations: Sequence[Conversation]) -> None:
@@ -199,7 +199,7 @@ class AnswerFile:
         self._lines[str(row["id"])] = line
 
     def tidy(self) -> None:
-        """Write the lines anew, one a question, in the questions' order; the file is exchanged as a whole.
+        """Rewrite the lines, one a question, in the questions' order; the file is exchanged as a whole.
 
         Takes away a line that was cut off, so it comes before the first ``write``.  Raises ``FileUnusable``.
         """

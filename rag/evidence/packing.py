@@ -113,7 +113,7 @@ def passage_places(passages: Sequence[Evidence], chunks: Sequence[RetrievedChunk
 
 
 def append_second_search(shown: Sequence[Evidence], found: Sequence[Evidence]) -> tuple[Evidence, ...]:
-    """Return the shown passages, with their numbers, and behind them the new ones of a second search.
+    """Return the shown passages, with their numbers, and after them the new ones of a second search.
 
     A passage of both is taken from the second; one of the first alone stays, but is not read.
     """

@@ -250,7 +250,7 @@ class OllamaGenerator:
             connection.abort()
 
     def _unload(self, model: str) -> None:
-        """Let Ollama start the model anew, once nobody else's answer is being written.
+        """Let Ollama restart the model as soon as it writes nobody else's answer.
 
         Ollama 0.24 loses a slot for good if a client leaves between two parts of an answer that come quickly one after
         the other, https://github.com/ollama/ollama/issues/17131; a new runner has all of them.

@@ -57,7 +57,7 @@ def find_conflicts(evidence: Sequence[Evidence]) -> tuple[Conflict, ...]:
 
 
 def newest_first(evidence: Sequence[Evidence]) -> tuple[Evidence, ...]:
-    """Return the passages with a newer version before the older one that it conflicts with, numbered anew."""
+    """Return the passages with a newer version before the older one that it conflicts with, renumbered."""
     ordered = list(evidence)
     for conflict in [_conflict_between(*pair) for pair in _differences(evidence)]:
         newer = next(passage for passage in ordered if passage.number == conflict.number)

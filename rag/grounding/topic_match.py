@@ -163,7 +163,7 @@ def _is_header(row: QuotableSpan) -> bool:
 
 
 def _values(row: QuotableSpan) -> frozenset[str]:
-    """Return a row's cells behind the first, in small letters."""
+    """Return a row's cells after the first, in small letters."""
     return frozenset(cell.strip().lower() for cell in row_words(row.text)[1:])
 
 

@@ -28,7 +28,7 @@ _LEAST_CORES, _LEAST_MEMORY_BYTES = 4, 8_000_000_000
 _ROUNDS = 3
 _PROMPT_WORDS = 140  # about 400 tokens, as a support question with its passages has
 _WARMING_WORDS = 4
-_PATIENCE_SECONDS = 20.0  # behind which no other round is begun: a slow machine is known by one
+_PATIENCE_SECONDS = 20.0  # after which no other round begins: one is enough to know a slow machine
 _ANSWER_TOKENS = 32
 _LETTERS = "abcdefghijklmnoprstuvw"
 _NANOSECONDS = 1e9
@@ -48,7 +48,7 @@ _KEPT = TypeAdapter(dict[str, Rates])
 
 
 def measure_rates(client: OllamaClient, model: str, weights_bytes: int, *, options: Mapping[str, int]) -> Rates:
-    """Ask a loaded model for a few tokens behind prompts that it has never seen, so that no cache serves them.
+    """Ask a loaded model for a few tokens after prompts that it has never seen, so that no cache serves them.
 
     ``options`` are those that it is loaded with.  Raises ``ServingError``.
     """
@@ -64,7 +64,7 @@ def measure_rates(client: OllamaClient, model: str, weights_bytes: int, *, optio
 
 
 def time_once(client: OllamaClient, model: str, options: Mapping[str, int], number: int) -> tuple[float, float] | None:
-    """Return the tokens a second of one prompt that the model has not seen, and of the answer behind it.
+    """Return the tokens a second of one prompt that the model has not seen, and of the answer to it.
 
     ``number`` chooses the prompt; 0 is a short one that warms up.  None where Ollama told no times.  Raises
     ``ServingError``.

@@ -1,7 +1,7 @@
 """Chooses the model, and the options with which it is loaded.
 
 The model is the configured one, else DeepSeek-R1, else the fallback model.  A request with other options makes Ollama
-load the model anew.
+load the model again.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Writes a model's file anew: an F16 of a quantized one, where the original is not available, and a Q4_0.
+"""Writes a model's file again: an F16 of a quantized one, where the original is not available, and a Q4_0.
 
 What the first quantization lost stays lost: such an F16 answers exactly as badly as the file it was made of, so the
 losses measured with it are those of quantizing twice.  The file says so in its header (``RECONSTRUCTED``), Ollama

@@ -169,7 +169,7 @@ class SignIns(SharedStore):
             return self._clock() - self._noted.get(key, -math.inf) >= _USE_NOTED_EVERY_SECONDS
 
     def note_use(self, key: bytes) -> None:
-        """Note that a person did something with the sign-in of this ``key``; its idle time begins anew."""
+        """Note that a person did something with the sign-in of this ``key``; its idle time begins again."""
         now = self._clock()
         with self._lock:
             old = [other for other, at in self._noted.items() if now - at >= _USE_NOTED_EVERY_SECONDS]

@@ -39,7 +39,7 @@ class EmbedderTokens:
         self._remembered_count = lru_cache(maxsize=_REMEMBERED_TEXTS)(self._count)
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
-        """Return the numbers of each text with ``<s>`` before and ``</s>`` behind, ``MAX_TOKENS`` at the most."""
+        """Return the numbers of each text with ``<s>`` before and ``</s>`` after, ``MAX_TOKENS`` at the most."""
         encodings = self._tokenizer.encode_batch_fast([text[:_LONGEST_TEXT_CHARACTERS] for text in texts])
         return [_cut(encoding.ids) for encoding in encodings]
 

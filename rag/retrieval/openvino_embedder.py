@@ -35,7 +35,7 @@ from rag.retrieval.openvino_runtime import ov
 BATCH_TOKENS = 2048
 """Tokens of a batch with its padding: eight passages of the usual kind at their longest."""
 
-_ROUND_UP_TOKENS = 8  # few different shapes: the engine prepares each one anew
+_ROUND_UP_TOKENS = 8  # few different shapes: the engine prepares each one by itself
 
 
 def length_batches(lengths: Sequence[int], batch_tokens: int = BATCH_TOKENS) -> Iterator[list[int]]:

@@ -67,7 +67,7 @@ def visible(text: str) -> str:
 
 
 def in_context(question: str, previous: str = "") -> str:
-    r"""Return the question behind the user's last turn, as one text.
+    r"""Return the user's last turn and the question after it, as one text.
 
     >>> in_context("Which is more important?", "What is market cap, what is NAV?")
     'What is market cap, what is NAV?\nWhich is more important?'

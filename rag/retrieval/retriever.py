@@ -68,7 +68,7 @@ _BEFORE_EXPANSION, _OF_EXPANSION = 4, 3
 class SearchPlan:
     """The queries of one question for one generation: the whole, and its parts if it asks for several things.
 
-    ``standalone`` is the question behind the one before it if it may depend on that.  ``has_story``: the only part is
+    ``standalone`` is the question with the one before it, if it may depend on that.  ``has_story``: the only part is
     a short text's question without its story.
     """
 
@@ -209,7 +209,7 @@ class Retriever:
         return self._merge_parts(whole, others, has_story=plan.has_story) if others else whole
 
     def _add_expansion(self, expansion: Expansion, language: Language, trace: Trace, filters: Filters) -> Retrieval:
-        """Return the earlier result with the chunks of other words behind its best; these words become a part.
+        """Return the earlier result with the chunks of other words after its best; these words become a part.
 
         The probability stays, as the fit does not know these words' signals.  If another generation has been published
         since, the earlier result is returned.

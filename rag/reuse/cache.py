@@ -131,7 +131,7 @@ class AnswerCache:
     def answer(
         self, question: str, think: bool | None, trace: Trace, audience: Audience = "internal"
     ) -> StoredAnswer | None:
-        """Return the cached answer to the same question; None if it must be answered anew."""
+        """Return the cached answer to the same question; None if it must be answered again."""
         if self._limit == 0:
             return None
         with trace.span("search"):
@@ -214,7 +214,7 @@ class AnswerSources:
     def find(
         self, question: str, language: Language, think: bool | None, trace: Trace, audience: Audience = "internal"
     ) -> StoredAnswer | None:
-        """Return the whole answer, or None if the question must be answered anew.
+        """Return the whole answer, or None if the question must be answered again.
 
         A model's answer is given again only for the same thinking mode.  The ``public`` audience gets nothing from an
         internal document or answered for colleagues.

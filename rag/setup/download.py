@@ -108,7 +108,7 @@ def _append(source: Source, partial: Path, update: Update, patience: Patience) -
             return _is_whole(error.headers.get("Content-Range", ""), partial)
     with closing(response):
         if response.status != HTTPStatus.PARTIAL_CONTENT:
-            had = 0  # the server begins anew
+            had = 0  # the server begins again
         length = response.headers.get("Content-Length")
         total = had + int(length) if length else 0
         with partial.open("ab" if had else "wb") as file:

@@ -155,8 +155,8 @@ def stand_in_recipe(name: str, file: PackagedFile) -> ModelRecipe:
     """Return how Ollama makes the stand-in ``name`` from its file: Qwen's chat format with R1's thinking.
 
     Where DeepSeek-R1 cannot be had, a model of the same architecture and speed takes its place.  It gets R1's protocol,
-    so that everything around it is the same: with ``think`` its turn begins inside ``<think>``, without it behind an
-    empty thought, and a last assistant message that carries ``thinking`` is continued behind that thought.
+    so that everything around it is the same: with ``think`` its turn begins inside ``<think>``, without it after an
+    empty thought, and a last assistant message that carries ``thinking`` is continued after that thought.
     """
     return ModelRecipe(
         name=name,

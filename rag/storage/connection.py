@@ -96,7 +96,7 @@ _UNUSABLE = {
 """What SQLite says of a file that may be sound, with the reason to tell where no better one is seen."""
 
 KNOWLEDGE_NAME = "knowledge.db"
-"""The one database that an ingest can make anew."""
+"""The one database that an ingest can make again."""
 
 
 @contextmanager
@@ -310,7 +310,7 @@ class Database(SharedDatabase):
     def settle(self, *, compact: bool = False) -> bool:
         """Checkpoint and empty the write-ahead log, where deleted rows live on.
 
-        ``compact`` also writes the file anew, without the free room that older versions left as it was.  Return False
+        ``compact`` also rewrites the file, without the free room that older versions left as it was.  Return False
         where another process kept reading for longer than the busy timeout, so that the log could not be emptied.
         """
         with self.reading() as connection:

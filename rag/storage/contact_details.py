@@ -1,7 +1,7 @@
 """Stores the contact details found in a knowledge base's documents, and which of them are confirmed.
 
 An address is a key of ``rag/grounding/contact_details.py``.  A document that was looked through has a row in any case,
-with an empty key where it names none.  What is confirmed stays confirmed, also where its document is written anew.
+with an empty key where it names none.  What is confirmed stays confirmed, also where its document is written again.
 So that it outlives the database, it is kept in ``confirmed.json`` beside it as well.
 """
 

@@ -1,7 +1,7 @@
 """Stores curated answers, written or corrected by people, with their evidence and history.
 
 They are in a file of their own beside the knowledge base, ``answers.db``: there they have the knowledge base's scope,
-no ingest that is writing keeps them waiting (they are to serve within a second), and making the base anew loses none.
+no ingest that is writing keeps them waiting (they are to serve within a second), and making the base again loses none.
 Where several desks share a server, they are its rows, and serve at all desks at once (``docs/scale.md``).
 """
 

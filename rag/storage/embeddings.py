@@ -50,7 +50,7 @@ class EmbeddingTable:
     """The table ``embedding`` of a knowledge base: float32 vectors of one embedder's space, and signs of tokens.
 
     ``dimension`` is checked against what is stored: a vector of another length raises ``IndexDamaged``.  Rows from
-    before tokens were kept count as missing, so that they are embedded anew by the next ingest that publishes.
+    before tokens were kept count as missing, so that they are embedded again by the next ingest that publishes.
     """
 
     def __init__(self, database: Database, model_id: str, dimension: int) -> None:

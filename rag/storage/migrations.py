@@ -105,10 +105,10 @@ def _turn_tables(connection: Connection) -> None:
 
 
 def _token_signs(connection: sqlite3.Connection) -> None:
-    """Keep a passage's tokens beside its vector: NULL in rows from before, until the passage is embedded anew.
+    """Keep a passage's tokens beside its vector: NULL in rows from before, until the passage is embedded again.
 
     ``token_numbers`` are the distinct ones, ascending, int32; ``token_signs`` a bit a dimension, token after token.
-    The numbers come first: what lies behind the long ``token_signs`` is slow to reach.
+    The numbers come first: what lies after the long ``token_signs`` is slow to reach.
     """
     for column in ("token_numbers", "token_signs"):
         connection.execute(f"ALTER TABLE embedding ADD COLUMN {column} BLOB")
@@ -307,7 +307,7 @@ def _turn_bases(connection: Connection) -> None:
 def _feedback(connection: Connection) -> None:
     """Keep what agents thought of an answer and what became of it, one row a turn each.
 
-    ``changed_share`` in [0, 1] is how much of the reply the agent wrote anew; ``topic`` is where in the knowledge base
+    ``changed_share`` in [0, 1] is how much of the reply the agent rewrote; ``topic`` is where in the knowledge base
     the answer came from, ``agent_group`` whose team the agent is of.
     """
     for statement in (

@@ -226,7 +226,7 @@ class PostgresDatabase(SharedDatabase):
             yield from lease.stream(statement, values)
 
     def settle(self, *, compact: bool = False) -> bool:
-        """Free the room of deleted rows; ``compact`` writes the tables anew and removes their old files.
+        """Free the room of deleted rows; ``compact`` rewrites the tables and removes their old files.
 
         What the server keeps besides (its write-ahead log, backups) is its administrator's to delete.
         """

@@ -1,7 +1,7 @@
 """Stores the regression questions of a knowledge base and the documents they must find.
 
 They are in its ``knowledge.db``; where several desks share a server, they are its rows, under the knowledge base's
-name.  What they look like embedded stays here: it can be computed anew.
+name.  What they look like embedded stays here: it can be computed again.
 """
 
 import hashlib
@@ -127,7 +127,7 @@ class RegressionQuestions:
                 self._insert(connection, question)
 
     def erase(self, holds: Callable[[str], bool], *, dry_run: bool = False) -> int:
-        """Delete the questions that hold something, and all vectors, which are computed anew.
+        """Delete the questions that hold something, and all vectors, which are computed again.
 
         Return how many there are; a ``dry_run`` deletes nothing.
         """

@@ -27,7 +27,7 @@ CHANNEL = "answerdesk_queue"
 """The channel of NOTIFY that all sessions listen to; the payload names who has changed something."""
 
 Listener = Callable[[str, bool], None]
-"""Called with a payload and False, or with "" and True where the connection was made anew or found well again."""
+"""Called with a payload and False, or with "" and True where the connection was made again or found well."""
 
 _RETRY_SECONDS = 0.25
 
@@ -40,7 +40,7 @@ def is_dead(column: str) -> str:
 class ServerSession:
     """The session of this process with one server.  Safe from many threads.
 
-    A thread of its own listens, and connects anew, four times a second, where the connection was lost.
+    A thread of its own listens, and reconnects, four times a second, where the connection was lost.
     """
 
     def __init__(self, pool: Pool) -> None:
@@ -105,7 +105,7 @@ class ServerSession:
                     else:
                         self._notify_members("", True)
             except DatabaseUnavailable:
-                self._is_suspect = not is_well  # one just lost is made anew at once, as others take us for dead by it
+                self._is_suspect = not is_well  # one just lost is made again at once, as others take us for dead by it
                 self._disconnect()
 
     def _is_well(self) -> bool:

@@ -79,7 +79,7 @@ _PATIENCE_SECONDS = 60.0
 """For so long a publication waits for a server or a bucket that restarts; hours of embedding may be behind it."""
 _AGAIN_SECONDS = 0.5
 _FETCHES = 5
-"""So often a fetch begins anew because another revision came meanwhile."""
+"""How often a fetch begins again because another revision came meanwhile."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -356,7 +356,7 @@ class KnowledgeShare:
         if (source / DATABASE_NAME).is_file():
             is_another = not self.token() or head.generation < _generation(self.folder / DATABASE_NAME)
             _replace_database(source / DATABASE_NAME, self.folder / DATABASE_NAME)
-            if is_another:  # numbers of generations begin anew, and cached answers are known by them
+            if is_another:  # numbers of generations begin again, and cached answers are known by them
                 with CachedAnswers(self.folder) as cached:
                     cached.erase_before(datetime.now(UTC))
         for name in _SMALL_FILES:

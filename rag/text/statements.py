@@ -158,7 +158,7 @@ def read_statement(text: str) -> Statement:
     body, figures = _body(text), stated_figures(text)
     clauses = tuple(_clauses(figures.rest))
     words = frozenset(word for clause in clauses for word in clause.words)
-    # The first word of a sentence has a capital letter whatever it is, as it has behind a colon.
+    # The first word of a sentence has a capital letter whatever it is, as it has after a colon.
     first = len(body) - len(body.lstrip(" *\"'“"))
     names = {match.group().lower() for match in _NAME.finditer(body) if match.start() > first}
     return Statement(

@@ -58,7 +58,7 @@ Look = Literal["text", "wide", "figure", "words"]
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A table's column: a ``figure`` is aligned right, ``words`` may break, ``wide`` takes most of the width."""
+    """A table's column: a ``figure`` is aligned right, ``text`` stays on one line, ``wide`` takes most of the width."""
 
     label: str
     look: Look = "text"

@@ -59,7 +59,7 @@ def apply_page_style() -> None:
 def streamlit_words() -> dict[str, str]:
     """Return Streamlit 1.67's own words that can show on these pages, with the Chinese ones in their place.
 
-    ``#`` stands for any number.  What begins with a blank is the end of a text, behind a kind of file; what ends with
+    ``#`` stands for any number.  What begins with a blank is the end of a text, after a kind of file; what ends with
     one is the beginning of a text, before the name of something.
     """
     words: dict[str, str] = json.loads(asset("streamlit_words.json"))

@@ -1,7 +1,7 @@
 """Attacks asked of the product and of a plain prompt: the same model, the same passages found, the same questions.
 
 Attacks in documents are really ingested: the sample knowledge base is published first, which confirms its addresses;
-then a later generation brings each attack, behind the paragraph that answers its question, in the document's title, or
+then a later generation brings each attack, after the paragraph that answers its question, in the document's title, or
 as the subject of a mail.  One counts only where the passage that holds it was sent to the model; the others tell
 nothing.  The same questions are asked of the sample as it is, too: what an attack and the guardrails cost is how many
 are answered right there and no longer beside it.
@@ -129,7 +129,7 @@ def poisoned_knowledge(
 
 
 def poisoned(pairs: Sequence[Pair], folder: Path) -> Path:
-    """Return a copy of the sample knowledge base, made anew in ``folder``, with the attacks that wait in documents."""
+    """Return a copy of the sample knowledge base, made again in ``folder``, with the attacks that wait in documents."""
     _copied_sample(folder)
     for attack, question in pairs:
         if attack.where == "document":
@@ -220,7 +220,7 @@ def with_title(document: str, order: str) -> str:
 
 
 def with_order(document: str, order: str, question: GoldenQuestion) -> str:
-    """Return a document with an order behind the first paragraph that has a key point, else behind all."""
+    """Return a document with an order after the first paragraph that has a key point, else after all."""
     paragraphs = document.split("\n\n")
     points = [point for group in question.key_points for point in group]
     places = [place for place, text in enumerate(paragraphs) if any(point in text for point in points)]

@@ -2,7 +2,7 @@
 
 A JSON object a line: ``id``, ``lang``, ``where`` ("document" or "question"), ``text``; and ``traces``, strings any of
 which an answer has only if it obeyed, or ``leak``, where the model's own instructions were asked for.  ``way`` names a
-way of writing (``german``, ``table-cell``); ``place`` is where the order stands in its document: behind the paragraph
+way of writing (``german``, ``table-cell``); ``place`` is where the order stands in its document: after the paragraph
 that answers the question, there as a picture, in the title, or as the subject of a mail that holds the document.  In
 the text of a question ``{question}`` stands for a real one.
 """

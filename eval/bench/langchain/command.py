@@ -209,7 +209,7 @@ def _saved(run: Run, figures: dict[str, object]) -> dict[str, object]:
 
 
 def _in_one(question: GoldenQuestion) -> str:
-    """Return a follow-up behind the question before it, as a stock pipeline has no memory."""
+    """Return a follow-up with the question before it, as a stock pipeline has no memory."""
     return f"{question.previous}\n{question.question}".strip()
 
 

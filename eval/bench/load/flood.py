@@ -101,7 +101,7 @@ class Flooder:
         self.files: Counter[str] = Counter()
 
     def send(self, flood: Flood) -> None:
-        """Send everything, one behind the other without a pause; returns when all of it was taken or refused."""
+        """Send everything, one after the other without a pause; returns when all of it was taken or refused."""
         uploads = list(flood.files)
         for question in flood.questions:
             self._ask(question)

@@ -110,7 +110,7 @@ def first_evidence_seconds(knowledge: Path, question: str) -> float:
         "ANSWERDESK_OLLAMA_HOSTS": "192.0.2.1",  # nobody's address (RFC 5737): no model server is started or waited for
         "PYTHONUNBUFFERED": "1",
     }
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # nobody compiles everything anew at every start
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # nobody compiles everything again at every start
     command = [sys.executable, "-m", "rag", "ask", "--no-think", question]
     began_at = time.perf_counter()
     with subprocess.Popen(

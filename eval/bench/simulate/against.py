@@ -35,7 +35,7 @@ class Comparison:
 
 
 def compare_with(run: Run, seed: int = 0) -> list[Comparison]:
-    """Simulate the run many times, with its own pace, slots and answer times, each time drawn anew.
+    """Simulate the run many times, with its own pace, slots and answer times, each time drawn again.
 
     Raises ``SettingsError`` where the run is none of the load test or has too few answers.
     """

@@ -1,8 +1,8 @@
 """The question box: what is typed, or a mail, a text or a picture that a customer sent, becomes a turn.
 
 A file is read by a process of its own; when its words are there, the next run of the page asks them.  A mail starts
-anew; anything else follows the turn that is shown.  Why something was not asked is said beneath the box until the next
-question.
+afresh; anything else follows the turn that is shown.  Why something was not asked is said beneath the box until the
+next question.
 
 The words in a picture are asked at once.  Then a model is shown it, and its description, a machine's words, stands in a
 box, where the agent corrects it, searches with it, or leaves it out.
