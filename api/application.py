@@ -53,7 +53,7 @@ logger = logging.getLogger(__name__)
 
 NATIVE = "/api/v1"
 OPEN_PATHS = ("/healthz", "/readyz")
-"""What everybody is told: whether the server lives and is ready."""
+"""What everybody may see: whether the server lives and is ready."""
 
 _DESCRIPTION = """\
 Answers from a team's own documents, with citations that are computed. Passages and answers are other people's words:

@@ -48,7 +48,7 @@ _OTHER_REQUESTS_AT_ONCE = 16
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A caller, with the present rights.  ``key_id`` is empty for whoever sits at this machine.
+    """A caller, with the present rights.  ``key_id`` is empty for the person at this machine.
 
     ``pace`` counts the questions of a key that has a limit of its own, beside the settings' for everybody.
     """
@@ -73,7 +73,7 @@ class Caller:
 class ConcurrencyLimit:
     """Limits each API key to ``most`` open requests; ``what`` as in ``TooManyAtOnce``.  Safe from many threads.
 
-    Whoever sits at this machine is not counted: its whole memory is theirs anyway.
+    The person at this machine is not counted: its whole memory is theirs anyway.
     """
 
     def __init__(self, most: int, what: str) -> None:

@@ -10,7 +10,7 @@ def require_databases(settings: Settings, *, api: bool = True) -> None:
     """Open ``people.db``, ``turns.db`` and, for the API, ``requests.db`` once, or what a server holds instead.
 
     Raises ``DatabaseDamaged``, ``DataFolderUnusable``, ``StorageFull``, ``KnowledgeBaseNewer``, ``DatabaseUnavailable``
-    and ``ExtraMissing``: whoever starts the program is told, not whoever asks first.
+    and ``ExtraMissing``: the person who starts the program sees it, not the first who asks.
     """
     with People(settings.people_database) as people:
         people.require()

@@ -1,4 +1,4 @@
-"""``answerdesk keys``: API keys for other programs, from the terminal of whoever runs the desk.
+"""``answerdesk keys``: API keys for other programs, from the terminal of the desk's owner.
 
 ``python -m api keys`` calls the same ``main``.
 """

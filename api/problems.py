@@ -132,7 +132,7 @@ class Problem:
 
 
 def problem_of(error: AnswerdeskError, language: Language, *, param: str | None = None) -> Problem:
-    """Return what a caller is told of an error."""
+    """Return what a caller gets for an error."""
     return Problem(
         status_of(type(error)),
         type(error).__name__,
@@ -143,10 +143,10 @@ def problem_of(error: AnswerdeskError, language: Language, *, param: str | None 
 
 
 def problem_of_fields(problems: Sequence[Mapping[str, Any]], body: object, language: Language) -> Problem:
-    """Return what a caller is told of a request whose fields pydantic refuses, as ``ErrorDetails``, at least one.
+    """Return what a caller gets for a request whose fields pydantic refuses, as ``ErrorDetails``, at least one.
 
-    ``body`` is the JSON that came.  Of several problems one is told; where a field may have several types, that of the
-    type which fits best.
+    ``body`` is the JSON that came.  Of several problems one is reported; where a field may have several types, that of
+    the type which fits best.
     """
     found = _most_telling([_FieldProblem.of(problem, body) for problem in problems])
     place = ".".join(str(part) for part in found.place)[:_LONGEST_PLACE]
@@ -211,7 +211,7 @@ def _most_telling(problems: Sequence[_FieldProblem]) -> _FieldProblem:
 
 
 def problem_of_failure(failure: Failure, language: Language) -> Problem:
-    """Return what a caller is told of work that failed."""
+    """Return what a caller gets for work that failed."""
     kind = getattr(errors, failure.kind, None)
     known = kind if isinstance(kind, type) and issubclass(kind, AnswerdeskError) else AnswerdeskError
     sentence = failure.zh if language == "zh" else failure.en
@@ -220,7 +220,7 @@ def problem_of_failure(failure: Failure, language: Language) -> Problem:
 
 
 def unforeseen_problem(number: str, language: Language) -> Problem:
-    """Return what a caller is told of a fault of ours, which the log explains under ``number``."""
+    """Return what a caller gets for a fault of ours, which the log explains under ``number``."""
     return problem_of(errors.TurnFailed(number=number), language)
 
 
@@ -263,12 +263,12 @@ class BilingualProblem:
 
 
 def bilingual(error: AnswerdeskError) -> BilingualProblem:
-    """Return what a caller is told of an error."""
+    """Return what a caller gets for an error."""
     return BilingualProblem(problem_of(error, "en"), problem_of(error, "zh"))
 
 
 def bilingual_failure(failure: Failure) -> BilingualProblem:
-    """Return what a caller is told of work that failed."""
+    """Return what a caller gets for work that failed."""
     return BilingualProblem(problem_of_failure(failure, "en"), problem_of_failure(failure, "zh"))
 
 

@@ -34,7 +34,7 @@ _TEXTS_AT_ONCE = 8
 """At most 4,096 tokens, for the embedder reads 512 of a text: about a second on two cores."""
 
 _GATHER_SECONDS = 0.04
-"""What the model says within this time is told at once: thirty words a second need no message each."""
+"""What the model says within this time is sent at once: thirty words a second need no message each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +168,7 @@ class Questions:
         loop, heard = asyncio.get_running_loop(), _TurnChanges(asyncio.Event(), asyncio.Event())
 
         def wake(snapshot: TurnSnapshot) -> None:
-            with suppress(RuntimeError):  # the loop has ended, and nobody is there to be told
+            with suppress(RuntimeError):  # the loop has ended, and nobody listens
                 loop.call_soon_threadsafe(heard.anything.set)
                 if snapshot.final:
                     loop.call_soon_threadsafe(heard.end.set)

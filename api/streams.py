@@ -97,9 +97,9 @@ class SettledText:
         self._is_open = True
 
     def new_words(self, snapshot: TurnSnapshot) -> str:
-        """Return the words that may be told now, after those told before; the rest once the turn is final.
+        """Return the words that may be sent now, after those sent before; the rest once the turn is final.
 
-        A final text that does not begin with what was told adds nothing: see ``is_withdrawn``.
+        A final text that does not begin with what was sent adds nothing: see ``is_withdrawn``.
         """
         if snapshot.final:
             end = len(snapshot.text) if not self.is_withdrawn(snapshot) else len(self.told)
@@ -110,7 +110,7 @@ class SettledText:
         return more
 
     def settled_turn(self, snapshot: TurnSnapshot) -> TurnSnapshot:
-        """Return a turn with no more of its text than may be told; one that is final as it is."""
+        """Return a turn with no more of its text than may be sent; one that is final as it is."""
         if snapshot.final:
             return snapshot
         self.new_words(snapshot)

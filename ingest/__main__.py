@@ -249,7 +249,7 @@ def _run(options: argparse.Namespace, command: Command) -> int:
         return show_difference(command, options.paths, reread=options.reread, loader=loader)
     if options.watch:
         return _watch(options, command)
-    places(options.paths)  # a path that is misspelt is told before the embedder is loaded
+    places(options.paths)  # a path that is misspelt is reported before the embedder is loaded
     return _ingest(options, command, open_embedder(command.settings), loader=loader)
 
 

@@ -155,7 +155,7 @@ class FigureDescribing:
     ) -> None:
         """Ask for the descriptions that these documents lack; each is kept as soon as it is there.
 
-        ``report`` is told how many pictures are done, of how many.  ``reader``, which is left open, draws the pictures
+        ``report`` gets how many pictures are done, of how many.  ``reader``, which is left open, draws the pictures
         for the model; None: a new one.  A model that cannot be asked raises nothing.
         """
         paths = {(digest, one.language): one.path for one in documents for digest in self._undescribed_digests(one)}

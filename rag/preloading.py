@@ -3,7 +3,7 @@
 The first answer in a slot waits for the loading and for reading what every prompt begins with
 (``generation/prompt.py``); the others find it in the prefix cache.  So each slot is given the beginning alone, all at
 the same time: Ollama puts a prompt into the free slot that knows most of it, and one after another would all go to the
-first.  Whoever asks meanwhile does not wait for the rest of it.
+first.  A question in the meantime does not wait for the rest of it.
 """
 
 import threading

@@ -31,7 +31,7 @@ _OWN_ENTRIES = (
 def keep_files_private() -> None:
     """Make this process and its children write for their own user alone, and close open folders.
 
-    What was open, or cannot be closed, is told on standard error.  Settings that cannot be used are left to the
+    What was open, or cannot be closed, is reported on standard error.  Settings that cannot be used are left to the
     command, which says so.
     """
     os.umask(NO_RIGHTS_FOR_OTHERS)

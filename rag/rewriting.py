@@ -341,7 +341,7 @@ def _require_same_marks(written: frozenset[str], new: frozenset[str], allowed: f
 
 
 def _counts(quantity: Quantity, facts: _Facts, *, in_figures: bool = False) -> bool:
-    """Tell whether a number must be in the other text: "two of them" may be told without one, and "at one time" too."""
+    """Tell whether a number must be in the other text: "two of them" may be said without one, and "at one time" too."""
     return (bool(quantity.unit) and not in_figures and quantity != _ONE_TIME) or re.search(
         rf"(?<![\d.]){re.escape(quantity.value)}(?![\d])", facts.text
     ) is not None

@@ -447,7 +447,7 @@ class Settings(BaseSettings):
 
     @property
     def key_waiting(self) -> int:
-        """How many questions of one API key may wait, whoever of its users asks: a quarter of the queue."""
+        """How many questions of one API key may wait, of all its users together: a quarter of the queue."""
         return max(self.person_waiting, self.max_waiting // 4)
 
     def changed(self, **changes: object) -> "Settings":
@@ -475,7 +475,7 @@ def _is_http_address(url: str) -> bool:
 def is_server_address(url: str) -> bool:
     """Tell whether this is the address of a database on a PostgreSQL server, with the name of the database.
 
-    A password with an ``@`` of its own would be taken for a part of the host, and so told to whoever resolves names.
+    A password with an ``@`` of its own would be taken for a part of the host, and so sent to the name server.
 
     >>> [is_server_address(url) for url in ("postgresql://a:b@db/desk", "postgresql://a:b@c@db/desk", "mysql://db/desk")]
     [True, False, False]

@@ -109,8 +109,8 @@ def warn_root() -> None:
 def exit_code_of(main: Callable[[], int]) -> int:
     """Run a command, flush its output, and return its exit code; quietly 141 once ``| head`` has read enough.
 
-    Python's way to be told of that, an exception, is kept: the signal would end a server whose client hangs up.
-    Output that cannot be written otherwise is told on standard error, and a command that succeeded ends with the code
+    Python's own report of that, an exception, is kept: the signal would end a server whose client hangs up.
+    Other output that cannot be written is reported on standard error, and a command that succeeded ends with the code
     of ``OutputLost``.  Standard streams that are closed read and write nothing, and what a terminal cannot show
     becomes question marks.
     """

@@ -3,8 +3,8 @@
     GET  /figure/KNOWLEDGE_BASE/DIGEST.webp
 
 ``ui/request_guard.py`` has let the request in; who it is from is asked here, and whether they may see the picture of
-``KnowledgeService.figure``, which asks the one guard of all knowledge bases.  Whoever may not is told what is told of a
-picture that is not there.  Nothing is served but a WebP that was redrawn when its document was read.
+``KnowledgeService.figure``, which asks the one guard of all knowledge bases.  Others get the answer for a picture
+that is not there.  Nothing is served but a WebP that was redrawn when its document was read.
 """
 
 from collections.abc import Callable
@@ -23,7 +23,7 @@ from rag.storage.figures import FIGURE_MEDIA_TYPE
 from ui.sign_in import sign_in_of
 
 _HEADERS = {
-    "Cache-Control": "no-store",  # whoever loses the right, or signs out, sees it no more
+    "Cache-Control": "no-store",  # a person who loses the right, or signs out, sees it no more
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; sandbox",
 }

@@ -1,4 +1,4 @@
-"""``python -m ui people``: who may use the desk, from the terminal of whoever runs it."""
+"""``python -m ui people``: who may use the desk, from its owner's terminal."""
 
 import argparse
 import getpass

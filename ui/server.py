@@ -106,14 +106,14 @@ class DeskApplication(st.App):
 
     def run(self, config: Mapping[str, object] | None = None) -> None:
         """Serve until stopped.  Only proxies that the settings name are believed about whom they speak for."""
-        os.environ["FORWARDED_ALLOW_IPS"] = ",".join(load_settings().proxies())  # uvicorn's own way to be told
+        os.environ["FORWARDED_ALLOW_IPS"] = ",".join(load_settings().proxies())  # where uvicorn looks for them
         with _ending_in_time():
             super().run(config=config)
 
 
 @contextmanager
 def _ending_in_time() -> Iterator[None]:
-    """Let a server that is told to end wait so long for its clients, and no longer.
+    """Limit how long a server that has to end waits for its clients.
 
     Else a request of which half was sent, as by a laptop that fell asleep, would keep it for ever.  Streamlit makes
     uvicorn's configuration by itself, and has no option for this.

@@ -4,7 +4,7 @@
     GET  /password   the form for a new password                               POST  the change
 
 ``sign_in_of`` returns who sends a request: by that cookie, or by what Streamlit keeps of another provider's sign-in.
-``ui/request_guard.py`` sends here whoever comes without a valid sign-in, and lets in forms from the desk's own pages
+``ui/request_guard.py`` sends every request without a valid sign-in here, and lets in forms from the desk's own pages
 only.  The forms are whole documents: no script, nothing from elsewhere, the desk's own colours.
 """
 
@@ -63,7 +63,7 @@ _LONG_LANGUAGE: Mapping[Language, str] = {"en": "en", "zh": "zh-CN"}
 SIGN_IN_PATH = "/sign-in"
 PASSWORD_PATH = "/password"
 _LARGEST_FORM_BYTES = 16 * 1024
-_PASSWORDS_AT_ONCE = 4  # whoever floods the form takes none of the threads that serve files
+_PASSWORDS_AT_ONCE = 4  # a flood of the form takes none of the threads that serve files
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +180,7 @@ def form_html(
 
 
 def notice_html(error: AnswerdeskError) -> str:
-    """Return a document that says an error in both languages, for whoever is let no further."""
+    """Return a document that says an error in both languages, for a person who is let no further."""
     said = [
         f'<p class="said error" lang="{_LONG_LANGUAGE[language]}">{escape(error.public_text(language))}</p>'
         for language in ("en", "zh")
@@ -336,7 +336,7 @@ def _password_form(people: PeopleServices) -> Form:
 
 
 def _change_password(people: PeopleServices, request: Request, given: dict[str, str]) -> None:
-    """Change the password of whoever holds the cookie and knows the old one; all their sign-ins end."""
+    """Change the password of a user who has the cookie and knows the old one; all their sign-ins end."""
     user = people.sign_ins.user(token_in(request.cookies, secure=_is_secure(request)))
     people.sign_ins.attempt(user.name, _client_host(request), _browser(request))
     if not matches(people.people.password_of(user.name), given.get("password", "")):

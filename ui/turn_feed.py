@@ -72,7 +72,7 @@ class _FeedSocket:
             self._feeds.disconnect(self._tab, wake)
 
     def _wake(self) -> None:
-        with suppress(RuntimeError):  # the server has ended, and nobody is there to be told
+        with suppress(RuntimeError):  # the server has ended, and nobody listens
             self._loop.call_soon_threadsafe(self._news.set)
 
     async def _send_news(self) -> None:
@@ -96,7 +96,7 @@ class _FeedSocket:
 
         def hear(snapshot: TurnSnapshot) -> None:
             if snapshot.final or len(snapshot.evidence) > state.passages:
-                self._wake()  # the rest is told at its own pace
+                self._wake()  # the rest goes out at its own pace
 
         stop = followed.turns.listen(followed.turn_id, hear)
         try:

@@ -33,7 +33,7 @@ def answer(turn: TurnSnapshot, found: Answer) -> wire.Answer:
         generated_tokens=turn.generated_tokens,
         thinking=turn.thinking,
     )
-    ParseDict(answer_data(turn), message, ignore_unknown_fields=True)  # ``state`` and ``spans`` are told otherwise
+    ParseDict(answer_data(turn), message, ignore_unknown_fields=True)  # ``state`` and ``spans`` have forms of their own
     return message
 
 

@@ -123,7 +123,7 @@ class McpRoute:
     def _count_session(self, request: Request, send: Send) -> Iterator[Send]:
         """Count the session that a request begins or uses, and yield the sender of its answer.
 
-        Requests of the protocol of 2026 have none, and whoever sits at this machine is not counted.
+        Requests of the protocol of 2026 have none, and the person at this machine is not counted.
         """
         from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 

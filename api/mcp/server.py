@@ -302,9 +302,9 @@ def _keep_logging() -> Iterator[None]:
 def speak(open_services: Callable[[], SharedServices], settings: Settings) -> None:
     """Serve until the input ends.
 
-    Whoever started this program calls, with the key of ``ANSWERDESK_API_KEY``; without one, where nobody has to sign
-    in, as the person who sits here.  The services are opened when the SDK has the output to itself: what libraries
-    print goes to the standard error then.  Raises ``ApiKeyRefused`` and ``KeyNeeded``.
+    The caller has the key of ``ANSWERDESK_API_KEY``; without one, where nobody has to sign in, it is the person at this
+    machine.  The services are opened when the SDK has the output to itself: what libraries print goes to the standard
+    error then.  Raises ``ApiKeyRefused`` and ``KeyNeeded``.
     """
     secret = os.environ.get("ANSWERDESK_API_KEY", "").strip()
     people, services = open_people(settings), cache(open_services)

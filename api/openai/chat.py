@@ -65,7 +65,7 @@ class Reply:
         return as_markdown(turn, marks_unsupported=self.marks)
 
     def annotations(self, turn: TurnSnapshot) -> list[Plain]:
-        """Return the citations of a turn as it is told."""
+        """Return the citations of a turn as it is sent."""
         return [{"type": "url_citation", "url_citation": one} for one in url_citations(turn, self.base_url)]
 
     def vendor(self, turn: TurnSnapshot) -> Plain:
@@ -96,7 +96,7 @@ class Reply:
 
 
 async def stream(questions: Questions, turn_id: str, reply: Reply) -> AsyncIterator[str]:
-    """Yield the events of an answer; waiting is told in comments, a failure in an event that clients raise.
+    """Yield the events of an answer; waiting is reported in comments, a failure in an event that clients raise.
 
     Where the client goes away, the turn is stopped.
     """

@@ -233,7 +233,7 @@ async def turn_events(
 ) -> AsyncIterator[str]:
     """Yield a turn's events: its passages, its place in the queue, its words as they come, and its end.
 
-    Words are a draft until ``completed``, whose text holds; customers are told only what will stand.  ``stops``: the
+    Words are a draft until ``completed``, whose text holds; customers get only what will stand.  ``stops``: the
     turn ends when the client goes away.
     """
     place = after or StreamPlace()

@@ -284,8 +284,8 @@ class EditedCurated(Body):
 class CuratedBody(BaseModel):
     """An answer that a person wrote.
 
-    ``doubtful`` are its sentences with a link, a mail address or a number to call that no document has, for whoever
-    reviews it; null for a caller who does not.
+    ``doubtful`` are its sentences with a link, a mail address or a number to call that no document has, for the
+    reviewer; null for any other caller.
     """
 
     number: int
@@ -639,7 +639,7 @@ class PerformanceBody(BaseModel):
 class Ready(BaseModel):
     """Whether questions can be answered, and what is missing where not.
 
-    The model's name and how many wait are told to callers with a key only; else empty, false and 0.
+    The model's name and how many wait are for callers with a key only; else empty, false and 0.
     """
 
     ready: bool

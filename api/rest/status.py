@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def status_routes(access: Access, settings: Settings) -> APIRouter:
-    """Return the routes.  Whether it lives and is ready is told to everybody, and nothing else."""
+    """Return the routes.  Everybody may see whether it lives and is ready, and nothing else."""
     router = APIRouter(tags=["status"])
 
     @cache

@@ -33,7 +33,7 @@ Shared = TypeVar("Shared", bound=Registry)
 
 
 class GuardedService(Generic[Shared]):
-    """One page's service over the registry ``shelf``, for one knowledge base and whoever ``who`` names at the moment.
+    """One page's service over the registry ``shelf``, for one knowledge base and the present user of ``who``.
 
     ``require`` raises ``AccessDenied`` where the knowledge base is not theirs.
     """

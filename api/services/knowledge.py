@@ -210,7 +210,7 @@ class KnowledgeRegistry:
     def require_upload_quota(self, user: User, sizes: Sequence[int], *, counts: bool = True) -> None:
         """Count files of these ``sizes`` in bytes as uploaded.  Raises ``UploadsUsedUp`` where those are too many.
 
-        ``counts`` False only asks.  Whoever works where nobody signs in has the whole disk anyway.
+        ``counts`` False only asks.  Where nobody signs in, the user has the whole disk anyway.
         """
         if user == LOCAL_USER:
             return
@@ -269,7 +269,7 @@ def real_pipeline(pipeline: AnswerPipeline) -> "Pipeline":
 
 
 class KnowledgeService(GuardedService[KnowledgeRegistry]):
-    """One knowledge base, for whoever ``who`` names.  Every method may raise ``AccessDenied`` or ``NotPermitted``."""
+    """One knowledge base, for the user of ``who``.  Every method may raise ``AccessDenied`` or ``NotPermitted``."""
 
     # reading
 

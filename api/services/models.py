@@ -399,7 +399,7 @@ class ProfileChoice:
 
 
 class ModelService(GuardedService[ModelRegistry]):
-    """The models, for whoever ``who`` names.  Every method raises ``NotPermitted`` unless they are an admin.
+    """The models, for the user of ``who``.  Every method raises ``NotPermitted`` unless they are an admin.
 
     Calibrations ask the questions of a knowledge base, so they raise ``AccessDenied`` where it is not
     theirs.  Methods that begin a job raise ``IngestRunning`` beside one of the same lane: one lane makes models, one

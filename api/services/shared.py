@@ -137,7 +137,7 @@ class DeskServices:
 
 @dataclass(frozen=True, slots=True)
 class PeopleServices:
-    """Who may sign in.  ``required`` tells whether anybody has to; where not, whoever sits here may do everything.
+    """Who may sign in.  ``required`` tells whether anybody has to; if not, the person who sits here may do everything.
 
     ``unverified_email`` lets in whom a provider names without saying that it has verified the address.
     """
@@ -440,7 +440,7 @@ class PipelineBuilder:
 def warm_up(pipeline: Callable[[], AnswerPipeline]) -> None:
     """Load what a question needs, and then, in a thread of its own, bring the model into memory and preload its slots.
 
-    What cannot be had now is logged: the first question says it to whoever asks.
+    What cannot be had now is logged: the first question says it.
     """
     from rag.pipeline import Pipeline
 

@@ -199,7 +199,7 @@ def is_right_reply(question: GoldenQuestion, text: str) -> bool:
 def holds_gold(question: GoldenQuestion, text: str, documents: tuple[str, ...]) -> bool:
     """Tell whether the text that the model read, from ``documents``, holds the answer.
 
-    Of an entry that cannot be told sentence by sentence, so there its document counts.
+    An entry cannot be looked for sentence by sentence, so there its document counts.
     """
     if gold_kind(question) in ("entry", "none"):
         return any(document in question.relevant for document in documents)

@@ -100,7 +100,7 @@ def measure_sharing(
     """Measure the sample, and a generated knowledge base of so many ``passages``, with so many ``changes`` each.
 
     Folders are made below the data folder and deleted, as is what the server and the bucket had of it.  Raises
-    ``DatabaseNotEmpty`` where the server has knowledge bases already, whose desks would be told of these.
+    ``DatabaseNotEmpty`` where the server has knowledge bases already, whose desks would be notified of these.
     """
     with closing(SharedKnowledge(place)) as server:
         if server.tokens():

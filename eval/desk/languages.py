@@ -1,6 +1,6 @@
 """Replies by the customer's language: written in it, and right.  Pure functions.
 
-The language is told by other means than the product's, by script and small words.  The product asks a classifier
+The language is recognised by other means than the product's, by script and small words.  The product asks a classifier
 (``rag/text/language.py``); a measure that asked it again would only find it agreeing with itself.
 """
 

@@ -100,7 +100,7 @@ def _unpack(archive: Package, member: zipfile.ZipInfo, inner: SourceFile, limits
         try:
             return Part(name, archive.read(member, password.encode()))
         except (RuntimeError, zipfile.BadZipFile, NotImplementedError, EOFError, OSError, ValueError):
-            continue  # a wrong password is told in as many ways as there are kinds of damage
+            continue  # a wrong password shows in as many ways as there are kinds of damage
     return inner.unreadable("encrypted")
 
 

@@ -9,7 +9,7 @@ indented below: such an item restricts its own content and nothing after it (``r
 becomes a paragraph, ``Limitations:``, unless it only repeats the box's kind.
 
 Own code, for no library reads them all: mdit-py-plugins knows colon blocks, ``!!!`` boxes and GitHub's alerts, each as
-a plug-in that must be told every kind, and knows no ``===`` tabs, components or shortcodes; pymdown-extensions belong
+a plug-in that needs every kind by name, and knows no ``===`` tabs, components or shortcodes; pymdown-extensions belong
 to Python-Markdown, which is another parser; MDX and Hugo have none in Python.
 """
 

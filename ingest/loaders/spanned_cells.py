@@ -6,8 +6,8 @@ Markdown has no such cells, and generators of documentation leave them out of th
     |Shared|4 GB|mongo.large|500|
     |8 GB|mongo.xlarge|1000|
 
-To a parser "8 GB" is a type.  Which cells are missing is told by the form of the others: figures stand below figures,
-codes below codes.  Where forms tell nothing, the first ones are, as long as the table has several such rows.
+To a parser "8 GB" is a type.  Which cells are missing is inferred from the others: figures stand below figures, codes
+below codes.  Where forms tell nothing, the first ones are, as long as the table has several such rows.
 """
 
 import re

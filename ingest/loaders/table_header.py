@@ -1,7 +1,7 @@
 """The header of a table: two or three rows of it become one, so that each column's name says all about its values.
 
 A row is found and quoted alone, below the header.  Spreadsheets, Word, OpenDocument and presentations do not say how
-many rows their header has, so it is told by the cells: a name over several columns, which the row below tells apart.
+many rows their header has, so the cells must tell: a name over several columns, which the row below tells apart.
 A data row in the header would be lost, so in doubt the header is one row.
 """
 

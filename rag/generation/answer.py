@@ -168,7 +168,7 @@ class AnswerRequest:
     def holds_figures_of(self, text: str) -> bool:
         """Tell whether one sentence of the evidence holds all figures of each sentence, except the question's own.
 
-        Of what no passage names, such as a country, they hold no figure.  In a third language names cannot be told.
+        Of what no passage names, such as a country, they hold no figure.  In a third language names cannot be known.
         """
         names = frozenset[str]() if self.third_language_in(text) else read_statement(text).names
         return names == known_names(names, self.evidence) and has_its_figures_from(text, self.evidence, self.in_context)

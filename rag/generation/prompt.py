@@ -117,9 +117,9 @@ def reply_prompt(
     Without a request, a small model writes a form with headings or tags.  The answerability check comes before it.
     A verdict is requested only for yes-or-no questions: told to give one "if asked for it", a small model begins every
     reply with one.  It is requested last: told to begin with it, the stand-in of 1.5B weights said no to every Chinese
-    question and yes to nearly every English one, and found reasons (docs/measurements.md).  Whoever sends an error code
-    and asks nothing wants to know what it means and what to do.  For a ``third_language`` the request is in that
-    language, for no verdict, and for no meaning.
+    question and yes to nearly every English one, and found reasons (docs/measurements.md).  A customer who sends an
+    error code and asks nothing wants to know what it means and what to do.  For a ``third_language`` the request is in
+    that language, for no verdict, and for no meaning.
     """
     *before, last = messages
     if third_language:

@@ -3,8 +3,8 @@
     hosts = Hosts(["http://a:11434", "http://b:11434"], "deepseek-r1:7b", slots_each=2)
     hosts.slots()                             # {"a:11434": 2}, while b is down or has another model
 
-None of them is ever started or stopped.  A look is asked for by whoever needs to know, and made in the background: only
-the first one is waited for, and before a new question one after a long pause.
+None of them is ever started or stopped.  A look is made in the background when something needs to know: only the first
+one is waited for, and before a new question one after a long pause.
 """
 
 import logging

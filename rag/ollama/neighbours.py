@@ -2,7 +2,7 @@
 
 A model's threads wait for each other at every step, so one that has to share its core holds up all of them: with two
 threads on two cores beside one busy program, a model writes a twelfth of what it writes alone, and with one thread half
-(docs/load.md).  The supervisor looks once a second; whoever asks the model reads what it saw.
+(docs/load.md).  The supervisor looks once a second; a program that asks the model reads what it saw.
 """
 
 import os

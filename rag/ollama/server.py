@@ -70,7 +70,7 @@ class ServerStatus:
 def status(settings: Settings) -> ServerStatus:
     """Return the status.  Raises nothing when no server answers: ``running`` is False then.
 
-    Several hosts are told as one: ``url`` names those that can be used, or all where none can, comma-separated.
+    Several hosts are reported as one: ``url`` names those that can be used, or all where none can, comma-separated.
     """
     hosts = hosts_of(settings)
     if hosts is not None:
@@ -232,7 +232,7 @@ def _launch(settings: Settings, files: ServerFiles, *, while_we_live: bool) -> N
     }
     command = [sys.executable, "-m", "rag.ollama", "supervise", *(["--lifeline"] if while_we_live else [])]
     with files.supervisor_log.open("ab") as log:
-        # It forks and its first half ends at once, so that no zombie is left to whoever called us.
+        # It forks and its first half ends at once, so that no zombie is left to our caller.
         code = subprocess.run(
             command, cwd=_CHECKOUT, env=environment, stdin=reading_end, stdout=log, stderr=log, check=False
         ).returncode

@@ -1,7 +1,7 @@
 """The model that is shown pictures, and whether it can see them.
 
 Ollama 0.24 lets a model without eyes answer a request with a picture: HTTP 200, and words that have nothing to do with
-it.  So ``/api/show`` is asked first, whoever named the model, and one that does not list ``vision`` is shown none.
+it.  So ``/api/show`` is asked first, wherever the model was named, and one that does not list ``vision`` is shown none.
 """
 
 from collections.abc import Sequence

@@ -322,7 +322,7 @@ class FirstAdmin:
     def claim(self, code: str, name: str, password: str, again: str, browser: str = "") -> NewSession:
         """Make the admin, who may read everything, and sign them in.
 
-        Wrong codes are not counted: the code has 59 bits, and whoever could use up the attempts would keep the desk's
+        Wrong codes are not counted: the code has 59 bits, and a stranger who used up the attempts would keep the desk's
         owner out.  Raises ``PersonUnusable`` (a wrong code too) or ``PersonTaken``.
         """
         with self._lock:

@@ -1,7 +1,7 @@
 """Checks locked packages and Ollama's Go modules for vulnerabilities: ``python -m rag.setup.audit LOCK ...``.
 
 osv.dev is asked (https://google.github.io/osv.dev/post-v1-querybatch/), which has PyPI's, Go's and GitHub's advisories.
-It is told the names and versions in the lock files and of the modules that set-up builds, which are public, and nothing
+It gets the names and versions in the lock files and of the modules that set-up builds, which are public, and nothing
 else.  Where it does not answer, one line says that nothing was checked; ``--require`` makes that an error, for machines
 that are known to reach it.
 """

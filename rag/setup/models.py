@@ -29,7 +29,7 @@ def provide_model(settings: Settings, console: Console, name: str = "") -> Outco
     """Make sure that there is a model: ``name``, else the one that the settings name, else the best that can be had.
 
     A server that is not running is started for as long as this takes, and not at all when the store on disk holds the
-    model.  To several hosts none is brought: which should get it, is for whoever runs them to say.
+    model.  To several hosts none is brought: their owner decides which should get it.
     Raises ``DownloadFailed``, ``ChecksumMismatch`` or ``ServingError``.
     """
     wanted = name or settings.model

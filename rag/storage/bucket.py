@@ -4,7 +4,7 @@
 
 The address names no key: keys, profiles and roles are what boto3 finds in the environment (``AWS_ACCESS_KEY_ID``,
 ``AWS_PROFILE``, a machine's role), and so are the endpoint and the region where the address leaves them out.  Errors
-are told by the bucket's own code and by nothing that was sent or received, so no key and no signature gets into them.
+quote the bucket's own code and nothing that was sent or received, so no key and no signature gets into them.
 """
 
 import logging
@@ -65,7 +65,7 @@ class Bucket:
     """The objects below one prefix of a bucket; keys are relative to it.  Safe from many threads.
 
     Making one asks nobody.  Methods raise ``BucketUnavailable`` where nothing answers (in time) or the bucket is too
-    busy, ``BucketRefused`` where it does not do this for whoever holds these keys, and ``StorageFull``.
+    busy, ``BucketRefused`` where it does not do this with these keys, and ``StorageFull``.
     """
 
     def __init__(self, url: str) -> None:

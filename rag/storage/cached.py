@@ -1,6 +1,6 @@
 """Stores model answers for the semantic cache, in ``cached.db`` beside the knowledge base.
 
-A file of its own: whoever deletes it loses nothing but time, and a damaged one harms no answer that a person wrote.
+A file of its own: deleting it costs nothing but time, and a damaged one harms no answer that a person wrote.
 """
 
 import json

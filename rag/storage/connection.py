@@ -168,7 +168,7 @@ def _hindrance(path: Path) -> str:
 def _opening_errors(folder: Path, database: Path) -> Iterator[None]:
     """Like ``storage_errors``, but report a full disk as unreadable.
 
-    Whoever opens a database that nobody else has open needs 32 KB for the -shm file.  ``immutable=1`` would do without
+    Opening a database that nobody else has open takes 32 KB for the -shm file.  ``immutable=1`` would do without
     it, and would show half-written pages as soon as there is room again and a writer comes: so it is said instead.
     """
     try:

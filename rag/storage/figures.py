@@ -2,7 +2,7 @@
 
 Pictures are files below ``figures/``, each named by the SHA-256 of what it holds.  They are written before the rows
 that name them, and deleted after those are gone: whatever is killed in between leaves files too many, which the next
-writer deletes.  Generations share them.  Whoever has a name has no right yet: who may see a picture is asked of the
+writer deletes.  Generations share them.  A name gives no right to the picture: who may see a picture is asked of the
 documents in which it stands (``KnowledgeStore.figure_audiences``).
 """
 

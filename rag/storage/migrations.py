@@ -253,7 +253,7 @@ def _move(connection: Connection, statement: str) -> None:
 
 
 def _error_in_both_languages(connection: Connection) -> None:
-    """Keep an error's sentence in both languages: whoever reopens a turn may read the other one."""
+    """Keep an error's sentence in both languages: a person who reopens a turn may read the other one."""
     connection.execute("ALTER TABLE turn RENAME COLUMN error_text TO error_en")
     connection.execute("ALTER TABLE turn ADD COLUMN error_zh TEXT NOT NULL DEFAULT ''")
     connection.execute("UPDATE turn SET error_zh = error_en")

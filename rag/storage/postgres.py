@@ -49,7 +49,7 @@ from rag.settings import ServerDatabase
 from rag.storage.connection import Connection, Row, SharedDatabase, SharedMigration, Values
 
 MOST_CONNECTIONS = 16
-"""Connections of one process.  PostgreSQL allows 100 of all programs unless it is told otherwise."""
+"""Connections of one process.  PostgreSQL allows 100 of all programs unless it is configured otherwise."""
 
 TABLES: dict[str, tuple[str, ...]] = {
     "people": ("person", "sign_in", "attempt", "change", "sign_in_use", "known_browser", "api_key"),
@@ -102,7 +102,7 @@ _STATE = """CREATE TABLE IF NOT EXISTS database_state (
 )"""
 # What one program keeps of a database must not fit another database that is made later in its place.
 _FIRST_STATE = "INSERT INTO database_state VALUES (%s, 0, (random() * 4e18)::bigint) ON CONFLICT (name) DO NOTHING"
-_MAKING_TABLES = 0x414E5357  # "ANSW": the advisory lock of whoever makes tables
+_MAKING_TABLES = 0x414E5357  # "ANSW": the advisory lock for making tables
 _WRITING = 0x414E5358  # the first of the two numbers of a ``ServerLock``
 # The second number: such locks are the whole database's, and tables one schema's.
 _LOCK_KEY = "hashtext(current_schema() || ' ' || %s::text)"

@@ -349,7 +349,7 @@ class TurnStore(SharedStore):
                 f" AND turn_number <= (SELECT turn_number FROM turn WHERE {where} "
                 "ORDER BY turn_number DESC LIMIT 1 OFFSET :offset)"
             )
-        # A server that is told the limit beforehand plans the statement once; else it does so for every page.  That is
+        # A server that gets the limit beforehand plans the statement once; else it does so for every page.  That is
         # right for several knowledge bases: it knows then which of them are rare.
         several = len(values) > 1
         rows = self._database.rows(

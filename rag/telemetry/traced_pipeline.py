@@ -141,7 +141,7 @@ class TracedPipeline(Pipeline):
                         self._export(completed_span(started_ns, time.time_ns(), retrieved, event))
                     yield event
         except BaseException as error:
-            if not is_told:  # whoever has the whole answer may leave
+            if not is_told:  # a client that has the whole answer may leave
                 name = "AnswerCancelled" if isinstance(error, GeneratorExit) else type(error).__name__
                 self._export(failed_span(started_ns, time.time_ns(), retrieved, name))
             raise

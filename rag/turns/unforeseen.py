@@ -30,7 +30,7 @@ def log_unforeseen(logger: logging.Logger, what: str, error: BaseException | Non
 
 
 def log_for_operator(logger: logging.Logger, error: AnswerdeskError) -> None:
-    """Log, in the operator's language, an error of which the public is told less."""
+    """Log, in the operator's language, an error of which the public learns less."""
     language = terminal_language()
     if error.public_text(language) != error.text(language):
         logger.error("%s", error.text(language))

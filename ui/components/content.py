@@ -80,7 +80,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """``row_id`` is what is told when it is chosen; empty: it cannot be."""
+    """``row_id`` is what choosing it reports; empty: it cannot be chosen."""
 
     row_id: str
     cells: tuple[Cell, ...]

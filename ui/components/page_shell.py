@@ -112,7 +112,7 @@ def draw_user(context: PageContext) -> None:
 
 def draw_signed_out(language: Language) -> None:
     """Say that the sign-in has ended, with the way back to this page."""
-    if has_signed_out():  # the drafts of whoever signed out: a text for a customer is not the next person's
+    if has_signed_out():  # the drafts of the person who signed out: a text for a customer is not the next person's
         component("forget_drafts")(key="forget_drafts", height=1)
     st.warning(translate("ui.error_SignInNeeded", language))
     query = urlencode({"lang": language, "next": page_path()})

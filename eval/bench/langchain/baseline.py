@@ -1,8 +1,8 @@
 """LangChain's stock retrieval, answers and ingest, as its tutorials build them, over the same documents and models.
 
 ``RecursiveCharacterTextSplitter`` at 1,000 characters with 200 of overlap, ``HuggingFaceEmbeddings`` on the same
-weights, ``FAISS``; and ``EnsembleRetriever`` of that and ``BM25Retriever``, half and half.  Nothing is mended: no
-prefix is told to the embedder, and BM25 splits at white space, of which Chinese has none.
+weights, ``FAISS``; and ``EnsembleRetriever`` of that and ``BM25Retriever``, half and half.  Nothing is mended: the
+embedder gets no prefix, and BM25 splits at white space, of which Chinese has none.
 
 ``python -m eval.bench.langchain.baseline FOLDER EMBEDDER_FOLDER TOKENS`` is the ingest: ``DirectoryLoader`` with
 ``TextLoader``, the same splitter and embeddings, ``FAISS.from_documents``.  It prints what that took, as JSON.

@@ -30,7 +30,7 @@ from rag.storage.turn_store import TurnStore
 
 @dataclass(frozen=True, slots=True)
 class DeskOptions:
-    """What a desk is told at its start: the folder of its knowledge base, the model, and for how many sessions.
+    """What a desk gets at its start: the folder of its knowledge base, the model, and for how many sessions.
 
     ``model`` empty: the desk's choice.
     """

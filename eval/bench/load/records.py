@@ -28,7 +28,7 @@ PRODUCT_ARMS = ("desks", "desk", "page")
 
 @dataclass(frozen=True, slots=True)
 class WaitEstimate:
-    """A remaining wait as it was told, and as it came."""
+    """A remaining wait as it was estimated, and as it came."""
 
     told_seconds: float
     real_seconds: float
