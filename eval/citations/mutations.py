@@ -21,6 +21,9 @@ _MONTH = re.compile(rf"\b(?:{'|'.join(_MONTHS)})\b")
 _YEAR = re.compile(r"(?<!\d)(?:1[5-9]|20)\d\d(?!\d)(?=\s*年|\b)")
 _CHINESE_MONTH = re.compile(r"(?<!\d)(1[0-2]|[1-9])(?=月)")
 _CODE = re.compile(r"(?<![A-Za-z0-9])[A-Z]{1,4}-?\d{2,5}(?![A-Za-z0-9])")
+_WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+_WEEKDAY = re.compile(rf"\b(?:{'|'.join(_WEEKDAYS)})(?=s?\b)")
+_CHINESE_WEEKDAY = re.compile(r"(?:(?<=周)|(?<=星期)|(?<=礼拜))[一二三四五六日](?![次个天回直般共])")
 _NUMBER_WORDS = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "twelve", "thirty")
 _NUMBER_WORD = re.compile(rf"\b(?:{'|'.join(_NUMBER_WORDS)})\b", re.IGNORECASE)
 _CHINESE_NUMBERS = "两三四五六七八九"
@@ -154,6 +157,13 @@ def _wrong_date(sentence: str, numbers_around: Sequence[str], draw: random.Rando
     return None
 
 
+def _wrong_weekday(sentence: str, numbers_around: Sequence[str], draw: random.Random) -> str | None:
+    if match := _WEEKDAY.search(sentence):
+        return _replace(sentence, match, _another(_WEEKDAYS, match.group(), draw))
+    match = _CHINESE_WEEKDAY.search(sentence)
+    return _replace(sentence, match, _another("一二三四五六日", match.group(), draw)) if match else None
+
+
 def _wrong_unit(sentence: str, numbers_around: Sequence[str], draw: random.Random) -> str | None:
     for unit, other in _OTHER_UNITS.items():
         after = rf"(?<=[1-9])\s?{unit}" + (r"\b" if unit.isascii() else "")  # 0 of this is 0 of that
@@ -206,5 +216,6 @@ KINDS: dict[str, Callable[[str, Sequence[str], random.Random], str | None]] = {
     "code": _wrong_code,
     "denial dropped": _drop_denial,
     "denial added": _add_denial,
+    "weekday": _wrong_weekday,
 }
 """What can be planted, by name."""

@@ -94,7 +94,7 @@ def supporting_spans(claim: Claim, context: Context) -> list[QuotableSpan]:
         return []
     if _gives_figure_to_another(claim, chosen, context) or lists_row_of_another_value(claim, chosen, context):
         return []
-    if is_of_another_section(claim, chosen, context):
+    if is_of_another_section(claim, chosen, context) or _names_another_weekday(claim, chosen):
         return []
     return _that_suffice(claim, chosen, allowed, context)
 
@@ -171,6 +171,16 @@ def _lacks_its_code(claim: Claim, chosen: Sequence[QuotableSpan], context: Conte
     codes = {code for span in chosen for code in (*span.own.codes, *span.around.codes)}
     named = claim.statement.codes
     return bool(named) and not named & codes and any(named & span.own.codes for span in context.spans)
+
+
+def _names_another_weekday(claim: Claim, chosen: Sequence[QuotableSpan]) -> bool:
+    """Tell whether the claim names a day of the week that the chosen spans, which name others, do not.
+
+    A denial may: "not on Sunday" follows from "Monday to Saturday".
+    """
+    days = frozenset(day for span in chosen for day in (*span.own.weekdays, *span.around.weekdays))
+    denies = any(clause.denies for clause in claim.statement.clauses)
+    return bool(days) and not denies and not claim.statement.weekdays <= days
 
 
 def _gives_figure_to_another(claim: Claim, chosen: Sequence[QuotableSpan], context: Context) -> bool:

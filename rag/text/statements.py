@@ -17,6 +17,7 @@ from rag.text.characters import ideographs, simplified
 from rag.text.markup import LIST_MARK
 from rag.text.quantities import CURRENCY_UNITS, Figures, Quantity, counted_numbers, fold, read_figures
 from rag.text.terms import is_code, is_unspaced, terms
+from rag.text.weekdays import named_weekdays
 
 _ERROR_NUMBER = re.compile(
     r"(?:(?<![a-z])(?:error|fault|status)(?: code| number| no\.?)?|错误码?|故障码?|报错码?|代码|状态码)"
@@ -131,7 +132,7 @@ class Clause:
 class Statement:
     """``words`` are stems of English words and pairs of Chinese characters.
 
-    ``names`` are in small letters, those of places in English.
+    ``names`` are in small letters, those of places in English; ``weekdays`` are 0 for Monday to 6 for Sunday.
     """
 
     words: frozenset[str]
@@ -139,6 +140,7 @@ class Statement:
     quantities: frozenset[Quantity]
     codes: frozenset[str]
     clauses: tuple[Clause, ...]
+    weekdays: frozenset[int]
 
     @property
     def condition(self) -> frozenset[str]:
@@ -162,7 +164,12 @@ def read_statement(text: str) -> Statement:
     first = len(body) - len(body.lstrip(" *\"'“"))
     names = {match.group().lower() for match in _NAME.finditer(body) if match.start() > first}
     return Statement(
-        words, frozenset(names - _NO_NAMES) | chinese_places(body), figures.quantities, figures.codes, clauses
+        words,
+        frozenset(names - _NO_NAMES) | chinese_places(body),
+        figures.quantities,
+        figures.codes,
+        clauses,
+        named_weekdays(body),
     )
 
 

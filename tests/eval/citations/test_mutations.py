@@ -28,6 +28,8 @@ def test_all_that_a_sentence_can_bear_is_planted() -> None:
     ("sentence", "kind", "expected"),
     [
         ("You can cancel.", "denial added", "You can not cancel."),
+        ("Delivered every day.", "weekday", None),
+        ("每周三次。", "weekday", None),
         ("顾客可以取消。", "denial added", "顾客不可以取消。"),
         ("订单不能取消。", "denial dropped", "订单能取消。"),
         ("费用 0 元。", "unit", None),

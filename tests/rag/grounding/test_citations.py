@@ -361,6 +361,30 @@ def test_a_figure_of_something_else_supports_nothing(
     assert bool(ground(answer, [passage], "How long, and how much in Frankfurt?").citations) is is_supported
 
 
+@pytest.mark.parametrize(
+    ("source", "answer", "is_supported"),
+    [
+        ("Parcels leave on Thursday.", "Parcels leave on Thursdays.", True),
+        ("Parcels leave on Thursday.", "Parcels leave on Monday.", False),
+        ("The desk is open from Tuesday to Friday.", "The desk is open from Monday to Friday.", False),
+        ("The Oslo desk is open Mon-Sat from 9 to 17.", "The Oslo desk is open from 9 to 17 on Wednesday.", True),
+        ("The Oslo desk is open Mon-Sat from 9 to 17.", "The Oslo desk is open from 9 to 17 on Sunday.", False),
+        ("Parcels from Oslo never leave on Mondays.", "Parcels from Oslo do not leave on Mondays.", True),
+        ("| Station | Mon-Fri | Sunday |\n|---|---|---|\n| Oslo | 6-24 | 8-20 |", "On Sunday Oslo is open 8-20.", True),
+        ("上海门店每周二全天休息，不接待顾客。", "上海门店周二全天休息。", True),
+        ("上海门店每周二全天休息，不接待顾客。", "上海门店周一全天休息。", False),
+        ("客服周一至周五在线。", "客服周六在线。", False),
+        ("上海仓库每天发货，不分节假日。", "上海仓库周六也发货，不分节假日。", True),
+    ],
+)
+def test_what_is_said_of_one_day_of_the_week_is_not_said_of_another(
+    source: str, answer: str, *, is_supported: bool
+) -> None:
+    language: Language = "en" if source.isascii() else "zh"
+    passage = Evidence(1, "a", "a", "A", (), source, 0, len(source), 0, len(source), language)
+    assert bool(ground(answer, [passage], "?").citations) is is_supported
+
+
 def test_a_figure_of_another_passage_needs_more_than_a_word_of_the_sentence() -> None:
     pages = "The default error page can be an HTML, JPG or PNG file. It must be in the root folder."
     playlists = "Make sure that the size of the playlist file is no more than 1 MB."
