@@ -217,6 +217,16 @@ class Evidence:
         return tuple(heading for heading in self.heading_path if heading != self.title and " | " not in heading)
 
     @property
+    def cut_header(self) -> tuple[str, ...]:
+        """The names of the columns of a table that begins before the passage; none where the passage begins elsewhere.
+
+        >>> Evidence(1, "a", "a", "", ("Fees", "Card | Fee"), "| Gold | 79 |", 0, 13, 0, 13, "en").cut_header
+        ('Card', 'Fee')
+        """
+        header = next((one for one in reversed(self.heading_path) if " | " in one), "")
+        return tuple(header.split(" | ")) if header and self.text.lstrip().startswith("|") else ()
+
+    @property
     def may_be_passed_on(self) -> bool:
         """Whether a customer may read it as it is: it is not for staff only, and its rule is in force."""
         return self.audience == "public" and self.is_in_force

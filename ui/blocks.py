@@ -213,9 +213,10 @@ class PassageBlock:
 
 
 def passage_blocks(passage: Evidence, marks: Sequence[Mark]) -> tuple[PassageBlock, ...]:
-    """Cut a passage into blocks."""
-    blocks: list[PassageBlock] = []
-    may_continue = False
+    """Cut a passage into blocks; a table that begins before the passage has its header all the same."""
+    header = tuple((PassageRun(name, focus=False),) for name in passage.cut_header)
+    blocks: list[PassageBlock] = [PassageBlock("table", (header,), has_head=True)] if header else []
+    may_continue = bool(blocks)
     for line in _lines(passage.text):
         previous = blocks[-1] if blocks and may_continue else None
         may_continue = line.kind == "code" or (line.start < line.end and line.kind not in ("blank", "fence"))

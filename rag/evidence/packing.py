@@ -201,17 +201,17 @@ def _touches(run: Sequence[Chunk], chunk: Chunk, text: str) -> bool:
 def _passage(document: Document, run: Sequence[tuple[Chunk, int]], today: date) -> tuple[int, Evidence]:
     focus, rank = min(run, key=lambda one: one[1])
     start, end = run[0][0].start, max(chunk.end for chunk, _ in run)
-    return rank, _evidence(document, focus, (start, end), today)
+    return rank, _evidence(document, focus, run[0][0], (start, end), today)
 
 
-def _evidence(document: Document, focus: Chunk, span: tuple[int, int], today: date) -> Evidence:
+def _evidence(document: Document, focus: Chunk, first: Chunk, span: tuple[int, int], today: date) -> Evidence:
     start, end = span
     return Evidence(
         number=1,
         document_id=document.document_id,
         document_path=document.path,
         title=document.title,
-        heading_path=_headings_of_all(document, focus, start),
+        heading_path=_headings_of_all(document, focus, first),
         text=document.text[start:end],
         start=start,
         end=end,
@@ -227,10 +227,17 @@ def _evidence(document: Document, focus: Chunk, span: tuple[int, int], today: da
     )
 
 
-def _headings_of_all(document: Document, focus: Chunk, start: int) -> tuple[str, ...]:
-    """Return the focus's headings, unless the passage begins before it and so shows them in its own text."""
-    shown = document.text[start : focus.start]
-    return tuple(heading for heading in focus.heading_path if heading not in shown)
+def _headings_of_all(document: Document, focus: Chunk, first: Chunk) -> tuple[str, ...]:
+    """Return the focus's headings, unless the passage begins before it and so shows them in its own text.
+
+    The header of a table that was cut is the ``first`` chunk's.
+    """
+    if focus is first:
+        return focus.heading_path
+    shown = document.text[first.start : focus.start]
+    headers = tuple(heading for heading in first.heading_path if " | " in heading)
+    above = (one for one in focus.heading_path if one not in shown and (one in headers or " | " not in one))
+    return tuple(dict.fromkeys((*above, *headers)))
 
 
 def expired_on(document: Document, today: date) -> date | None:
@@ -265,7 +272,7 @@ def _trimmed_first(retrieval: Retrieval, store: KnowledgeStore, limits: PackingL
         fitting = [end for end in ends if limits.count_tokens(chunk.text[:end]) <= limits.budget_tokens]
         end = fitting[-1] if fitting else _longest_fitting(chunk.text, limits)
         document = store.document(chunk.document_id, retrieval.generation)
-        return (_evidence(document, chunk, (chunk.start, chunk.start + end), limits.today),)
+        return (_evidence(document, chunk, chunk, (chunk.start, chunk.start + end), limits.today),)
     return ()
 
 

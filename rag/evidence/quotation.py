@@ -107,7 +107,7 @@ def quoted_citations(evidence: Sequence[Evidence]) -> tuple[Citation, ...]:
 
 def _lines(passage: Evidence, span: TextSpan) -> Iterator[_Line]:
     """Yield the lines of a span that have words and are the document's own."""
-    columns = _columns_above(passage)
+    columns = passage.cut_header
     for block in parse_text(passage.text).blocks:
         columns = _columns_after(columns, block, passage.text)
         position = max(passage.start + block.start, span.start)
@@ -118,12 +118,6 @@ def _lines(passage: Evidence, span: TextSpan) -> Iterator[_Line]:
                 start = position + len(line) - len(line.lstrip())
                 yield _Line(block.kind, words, TextSpan(start, start + len(words)), columns)
             position += len(line)
-
-
-def _columns_above(passage: Evidence) -> tuple[str, ...]:
-    """Return the names of the columns of a table that begins before the passage: one of its headings has them."""
-    header = next((one for one in reversed(passage.heading_path) if " | " in one), "")
-    return tuple(cell.strip() for cell in header.split("|")) if header else ()
 
 
 def _columns_after(columns: tuple[str, ...], block: Block, text: str) -> tuple[str, ...]:

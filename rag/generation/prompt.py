@@ -161,10 +161,22 @@ def _passage(passage: Evidence, language: Language) -> str:
         notes.append(words["updated"].format(date=passage.updated_on.isoformat()))
     if passage.audience == "internal":
         notes.append(words["internal"])
-    headings = [heading for heading in passage.heading_path if heading != passage.title]
+    header = passage.cut_header
+    headings = [one for one in passage.heading_path if one not in (passage.title, " | ".join(header))]
     name = " > ".join((harmless_title(passage), *filter(is_name, headings)))
     note = f" ({'; '.join(notes)})" if notes else ""
-    return as_data(f"[{passage.number}] {name}{note}\n{passage.sent_text}")
+    return as_data(f"[{passage.number}] {name}{note}\n{_header_rows(passage, header)}{passage.sent_text}")
+
+
+def _header_rows(passage: Evidence, header: Sequence[str]) -> str:
+    """Return the header of a table that was cut, with its rule, if the first sent words are one of its rows."""
+    if not (header and passage.sent and all(map(is_name, header))):
+        return ""
+    before = passage.text[: passage.sent[0].start - passage.start].splitlines()
+    in_table = [*before, *passage.sent_text.splitlines()[:1]]
+    if not all(line.lstrip().startswith("|") for line in in_table):
+        return ""
+    return f"| {' | '.join(header)} |\n|{' --- |' * len(header)}\n"
 
 
 _MODEL_TOKENS_A_TOKEN = 1.3

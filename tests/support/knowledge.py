@@ -1,7 +1,7 @@
 """A small published knowledge base on a real disk, cut where the tests want it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from rag.storage.writer import KnowledgeWriter, NewChunk, NewDocument
 
 @dataclass(frozen=True)
 class Article:
-    """A document whose chunks are ``pieces``, one blank line apart."""
+    """A document whose chunks are ``pieces``, one blank line apart; ``headings`` are the heading paths of some."""
 
     document_id: str
     pieces: Sequence[str]
@@ -22,6 +22,7 @@ class Article:
     updated_on: date | None = None
     metadata: Mapping[str, str] | None = None
     figures: tuple[Figure, ...] = ()
+    headings: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
 
 
 def publish(folder: Path, *articles: Article) -> KnowledgeStore:
@@ -61,7 +62,7 @@ def _new_document(article: Article) -> NewDocument:
             document_id=article.document_id,
             document_path=document.path,
             title=article.title,
-            heading_path=(),
+            heading_path=tuple(article.headings.get(ordinal, ())),
             text=piece,
             start=start,
             end=start + len(piece),

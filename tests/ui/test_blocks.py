@@ -154,9 +154,15 @@ def test_headings_tables_paragraphs_and_items() -> None:
     ]
 
 
-def test_a_passage_that_begins_inside_a_table_has_no_head() -> None:
-    (table,) = passage_blocks(passage("| UK | free |\n| EU | EUR 4.95 |"), ())
-    assert (table.has_head, words(table)) == (False, [["UK", "free"], ["EU", "EUR 4.95"]])
+def test_a_passage_that_begins_inside_a_table_has_the_head_that_its_headings_name() -> None:
+    inside = passage("| UK | free |\n| EU | EUR 4.95 |")
+    rows = [["UK", "free"], ["EU", "EUR 4.95"]]
+    (table,) = passage_blocks(inside, ())
+    assert (table.has_head, words(table)) == (False, rows)
+    (table,) = passage_blocks(replace(inside, heading_path=("Fees", "Where | Fee")), ())
+    assert (table.has_head, words(table)) == (True, [["Where", "Fee"], *rows])
+    (text,) = passage_blocks(replace(passage("Free."), heading_path=("Fees", "Where | Fee")), ())
+    assert (text.kind, words(text)) == ("text", [["Free."]])
 
 
 def test_a_quotation_over_a_row_marks_its_cells() -> None:

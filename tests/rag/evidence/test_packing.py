@@ -43,6 +43,20 @@ def test_adjacent_chunks_become_one_passage_and_distant_ones_two(tmp_path: Path)
     assert passages[0].text.startswith("part 6")
 
 
+def test_a_passage_that_begins_within_a_table_keeps_that_tables_header(tmp_path: Path) -> None:
+    """The best chunk stands further down, below another heading and perhaps within another table."""
+    pieces = ["## Fees", "| UK | free |", "| EU | 4.95 |\n\n## Times", "| UK | 2 days |"]
+    fees, times = ("Fees", "Where | Fee"), ("Times", "Where | Days")
+    article = Article("a.md", pieces, headings={0: ("Fees",), 1: fees, 2: fees, 3: times})
+    store = publish(tmp_path, article)
+    (both,) = packed(store, found(store, ("a.md", 3), ("a.md", 2)), limits())
+    assert (both.heading_path, both.cut_header) == (("Where | Fee",), ("Where", "Fee"))
+    (last,) = packed(store, found(store, ("a.md", 3)), limits())
+    assert (last.heading_path, last.cut_header) == (times, ("Where", "Days"))
+    (whole,) = packed(store, found(store, ("a.md", 1), ("a.md", 0)), limits())
+    assert (whole.heading_path, whole.cut_header) == ((), ())
+
+
 def test_a_passage_has_the_pictures_that_stand_in_it(tmp_path: Path) -> None:
     pieces = ["one [Figure]", "two fish", "[Figure: red]"]
     first, last = Figure("a" * 64, 4, 12, 100, 100), Figure("b" * 64, 24, 37, 100, 100, caption="red")

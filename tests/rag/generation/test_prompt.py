@@ -77,6 +77,16 @@ def test_only_the_chosen_sentences_are_sent() -> None:
     assert "Nothing of this" not in content
 
 
+def test_rows_are_sent_below_the_header_of_their_table_though_the_passage_begins_further_down() -> None:
+    text = "| UK | free |\n| EU | 4.95 |\n\nBy post.\n"
+    rows = TextSpan(14, 27), TextSpan(29, 37)
+    passage = replace(PASSAGE, text=text, start=0, end=len(text), heading_path=("Fees", "Where | Fee"), sent=rows)
+    content = build_messages("?", [passage], "en")[-1].content
+    assert "> Fees (of 2026-04-01)\n| Where | Fee |\n| --- | --- |\n| EU | 4.95 |\nBy post.\n" in content
+    content = build_messages("?", [replace(passage, sent=rows[1:])], "en")[-1].content
+    assert "> Fees (of 2026-04-01)\nBy post.\n" in content
+
+
 def test_harmless_text_stays_as_it_is() -> None:
     assert as_data("a < b, x <= 3 | y, <b>bold</b>, |table|") == "a < b, x <= 3 | y, <b>bold</b>, |table|"
 
