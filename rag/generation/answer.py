@@ -17,7 +17,6 @@ words of its reply, it copies a sentence and concludes from that.  As a first at
 12 of 24 customers' texts right, with half as many words again).
 """
 
-import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -34,6 +33,15 @@ from rag.generation.output_filter import filter_output, recites_passages, withou
 from rag.generation.prompt import build_messages, reply_prompt
 from rag.generation.refusal import refusal_text, unanswered_parts_text
 from rag.generation.reply_languages import reply_language, says_not_found_in
+from rag.generation.reply_quotation import (
+    conclusion,
+    conclusion_opening,
+    is_closed,
+    letters_in,
+    opening_of,
+    quotation_of,
+    without_quoted_name,
+)
 from rag.grounding.answered_parts import PartsOfReply, lacks_expected_value, says_not_found, stating_spans
 from rag.grounding.citations import (
     Grounding,
@@ -67,7 +75,7 @@ from rag.schema import (
 )
 from rag.settings import Settings
 from rag.text.language import is_certainly_not_in, third_language_after
-from rag.text.markup import QUESTION_ENDS, without_descriptions, without_list_mark
+from rag.text.markup import QUESTION_ENDS, without_list_mark
 from rag.text.questions import expected_value
 from rag.text.sentences import split_sentences
 from rag.text.statements import content_words, read_statement
@@ -390,8 +398,7 @@ def _with_quoted_figure(request: AnswerRequest, reply: "_Reply", part: str) -> "
     if span is None:
         return reply
     passage = replace(request.evidence[span.passage_index], quoted=(TextSpan(span.start, span.end),))
-    opening, endings = _OPENINGS[request.language]
-    quoted = f"{opening}{without_list_mark(quoted_text([passage]))}{endings[0]}"
+    quoted = quotation_of(without_list_mark(quoted_text([passage])), request.language)
     kept = "" if reply.refused else without_spans(reply.text, _other_values(request, reply, part, span))
     whole = _check_reply(request, f"{kept}\n\n{quoted}".strip())
     if whole.refused or (part in whole.unanswered and not reply.refused):
@@ -416,6 +423,10 @@ def _passage_about(request: AnswerRequest, part: str) -> int:
     """Return the number of the passage that may give the figure of a ``part``; 0 if none may."""
     spans = stating_spans(part, request.evidence, request.in_context)
     return request.evidence[spans[0].passage_index].number if spans else 0
+
+
+_CELLS_OF_WIDE_ROW = 2
+"""Cells besides the first one, which says what the row is about."""
 
 
 def _may_be_quoted(span: QuotableSpan, request: AnswerRequest) -> bool:
@@ -527,7 +538,7 @@ def _asks_as_documents_do(request: AnswerRequest, text: str) -> bool:
         passage.text[span.start : span.end] for passage in request.evidence for span in split_sentences(passage.text)
     )
     titles = (passage.title for passage in request.evidence)
-    return _letters(text.rpartition("：")[2]) in map(_letters, chain(titles, lines))
+    return letters_in(text.rpartition("：")[2]) in map(letters_in, chain(titles, lines))
 
 
 def _says_nothing(text: str) -> bool:
@@ -612,83 +623,3 @@ def _third_language_of(request: AnswerRequest, text: str, lane: Lane) -> str:
         return request.third_language if reply_language(request.third_language).handoff else ""
     third = third_language_after(text, request.question)
     return request.third_language if third and not is_certainly_not_in(text, request.third_language) else third
-
-
-_CELLS_OF_WIDE_ROW = 2
-"""Cells besides the first one, which says what the row is about."""
-
-_OPENINGS: dict[Language, tuple[str, str]] = {"en": ('Our documents say: "', '"”'), "zh": ("资料中写道：“", "”")}
-"""The opening, and the marks that may end the quotation."""
-
-_CONCLUDES = re.compile(r"\A\W*(?:(?:所以|因此|(?i:so|therefore|thus)\b)[，,]?\s*)?")
-_CONCLUSIONS: dict[Language, str] = {"en": " So", "zh": "所以，"}
-
-
-def opening_of(evidence: Sequence[Evidence], language: Language) -> str:
-    """Return the beginning of a quoting reply; empty if the best passage is in the other language: it is not copied."""
-    best = next((passage for passage in evidence if passage.sent), None)
-    return _OPENINGS[language][0] if best is not None and best.language == language else ""
-
-
-def is_closed(text: str) -> bool:
-    """Tell whether the quotation at the beginning of a reply is closed.
-
-    >>> is_closed('Our documents say: "Rust is'), is_closed('Our documents say: "Rust is not covered." So')
-    (False, True)
-    """
-    quoted = _quotation(text)
-    return quoted is not None and quoted.end < len(text)
-
-
-def conclusion_opening(text: str, evidence: Sequence[Evidence], language: Language) -> str:
-    """Return the quotation at the beginning of a reply with the first word of a conclusion.
-
-    Empty if the quotation is not closed, or no passage has it word for word.
-    """
-    quoted = _quotation(text)
-    if quoted is None or quoted.end == len(text) or not is_word_for_word(text[quoted.start : quoted.end], evidence):
-        return ""
-    return text[: quoted.end + 1] + _CONCLUSIONS[language]
-
-
-def conclusion(text: str) -> str:
-    """Return the text after the quotation at the beginning of a reply; empty if there is no quotation.
-
-    >>> conclusion('Our documents say: "Rust is not covered." So it is not.'), conclusion("It is not.")
-    ('So it is not.', '')
-    """
-    quoted = _quotation(text)
-    return "" if quoted is None else text[quoted.end + 1 :].strip()
-
-
-def without_quoted_name(text: str, evidence: Sequence[Evidence]) -> str:
-    """Return a reply without a quotation at its beginning that is but a passage's title or heading: it says nothing."""
-    quoted = _quotation(text)
-    if quoted is None or quoted.end == len(text):
-        return text
-    above = (name for one in evidence for name in (one.title, *one.heading_path))
-    within = (line for one in evidence for line in one.text.split("\n") if line.startswith("#"))
-    rest = _CONCLUDES.sub("", text[quoted.end + 1 :], count=1)
-    if _letters(text[quoted.start : quoted.end]) not in map(_letters, chain(above, within)) or not rest:
-        return text
-    return rest[0].upper() + rest[1:]
-
-
-def is_word_for_word(words: str, evidence: Sequence[Evidence]) -> bool:
-    """Tell whether the model has read these words in a row, whatever their punctuation, case and spaces."""
-    wanted = _letters(words)
-    sent = ("\n".join(without_descriptions(passage.words(span)) for span in passage.sent) for passage in evidence)
-    return bool(wanted) and any(wanted in _letters(text) for text in sent)
-
-
-def _quotation(text: str) -> TextSpan | None:
-    """Return the quotation at the beginning of a reply; up to the reply's end while it is not closed."""
-    for opening, ending in _OPENINGS.values():
-        if text.startswith(opening):
-            ends = (place for place in range(len(opening), len(text)) if text[place] in ending)
-            return TextSpan(len(opening), next(ends, len(text)))
-    return None
-
-
-def _letters(text: str) -> str:
-    return "".join(filter(str.isalnum, text)).casefold()

@@ -7,21 +7,13 @@ from dataclasses import replace
 import pytest
 
 from rag.errors import ModelTooSlow
-from rag.generation.answer import (
-    AnswerRequest,
-    conclusion,
-    conclusion_opening,
-    generate_answer,
-    is_closed,
-    is_word_for_word,
-    opening_of,
-    without_quoted_name,
-)
+from rag.generation.answer import AnswerRequest, generate_answer
 from rag.protocols import GeneratedText, GenerationPart, Message
 from rag.schema import Audience, Completed, Evidence, Language, TextSpan
 from rag.settings import Settings
 from rag.testing import ScriptedGenerator
 from rag.tracing import Trace
+from tests.support.passages import CHINESE_PASSAGE, RETURNS_PASSAGE
 
 RULE = "Items that were reduced in a sale cannot be sent back."
 OTHER = "A kettle has two years of warranty."
@@ -285,91 +277,12 @@ def test_a_reply_with_figures_that_were_read_is_marked_instead() -> None:
     assert answered(saying(elsewhere, elsewhere), evidence=evidence).stopped_by == "unsupported"
 
 
-RETURNS_TEXT = "# Returns\n\nYou have **30 days** to send it back.\n| Code | Fee |\n|---|---|\n| L4 | 5 EUR |"
-RETURNS_PASSAGE = Evidence(
-    1,
-    "a",
-    "a.md",
-    "Returns",
-    (),
-    RETURNS_TEXT,
-    0,
-    len(RETURNS_TEXT),
-    0,
-    len(RETURNS_TEXT),
-    "en",
-    sent=(TextSpan(0, len(RETURNS_TEXT)),),
-)
-CHINESE = "退货须在 30 天内提出。逾期不予受理。"
-CHINESE_PASSAGE = replace(
-    RETURNS_PASSAGE,
-    text=CHINESE,
-    end=len(CHINESE),
-    focus_end=len(CHINESE),
-    language="zh",
-    sent=(TextSpan(0, len(CHINESE)),),
-)
-
-
 def test_a_reply_is_only_marked_where_the_best_passage_is_in_the_other_language() -> None:
     reply = "Whoever comes too late has to keep the goods."
     quoted = replace(CHINESE_PASSAGE, number=2, quoted=CHINESE_PASSAGE.sent)
     marked = answered(saying(reply), evidence=CHINESE_PASSAGE, further=[RETURNS_PASSAGE]).answer
     assert (marked.refused, marked.text, len(marked.unsupported)) == (False, reply, 1)
     assert answered(saying(reply, reply), evidence=RETURNS_PASSAGE, further=[quoted]).answer.refused
-
-
-def test_a_reply_begins_with_a_quotation_where_the_best_passage_is_in_its_language() -> None:
-    assert opening_of([RETURNS_PASSAGE, CHINESE_PASSAGE], "en") == 'Our documents say: "'
-    assert opening_of([CHINESE_PASSAGE, RETURNS_PASSAGE], "zh") == "资料中写道：“"
-    assert opening_of([CHINESE_PASSAGE, RETURNS_PASSAGE], "en") == ""
-    assert opening_of([replace(CHINESE_PASSAGE, sent=()), RETURNS_PASSAGE], "en") == 'Our documents say: "'
-    assert opening_of([], "en") == ""
-
-
-@pytest.mark.parametrize(
-    ("text", "rest"),
-    [
-        ('Our documents say: "You have 30 days." So you can.', "So you can."),
-        ('Our documents say: "You have 30 days.” So you can.', "So you can."),
-        ("资料中写道：“须在 30 天内提出。”所以可以。", "所以可以。"),
-        ('You have "30 days".', ""),
-    ],
-)
-def test_a_conclusion_stands_behind_the_closing_mark(text: str, rest: str) -> None:
-    assert conclusion(text) == rest
-    assert is_closed(text) is bool(rest)
-
-
-def test_marks_and_blanks_are_no_difference_but_words_are() -> None:
-    assert is_word_for_word("You have 30 days to send it back", [CHINESE_PASSAGE, RETURNS_PASSAGE])
-    assert is_word_for_word("L4: 5 EUR", [RETURNS_PASSAGE])
-    assert is_word_for_word("退货须在30天内提出", [CHINESE_PASSAGE])
-    assert not is_word_for_word("You have 60 days to send it back", [RETURNS_PASSAGE])
-    assert not is_word_for_word("You have 30 days to send it back", [replace(RETURNS_PASSAGE, sent=())])
-    assert not is_word_for_word("...", [RETURNS_PASSAGE])
-
-
-@pytest.mark.parametrize(
-    ("copied", "language", "begun"),
-    [
-        ('Our documents say: "You have 30 days to send it back." And', "en", " So"),
-        ('Our documents say: "You have 60 days to send it back."', "en", None),
-        ('Our documents say: "You have 30 days to send it back', "en", None),
-        ('Our documents say: ""', "en", None),
-        ("You have 30 days to send it back.", "en", None),
-        ("资料中写道：“退货须在 30 天内提出。”", "zh", "所以，"),
-        ("资料中写道：“退货须在 60 天内提出。”", "zh", None),
-    ],
-)
-def test_a_conclusion_is_begun_behind_a_true_quotation_alone(
-    copied: str, language: Language, begun: str | None
-) -> None:
-    mark = "”" if language == "zh" else '"'
-    quotation = copied[: copied.rfind(mark) + 1]
-    assert conclusion_opening(copied, [RETURNS_PASSAGE, CHINESE_PASSAGE], language) == (
-        quotation + begun if begun else ""
-    )
 
 
 GERMAN = "Kann ich den Wasserkocher aus dem Angebot zurückgeben?"
@@ -406,24 +319,3 @@ def test_a_german_reply_that_finds_nothing_is_a_refusal() -> None:
     completed, _ = answered_in_german("Dazu enthalten die Unterlagen leider keine Informationen.")
     assert completed.stopped_by == "not_found"
     assert completed.answer.refused
-
-
-@pytest.mark.parametrize(
-    ("text", "kept"),
-    [
-        ("资料中写道：“七天无理由退货说明”所以，可以退。", "可以退。"),
-        ('Our documents say: "Faulty items" So you can send it back.', "You can send it back."),
-        (
-            'Our documents say: "You can send it back." So you can.',
-            'Our documents say: "You can send it back." So you can.',
-        ),
-        ('Our documents say: "Faulty items"', 'Our documents say: "Faulty items"'),
-        ('Our documents say: "Faulty items', 'Our documents say: "Faulty items'),
-    ],
-)
-def test_a_quotation_that_is_but_a_heading_is_left_out(text: str, kept: str) -> None:
-    passages = [
-        replace(RETURNS_PASSAGE, text="## Faulty items\n\nYou can send it back."),
-        replace(CHINESE_PASSAGE, title="七天无理由退货说明"),
-    ]
-    assert without_quoted_name(text, passages) == kept
