@@ -214,9 +214,8 @@ def problem_of_failure(failure: Failure, language: Language) -> Problem:
     """Return what a caller gets for work that failed."""
     kind = getattr(errors, failure.kind, None)
     known = kind if isinstance(kind, type) and issubclass(kind, AnswerdeskError) else AnswerdeskError
-    sentence = failure.zh if language == "zh" else failure.en
     details = {"retry_seconds": failure.retry_seconds}
-    return Problem(status_of(known), failure.kind, sentence, _retry_seconds(known, details))
+    return Problem(status_of(known), failure.kind, failure.sentence(language), _retry_seconds(known, details))
 
 
 def unforeseen_problem(number: str, language: Language) -> Problem:

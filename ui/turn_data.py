@@ -61,7 +61,7 @@ def announcement(snapshot: TurnSnapshot, language: Language) -> str:
 def failure_sentence(failure: Failure, language: Language) -> str:
     """Return why something failed, without the paths, host names and commands that a terminal shows."""
     if failure.kind in _OF_ONES_OWN_LIMITS and failure.en:
-        return failure.zh if language == "zh" else failure.en
+        return failure.sentence(language)
     kind = getattr(errors, failure.kind, AnswerdeskError)
     return next(
         translate(f"ui.error_{cls.__name__}", language) for cls in kind.__mro__ if is_known(f"ui.error_{cls.__name__}")
@@ -75,7 +75,7 @@ def _failure_words(snapshot: TurnSnapshot, failure: Failure, language: Language)
     """
     known = failure.en != failure.zh or snapshot.language == language
     if failure.kind == "TurnFailed" and known:
-        return failure.zh if language == "zh" else failure.en
+        return failure.sentence(language)
     return failure_sentence(failure, language)
 
 

@@ -67,6 +67,10 @@ class Failure:
         known = float(seconds) if isinstance(seconds, int | float) else None
         return cls(type(error).__name__, error.public_text("en"), error.public_text("zh"), known)
 
+    def sentence(self, language: Language) -> str:
+        """Return the sentence in a language."""
+        return self.zh if language == "zh" else self.en
+
 
 @dataclass(frozen=True, slots=True)
 class TurnSnapshot:

@@ -367,5 +367,5 @@ def _file_failure(job: Job, language: Language) -> str:
     if job.failure is None:
         return translate("ui.page_failed", language, number=job.number)
     if job.failure.kind == "DocumentUnreadable":
-        return job.failure.zh if language == "zh" else job.failure.en
+        return job.failure.sentence(language)
     return failure_sentence(job.failure, language)

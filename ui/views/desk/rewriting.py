@@ -198,7 +198,7 @@ def _ended_words(begun: _WritingJob | None, writing: WritingSnapshot | None, lan
     if writing is not None and writing.state == "stopped":
         return translate("ui.writing_stopped", language)
     if failure.kind in _TELL_THEMSELVES:
-        return failure.zh if language == "zh" else failure.en
+        return failure.sentence(language)
     return failure_sentence(failure, language)
 
 

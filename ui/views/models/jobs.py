@@ -87,7 +87,7 @@ def draw_goes_before(variables: tuple[str, ...], language: Language) -> None:
 def failure_words(failure: Failure, language: Language) -> str:
     """Return why a job or a button failed, as plain text."""
     if failure.kind in _IN_THEIR_OWN_WORDS:
-        return failure.zh if language == "zh" else failure.en
+        return failure.sentence(language)
     if failure.kind in _HERE:
         return translate(f"ui.{_HERE[failure.kind]}", language)
     return failure_sentence(failure, language)
