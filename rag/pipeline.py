@@ -177,7 +177,7 @@ class Pipeline:
     def __init__(self, parts: PipelineParts) -> None:
         self.parts = parts
         self._pace = PromptSpeed()
-        self._context_fit = ContextFit(lambda: parts.gateway.room_tokens(parts.settings), parts.count_tokens)
+        self._context_fit = ContextFit(lambda: parts.gateway.context_window_tokens(parts.settings), parts.count_tokens)
         self._drafting = AnswerGeneration(
             parts.gateway, parts.settings, self._context_fit, parts.reading_fit, self._pace
         )
@@ -276,7 +276,7 @@ class Pipeline:
     def prompt_evidence_tokens(self) -> int:
         """How many embedder tokens of the passages the model is to read now: by its pace and its context."""
         settings = self.parts.settings
-        context = self.parts.gateway.room_tokens(settings)
+        context = self.parts.gateway.context_window_tokens(settings)
         room = evidence_room(context, settings.reply_budget_tokens(think=True))
         return self._pace.affordable_tokens(
             settings.prompt_evidence_seconds,

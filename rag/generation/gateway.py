@@ -70,7 +70,7 @@ class ModelGateway:
 
     ``ensure_server`` starts the model server if it can and raises a ``ServingError`` if it cannot.  ``generator_of``
     returns the generator of a host by the host's name; None: ``generator`` serves every slot.  ``context_tokens``
-    returns the model's context; None: the settings' context.
+    returns the model's context window; None: the settings'.
 
     >>> from rag.testing import ScriptedGenerator
     >>> gateway = ModelGateway(ScriptedGenerator(), Admission(slots=1, max_waiting=8))
@@ -88,8 +88,8 @@ class ModelGateway:
         """Return a gateway with the same queue and server in which ``generator`` serves every slot."""
         return replace(self, generator=generator, generator_of=None)
 
-    def room_tokens(self, settings: Settings) -> int:
-        """Return the model's context in tokens."""
+    def context_window_tokens(self, settings: Settings) -> int:
+        """Return the size of the model's context window."""
         return settings.context_tokens if self.context_tokens is None else self.context_tokens()
 
     def start(self) -> str:

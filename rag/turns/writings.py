@@ -231,7 +231,7 @@ class WritingService:
     def _generate(self, live: _Live, writing: Writing, parts: PipelineParts, asker: Asker, deadline: float) -> str:
         """Wait for the model and let it write.  The thought is not part of the text."""
         messages, budget = writing.messages, _budget(writing, parts)
-        fit = ContextFit(lambda: parts.gateway.room_tokens(parts.settings), parts.count_tokens)
+        fit = ContextFit(lambda: parts.gateway.context_window_tokens(parts.settings), parts.count_tokens)
         try:
             fit.require(messages, writing.source, budget.answer_tokens)
         except PromptTooLong as error:
