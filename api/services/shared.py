@@ -50,7 +50,7 @@ from rag.turns import (
     TurnService,
     WritingService,
     file_pool,
-    parts_of,
+    pipeline_parts,
 )
 
 if TYPE_CHECKING:  # its imports take longer than the first page may
@@ -284,7 +284,7 @@ def open_services(settings: Settings) -> SharedServices:
         people=people,
         reports=performance_reports(settings),
         corrections=corrections,
-        writings=WritingService(parts_of(pipelines)),
+        writings=WritingService(pipeline_parts(pipelines)),
         models=ModelRegistry(settings, jobs, record=record),
         files=Jobs(file_pool(settings, OwnFilesWaiting)),
         describer=_describer_factory(settings),

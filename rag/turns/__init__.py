@@ -18,7 +18,14 @@ from rag.turns.fairness import NO_LIMITS, FairPool, PersonLimits, Quota, Share, 
 from rag.turns.personal import PersonalCorrections, PersonalTurns, owner_of
 from rag.turns.service import AnswerPipeline, Occupancy, PipelineOf, Pipelines, TurnRequest, TurnService
 from rag.turns.snapshot import FINAL_STATES, FINAL_VERSION, Failure, TurnSnapshot, TurnState, TurnSummary
-from rag.turns.writings import PersonalRewritings, Translations, Writing, WritingService, WritingSnapshot, parts_of
+from rag.turns.writings import (
+    PersonalRewritings,
+    Translations,
+    Writing,
+    WritingService,
+    WritingSnapshot,
+    pipeline_parts,
+)
 
 __all__ = [
     "FINAL_STATES",
@@ -47,5 +54,5 @@ __all__ = [
     "WritingSnapshot",
     "file_pool",
     "owner_of",
-    "parts_of",
+    "pipeline_parts",
 ]

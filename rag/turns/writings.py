@@ -1,6 +1,6 @@
 """Rewrites replies and translates passages in the background, through the same queue as answers.
 
-    writings = WritingService(parts_of(pipelines))
+    writings = WritingService(pipeline_parts(pipelines))
     writing_id = writings.submit(token, Writing(...), knowledge_base="default", user=user)
     writings.snapshot(writing_id).state          # waiting, writing; then done, refused, stopped or failed
     writings.cancel(writing_id)
@@ -275,7 +275,7 @@ class WritingService:
         live.ended.set()
 
 
-def parts_of(pipelines: PipelineOf) -> PartsOf:
+def pipeline_parts(pipelines: PipelineOf) -> PartsOf:
     """Return the parts of the answering pipelines by knowledge base and user: the same model and queue."""
 
     def parts(name: str, user: User) -> PipelineParts:

@@ -39,7 +39,7 @@ from rag.storage.access import KnowledgeBases, User
 from rag.storage.store import DATABASE_NAME, KnowledgeStore
 from rag.storage.turn_store import TurnStore
 from rag.testing import SAMPLE_DOCUMENTS, HashEmbedder, ScriptedGenerator, offline_parts
-from rag.turns import PersonalCorrections, PersonLimits, Pipelines, TurnService, WritingService, parts_of
+from rag.turns import PersonalCorrections, PersonLimits, Pipelines, TurnService, WritingService, pipeline_parts
 from tests.conftest import free_port
 
 FINANCE = (
@@ -186,7 +186,7 @@ def _services(settings: Settings, model: HeldModel) -> SharedServices:
         ),
         people=people,
         corrections=corrections,
-        writings=WritingService(parts_of(pipelines)),
+        writings=WritingService(pipeline_parts(pipelines)),
         reports=performance_reports(settings),
         models=ModelRegistry(settings, jobs, record=recorder(people.audit)),
     )

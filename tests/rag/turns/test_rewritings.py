@@ -21,7 +21,7 @@ from rag.turns import (
     TurnSnapshot,
     WritingService,
     WritingSnapshot,
-    parts_of,
+    pipeline_parts,
 )
 
 pytestmark = pytest.mark.slow
@@ -43,7 +43,7 @@ class House:
         self.bases = KnowledgeBases(folder / "knowledge")
         pipelines = Pipelines(self.bases, lambda name: pipeline)
         self.turns = TurnService(pipelines, TurnStore(folder / "turns.db"), 2)
-        self.writings = WritingService(parts_of(pipelines), 2)
+        self.writings = WritingService(pipeline_parts(pipelines), 2)
         self.translations = Translations()
         self.signed_in = {user.name: user for user in (LIN, BO, MEI)}
 

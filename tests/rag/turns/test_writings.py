@@ -12,7 +12,7 @@ from rag.errors import FactsChanged, ModelStoppedHalfway, OllamaUnavailable, Tur
 from rag.pipeline import Pipeline, PipelineParts
 from rag.protocols import GeneratedText, GeneratedThinking, GenerationFinished, GenerationPart, Message
 from rag.testing import ScriptedGenerator, build_offline_pipeline, offline_parts
-from rag.turns import Writing, WritingService, WritingSnapshot, parts_of
+from rag.turns import Writing, WritingService, WritingSnapshot, pipeline_parts
 
 TEXT = "You have 30 days."
 
@@ -204,7 +204,7 @@ def test_an_unknown_one_is_missing_and_stopping_it_harms_nothing(desk: Desk) -> 
 
 def test_the_parts_are_those_of_the_pipeline_that_answers(tmp_path: Path) -> None:
     pipeline: Pipeline = build_offline_pipeline(tmp_path)
-    found: PipelineParts = parts_of(lambda name, user: pipeline)("default", None)  # type: ignore[arg-type]
+    found: PipelineParts = pipeline_parts(lambda name, user: pipeline)("default", None)  # type: ignore[arg-type]
     assert found is pipeline.parts
     with pytest.raises(TypeError):
-        parts_of(lambda name, user: object())("default", None)  # type: ignore[arg-type, return-value]
+        pipeline_parts(lambda name, user: object())("default", None)  # type: ignore[arg-type, return-value]
