@@ -56,7 +56,7 @@ class Questions:
     @classmethod
     def of(cls, services: SharedServices, caller: Caller) -> "Questions":
         """Return the questions of a caller."""
-        limit = services.shelf.settings.question_limit_characters
+        limit = services.knowledge_registry.settings.question_limit_characters
         leads = "turns:write" in caller.rights
         return cls(PersonalTurns(services.turns, services.bases, lambda: caller.user, leads=leads), caller, limit)
 

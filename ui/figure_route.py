@@ -59,6 +59,6 @@ def _content(services: SharedServices, request: Request) -> bytes | None:
 
     base, digest = request.path_params["base"], request.path_params["digest"]
     try:
-        return KnowledgeService(services.shelf, base, current_user, services.bases.require).figure(digest)
+        return KnowledgeService(services.knowledge_registry, base, current_user, services.bases.require).figure(digest)
     except AnswerdeskError:
         return None

@@ -33,13 +33,15 @@ Shared = TypeVar("Shared", bound=Registry)
 
 
 class GuardedService(Generic[Shared]):
-    """One page's service over the registry ``shelf``, for one knowledge base and the present user of ``who``.
+    """One page's service over its ``registry``, for one knowledge base and the present user of ``who``.
 
     ``require`` raises ``AccessDenied`` where the knowledge base is not theirs.
     """
 
-    def __init__(self, shelf: Shared, name: str, who: Callable[[], User], require: Callable[[User, str], None]) -> None:
-        self.shelf = shelf
+    def __init__(
+        self, registry: Shared, name: str, who: Callable[[], User], require: Callable[[User, str], None]
+    ) -> None:
+        self.registry = registry
         self.name = name
         self._who = who
         self._require = require
@@ -67,4 +69,4 @@ class GuardedService(Generic[Shared]):
     @property
     def _settings(self) -> Settings:
         """The settings, with the service's knowledge base."""
-        return self.shelf.settings.changed(knowledge_base=self.name)
+        return self.registry.settings.changed(knowledge_base=self.name)

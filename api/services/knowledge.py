@@ -280,12 +280,12 @@ class KnowledgeService(GuardedService[KnowledgeRegistry]):
     def uses(self) -> Uses | None:
         """Return how often each article was cited and disliked in the last 90 days; None until that is counted."""
         self._colleague()
-        return self.shelf.uses(self.name)
+        return self.registry.uses(self.name)
 
     def figure(self, digest: str) -> bytes | None:
         """Return a picture, a WebP; None where no article that this reader may see has it (any more)."""
         user = self._permitted("agent")
-        store = self.shelf.store(self.name)
+        store = self.registry.store(self.name)
         if not store.exists():
             return None
         audiences = store.figure_audiences(digest)
@@ -298,7 +298,7 @@ class KnowledgeService(GuardedService[KnowledgeRegistry]):
         For the public blanks stand in its text where a sentence is not confirmed.
         """
         user = self._permitted("agent")
-        store = self.shelf.store(self.name)
+        store = self.registry.store(self.name)
         generation = store.current_generation()
         row = next((row for row in self._articles(user) if row.document_id == document_id), None)
         if row is None:
@@ -313,7 +313,7 @@ class KnowledgeService(GuardedService[KnowledgeRegistry]):
             keys = ContactDetailTable(store).unconfirmed_of([document_id], generation).get(document_id, frozenset())
             document = replace(document, text=confirmed_text(document.text, keys))
         passages = store.document_chunks(document_id, generation)
-        count = self.shelf.count_tokens(self.name, user)
+        count = self.registry.count_tokens(self.name, user)
         tokens = tuple(count(passage.text) for passage in passages) if count is not None else None
         return OpenedArticle(document, row.root, passages, tokens, generation)
 
@@ -344,13 +344,13 @@ class KnowledgeService(GuardedService[KnowledgeRegistry]):
     def changes(self, generation: int) -> Changes:
         """Return a generation's changes against the one before it; only kept ones can be compared."""
         self._colleague()
-        return changes_between(self.shelf.store(self.name), generation - 1, generation)
+        return changes_between(self.registry.store(self.name), generation - 1, generation)
 
     def sources(self) -> tuple[Source, ...]:
         """Return the folders that the articles came from, the largest first."""
         self._colleague()
         counts: dict[str, int] = {}
-        for row in self.shelf.articles(self.name):
+        for row in self.registry.articles(self.name):
             counts[row.root] = counts.get(row.root, 0) + 1
         uploads = self._uploads.folder.resolve()
         return tuple(
@@ -374,7 +374,7 @@ class KnowledgeService(GuardedService[KnowledgeRegistry]):
         """Raise as ``keep`` would for a file of at least this size, before it is read.  Nothing is counted."""
         user = self._permitted("lead")
         self._require_rest()
-        self.shelf.require_upload_quota(user, [size_bytes], counts=False)
+        self.registry.require_upload_quota(user, [size_bytes], counts=False)
 
     def keep(self, files: Sequence[tuple[str, bytes | memoryview]]) -> None:
         """Let files wait, each under its name.
@@ -383,7 +383,7 @@ class KnowledgeService(GuardedService[KnowledgeRegistry]):
         """
         user = self._permitted("lead")
         self._require_rest()
-        self.shelf.require_upload_quota(user, [len(content) for _, content in files])
+        self.registry.require_upload_quota(user, [len(content) for _, content in files])
         for name, content in files:
             self._uploads.keep(name, content)
 
@@ -392,7 +392,7 @@ class KnowledgeService(GuardedService[KnowledgeRegistry]):
         self._permitted("lead")
         self._require_rest()
         self._uploads.discard([upload.name for upload in self._uploads.waiting()])
-        self.shelf.jobs.forget(self.lane)
+        self.registry.jobs.forget(self.lane)
 
     def check(self, roots: Sequence[str] = (), *, prune: bool = False) -> Job:
         """Begin to find out what publishing the waiting files, and reading these folders again, would change.
@@ -406,13 +406,13 @@ class KnowledgeService(GuardedService[KnowledgeRegistry]):
         job = IngestJob(self._paths(chosen), prune=prune, rehearsal=True)
 
         def work(control: JobControl) -> CheckResult:
-            return CheckResult(self.shelf.run(self._settings, job, control), files, chosen, prune)
+            return CheckResult(self.registry.run(self._settings, job, control), files, chosen, prune)
 
         return self._begin("check", work, user)
 
     def is_current(self, checked: CheckResult) -> bool:
         """Tell whether the check still holds: the same files, and no generation since."""
-        current = self.shelf.store(self.name).current_generation()
+        current = self.registry.store(self.name).current_generation()
         return checked.files == self._files() and checked.summary.generation == current
 
     def publish(self, checked: CheckResult, *, force: bool = False) -> Job:
@@ -433,7 +433,7 @@ class KnowledgeService(GuardedService[KnowledgeRegistry]):
         job = IngestJob(tuple(paths), prune=prune, force=force)
 
         def work(control: JobControl) -> IngestSummary:
-            summary = self.shelf.run(self._settings, job, control)
+            summary = self.registry.run(self._settings, job, control)
             if not summary.is_held_back:
                 refused = {Path(str(failure.details["path"])) for failure in summary.failures}
                 folder = self._uploads.folder
@@ -441,7 +441,7 @@ class KnowledgeService(GuardedService[KnowledgeRegistry]):
                 self._uploads.settle(names)
             if summary.published:
                 figures = {"generation": summary.generation, "added": summary.added, "changed": summary.changed}
-                self.shelf.record(user, "published", self.name, figures)
+                self.registry.record(user, "published", self.name, figures)
             return summary
 
         return self._begin("publish", work, user)
@@ -449,7 +449,7 @@ class KnowledgeService(GuardedService[KnowledgeRegistry]):
     def new_details(self) -> tuple[NewDetail, ...]:
         """Return the addresses in what is served that nobody has confirmed."""
         self._colleague()
-        store = self.shelf.store(self.name)
+        store = self.registry.store(self.name)
         generation = store.current_generation()
         return ContactDetailTable(store).unconfirmed(generation) if generation else ()
 
@@ -464,7 +464,7 @@ class KnowledgeService(GuardedService[KnowledgeRegistry]):
         generation, count = confirm_details(
             self._settings.knowledge_dir, user.name, details, KnowledgeShare.of(self._settings)
         )
-        self.shelf.record(user, "confirmed", self.name, {"generation": generation, "number": count})
+        self.registry.record(user, "confirmed", self.name, {"generation": generation, "number": count})
 
     def go_back(self, generation: int) -> Job:
         """Begin to serve an earlier generation again; the result of the job is a ``GenerationInfo``."""
@@ -475,7 +475,7 @@ class KnowledgeService(GuardedService[KnowledgeRegistry]):
 
             info = rollback(self._settings.knowledge_dir, generation, KnowledgeShare.of(self._settings))
             figures = {"generation": info.generation, "restored": generation}
-            self.shelf.record(user, "rolled_back", self.name, figures)
+            self.registry.record(user, "rolled_back", self.name, figures)
             return info
 
         return self._begin("rollback", work, user)
@@ -488,17 +488,17 @@ class KnowledgeService(GuardedService[KnowledgeRegistry]):
     def job(self, number: int = 0) -> Job | None:
         """Return the last job that changes this knowledge base, or was to; with a number, the one that has it."""
         self._colleague()
-        return self.shelf.jobs.find(self.lane, number)
+        return self.registry.jobs.find(self.lane, number)
 
     def stop(self, number: int = 0) -> None:
         """Stop the job that runs; with a number, only if it has that."""
         self._permitted("lead")
-        self.shelf.jobs.stop(self.lane, number)
+        self.registry.jobs.stop(self.lane, number)
 
     def forget_job(self) -> None:
         """Discard the result of the last job."""
         self._permitted("lead")
-        self.shelf.jobs.forget(self.lane)
+        self.registry.jobs.forget(self.lane)
 
     # why
 
@@ -509,33 +509,33 @@ class KnowledgeService(GuardedService[KnowledgeRegistry]):
         def work(_: JobControl) -> object:
             from rag.explanation import explain
 
-            return explain(real_pipeline(self.shelf.pipeline(self.name, user)), question, document_id=document_id)
+            return explain(real_pipeline(self.registry.pipeline(self.name, user)), question, document_id=document_id)
 
-        return self.shelf.jobs.start(self._why_lane(tab), "why", work, user.name)
+        return self.registry.jobs.start(self._why_lane(tab), "why", work, user.name)
 
     def explanation(self, tab: str) -> Job | None:
         """Return a tab's last explanation, running or done."""
         self._permitted("lead")
-        return self.shelf.jobs.latest(self._why_lane(tab))
+        return self.registry.jobs.latest(self._why_lane(tab))
 
     def wait_for_explanation(self, tab: str, timeout_seconds: float) -> Job | None:
         """Return it once it is done or the time is over."""
         self._permitted("lead")
-        return self.shelf.jobs.wait(self._why_lane(tab), timeout_seconds)
+        return self.registry.jobs.wait(self._why_lane(tab), timeout_seconds)
 
     def _articles(self, user: User) -> tuple[DocumentRow, ...]:
-        rows = self.shelf.articles(self.name)
+        rows = self.registry.articles(self.name)
         return rows if user.audience == "internal" else tuple(row for row in rows if row.audience == "public")
 
     def _why_lane(self, tab: str) -> str:
         return f"why {self.name} {self._who().name} {tab}"
 
     def _begin(self, kind: str, work: Work, user: User) -> Job:
-        return self.shelf.jobs.start(self.lane, kind, work, user.name, by_number=True)
+        return self.registry.jobs.start(self.lane, kind, work, user.name, by_number=True)
 
     def _require_rest(self) -> None:
         """Raise ``IngestRunning`` while a job may be reading the waiting files."""
-        job = self.shelf.jobs.latest(self.lane)
+        job = self.registry.jobs.latest(self.lane)
         if job is not None and job.running:
             raise IngestRunning(holder=job.who)
 

@@ -245,9 +245,9 @@ class Outcome:
 class ModelWork:
     """The work of one job, for the ``user`` who began it.  Every method raises ``IngestStopped`` when it is stopped."""
 
-    def __init__(self, shelf: ModelRegistry, user: User, control: JobControl) -> None:
-        self._shelf = shelf
-        self._client = shelf.client
+    def __init__(self, registry: ModelRegistry, user: User, control: JobControl) -> None:
+        self._registry = registry
+        self._client = registry.client
         self._user = user
         self._control = control
 
@@ -282,7 +282,7 @@ class ModelWork:
         with self._translate_errors(), self._wait_for_answers(name):
             self._tell("unloading", name)
             unload(self._client, name)
-            self._shelf.look_again()
+            self._registry.look_again()
             return Outcome(name)
 
     def delete(self, name: str) -> Outcome:
@@ -297,14 +297,14 @@ class ModelWork:
     def use(self, name: str) -> Outcome:
         """Keep a model as the one that answers from the desk's next start on."""
         with self._translate_errors():
-            settings = self._shelf.settings
+            settings = self._registry.settings
             variables = store_choices(settings, choices_for(name, self._client.show(name), settings))
             return self._record_outcome(name, "chosen", variables=tuple(variables))
 
     def _load(self, name: str) -> Outcome:
         self._tell("loading", name)
-        load(self._client, name, self._shelf.settings)
-        self._shelf.look_again()
+        load(self._client, name, self._registry.settings)
+        self._registry.look_again()
         return Outcome(name)
 
     def _delete(self, name: str) -> Outcome:
@@ -312,7 +312,7 @@ class ModelWork:
         found = find_installed(self._client.models(), name)
         self._client.delete(name)
         self._record(name, "deleted", found.size_bytes if found else 0)
-        self._shelf.look_again()
+        self._registry.look_again()
         return Outcome(name)
 
     def _record_outcome(self, name: str, action: str, *, source: str = "", variables: tuple[str, ...] = ()) -> Outcome:
@@ -321,13 +321,13 @@ class ModelWork:
         if found is None:
             raise ModelMissing(model=name)
         self._record(found.name, action, found.size_bytes, source)
-        self._shelf.look_again()
+        self._registry.look_again()
         speaks = self._client.show(found.name).has_template
         return Outcome(found.name, found.size_bytes, found.quantization, variables, speaks)
 
     def _record(self, name: str, action: str, size_bytes: int, source: str = "") -> None:
         details: dict[str, Detail] = {"action": action, "bytes": size_bytes}
-        self._shelf.record(self._user, "model", name, details | ({"source": source} if source else {}))
+        self._registry.record(self._user, "model", name, details | ({"source": source} if source else {}))
 
     def _maker(self) -> ModelMaker:
         def show_step(key: str, what: str) -> AbstractContextManager[Update]:
@@ -345,10 +345,10 @@ class ModelWork:
         cancelled = threading.Event()
         self._control.on_stop(cancelled.set)
         with hold_all_slots(
-            self._shelf.admission,
+            self._registry.admission,
             lambda answers: self._control.tell(Step("waiting", name, answers=answers)),
             cancelled,
-            self._shelf.settings.cache_dir / "admission" / "models.lock",
+            self._registry.settings.cache_dir / "admission" / "models.lock",
         ):
             yield
 
@@ -411,22 +411,22 @@ class ModelService(GuardedService[ModelRegistry]):
     def listing(self) -> ModelListing:
         """Return what the model server held when it was last looked at, seconds ago."""
         self._permitted("admin", reads=False)
-        return self.shelf.listing()
+        return self.registry.listing()
 
     def settings(self) -> Settings:
         """Return the settings that are in force."""
         self._permitted("admin", reads=False)
-        return self.shelf.settings
+        return self.registry.settings
 
     def advice(self, name: str, slots: int, context_tokens: int) -> Advice | None:
         """Return what a model would take with so many slots and tokens; None where its shape is not known."""
         self._permitted("admin", reads=False)
-        return self.shelf.advice(name, slots, context_tokens)
+        return self.registry.advice(name, slots, context_tokens)
 
     def next_model(self) -> str:
         """Return the model that was chosen for the next start; empty where none was.  Raises ``SettingsError``."""
         self._permitted("admin", reads=False)
-        return str(stored_choices(self.shelf.settings.data_dir).get("model", ""))
+        return str(stored_choices(self.registry.settings.data_dir).get("model", ""))
 
     # making
 
@@ -457,12 +457,12 @@ class ModelService(GuardedService[ModelRegistry]):
     def making(self) -> Job | None:
         """Return the last job that made a model, or tried to."""
         self._permitted("admin", reads=False)
-        return self.shelf.jobs.latest(_MAKING)
+        return self.registry.jobs.latest(_MAKING)
 
     def stop_making(self) -> None:
         """Stop it at its next step; what was downloaded is kept by Ollama for the next try."""
         self._permitted("admin", reads=False)
-        self.shelf.jobs.stop(_MAKING)
+        self.registry.jobs.stop(_MAKING)
 
     # serving
 
@@ -479,9 +479,9 @@ class ModelService(GuardedService[ModelRegistry]):
         user = self._permitted("admin", reads=False)
         if typed.strip() != name:
             raise ModelUnfit(model=name, reason="not_typed")
-        if self.shelf.listing().row(name) is None:
+        if self.registry.listing().row(name) is None:
             raise ModelMissing(model=name)
-        making = self.shelf.jobs.latest(_MAKING)
+        making = self.registry.jobs.latest(_MAKING)
         if making is not None and making.running:
             raise IngestRunning(holder=making.who)  # it may be what something is being made of
         return self._begin(_SERVING, "delete", user, lambda work: work.delete(name))
@@ -493,17 +493,17 @@ class ModelService(GuardedService[ModelRegistry]):
     def serving(self) -> Job | None:
         """Return the last job that moved a model."""
         self._permitted("admin", reads=False)
-        return self.shelf.jobs.latest(_SERVING)
+        return self.registry.jobs.latest(_SERVING)
 
     def stop_serving(self) -> None:
         """Give up waiting for answers; what has begun to be loaded is loaded."""
         self._permitted("admin", reads=False)
-        self.shelf.jobs.stop(_SERVING)
+        self.registry.jobs.stop(_SERVING)
 
     def job(self, number: int) -> Job | None:
         """Return the job of this number that made or moved a model; None where there is none, or it is forgotten."""
         self._permitted("admin", reads=False)
-        return self.shelf.jobs.find(_MAKING, number) or self.shelf.jobs.find(_SERVING, number)
+        return self.registry.jobs.find(_MAKING, number) or self.registry.jobs.find(_SERVING, number)
 
     def stop_job(self, number: int) -> None:
         """Stop the job of this number, where it runs."""
@@ -516,17 +516,17 @@ class ModelService(GuardedService[ModelRegistry]):
     def questions(self) -> int:
         """Count the questions that a calibration can ask; 0 without any."""
         self._permitted("admin")
-        return self.shelf.calibrations.questions(self.name)
+        return self.registry.calibrations.questions(self.name)
 
     def calibrations(self) -> list[CalibrationRun]:
         """Return the calibrations with this knowledge base's questions, the newest first."""
         self._permitted("admin")
-        return self.shelf.calibrations.runs(self.name)
+        return self.registry.calibrations.runs(self.name)
 
     def tunings(self) -> list[Tuned]:
         """Return what ``python -m eval train`` found, the newest first."""
         self._permitted("admin")
-        return finished_tunings(self.shelf.settings)
+        return finished_tunings(self.registry.settings)
 
     def calibrate(
         self, model: str, slots: tuple[int, ...], contexts: tuple[int, ...], *, limit: int, minutes: float
@@ -536,13 +536,13 @@ class ModelService(GuardedService[ModelRegistry]):
         Raises ``ModelMissing``, and ``SettingsError`` without slots, contexts or time.
         """
         user = self._permitted("admin")
-        if self.shelf.listing().row(model) is None:
+        if self.registry.listing().row(model) is None:
             raise ModelMissing(model=model)
         if not slots or not contexts or minutes <= 0 or min(*slots, *contexts) < 1:
             raise SettingsError(reason=f"{slots} {contexts} {minutes}")
-        order = Order(new_run_name(self.shelf.settings), model, slots, contexts, limit, minutes)
-        calibrations = self.shelf.calibrations
-        return self.shelf.jobs.start(
+        order = Order(new_run_name(self.registry.settings), model, slots, contexts, limit, minutes)
+        calibrations = self.registry.calibrations
+        return self.registry.jobs.start(
             _CALIBRATING, "calibrate", lambda control: calibrations.calibrate(self.name, order, control), user.name
         )
 
@@ -558,37 +558,37 @@ class ModelService(GuardedService[ModelRegistry]):
         best = found.best.configuration
 
         def work(control: JobControl) -> list[str]:
-            variables = self.shelf.calibrations.choose(run, control)
+            variables = self.registry.calibrations.choose(run, control)
             details: dict[str, Detail] = {"action": "chosen", "slots": best.slots, "context": best.context_tokens}
-            self.shelf.record(user, "model", best.model, details)
-            self.shelf.look_again()
+            self.registry.record(user, "model", best.model, details)
+            self.registry.look_again()
             return variables
 
-        return self.shelf.jobs.start(_CALIBRATING, "choose", work, user.name)
+        return self.registry.jobs.start(_CALIBRATING, "choose", work, user.name)
 
     def calibrating(self) -> Job | None:
         """Return the last calibration that was begun here, or the choice of its winner."""
         self._permitted("admin", reads=False)
-        return self.shelf.jobs.latest(_CALIBRATING)
+        return self.registry.jobs.latest(_CALIBRATING)
 
     def stop_calibrating(self) -> None:
         """Stop it; what was asked so far is kept."""
         self._permitted("admin", reads=False)
-        self.shelf.jobs.stop(_CALIBRATING)
+        self.registry.jobs.stop(_CALIBRATING)
 
     # profiles
 
     def profile(self) -> ProfileChoice:
         """Return the profile that is in force, and the one that was chosen.  Raises ``SettingsError``."""
         self._permitted("admin", reads=False)
-        now = self.shelf.settings.profile
-        return ProfileChoice(now, str(stored_choices(self.shelf.settings.data_dir).get("profile", now)))
+        now = self.registry.settings.profile
+        return ProfileChoice(now, str(stored_choices(self.registry.settings.data_dir).get("profile", now)))
 
     def choose_profile(self, name: ProfileName) -> list[str]:
         """Keep a profile for the next start; return the variables that go before it.  Raises ``SettingsError``."""
         user = self._permitted("admin", reads=False)
-        variables = store_choices(self.shelf.settings, {"profile": name})
-        self.shelf.record(user, "setting", "profile", {"profile": name})
+        variables = store_choices(self.registry.settings, {"profile": name})
+        self.registry.record(user, "setting", "profile", {"profile": name})
         return variables
 
     def profiles(self) -> tuple[ProfileName, ...]:
@@ -598,6 +598,6 @@ class ModelService(GuardedService[ModelRegistry]):
 
     def _begin(self, lane: str, kind: str, user: User, call: Callable[[ModelWork], Outcome]) -> Job:
         def work(control: JobControl) -> Outcome:
-            return call(ModelWork(self.shelf, user, control))
+            return call(ModelWork(self.registry, user, control))
 
-        return self.shelf.jobs.start(lane, kind, work, user.name, by_number=True)
+        return self.registry.jobs.start(lane, kind, work, user.name, by_number=True)

@@ -156,7 +156,7 @@ class QualityService(GuardedService[QualityRegistry]):
     def runs(self) -> list[RunInfo]:
         """Return the runs on this knowledge base, the newest first."""
         self._permitted("lead")
-        return self.shelf.runs(self.name)
+        return self.registry.runs(self.name)
 
     def expected_refusals(self) -> ExpectedRefusals | None:
         """Return the search's expected refusals by self-calibration; None without one."""
@@ -174,23 +174,23 @@ class QualityService(GuardedService[QualityRegistry]):
     def start(self, kind: EvaluationKind, limit: int) -> Job:
         """Begin an evaluation; the job's result is the run's name.  Raises ``IngestRunning`` while one runs."""
         user = self._permitted("lead")
-        evaluation = Evaluation(kind, new_run_name(self.shelf.settings), limit)
+        evaluation = Evaluation(kind, new_run_name(self.registry.settings), limit)
 
         def work(control: JobControl) -> str:
-            self.shelf.run(self._settings, evaluation, control)
+            self.registry.run(self._settings, evaluation, control)
             return evaluation.run
 
-        return self.shelf.jobs.start(self._lane("evaluation"), kind, work, user.name)
+        return self.registry.jobs.start(self._lane("evaluation"), kind, work, user.name)
 
     def evaluation(self) -> Job | None:
         """Return the last evaluation that was begun here."""
         self._permitted("lead")
-        return self.shelf.jobs.latest(self._lane("evaluation"))
+        return self.registry.jobs.latest(self._lane("evaluation"))
 
     def stop(self) -> None:
         """Stop the evaluation; what was asked so far is kept."""
         self._permitted("lead")
-        self.shelf.jobs.stop(self._lane("evaluation"))
+        self.registry.jobs.stop(self._lane("evaluation"))
 
     def plots(self, run: RunInfo, language: Language) -> str:
         """Return a finished run's plots as HTML, every word of it escaped.  Raises ``SettingsError``."""
@@ -247,32 +247,32 @@ class QualityService(GuardedService[QualityRegistry]):
         since = datetime.now(UTC) - timedelta(days=days)
 
         def work(control: JobControl) -> GapReport:
-            parts = self.shelf.gap_parts(self.name, user)
+            parts = self.registry.gap_parts(self.name, user)
             return find_gaps(parts, self.name, since, lambda done, total: control.tell((done, total)))
 
-        return self.shelf.jobs.start(self._lane("gaps"), "gaps", work, user.name)
+        return self.registry.jobs.start(self._lane("gaps"), "gaps", work, user.name)
 
     def gaps(self) -> Job | None:
         """Return the last search for gaps, running or done."""
         self._permitted("lead")
-        return self.shelf.jobs.latest(self._lane("gaps"))
+        return self.registry.jobs.latest(self._lane("gaps"))
 
     def outcomes(self, grouping: Grouping, days: int) -> Sequence[OutcomeCounts]:
         """Return the outcomes of answers by topic or team, in the order of their names: no ranking."""
         self._permitted("lead")
         since = datetime.now(UTC) - timedelta(days=days)
-        found = self.shelf.feedback.counts_by(grouping, since=since, knowledge_base=self.name)
+        found = self.registry.feedback.counts_by(grouping, since=since, knowledge_base=self.name)
         return sorted(found, key=lambda one: one.name)
 
     def _corrections(self) -> PersonalCorrections:
         self._permitted("lead")
-        return self.shelf.corrections(self._who)
+        return self.registry.corrections(self._who)
 
     def _lane(self, what: str) -> str:
         return f"{what} {self.name}"
 
     def _run(self, name: str) -> Run:
         """Return a run on this knowledge base: another one's is none of its readers' business."""
-        if name not in {one.name for one in self.shelf.runs(self.name)}:
+        if name not in {one.name for one in self.registry.runs(self.name)}:
             raise SettingsError(reason=name)
         return Run.named(name, self._settings)

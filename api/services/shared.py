@@ -168,7 +168,7 @@ class SharedServices:
     knowledge: Callable[[str], KnowledgeState]
     model: Callable[[], ModelState]
     topics: Callable[[str, Language], tuple[Topic, ...]]
-    shelf: KnowledgeRegistry
+    knowledge_registry: KnowledgeRegistry
     quality: QualityRegistry
     people: PeopleServices
     reports: PerformanceReports
@@ -190,7 +190,7 @@ class SharedServices:
             self.follower.close()
         self.files.close()
         self.descriptions.close()
-        self.shelf.close()
+        self.knowledge_registry.close()
         self.turns.close()
         self.writings.close()
 
@@ -220,7 +220,7 @@ class SharedServices:
             knowledge=lambda: self.knowledge(guarded()) if base else KnowledgeState(),
             model=self.model,
             topics=lambda language: self.topics(guarded(), language) if base and user.audience == "internal" else (),
-            library=KnowledgeService(self.shelf, base, who, self.bases.require),
+            library=KnowledgeService(self.knowledge_registry, base, who, self.bases.require),
             quality=QualityService(self.quality, base, who, self.bases.require),
             knowledge_base=base,
             knowledge_bases=names,
@@ -229,7 +229,7 @@ class SharedServices:
             performance=PersonalPerformance(self.reports, self.bases, who),
             sign_out=self.people.sign_ins.end,
             corrections=self.corrections(who),
-            attachments=Attachments(self.files, self.shelf.settings, who),
+            attachments=Attachments(self.files, self.knowledge_registry.settings, who),
             descriptions=PictureDescriptions(self.descriptions, self.describer, who) if self.describer else None,
             rewritings=PersonalRewritings(turns, self.writings, self.translations, self.bases, who),
             feeds=self.feeds,
@@ -278,7 +278,7 @@ def open_services(settings: Settings) -> SharedServices:
         knowledge=lambda name: _knowledge(stores(name), follower.problem(name) if follower is not None else None),
         model=model_watch(lambda: _look_at_model(settings)),
         topics=lambda name, language: _topics(stores(name), language),
-        shelf=KnowledgeRegistry(settings, jobs, pipelines, record=record),
+        knowledge_registry=KnowledgeRegistry(settings, jobs, pipelines, record=record),
         quality=QualityRegistry(settings, jobs, pipelines, builder.embedder, curations, turns.feedback, corrections),
         first_base=settings.knowledge_base,
         people=people,
@@ -339,7 +339,7 @@ def _delete_old_turns(settings: Settings) -> None:
 
 def _make_ready(pipeline: Callable[[], AnswerPipeline], services: SharedServices) -> None:
     services.model()
-    _warn_of_blind_model(services.shelf.settings)
+    _warn_of_blind_model(services.knowledge_registry.settings)
     warm_up(pipeline)
 
 

@@ -180,7 +180,7 @@ def _services(settings: Settings, model: HeldModel) -> SharedServices:
         knowledge=lambda name: _knowledge(KnowledgeStore(settings.knowledge_folder / name)),
         model=lambda: ModelState("ready", "scripted", stand_in=True),
         topics=lambda name, language: (),
-        shelf=KnowledgeRegistry(settings, jobs, pipelines),
+        knowledge_registry=KnowledgeRegistry(settings, jobs, pipelines),
         quality=QualityRegistry(
             settings, jobs, pipelines, HashEmbedder, curations.__getitem__, turns.feedback, corrections
         ),

@@ -226,7 +226,7 @@ def test_an_ingest_tells_how_many_pictures_nobody_described(
         left = Undescribed(3, {"en": "it is away", "zh": "不在"})
         return IngestSummary(2, 5, 8, failures=(), seconds=0.4, undescribed=left, **counts)
 
-    monkeypatch.setattr(api.services.shelf, "run", play)
+    monkeypatch.setattr(api.services.knowledge_registry, "run", play)
     base = "/api/v1/knowledge-bases/default"
     http.put(f"{base}/files/lamp.md", content=b"# Lamp")
     begun = http.post(f"{base}/ingests", json={}).json()

@@ -38,7 +38,7 @@ from rag.tracing import Trace
 from rag.turns import PersonalCorrections, TurnService, WritingService
 from tests.ui.remote_control import SteeredDesk
 from tests.ui.scenes import STAGES, WORDS, document, evidence, figure, steps
-from tests.ui.views.quality.shelf import other_services
+from tests.ui.views.quality.registries import other_services
 from ui.server import desk_configuration
 
 OTHER_HOST = "desk.test"
@@ -159,7 +159,7 @@ def services() -> SharedServices:
         knowledge=lambda name: STATE.knowledge,
         model=lambda: STATE.model,
         topics=lambda name, language: tuple(Topic(title, language) for title in TOPICS[language]),
-        shelf=KnowledgeRegistry(Settings(data_dir=folder), Jobs(), lambda name, user: pipeline),
+        knowledge_registry=KnowledgeRegistry(Settings(data_dir=folder), Jobs(), lambda name, user: pipeline),
         **others,
     )
 

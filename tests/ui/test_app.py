@@ -20,7 +20,7 @@ from rag.translate import translate
 from rag.turns import TurnRequest, TurnService
 from tests.ui.scenes import WORDS
 from tests.ui.scripted_desk import Gates, ScenePipeline
-from tests.ui.views.quality.shelf import other_services
+from tests.ui.views.quality.registries import other_services
 
 pytestmark = pytest.mark.slow
 
@@ -41,7 +41,7 @@ class Harness:
             knowledge=lambda name: self.knowledge,
             model=lambda: ModelState("ready", "stand-in:1.5b", stand_in=True),
             topics=lambda name, language: (Topic("VAT invoices", language),),
-            shelf=KnowledgeRegistry(Settings(data_dir=folder), Jobs(), lambda name, user: pipeline),
+            knowledge_registry=KnowledgeRegistry(Settings(data_dir=folder), Jobs(), lambda name, user: pipeline),
             **other_services(folder, pipeline),
         )
 

@@ -41,17 +41,19 @@ class Desk:
         figures = FigureFolder(self.settings.knowledge_dir)
         figures.keep(CONTENT)
         figures.keep(OTHER)
-        self.shelf = KnowledgeRegistry(self.settings, Jobs(), lambda name, user: pytest.fail("it is not asked"))
+        self.registry = KnowledgeRegistry(self.settings, Jobs(), lambda name, user: pytest.fail("it is not asked"))
 
     def get(self, name: str, address: str) -> httpx.Response:
-        shared = cast(SharedServices, SimpleNamespace(shelf=self.shelf, bases=self.bases, people=self.people))
+        shared = cast(
+            SharedServices, SimpleNamespace(knowledge_registry=self.registry, bases=self.bases, people=self.people)
+        )
         with TestClient(Starlette(routes=[figure_route(lambda: shared)]), base_url="http://desk.test") as client:
             if name:
                 client.cookies.set(cookie_name(COOKIE, secure=False), self.people.sign_ins.begin_for(name).token)
             return client.get(address)
 
     def service(self, user: User) -> KnowledgeService:
-        return KnowledgeService(self.shelf, "default", lambda: user, self.bases.require)
+        return KnowledgeService(self.registry, "default", lambda: user, self.bases.require)
 
 
 @pytest.fixture

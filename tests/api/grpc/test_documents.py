@@ -179,7 +179,7 @@ def _played(face: GrpcFace, monkeypatch: pytest.MonkeyPatch, _nothing_waits: Non
             **counts,
         )
 
-    monkeypatch.setattr(face.api.services.shelf, "run", play)
+    monkeypatch.setattr(face.api.services.knowledge_registry, "run", play)
     face.documents.Put(iter([file("note.md"), piece(b"# A note")]), metadata=face.key("documents:write"))
 
 

@@ -59,9 +59,9 @@ def test_an_article_that_became_internal_a_moment_ago_is_not_opened(
     own_library: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The list was read before the document."""
-    rows = own_library.shelf.articles("default")
+    rows = own_library.registry.articles("default")
     own_library.publish({"late.md": f"---\naudience: internal\n---\n{TEXTS['late.md']}"})
-    monkeypatch.setattr(own_library.shelf, "articles", lambda name: rows)
+    monkeypatch.setattr(own_library.registry, "articles", lambda name: rows)
     assert by(own_library, SHOP).article("late.md") is None
 
 

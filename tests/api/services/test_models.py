@@ -37,7 +37,7 @@ class Surroundings:
         self.user = ADMIN
         self.closed: set[str] = set()
         self.fake = FakeCalibration()
-        self.shelf = ModelRegistry(
+        self.registry = ModelRegistry(
             self.settings,
             self.jobs,
             record=recorder(self.audit),
@@ -45,8 +45,8 @@ class Surroundings:
             machine=lambda: LAPTOP,
             calibrations=Calibrations(self.settings, self.fake.process),
         )
-        self.shelf.look_again()
-        self.desk = ModelService(self.shelf, "default", lambda: self.user, self._require)
+        self.registry.look_again()
+        self.desk = ModelService(self.registry, "default", lambda: self.user, self._require)
 
     def _require(self, user: User, name: str) -> None:
         if name in self.closed:
@@ -145,7 +145,7 @@ def test_the_listing_tells_what_is_installed_loaded_and_answers(here: Surroundin
 def test_a_server_that_does_not_answer_is_told(tmp_path: Path) -> None:
     with FakeModelServer() as server:
         made = Surroundings(tmp_path, server)
-    made.shelf.look_again()
+    made.registry.look_again()
     failure = made.desk.listing().failure
     assert failure is not None
     assert failure.kind == "OllamaUnavailable"

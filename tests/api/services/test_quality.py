@@ -48,7 +48,7 @@ class Surroundings:
         self.user = LEAD
         self.bases = KnowledgeBases(self.settings.knowledge_folder)
         pipeline = Pipeline(parts)
-        self.shelf = QualityRegistry(
+        self.registry = QualityRegistry(
             self.settings,
             self.jobs,
             lambda name, user: pipeline,
@@ -60,7 +60,7 @@ class Surroundings:
         )
 
     def desk(self, name: str = "default") -> QualityService:
-        return QualityService(self.shelf, name, lambda: self.user, self._require)
+        return QualityService(self.registry, name, lambda: self.user, self._require)
 
     def _require(self, user: User, name: str) -> None:
         if user.scopes is not None and name not in user.scopes:

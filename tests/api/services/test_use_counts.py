@@ -66,5 +66,5 @@ def test_the_page_counts_the_desks_own_turns_of_a_base_that_one_may_use(tmp_path
         raise AccessDenied(name=name)
 
     with pytest.raises(AccessDenied):
-        KnowledgeService(library.shelf, "payroll", lambda: User("lin", "agent"), none_of_theirs).uses()
+        KnowledgeService(library.registry, "payroll", lambda: User("lin", "agent"), none_of_theirs).uses()
     library.close()

@@ -38,9 +38,9 @@ class SeeingHarness(Harness):
         self.generator = ScriptedGenerator(lambda _: self.parts, gates=self.model_gates)
         gateway = ModelGateway(self.generator, Admission(slots=1, max_waiting=8))
         describer = PictureDescriber(gateway, most_waiting=4)
-        shelf = self.services.shelf
-        seeing = KnowledgeRegistry(shelf.settings.changed(vision_model="eye:1b"), shelf.jobs, shelf.pipeline)
-        self.services = replace(self.services, shelf=seeing, describer=lambda: describer)
+        registry = self.services.knowledge_registry
+        seeing = KnowledgeRegistry(registry.settings.changed(vision_model="eye:1b"), registry.jobs, registry.pipeline)
+        self.services = replace(self.services, knowledge_registry=seeing, describer=lambda: describer)
 
     def drop(self, test: AppTest, name: str = "screen.png", content: bytes = SCREEN, typed: str = "") -> str:
         """Drop a file, wait until it is read, and return its id; the page has asked its words by then."""
@@ -79,7 +79,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SeeingHarn
         gate.set()
     made.services.files.close()
     made.services.descriptions.close()
-    made.services.shelf.close()
+    made.services.knowledge_registry.close()
     made.turns.close()
 
 

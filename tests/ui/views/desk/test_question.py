@@ -46,7 +46,7 @@ class FileHarness(Harness):
 
 def _limited(harness: FileHarness) -> None:
     """Give the desk the limits and the pool of files that the real one has."""
-    settings = harness.services.shelf.settings
+    settings = harness.services.knowledge_registry.settings
     pool = file_pool(settings, OwnFilesWaiting)
     harness.turns._limits = PersonLimits.of(settings)
     harness.services = replace(harness.services, files=Jobs(pool))
@@ -59,7 +59,7 @@ def desk(tmp_path: Path) -> Iterator[FileHarness]:
     made.gates.prepare(ASKED, "done", "all")
     yield made
     made.services.files.close()
-    made.services.shelf.close()
+    made.services.knowledge_registry.close()
     made.turns.close()
 
 
@@ -226,7 +226,7 @@ def test_a_publication_does_not_wait_for_files_that_are_read(
         for name in ("lin", "anna", "ben", "carl"):
             with suppress(OwnFilesWaiting):
                 _files_of(desk, name).start(f"{number}", "a.txt", b"", "")
-    jobs = desk.services.shelf.jobs
+    jobs = desk.services.knowledge_registry.jobs
     jobs.start("knowledge default", "publish", lambda _: "published", "root")
     published = jobs.wait("knowledge default", timeout_seconds=10)
     held.set()
@@ -235,4 +235,4 @@ def test_a_publication_does_not_wait_for_files_that_are_read(
 
 
 def _files_of(desk: FileHarness, name: str) -> Attachments:
-    return Attachments(desk.services.files, desk.services.shelf.settings, lambda: User(name, "agent"))
+    return Attachments(desk.services.files, desk.services.knowledge_registry.settings, lambda: User(name, "agent"))

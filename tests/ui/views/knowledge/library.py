@@ -22,7 +22,7 @@ from rag.storage.store import KnowledgeStore
 from rag.testing import HashEmbedder, ScriptedGenerator
 from rag.turns import TurnService
 from tests.ingest.test_gate import question_file
-from tests.ui.views.quality.shelf import other_services, quality_of
+from tests.ui.views.quality.registries import other_services, quality_of
 
 SAMPLE = Path(__file__).parents[4] / "data" / "knowledge"
 TAKEN = ("en/returns", "en/delivery", "en/internal", "zh/returns", "zh/membership", "zh/payment")
@@ -45,7 +45,7 @@ class Library:
         self.user = LOCAL_USER
         self.changes: list[tuple[str, str, dict[str, int]]] = []
         self.jobs = Jobs()
-        self.shelf = KnowledgeRegistry(
+        self.registry = KnowledgeRegistry(
             self.settings, self.jobs, lambda name, user: self.pipeline(), run=self._run, record=self._record
         )
         self._sample = sample
@@ -83,13 +83,13 @@ class Library:
 
     def desk(self, who: Callable[[], User] | None = None) -> KnowledgeService:
         """Return what somebody may do with the knowledge base."""
-        return KnowledgeService(self.shelf, "default", who or (lambda: self.user), lambda user, name: None)
+        return KnowledgeService(self.registry, "default", who or (lambda: self.user), lambda user, name: None)
 
     def services(self, turns: TurnService) -> SharedServices:
         """Return what the pages are given."""
 
         def knowledge(name: str) -> KnowledgeState:
-            store = self.shelf.store(name)
+            store = self.registry.store(name)
             generation = store.current_generation()
             if not generation:
                 return KnowledgeState()
@@ -104,7 +104,7 @@ class Library:
             knowledge=knowledge,
             model=lambda: ModelState("ready", "stand-in:1.5b", stand_in=True),
             topics=lambda name, language: (Topic("VAT invoices", language),),
-            shelf=self.shelf,
+            knowledge_registry=self.registry,
             **others,
         )
 
@@ -114,7 +114,7 @@ class Library:
 
     def close(self) -> None:
         self.gate.set()
-        self.shelf.close()
+        self.registry.close()
 
     def _run(self, settings: Settings, job: IngestJob, control: JobControl) -> IngestSummary:
         def tell(progress: IngestProgress) -> None:

@@ -112,15 +112,15 @@ def test_no_link_and_no_forged_button_gets_past_a_role(small: Library) -> None:
     for call in forbidden:
         with pytest.raises(NotPermitted):
             call()
-    assert small.shelf.store("default").current_generation() == 1
+    assert small.registry.store("default").current_generation() == 1
 
 
 def test_a_day_has_room_for_so_many_uploads_of_one_person(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path, person_upload_files_a_day=3, person_upload_megabytes_a_day=1)
-    shelf = KnowledgeRegistry(settings, Jobs(), lambda name, user: _no_pipeline())
+    registry = KnowledgeRegistry(settings, Jobs(), lambda name, user: _no_pipeline())
 
     def desk(user: User) -> KnowledgeService:
-        return KnowledgeService(shelf, "default", lambda: user, lambda user, name: None)
+        return KnowledgeService(registry, "default", lambda: user, lambda user, name: None)
 
     lin, root, alone = desk(User("lin", "lead")), desk(User("root", "admin")), desk(LOCAL_USER)
     lin.keep([("a.md", NEW), ("b.md", NEW)])
@@ -133,7 +133,7 @@ def test_a_day_has_room_for_so_many_uploads_of_one_person(tmp_path: Path) -> Non
     root.keep([("d.md", NEW)])
     for number in range(9):  # the machine's own user has the whole disk anyway
         alone.keep([(f"{number}.md", NEW)])
-    shelf.close()
+    registry.close()
 
 
 def _no_pipeline() -> AnswerPipeline:

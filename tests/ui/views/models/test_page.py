@@ -27,7 +27,7 @@ class Page:
     def __init__(self, folder: Path, server: FakeModelServer) -> None:
         self.here = Surroundings(folder / "models", server)
         self.harness = Harness(folder)
-        self.services: SharedServices = replace(self.harness.services, models=self.here.shelf)
+        self.services: SharedServices = replace(self.harness.services, models=self.here.registry)
 
     def open(self, language: Language, view: str, model: str = "") -> AppTest:
         def script(services):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202  (its source is run elsewhere)

@@ -46,7 +46,7 @@ def other_services(folder: Path, pipeline: AnswerPipeline) -> OtherServices:
 
 
 def quality_of(folder: Path, pipeline: AnswerPipeline) -> QualityRegistry:
-    """Return a shelf over a data folder."""
+    """Return a registry over a data folder."""
     settings = Settings(data_dir=folder)
     curation = Curation.of(settings)
     feedback = TurnStore(settings.turns_path).feedback
