@@ -44,17 +44,17 @@ class _PersonalJobs:
 
     def job(self, job_id: str) -> Job | None:
         """Return a job's present state, if there is one."""
-        return self._jobs.latest(self._lane(job_id))
+        return self._jobs.latest(self._job_slot(job_id))
 
     def stop(self, job_id: str) -> None:
         """Stop it; a model is free within a quarter of a second."""
-        self._jobs.stop(self._lane(job_id))
+        self._jobs.stop(self._job_slot(job_id))
 
     def forget(self, job_id: str) -> None:
         """Forget its result, with its words."""
-        self._jobs.forget(self._lane(job_id))
+        self._jobs.forget(self._job_slot(job_id))
 
-    def _lane(self, job_id: str) -> str:
+    def _job_slot(self, job_id: str) -> str:
         return f"{self.kind} {self._who().name} {job_id}"
 
 
@@ -89,7 +89,7 @@ class Attachments(_PersonalJobs):
             question = "\n\n".join(filter(None, (typed.strip(), words)))
             return ReadFile(limits.require_short(question) if question else "", picture)
 
-        self._jobs.start(self._lane(file_id), self.kind, work, owner_of(user, tab))
+        self._jobs.start(self._job_slot(file_id), self.kind, work, owner_of(user, tab))
 
     def _read(self, name: str, content: bytes, reader: FileReader) -> tuple[str, Picture | None]:
         """Return a file's words, and the file as a picture if it is one that a model can be shown."""
@@ -136,4 +136,4 @@ class PictureDescriptions(_PersonalJobs):
                 control.tell(None)
                 raise
 
-        self._jobs.start(self._lane(picture_id), self.kind, work, owner)
+        self._jobs.start(self._job_slot(picture_id), self.kind, work, owner)

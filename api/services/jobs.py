@@ -4,8 +4,9 @@
     jobs.start("knowledge default", "check", work, who="lin")
     jobs.latest("knowledge default").state           # "running", then "done", "failed" or "stopped"
 
-A job belongs to a lane, in which one runs at a time.  It goes on whatever becomes of the page that asked for it.
-Programs ask for theirs by number, also when the lane has a later one.
+A job slot, named by what it is about, runs one job at a time.  A job goes on whatever becomes of the page that asked
+for it.
+Programs ask for theirs by number, also when the slot has a later one.
 A ``Watch`` keeps the last state of something that is slow to look at.
 """
 
@@ -33,7 +34,7 @@ _LOOK_EVERY_SECONDS = 0.25
 State = TypeVar("State")
 logger = logging.getLogger(__name__)
 _WORKERS, _WORKERS_A_PERSON = 8, 4
-_LANES_REMEMBERED = 64
+_SLOTS_REMEMBERED = 64
 _EARLIER_REMEMBERED = 200
 _TROUBLES_REMEMBERED = 200
 
@@ -85,7 +86,7 @@ class Job:
     """A job as it is now.  ``progress`` and ``result`` are its work's own values; times are in UTC.
 
     ``troubles`` are what went wrong without ending it, such as files that could not be read.  ``number`` is that of an
-    unforeseen error in the log, empty for others.  One ``by_number`` is found by its id when its lane has another.
+    unforeseen error in the log, empty for others.  One ``by_number`` is found by its id when its slot has another.
     """
 
     job_id: int
@@ -148,7 +149,7 @@ Work = Callable[[JobControl], object]
 
 
 class Jobs:
-    """The last job of each lane, and earlier ones by their numbers.  Safe to call from any thread.
+    """The last job of each slot, and earlier ones by their numbers.  Safe to call from any thread.
 
     ``pool`` has the threads, in which the persons who begin jobs take turns; None: eight, of which one person has four.
     """
@@ -163,75 +164,75 @@ class Jobs:
         self._count = 0
         self._closed = False
 
-    def start(self, lane: str, kind: str, work: Work, who: str = "", *, by_number: bool = False) -> Job:
+    def start(self, slot: str, kind: str, work: Work, who: str = "", *, by_number: bool = False) -> Job:
         """Begin a job of ``who``.
 
-        Raises ``IngestRunning`` where the lane has one that has not ended, and what the pool refuses it with.
+        Raises ``IngestRunning`` where the slot has one that has not ended, and what the pool refuses it with.
         """
         with self._lock:
-            former = self._jobs.get(lane)
+            former = self._jobs.get(slot)
             if self._closed or (former is not None and former.running):
                 raise IngestRunning(holder=former.who if former is not None else "-")
             self._count += 1
             job = Job(self._count, kind, who, datetime.now(UTC), by_number)
-            control = JobControl(lambda progress, trouble: self._progress(lane, progress, trouble))
+            control = JobControl(lambda progress, trouble: self._progress(slot, progress, trouble))
             future = self._pool.submit(who, partial(work, control))
-            self._leave(lane)
-            self._jobs[lane], self._controls[lane] = job, control  # what the job tells waits for the lock until then
-            self._jobs.move_to_end(lane)
+            self._leave(slot)
+            self._jobs[slot], self._controls[slot] = job, control  # what the job tells waits for the lock until then
+            self._jobs.move_to_end(slot)
             self._forget_old()
-        future.add_done_callback(partial(self._settle, lane, job.job_id))
+        future.add_done_callback(partial(self._settle, slot, job.job_id))
         return job
 
-    def latest(self, lane: str) -> Job | None:
-        """Return the lane's last job; None where there was none, or it was forgotten."""
+    def latest(self, slot: str) -> Job | None:
+        """Return the slot's last job; None where there was none, or it was forgotten."""
         with self._lock:
-            return self._jobs.get(lane)
+            return self._jobs.get(slot)
 
-    def find(self, lane: str, number: int) -> Job | None:
-        """Return a job of a lane by its number, the last one for 0; None where there is none, or it was forgotten."""
+    def find(self, slot: str, number: int) -> Job | None:
+        """Return a job of a slot by its number, the last one for 0; None where there is none, or it was forgotten."""
         with self._lock:
-            latest = self._jobs.get(lane)
+            latest = self._jobs.get(slot)
             if latest is not None and number in (0, latest.job_id):
                 return latest
-            lane_of, earlier = self._earlier.get(number, ("", None))
-            return earlier if lane_of == lane else None
+            slot_of, earlier = self._earlier.get(number, ("", None))
+            return earlier if slot_of == slot else None
 
-    def forget(self, lane: str) -> None:
-        """Forget the lane's last job, unless it runs; one that has a number is still found by that."""
+    def forget(self, slot: str) -> None:
+        """Forget the slot's last job, unless it runs; one that has a number is still found by that."""
         with self._lock:
-            job = self._jobs.get(lane)
+            job = self._jobs.get(slot)
             if job is not None and not job.running:
-                self._leave(lane)
+                self._leave(slot)
 
-    def stop(self, lane: str, number: int = 0) -> None:
-        """Ask the lane's job to end, or only the one of this number; it counts as running until it has."""
+    def stop(self, slot: str, number: int = 0) -> None:
+        """Ask the slot's job to end, or only the one of this number; it counts as running until it has."""
         with self._lock:
-            job, control = self._jobs.get(lane), self._controls.get(lane)
+            job, control = self._jobs.get(slot), self._controls.get(slot)
         if control is not None and job is not None and number in (0, job.job_id):
             control.stop()
 
-    def wait(self, lane: str, timeout_seconds: float) -> Job | None:
-        """Return the lane's last job, once it has ended or the time is over."""
+    def wait(self, slot: str, timeout_seconds: float) -> Job | None:
+        """Return the slot's last job, once it has ended or the time is over."""
         with self._lock:
             self._ended.wait_for(
-                lambda: lane not in self._jobs or not self._jobs[lane].running, timeout=timeout_seconds
+                lambda: slot not in self._jobs or not self._jobs[slot].running, timeout=timeout_seconds
             )
-            return self._jobs.get(lane)
+            return self._jobs.get(slot)
 
     def close(self) -> None:
         """Stop all jobs and wait until they have ended."""
         with self._lock:
             self._closed = True
-            lanes = list(self._controls)
-        for lane in lanes:
-            self.stop(lane)
+            slots = list(self._controls)
+        for slot in slots:
+            self.stop(slot)
         self._pool.shutdown()
 
-    def _settle(self, lane: str, job_id: int, future: Future[object]) -> None:
+    def _settle(self, slot: str, job_id: int, future: Future[object]) -> None:
         error = future.exception()
         with self._lock:
-            job = self._jobs[lane]
+            job = self._jobs[slot]
             if job.job_id != job_id:
                 return
             job = replace(job, ended_at=datetime.now(UTC))
@@ -242,28 +243,28 @@ class Jobs:
                 job = replace(job, state=state, failure=Failure.of(error))
             else:
                 job = replace(job, state="failed", number=log_unforeseen(logger, "job", error))
-            self._jobs[lane] = job
-            self._controls.pop(lane, None)
+            self._jobs[slot] = job
+            self._controls.pop(slot, None)
             self._ended.notify_all()
 
-    def _progress(self, lane: str, progress: object, trouble: AnswerdeskError | None) -> None:
+    def _progress(self, slot: str, progress: object, trouble: AnswerdeskError | None) -> None:
         with self._lock:
-            job = self._jobs[lane]
+            job = self._jobs[slot]
             troubles = job.troubles if trouble is None else (*job.troubles, trouble)[:_TROUBLES_REMEMBERED]
-            self._jobs[lane] = replace(job, progress=progress, troubles=troubles)
+            self._jobs[slot] = replace(job, progress=progress, troubles=troubles)
 
-    def _leave(self, lane: str) -> None:
-        """Take the lane's last job out; one that has a number stays to be found by that."""
-        job = self._jobs.pop(lane, None)
+    def _leave(self, slot: str) -> None:
+        """Take the slot's last job out; one that has a number stays to be found by that."""
+        job = self._jobs.pop(slot, None)
         if job is not None and job.by_number:
-            self._earlier[job.job_id] = lane, job
+            self._earlier[job.job_id] = slot, job
             while len(self._earlier) > _EARLIER_REMEMBERED:
                 self._earlier.popitem(last=False)
 
     def _forget_old(self) -> None:
-        ended = [lane for lane, job in self._jobs.items() if not job.running]
-        for lane in ended[: max(0, len(self._jobs) - _LANES_REMEMBERED)]:
-            self._leave(lane)
+        ended = [slot for slot, job in self._jobs.items() if not job.running]
+        for slot in ended[: max(0, len(self._jobs) - _SLOTS_REMEMBERED)]:
+            self._leave(slot)
 
 
 FindJob = Callable[[int], Job | None]

@@ -392,7 +392,7 @@ class KnowledgeService(GuardedService[KnowledgeRegistry]):
         self._permitted("lead")
         self._require_rest()
         self._uploads.discard([upload.name for upload in self._uploads.waiting()])
-        self.registry.jobs.forget(self.lane)
+        self.registry.jobs.forget(self.job_slot)
 
     def check(self, roots: Sequence[str] = (), *, prune: bool = False) -> Job:
         """Begin to find out what publishing the waiting files, and reading these folders again, would change.
@@ -481,24 +481,24 @@ class KnowledgeService(GuardedService[KnowledgeRegistry]):
         return self._begin("rollback", work, user)
 
     @property
-    def lane(self) -> str:
-        """The lane of what changes this knowledge base."""
+    def job_slot(self) -> str:
+        """The job slot of what changes this knowledge base."""
         return f"knowledge {self.name}"
 
     def job(self, number: int = 0) -> Job | None:
         """Return the last job that changes this knowledge base, or was to; with a number, the one that has it."""
         self._colleague()
-        return self.registry.jobs.find(self.lane, number)
+        return self.registry.jobs.find(self.job_slot, number)
 
     def stop(self, number: int = 0) -> None:
         """Stop the job that runs; with a number, only if it has that."""
         self._permitted("lead")
-        self.registry.jobs.stop(self.lane, number)
+        self.registry.jobs.stop(self.job_slot, number)
 
     def forget_job(self) -> None:
         """Discard the result of the last job."""
         self._permitted("lead")
-        self.registry.jobs.forget(self.lane)
+        self.registry.jobs.forget(self.job_slot)
 
     # why
 
@@ -511,31 +511,31 @@ class KnowledgeService(GuardedService[KnowledgeRegistry]):
 
             return explain(real_pipeline(self.registry.pipeline(self.name, user)), question, document_id=document_id)
 
-        return self.registry.jobs.start(self._why_lane(tab), "why", work, user.name)
+        return self.registry.jobs.start(self._why_slot(tab), "why", work, user.name)
 
     def explanation(self, tab: str) -> Job | None:
         """Return a tab's last explanation, running or done."""
         self._permitted("lead")
-        return self.registry.jobs.latest(self._why_lane(tab))
+        return self.registry.jobs.latest(self._why_slot(tab))
 
     def wait_for_explanation(self, tab: str, timeout_seconds: float) -> Job | None:
         """Return it once it is done or the time is over."""
         self._permitted("lead")
-        return self.registry.jobs.wait(self._why_lane(tab), timeout_seconds)
+        return self.registry.jobs.wait(self._why_slot(tab), timeout_seconds)
 
     def _articles(self, user: User) -> tuple[DocumentRow, ...]:
         rows = self.registry.articles(self.name)
         return rows if user.audience == "internal" else tuple(row for row in rows if row.audience == "public")
 
-    def _why_lane(self, tab: str) -> str:
+    def _why_slot(self, tab: str) -> str:
         return f"why {self.name} {self._who().name} {tab}"
 
     def _begin(self, kind: str, work: Work, user: User) -> Job:
-        return self.registry.jobs.start(self.lane, kind, work, user.name, by_number=True)
+        return self.registry.jobs.start(self.job_slot, kind, work, user.name, by_number=True)
 
     def _require_rest(self) -> None:
         """Raise ``IngestRunning`` while a job may be reading the waiting files."""
-        job = self.registry.jobs.latest(self.lane)
+        job = self.registry.jobs.latest(self.job_slot)
         if job is not None and job.running:
             raise IngestRunning(holder=job.who)
 

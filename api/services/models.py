@@ -402,8 +402,8 @@ class ModelService(GuardedService[ModelRegistry]):
     """The models, for the user of ``who``.  Every method raises ``NotPermitted`` unless they are an admin.
 
     Calibrations ask the questions of a knowledge base, so they raise ``AccessDenied`` where it is not
-    theirs.  Methods that begin a job raise ``IngestRunning`` beside one of the same lane: one lane makes models, one
-    moves them in and out of memory, one calibrates.
+    theirs.  Methods that begin a job raise ``IngestRunning`` beside one in the same job slot: one slot makes models,
+    one moves them in and out of memory, one calibrates.
     """
 
     # looking
@@ -596,8 +596,8 @@ class ModelService(GuardedService[ModelRegistry]):
         self._permitted("admin", reads=False)
         return PROFILE_NAMES
 
-    def _begin(self, lane: str, kind: str, user: User, call: Callable[[ModelWork], Outcome]) -> Job:
+    def _begin(self, job_slot: str, kind: str, user: User, call: Callable[[ModelWork], Outcome]) -> Job:
         def work(control: JobControl) -> Outcome:
             return call(ModelWork(self.registry, user, control))
 
-        return self.registry.jobs.start(lane, kind, work, user.name, by_number=True)
+        return self.registry.jobs.start(job_slot, kind, work, user.name, by_number=True)

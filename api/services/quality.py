@@ -180,17 +180,17 @@ class QualityService(GuardedService[QualityRegistry]):
             self.registry.run(self._settings, evaluation, control)
             return evaluation.run
 
-        return self.registry.jobs.start(self._lane("evaluation"), kind, work, user.name)
+        return self.registry.jobs.start(self._job_slot("evaluation"), kind, work, user.name)
 
     def evaluation(self) -> Job | None:
         """Return the last evaluation that was begun here."""
         self._permitted("lead")
-        return self.registry.jobs.latest(self._lane("evaluation"))
+        return self.registry.jobs.latest(self._job_slot("evaluation"))
 
     def stop(self) -> None:
         """Stop the evaluation; what was asked so far is kept."""
         self._permitted("lead")
-        self.registry.jobs.stop(self._lane("evaluation"))
+        self.registry.jobs.stop(self._job_slot("evaluation"))
 
     def plots(self, run: RunInfo, language: Language) -> str:
         """Return a finished run's plots as HTML, every word of it escaped.  Raises ``SettingsError``."""
@@ -250,12 +250,12 @@ class QualityService(GuardedService[QualityRegistry]):
             parts = self.registry.gap_parts(self.name, user)
             return find_gaps(parts, self.name, since, lambda done, total: control.tell((done, total)))
 
-        return self.registry.jobs.start(self._lane("gaps"), "gaps", work, user.name)
+        return self.registry.jobs.start(self._job_slot("gaps"), "gaps", work, user.name)
 
     def gaps(self) -> Job | None:
         """Return the last search for gaps, running or done."""
         self._permitted("lead")
-        return self.registry.jobs.latest(self._lane("gaps"))
+        return self.registry.jobs.latest(self._job_slot("gaps"))
 
     def outcomes(self, grouping: Grouping, days: int) -> Sequence[OutcomeCounts]:
         """Return the outcomes of answers by topic or team, in the order of their names: no ranking."""
@@ -268,7 +268,7 @@ class QualityService(GuardedService[QualityRegistry]):
         self._permitted("lead")
         return self.registry.corrections(self._who)
 
-    def _lane(self, what: str) -> str:
+    def _job_slot(self, what: str) -> str:
         return f"{what} {self.name}"
 
     def _run(self, name: str) -> Run:

@@ -68,7 +68,7 @@ NEVER_MATTERS = frozenset(
         "embedder_threads",
         # what it makes of a picture is part of the question, or of a generation
         "vision_model",
-        # the other lanes
+        # the other answer sources
         "curated_review",
         "cached_answers",
         # what a generation is made with, which has its number

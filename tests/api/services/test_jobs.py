@@ -1,4 +1,4 @@
-"""Jobs: one a lane, seen by everybody, stopped on request, ended in words."""
+"""Jobs: one a slot, seen by everybody, stopped on request, ended in words."""
 
 import threading
 from collections.abc import Iterator
@@ -107,12 +107,12 @@ def test_errors_end_a_job_in_words_and_unforeseen_ones_with_a_number(
 
 def test_what_has_ended_can_be_forgotten_and_old_lanes_are(jobs: Jobs) -> None:
     for number in range(80):
-        jobs.start(f"lane {number}", "why", lambda _: None)
-        jobs.wait(f"lane {number}", timeout_seconds=10)
-    assert jobs.latest("lane 0") is None
-    assert jobs.latest("lane 79") is not None
-    jobs.forget("lane 79")
-    assert jobs.latest("lane 79") is None
+        jobs.start(f"slot {number}", "why", lambda _: None)
+        jobs.wait(f"slot {number}", timeout_seconds=10)
+    assert jobs.latest("slot 0") is None
+    assert jobs.latest("slot 79") is not None
+    jobs.forget("slot 79")
+    assert jobs.latest("slot 79") is None
 
 
 def test_a_programs_job_is_found_by_its_number_when_the_lane_has_another(jobs: Jobs) -> None:
@@ -126,7 +126,7 @@ def test_a_programs_job_is_found_by_its_number_when_the_lane_has_another(jobs: J
     jobs.forget("a")
     found = [jobs.find("a", job.job_id) for job in (first, of_a_page, last)]
     assert [one and one.result for one in found] == ["published", None, "checked"]
-    assert jobs.find("b", first.job_id) is None, "it is another lane's"
+    assert jobs.find("b", first.job_id) is None, "it is another slot's"
     assert jobs.find("a", 0) is None, "the last one was forgotten"
 
 

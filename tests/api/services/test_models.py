@@ -54,9 +54,9 @@ class Surroundings:
 
     def ended(self, job: Job) -> Job:
         """Wait for the end of a job."""
-        lanes = {"making": ("pull", "import", "quantize"), "calibrating": ("calibrate", "choose")}
-        lane = next((f"models {lane}" for lane, kinds in lanes.items() if job.kind in kinds), "models serving")
-        found = self.jobs.wait(lane, 60)
+        slots = {"making": ("pull", "import", "quantize"), "calibrating": ("calibrate", "choose")}
+        slot = next((f"models {slot}" for slot, kinds in slots.items() if job.kind in kinds), "models serving")
+        found = self.jobs.wait(slot, 60)
         assert found is not None
         assert not found.running
         return found

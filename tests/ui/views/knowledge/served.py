@@ -44,7 +44,7 @@ async def _set(request: Request) -> Response:
     if "role" in asked:
         session.LOCAL_USER = User("lin", asked["role"])
     if asked.get("discard"):
-        made.jobs.wait(made.desk().lane, timeout_seconds=20)
+        made.jobs.wait(made.desk().job_slot, timeout_seconds=20)
         made.desk().discard()
     if "lock" in asked:
         if asked["lock"]:

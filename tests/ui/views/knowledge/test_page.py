@@ -237,13 +237,13 @@ def test_beside_a_job_and_beside_another_process_it_refuses_in_words(small: Libr
         with pytest.raises(IngestRunning):
             call()
     desk.stop()
-    stopped = small.jobs.wait(desk.lane, timeout_seconds=60)
+    stopped = small.jobs.wait(desk.job_slot, timeout_seconds=60)
     assert stopped is not None
     assert stopped.state == "stopped"
     small.gate.set()
     with writer_lock(small.settings.knowledge_dir):
         desk.check()
-        refused = small.jobs.wait(desk.lane, timeout_seconds=60)
+        refused = small.jobs.wait(desk.job_slot, timeout_seconds=60)
     assert refused is not None
     assert refused.failure is not None
     assert refused.failure.kind == "IngestRunning"
