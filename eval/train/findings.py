@@ -24,7 +24,6 @@ from rag.text.sentences import split_sentences
 from rag.translate import translate
 
 ArmName = Literal["base", "requantized", "adapter", "merged"]
-ARM_NAMES: tuple[ArmName, ...] = ("base", "requantized", "adapter", "merged")
 
 COMMAND = "train"
 """What a training's run says it is."""

@@ -167,20 +167,12 @@ def _passage_likeness(cosines: FloatMatrix, lengths: NDArray[np.int64], weights:
     return Likeness(np.asarray((shares.sum(axis=1) + within_a_stretch) / 2, dtype=np.float64), shares)
 
 
-def span_likeness(
-    question: QuestionTokens, cosines: FloatMatrix, token_ends: NDArray[np.int64], spans: Sequence[Span]
-) -> Likeness:
-    """Return the likeness of n stretches of one passage, such as its sentences; 0 for one without a token.
-
-    ``cosines`` are the passage's, float32 [t, q]; ``token_ends``, int64 [t] ascending, are the ends of its tokens, in
-    the characters of ``spans``.  A token belongs to the stretch with its last character: the blank before a word is
-    part of the word's token.
-    """
-    return _stretch_likeness(question, cosines, *_tokens_of(token_ends, spans))
-
-
 def _tokens_of(token_ends: NDArray[np.int64], spans: Sequence[Span]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return for n stretches of a passage the first of their tokens, int64 [n], and how many these are, int64 [n]."""
+    """Return for n stretches of a passage the first of their tokens, int64 [n], and how many these are, int64 [n].
+
+    ``token_ends``, int64 [t] ascending, are the ends of the passage's tokens, in the characters of ``spans``.  A token
+    belongs to the stretch with its last character: the blank before a word is part of the word's token.
+    """
     bounds = np.searchsorted(token_ends, np.array(spans, dtype=np.int64).reshape(-1, 2), side="right")
     return bounds[:, 0], bounds[:, 1] - bounds[:, 0]
 

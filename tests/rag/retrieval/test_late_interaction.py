@@ -1,9 +1,10 @@
 """Tokens of questions compared with those of passages and sentences, by hand."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import numpy as np
 import pytest
@@ -15,16 +16,16 @@ from rag.protocols import FloatMatrix, QueryTokens
 from rag.retrieval.late_interaction import (
     STRETCH_TOKENS,
     WEIGHED_TOKENS,
+    Likeness,
     SentenceSimilarity,
     Signs,
     TokenWeights,
     heaviest_tokens,
     similarities,
-    span_likeness,
     token_cosines,
 )
 from rag.retrieval.retriever import Retriever
-from rag.schema import Document, QuestionTokens, Retrieval
+from rag.schema import Chunk, Document, QuestionTokens, Retrieval, RetrievedChunk
 from rag.settings import Settings
 from rag.storage.store import KnowledgeStore
 from rag.testing import HashEmbedder, publish_documents
@@ -117,13 +118,45 @@ def test_the_same_tokens_are_the_best() -> None:
     assert similarities(QuestionTokens(as_floats(signs)[:2], np.array([2.0, 1.0])), [signs])[0] == pytest.approx(1.0)
 
 
+class DividingEmbedder(HashEmbedder):
+    """Divides a passage into the tokens that a test names."""
+
+    def __init__(self, token_spans: Sequence[tuple[int, int]]) -> None:
+        super().__init__()
+        self._token_spans = list(token_spans)
+
+    def token_spans(self, passage: str) -> list[tuple[int, int]]:
+        return self._token_spans
+
+
+def stretch_likeness(
+    asked: QuestionTokens,
+    passage: tuple[Chunk, Signs],
+    tokens: Sequence[tuple[int, int]],
+    spans: Sequence[tuple[int, int]],
+) -> Likeness:
+    """Return the likeness of stretches of one chunk, whose ``tokens`` are stretches of its embedded text."""
+    chunk, signs = passage
+    known = replace(asked, cosines={chunk.chunk_id: token_cosines(asked.vectors, signs)})
+    retrieval = Retrieval((RetrievedChunk(chunk, 1.0),), 1.0, answerable=True, generation=1, tokens=known)
+    store = cast(KnowledgeStore, None)  # the cosines are known
+    similarity = SentenceSimilarity(store, DividingEmbedder(tokens))
+    found = similarity.likeness(retrieval, [(chunk.document_id, *span) for span in spans])
+    assert found is not None
+    return found
+
+
+def chunk_of(text: str, title: str = "") -> Chunk:
+    return Chunk("a", "/a", title, (), text, 0, len(text), 0, "en", chunk_id=1)
+
+
 def test_stretches_of_a_passage_by_hand() -> None:
-    # "Fill it. Boil." with a title of 3 characters in front, whose token belongs to no stretch
-    token_spans = [(-3, -1), (0, 4), (4, 7), (7, 8), (8, 13), (13, 14)]
+    # the title's token belongs to no stretch
+    token_spans = [(0, 3), (4, 8), (8, 11), (11, 12), (12, 17), (17, 18)]
     signs = packed(unit(6, 1))
     asked = QuestionTokens(as_floats(signs)[[4]], np.array([1.0]))  # the very token " Boil"
-    ends = np.array([end for _, end in token_spans])
-    found = span_likeness(asked, token_cosines(asked.vectors, signs), ends, [(0, 8), (9, 14), (14, 14)])
+    passage = chunk_of("Fill it. Boil.", title="Tip"), signs
+    found = stretch_likeness(asked, passage, token_spans, [(0, 8), (9, 14), (9, 11)])
     filling, boiling, nothing = found.scores
     np.testing.assert_allclose(found.shares[:, 0], found.scores)  # of the only token, all of the weight
     assert boiling == pytest.approx(1.0)
@@ -136,15 +169,13 @@ def test_stretches_of_a_passage_by_hand() -> None:
 def test_stretches_that_cover_a_passage_answer_no_better_than_all_of_it(tokens: int, seed: int) -> None:
     signs = packed(unit(tokens, seed))
     asked = QuestionTokens(unit(3, seed + 1), np.array([1.0, 2.0, 3.0]))
-    spans = [(place, place + 1) for place in range(tokens)]
-    cosines, ends = token_cosines(asked.vectors, signs), np.arange(1, tokens + 1)
-    found = span_likeness(asked, cosines, ends, spans)
-    each = found.scores
-    (whole,) = span_likeness(asked, cosines, ends, [(0, tokens)]).scores
+    passage, letters = (chunk_of("x" * tokens), signs), [(place, place + 1) for place in range(tokens)]
+    found = stretch_likeness(asked, passage, letters, letters)
+    all_of_it = stretch_likeness(asked, passage, letters, [(0, tokens)])
+    each, (whole,) = found.scores, all_of_it.scores
     assert whole == pytest.approx(similarities(asked, [signs])[0])
     assert each.max() <= whole + 1e-6
-    together = span_likeness(asked, cosines, ends, [(0, tokens)]).shares[0]
-    np.testing.assert_allclose(found.shares.max(axis=0), together, atol=1e-6)
+    np.testing.assert_allclose(found.shares.max(axis=0), all_of_it.shares[0], atol=1e-6)
 
 
 TEXT = "The robot has a brush.\n\nHold home for ten seconds to reset it. It weighs three kilograms."
