@@ -3,7 +3,7 @@
 import getpass
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Literal, get_args
@@ -65,6 +65,11 @@ def write_change(connection: Connection, who: str, what: Change, about: str, det
         "INSERT INTO change (at, who, what, about, details) VALUES (?, ?, ?, ?, ?)",
         (datetime.now(UTC).isoformat(), who, what, about, json.dumps(dict(details), ensure_ascii=False)),
     )
+
+
+def scopes_detail(scopes: Iterable[str] | None) -> str:
+    """Return the names of knowledge bases as a detail of an entry, cut at its limit; "*": all of them."""
+    return ", ".join(sorted(scopes))[:_LONGEST_DETAIL] if scopes is not None else "*"
 
 
 def terminal_user() -> str:

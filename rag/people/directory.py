@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from rag.errors import LastAdmin, PersonOutOfReach, PersonTaken, PersonUnknown, PersonUnusable, ScopeNotHeld
-from rag.people.audit import Change, Detail, write_change
+from rag.people.audit import Change, Detail, scopes_detail, write_change
 from rag.settings import DatabasePlace, Settings
 from rag.storage.access import LOCAL_USER, KnowledgeBases, Role, User
 from rag.storage.connection import Connection, Row, SharedStore, open_database
@@ -86,7 +86,7 @@ class People(SharedStore):
         """
         if _NAME.fullmatch(name) is None or name.lower() == LOCAL_USER.name:
             raise PersonUnusable(reason="name")
-        with self._record_change(by, "person_added", name, role=role, scopes=_scopes_words(scopes)) as connection:
+        with self._record_change(by, "person_added", name, role=role, scopes=scopes_detail(scopes)) as connection:
             if _row_of(connection, name) is not None:
                 raise PersonTaken(name=name)
             connection.execute(
@@ -105,7 +105,7 @@ class People(SharedStore):
 
     def set_scopes(self, name: str, scopes: Iterable[str] | None, by: str) -> None:
         """Set a user's scopes; None: everything.  Raises ``PersonUnknown``."""
-        with self._record_change(by, "person_scopes", name, scopes=_scopes_words(scopes)) as connection:
+        with self._record_change(by, "person_scopes", name, scopes=scopes_detail(scopes)) as connection:
             _write_scopes(connection, _require_person(connection, name).name, scopes)
 
     def set_scopes_within(self, name: str, scopes: Collection[str], held: frozenset[str], by: str) -> None:
@@ -120,10 +120,10 @@ class People(SharedStore):
                 raise PersonOutOfReach(name=person.name)
             beyond = set(scopes) - held - person.scopes
             if beyond:
-                raise ScopeNotHeld(scopes=_scopes_words(beyond))
+                raise ScopeNotHeld(scopes=scopes_detail(beyond))
             left = (held & set(scopes)) | (person.scopes - held)
             _write_scopes(connection, person.name, left)
-            write_change(connection, by, "person_scopes", name, {"scopes": _scopes_words(left)})
+            write_change(connection, by, "person_scopes", name, {"scopes": scopes_detail(left)})
 
     def set_disabled(self, name: str, disabled: bool, by: str) -> None:
         """Disable a user and end their sessions, or enable them.  Raises ``PersonUnknown`` or ``LastAdmin``."""
@@ -193,10 +193,6 @@ def _forget_browsers(connection: Connection, name: str) -> None:
 
 def _scopes_text(scopes: Iterable[str] | None) -> str | None:
     return json.dumps(sorted(set(scopes))) if scopes is not None else None
-
-
-def _scopes_words(scopes: Iterable[str] | None) -> str:
-    return ", ".join(sorted(scopes))[:200] if scopes is not None else "*"
 
 
 def _person(row: Row) -> Person:

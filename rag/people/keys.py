@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Literal, get_args
 
 from rag.errors import ApiKeyRefused, ApiKeyUnknown, ApiKeyUnusable, PersonUnknown
-from rag.people.audit import Change, Detail, write_change
+from rag.people.audit import Change, Detail, scopes_detail, write_change
 from rag.schema import Audience
 from rag.settings import DatabasePlace
 from rag.storage.access import KEY_PREFIX, ROLES, Role, User
@@ -182,7 +182,7 @@ class ApiKeys(SharedStore):
                 key = replace(key, owner=_person_name(connection, owner))
             _insert(connection, key, secret)
             _record(connection, by, "key_added", key, rights=", ".join(in_order(key.rights)),
-                    scopes=_scopes_words(key.scopes), audience=audience)  # fmt: skip
+                    scopes=scopes_detail(key.scopes), audience=audience)  # fmt: skip
         return secret, key
 
     def key_of(self, secret: str) -> ApiKey:
@@ -330,10 +330,6 @@ def _scopes(text: str | None) -> frozenset[str] | None:
 
 def _time(text: str | None) -> datetime | None:
     return datetime.fromisoformat(text) if text is not None else None
-
-
-def _scopes_words(scopes: frozenset[str] | None) -> str:
-    return ", ".join(sorted(scopes))[:200] if scopes is not None else "*"
 
 
 def _new_secret() -> str:
