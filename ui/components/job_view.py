@@ -19,6 +19,9 @@ from ui.turn_data import failure_sentence
 Sentence = Callable[[Failure, Language], str]
 """Says why something failed, as plain text."""
 
+ProgressWords = Callable[[object, Language], tuple[float | None, str]]
+"""Returns from a job's progress the share that is done, in [0, 1], None if unknown, and the same in words."""
+
 _TICK_SECONDS = 0.7
 _REFUSED = "refused"
 
@@ -134,6 +137,11 @@ def draw_progress(share: float | None, words: str) -> None:
         st.markdown(as_markdown(words))
     else:
         st.progress(share, text=as_markdown(words))
+
+
+def draw_job_progress(progress_words: ProgressWords, language: Language, job: Job) -> None:
+    """Draw how much of a job is done, and the same in words."""
+    draw_progress(*progress_words(job.progress, language))
 
 
 def draw_failure(job: Job, language: Language, stopped: str, sentence: Sentence = failure_sentence) -> None:

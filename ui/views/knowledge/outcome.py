@@ -26,7 +26,7 @@ from rag.storage.store import GenerationChange, GenerationInfo
 from rag.text.characters import has_ideographs
 from rag.translate import translate
 from ui.components.content import Card, Note, TextLine, draw_cards, draw_heading, lang_of
-from ui.components.job_view import attempt, draw_button, draw_failure, draw_progress, draw_running
+from ui.components.job_view import attempt, draw_button, draw_failure, draw_job_progress, draw_running
 from ui.formats import as_markdown, markdown_word
 from ui.session import PageContext
 
@@ -199,7 +199,7 @@ def draw_work(context: PageContext, desk: KnowledgeService, job: Job) -> None:
 
 
 def _draw_progress(job: Job, language: Language) -> None:
-    draw_progress(*progress_words(job.progress, language))
+    draw_job_progress(progress_words, language, job)
     _draw_refused("kb_refused_now", job.troubles, language)
 
 

@@ -28,7 +28,7 @@ from ui.components.content import (
     draw_table,
     two_panes,
 )
-from ui.components.job_view import draw_button, draw_failure, draw_progress, draw_running
+from ui.components.job_view import draw_button, draw_failure, draw_job_progress, draw_running
 from ui.formats import as_markdown, format_gigabytes
 from ui.session import PageContext
 from ui.views.models.jobs import draw_goes_before, failure_words
@@ -128,7 +128,7 @@ def _draw_right(context: PageContext, desk: ModelService, runs: list[Calibration
     language, named = context.language, chosen_row("run")
     if job is not None and job.running:
         draw_heading(f"ui.m_job_{job.kind}", language)
-        draw_running(context, job, desk.calibrating, partial(_draw_progress, language))
+        draw_running(context, job, desk.calibrating, partial(draw_job_progress, progress_words, language))
         st.button(translate("ui.stop", language), key="m_stop_calibrating", on_click=desk.stop_calibrating)
     elif job is not None:
         _draw_ended(job, language)
@@ -148,10 +148,6 @@ def _draw_ended(job: Job, language: Language) -> None:
         st.success(translate("ui.m_done_choose", language))
         if isinstance(job.result, list) and job.result:
             draw_goes_before(tuple(job.result), language)
-
-
-def _draw_progress(language: Language, job: Job) -> None:
-    draw_progress(*progress_words(job.progress, language))
 
 
 def progress_words(progress: object, language: Language) -> tuple[float | None, str]:

@@ -12,7 +12,7 @@ from rag.schema import Language
 from rag.storage.calibration import ExpectedRefusals
 from rag.translate import translate
 from ui.components.content import Cell, Row, chosen_row, columns_of, draw_heading, draw_plots, draw_table, two_panes
-from ui.components.job_view import draw_button, draw_failure, draw_progress, draw_running, word_of_kind
+from ui.components.job_view import draw_button, draw_failure, draw_job_progress, draw_running, word_of_kind
 from ui.formats import as_markdown
 from ui.session import PageContext
 
@@ -121,7 +121,7 @@ def _draw_right(context: PageContext, desk: QualityService, runs: list[RunInfo],
     chosen = chosen_row("run")
     if job is not None and job.running:
         draw_heading("ui.q_running", language, kind=word_of_kind(job.kind, language))
-        draw_running(context, job, desk.evaluation, partial(_draw_progress, language))
+        draw_running(context, job, desk.evaluation, partial(draw_job_progress, progress_words, language))
         st.button(translate("ui.stop", language), key="q_stop", on_click=desk.stop)
     elif job is not None and job.state != "done" and not chosen:
         draw_failure(job, language, "ui.q_stopped")
@@ -132,10 +132,6 @@ def _draw_right(context: PageContext, desk: QualityService, runs: list[RunInfo],
         _draw_run(context, desk, run)
     elif job is None or not job.running:
         st.caption(translate("ui.q_choose_run", language))
-
-
-def _draw_progress(language: Language, job: Job) -> None:
-    draw_progress(*progress_words(job.progress, language))
 
 
 def progress_words(progress: object, language: Language) -> tuple[float | None, str]:
