@@ -6,7 +6,6 @@ The very file that was measured of the winner goes to the team's Ollama, and the
 
 import math
 import os
-import socket
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -15,6 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from eval.calibrate_model.results import DEFAULT_TUNING, Configuration, Tuning
+from eval.core.ports import free_port
 from rag.cli.models import choices_for
 from rag.errors import ModelMissing, ModelUnfit, SettingsError
 from rag.ollama.client import OllamaClient
@@ -87,7 +87,7 @@ class Workshop:
     ) -> Iterator[Settings]:
         """Run the server so; yield the settings of its clients.  It ends with the block, or with this process."""
         own = self.settings.changed(
-            data_dir=self.folder / "server", ollama_host=f"127.0.0.1:{_free_port()}", parallel_slots=slots,
+            data_dir=self.folder / "server", ollama_host=f"127.0.0.1:{free_port()}", parallel_slots=slots,
             context_tokens=context_tokens, model=model, **asdict(tuning),
         )  # fmt: skip
         with _environment({"OLLAMA_MODELS": str(self.store)}):
@@ -179,12 +179,6 @@ def _environment(changes: Mapping[str, str]) -> Iterator[None]:
     finally:
         os.environ.clear()
         os.environ.update(before)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def choose(

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -17,6 +16,7 @@ from urllib.error import URLError
 from urllib.request import ProxyHandler, build_opener
 
 from eval.bench.load.records import OUTCOMES, Asking, LoadRecord, Outcome
+from eval.core.ports import free_port
 from rag.errors import SettingsError
 from rag.settings import Settings
 from rag.setup.system_packages import find_chromium
@@ -58,7 +58,7 @@ def desk_process(folder: Path, knowledge: Path, settings: Settings, *, think: bo
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "knowledge").symlink_to(knowledge.parent, target_is_directory=True)
-    port, log = _free_port(), folder / "desk.log"
+    port, log = free_port(), folder / "desk.log"
     thinking = {None: settings.thinking, True: "on", False: "off"}[think]
     environment = {
         **os.environ,
@@ -101,12 +101,6 @@ def _wait_until_up(address: str, process: "subprocess.Popen[bytes]", log: Path) 
         except (URLError, OSError):
             time.sleep(_LOOK_EVERY_SECONDS)  # it does not listen yet
     raise SettingsError(reason=translate("bench_load.no_desk", terminal_language(), log=log))
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class _Stopped(Exception):
