@@ -46,12 +46,10 @@ from rag.retrieval.embedder import open_embedder
 from rag.settings import Settings, checked_settings, load_settings
 from rag.storage.sharing import catch_up
 from rag.storage.store import KnowledgeStore
-from rag.terminal import exit_code_of, fail, terminal_language, warn_root
+from rag.terminal import INTERRUPTED, exit_code_of, fail, terminal_language, warn_root
 from rag.translate import translate
 
 SHUT_OUT = 7
-STOPPED = 130
-
 
 _HELP = """examples:
   python -m ingest data/knowledge            read a folder, and what has changed in it the next time
@@ -219,7 +217,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         now = _current_generation(settings)
         key = "ingest.stopped_published" if now > before else "ingest.stopped"
         print(translate(key, language, generation=now), file=sys.stderr)
-        return STOPPED
+        return INTERRUPTED
 
 
 def _current_generation(settings: Settings) -> int:

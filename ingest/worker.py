@@ -19,10 +19,9 @@ from rag.retrieval.embedder import open_embedder
 from rag.schema import Language
 from rag.settings import Settings, load_settings
 from rag.storage.embedding_jobs import EmbeddingJobs, Job, display_name, joined, member_name
-from rag.terminal import exit_code_of, fail, print_json, terminal_language
+from rag.terminal import INTERRUPTED, exit_code_of, fail, print_json, terminal_language
 from rag.translate import translate
 
-STOPPED = 130
 _LINE_EVERY_SECONDS = 10.0
 _LOOK_SECONDS = 1.0
 """How often an idle worker polls, besides the server's notifications."""
@@ -212,7 +211,7 @@ def main(arguments: Sequence[str] | None = None, opened: Callable[[Settings], Em
                 {"worker": display_name(worker.name), "passages": worker.state.passages,
                  "busy_seconds": round(worker.state.busy_seconds, 2)}
             )  # fmt: skip
-    return STOPPED
+    return INTERRUPTED
 
 
 if __name__ == "__main__":
