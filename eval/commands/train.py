@@ -34,6 +34,7 @@ from eval.train.findings import HEADS, ArmName, Findings, cells, findings_of, re
 from eval.train.lora import LoraOptions, TrainingProgress, TrainingState, read_state
 from eval.train.questions import load_training_cases, stored_cases
 from eval.train.tuning import Source, TrainingPlan, Tuning, TuningOptions, open_tuning
+from rag.cli import positive_integer
 from rag.errors import SettingsError
 from rag.schema import Language
 from rag.settings import Settings
@@ -71,8 +72,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--kb", default="", metavar="NAME", help="or a knowledge base  或知识库名称")
     parser.add_argument("--as", dest="tuned", default="", metavar="NAME", help="name of the new model  新模型名称")
-    parser.add_argument("--epochs", type=_positive, default=2, metavar="N", help="times each example is read (2)  轮数")
-    parser.add_argument("--rank", type=_positive, default=8, metavar="N", help="of the adapter (8)  适配器的秩")
+    parser.add_argument(
+        "--epochs", type=positive_integer, default=2, metavar="N", help="times each example is read (2)  轮数"
+    )
+    parser.add_argument("--rank", type=positive_integer, default=8, metavar="N", help="of the adapter (8)  适配器的秩")
     parser.add_argument("--limit", type=int, default=0, metavar="N", help="only N a file, drawn by --seed  题数")
     parser.add_argument(
         "--held-out", type=_share, default=0.3, metavar="SHARE", help="to measure with (0.3)  留作评测的比例"
@@ -87,13 +90,6 @@ def _parser() -> argparse.ArgumentParser:
     add_answer_options(parser)
     add_run_options(parser)
     return parser
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(text)
-    return number
 
 
 def _share(text: str) -> float:

@@ -51,6 +51,14 @@ def share_examples(commands: Commands, examples: str) -> None:
             command.formatter_class = argparse.RawDescriptionHelpFormatter
 
 
+def positive_integer(text: str) -> int:
+    """Return the number of an argument, 1 or more; it is the ``type`` of an argument of ``argparse``."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not positive")
+    return number
+
+
 def day_of(text: str | None, option: str, language: Language) -> date | None:
     """Return the day that an option names, such as 2026-01-31; None for None.  Raises ``SettingsError``."""
     if text is None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from rag.cli import Commands, add_command
+from rag.cli import Commands, add_command, positive_integer
 from rag.errors import ModelMissing
 from rag.ollama.advice import Advice, advise, measure_rates, serving_of, store_rates, stored_rates
 from rag.ollama.client import OllamaClient
@@ -43,17 +43,12 @@ def add_size_command(commands: Commands) -> None:
     text = "what a model takes, what fits on this machine, and why  估算模型所需资源"
     parser = add_command(commands, "size", size, text)
     parser.add_argument("model", nargs="?", default="", metavar="NAME|FILE.gguf", help="default: the desk's  模型")
-    parser.add_argument("--slots", type=_positive, default=0, metavar="N", help="answers at once  并发数")
-    parser.add_argument("--context", type=_positive, default=0, metavar="TOKENS", help="of each answer  上下文长度")
+    parser.add_argument("--slots", type=positive_integer, default=0, metavar="N", help="answers at once  并发数")
+    parser.add_argument(
+        "--context", type=positive_integer, default=0, metavar="TOKENS", help="of each answer  上下文长度"
+    )
     parser.add_argument("--measure", action="store_true", help="load it and time it, some seconds  实测速度")
     parser.add_argument("--json", action="store_true", help="print JSON  以 JSON 输出")
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(text)
-    return number
 
 
 def size(options: argparse.Namespace, settings: Settings, language: Language) -> int:

@@ -13,6 +13,7 @@ from eval.commands import shared
 from eval.commands.shared import command_parser, headed_table, question_bar, write_json
 from eval.core.question_sets import GOLDEN_DIR, KNOWLEDGE_DIR
 from ingest.golden import load_questions
+from rag.cli import positive_integer
 from rag.retrieval.embedder import open_embedder
 from rag.schema import Language
 from rag.settings import load_settings
@@ -36,19 +37,14 @@ def _parser() -> argparse.ArgumentParser:
     parser = command_parser(
         "large", "Generate a large knowledge base; measure recall, latency, changes, opening and memory.", EXAMPLES
     )
-    parser.add_argument("--chunks", type=_positive, default=100_000, metavar="N", help="passages (default: 100000)")
+    parser.add_argument(
+        "--chunks", type=positive_integer, default=100_000, metavar="N", help="passages (default: 100000)"
+    )
     parser.add_argument("--corpus", type=Path, default=KNOWLEDGE_DIR, help="documents to generate from")
     parser.add_argument("--questions", type=Path, default=GOLDEN_DIR, help="JSONL file or folder")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to FILE")
     return parser
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not positive")
-    return number
 
 
 def print_figures(figures: Mapping[str, object], console: Console, language: Language) -> None:
