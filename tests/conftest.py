@@ -217,17 +217,31 @@ def milvus_server() -> "Iterator[MilvusServer]":
 
 
 @pytest.fixture(params=["files", pytest.param("server", marks=pytest.mark.real)])
-def places(request: pytest.FixtureRequest, tmp_path: Path) -> "Iterator[Places]":
+def places(request: pytest.FixtureRequest, tmp_path: Path) -> Places:
     """Let a test's databases lie in files, and in another run of it on a server."""
     if request.param == "files":
-        yield Places(tmp_path)
-        return
+        return Places(tmp_path)
+    on_server: Places = request.getfixturevalue("server_places")
+    return on_server
+
+
+@pytest.fixture
+def server_places(postgres_server: "PostgresServer", tmp_path: Path) -> "Iterator[Places]":
+    """Let a test's databases lie on a server."""
     from rag.storage.postgres import pool_of
 
-    server: PostgresServer = request.getfixturevalue("postgres_server")
-    places = Places(tmp_path, server.make_room())
+    places = Places(tmp_path, postgres_server.make_room())
     yield places
     pool_of(places.url).close()
+
+
+@pytest.fixture
+def quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let passwords be hashed by the real Argon2id, with as little memory as it takes."""
+    from rag.people import passwords
+
+    monkeypatch.setattr(passwords, "_hasher", passwords.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+    passwords._dummy_hash.cache_clear()
 
 
 def free_port() -> int:

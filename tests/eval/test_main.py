@@ -1,7 +1,7 @@
 """The command from arguments to figures: a real knowledge base, a scripted model."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,8 +15,10 @@ from eval.core.question_sets import QuestionSet
 from rag.errors import OllamaUnavailable
 from rag.pipeline import PipelineParts
 from rag.protocols import GeneratedText, GenerationPart, Message
-from rag.settings import Settings, load_settings
+from rag.settings import Settings
 from rag.testing import ScriptedGenerator, offline_parts
+
+pytestmark = pytest.mark.usefixtures("own_data_folder")
 
 ASKED = (
     ("q0", "Within how many days can I send back an item?", "30 days", "returns.md"),
@@ -43,15 +45,6 @@ class Model:
             return [GeneratedText("I do not know." if question.isascii() else "我不知道。")]
         lines = content.partition("[1] ")[2].splitlines()[1:]
         return [GeneratedText(next(line for line in lines if line.strip()))]
-
-
-@pytest.fixture(autouse=True)
-def surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("ANSWERDESK_DATA_DIR", str(tmp_path / "data"))
-    monkeypatch.setenv("LC_ALL", "C.UTF-8")
-    load_settings.cache_clear()
-    yield
-    load_settings.cache_clear()
 
 
 @pytest.fixture

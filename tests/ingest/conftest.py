@@ -11,7 +11,7 @@ from ingest.pipeline import IngestOptions, ingest
 from ingest.reader import FileReader
 from ingest.summary import IngestProgress, IngestSummary
 from rag.protocols import PassageVectors
-from rag.settings import Settings
+from rag.settings import Settings, load_settings
 from rag.storage.store import KnowledgeStore
 from rag.testing import HashEmbedder
 
@@ -108,4 +108,14 @@ def desk(tmp_path: Path, file_reader: FileReader) -> Desk:
     desk.write("returns/deadline.md", "---\nupdated: 2026-08-01\n---\n# Deadline\n\nReturn it within 7 days.")
     desk.write("运费.txt", "运费说明\n\n满 99 元免运费。")
     desk.write("faq.jsonl", '{"id": "q1", "title": "Gift?", "text": "We wrap it."}\n{"id": "q2", "text": "Yes."}')
+    return desk
+
+
+@pytest.fixture
+def command(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    """The desk's folders as the command's defaults, and the fake embedder in place of the real one."""
+    monkeypatch.setenv("ANSWERDESK_DATA_DIR", str(desk.settings.data_dir))
+    monkeypatch.setenv("LC_ALL", "en_GB.UTF-8")
+    monkeypatch.setattr("ingest.__main__.open_embedder", lambda settings: desk.embedder)
+    load_settings.cache_clear()
     return desk

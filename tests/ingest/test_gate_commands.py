@@ -4,30 +4,24 @@ import json
 
 import pytest
 
-import ingest.__main__
 from ingest import console
 from ingest.__main__ import SHUT_OUT, main
 from ingest.commands import current_lines, gate_lines
 from ingest.summary import GateReport, QuestionChange
-from rag.settings import load_settings
 from rag.storage.access import Access, access_to
 from tests.ingest.conftest import Desk
 from tests.ingest.test_gate import QUESTIONS, TOPICS, bury, question_file
 
 
 @pytest.fixture
-def command(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Desk:
+def command(command: Desk, monkeypatch: pytest.MonkeyPatch) -> Desk:
     """Four topics, ingested; the fake embedder in place of the real one."""
-    monkeypatch.setenv("ANSWERDESK_DATA_DIR", str(desk.settings.data_dir))
-    monkeypatch.setenv("LC_ALL", "en_GB.UTF-8")
-    monkeypatch.setattr(ingest.__main__, "open_embedder", lambda settings: desk.embedder)
     monkeypatch.setattr(console, "_LINE_EVERY_SECONDS", float("inf"))  # a busy machine takes long enough for a line
-    load_settings.cache_clear()
     for name, text in TOPICS.items():
-        desk.write(name, text)
-    assert main([str(desk.manual)]) == 0
-    question_file(desk.manual.parent / "q.jsonl", QUESTIONS)
-    return desk
+        command.write(name, text)
+    assert main([str(command.manual)]) == 0
+    question_file(command.manual.parent / "q.jsonl", QUESTIONS)
+    return command
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, list[str]]:

@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 from langchain_core.documents import Document as LangChainDocument
 
-import ingest.__main__
 from ingest import IngestOptions, ingest_documents
 from ingest.__main__ import main
 from ingest.check import check
@@ -24,7 +23,6 @@ from ingest.summary import IngestSummary
 from rag.errors import LoaderFailed, LoaderUnusable, NothingToIngest
 from rag.people.audit import AuditTrail
 from rag.schema import Document
-from rag.settings import load_settings
 from tests.ingest.conftest import Desk
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # langchain_community announces its end
@@ -323,16 +321,6 @@ def test_the_collection_is_named_after_class_and_arguments() -> None:
     assert open_loader(f"{LOADERS}:Articles", '{"texts": {}}', "mine").collection == "mine"
     with pytest.raises(LoaderUnusable, match="at most 64 letters"):
         open_loader(f"{LOADERS}:Articles", '{"texts": {}}', "a/b")
-
-
-@pytest.fixture
-def command(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Desk:
-    """The desk's folders as the command's defaults, and the fake embedder in place of the real one."""
-    monkeypatch.setenv("ANSWERDESK_DATA_DIR", str(desk.settings.data_dir))
-    monkeypatch.setenv("LC_ALL", "en_GB.UTF-8")
-    monkeypatch.setattr(ingest.__main__, "open_embedder", lambda settings: desk.embedder)
-    load_settings.cache_clear()
-    return desk
 
 
 def arguments(texts: dict[str, str], *more: str) -> list[str]:

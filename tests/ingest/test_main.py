@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-import ingest.__main__
 from ingest.__main__ import main, summary_json, summary_lines
 from ingest.lock import writer_lock
 from ingest.summary import IngestSummary
@@ -18,16 +17,6 @@ from rag.storage.store import KnowledgeStore
 from tests.ingest.conftest import CountingEmbedder, Desk
 
 REPOSITORY = Path(__file__).parents[2]
-
-
-@pytest.fixture
-def command(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Desk:
-    """The desk's folders as the command's defaults, and the fake embedder in place of the real one."""
-    monkeypatch.setenv("ANSWERDESK_DATA_DIR", str(desk.settings.data_dir))
-    monkeypatch.setenv("LC_ALL", "en_GB.UTF-8")
-    monkeypatch.setattr(ingest.__main__, "open_embedder", lambda settings: desk.embedder)
-    load_settings.cache_clear()
-    return desk
 
 
 def said(capsys: pytest.CaptureFixture[str]) -> tuple[list[str], list[str]]:

@@ -19,11 +19,10 @@ PASSWORD = "long enough, rarely tried"
 
 
 @pytest.fixture(autouse=True)
-def settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Settings:
+def settings(quick_hashes: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Settings:
     made = Settings(data_dir=tmp_path)
     monkeypatch.setattr(people_commands, "load_settings", lambda: made)
     monkeypatch.setattr(desk, "load_settings", lambda: made)
-    monkeypatch.setattr(passwords, "_hasher", passwords.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
     monkeypatch.setenv("LC_ALL", "C")
     typed(monkeypatch, PASSWORD)
     return made

@@ -16,16 +16,11 @@ from rag.translate import translate
 from ui.request_guard import ConnectionLimits, RequestGuard
 from ui.sign_in import COOKIE, safe_path, sign_in_routes
 
+pytestmark = pytest.mark.usefixtures("quick_hashes")
+
 PASSWORD = "long enough, rarely tried"
 DESK = "http://desk.test"
 OWN = {"Origin": DESK}
-
-
-@pytest.fixture(autouse=True)
-def _quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The real Argon2id, with as little memory as it takes."""
-    monkeypatch.setattr(passwords, "_hasher", passwords.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
-    passwords._dummy_hash.cache_clear()
 
 
 @pytest.fixture

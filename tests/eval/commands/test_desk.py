@@ -1,7 +1,6 @@
 """The command from arguments to figures: a real knowledge base, a scripted model."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -15,6 +14,8 @@ from rag.pipeline import PipelineParts
 from rag.settings import load_settings
 from rag.testing import HashEmbedder, ScriptedGenerator, offline_parts
 
+pytestmark = pytest.mark.usefixtures("own_data_folder")
+
 CASES = (
     {
         "id": "returns", "lang": "en", "kind": "mail", "must_contain_any": [["30 days"]], "gold_docs": ["returns.md"],
@@ -27,15 +28,6 @@ CASES = (
     {"id": "bananas", "lang": "en", "kind": "unanswerable_far", "answerable": False,
      "turns": [{"user": "Do you sell bananas?"}]},
 )  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("ANSWERDESK_DATA_DIR", str(tmp_path / "data"))
-    monkeypatch.setenv("LC_ALL", "C.UTF-8")
-    load_settings.cache_clear()
-    yield
-    load_settings.cache_clear()
 
 
 @pytest.fixture

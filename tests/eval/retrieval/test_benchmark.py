@@ -1,7 +1,6 @@
 """The benchmark of the search: figures by hand, and the whole way over small sets."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ from eval.retrieval.benchmark import run
 from eval.retrieval.rankings import Ranking, figures, summarise
 from ingest.golden import load_questions
 from rag.errors import SettingsError, SourceMissing
-from rag.settings import Settings, load_settings
+from rag.settings import Settings
 from rag.testing import HashEmbedder
 
 
@@ -111,13 +110,8 @@ def test_what_is_no_set_is_named(folder: Path) -> None:
 
 
 @pytest.fixture
-def surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("ANSWERDESK_DATA_DIR", str(tmp_path / "data"))
-    monkeypatch.setenv("LC_ALL", "C.UTF-8")
+def surroundings(own_data_folder: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retrieval_command, "open_embedder", lambda settings: HashEmbedder())
-    load_settings.cache_clear()
-    yield
-    load_settings.cache_clear()
 
 
 @pytest.mark.slow

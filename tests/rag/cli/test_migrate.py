@@ -19,7 +19,6 @@ from rag.people.sign_ins import SignIns
 from rag.schema import SpanTime
 from rag.settings import DatabasePlace, Settings, load_settings
 from rag.storage.connection import Connection, is_sqlite
-from rag.storage.postgres import pool_of
 from rag.storage.turn_store import OutcomeOrigin, TurnStore
 from rag.storage.turn_times import TurnTimes
 from tests.rag.storage.test_turn_store import ANSWER, EVIDENCE
@@ -27,13 +26,6 @@ from tests.support.places import Places
 from tests.support.postgres_server import PostgresServer
 
 pytestmark = pytest.mark.real
-
-
-@pytest.fixture
-def shared(postgres_server: PostgresServer, tmp_path: Path) -> Iterator[Places]:
-    places = Places(tmp_path, postgres_server.make_room())
-    yield places
-    pool_of(places.url).close()
 
 
 def furnish(people_place: DatabasePlace, turns_place: DatabasePlace) -> tuple[str, str, str]:
@@ -58,23 +50,23 @@ def furnish(people_place: DatabasePlace, turns_place: DatabasePlace) -> tuple[st
     return turn.turn_id, signed_in.token, secrets[0]
 
 
-def test_all_is_the_same_on_the_server_and_in_the_files_again(shared: Places, tmp_path: Path) -> None:
+def test_all_is_the_same_on_the_server_and_in_the_files_again(server_places: Places, tmp_path: Path) -> None:
     files = Settings(data_dir=tmp_path)
     turn_id, token, secret = furnish(files.people_path, files.turns_path)
     told: list[int] = []
-    copied = copy_to_server(files, shared.url, told.append)
+    copied = copy_to_server(files, server_places.url, told.append)
     assert {table.table: table.rows for table in copied} == {
         "person": 1, "sign_in": 1, "attempt": 1, "change": 4, "sign_in_use": 1, "known_browser": 1, "api_key": 3,
         "turn": 701, "turn_span": 1, "turn_feedback": 1, "turn_outcome": 1, "turn_citation": 1, "turn_opinion": 1,
     }  # fmt: skip
     assert sum(told) == sum(table.rows for table in copied)
-    with TurnStore(files.turns_path) as old, TurnStore(shared("turns")) as new:
+    with TurnStore(files.turns_path) as old, TurnStore(server_places("turns")) as new:
         assert new.get(turn_id) == old.get(turn_id)
         assert [row.turn_id for row in new.list("s", limit=999)] == [row.turn_id for row in old.list("s", limit=999)]
         assert new.feedback.outcome(turn_id) == ("edited", 1 / 3)
         newest = new.add("How long?", session="s", language="en")
         assert new.list("s", limit=1)[0].turn_id == newest.turn_id, "numbers go on after the copied ones"
-    place = shared("people")
+    place = server_places("people")
     with SignIns(place, 12) as sign_ins, ApiKeys(place) as keys, AuditTrail(place) as log:
         assert sign_ins.user(token).name == "Lin"
         assert keys.key_of(secret).owner == "Lin"
@@ -82,7 +74,7 @@ def test_all_is_the_same_on_the_server_and_in_the_files_again(shared: Places, tm
         log.record("lin", "setting", "x")
         assert [entry.number for entry in log.entries(2)] == [5, 4]
 
-    back = Settings(data_dir=tmp_path / "back", database_url=shared.url)
+    back = Settings(data_dir=tmp_path / "back", database_url=server_places.url)
     returned = copy_to_files(back, told.append)
     assert {table.rows for table in returned if table.table == "turn"} == {702}
     same = {table.table: table.sha256 for table in copied if table.table not in ("turn", "change")}
@@ -93,24 +85,26 @@ def test_all_is_the_same_on_the_server_and_in_the_files_again(shared: Places, tm
     assert sorted(path.name for path in back.data_dir.iterdir()) == ["people.db", "turns.db"]
 
 
-def test_a_place_that_holds_something_is_not_written_over(shared: Places, tmp_path: Path) -> None:
+def test_a_place_that_holds_something_is_not_written_over(server_places: Places, tmp_path: Path) -> None:
     files = Settings(data_dir=tmp_path / "other")
     with pytest.raises(NothingToCopy):
-        copy_to_server(files, shared.url, print)
+        copy_to_server(files, server_places.url, print)
     with pytest.raises(NothingToCopy):
-        copy_to_files(files.changed(database_url=shared.url), print)
+        copy_to_files(files.changed(database_url=server_places.url), print)
     assert list(files.data_dir.iterdir()) == []
     furnish(files.people_path, files.turns_path)
-    People(shared("people")).add("root", "admin", None, "", by="test")
+    People(server_places("people")).add("root", "admin", None, "", by="test")
     with pytest.raises(DatabaseNotEmpty) as told:
-        copy_to_server(files, shared.url, print)
+        copy_to_server(files, server_places.url, print)
     assert "@" not in told.value.text("en")
     with pytest.raises(DatabaseNotEmpty):
-        copy_to_files(files.changed(database_url=shared.url), print)
-    assert TurnStore(shared("turns")).list(None) == ()
+        copy_to_files(files.changed(database_url=server_places.url), print)
+    assert TurnStore(server_places("turns")).list(None) == ()
 
 
-def test_a_copy_that_differs_is_not_kept(shared: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_copy_that_differs_is_not_kept(
+    server_places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     files = Settings(data_dir=tmp_path)
     furnish(files.people_path, files.turns_path)
     rows = migrate._rows
@@ -121,25 +115,28 @@ def test_a_copy_that_differs_is_not_kept(shared: Places, tmp_path: Path, monkeyp
 
     monkeypatch.setattr(migrate, "_rows", fewer)
     with pytest.raises(CopyDiffers):
-        copy_to_server(files, shared.url, print)
-    assert shared.ask("turns", "SELECT to_regclass('turn')") == [(None,)]
+        copy_to_server(files, server_places.url, print)
+    assert server_places.ask("turns", "SELECT to_regclass('turn')") == [(None,)]
 
 
 def test_the_command_says_what_it_did_and_never_the_password(
-    shared: Places, postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    server_places: Places,
+    postgres_server: PostgresServer,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setenv("ANSWERDESK_DATA_DIR", str(shared.folder))
+    monkeypatch.setenv("ANSWERDESK_DATA_DIR", str(server_places.folder))
     monkeypatch.setenv("LC_ALL", "C.UTF-8")
     load_settings.cache_clear()
     try:
-        furnish(shared.folder / "people.db", shared.folder / "turns.db")
+        furnish(server_places.folder / "people.db", server_places.folder / "turns.db")
         assert main(["migrate", "--to", "server"]) == 2, "none is named"
-        assert main(["migrate", "--to", shared.url.replace("postgresql", "mysql")]) == 2
-        assert main(["migrate", "--to", shared.url, "--json"]) == 0
+        assert main(["migrate", "--to", server_places.url.replace("postgresql", "mysql")]) == 2
+        assert main(["migrate", "--to", server_places.url, "--json"]) == 0
         assert json.loads(capsys.readouterr().out)["tables"][0]["table"] == "person"
-        assert main(["migrate", "--to", shared.url]) == 3, "it is full now"
-        monkeypatch.setenv("ANSWERDESK_DATABASE_URL", shared.url)
-        monkeypatch.setenv("ANSWERDESK_DATA_DIR", str(shared.folder / "back"))
+        assert main(["migrate", "--to", server_places.url]) == 3, "it is full now"
+        monkeypatch.setenv("ANSWERDESK_DATABASE_URL", server_places.url)
+        monkeypatch.setenv("ANSWERDESK_DATA_DIR", str(server_places.folder / "back"))
         load_settings.cache_clear()
         assert main(["migrate", "--to", "sqlite"]) == 0
         told = capsys.readouterr()
@@ -149,12 +146,12 @@ def test_the_command_says_what_it_did_and_never_the_password(
         load_settings.cache_clear()
 
 
-def test_what_is_old_is_deleted_on_the_server_and_by_either_desk(shared: Places) -> None:
+def test_what_is_old_is_deleted_on_the_server_and_by_either_desk(server_places: Places) -> None:
     from rag.erasure import expire_turns
 
-    furnish(shared("people"), shared("turns"))
-    shared.ask("turns", "UPDATE turn SET created_at = ?, state = 'done'", ("2020-01-01T00:00:00+00:00",))
-    settings = shared.settings(turn_retention_days=30)
+    furnish(server_places("people"), server_places("turns"))
+    server_places.ask("turns", "UPDATE turn SET created_at = ?, state = 'done'", ("2020-01-01T00:00:00+00:00",))
+    settings = server_places.settings(turn_retention_days=30)
     assert expire_turns(settings, datetime.now(UTC) + timedelta(days=1), "desk") == 701
     assert expire_turns(settings, datetime.now(UTC) + timedelta(days=1), "another desk") == 0
-    assert shared.ask("turns", "SELECT count(*) FROM turn_span") == [(0,)]
+    assert server_places.ask("turns", "SELECT count(*) FROM turn_span") == [(0,)]

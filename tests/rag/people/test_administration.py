@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from rag.errors import NotPermitted, PersonNeeded, PersonOutOfReach, PersonUnknown, ScopeNotHeld
-from rag.people import passwords
 from rag.people.administration import Administration
 from rag.people.audit import AuditTrail
 from rag.people.directory import People
@@ -42,8 +41,7 @@ class Office:
 
 
 @pytest.fixture
-def office(places: Places, monkeypatch: pytest.MonkeyPatch) -> Iterator[Office]:
-    monkeypatch.setattr(passwords, "_hasher", passwords.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+def office(places: Places, quick_hashes: None) -> Iterator[Office]:
     made = Office(places)
     yield made
     made.close()

@@ -15,6 +15,8 @@ from rag.settings import DatabasePlace
 from rag.storage.access import User
 from tests.support.places import Places
 
+pytestmark = pytest.mark.usefixtures("quick_hashes")
+
 PASSWORD = "long enough, rarely tried"
 HOME = "192.0.2.7"
 
@@ -40,13 +42,6 @@ class Office:
         with pytest.raises(AnswerdeskError) as caught:
             self.sign_ins.begin(name, password, address)
         return caught.value
-
-
-@pytest.fixture(autouse=True)
-def _quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The real Argon2id, with as little memory as it takes."""
-    monkeypatch.setattr(passwords, "_hasher", passwords.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
-    passwords._dummy_hash.cache_clear()
 
 
 @pytest.fixture

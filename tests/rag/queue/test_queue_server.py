@@ -24,7 +24,6 @@ from rag.queue.queue_tables import QUEUE_MIGRATIONS
 from rag.queue.ticket_queue import TicketQueue, TicketRequest
 from rag.settings import ServerDatabase
 from rag.storage.connection import open_database
-from rag.storage.postgres import pool_of
 from rag.storage.server_session import CHANNEL, ServerSession, session_of
 from rag.testing import ScriptedGenerator
 from tests.rag.command import CHECKOUT
@@ -89,13 +88,6 @@ for thread in threads:
 """
 
 
-@pytest.fixture
-def shared(postgres_server: PostgresServer, tmp_path: Path) -> Iterator[Places]:
-    places = Places(tmp_path, postgres_server.make_room())
-    yield places
-    pool_of(places.url).close()
-
-
 @contextmanager
 def desk(url: str, program: str, slots: int = SLOTS) -> Iterator["subprocess.Popen[str]"]:
     """Start another desk's process with an ``admission``."""
@@ -133,13 +125,13 @@ def until_admitted(ticket: Ticket) -> float:
     return time.monotonic() - began
 
 
-def test_the_other_desk_sees_its_place_and_how_long_it_will_take(shared: Places) -> None:
-    here = queue_at(shared.url, slots=1)
+def test_the_other_desk_sees_its_place_and_how_long_it_will_take(server_places: Places) -> None:
+    here = queue_at(server_places.url, slots=1)
     first = here.ticket()
     time.sleep(1.0)
     first.close()
     running, waiting = here.ticket(TicketRequest(Work(), "lin")), here.ticket(TicketRequest(Work(), "lin"))
-    with desk(shared.url, WAIT, slots=1) as other:
+    with desk(server_places.url, WAIT, slots=1) as other:
         ahead, seconds = line_of(other).split()
         assert ahead == "1", "the running one: lin's second question is in a later round"
         assert 0.0 <= float(seconds) <= 1.5, "answers take a second"
@@ -153,11 +145,11 @@ def test_the_other_desk_sees_its_place_and_how_long_it_will_take(shared: Places)
 
 
 @pytest.mark.parametrize("times", [3, pytest.param(20, marks=pytest.mark.nightly)])
-def test_the_slots_of_a_desk_that_is_killed_are_free_at_once(shared: Places, times: int) -> None:
-    here = queue_at(shared.url)
+def test_the_slots_of_a_desk_that_is_killed_are_free_at_once(server_places: Places, times: int) -> None:
+    here = queue_at(server_places.url)
     took: list[float] = []
     for _ in range(times):
-        with desk(shared.url, HOLD) as doomed:
+        with desk(server_places.url, HOLD) as doomed:
             assert line_of(doomed) == "held"
             waiting = [here.ticket() for _ in range(SLOTS)]
             assert not any(ticket.admitted.is_set() for ticket in waiting)
@@ -170,9 +162,9 @@ def test_the_slots_of_a_desk_that_is_killed_are_free_at_once(shared: Places, tim
     here.close()
 
 
-def test_a_slot_that_one_desk_gives_back_wakes_the_other(shared: Places) -> None:
-    here = queue_at(shared.url)
-    with desk(shared.url, HOLD) as other:
+def test_a_slot_that_one_desk_gives_back_wakes_the_other(server_places: Places) -> None:
+    here = queue_at(server_places.url)
+    with desk(server_places.url, HOLD) as other:
         assert line_of(other) == "held"
         waiting = here.ticket()
         admitted: list[float] = []
@@ -207,13 +199,13 @@ class Listener:
             self._all_is_heard.set()
 
 
-def test_a_lost_session_costs_nobody_a_slot_or_a_place(shared: Places) -> None:
-    here, other = queue_at(shared.url, slots=1), queue_at(shared.url, slots=1)
+def test_a_lost_session_costs_nobody_a_slot_or_a_place(server_places: Places) -> None:
+    here, other = queue_at(server_places.url, slots=1), queue_at(server_places.url, slots=1)
     running, second = here.ticket(TicketRequest(Work(), "lin")), here.ticket(TicketRequest(Work(), "lin"))
     third = other.ticket(TicketRequest(Work(), "mia"))
     sessions = "SELECT DISTINCT pid FROM pg_locks WHERE locktype = 'advisory' AND mode = 'ShareLock'"
-    database = open_database(shared("queue"), QUEUE_MIGRATIONS)
-    listener = Listener(shared.url)
+    database = open_database(server_places("queue"), QUEUE_MIGRATIONS)
+    listener = Listener(server_places.url)
     for _ in range(5):
         listener.wait_until_all_is_heard()
         with database.transaction() as server:  # as one who took them for dead would, and nobody looks in between
@@ -247,13 +239,13 @@ class Joins:
             self.joined.set()
 
 
-def test_who_is_told_of_news_may_wait_for_somebody_who_joins(shared: Places) -> None:
+def test_who_is_told_of_news_may_wait_for_somebody_who_joins(server_places: Places) -> None:
     """The session's lock and its connection's own are taken in one order."""
-    session = session_of(shared.url)
+    session = session_of(server_places.url)
     member = Joins(session)
     session.join("first", member.hear)
     try:
-        with psycopg.connect(shared.url, autocommit=True) as connection:
+        with psycopg.connect(server_places.url, autocommit=True) as connection:
             connection.execute(f"NOTIFY {CHANNEL}, 'news'")
         assert member.joined.wait(20)
     finally:
@@ -261,13 +253,15 @@ def test_who_is_told_of_news_may_wait_for_somebody_who_joins(shared: Places) -> 
         session.leave("later")
 
 
-def test_a_loopback_address_is_another_host_on_each_machine(shared: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_loopback_address_is_another_host_on_each_machine(
+    server_places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
     slots = {"127.0.0.1:11434": 1, "gpu:11434": 1}
     admitted = []
     lines = []
     for machine in ("one", "two"):
         monkeypatch.setattr("socket.gethostname", lambda machine=machine: machine)
-        lines.append(TicketQueue(shared("queue"), "127.0.0.1:11434,gpu:11434"))
+        lines.append(TicketQueue(server_places("queue"), "127.0.0.1:11434,gpu:11434"))
         for _ in slots:
             ticket, state = lines[-1].join(TicketRequest(), slots=slots, max_waiting=9)
             admitted += [(machine, place.host) for place in state.running if place.ticket == ticket]
@@ -276,10 +270,10 @@ def test_a_loopback_address_is_another_host_on_each_machine(shared: Places, monk
         line.close()
 
 
-def test_a_forked_child_keeps_nobody_alive(shared: Places) -> None:
+def test_a_forked_child_keeps_nobody_alive(server_places: Places) -> None:
     forked = "import os\nif os.fork() == 0:\n    time.sleep(60)\n    os._exit(0)\n"
-    here = queue_at(shared.url)
-    with desk(shared.url, HOLD.replace('print("held"', f'{forked}print("held"')) as doomed:
+    here = queue_at(server_places.url)
+    with desk(server_places.url, HOLD.replace('print("held"', f'{forked}print("held"')) as doomed:
         assert line_of(doomed) == "held"
         waiting = here.ticket()
         children = Path(f"/proc/{doomed.pid}/task/{doomed.pid}/children").read_text().split()
@@ -400,8 +394,8 @@ def test_restarts_under_load_lose_no_slot_and_give_none_twice(own_postgres: Post
     here.close()
 
 
-def test_names_of_hosts_and_the_clock_are_the_servers(shared: Places) -> None:
-    tables = QueueOnServer(ServerDatabase("queue", shared.url))
+def test_names_of_hosts_and_the_clock_are_the_servers(server_places: Places) -> None:
+    tables = QueueOnServer(ServerDatabase("queue", server_places.url))
     with tables.transaction():
         pass
     assert abs(tables.now() - time.time()) < 5.0

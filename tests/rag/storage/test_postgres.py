@@ -6,7 +6,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -36,13 +35,6 @@ pytestmark = pytest.mark.real
 NOBODY_WAITS_LONGER_SECONDS = 10.0
 
 
-@pytest.fixture
-def shared(postgres_server: PostgresServer, tmp_path: Path) -> Iterator[Places]:
-    places = Places(tmp_path, postgres_server.make_room())
-    yield places
-    pool_of(places.url).close()
-
-
 ON_SERVERS_ALONE = ("knowledge", "embedding")  # no file has these
 
 
@@ -67,7 +59,7 @@ def output_of(process: "subprocess.Popen[str]") -> str:
 
 
 @pytest.mark.parametrize("name", [name for name in TABLES if name not in ON_SERVERS_ALONE])
-def test_every_table_is_known(shared: Places, name: str) -> None:
+def test_every_table_is_known(server_places: Places, name: str) -> None:
     from api.idempotency import MIGRATIONS
     from rag.queue.queue_tables import QUEUE_MIGRATIONS
     from rag.storage.curated import ANSWER_MIGRATIONS
@@ -85,38 +77,38 @@ def test_every_table_is_known(shared: Places, name: str) -> None:
         assert {row[0] for row in made} == set(TABLES[name])
 
 
-def test_a_turn_and_a_sign_in_of_one_desk_are_the_others_too(shared: Places) -> None:
-    people = People(shared("people"))
+def test_a_turn_and_a_sign_in_of_one_desk_are_the_others_too(server_places: Places) -> None:
+    people = People(server_places("people"))
     people.add("Lin", "admin", None, "", by="test")
-    sign_ins = SignIns(shared("people"), 12)
+    sign_ins = SignIns(server_places("people"), 12)
     signed_in = sign_ins.begin_for("lin")
     other = run(
-        shared,
+        server_places,
         f"print(SignIns(settings.people_database, 12).user({signed_in.token!r}).name)\n"
         "print(turns.add('保修多久？', session='s', language='zh').turn_id, flush=True)\nsys.stdin.readline()\n",
     )
     assert other.stdout is not None
     assert other.stdout.readline().strip() == "Lin"
     turn_id = other.stdout.readline().strip()
-    turns = TurnStore(shared("turns"))
+    turns = TurnStore(server_places("turns"))
     turn = turns.get(turn_id)
     assert (turn.question, turn.state) == ("保修多久？", "queued"), "its desk lives: it is not taken for abandoned"
     people.set_disabled("Lin", False, by="test")
     sign_ins.user(signed_in.token)
     people.sign_out_everywhere("Lin", by="test")
     output_of(other)
-    assert TurnStore(shared("turns")).get(turn_id).state == "failed", "its desk has died"
+    assert TurnStore(server_places("turns")).get(turn_id).state == "failed", "its desk has died"
     assert "SignInNeeded" in output_of(
         run(
-            shared,
+            server_places,
             "try:\n    SignIns(settings.people_database, 12).user('x')\n"
             "except Exception as error: print(type(error).__name__)\n",
         )
     )
 
 
-def test_two_writers_at_once_leave_an_admin_and_every_change_in_the_record(shared: Places) -> None:
-    people = People(shared("people"))
+def test_two_writers_at_once_leave_an_admin_and_every_change_in_the_record(server_places: Places) -> None:
+    people = People(server_places("people"))
     for name in ("ann", "bob"):
         people.add(name, "admin", None, "", by="test")
     program = (
@@ -128,7 +120,7 @@ def test_two_writers_at_once_leave_an_admin_and_every_change_in_the_record(share
         "    assert people.has_admin()\n"
         "print(count)\n"
     )
-    desks = [run(shared, program.format(name=name)) for name in ("ann", "bob")]
+    desks = [run(server_places, program.format(name=name)) for name in ("ann", "bob")]
     changed = [0, 0]
 
     def read(number: int) -> None:
@@ -140,7 +132,7 @@ def test_two_writers_at_once_leave_an_admin_and_every_change_in_the_record(share
     for thread in threads:
         thread.join()
     assert sum(changed) >= 80
-    with AuditTrail(shared("people")) as trail:
+    with AuditTrail(server_places("people")) as trail:
         entries = trail.entries(1000)
     assert len(entries) == 2 + sum(changed)
     assert [one.at for one in entries] == sorted((one.at for one in entries), reverse=True), "numbers follow the times"
@@ -154,7 +146,7 @@ def test_two_writers_at_once_leave_an_admin_and_every_change_in_the_record(share
     assert people.has_admin()
 
 
-def test_a_writer_that_is_killed_leaves_no_half_turn(shared: Places) -> None:
+def test_a_writer_that_is_killed_leaves_no_half_turn(server_places: Places) -> None:
     program = (
         "import dataclasses\nfrom rag.storage.turn_times import TurnTimes\nfrom rag.schema import SpanTime\n"
         "while True:\n"
@@ -164,23 +156,23 @@ def test_a_writer_that_is_killed_leaves_no_half_turn(shared: Places) -> None:
         "    turns.update(replace(turn, state='stopped'), TurnTimes(spans))\n"
     )
     for _ in range(5):
-        writer = run(shared, program)
+        writer = run(server_places, program)
         assert writer.stdout is not None
         told = [writer.stdout.readline().strip() for _ in range(5)]
         writer.kill()
         told += writer.communicate(timeout=60)[0].split()
-        store = TurnStore(shared("turns"))
+        store = TurnStore(server_places("turns"))
         assert all(store.has(turn_id) for turn_id in told)
-        rows = shared.ask(
+        rows = server_places.ask(
             "turns",
             "SELECT state, count(span) FROM turn LEFT JOIN turn_span USING (turn_number) GROUP BY turn_id, state",
         )
         assert {(state, spans) for state, spans in rows} <= {("stopped", 50), ("failed", 0)}
 
 
-def test_a_newer_schema_is_not_touched(shared: Places) -> None:
-    TurnStore(shared("turns")).close()
-    place = shared("turns")
+def test_a_newer_schema_is_not_touched(server_places: Places) -> None:
+    TurnStore(server_places("turns")).close()
+    place = server_places("turns")
     assert isinstance(place, ServerDatabase)
     older = PostgresDatabase(place, TURN_MIGRATIONS[:-1])
     with pytest.raises(KnowledgeBaseNewer) as told:
@@ -188,19 +180,19 @@ def test_a_newer_schema_is_not_touched(shared: Places) -> None:
     assert told.value.details == {"found": len(TURN_MIGRATIONS), "known": len(TURN_MIGRATIONS) - 1}
 
 
-def test_nul_is_kept_as_a_sign_that_it_was_there(shared: Places) -> None:
-    store = TurnStore(shared("turns"))
+def test_nul_is_kept_as_a_sign_that_it_was_there(server_places: Places) -> None:
+    store = TurnStore(server_places("turns"))
     turn = store.add("a\0b", session="s", language="en")
     assert store.get(turn.turn_id).question == "a\ufffdb"
 
 
 def test_a_desk_that_stood_still_in_a_transaction_is_told_so_and_goes_on(
-    shared: Places, monkeypatch: pytest.MonkeyPatch
+    server_places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(postgres, "_SESSION", "SET idle_in_transaction_session_timeout = 50")
-    store = TurnStore(shared("turns"))
+    store = TurnStore(server_places("turns"))
     turn = store.add("How long?", session="s", language="en")
-    database = PostgresDatabase(shared("turns"), TURN_MIGRATIONS)
+    database = PostgresDatabase(server_places("turns"), TURN_MIGRATIONS)
     with pytest.raises(DatabaseUnavailable) as told, database.transaction() as connection:
         connection.execute("UPDATE turn SET state = 'stopped'")
         time.sleep(0.5)
