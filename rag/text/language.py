@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 _LATIN_WORD = re.compile(r"[A-Za-zÀ-ɏ]+(?:['’][a-z]+)?")
 
 # Characters and words that carry a sentence's grammar: where they stand, the sentence is of that language.
+# ``rag.text.statements`` has more words, which say nothing of a subject: "document" and "use" prove no language.
 _CHINESE_GRAMMAR = frozenset("的了吗呢吧怎么什是我你您他她它们不没在到把被和与或这那哪几多少请谁能会要还就都也可以为何")
 _ENGLISH_GRAMMAR_WORDS = """
 a an and any are as at be been but by can could did do does for from get had has have he her his how i if in

@@ -26,6 +26,7 @@ _ERROR_NUMBER = re.compile(
 )
 """Of a folded text."""
 
+# Words that say nothing of a subject; ``rag.text.language`` has fewer, those whose grammar makes a sentence English.
 _STOP_WORDS = """
 a about after all also am an and any are as at be because been before being both but by can could did do does doing down
 during each either every few for from further get gets got had has have having he her here hers him his how i if in
