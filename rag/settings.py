@@ -83,7 +83,7 @@ DatabasePlace = Path | ServerDatabase
 
 
 class Settings(BaseSettings):
-    """Where things are, how much of each, and how long to wait."""
+    """Where things are, how much of each, and how long to wait.  ``docs/settings.md`` describes each of them."""
 
     model_config = SettingsConfigDict(
         env_prefix="ANSWERDESK_",
@@ -93,25 +93,12 @@ class Settings(BaseSettings):
     )
 
     # where
-    data_dir: Path = Field(default_factory=_default_data_dir, description="everything that the product writes")
-    cache_dir: Path = Field(default=Path("~/.cache/answerdesk"), description="downloads, models, builds")
+    data_dir: Path = Field(default_factory=_default_data_dir)
+    cache_dir: Path = Path("~/.cache/answerdesk")
     knowledge_base: str = Field(default="default", pattern=BASE_NAME_PATTERN)
-    database_url: str = Field(
-        default="",
-        repr=False,
-        description="postgresql://USER:PASSWORD@HOST/DATABASE of several desks (docs/scale.md); empty: files",
-    )
-
-    blob_url: str = Field(
-        default="",
-        description="s3://BUCKET/PREFIX for what desks share of their knowledge bases' files (docs/scale.md); "
-        "empty: it lies on the database server",
-    )
-    vector_url: str = Field(
-        default="",
-        repr=False,
-        description="postgresql:// or milvus:// address of the engine with an index larger than memory; empty: none",
-    )
+    database_url: str = Field(default="", repr=False)
+    blob_url: str = ""
+    vector_url: str = Field(default="", repr=False)
 
     # the model server
     ollama_host: str = Field(
@@ -119,155 +106,97 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices(
             "ANSWERDESK_OLLAMA_HOSTS", "ANSWERDESK_OLLAMA_HOST", "OLLAMA_HOSTS", "OLLAMA_HOST"
         ),
-        description="where Ollama answers; several, separated by commas, share the questions (docs/serving.md)",
     )
-    model: str = Field(default="", description="empty: DeepSeek-R1 where it is installed, else the stand-in")
-    vision_model: str = Field(
-        default="", description="describes customers' and documents' pictures (docs/serving.md); empty: none does"
-    )
-    parallel_slots: int = Field(
-        default=2, ge=1, le=64, description="answers that a host generates at once (OLLAMA_NUM_PARALLEL)"
-    )
+    model: str = ""
+    vision_model: str = ""
+    parallel_slots: int = Field(default=2, ge=1, le=64)
     context_tokens: int = Field(default=4096, ge=1024, le=131072)
-    gpu_layers: int | None = Field(default=None, ge=0, description="layers on the GPU; empty: Ollama decides")
-    flash_attention: bool = Field(default=True, description="of a started Ollama (OLLAMA_FLASH_ATTENTION)")
-    kv_cache_type: Literal["f16", "q8_0"] = Field(
-        default="f16", description="how a started Ollama keeps the context (OLLAMA_KV_CACHE_TYPE)"
-    )
-    batch_tokens: int | None = Field(
-        default=None, ge=32, le=8192, description="tokens read at once (num_batch); empty: Ollama's 512"
-    )
-    model_threads: int | None = Field(
-        default=None, ge=1, le=1024, description="threads of the model (num_thread); empty: Ollama's choice"
-    )
+    gpu_layers: int | None = Field(default=None, ge=0)
+    flash_attention: bool = True
+    kv_cache_type: Literal["f16", "q8_0"] = "f16"
+    batch_tokens: int | None = Field(default=None, ge=32, le=8192)
+    model_threads: int | None = Field(default=None, ge=1, le=1024)
     keep_alive_seconds: int = Field(default=1800, ge=0)
     first_token_timeout_seconds: float = Field(default=120.0, gt=0)
     token_timeout_seconds: float = Field(default=60.0, gt=0)
-    max_waiting: int = Field(default=64, ge=1, description="questions that may wait for a slot, of all programs")
-    wait_limit_seconds: float = Field(default=900.0, gt=0, description="after which a waiting question is given up")
+    max_waiting: int = Field(default=64, ge=1)
+    wait_limit_seconds: float = Field(default=900.0, gt=0)
 
     # one person's share, so that the others keep theirs (docs/waiting.md); where nobody signs in, one browser tab's
-    person_searches: int = Field(default=2, ge=1, description="searches of one person that run at once")
-    person_waiting: int = Field(
-        default=4, ge=1, description="questions of one person that may wait, and files that may wait to be read"
-    )
-    person_questions_a_minute: int = Field(default=30, ge=1, description="questions that one person may ask")
-    person_files_at_once: int = Field(default=2, ge=1, description="customers' files of one person read at once")
-    person_upload_files_a_day: int = Field(
-        default=1000, ge=1, description="files that one person may upload to knowledge bases within 24 hours"
-    )
-    person_upload_megabytes_a_day: int = Field(default=2000, ge=1, description="and how much they may hold together")
+    person_searches: int = Field(default=2, ge=1)
+    person_waiting: int = Field(default=4, ge=1)
+    person_questions_a_minute: int = Field(default=30, ge=1)
+    person_files_at_once: int = Field(default=2, ge=1)
+    person_upload_files_a_day: int = Field(default=1000, ge=1)
+    person_upload_megabytes_a_day: int = Field(default=2000, ge=1)
 
     # people
-    sign_in: Literal["auto", "on", "off"] = Field(
-        default="auto", description="whether people sign in; auto: as soon as there is an admin"
-    )
-    sign_in_hours: float = Field(default=12.0, gt=0, le=24 * 31, description="after which one signs in again")
-    sign_in_idle_hours: float = Field(default=2.0, gt=0, le=24 * 31, description="unused for so long, a sign-in ends")
-    unverified_email: bool = Field(
-        default=False, description="let people in whose provider does not say that it has verified their e-mail address"
-    )
-    turn_retention_days: int = Field(
-        default=365, ge=0, le=36_500, description="after which questions and answers are deleted; 0: never"
-    )
-    host_names: str = Field(default="", description="names that the desk is reached under, separated by commas")
-    trusted_proxies: str = Field(
-        default="",
-        description="proxies (addresses, networks) whose X-Forwarded-For and -Proto are believed, separated by commas",
-    )
-    tabs_per_person: int = Field(default=32, ge=1, description="pages that one person may have open at once")
-    uploads_per_person_megabytes: int = Field(
-        default=300, ge=1, description="files of one person that wait in the desk's memory"
-    )
+    sign_in: Literal["auto", "on", "off"] = "auto"
+    sign_in_hours: float = Field(default=12.0, gt=0, le=24 * 31)
+    sign_in_idle_hours: float = Field(default=2.0, gt=0, le=24 * 31)
+    unverified_email: bool = False
+    turn_retention_days: int = Field(default=365, ge=0, le=36_500)
+    host_names: str = ""
+    trusted_proxies: str = ""
+    tabs_per_person: int = Field(default=32, ge=1)
+    uploads_per_person_megabytes: int = Field(default=300, ge=1)
 
     # watching
     otlp_endpoint: str = Field(
-        default="",
-        validation_alias=AliasChoices("ANSWERDESK_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"),
-        description="an OpenTelemetry collector's address for OTLP over HTTP; empty: nothing is traced",
+        default="", validation_alias=AliasChoices("ANSWERDESK_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
     )
-    metrics_port: int = Field(default=0, ge=0, le=65535, description="the desk's /metrics for Prometheus; 0: none")
+    metrics_port: int = Field(default=0, ge=0, le=65535)
 
     # retrieval
     embedder: Literal["auto", "openvino", "sentence-transformers"] = "auto"
-    embedding_model: str = Field(
-        default="", description="a folder or hub name of sentence-transformers; empty: the built-in embedder"
-    )
-    reranker: str = Field(default="", description="a folder or hub name of a cross-encoder; empty: none")
-    embedder_threads: int = Field(default=0, ge=0, description="0: all cores")
-    candidates: int = Field(default=50, ge=5, le=500, description="hits taken from each leg before fusion")
-    top_k: int = Field(default=14, ge=1, le=24, description="passages kept as evidence")
-    glossary: Path | None = Field(
-        default=None, description="words that mean the same, a set a line (docs/retrieval.md)"
-    )
-    query_expansion: bool = Field(
-        default=True, description="a question whose passages are doubtful is searched once more in the model's words"
-    )
-    refusal_threshold: float | None = Field(default=None, ge=0, le=1, description="empty: the fitted one")
+    embedding_model: str = ""
+    reranker: str = ""
+    embedder_threads: int = Field(default=0, ge=0)
+    candidates: int = Field(default=50, ge=5, le=500)
+    top_k: int = Field(default=14, ge=1, le=24)
+    glossary: Path | None = None
+    query_expansion: bool = True
+    refusal_threshold: float | None = Field(default=None, ge=0, le=1)
 
     # the answer
     thinking: Literal["auto", "on", "off"] = "auto"
     thinking_budget_tokens: int = Field(default=256, ge=16)
     answer_budget_tokens: int = Field(default=384, ge=16)
-    evidence_budget_tokens: int = Field(default=2000, ge=64, description="embedder tokens of the passages shown")
-    prompt_evidence_tokens: int = Field(
-        default=480, ge=32, description="embedder tokens of them that the model reads while its pace is not known"
-    )
-    prompt_evidence_seconds: float = Field(
-        default=5.0, gt=0, description="in which it is to read them: fewer on a slow machine, more on a quick one"
-    )
-    prompt_evidence_most_tokens: int = Field(
-        default=3000, ge=32, description="what it reads at most, however quick, where its context has room"
-    )
-    profile: ProfileName = Field(default="support", description="what the model is used for: temperature and top_p")
-    temperature: float | None = Field(default=None, ge=0, le=2, description="empty: the profile's")
-    top_p: float | None = Field(default=None, gt=0, le=1, description="empty: the profile's")
-    repeat_penalty: float | None = Field(default=None, gt=0, le=2, description="1: none; empty: the profile's")
+    evidence_budget_tokens: int = Field(default=2000, ge=64)
+    prompt_evidence_tokens: int = Field(default=480, ge=32)
+    prompt_evidence_seconds: float = Field(default=5.0, gt=0)
+    prompt_evidence_most_tokens: int = Field(default=3000, ge=32)
+    profile: ProfileName = "support"
+    temperature: float | None = Field(default=None, ge=0, le=2)
+    top_p: float | None = Field(default=None, gt=0, le=1)
+    repeat_penalty: float | None = Field(default=None, gt=0, le=2)
     question_limit_characters: int = Field(default=8000, ge=100)
 
     # answers that are there already
-    curated_review: Literal["auto", "on", "off"] = Field(
-        default="auto",
-        description="whether an agent's answer waits for a lead; auto: on the desk, once people sign in",
-    )
-    cached_answers: int = Field(default=2000, ge=0, description="the model's answers kept to be given again; 0: none")
-    user_name: str = Field(default="", max_length=80, description="who works here, where nobody signs in")
+    curated_review: Literal["auto", "on", "off"] = "auto"
+    cached_answers: int = Field(default=2000, ge=0)
+    user_name: str = Field(default="", max_length=80)
 
     # ingestion
-    chunk_tokens: int = Field(default=128, ge=32, le=400, description="embedder tokens of a chunk, about")
-    gate_margin: float = Field(
-        default=0.02,
-        ge=0,
-        le=1,
-        description="by how much recall on the regression questions may fall before publishing",
-    )
-    document_limit_megabytes: int = Field(default=50, ge=1, description="the largest file that is read")
-    unpacked_limit_megabytes: int = Field(default=500, ge=1, description="all that one file holds, unpacked")
-    archive_limit_entries: int = Field(default=10_000, ge=1, description="files in one archive, rows in one export")
-    archive_limit_depth: int = Field(default=4, ge=1, description="archives within archives, mails within mails")
-    ocr_limit_pages: int = Field(default=100, ge=0, description="scanned pages read in one document; 0: none")
-    figure_limit: int = Field(default=100, ge=0, description="pictures kept of one document; 0: none")
+    chunk_tokens: int = Field(default=128, ge=32, le=400)
+    gate_margin: float = Field(default=0.02, ge=0, le=1)
+    document_limit_megabytes: int = Field(default=50, ge=1)
+    unpacked_limit_megabytes: int = Field(default=500, ge=1)
+    archive_limit_entries: int = Field(default=10_000, ge=1)
+    archive_limit_depth: int = Field(default=4, ge=1)
+    ocr_limit_pages: int = Field(default=100, ge=0)
+    figure_limit: int = Field(default=100, ge=0)
     picture_limit_megapixels: int = Field(default=100, ge=1)
-    exact_search_chunks: int = Field(
-        default=20_000, ge=1, description="passages of a language up to which all are compared; more are clustered"
-    )
-    index_merge_share: float = Field(
-        default=0.1, ge=0, le=1, description="came or gone since the index was made, until it is made anew"
-    )
-    reading_timeout_seconds: float = Field(default=60.0, ge=1, description="one document, or one scanned page")
-    cutting_timeout_seconds: float = Field(default=60.0, gt=0, description="one document being cut into passages")
-    reading_memory_megabytes: int = Field(default=1000, ge=512, description="address space of a reading process")
-    ocr_memory_megabytes: int = Field(
-        default=6144, ge=3000, description="the same while it reads the words in a picture"
-    )
-    readers_memory_megabytes: int = Field(
-        default=0, ge=0, description="the same of all reading processes together; 0: two thirds of the memory"
-    )
-    ingest_workers: bool = Field(
-        default=False, description="share the embedding of passages out to workers (docs/scale.md)"
-    )
-    follow_links: bool = Field(default=False, description="also read what links below an ingested folder lead out to")
-    passwords_file: Path | None = Field(default=None, description="passwords to try on locked files, one a line")
+    exact_search_chunks: int = Field(default=20_000, ge=1)
+    index_merge_share: float = Field(default=0.1, ge=0, le=1)
+    reading_timeout_seconds: float = Field(default=60.0, ge=1)
+    cutting_timeout_seconds: float = Field(default=60.0, gt=0)
+    reading_memory_megabytes: int = Field(default=1000, ge=512)
+    ocr_memory_megabytes: int = Field(default=6144, ge=3000)
+    readers_memory_megabytes: int = Field(default=0, ge=0)
+    ingest_workers: bool = False
+    follow_links: bool = False
+    passwords_file: Path | None = None
 
     @field_validator("data_dir", "cache_dir")
     @classmethod
