@@ -58,7 +58,8 @@ from rag.grounding.prompt_injection import injection_spans
 from rag.grounding.topic_match import known_names
 from rag.protocols import GeneratedText, GeneratedThinking, GenerationFinished, Generator, Message
 from rag.retrieval.filters import EVERYTHING, Filters
-from rag.retrieval.question import asks_something, message_parts, read_message
+from rag.retrieval.message import asks_something, read_message
+from rag.retrieval.question import message_parts
 from rag.schema import (
     Answer,
     AnswerDelta,

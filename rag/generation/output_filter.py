@@ -18,7 +18,8 @@ from rag.grounding.claims import without_source
 from rag.grounding.confirmation import supporting_sentences
 from rag.grounding.contact_details import contact_details
 from rag.grounding.prompt_injection import harmless_title
-from rag.retrieval.question import is_greeting, message_parts
+from rag.retrieval.message import is_greeting
+from rag.retrieval.question import message_parts
 from rag.schema import Evidence, TextSpan
 from rag.text.markup import QUESTION_ENDS, is_list_item
 from rag.text.sentences import split_sentences

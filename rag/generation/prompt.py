@@ -18,7 +18,7 @@ from rag.errors import PromptTooLong
 from rag.generation.reply_languages import reply_language
 from rag.grounding.prompt_injection import harmless_title, is_name
 from rag.protocols import Message
-from rag.retrieval.question import only_reports, read_message
+from rag.retrieval.message import only_reports, read_message
 from rag.schema import Evidence, Language
 from rag.text.questions import asks_yes_or_no
 

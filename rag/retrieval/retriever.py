@@ -20,6 +20,7 @@ from rag.retrieval.confidence import (
 from rag.retrieval.filters import EVERYTHING, PLAIN_SEARCH, Expansion, Filters, SearchOptions
 from rag.retrieval.generation_view import GenerationView, LanguageCandidates, Search
 from rag.retrieval.late_interaction import heaviest_tokens, limit_blas_threads, similarities_and_cosines
+from rag.retrieval.message import read_message
 from rag.retrieval.query import Query, SearchRequest, Wording, corrected, glossary_of, latin_names, queries_of
 from rag.retrieval.question import (
     in_context,
@@ -27,7 +28,6 @@ from rag.retrieval.question import (
     may_be_follow_up,
     parts_of,
     question_alone,
-    read_message,
 )
 from rag.retrieval.ranking import (
     KEPT_CHUNKS,

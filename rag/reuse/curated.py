@@ -24,7 +24,7 @@ from rag.evidence.packing import expired_on
 from rag.grounding.citations import ground, with_headings
 from rag.grounding.confirmation import evidence_for_audience, sentences_naming
 from rag.grounding.contact_details import ContactDetail, detail_keys, possible_contact_details
-from rag.retrieval.question import read_message
+from rag.retrieval.message import read_message
 from rag.reuse.question_key import normalized_question
 from rag.schema import Answer, Audience, Completed, Document, Evidence, Language, Origin, Retrieved, TextSpan
 from rag.settings import ServerDatabase, Settings

@@ -6,7 +6,7 @@ import httpx
 import pytest
 from playwright.sync_api import expect
 
-from rag.retrieval.question import read_message
+from rag.retrieval.message import read_message
 from rag.schema import Language
 from rag.translate import translate
 from tests.support.by_day import LANGUAGES, by_day, combined

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rag.errors import QuestionEmpty, QuestionError, QuestionTooLong, QuestionWithoutWords
-from rag.retrieval.question import CustomerMessage, clean_question, needs_thought, parts_of, read_message
+from rag.retrieval.message import CustomerMessage, read_message
+from rag.retrieval.question import clean_question, needs_thought, parts_of
 from rag.text.sentences import split_sentences
 
 

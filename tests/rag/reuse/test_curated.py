@@ -8,7 +8,7 @@ import pytest
 
 from rag.errors import CuratedMissing, CuratedUnusable
 from rag.pipeline import Pipeline
-from rag.retrieval.question import read_message
+from rag.retrieval.message import read_message
 from rag.reuse.cache import AnswerSources
 from rag.reuse.curated import Curation, Place
 from rag.schema import Completed, Document, Retrieved

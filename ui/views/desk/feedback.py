@@ -8,7 +8,7 @@ from typing import get_args
 import streamlit as st
 
 from rag.errors import CuratedUnusable
-from rag.retrieval.question import read_message
+from rag.retrieval.message import read_message
 from rag.reuse.curated import Place
 from rag.schema import Evidence
 from rag.storage.turn_store import FeedbackReason, Opinion
