@@ -133,7 +133,7 @@ def _speak_mcp(arguments: Sequence[str]) -> int:
         raise ExtraMissing(what="MCP", extra="mcp")
     from api.databases import require_databases
     from api.mcp.server import speak
-    from api.services.shared import open_services
+    from api.services.start import open_services
 
     settings = load_settings()
     require_databases(settings)

@@ -40,7 +40,7 @@ def own_names(host: str, names: Sequence[str]) -> list[str]:
 
 def require_sign_in(settings: Settings, host: str) -> None:
     """Raise ``OpenWithoutSignIn`` where other machines could reach a server that asks nobody who they are."""
-    from api.services.shared import open_people  # brings numpy, which the way to an open desk does without
+    from api.services.start import open_people  # brings numpy, which the way to an open desk does without
 
     if host not in LOOPBACKS and not open_people(settings).required():
         raise OpenWithoutSignIn(address=host)

@@ -44,7 +44,8 @@ from api.rest.models import model_routes
 from api.rest.people import people_routes
 from api.rest.quality import quality_routes
 from api.rest.status import performance_routes, status_routes
-from api.services.shared import ENDING_SECONDS, SharedServices, open_services
+from api.services.shared import ENDING_SECONDS, SharedServices
+from api.services.start import open_services
 from rag.errors import AnswerdeskError, BadRequest, MethodNotAllowed, NotFound, RequestTooLarge
 from rag.settings import Settings
 from rag.turns.unforeseen import log_for_operator, log_unforeseen

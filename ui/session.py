@@ -13,7 +13,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import streamlit as st
 
 from api.callers import is_direct
-from api.services.shared import DeskServices, PeopleServices, SharedServices, open_services
+from api.services.shared import DeskServices, PeopleServices, SharedServices
+from api.services.start import open_services
 from rag.errors import OpenWithoutSignIn, ProxyWithoutSignIn
 from rag.private_files import keep_files_private
 from rag.schema import Language

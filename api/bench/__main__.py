@@ -27,7 +27,8 @@ import uvicorn
 
 from api.application import api_application
 from api.callers import host_names
-from api.services.shared import SharedServices, open_services, open_turns
+from api.services.shared import SharedServices
+from api.services.start import open_services, open_turns
 from rag.pipeline import Pipeline
 from rag.private_files import keep_files_private
 from rag.protocols import GeneratedText, GenerationFinished, GenerationPart, Message

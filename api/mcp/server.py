@@ -38,7 +38,8 @@ from api.mcp.values import (
 )
 from api.problems import BilingualProblem, Problem, bilingual, problem_of, problem_of_turn
 from api.questions import question_turn, until_left
-from api.services.shared import SharedServices, open_people
+from api.services.shared import SharedServices
+from api.services.start import open_people
 from rag.errors import AnswerdeskError, DocumentMissing, KnowledgeBaseMissing, RequestUnusable
 from rag.invalid_values import describe_invalid
 from rag.schema import Language

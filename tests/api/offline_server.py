@@ -26,7 +26,8 @@ from api.services.jobs import Jobs
 from api.services.knowledge import KnowledgeRegistry
 from api.services.models import ModelRegistry
 from api.services.quality import QualityRegistry
-from api.services.shared import KnowledgeState, ModelState, SharedServices, open_people, performance_reports
+from api.services.shared import KnowledgeState, ModelState, SharedServices
+from api.services.start import open_people, performance_reports
 from rag.errors import KnowledgeBaseMissing
 from rag.people.keys import RIGHTS, ApiKeys, Right
 from rag.pipeline import Pipeline

@@ -16,7 +16,7 @@ import api.__main__ as program
 from api import application
 from api.addresses import require_free
 from api.application import serve
-from api.services.shared import open_people
+from api.services.start import open_people
 from rag.errors import AddressUnusable
 from rag.settings import Settings
 from tests.conftest import free_port

@@ -15,7 +15,8 @@ import streamlit as st
 
 from api.services.guarded import recorder
 from api.services.models import Calibrations, ModelRegistry
-from api.services.shared import ModelState, SharedServices, Topic, open_people, performance_reports
+from api.services.shared import ModelState, SharedServices, Topic
+from api.services.start import open_people, performance_reports
 from ingest.pipeline import ingest
 from rag.pipeline import Pipeline
 from rag.protocols import GeneratedText, GenerationPart, Message

@@ -13,7 +13,8 @@ from starlette.testclient import TestClient
 
 from api.services.jobs import Jobs
 from api.services.knowledge import KnowledgeRegistry, KnowledgeService
-from api.services.shared import SharedServices, open_people
+from api.services.shared import SharedServices
+from api.services.start import open_people
 from rag.errors import AccessDenied
 from rag.settings import Settings
 from rag.storage.access import KnowledgeBases, User

@@ -8,7 +8,8 @@ import pytest
 from streamlit.web.server.starlette.starlette_app_utils import create_signed_value
 from streamlit.web.server.starlette.starlette_server_config import USER_COOKIE_NAME
 
-from api.services.shared import PeopleServices, open_people
+from api.services.shared import PeopleServices
+from api.services.start import open_people
 from rag.errors import PeopleError, PersonUnknown, ProxyWithoutSignIn, SignInNeeded
 from rag.settings import Settings
 from rag.storage.access import LOCAL_USER

@@ -14,7 +14,8 @@ from streamlit import config
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.runtime import Runtime
 
-from api.services.shared import PeopleServices, open_people
+from api.services.shared import PeopleServices
+from api.services.start import open_people
 from rag.settings import Settings
 from tests.ui.served_parts import people_only
 from ui.request_guard import (

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from starlette.websockets import WebSocketDisconnect
 
-from api.services.shared import open_people
+from api.services.start import open_people
 from rag.settings import Settings
 from tests.support.postgres_server import PostgresServer
 from tests.ui.test_request_guard import OWN, Inside, cookie, guarded

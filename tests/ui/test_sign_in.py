@@ -9,7 +9,8 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from api.services.shared import PeopleServices, open_people
+from api.services.shared import PeopleServices
+from api.services.start import open_people
 from rag.people import passwords
 from rag.settings import Settings
 from rag.translate import translate

@@ -22,7 +22,7 @@ from api.grpc.answerdesk_pb2_grpc import AnswersStub
 from api.grpc.calls import code_of
 from api.grpc.server import serving
 from api.idempotency import IdempotentRequests
-from api.services.shared import open_people
+from api.services.start import open_people
 from rag.errors import AnswerdeskError, CertificateNeeded, CertificateUnusable, ExtraMissing, PortTaken
 from rag.settings import Settings
 from tests.support.protocol import CHECKOUT, GENERATED, generate

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from api.services import shared as services_module
-from api.services.shared import ModelState, SharedServices, model_watch, open_services, warm_up
+from api.services import start as services_module
+from api.services.shared import ModelState, SharedServices
+from api.services.start import model_watch, open_services, warm_up
 from rag.errors import DatabaseUnavailable, KnowledgeBaseMissing, ModelMissing, OllamaUnavailable, StorageFull
 from rag.pipeline import Pipeline
 from rag.settings import Settings

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from api.services.shared import performance_reports
+from api.services.start import performance_reports
 from rag.schema import Language
 from rag.settings import Settings
 from rag.translate import translate

@@ -11,7 +11,8 @@ from starlette.routing import Route
 
 from api.services.guarded import recorder
 from api.services.models import Calibrations, ModelRegistry
-from api.services.shared import SharedServices, open_people
+from api.services.shared import SharedServices
+from api.services.start import open_people
 from rag.ollama.hardware import Machine
 from rag.queue.admission import Admission, Ticket
 from rag.settings import Settings

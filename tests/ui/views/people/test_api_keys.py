@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from api.services.shared import SharedServices, open_people
+from api.services.shared import SharedServices
+from api.services.start import open_people
 from rag.errors import ApiKeyRefused
 from rag.people.keys import ApiKey, ApiKeys
 from rag.schema import Language

@@ -9,7 +9,8 @@ import pytest
 from api.services.jobs import Jobs
 from api.services.models import ModelRegistry
 from api.services.quality import CorrectionsOf, QualityRegistry
-from api.services.shared import PeopleServices, open_people, performance_reports
+from api.services.shared import PeopleServices
+from api.services.start import open_people, performance_reports
 from rag.performance import PerformanceReports
 from rag.queue.admission import Admission
 from rag.reuse.curated import Curation

@@ -15,7 +15,8 @@ from starlette.routing import Route
 
 from api.services.jobs import JobControl
 from api.services.quality import QualityRegistry
-from api.services.shared import SharedServices, open_people
+from api.services.shared import SharedServices
+from api.services.start import open_people
 from eval import background_process
 from eval.background import Evaluation, EvaluationProgress
 from eval.core import knowledge
