@@ -14,7 +14,7 @@ from rag.storage.turn_store import TurnStore
 from rag.turns import NO_LIMITS, PersonLimits, TurnRequest, TurnService, TurnSnapshot
 
 _READ_AGAIN_AFTER_SECONDS = 1.0
-_MORE_WORKERS_THAN_THE_LINE = 4  # as api/services/shared.py has it
+_MORE_WORKERS_THAN_THE_LINE = 4  # as api/services/start.py has it
 
 
 @dataclass(slots=True)
