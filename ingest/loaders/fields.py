@@ -25,6 +25,13 @@ _MEANINGLESS_TITLE = re.compile(
     re.IGNORECASE,
 )  # what programs write when their user has given none
 
+_NAME_OF_A_PICTURE = re.compile(
+    r"\W*(?:picture|image|img|graphic|grafik|bild|screenshot|photo|object|logo|icon|图片|图像|图形|图|圖片|照片|截图"
+    r"|[0-9a-f]{16,64})?[\s_-]*\d*\W*",
+    re.IGNORECASE,
+)
+_DESCRIPTION_LIMIT_CHARACTERS = 300
+
 _TITLE = ("title",)
 _LANGUAGE = ("language", "lang")
 _UPDATED = (
@@ -97,6 +104,16 @@ def unread_days(document: Document) -> list[str]:
 def is_written_by_a_person(title: str) -> bool:
     """Tell whether a title is neither a file's name nor a program's placeholder."""
     return bool(title.strip()) and _MEANINGLESS_TITLE.fullmatch(title.strip()) is None
+
+
+def picture_description(alt: str) -> str:
+    """Return a person's description of a picture in one line; nothing for a file's name or a program's placeholder.
+
+    >>> picture_description("The reset button"), picture_description("image-12")
+    ('The reset button', '')
+    """
+    line = one_line(alt)[:_DESCRIPTION_LIMIT_CHARACTERS]
+    return line if is_written_by_a_person(line) and _NAME_OF_A_PICTURE.fullmatch(line) is None else ""
 
 
 def first_line(text: str) -> str:

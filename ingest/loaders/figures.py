@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ingest.loaders.fields import is_written_by_a_person, text_language
+from ingest.loaders.fields import picture_description, text_language
 from ingest.loaders.layout import page_text
 from ingest.loaders.ocr import PictureReader, TooManyPixelsError, has_words, is_too_small_for_words, pictures_of
 from ingest.loaders.plain_markup import figure
@@ -34,7 +34,7 @@ LONGEST_SIDE_PIXELS = 1280
 _QUALITIES = (85, 60, 35)
 _LARGEST_DOCUMENT_BYTES = 20_000_000
 _LONGEST_SHAPE = 8  # times as wide as high: a banner or a rule
-_SAID_LIMIT_CHARACTERS = 300
+_CAPTION_LIMIT_CHARACTERS = 300
 _WORDS_LIMIT_CHARACTERS = 600  # more are a page of text, and stay text of their own below the mark
 _INLINE_LIMIT_CHARACTERS = 1500
 _NEAR_CHARACTERS = 200
@@ -42,11 +42,6 @@ _LETTER_OR_DIGIT = re.compile(r"[^\W_]")
 _CAPTION = re.compile(
     r"\s*(?:(?:figure|fig|image|picture|photo|screenshot|diagram|chart|graph|illustration|abbildung|abb)\b\.?"
     r"(?:\s*[\d(:：]|\s+[a-z][.:)])|(?:图|圖|照)片?\s*[\d一二三四五六七八九十:：]|(?:截图|示意图|图示|插图)\s*[\d:：])",
-    re.IGNORECASE,
-)
-_NAME_OF_A_PROGRAM = re.compile(
-    r"\W*(?:picture|image|img|graphic|grafik|bild|screenshot|photo|object|logo|icon|图片|图像|图形|图|圖片|照片|截图)?"
-    r"[\s_-]*\d*\W*",
     re.IGNORECASE,
 )
 
@@ -77,7 +72,7 @@ def is_caption(line: str) -> bool:
     >>> is_caption("Fig. 2: the status page"), is_caption("图3 接线示意"), is_caption("Figure out what you need")
     (True, True, False)
     """
-    return _CAPTION.match(line) is not None and len(line) <= _SAID_LIMIT_CHARACTERS
+    return _CAPTION.match(line) is not None and len(line) <= _CAPTION_LIMIT_CHARACTERS
 
 
 class FigureReader(PictureReader):
@@ -137,7 +132,7 @@ class FigureReader(PictureReader):
 
     def _block(self, content: bytes, size: tuple[int, int], read: str, around: Surroundings) -> str:
         self._bytes_left -= len(content)
-        alt, caption = _description(around.alt), _description(around.caption)
+        alt, caption = picture_description(around.alt), picture_description(around.caption)
         text = without_invisible(read).strip()
         words = [_row_words(line) for line in text.splitlines() if _LETTER_OR_DIGIT.search(line)]
         language = _language([caption, alt, *words, around.near])
@@ -180,12 +175,6 @@ def _encode_webp(picture: "Image") -> tuple[bytes, tuple[int, int]]:
             if buffer.tell() <= LARGEST_FIGURE_BYTES:
                 return buffer.getvalue(), small.size
         small = small.reduce(2)
-
-
-def _description(words: str) -> str:
-    """Return a person's description of a picture; nothing for a program's placeholder."""
-    line = one_line(words)[:_SAID_LIMIT_CHARACTERS]
-    return line if is_written_by_a_person(line) and not _NAME_OF_A_PROGRAM.fullmatch(line) else ""
 
 
 def _language(texts: Sequence[str]) -> Language:

@@ -15,7 +15,7 @@ import yaml
 from markdown_it import MarkdownIt
 from markdown_it.tree import SyntaxTreeNode
 
-from ingest.loaders.fields import make_document
+from ingest.loaders.fields import make_document, picture_description
 from ingest.loaders.html import fragment_text
 from ingest.loaders.plain_markup import bullet, code_block, heading, join_lines, link, table
 from ingest.loaders.site_markup import plain_markdown
@@ -292,7 +292,7 @@ def _inline_part(node: SyntaxTreeNode) -> str:
     if node.type == "html_inline":
         return _tag(node)
     if node.type == "image":
-        return str(node.content)
+        return picture_description(str(node.content))
     if node.type == "text":
         return _LOOSE_EMPHASIS.sub(r"\g<words>", node.content)
     words = "".join(_inline_part(child) for child in node.children) if node.children else node.content

@@ -228,6 +228,12 @@ def test_relative_links_with_blanks_and_marks_of_sections_go(tmp_path: Path) -> 
     assert load_one(tmp_path, "limits.md", body).text == "## Limits\n\nErrors, [x](https://a.example/b c.md)."
 
 
+def test_what_a_person_says_of_a_picture_is_read_and_a_programs_name_for_it_is_not(tmp_path: Path) -> None:
+    alts = ("The reset button", "图片", "image-12.png", "5484e75e2d8facf71ae385e0902aca6a", "1", "")
+    body = "Press ![重置按钮](reset.png).\n\n" + "\n\n".join(f"![{alt}](<a b/{alt}>)" for alt in alts)
+    assert load_one(tmp_path, "reset.md", body).text == "Press 重置按钮.\n\nThe reset button"
+
+
 def test_front_matter_may_be_toml(tmp_path: Path) -> None:
     fields = 'title = "Fees"\nupdated = 2026-08-01\naudience = "internal"\ntags = ["a", "b"]\n[params]\nx = 1'
     document = load_one(tmp_path, "fees.md", f"+++\n{fields}\n+++\nA refund costs 3 EUR.\n")
