@@ -16,8 +16,8 @@ from ingest.loaders.mail import subject_of
 from ingest.loaders.registry import load_open_file
 from ingest.loaders.source import Found, Limits, SourceFile, StillReading, read_file
 from rag.errors import DocumentUnreadable
+from rag.retrieval.message import without_signature
 from rag.schema import Document
-from rag.text.signatures import without_signature
 
 _QUOTED = re.compile(r"(?:\s*+(?:>|&gt;|》) ?)++")
 _WROTE = re.compile(r"\s*+(?:on|at)\b.{6,300}\bwrote\s*+[:：]\s*+|.{4,300}(?:写道|寫道)\s*+[:：]\s*+", re.IGNORECASE)

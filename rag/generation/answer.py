@@ -30,18 +30,19 @@ from rag.evidence.quotation import quoted_citations, quoted_text
 from rag.generation.answerability import AnswerabilityFit, judge_answerable
 from rag.generation.guard import Budget, GuardedReply, add_counts, guard_reply
 from rag.generation.output_filter import filter_output, recites_passages, without_preamble, without_spans
-from rag.generation.prompt import build_messages, reply_prompt
-from rag.generation.refusal import refusal_text, unanswered_parts_text
-from rag.generation.reply_languages import reply_language, says_not_found_in
-from rag.generation.reply_quotation import (
+from rag.generation.prompt import (
+    build_messages,
     conclusion,
     conclusion_opening,
     is_closed,
     letters_in,
     opening_of,
     quotation_of,
+    reply_prompt,
     without_quoted_name,
 )
+from rag.generation.refusal import refusal_text, unanswered_parts_text
+from rag.generation.reply_languages import reply_language, says_not_found_in
 from rag.grounding.answered_parts import PartsOfReply, lacks_expected_value, says_not_found, stating_spans
 from rag.grounding.citations import (
     Grounding,

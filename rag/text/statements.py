@@ -15,9 +15,8 @@ from pathlib import Path
 
 from rag.text.characters import ideographs, simplified
 from rag.text.markup import LIST_MARK
-from rag.text.quantities import CURRENCY_UNITS, Figures, Quantity, counted_numbers, fold, read_figures
+from rag.text.quantities import CURRENCY_UNITS, Figures, Quantity, counted_numbers, fold, named_weekdays, read_figures
 from rag.text.terms import is_code, is_unspaced, terms
-from rag.text.weekdays import named_weekdays
 
 _ERROR_NUMBER = re.compile(
     r"(?:(?<![a-z])(?:error|fault|status)(?: code| number| no\.?)?|错误码?|故障码?|报错码?|代码|状态码)"

@@ -6,9 +6,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rag.errors import PromptTooLong
-from rag.generation.prompt import ContextFit, as_data, beginning, build_messages, insist_on_language, reply_prompt
+from rag.generation.prompt import (
+    ContextFit,
+    as_data,
+    beginning,
+    build_messages,
+    conclusion,
+    conclusion_opening,
+    insist_on_language,
+    is_closed,
+    is_word_for_word,
+    opening_of,
+    reply_prompt,
+    without_quoted_name,
+)
 from rag.protocols import Message
 from rag.schema import Evidence, Language, TextSpan
+from tests.support.passages import CHINESE_PASSAGE, RETURNS_PASSAGE
 
 TEXT = "You have 30 days."
 WHOLE = (0, len(TEXT))
@@ -286,3 +300,77 @@ def test_a_customer_in_a_third_language_is_answered_in_it(third: str, wish: str)
     assert asked[-1].content.rsplit("\n\n", 1)[0] == messages[-1].content
     assert asked[-1].content.rsplit("\n\n", 1)[1].startswith(wish) or wish in asked[-1].content.rsplit("\n\n", 1)[1]
     assert insist_on_language(asked, third)[-1].content.startswith(asked[-1].content)
+
+
+def test_a_reply_begins_with_a_quotation_where_the_best_passage_is_in_its_language() -> None:
+    assert opening_of([RETURNS_PASSAGE, CHINESE_PASSAGE], "en") == 'Our documents say: "'
+    assert opening_of([CHINESE_PASSAGE, RETURNS_PASSAGE], "zh") == "资料中写道：“"
+    assert opening_of([CHINESE_PASSAGE, RETURNS_PASSAGE], "en") == ""
+    assert opening_of([replace(CHINESE_PASSAGE, sent=()), RETURNS_PASSAGE], "en") == 'Our documents say: "'
+    assert opening_of([], "en") == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "rest"),
+    [
+        ('Our documents say: "You have 30 days." So you can.', "So you can."),
+        ('Our documents say: "You have 30 days.” So you can.', "So you can."),
+        ("资料中写道：“须在 30 天内提出。”所以可以。", "所以可以。"),
+        ('You have "30 days".', ""),
+    ],
+)
+def test_a_conclusion_stands_behind_the_closing_mark(text: str, rest: str) -> None:
+    assert conclusion(text) == rest
+    assert is_closed(text) is bool(rest)
+
+
+def test_marks_and_blanks_are_no_difference_but_words_are() -> None:
+    assert is_word_for_word("You have 30 days to send it back", [CHINESE_PASSAGE, RETURNS_PASSAGE])
+    assert is_word_for_word("L4: 5 EUR", [RETURNS_PASSAGE])
+    assert is_word_for_word("退货须在30天内提出", [CHINESE_PASSAGE])
+    assert not is_word_for_word("You have 60 days to send it back", [RETURNS_PASSAGE])
+    assert not is_word_for_word("You have 30 days to send it back", [replace(RETURNS_PASSAGE, sent=())])
+    assert not is_word_for_word("...", [RETURNS_PASSAGE])
+
+
+@pytest.mark.parametrize(
+    ("copied", "language", "begun"),
+    [
+        ('Our documents say: "You have 30 days to send it back." And', "en", " So"),
+        ('Our documents say: "You have 60 days to send it back."', "en", None),
+        ('Our documents say: "You have 30 days to send it back', "en", None),
+        ('Our documents say: ""', "en", None),
+        ("You have 30 days to send it back.", "en", None),
+        ("资料中写道：“退货须在 30 天内提出。”", "zh", "所以，"),
+        ("资料中写道：“退货须在 60 天内提出。”", "zh", None),
+    ],
+)
+def test_a_conclusion_is_begun_behind_a_true_quotation_alone(
+    copied: str, language: Language, begun: str | None
+) -> None:
+    mark = "”" if language == "zh" else '"'
+    quotation = copied[: copied.rfind(mark) + 1]
+    assert conclusion_opening(copied, [RETURNS_PASSAGE, CHINESE_PASSAGE], language) == (
+        quotation + begun if begun else ""
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("资料中写道：“七天无理由退货说明”所以，可以退。", "可以退。"),
+        ('Our documents say: "Faulty items" So you can send it back.', "You can send it back."),
+        (
+            'Our documents say: "You can send it back." So you can.',
+            'Our documents say: "You can send it back." So you can.',
+        ),
+        ('Our documents say: "Faulty items"', 'Our documents say: "Faulty items"'),
+        ('Our documents say: "Faulty items', 'Our documents say: "Faulty items'),
+    ],
+)
+def test_a_quotation_that_is_but_a_heading_is_left_out(text: str, kept: str) -> None:
+    passages = [
+        replace(RETURNS_PASSAGE, text="## Faulty items\n\nYou can send it back."),
+        replace(CHINESE_PASSAGE, title="七天无理由退货说明"),
+    ]
+    assert without_quoted_name(text, passages) == kept

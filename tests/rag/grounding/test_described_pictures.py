@@ -4,8 +4,8 @@ import pytest
 
 from rag.evidence.quotation import quoted_text
 from rag.evidence.selection import RankedSentences
-from rag.generation.answer import is_word_for_word
 from rag.generation.output_filter import links_in
+from rag.generation.prompt import is_word_for_word
 from rag.grounding.citations import ground, has_its_figures_from
 from rag.grounding.claims import quotable_spans
 from rag.grounding.confirmation import supporting_sentences
