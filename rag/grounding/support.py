@@ -17,7 +17,7 @@ from rag.schema import Language
 from rag.text.characters import simplified
 from rag.text.markup import introduces
 from rag.text.quantities import DURATION_UNITS, MEASURES, Quantity, counted_numbers, units_named
-from rag.text.statements import contradicts, lone_characters, read_statement, stated_figures
+from rag.text.statements import content_words, contradicts, lone_characters, read_statement, stated_figures
 
 # Chosen by hand, so that tests/support/labelled_sentences.jsonl and ``python -m eval citations`` come out best.
 _WORDS_ENOUGH = 0.5
@@ -27,6 +27,8 @@ _ECHO_ENOUGH = 0.75
 """For a sentence with only words of the question: "北京有门店" merely affirms it."""
 _WORDS_OF_WHOLE = 0.85
 _SAME_TOPIC = 0.3
+_TOPIC_ENOUGH, _TOPIC_WORDS_ENOUGH = 0.15, 2
+"""What a source of a claim about the question must have: a share of its words, or this many of a long one's."""
 _ALIKE_WORDS = 2
 _SAME_CLAUSE = 0.5
 _FURTHER_SPAN_GAIN = 0.2
@@ -38,6 +40,13 @@ _AROUND_WEIGHT = 0.7
 _LOOSE_QUANTITY_WEIGHT = 0.9
 _RANK_PENALTY = 0.01
 _PENALTY_OF_ANOTHER_TIME = 0.3
+
+_NOT_WITHOUT = re.compile(
+    r"\b(?:cannot|can not|can['’]?t|not|never|no)\b[^.;:!?\n]{1,60}?\bwithout\b(?P<condition>[^.,;:!?\n]{3,200})"
+    r"|先(?P<first>[^，,。；;！？先才\n]{2,40})[，,]?才[能可会]",
+    re.IGNORECASE,
+)
+"""A condition: "not without a receipt", 先开机才能配对."""
 
 # What can be put as a denial without having one.
 _RESTRICTS = re.compile(
@@ -88,15 +97,24 @@ def supporting_spans(claim: Claim, context: Context) -> list[QuotableSpan]:
         if _score(claim, more, context) - _score(claim, chosen, context) < _FURTHER_SPAN_GAIN:
             break
         chosen = more
-    if _has_nearer_value(claim, chosen, fitting) or _lacks_its_code(claim, chosen, context):
+    if _has_nearer_value(claim, chosen, fitting) or _drops_condition(claim, chosen, near, context):
         return []
-    if _drops_condition(claim, chosen, near, context) or _takes_one_end(claim, chosen):
-        return []
-    if _gives_figure_to_another(claim, chosen, context) or lists_row_of_another_value(claim, chosen, context):
-        return []
-    if is_of_another_section(claim, chosen, context) or _names_another_weekday(claim, chosen):
+    if _goes_beyond(claim, chosen, context):
         return []
     return _that_suffice(claim, chosen, allowed, context)
+
+
+def _goes_beyond(claim: Claim, chosen: Sequence[QuotableSpan], context: Context) -> bool:
+    """Tell whether the claim says something else than the chosen spans, though their words agree."""
+    return (
+        _lacks_its_code(claim, chosen, context)
+        or _takes_one_end(claim, chosen)
+        or _gives_figure_to_another(claim, chosen, context)
+        or lists_row_of_another_value(claim, chosen, context)
+        or is_of_another_section(claim, chosen, context)
+        or _names_another_weekday(claim, chosen)
+        or _adds_condition(claim, chosen)
+    )
 
 
 def _that_suffice(
@@ -238,6 +256,19 @@ def _drops_condition(
     return any(unnamed & span.own.names for span in near if span.is_row) and not (
         rest and _suffice(claim, rest, context)
     )
+
+
+def _adds_condition(claim: Claim, chosen: Sequence[QuotableSpan]) -> bool:
+    """Tell whether the claim makes a condition of something that the chosen spans do not name.
+
+    "Not without cancelling your plan" may be the question's words, which count little.
+    """
+    found = _NOT_WITHOUT.search(claim.text)
+    if found is None:
+        return False
+    condition = content_words(found["condition"] or found["first"])
+    words = frozenset[str]().union(*(span.own.words | span.around.words for span in chosen))
+    return len(condition & words) < _SAME_CLAUSE * len(condition)
 
 
 def _is_row_of(names: frozenset[str], span: QuotableSpan) -> bool:
@@ -394,10 +425,29 @@ def _suffice(claim: Claim, spans: Sequence[QuotableSpan], context: Context) -> b
     if found:
         # The same figure says nothing where not one word beside it recurs: 120 cm of something else.
         is_near = _coverage(claim, spans) >= _WORDS_ENOUGH_WITH_FACTS and bool(shared)
-        return is_near or not claim.weights or any(claim.topic & (span.own.words | span.around.words) for span in spans)
+        return is_near or not claim.weights or _is_on_topic(claim, spans, claim.statement.quantities - missing)
     needed = _WORDS_ENOUGH_WITH_FACTS if codes else _ECHO_ENOUGH if claim.is_echo else _WORDS_ENOUGH
     # A product's name and the question's words are not yet a statement about it: the spans themselves must say more.
-    return _coverage(claim, spans) >= needed and len(shared) >= _OWN_WORDS_ENOUGH * len(claim.weights)
+    if _coverage(claim, spans) < needed or len(shared) < _OWN_WORDS_ENOUGH * len(claim.weights):
+        return False
+    return bool(codes) or _shares_more_than_names(claim, spans)
+
+
+def _shares_more_than_names(claim: Claim, spans: Sequence[QuotableSpan]) -> bool:
+    """Tell whether the spans have a word of the claim besides its names: "Time Machine" alone supports nothing."""
+    words = frozenset[str]().union(*(span.own.words | span.around.words for span in spans))
+    return not claim.weights.keys() & words <= content_words(" ".join(claim.statement.names))
+
+
+def _is_on_topic(claim: Claim, spans: Sequence[QuotableSpan], found: frozenset[Quantity]) -> bool:
+    """Tell whether the spans have enough of the question's words for the figures ``found`` in them to answer it.
+
+    Two figures of different units, "48 hours" and "GBP 30", are hardly together elsewhere.
+    """
+    words = frozenset[str]().union(*(span.own.words | span.around.words for span in spans))
+    shared = len(claim.topic & words)
+    is_sure = len({quantity.unit for quantity in found}) > 1
+    return shared > 0 and (is_sure or shared >= min(_TOPIC_WORDS_ENOUGH, _TOPIC_ENOUGH * len(claim.topic)))
 
 
 def _lacks_its_verb(claim: Claim, spans: Sequence[QuotableSpan]) -> bool:

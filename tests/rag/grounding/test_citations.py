@@ -385,6 +385,42 @@ def test_what_is_said_of_one_day_of_the_week_is_not_said_of_another(
     assert bool(ground(answer, [passage], "?").citations) is is_supported
 
 
+@pytest.mark.parametrize(
+    ("source", "answer", "is_supported"),
+    [
+        ("Learn how to remove a card from your account.",
+         "You cannot remove a card from your account without ending the plan.", False),
+        ("Without ending the plan you cannot remove a card from your account.",
+         "You cannot remove a card from your account without ending the plan.", True),
+        ("配对前先长按电源键三秒开机。", "先长按电源键三秒开机，才能配对。", True),
+        ("长按电源键三秒开机后即可配对。", "先注册会员，才能长按电源键三秒开机配对。", False),
+        # a name that both have says nothing
+        ("Use the format of your Time Machine share and click Connect.", "Open the Time Machine app.", False),
+        ("The Time Machine app opens from the menu.", "Open the Time Machine app.", True),
+    ],
+)  # fmt: skip
+def test_a_condition_or_a_name_must_be_the_sources_own(source: str, answer: str, *, is_supported: bool) -> None:
+    language: Language = "en" if source.isascii() else "zh"
+    passage = Evidence(1, "a", "a", "A", (), source, 0, len(source), 0, len(source), language)
+    question = "Can I remove my card without ending the plan first? 要先注册会员吗？"
+    assert bool(ground(answer, [passage], question).citations) is is_supported
+
+
+@pytest.mark.parametrize(
+    ("source", "is_supported"),
+    [
+        ("签收时效接近快递，到美国 7-10 天。", False),
+        ("理赔材料须在签收后 7-10 天内提交。", True),
+    ],
+)
+def test_a_figure_needs_more_of_a_long_question_than_one_word(source: str, *, is_supported: bool) -> None:
+    passage = Evidence(1, "a", "a", "A", (), source, 0, len(source), 0, len(source), "zh")
+    grounding = ground(
+        "最晚签收之后7-10天内得把材料交给你们。", [passage], "我最晚签收之后几天内得把材料交给你们？过了还认吗？"
+    )
+    assert bool(grounding.citations) is is_supported
+
+
 def test_a_figure_of_another_passage_needs_more_than_a_word_of_the_sentence() -> None:
     pages = "The default error page can be an HTML, JPG or PNG file. It must be in the root folder."
     playlists = "Make sure that the size of the playlist file is no more than 1 MB."
