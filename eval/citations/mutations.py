@@ -1,4 +1,4 @@
-"""Plants one fault in a sentence that was right: a number, a date, a unit, a code, or a denial.
+"""Plants one fault in a sentence that was right: a number, a date, a day of the week, a unit, a code, or a denial.
 
 Pure functions that draw from a given generator.  They read text by patterns of their own, not by those of
 ``rag/grounding``: the code under test must not choose its own test.

@@ -26,7 +26,7 @@ examples:
   python -m eval citations --sets FOLDER --limit 100        every subfolder with corpus.jsonl and questions.jsonl
 
 No model is asked.  Sentences are made from the questions' gold answers and the passages that hold them, so that their
-support is known; then a number, date, unit, code or denial is changed in each.
+support is known; then a number, date, weekday, unit, code or denial is changed in each.
 """
 
 
