@@ -430,13 +430,18 @@ def _suffice(claim: Claim, spans: Sequence[QuotableSpan], context: Context) -> b
     # A product's name and the question's words are not yet a statement about it: the spans themselves must say more.
     if _coverage(claim, spans) < needed or len(shared) < _OWN_WORDS_ENOUGH * len(claim.weights):
         return False
-    return bool(codes) or _shares_more_than_names(claim, spans)
+    return bool(codes) or _shares_more_than_topic(claim, spans, context)
 
 
-def _shares_more_than_names(claim: Claim, spans: Sequence[QuotableSpan]) -> bool:
-    """Tell whether the spans have a word of the claim besides its names: "Time Machine" alone supports nothing."""
-    words = frozenset[str]().union(*(span.own.words | span.around.words for span in spans))
-    return not claim.weights.keys() & words <= content_words(" ".join(claim.statement.names))
+def _shares_more_than_topic(claim: Claim, spans: Sequence[QuotableSpan], context: Context) -> bool:
+    """Tell whether the spans have a word of the claim besides the names of what the passage or the question is about.
+
+    "Open the Time Machine app" is not of "your Time Machine share", in an article about Time Machine.
+    """
+    own = frozenset[str]().union(*(span.own.words for span in spans))
+    around = frozenset[str]().union(*(span.around.words for span in spans))
+    names = content_words(" ".join(claim.statement.names)) & (around | context.question.words)
+    return not claim.weights.keys() & (own | around) <= names
 
 
 def _is_on_topic(claim: Claim, spans: Sequence[QuotableSpan], found: frozenset[Quantity]) -> bool:

@@ -397,11 +397,12 @@ def test_what_is_said_of_one_day_of_the_week_is_not_said_of_another(
         # a name that both have says nothing
         ("Use the format of your Time Machine share and click Connect.", "Open the Time Machine app.", False),
         ("The Time Machine app opens from the menu.", "Open the Time Machine app.", True),
+        ("It was founded as the Museum of Manufactures.", "The Museum of Manufactures was first.", True),
     ],
 )  # fmt: skip
 def test_a_condition_or_a_name_must_be_the_sources_own(source: str, answer: str, *, is_supported: bool) -> None:
     language: Language = "en" if source.isascii() else "zh"
-    passage = Evidence(1, "a", "a", "A", (), source, 0, len(source), 0, len(source), language)
+    passage = Evidence(1, "a", "a", "Time Machine", (), source, 0, len(source), 0, len(source), language)
     question = "Can I remove my card without ending the plan first? 要先注册会员吗？"
     assert bool(ground(answer, [passage], question).citations) is is_supported
 
