@@ -87,7 +87,8 @@ def _names_another_row(claim: Claim, span: QuotableSpan, context: Context) -> bo
     If it names the first cell of another row, then what stands beside its figure in a cell of this one is no name:
     "The label to Norway is EUR 4.95, deducted from the refund" is not of the row of the EU.
     """
-    others = [other.text for other in context.spans if _is_of_same_table(span, other) and other != span]
+    table = [other for other in context.spans if _is_of_same_table(span, other) and not _is_header(other)]
+    others = [other.text for other in table if other != span]
     tokens, own = _tokens(claim.text), _labels(span.text)
     other_labels = frozenset[_Label]().union(*map(_labels, others))
     named = {label for label in other_labels - own if len(label.tokens) <= _LONGEST_LABEL and label.tokens <= tokens}

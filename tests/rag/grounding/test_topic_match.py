@@ -108,6 +108,9 @@ def _is_supported(sentence: str, text: str, question: str, language: str = "en")
         (_SHIPPING, "I have 20 spare kettles in my cellar. What is delivery to Austria?",
          "You have 20 spare kettles in your cellar, and delivery to Austria takes 5-7 working days.",
          "You have 20 spare kettles in your cellar, and delivery to Austria takes 9 working days."),
+        # the name of its column is no other row's
+        (_SHIPPING, "What is delivery to Austria, and how long does it take?",
+         "The delivery time there is 5-7 working days.", "The delivery time there is 6-9 working days."),
         (_TYRES, "Pressure of the Heron?", "The pressure of the Heron Cargo is 80 psi.",
          "The pressure of the Heron Cargo is 65 psi."),
         (_REFUNDS, "When is a refund on a credit card?", "A credit card takes 3-7 working days.",
