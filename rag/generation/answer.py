@@ -474,7 +474,7 @@ def _check_reply(request: AnswerRequest, text: str) -> _Reply:
 
 
 def _check_against_passages(request: AnswerRequest, raw_text: str) -> _Reply:
-    reply = without_quoted_name(without_preamble(raw_text, request.question), request.evidence)
+    reply = without_quoted_name(without_preamble(raw_text, request.question), request.evidence, request.question)
     text = filter_output(reply, request.question, request.evidence, request.is_supported)
     grounding = ground(text, request.evidence, request.in_context)
     if grounding.unsupported and grounding.citations and any(map(_gives_orders, request.evidence)):

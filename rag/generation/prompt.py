@@ -233,15 +233,19 @@ def conclusion(text: str) -> str:
     return "" if quoted is None else text[quoted.end + 1 :].strip()
 
 
-def without_quoted_name(text: str, evidence: Sequence[Evidence]) -> str:
-    """Return a reply without a quotation at its beginning that is but a passage's title or heading: it says nothing."""
+def without_quoted_name(text: str, evidence: Sequence[Evidence], question: str) -> str:
+    """Return a reply without a quotation at its beginning that says nothing.
+
+    Such is a passage's title or heading, and what the question itself says: the name of a row.
+    """
     quoted = _quotation(text)
     if quoted is None or quoted.end == len(text):
         return text
     above = (name for one in evidence for name in (one.title, *one.heading_path))
     within = (line for one in evidence for line in one.text.split("\n") if line.startswith("#"))
     rest = _CONCLUDES.sub("", text[quoted.end + 1 :], count=1)
-    if letters_in(text[quoted.start : quoted.end]) not in map(letters_in, chain(above, within)) or not rest:
+    words = letters_in(text[quoted.start : quoted.end])
+    if (words not in map(letters_in, chain(above, within)) and words not in letters_in(question)) or not rest:
         return text
     return rest[0].upper() + rest[1:]
 

@@ -194,9 +194,11 @@ def _lacks_its_code(claim: Claim, chosen: Sequence[QuotableSpan], context: Conte
 def _names_another_weekday(claim: Claim, chosen: Sequence[QuotableSpan]) -> bool:
     """Tell whether the claim names a day of the week that the chosen spans, which name others, do not.
 
-    A denial may: "not on Sunday" follows from "Monday to Saturday".
+    A denial may: "not on Sunday" follows from "Monday to Saturday".  Of rows, that of what the claim names counts.
     """
-    days = frozenset(day for span in chosen for day in (*span.own.weekdays, *span.around.weekdays))
+    named = [span for span in chosen if _is_row_of(claim.statement.names, span)]
+    counted = [span for span in chosen if span in named or not span.is_row] if named else chosen
+    days = frozenset(day for span in counted for day in (*span.own.weekdays, *span.around.weekdays))
     denies = any(clause.denies for clause in claim.statement.clauses)
     return bool(days) and not denies and not claim.statement.weekdays <= days
 

@@ -364,13 +364,14 @@ def test_a_conclusion_is_begun_behind_a_true_quotation_alone(
             'Our documents say: "You can send it back." So you can.',
             'Our documents say: "You can send it back." So you can.',
         ),
+        ('Our documents say: "Molde depot" So, yes, you can.', "Yes, you can."),
         ('Our documents say: "Faulty items"', 'Our documents say: "Faulty items"'),
         ('Our documents say: "Faulty items', 'Our documents say: "Faulty items'),
     ],
 )
-def test_a_quotation_that_is_but_a_heading_is_left_out(text: str, kept: str) -> None:
+def test_a_quotation_that_is_but_a_heading_or_the_questions_words_is_left_out(text: str, kept: str) -> None:
     passages = [
         replace(RETURNS_PASSAGE, text="## Faulty items\n\nYou can send it back."),
         replace(CHINESE_PASSAGE, title="七天无理由退货说明"),
     ]
-    assert without_quoted_name(text, passages) == kept
+    assert without_quoted_name(text, passages, "Can I collect at the Molde depot?") == kept

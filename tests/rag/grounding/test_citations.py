@@ -371,6 +371,16 @@ def test_a_figure_of_something_else_supports_nothing(
         ("The Oslo desk is open Mon-Sat from 9 to 17.", "The Oslo desk is open from 9 to 17 on Sunday.", False),
         ("Parcels from Oslo never leave on Mondays.", "Parcels from Oslo do not leave on Mondays.", True),
         ("| Station | Mon-Fri | Sunday |\n|---|---|---|\n| Oslo | 6-24 | 8-20 |", "On Sunday Oslo is open 8-20.", True),
+        (
+            "| Depot | Closed |\n|---|---|\n| Molde depot | Saturday |\n| Voss depot | Wednesday |",
+            "The Molde depot is closed on Wednesday.",
+            False,
+        ),
+        (
+            "| Depot | Closed |\n|---|---|\n| Molde depot | Saturday |\n| Voss depot | Wednesday |",
+            "The Molde depot is closed on Saturday, the Voss depot on Wednesday.",
+            True,
+        ),
         ("上海门店每周二全天休息，不接待顾客。", "上海门店周二全天休息。", True),
         ("上海门店每周二全天休息，不接待顾客。", "上海门店周一全天休息。", False),
         ("客服周一至周五在线。", "客服周六在线。", False),
