@@ -16,7 +16,7 @@ from typing import Literal
 
 from rag.errors import DocumentUnreadable
 from rag.protocols import Embedder
-from rag.schema import Chunk, Document
+from rag.schema import HEADER_JOINT, Chunk, Document
 from rag.text.markup import (
     INTRODUCES,
     QUESTION_ENDS,
@@ -232,7 +232,7 @@ def _rows(text: str, block: _Block) -> Iterator[Unit]:
     header = ""
     position = block.start
     if has_header:
-        header = " | ".join(row_words(lines[0]))
+        header = HEADER_JOINT.join(row_words(lines[0]))
         header = header[:_HEADER_LIMIT_CHARACTERS]  # it stands in front of every passage, and must leave it room
         lines = [lines[0] + lines[1], *lines[2:]]
     first_row = int(has_header)

@@ -62,6 +62,10 @@ class Document:
     figures: tuple[Figure, ...] = ()
 
 
+HEADER_JOINT = " | "
+"""Between the names of the columns where the header of a table that was cut stands among the headings of a chunk."""
+
+
 @dataclass(frozen=True, slots=True)
 class Chunk:
     """A passage of a document: ``text == document.text[start:end]``.
@@ -214,7 +218,7 @@ class Evidence:
     @property
     def headings(self) -> tuple[str, ...]:
         """The headings above the passage, without its title, and without the head of a table that was cut."""
-        return tuple(heading for heading in self.heading_path if heading != self.title and " | " not in heading)
+        return tuple(heading for heading in self.heading_path if heading != self.title and HEADER_JOINT not in heading)
 
     @property
     def cut_header(self) -> tuple[str, ...]:
@@ -223,8 +227,8 @@ class Evidence:
         >>> Evidence(1, "a", "a", "", ("Fees", "Card | Fee"), "| Gold | 79 |", 0, 13, 0, 13, "en").cut_header
         ('Card', 'Fee')
         """
-        header = next((one for one in reversed(self.heading_path) if " | " in one), "")
-        return tuple(header.split(" | ")) if header and self.text.lstrip().startswith("|") else ()
+        header = next((one for one in reversed(self.heading_path) if HEADER_JOINT in one), "")
+        return tuple(header.split(HEADER_JOINT)) if header and self.text.lstrip().startswith("|") else ()
 
     @property
     def may_be_passed_on(self) -> bool:

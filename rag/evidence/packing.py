@@ -11,7 +11,7 @@ from datetime import date
 from functools import lru_cache
 from typing import Literal
 
-from rag.schema import Chunk, Document, Evidence, Retrieval, RetrievedChunk
+from rag.schema import HEADER_JOINT, Chunk, Document, Evidence, Retrieval, RetrievedChunk
 from rag.storage.store import KnowledgeStore
 from rag.text.questions import refers_to_future, refers_to_past
 from rag.text.sentences import split_sentences
@@ -200,12 +200,12 @@ def _touches(run: Sequence[Chunk], chunk: Chunk, text: str) -> bool:
 
 def _passage(document: Document, run: Sequence[tuple[Chunk, int]], today: date) -> tuple[int, Evidence]:
     focus, rank = min(run, key=lambda one: one[1])
-    start, end = run[0][0].start, max(chunk.end for chunk, _ in run)
-    return rank, _evidence(document, focus, run[0][0], (start, end), today)
+    return rank, _evidence(document, focus, run[0][0], max(chunk.end for chunk, _ in run), today)
 
 
-def _evidence(document: Document, focus: Chunk, first: Chunk, span: tuple[int, int], today: date) -> Evidence:
-    start, end = span
+def _evidence(document: Document, focus: Chunk, first: Chunk, end: int, today: date) -> Evidence:
+    """Return the passage from the start of its ``first`` chunk to ``end``, in document offsets."""
+    start = first.start
     return Evidence(
         number=1,
         document_id=document.document_id,
@@ -235,8 +235,8 @@ def _headings_of_all(document: Document, focus: Chunk, first: Chunk) -> tuple[st
     if focus is first:
         return focus.heading_path
     shown = document.text[first.start : focus.start]
-    headers = tuple(heading for heading in first.heading_path if " | " in heading)
-    above = (one for one in focus.heading_path if one not in shown and (one in headers or " | " not in one))
+    headers = tuple(heading for heading in first.heading_path if HEADER_JOINT in heading)
+    above = (one for one in focus.heading_path if one not in shown and (one in headers or HEADER_JOINT not in one))
     return tuple(dict.fromkeys((*above, *headers)))
 
 
@@ -272,7 +272,7 @@ def _trimmed_first(retrieval: Retrieval, store: KnowledgeStore, limits: PackingL
         fitting = [end for end in ends if limits.count_tokens(chunk.text[:end]) <= limits.budget_tokens]
         end = fitting[-1] if fitting else _longest_fitting(chunk.text, limits)
         document = store.document(chunk.document_id, retrieval.generation)
-        return (_evidence(document, chunk, chunk, (chunk.start, chunk.start + end), limits.today),)
+        return (_evidence(document, chunk, chunk, chunk.start + end, limits.today),)
     return ()
 
 

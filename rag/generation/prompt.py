@@ -22,7 +22,7 @@ from rag.generation.reply_languages import reply_language
 from rag.grounding.prompt_injection import harmless_title, is_name
 from rag.protocols import Message
 from rag.retrieval.message import only_reports, read_message
-from rag.schema import Evidence, Language, TextSpan
+from rag.schema import HEADER_JOINT, Evidence, Language, TextSpan
 from rag.text.markup import without_descriptions
 from rag.text.questions import asks_yes_or_no
 
@@ -166,7 +166,7 @@ def _passage(passage: Evidence, language: Language) -> str:
     if passage.audience == "internal":
         notes.append(words["internal"])
     header = passage.cut_header
-    headings = [one for one in passage.heading_path if one not in (passage.title, " | ".join(header))]
+    headings = [one for one in passage.heading_path if one not in (passage.title, HEADER_JOINT.join(header))]
     name = " > ".join((harmless_title(passage), *filter(is_name, headings)))
     note = f" ({'; '.join(notes)})" if notes else ""
     return as_data(f"[{passage.number}] {name}{note}\n{_header_rows(passage, header)}{passage.sent_text}")

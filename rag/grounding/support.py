@@ -196,11 +196,12 @@ def _names_another_weekday(claim: Claim, chosen: Sequence[QuotableSpan]) -> bool
 
     A denial may: "not on Sunday" follows from "Monday to Saturday".  Of rows, that of what the claim names counts.
     """
+    if not claim.statement.weekdays or any(clause.denies for clause in claim.statement.clauses):
+        return False
     named = [span for span in chosen if _is_row_of(claim.statement.names, span)]
     counted = [span for span in chosen if span in named or not span.is_row] if named else chosen
     days = frozenset(day for span in counted for day in (*span.own.weekdays, *span.around.weekdays))
-    denies = any(clause.denies for clause in claim.statement.clauses)
-    return bool(days) and not denies and not claim.statement.weekdays <= days
+    return bool(days) and not claim.statement.weekdays <= days
 
 
 def _gives_figure_to_another(claim: Claim, chosen: Sequence[QuotableSpan], context: Context) -> bool:
@@ -269,7 +270,7 @@ def _adds_condition(claim: Claim, chosen: Sequence[QuotableSpan]) -> bool:
     if found is None:
         return False
     condition = content_words(found["condition"] or found["first"])
-    words = frozenset[str]().union(*(span.own.words | span.around.words for span in chosen))
+    words = frozenset[str]().union(*_words_of(chosen))
     return len(condition & words) < _SAME_CLAUSE * len(condition)
 
 
@@ -336,8 +337,7 @@ def _coverage(claim: Claim, spans: Sequence[QuotableSpan]) -> float:
     total = math.fsum(claim.weights.values())  # whatever the order of the words
     if total == 0:
         return 0.0
-    own = frozenset[str]().union(*(span.own.words for span in spans))
-    around = frozenset[str]().union(*(span.around.words for span in spans))
+    own, around = _words_of(spans)
     if claim.weights.keys().isdisjoint(own) and claim.weights.keys().isdisjoint(around):
         return 0.0
     covered = math.fsum(
@@ -345,6 +345,12 @@ def _coverage(claim: Claim, spans: Sequence[QuotableSpan]) -> float:
         for word, weight in claim.weights.items()
     )
     return covered / total
+
+
+def _words_of(spans: Sequence[QuotableSpan]) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the words within the spans, and those around them."""
+    own = frozenset[str]().union(*(span.own.words for span in spans))
+    return own, frozenset[str]().union(*(span.around.words for span in spans))
 
 
 def _shares_content(claim: Claim, span: QuotableSpan) -> bool:
@@ -440,8 +446,7 @@ def _shares_more_than_topic(claim: Claim, spans: Sequence[QuotableSpan], context
 
     "Open the Time Machine app" is not of "your Time Machine share", in an article about Time Machine.
     """
-    own = frozenset[str]().union(*(span.own.words for span in spans))
-    around = frozenset[str]().union(*(span.around.words for span in spans))
+    own, around = _words_of(spans)
     names = content_words(" ".join(claim.statement.names)) & (around | context.question.words)
     return not claim.weights.keys() & (own | around) <= names
 
@@ -451,7 +456,7 @@ def _is_on_topic(claim: Claim, spans: Sequence[QuotableSpan], found: frozenset[Q
 
     Two figures of different units, "48 hours" and "GBP 30", are hardly together elsewhere.
     """
-    words = frozenset[str]().union(*(span.own.words | span.around.words for span in spans))
+    words = frozenset[str]().union(*_words_of(spans))
     shared = len(claim.topic & words)
     is_sure = len({quantity.unit for quantity in found}) > 1
     return shared > 0 and (is_sure or shared >= min(_TOPIC_WORDS_ENOUGH, _TOPIC_ENOUGH * len(claim.topic)))
