@@ -9,6 +9,8 @@ import tempfile
 import time
 from contextlib import suppress
 
+from tests.support.waiting import until_suspended
+
 _STARTED_WITHIN_SECONDS = 60.0
 
 
@@ -43,6 +45,8 @@ class MilvusServer:
         """Let it stand still, as on a machine that hangs, or go on."""
         if self._process is not None:
             self._process.send_signal(signal.SIGSTOP if frozen else signal.SIGCONT)
+            if frozen:
+                until_suspended(self._process.pid)
 
     def stop(self) -> None:
         """Stop it; its folder stays."""

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import psycopg
 
+from tests.support.waiting import until_suspended
+
 _USER = "nobody"  # PostgreSQL refuses to run as root
 _STARTED_WITHIN_SECONDS = 60.0
 
@@ -94,8 +96,10 @@ class PostgresServer:
             return
         os.killpg(self._process.pid, signal.SIGSTOP if frozen else signal.SIGCONT)
         for child in Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split():
-            with suppress(ProcessLookupError):
+            with suppress(ProcessLookupError, FileNotFoundError):
                 os.kill(int(child), signal.SIGSTOP if frozen else signal.SIGCONT)
+                if frozen:
+                    until_suspended(int(child))
 
     def make_room(self) -> str:
         """Make an empty schema and return the address by which nothing else is seen."""

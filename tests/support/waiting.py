@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 _LOOK_EVERY_SECONDS = 0.005
 
@@ -23,3 +24,12 @@ async def until_async(what: Callable[[], bool], seconds: float = 20.0) -> float:
         assert time.monotonic() - started_at < seconds, "it never came to hold"
         await asyncio.sleep(_LOOK_EVERY_SECONDS)
     return time.monotonic() - started_at
+
+
+def until_suspended(pid: int) -> None:
+    """Wait until each thread of a process stands still after SIGSTOP: on a busy machine one may still answer."""
+    until(lambda: all(_state(thread) in "tT" for thread in Path(f"/proc/{pid}/task").iterdir()))
+
+
+def _state(thread: Path) -> str:
+    return (thread / "stat").read_text("utf-8").rpartition(") ")[2][:1]
