@@ -3,8 +3,8 @@
 Offsets count code points, ``[start, end)``, into the text that is named.  Scores: higher is better everywhere.
 """
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from functools import cache
 from typing import TYPE_CHECKING, Literal
@@ -248,6 +248,13 @@ class Evidence:
     def words(self, span: TextSpan) -> str:
         """Return the text of a span of the document inside this passage."""
         return self.text[span.start - self.start : span.end - self.start]
+
+
+def renumbered(passages: Iterable[Evidence]) -> tuple[Evidence, ...]:
+    """Return the passages with the numbers from 1 on."""
+    return tuple(
+        one if one.number == number else replace(one, number=number) for number, one in enumerate(passages, start=1)
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from datetime import date
 from functools import lru_cache
 from typing import Literal
 
-from rag.schema import HEADER_JOINT, Chunk, Document, Evidence, Retrieval, RetrievedChunk
+from rag.schema import HEADER_JOINT, Chunk, Document, Evidence, Retrieval, RetrievedChunk, renumbered
 from rag.storage.store import KnowledgeStore
 from rag.text.questions import refers_to_future, refers_to_past
 from rag.text.sentences import split_sentences
@@ -96,7 +96,7 @@ def pack(
         return _trimmed_first(retrieval, store, limits)
     passages = [pair for selection in selections.values() for pair in _passages(selection, limits.today)]
     passages.sort(key=lambda pair: (not is_valid_for(question, pair[1], limits.today), pair[0]))
-    return tuple(replace(passage, number=number) for number, (_, passage) in enumerate(passages, start=1))
+    return renumbered(passage for _, passage in passages)
 
 
 def passage_places(passages: Sequence[Evidence], chunks: Sequence[RetrievedChunk]) -> list[int]:

@@ -17,6 +17,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from heapq import heapify, heappop, heappush
 from itertools import chain
 
 import numpy as np
@@ -374,41 +375,35 @@ class RankedSentences:
 
         A copy of a chosen sentence is left out: otherwise 138 instead of 140 texts had their facts in 480 tokens.
         Greedy, as for maximum coverage (Nemhauser, Wolsey and Fisher, doi:10.1007/BF01588971); their bound does not
-        hold here, because sentences differ in length.
+        hold here, because sentences differ in length.  What a sentence adds only falls as more are chosen, so only the
+        best one's value is computed again (Minoux's lazy greedy, doi:10.1007/BFb0006528).
         """
         worth = scores - _LENGTH_PENALTY * np.log1p(self._costs)
         chosen = set(given)
         keys = {self._copy_key(place) for place in chosen}
         left = budget_tokens - self._cost(chosen)
         covered = self._shares[sorted(chosen)].max(axis=0) if chosen else np.zeros(self._shares.shape[1])
-        costs, waiting = np.array(self._costs), np.array([one for one in candidates if one not in chosen], np.intp)
-        while len(waiting := waiting[costs[waiting] <= left]):
-            gains = np.maximum(self._shares[waiting] - covered, 0.0).sum(axis=1)
-            best_first = np.argsort(-(worth[waiting] + _COVERAGE_WEIGHT * gains), kind="stable")
-            added, tried = self._first_to_add(waiting[best_first].tolist(), left, chosen, keys, closures)
-            if not added:
-                break
-            waiting = np.delete(waiting, best_first[:tried])
+        waiting = [place for place in candidates if place not in chosen]
+        values = worth[waiting] + _COVERAGE_WEIGHT * np.maximum(self._shares[waiting] - covered, 0.0).sum(axis=1)
+        queue = [(-value, order, len(chosen)) for order, value in enumerate(values.tolist())]
+        heapify(queue)
+        while queue:
+            _, order, valued_with = heappop(queue)
+            place = waiting[order]
+            if self._costs[place] > left:
+                continue
+            if valued_with < len(chosen):
+                value = worth[place] + _COVERAGE_WEIGHT * np.maximum(self._shares[place] - covered, 0.0).sum()
+                heappush(queue, (-float(value), order, len(chosen)))
+                continue
+            added = closures[place] - chosen
+            if not added or self._cost(added) > left or self._copy_key(place) in keys:
+                continue
             chosen |= added
             keys.update(map(self._copy_key, added))
             left -= self._cost(added)
             covered = np.maximum(covered, self._shares[sorted(added)].max(axis=0))
         return chosen or set(candidates[:1])
-
-    def _first_to_add(
-        self,
-        places: Sequence[int],
-        left: int,
-        chosen: set[int],
-        keys: set[Figures],
-        closures: Sequence[frozenset[int]],
-    ) -> tuple[frozenset[int], int]:
-        """Return the first place that is no copy and fits, with what it needs, and how many were tried."""
-        for tried, place in enumerate(places, start=1):
-            wanted = closures[place] - chosen
-            if wanted and self._cost(wanted) <= left and self._copy_key(place) not in keys:
-                return wanted, tried
-        return frozenset(), len(places)
 
     def _copy_key(self, place: int) -> Figures:
         """Return what a sentence has in common with its copies, whatever their list marks."""

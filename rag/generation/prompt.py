@@ -146,6 +146,7 @@ def insist_on_language(messages: Sequence[Message], language: str) -> list[Messa
     return [*before, Message(last.role, f"{last.content}\n\n{insist}")]
 
 
+@lru_cache(maxsize=256)
 def as_data(text: str) -> str:
     """Return text that cannot break out of its place in the prompt: tokens of chat formats and our marks are disarmed.
 

@@ -87,7 +87,7 @@ def quotable_spans(passage: Evidence, passage_index: int) -> Iterator[QuotableSp
         )
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=1024)
 def _spans_of(text: str, title: str) -> tuple[QuotableSpan, ...]:
     """Return the spans of a passage as number 0, with offsets in its text.  Cached for the last passages."""
     parsed = parse_text(text)

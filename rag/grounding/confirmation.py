@@ -17,7 +17,7 @@ from dataclasses import replace
 
 from rag.grounding.contact_details import contact_details
 from rag.grounding.prompt_injection import spans_without_injection
-from rag.schema import Audience, Citation, Evidence, TextSpan
+from rag.schema import Audience, Citation, Evidence, TextSpan, renumbered
 from rag.text.markup import is_description
 from rag.text.sentences import split_sentences
 
@@ -84,8 +84,7 @@ def confirmed_only(evidence: Sequence[Evidence], unconfirmed: Mapping[str, Colle
             "\n".join([passage.title, *passage.heading_path]), unconfirmed.get(passage.document_id, ())
         )
     ]
-    readable = (passage for passage in public if passage.text.strip())
-    return tuple(replace(passage, number=number) for number, passage in enumerate(readable, start=1))
+    return renumbered(passage for passage in public if passage.text.strip())
 
 
 def unconfirmed_sentences(

@@ -6,13 +6,13 @@ version of the rule for the next.  Pure functions.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 from itertools import combinations
 from typing import Self
 
-from rag.schema import Conflict, Evidence
+from rag.schema import Conflict, Evidence, renumbered
 from rag.text.markup import QUESTION_ENDS, is_description
 from rag.text.parsed import parse_text
 from rag.text.quantities import MONTH_NAMES, Quantity
@@ -65,7 +65,7 @@ def newest_first(evidence: Sequence[Evidence]) -> tuple[Evidence, ...]:
         if ordered.index(newer) > ordered.index(older) and _age(newer) != _age(older):
             ordered.remove(newer)
             ordered.insert(ordered.index(older), newer)
-    return tuple(replace(passage, number=number) for number, passage in enumerate(ordered, start=1))
+    return renumbered(ordered)
 
 
 def _differences(evidence: Sequence[Evidence]) -> Iterator[tuple[Evidence, Evidence, str, str]]:

@@ -134,7 +134,7 @@ def harmless_title(passage: Evidence) -> str:
     return next(filter(is_name, (passage.title, file_name)), "")
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=2048)
 def injection_spans(text: str) -> frozenset[TextSpan]:
     r"""Return a passage's instructions to the model, with the rest of their lines and of the paragraph below them.
 
@@ -161,7 +161,7 @@ def injection_spans(text: str) -> frozenset[TextSpan]:
     return frozenset(injected)
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=2048)
 def spans_without_injection(text: str) -> tuple[TextSpan, ...]:
     """Return the sentences of a passage without instructions to the model, in order."""
     orders = injection_spans(text)

@@ -197,7 +197,7 @@ def _label(name: str) -> _Label:
     return _Label(tokens, frozenset(token for token in tokens if token in words or _CODE_PARTS.fullmatch(token)))
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=4096)
 def _tokens(text: str) -> frozenset[str]:
     return frozenset(stem(term) for term in terms(text))
 
@@ -289,12 +289,12 @@ def known_names(names: frozenset[str], passages: Sequence[Evidence]) -> frozense
     )
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=16384)
 def _is_named(name: str, title: str, headings: tuple[str, ...], text: str) -> bool:
     words = _all_words(title, headings, text)
     return any(spelling in words for spelling in (*spellings(name), stem(name)))  # "Kenyas" of Kenya
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=1024)
 def _all_words(title: str, headings: tuple[str, ...], text: str) -> str:
     return simplified(" ".join((title, *headings, text)).lower())

@@ -54,7 +54,9 @@ class EmbedderTokens:
     def _count(self, text: str) -> int:
         words = _WORD.findall(text)
         if len(words) > 1:
-            return sum(map(self.count, words)) + (not text.endswith(words[-1]))  # a blank at the end is a token
+            is_short = len(text) <= _LONGEST_REMEMBERED_CHARACTERS  # and so is each word
+            count = self._remembered_count if is_short else self.count
+            return sum(map(count, words)) + (not text.endswith(words[-1]))  # a blank at the end is a token
         (encoding,) = self._tokenizer.encode_batch_fast([text], add_special_tokens=False)  # fast: without offsets
         return len(encoding)
 

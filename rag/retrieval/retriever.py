@@ -374,7 +374,9 @@ def put_first(chunks: Sequence[RetrievedChunk], first: Sequence[RetrievedChunk])
     order = {one.chunk.chunk_id: one for one in (*first, *chunks)}
     kept = list(order.values())[: len(chunks) or None]
     scores = sorted((one.score for one in kept), reverse=True)
-    return tuple(replace(one, score=score) for one, score in zip(kept, scores, strict=True))
+    return tuple(
+        one if one.score == score else replace(one, score=score) for one, score in zip(kept, scores, strict=True)
+    )
 
 
 def tokens_of(view: GenerationView, query: Query) -> QuestionTokens:
@@ -467,5 +469,5 @@ def interleave_languages(
         if one is None:
             break
         joined.append(one)
-    lowest = np.minimum.accumulate([one.score for one in joined])
-    return [replace(one, score=float(score)) for one, score in zip(joined, lowest, strict=True)]
+    lowest = np.minimum.accumulate([one.score for one in joined]).tolist()
+    return [one if one.score == score else replace(one, score=score) for one, score in zip(joined, lowest, strict=True)]

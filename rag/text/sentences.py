@@ -36,7 +36,7 @@ _WRAPPED_LENGTH_UNSPACED = 24
 """A line at least this long that ends without punctuation is taken to wrap; shorter ones are titles, names, cells."""
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=4096)
 def split_sentences(text: str) -> tuple[TextSpan, ...]:
     """Return the sentences' spans: ordered, disjoint, without white space at their ends, covering all other text.
 
