@@ -12,8 +12,8 @@ Document loaders go the other way, into the knowledge base: ``ingest.ingest_docu
 
 from collections.abc import Generator, Iterator
 from contextlib import closing
-from dataclasses import asdict
-from typing import Any, Protocol
+from dataclasses import asdict, replace
+from typing import Any, Protocol, Unpack
 
 from langchain_core.callbacks import CallbackManagerForRetrieverRun
 from langchain_core.documents import Document as LangChainDocument
@@ -22,7 +22,7 @@ from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import Runnable, RunnableConfig
 from pydantic import ConfigDict
 
-from rag.pipeline import AskOptions
+from rag.pipeline import AskKeywords, AskOptions
 from rag.schema import Answer, AnswerDelta, Completed, Event, Evidence, Retrieved, ThinkingDelta
 
 
@@ -41,18 +41,24 @@ class EvidenceRetriever(BaseRetriever):
     ``number``, all of plain types.
     """
 
-    model_config = ConfigDict(arbitrary_types_allowed=True)
+    model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
 
     pipeline: Any
     """A ``Streams``; pydantic cannot check a protocol."""
 
+    options: AskOptions = AskOptions()
+    """Who asks and what may be found: ``AskOptions(audience="public")`` before customers."""
+
     top_k: int | None = None
+    """The most passages, in [1, 24]; replaces that of the options."""
 
     def _get_relevant_documents(
         self, query: str, *, run_manager: CallbackManagerForRetrieverRun
     ) -> list[LangChainDocument]:
         del run_manager
-        with closing(self.pipeline.stream(query, AskOptions(top_k=self.top_k, fresh=True))) as events:
+        top_k = self.options.top_k if self.top_k is None else self.top_k
+        options = replace(self.options, top_k=top_k, fresh=True)  # a stored answer has the passages of its own question
+        with closing(self.pipeline.stream(query, options)) as events:
             first = next(event for event in events if isinstance(event, Retrieved))
         return [_document(passage) for passage in first.evidence]
 
@@ -62,11 +68,13 @@ class AnswerRunnable(Runnable[str, AIMessage]):
 
     The thought is in ``additional_kwargs["reasoning_content"]``, where LangChain's chat models put it.  Streamed, the
     pieces add up to the text as it was written, and the last one carries the metadata.
+
+    ``keywords`` are fields of ``AskOptions`` and replace those of ``options``: ``audience="public"`` before customers.
     """
 
-    def __init__(self, pipeline: Streams, *, think: bool | None = None, top_k: int | None = None) -> None:
+    def __init__(self, pipeline: Streams, options: AskOptions | None = None, **keywords: Unpack[AskKeywords]) -> None:
         self._pipeline = pipeline
-        self._options = AskOptions(think=think, top_k=top_k)
+        self._options = replace(options or AskOptions(), **keywords)
 
     def invoke(self, input: str, config: RunnableConfig | None = None, **kwargs: Any) -> AIMessage:  # noqa: ANN401
         """Answer one question."""
@@ -97,6 +105,8 @@ class AnswerRunnable(Runnable[str, AIMessage]):
                     yield AIMessageChunk(content="" if is_streamed else answer.text, response_metadata=metadata)
 
     def _events(self, question: str) -> Generator[Event, None, None]:
+        if not isinstance(question, str):
+            raise TypeError(f"the question must be a str, not a {type(question).__name__}: put itemgetter before it")
         return self._pipeline.stream(question, self._options)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Protocol, TypedDict, Unpack
+from typing import Protocol, TypedDict, Unpack, get_args
 
 from rag.errors import AnswerCancelled, OwnQueueFull, ServingError, SettingsError
 from rag.evidence.packing import PackingLimits, append_second_search, is_valid_for, pack, passage_places
@@ -89,6 +89,9 @@ class PipelineParts:
     lanes: AnswerSources | None = None
 
 
+_CHOICES = {"audience": get_args(Audience), "quote": get_args(Quoting), "reader_language": get_args(Language)}
+
+
 @dataclass(frozen=True, slots=True)
 class AskOptions:
     """How a question is to be answered.
@@ -104,6 +107,8 @@ class AskOptions:
     may have in its cache; empty: the owner's.  ``fresh`` skips stored answers.  ``quote`` gives the sentences that
     answer best, word for word, in the model's place: where the model cannot answer now, or whenever there are any.
     ``reader_language`` is that of the answer to a question without words, such as a code that begins a conversation.
+
+    Raises ``SettingsError`` for a value that is none of these: a misspelt audience must not open internal documents.
     """
 
     earlier: Sequence[str] = ()
@@ -117,6 +122,18 @@ class AskOptions:
     quote: Quoting = "never"
     audience: Audience = "internal"
     reader_language: Language = "en"
+
+    def __post_init__(self) -> None:
+        for name, choices in _CHOICES.items():
+            if getattr(self, name) not in choices:
+                given, known = repr(getattr(self, name)), ", ".join(map(repr, choices))
+                raise SettingsError(reason="option_choice", option=name, given=given, choices=known)
+        if isinstance(self.earlier, str):
+            raise SettingsError(reason="option_list", option="earlier", given=repr(self.earlier))
+        if not isinstance(self.filters, Filters):
+            raise SettingsError(reason="option_filters", option="filters", given=repr(self.filters))
+        if self.top_k is not None and not (isinstance(self.top_k, int) and 1 <= self.top_k <= KEPT_CHUNKS):
+            raise SettingsError(reason="top_k", limit=KEPT_CHUNKS, given=repr(self.top_k))
 
     def language_of(self, question: str) -> Language:
         """Return the language of the prompt for a question."""
@@ -338,9 +355,6 @@ class Pipeline:
 
     def _prepare(self, text: str, trace: Trace, options: AskOptions) -> tuple[AnswerRequest, Retrieval]:
         """Search and pack."""
-        limit = options.top_k
-        if limit is not None and not 1 <= limit <= KEPT_CHUNKS:
-            raise SettingsError(reason="top_k", limit=KEPT_CHUNKS, given=limit)
         third = third_language_after(text, options.earlier[-1] if options.earlier else "")
         language: Language = "en" if third else options.language_of(text)
         earlier = [visible(one) for one in options.earlier]

@@ -208,9 +208,7 @@ def _takes_from_another_part(statement: Statement, span: QuotableSpan) -> bool:
     for figure in statement.quantities:
         if sum(other.unit == figure.unit for other in statement.quantities) > 1:
             continue
-        same_unit = [
-            part for part in parts if any(other.unit == figure.unit for other in stated_figures(part).quantities)
-        ]
+        same_unit = [text for text, units in parts if figure.unit in units]
         alike = [read_statement(part) for part in same_unit] if len(same_unit) > 1 else []
         shared = frozenset.intersection(*(part.words for part in alike)) if len(alike) > 1 else frozenset()
         own = [part for part in alike if figure in part.quantities]
@@ -222,9 +220,10 @@ def _takes_from_another_part(statement: Statement, span: QuotableSpan) -> bool:
 
 
 @lru_cache(maxsize=2048)
-def _parts(text: str) -> tuple[str, ...]:
-    """Return the parts of a list."""
-    return tuple(_PARTS.split(text))
+def _parts(text: str) -> tuple[tuple[str, frozenset[str]], ...]:
+    """Return the parts of a list, each with the units of its figures."""
+    parts = _PARTS.split(text)
+    return tuple((part, frozenset(figure.unit for figure in stated_figures(part).quantities)) for part in parts)
 
 
 def _share_of_header(cell: Cell, statement: Statement) -> float:

@@ -173,7 +173,7 @@ def read_statement(text: str) -> Statement:
     )
 
 
-@lru_cache(maxsize=16384)
+@lru_cache(maxsize=4096)
 def stated_figures(text: str) -> Figures:
     """Return the figures of a sentence or a passage: those of ``read_statement``, in a tenth of the time."""
     return read_figures(_body(text))

@@ -4,6 +4,7 @@ from collections.abc import Generator
 
 import pytest
 from langchain_core.output_parsers import StrOutputParser
+from pydantic import ValidationError
 
 from rag.langchain import AnswerRunnable, EvidenceRetriever
 from rag.pipeline import AskOptions
@@ -21,10 +22,12 @@ class FakePipeline:
     def __init__(self, *, refused: bool = False) -> None:
         self.refused = refused
         self.asked: list[tuple[str, bool | None, int | None]] = []
+        self.audiences: list[str] = []
         self.was_generating = False
 
     def stream(self, question: str, options: AskOptions) -> Generator[Event, None, None]:
         self.asked.append((question, options.think, options.top_k))
+        self.audiences.append(options.audience)
         yield Retrieved((PASSAGE,), not self.refused, 0.9, 1)
         self.was_generating = True
         if not self.refused:
@@ -43,6 +46,18 @@ def test_the_retriever_asks_no_model() -> None:
     assert (document.metadata["start"], document.metadata["end"]) == (5, 12)
     assert pipeline.asked == [("How long?", None, 3)]
     assert not pipeline.was_generating
+
+
+def test_both_ask_for_the_audience_they_were_made_for() -> None:
+    pipeline = FakePipeline()
+    EvidenceRetriever(pipeline=pipeline, options=AskOptions(audience="public", top_k=2)).invoke("How long?")
+    AnswerRunnable(pipeline, audience="public").invoke("How long?")
+    assert pipeline.audiences == ["public", "public"]
+    assert pipeline.asked[0] == ("How long?", None, 2)
+    with pytest.raises(ValidationError, match="forbidden"):
+        EvidenceRetriever(pipeline=pipeline, k=3)  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="must be a str, not a dict"):
+        AnswerRunnable(pipeline).invoke({"question": "How long?"})  # type: ignore[arg-type]
 
 
 def test_a_chain_gets_the_answer_with_its_metadata() -> None:

@@ -1,5 +1,6 @@
 """The pipeline over a scripted model, a scripted ranking, and a real store."""
 
+import re
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -583,6 +584,27 @@ def test_bad_arguments(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="top_k must be between 1 and 24, not 0") as raised:
         pipeline.answer("How long?", top_k=0)
     assert raised.value.text("zh") == "设置无效：top_k 须在 1 到 24 之间，而不是 0"
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"audience": "Public"}, "audience must be one of 'public', 'internal', not 'Public'"),
+        ({"audience": None}, "audience must be one of 'public', 'internal', not None"),
+        ({"quote": "zzz"}, "quote must be one of 'never', 'if_needed', 'only', not 'zzz'"),
+        ({"reader_language": "fr"}, "reader_language must be one of 'zh', 'en', not 'fr'"),
+        ({"earlier": "How long?"}, "earlier must be a list of texts, not 'How long?'"),
+        (
+            {"filters": {"product": "kettle"}},
+            "filters must be rag.retrieval.filters.Filters, not {'product': 'kettle'}",
+        ),
+        ({"top_k": "3"}, "top_k must be between 1 and 24, not '3'"),
+    ],
+)
+def test_an_option_that_is_none_opens_nothing(tmp_path: Path, options: AskKeywords, told: str) -> None:
+    pipeline = Desk(tmp_path).pipeline
+    with pytest.raises(SettingsError, match=re.escape(told)):
+        pipeline.answer("How long?", **options)
 
 
 def test_top_k_limits_the_passages(tmp_path: Path) -> None:
