@@ -12,7 +12,12 @@ from collections.abc import Sequence
 
 from rag.grounding.claims import Claim, Context, QuotableSpan
 from rag.grounding.contradiction import has_mismatch
-from rag.grounding.topic_match import is_of_another_section, is_same_subject, lists_row_of_another_value
+from rag.grounding.topic_match import (
+    gives_each_its_value,
+    is_of_another_section,
+    is_same_subject,
+    lists_row_of_another_value,
+)
 from rag.schema import Language
 from rag.text.characters import simplified
 from rag.text.markup import introduces
@@ -151,7 +156,7 @@ def _is_in_one_span(claim: Claim, spans: Sequence[QuotableSpan], context: Contex
         and not _missing_quantities(claim, [span], context)
         and is_same_subject(claim, span, context)
         and not contradicts(claim.statement, span.own)
-        and not has_mismatch(claim.text, [span.text])
+        and (not has_mismatch(claim.text, [span.text]) or gives_each_its_value(claim.text, span.text))
         for span in spans
     )
 

@@ -14,7 +14,7 @@ from rag.text.terms import terms
 
 _CODE_PARTS = re.compile(r"(\D+)(\d+.*)")
 _LIST = re.compile(r"[,/、，;；]")
-_PARTS = re.compile(r"[,;，；、](?!\d)|\band\b")
+_PARTS = re.compile(r"[,;，；、(（](?!\d)|\b(?:and|but|while|whereas)\b|而(?!且)|但")
 _LONGEST_LABEL = 6
 """The most tokens of a cell that a sentence may mention in passing."""
 _LABELS_OF_A_LIST = 3
@@ -202,8 +202,45 @@ def _tokens(text: str) -> frozenset[str]:
     return frozenset(stem(term) for term in terms(text))
 
 
+def gives_each_its_value(claim: str, source: str) -> bool:
+    """Tell whether a source gives several things a figure each, and the claim gives each that it names its own.
+
+    >>> source = "The device has 36 months of warranty, that of the battery is 12 months."
+    >>> gives_each_its_value("The battery has 12 months of warranty.", source)
+    True
+    >>> gives_each_its_value("The battery has 36 months of warranty.", source)
+    False
+    """
+    valued = [part for text, units in _parts(source) if units and (part := read_statement(text))]
+    told = [part for text, units in _parts(claim) if units and (part := read_statement(text))]
+    return (
+        len(valued) > 1
+        and bool(told)
+        and all(any(_is_value_of(own, part, valued) for part in valued) for own in told)
+    )
+
+
+def _is_value_of(claim: Statement, part: Statement, parts: Sequence[Statement]) -> bool:
+    """Tell whether a part of a list has the claim's figures, and the claim all by which it differs from the others."""
+    label = _label_of_part(part, parts)
+    return (
+        bool(label)
+        and label <= claim.words | claim.codes
+        and all(any(figure.agrees_with(own) for own in part.quantities) for figure in claim.quantities)
+    )
+
+
+def _label_of_part(part: Statement, parts: Sequence[Statement]) -> frozenset[str]:
+    """Return the words and codes that only this one of the parts has."""
+    others = frozenset[str]().union(*(other.words | other.codes for other in parts if other != part))
+    return (part.words | part.codes) - others
+
+
 def _takes_from_another_part(statement: Statement, span: QuotableSpan) -> bool:
-    """Tell whether figure and words come from different parts of a list: "49 in Germany, 79 in Austria"."""
+    """Tell whether figure and words come from different parts of a list: "49 in Germany, 79 in Austria".
+
+    A later part leaves out what the first one says: "Delivery to Germany costs 5 EUR, to Austria 7 EUR."
+    """
     parts = _parts(span.text) if statement.quantities else ()
     for figure in statement.quantities:
         if sum(other.unit == figure.unit for other in statement.quantities) > 1:
@@ -214,7 +251,14 @@ def _takes_from_another_part(statement: Statement, span: QuotableSpan) -> bool:
         own = [part for part in alike if figure in part.quantities]
         others = [part for part in alike if part not in own]
         rest = statement.words - shared
-        if own and others and not any(part.words & rest for part in own) and any(part.words & rest for part in others):
+        if not own or not others:
+            continue
+        if not any(part.words & rest for part in own) and any(part.words & rest for part in others):
+            return True
+        said = statement.words | statement.codes
+        if any(label and label <= said for part in others if (label := _label_of_part(part, alike))) and not any(
+            part.words | part.codes <= said for part in own
+        ):
             return True
     return False
 
