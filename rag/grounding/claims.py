@@ -132,6 +132,9 @@ def _units_of(header: str) -> frozenset[str]:
     return frozenset(quantity.unit for name in names for quantity in read_figures(f"1 {name}").quantities) - {""}
 
 
+_PASSAGE_NUMBER = re.compile(r"\[\d{1,3}\]")
+"""A passage's number, which is no figure of the sentence: "according to [1], ..."."""
+
 _FEW_WORDS = 4
 _FEW_PAIRS = 8
 """The same in Chinese, whose words are compared as overlapping pairs of characters."""
@@ -191,7 +194,7 @@ class Claim:
         if third_language:
             figures = figures_in_english(sentence, third_language)
             return cls(figures, read_statement(figures), {}, frozenset(), third_language)
-        sentence = without_source(sentence)
+        sentence = without_source(_PASSAGE_NUMBER.sub(" ", sentence))
         statement = read_statement(sentence)
         question_words = content_words(question)
         weights = {word: _QUESTION_WORD_WEIGHT if word in question_words else 1.0 for word in statement.words}

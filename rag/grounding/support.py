@@ -156,7 +156,7 @@ def _is_in_one_span(claim: Claim, spans: Sequence[QuotableSpan], context: Contex
         and not _missing_quantities(claim, [span], context)
         and is_same_subject(claim, span, context)
         and not contradicts(claim.statement, span.own)
-        and (not has_mismatch(claim.text, [span.text]) or gives_each_its_value(claim.text, span.text))
+        and (not has_mismatch(claim.text, [span.text]) or gives_each_its_value(claim, span.text))
         for span in spans
     )
 

@@ -39,7 +39,7 @@ def is_same_subject(claim: Claim, span: QuotableSpan, context: Context) -> bool:
         ):
             return False
     return (
-        not _takes_from_another_part(claim.statement, span)
+        not _takes_from_another_part(claim, span)
         and _codes_agree(claim, span, context)
         and _names_agree(claim, span, context)
         and not name_another_place(claim.statement.names, claim.text, span.text)
@@ -202,19 +202,19 @@ def _tokens(text: str) -> frozenset[str]:
     return frozenset(stem(term) for term in terms(text))
 
 
-def gives_each_its_value(claim: str, source: str) -> bool:
+def gives_each_its_value(claim: Claim, source: str) -> bool:
     """Tell whether a source gives several things a figure each, and the claim gives each that it names its own.
 
     >>> source = "The device has 36 months of warranty, that of the battery is 12 months."
-    >>> gives_each_its_value("The battery has 12 months of warranty.", source)
-    True
-    >>> gives_each_its_value("The battery has 36 months of warranty.", source)
-    False
+    >>> claims = ["The battery has 12 months of warranty.", "The battery has 36 months of warranty."]
+    >>> [gives_each_its_value(Claim.read(claim, "How long is the warranty?"), source) for claim in claims]
+    [True, False]
     """
-    valued = [part for text, units in _parts(source) if units and (part := read_statement(text))]
-    told = [part for text, units in _parts(claim) if units and (part := read_statement(text))]
+    valued = [read_statement(text) for text, units in _parts(source) if units]
+    told = [read_statement(text) for text, units in _parts(claim.text) if units]
     return (
-        len(valued) > 1
+        not claim.denies
+        and len(valued) > 1
         and bool(told)
         and all(any(_is_value_of(own, part, valued) for part in valued) for own in told)
     )
@@ -236,23 +236,23 @@ def _label_of_part(part: Statement, parts: Sequence[Statement]) -> frozenset[str
     return (part.words | part.codes) - others
 
 
-def _takes_from_another_part(statement: Statement, span: QuotableSpan) -> bool:
+def _takes_from_another_part(claim: Claim, span: QuotableSpan) -> bool:
     """Tell whether figure and words come from different parts of a list: "49 in Germany, 79 in Austria".
 
     A later part leaves out what the first one says: "Delivery to Germany costs 5 EUR, to Austria 7 EUR."
     """
-    parts = _parts(span.text) if statement.quantities else ()
-    for figure in statement.quantities:
-        if sum(other.unit == figure.unit for other in statement.quantities) > 1:
-            continue
-        same_unit = [text for text, units in parts if figure.unit in units]
-        alike = [read_statement(part) for part in same_unit] if len(same_unit) > 1 else []
-        shared = frozenset.intersection(*(part.words for part in alike)) if len(alike) > 1 else frozenset()
-        own = [part for part in alike if figure in part.quantities]
+    statement = claim.statement
+    told = _parts(claim.text) if statement.quantities else ()
+    for unit in {figure.unit for figure in statement.quantities}:
+        if sum(unit in units for _, units in told) > 1:
+            continue  # it gives several things a figure itself
+        figures = frozenset(figure for figure in statement.quantities if figure.unit == unit)
+        alike = [read_statement(text) for text, units in _parts(span.text) if unit in units]
+        own = [part for part in alike if figures <= part.quantities]
         others = [part for part in alike if part not in own]
-        rest = statement.words - shared
         if not own or not others:
             continue
+        rest = statement.words - frozenset.intersection(*(part.words for part in alike))
         if not any(part.words & rest for part in own) and any(part.words & rest for part in others):
             return True
         said = statement.words | statement.codes

@@ -395,6 +395,81 @@ def test_what_is_said_of_one_day_of_the_week_is_not_said_of_another(
     assert bool(ground(answer, [passage], "?").citations) is is_supported
 
 
+_SHARED_SENTENCES = [
+    (
+        "Delivery to Germany costs 5 EUR, to Austria 7 EUR.",
+        ["Delivery to Austria costs 7 EUR.", "Delivery to Germany costs 5 EUR, and delivery to Austria costs 7 EUR."],
+        ["Delivery to Austria costs 5 EUR.", "Delivery to Germany costs 7 EUR."],
+    ),
+    (
+        "The warranty of the Drumlin is 36 months, that of the battery 12 months.",
+        [
+            "The warranty of the battery is 12 months.",
+            "The warranty of the Drumlin is 36 months, and the warranty of the battery is 12 months.",
+        ],
+        [
+            "The warranty of the battery is 36 months.",
+            "The warranty of the Drumlin is 12 months, and the warranty of the battery is 36 months.",
+            "The warranty of the battery is not 12 months.",
+        ],
+    ),
+    (
+        "The free plan keeps logs for 7 days, the Pro plan for 30 and the Team plan for 90 days.",
+        ["The Pro plan keeps logs for 30 days.", "The Team plan keeps logs for 90 days."],
+        ["The Team plan keeps logs for 7 days.", "The Pro plan keeps logs for 90 days."],
+    ),
+    (
+        "The basic plan allows 5 seats (Pro: 20 seats, Enterprise: 100 seats).",
+        ["The Pro plan allows 20 seats.", "The basic plan allows 5 seats."],
+        ["The Pro plan allows 5 seats.", "The Enterprise plan allows 20 seats."],
+    ),
+    (
+        "Refunds to credit cards take 3-5 days, while bank transfers take 10 days.",
+        ["Refunds by bank transfer take 10 days."],
+        ["Refunds by bank transfer take 3-5 days.", "Refunds to credit cards take 10 days."],
+    ),
+    (
+        "普通会员有30天退货期，金卡会员60天。",
+        ["金卡会员有60天退货期。"],
+        ["金卡会员有30天退货期。", "普通会员有60天退货期。"],
+    ),
+    (
+        "标准配送需要3天，而加急配送只需1天，偏远地区则需7天。",
+        ["加急配送只需1天。", "偏远地区配送需要7天。"],
+        ["加急配送需要3天。", "偏远地区配送需要3天。", "标准配送需要7天。"],
+    ),
+    (
+        "Send the parcel within 14 days, and keep the receipt for 2 years.",
+        ["Keep the receipt for 2 years.", "You should keep the receipt of the parcel for 2 years."],
+        ["Keep the receipt for 14 days."],
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("source", "answer", "is_supported"),
+    [
+        (source, answer, is_supported)
+        for source, right, wrong in _SHARED_SENTENCES
+        for answers, is_supported in ((right, True), (wrong, False))
+        for answer in answers
+    ],
+)
+def test_of_several_things_in_one_sentence_each_has_its_own_figure(
+    source: str, answer: str, *, is_supported: bool
+) -> None:
+    language: Language = "en" if source.isascii() else "zh"
+    passage = Evidence(1, "a", "a", "A", (), source, 0, len(source), 0, len(source), language)
+    assert bool(ground(answer, [passage], "?").citations) is is_supported
+
+
+def test_the_number_of_a_passage_is_no_figure_that_supports() -> None:
+    text = "A used kettle can be returned. Day 1 is the day after the courier hands over the parcel."
+    passage = Evidence(1, "a", "a", "Returns", (), text, 0, len(text), 0, len(text), "en")
+    question = "How many days do I have to return a kettle? Answer: According to [1], returns are allowed for 365 days."
+    assert ground("So, according to [1], you have 365 days to return a kettle.", [passage], question).unsupported
+
+
 @pytest.mark.parametrize(
     ("source", "answer", "is_supported"),
     [
