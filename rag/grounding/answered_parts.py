@@ -18,7 +18,7 @@ from rag.grounding.topic_match import known_across_languages, known_names
 from rag.retrieval.question import last_question, may_be_follow_up
 from rag.schema import Evidence, TextSpan
 from rag.text.language import text_language
-from rag.text.quantities import MONTH_OF_THE_YEAR, Quantity
+from rag.text.quantities import MONTH_OF_THE_YEAR, Quantity, units_named
 from rag.text.questions import (
     CHINESE_QUESTION_WORDS,
     ExpectedValue,
@@ -259,6 +259,9 @@ class PartsOfReply:
             words = frozenset(word for text in said for word in content_words(text))
             codes = frozenset(code for quote in quotes for code in stated_figures(quote).codes)
             figures = self._in_evidence(self._own_figures(sentence))
+            if quotes:  # "it costs 18.90", of a table of prices without a currency
+                numbers = [figure.value for figure in figures if not figure.unit]
+                figures |= {Quantity(number, unit) for number in numbers for unit in units_named(sentence)}
             supported.append(_SupportedSentence(sentence, bool(quotes), words, figures, codes))
         return supported
 

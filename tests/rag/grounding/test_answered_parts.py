@@ -49,6 +49,9 @@ def open_parts(question: str, reply: str, text: str, language: Language = "en") 
         # a figure belongs to the part whose words stand beside it
         ("How long is a backup kept? Up to how many days can you extend it?", "You can extend it up to 7 days.",
          "A backup is kept for 24 hours, and you can extend it up to 7 days.", ("How long is a backup kept",)),
+        # a price without a currency, as its table has none
+        ("How do I rinse the brush? What does a new filter set cost?", "A new filter set costs 18.90.",
+         "| Article | Price |\n|---|---|\n| Filter set | 18.90 |\n| Brush | 9.50 |", ("How do I rinse the brush",)),
         # a figure of the question is no answer to it
         ("Is a failed job repeated? How many days do 10 rules take?",
          "A failed job is repeated. Each bucket can have 10 rules.", TRIAL, ("How many days do 10 rules take",)),
