@@ -4,7 +4,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +16,7 @@ from rag.cli.answer_printer import AnswerPrinter
 from rag.cli.batch import (
     AnswerFile,
     Conversation,
+    FailureReport,
     answer_all,
     answer_bar,
     is_endless,
@@ -25,7 +26,7 @@ from rag.cli.batch import (
 from rag.cli.curated import add_curated_commands
 from rag.cli.forget import add_forgetting_commands
 from rag.cli.migrate import add_migrate_command
-from rag.errors import AnswerCancelled, AnswerdeskError, FileUnusable
+from rag.errors import AnswerCancelled, AnswerdeskError, FileUnusable, printable
 from rag.pipeline import AskOptions, Pipeline
 from rag.private_files import keep_files_private
 from rag.retrieval.filters import Filters
@@ -34,6 +35,7 @@ from rag.schema import Answer, Language
 from rag.settings import Settings, checked_settings, load_settings
 from rag.storage.turn_times import TurnTimesTable
 from rag.terminal import argument_text, exit_code_of, print_json, run_command, terminal_language
+from rag.translate import translate
 
 _EXAMPLES = """examples:
   python -m rag ask "How long can I return an order?"
@@ -98,6 +100,8 @@ def _batch(options: argparse.Namespace, language: Language) -> int:
     if options.out is not None:
         require_other_file(options.out, options.file)
     conversations = read_conversations(_read(options.file), options.file)
+    if not conversations:
+        print(translate("ask.batch_empty", language, name=printable(options.file)), file=sys.stderr)
     out = AnswerFile(options.out, conversations) if options.out else None
     pipeline = _build(_settings(options))
 
@@ -105,22 +109,22 @@ def _batch(options: argparse.Namespace, language: Language) -> int:
         return pipeline.answer(one.question, asking, earlier=one.earlier)
 
     left = [one for one in conversations if out is None or not out.is_done(one)]
-    code = 0
-    if out is None:
-        for row, asked_code in answer_all(left, answer):
-            print_json(row)
-            code = code or asked_code
-        return code
-    out.tidy()
-    try:
-        with answer_bar(language, done=len(conversations) - len(left), total=len(conversations)) as advance:
-            for row, asked_code in answer_all(left, answer):
-                out.write(row)
-                advance()
-                code = code or asked_code
-    finally:
+    report = FailureReport(language, len(conversations))
+    rows = answer_all(left, answer, report)
+    with closing(report):
+        if out is None:
+            for row in rows:
+                print_json(row)
+            return report.exit_code
         out.tidy()
-    return code
+        try:
+            with answer_bar(language, done=len(conversations) - len(left), total=len(conversations)) as advance:
+                for row in rows:
+                    out.write(row)
+                    advance()
+        finally:
+            out.tidy()
+        return report.exit_code
 
 
 def _latency(options: argparse.Namespace, language: Language) -> int:

@@ -140,10 +140,49 @@ def test_a_batch_goes_on_after_a_bad_question(
     ]
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO("\n".join(lines).encode())))
     assert command.main(["batch", "-"]) == 2
-    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    shown = capsys.readouterr()
+    rows = [json.loads(line) for line in shown.out.splitlines()]
     assert [row["id"] for row in rows] == ["a", "b", "4"]
     assert rows[1]["error"]["kind"] == "QuestionWithoutWords"
     assert rows[2]["answer"]["language"] == "zh"
+    failed, total = shown.err.splitlines()
+    assert failed.startswith("b: The question has no words to search for")
+    assert total == "1 of 3 questions failed."
+
+
+@pytest.mark.usefixtures("offline")
+@pytest.mark.parametrize(
+    ("lang", "first", "last"),
+    [
+        ("en_GB.UTF-8", "b: The question has no words", "1 of 2 questions failed."),
+        ("zh_CN.UTF-8", "b：问题中没有可以检索的文字", "2 个问题中有 1 个未能回答。"),
+    ],
+)
+def test_what_failed_is_named_also_where_the_answers_go_to_a_file(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    lang: str,
+    first: str,
+    last: str,
+) -> None:
+    monkeypatch.setenv("LANG", lang)
+    asked, answers = tmp_path / "asked.jsonl", tmp_path / "answers.jsonl"
+    asked.write_text('{"id": "a", "question": "How long can I return it?"}\n{"id": "b", "question": "!!!"}\n', "utf-8")
+    assert command.main(["batch", str(asked), str(answers)]) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.splitlines()[0].startswith(first)
+    assert shown.err.splitlines()[1:] == [last]
+
+
+@pytest.mark.usefixtures("offline")
+def test_a_file_without_questions_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = tmp_path / "asked.jsonl"
+    asked.write_text("\n\n", encoding="utf-8")
+    assert command.main(["batch", str(asked)]) == 0
+    shown = capsys.readouterr()
+    assert (shown.out, shown.err) == ("", f"{asked} has no questions.\n")
 
 
 def test_a_batch_ends_where_nothing_can_be_answered(
