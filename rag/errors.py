@@ -258,6 +258,10 @@ class PortTaken(SettingsError):
     """Another program, or another desk, listens at ``port``; ``another`` is how to name another port."""
 
 
+class PortTwice(SettingsError):
+    """``port`` is to serve both HTTP and gRPC; ``another`` is how to name another port."""
+
+
 class AddressUnusable(SettingsError):
     """Nothing can listen at ``host`` and ``port``; ``reason`` is a key of its reasons in the catalogue, or says why."""
 
