@@ -91,6 +91,12 @@ def test_an_export_has_all_and_the_gate_knows_the_question(data: Path, capsys: p
         (["approve", "9"], 3, "There is no curated answer no. 9", "没有编号为 9 的人工答案"),
         (["add", " ", "x"], 3, "both a question and an answer are needed", "问题和答案都不能为空"),
         (["add", "x?", "y", "--document", "z\x1b.md"], 3, r"no document z\x1b.md", r"没有文档 z\x1b.md"),
+        (
+            ["add", "x?", "y", "--until", "2020-01-01"],
+            3,
+            "its last day, 2020-01-01, is over",
+            "有效期已于 2020-01-01 结束",
+        ),
         (["add", "x?", "y", "--until", "soon"], 2, "--until: soon is not a day", "--until：soon 不是形如"),
         (["export", "/nowhere/x.jsonl"], 2, "/nowhere/x.jsonl", "/nowhere/x.jsonl"),
         (["list", "--kb", "../etc"], 2, "KNOWLEDGE_BASE", "KNOWLEDGE_BASE"),
