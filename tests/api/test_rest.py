@@ -218,6 +218,27 @@ def test_files_wait_until_they_are_published(api: OfflineServer, http: httpx.Cli
     assert generations[0]["can_serve_again"]
 
 
+@pytest.mark.parametrize(
+    ("language", "sentence"),
+    [
+        ("en", "Generation {number} cannot be served again: it was deleted, serves already, or never was."),
+        ("zh", "第 {number} 代无法恢复：它已被删除、正在使用，或从未存在。"),
+    ],
+)
+def test_a_generation_that_cannot_serve_again_is_refused_at_once(
+    http: httpx.Client, language: str, sentence: str
+) -> None:
+    base = "/api/v1/knowledge-bases/default"
+    current = http.get(f"{base}/generations").json()["generations"][0]["generation"]
+    for number in (current, 99):
+        refused = http.post(f"{base}/generations/{number}/rollback", headers={"Accept-Language": language})
+        assert (refused.status_code, refused.json()["code"]) == (404, "GenerationGone")
+        assert refused.json()["detail"] == sentence.format(number=number)
+    missing = http.post(f"{base}/curated/999/retire", headers={"Accept-Language": language})
+    assert missing.status_code == 404
+    assert "999" in missing.json()["detail"] and "python -m" not in missing.json()["detail"]
+
+
 def test_an_ingest_tells_how_many_pictures_nobody_described(
     api: OfflineServer, http: httpx.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
