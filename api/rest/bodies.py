@@ -221,7 +221,10 @@ class Retrieved(BaseModel):
 
 
 class Judgement(Body):
-    """What somebody thinks of an answer, and what became of it; what is left out stays as it was."""
+    """What somebody thinks of an answer, or what became of it; one of the two at least.
+
+    What is left out stays as it was; ``reason`` says why ``useful`` is false.
+    """
 
     useful: StrictBool | None = None
     reason: FeedbackReason | None = None

@@ -138,7 +138,10 @@ def test_what_becomes_of_an_answer_is_kept(api: OfflineServer, http: httpx.Clien
     address = f"/api/v1/turns/{turn_id}"
     judged = http.post(f"{address}/feedback", json={"useful": False, "reason": "wrong", "outcome": "edited"})
     assert judged.status_code == 204
-    assert http.post(f"{address}/feedback", json={}).status_code == 204  # says nothing, changes nothing
+    for nothing in ({}, {"useful": None}, {"reason": "wrong"}):
+        refused = http.post(f"{address}/feedback", json=nothing)
+        assert refused.status_code == 422
+        assert refused.json()["detail"].endswith("useful or outcome is needed; a reason alone says neither.")
     feedback = api.services.turns.feedback
     assert feedback.outcome(turn_id) == ("edited", 0.0)
     written = http.post(f"{address}/correction", json={"answer": SENTENCE})
