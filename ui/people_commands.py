@@ -49,6 +49,7 @@ def _list(people: People, settings: Settings, options: argparse.Namespace) -> No
 
 def _add(people: People, settings: Settings, options: argparse.Namespace) -> None:
     scopes = None if options.all else known_scopes(settings, options.kb or [settings.knowledge_base])
+    people.require_new(options.name)  # before anybody types a password
     password = "" if options.oidc else hash_password(_password(options.name))
     person = people.add(options.name, options.role, scopes, password, by=terminal_user())
     language = terminal_language()
@@ -159,7 +160,10 @@ def _password(name: str) -> str:
     language = terminal_language()
     try:
         if not sys.stdin.isatty():
-            password = sys.stdin.readline().rstrip("\r\n")
+            line = sys.stdin.readline()
+            if not line:
+                raise PersonUnusable(reason="no_input")
+            password = line.rstrip("\r\n")
         else:
             password = getpass.getpass(translate("ui.password_new", language, limit=10) + ": ")
         password.encode()
