@@ -29,10 +29,11 @@ from rag.cli.migrate import add_migrate_command
 from rag.errors import AnswerCancelled, AnswerdeskError, FileUnusable, printable
 from rag.pipeline import AskOptions, Pipeline
 from rag.private_files import keep_files_private
-from rag.retrieval.filters import Filters
+from rag.retrieval.filters import Filters, permitted_chunks
 from rag.retrieval.question import clean_question
 from rag.schema import Answer, Language
 from rag.settings import Settings, checked_settings, load_settings
+from rag.storage.store import KnowledgeStore
 from rag.storage.turn_times import TurnTimesTable
 from rag.terminal import argument_text, exit_code_of, print_json, run_command, terminal_language
 from rag.translate import translate
@@ -79,6 +80,7 @@ def _ask(options: argparse.Namespace, language: Language) -> int:
     question = clean_question(_question(options.question), settings.question_limit_characters)
     asking = replace(_ask_options(options, language), fresh=options.fresh, quote="only" if options.instant else "never")
     pipeline = _build(settings)
+    _warn_of_no_document(settings, asking.filters, options, language)
     if options.json:
         answer = pipeline.answer(question, asking)
         print_json(answer.to_json())
@@ -103,7 +105,9 @@ def _batch(options: argparse.Namespace, language: Language) -> int:
     if not conversations:
         print(translate("ask.batch_empty", language, name=printable(options.file)), file=sys.stderr)
     out = AnswerFile(options.out, conversations) if options.out else None
-    pipeline = _build(_settings(options))
+    settings = _settings(options)
+    pipeline = _build(settings)
+    _warn_of_no_document(settings, asking.filters, options, language)
 
     def answer(one: Conversation) -> Answer:
         return pipeline.answer(one.question, asking, earlier=one.earlier)
@@ -125,6 +129,20 @@ def _batch(options: argparse.Namespace, language: Language) -> int:
         finally:
             out.tidy()
         return report.exit_code
+
+
+def _warn_of_no_document(settings: Settings, filters: Filters, options: argparse.Namespace, language: Language) -> None:
+    """Say on standard error that the filters let no document pass: a misspelt product looks like a missing answer."""
+    if not filters.restrict:
+        return
+    with KnowledgeStore(settings.knowledge_dir) as store:
+        generation = store.current_generation()
+        if not generation or permitted_chunks(store, generation, filters).size:
+            return
+    since = f"--since {options.since}" if options.since else ""
+    product = f'--product "{printable(options.product)}"' if options.product else ""
+    named = " ".join(filter(None, (since, product)))
+    print(translate("ask.no_document", language, options=named), file=sys.stderr)
 
 
 def _latency(options: argparse.Namespace, language: Language) -> int:

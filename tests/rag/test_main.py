@@ -11,7 +11,8 @@ import rag.__main__ as command
 from rag.errors import KnowledgeBaseMissing
 from rag.pipeline import Pipeline
 from rag.schema import Answer
-from rag.testing import ScriptedGenerator, build_offline_pipeline
+from rag.settings import Settings
+from rag.testing import SAMPLE_DOCUMENTS, HashEmbedder, ScriptedGenerator, build_offline_pipeline, publish_documents
 from tests.rag.command import environment, run_rag
 
 pytestmark = pytest.mark.slow
@@ -219,6 +220,32 @@ def test_filters_leave_out_what_may_not_be_found(capsys: pytest.CaptureFixture[s
     assert {citation["document_id"] for citation in row["citations"]} == {"returns.md"}
     assert command.main([*asked, "--product", "Drift R9"]) == 0
     assert json.loads(capsys.readouterr().out)["refused"]
+
+
+@pytest.mark.usefixtures("offline")
+@pytest.mark.parametrize(
+    ("lang", "sentence"),
+    [
+        ("en_GB.UTF-8", "No document fits {options}, so nothing can be found."),
+        ("zh_CN.UTF-8", "没有符合 {options} 的文档，因此查不到任何内容。"),
+    ],
+)
+def test_filters_that_no_document_fits_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], lang: str, sentence: str
+) -> None:
+    monkeypatch.setenv("LANG", lang)
+    settings = Settings(data_dir=tmp_path / "data")
+    publish_documents(settings.knowledge_dir, SAMPLE_DOCUMENTS, HashEmbedder())
+    monkeypatch.setattr(command, "load_settings", lambda: settings)
+    asked = tmp_path / "asked.jsonl"
+    asked.write_text('"How long can I send an item back?"\n', encoding="utf-8")
+    for words in (["ask", "--json", "--no-think", "How long can I send an item back?"], ["batch", str(asked)]):
+        assert command.main([*words, "--product", "Nope"]) == 0
+        assert sentence.format(options='--product "Nope"') in capsys.readouterr().err
+        assert command.main([*words, "--since", "2099-01-01"]) == 0
+        assert sentence.format(options="--since 2099-01-01") in capsys.readouterr().err
+        assert command.main([*words, "--since", "2020-01-01", "--language-of-sources", "en"]) == 0
+        assert capsys.readouterr().err == ""
 
 
 @pytest.mark.usefixtures("offline")
