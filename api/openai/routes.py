@@ -61,7 +61,6 @@ class EmbeddingRequest(BaseModel):
     )
     encoding_format: Literal["float", "base64"] = "float"
 
-
 def openai_routes(access: Access) -> APIRouter:
     """Return the routes."""
     router = APIRouter(tags=["openai"])

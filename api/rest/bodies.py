@@ -479,6 +479,10 @@ class QuantizingJob(Body):
     new_name: Annotated[str, Field(max_length=_LONGEST_MODEL_NAME)] = ""
 
 
+AnyModelJob = Annotated[ModelJob | QuantizingJob, Field(discriminator="kind")]
+"""By its kind, so that a mistake in one is not told as the other's."""
+
+
 class ModelBody(BaseModel):
     """An installed model; ``answers_next``: from the server's next start on.
 
