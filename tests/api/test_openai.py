@@ -218,6 +218,20 @@ def test_embeddings_in_both_encodings(api: OfflineServer) -> None:
     assert len(by_default.data) == 2
 
 
+@pytest.mark.parametrize(
+    ("language", "sentence"), [("en", "dimensions must be {own}, or"), ("zh", "只能是 {own} 或省略")]
+)
+def test_vectors_of_another_length_are_refused(api: OfflineServer, language: str, sentence: str) -> None:
+    body = {"model": "answerdesk-embedder", "input": "one text"}
+    with api.client(api.key("retrieve")) as http:
+        own = len(http.post("/v1/embeddings", json=body).json()["data"][0]["embedding"])
+        assert http.post("/v1/embeddings", json=body | {"dimensions": own}).status_code == 200
+        headers = {"Accept-Language": language}
+        refused = http.post("/v1/embeddings", json=body | {"dimensions": own - 1}, headers=headers)
+    assert refused.status_code == 422
+    assert sentence.format(own=own) in refused.json()["error"]["message"]
+
+
 def test_embeddings_spend_the_keys_questions(api: OfflineServer) -> None:
     with api.client(api.key("retrieve", pace=2)) as http:
         body = {"model": "answerdesk-embedder", "input": ["one text", "another"]}
