@@ -259,6 +259,21 @@ def test_an_ingest_tells_how_many_pictures_nobody_described(
     http.delete(f"{base}/files")
 
 
+@pytest.mark.parametrize(
+    ("language", "sentence"),
+    [("en", "with the header Content-Type: application/json"), ("zh", "只有带请求头 Content-Type")],
+)
+@pytest.mark.parametrize("sent_as", ["application/x-www-form-urlencoded", "text/plain", None])
+@pytest.mark.parametrize("path", ["/api/v1/retrieve", "/v1/chat/completions"])
+def test_a_body_that_is_not_sent_as_json_is_told_so(
+    http: httpx.Client, path: str, sent_as: str | None, language: str, sentence: str
+) -> None:
+    headers = {"Accept-Language": language} | ({"Content-Type": sent_as} if sent_as else {})
+    refused = http.post(path, content=b'{"question": "hi"}', headers=headers)
+    assert refused.status_code == 422
+    assert sentence in refused.text
+
+
 def _ended(http: httpx.Client, address: str) -> Any:
     ends_at = time.monotonic() + 60
     while time.monotonic() < ends_at:
