@@ -6,6 +6,11 @@ python -m api openapi                              its description, for tools
 python -m api mcp                                  for an assistant that starts it itself
 """
 
+from rag.interruption import end_at_interrupt
+
+if __name__ == "__main__":
+    end_at_interrupt()  # before the imports, which take seconds
+
 import argparse
 import os
 import signal

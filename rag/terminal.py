@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from rag.errors import AnswerdeskError, OutputLost
+from rag.interruption import raise_at_interrupt
 from rag.schema import Language
 from rag.translate import translate
 
@@ -112,8 +113,9 @@ def exit_code_of(main: Callable[[], int]) -> int:
     Python's own report of that, an exception, is kept: the signal would end a server whose client hangs up.
     Other output that cannot be written is reported on standard error, and a command that succeeded ends with the code
     of ``OutputLost``.  Standard streams that are closed read and write nothing, and what a terminal cannot show
-    becomes question marks.
+    becomes question marks.  Ctrl-C that the command does not answer itself is 130, without a word.
     """
+    raise_at_interrupt()
     with _no_absent_streams():
         given = sys.stdout, sys.stderr
         sys.stdout, sys.stderr = (_attended(stream) for stream in given)
@@ -235,6 +237,8 @@ def _code_of(main: Callable[[], int], outlets: Mapping[TextIO, int]) -> int:
     """Return the code also where ``argparse`` ends the program, or Rich does, which has put the broken pipe away."""
     try:
         return main()
+    except KeyboardInterrupt:
+        return INTERRUPTED
     except SystemExit as ended:
         if ended.code == _RICH_READER_GONE and _closed_streams(outlets):
             return READER_GONE
