@@ -73,7 +73,11 @@ def _settings(options: argparse.Namespace) -> Settings:
 def _build(settings: Settings) -> Pipeline:
     from rag.factory import build_pipeline  # brings the embedder and the indexes; --help does not wait for them
 
-    return build_pipeline(settings)
+    def say() -> None:
+        said = translate("ask.starting_server", terminal_language(), url=settings.ollama_url)
+        print(said, file=sys.stderr, flush=True)
+
+    return build_pipeline(settings, on_server_start=say)
 
 
 def _question(argument: str) -> str:

@@ -3,6 +3,7 @@
 import io
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -118,6 +119,29 @@ def test_in_words(capsys: pytest.CaptureFixture[str]) -> None:
     assert "[1] Returning an order" in shown
     assert "Sources:" in shown
     assert "model scripted, generation 1" in shown
+
+
+@pytest.mark.parametrize(
+    ("lang", "sentence"),
+    [
+        ("en_GB.UTF-8", "No model server answers at http://127.0.0.1:9, so one is started there."),
+        ("zh_CN.UTF-8", "http://127.0.0.1:9 没有模型服务响应，正在该地址启动。"),
+    ],
+)
+def test_that_a_model_server_is_started_and_stays_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], lang: str, sentence: str
+) -> None:
+    def start_a_server(settings: Settings, *, on_server_start: Callable[[], None]) -> Pipeline:
+        on_server_start()
+        return build_offline_pipeline(tmp_path)
+
+    monkeypatch.setattr("rag.factory.build_pipeline", start_a_server)
+    monkeypatch.setattr(command, "load_settings", lambda: Settings(data_dir=tmp_path, ollama_host="127.0.0.1:9"))
+    monkeypatch.setenv("LANG", lang)
+    assert command.main(["ask", "--json", "--no-think", "How long can I send an item back?"]) == 0
+    shown = capsys.readouterr()
+    assert shown.err.startswith(sentence) and "python -m rag.ollama stop" in shown.err
+    assert json.loads(shown.out)["model"] == "scripted"
 
 
 def test_a_refusal_is_no_failure(
