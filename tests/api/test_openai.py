@@ -361,7 +361,7 @@ def test_addresses_of_pictures_and_sounds_are_refused_in_words(api: OfflineServe
     content = [{"type": "input_audio", "input_audio": {"data": "", "format": "wav"}}]
     with pytest.raises(APIError) as refused:
         client(api).chat.completions.create(model=MODEL, messages=[{"role": "user", "content": content}])
-    assert "only text" in str(refused.value)
+    assert "only text, and pictures in /v1/chat/completions" in str(refused.value)
 
 
 def test_a_failure_in_mid_stream_is_raised_and_nothing_is_taken_for_the_end(api: OfflineServer) -> None:
