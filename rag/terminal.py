@@ -21,6 +21,7 @@ from rag.translate import translate
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
+    from rich.table import Table
 
 INTERRUPTED = 130
 """The exit code that a shell gives for Ctrl-C."""
@@ -32,6 +33,7 @@ _RICH_READER_GONE = 1
 _STANDARD_DESCRIPTORS = range(3)
 _LOST_BECAUSE = {errno.ENOSPC: "full", errno.EDQUOT: "full", errno.EFBIG: "limit"}
 
+_WIDEST = 10_000
 _WORD_EVERY_SECONDS = 15.0
 _MEGABYTE = 1_000_000
 
@@ -68,6 +70,20 @@ def print_json(value: object, *, indent: int | None = None) -> None:
     """
     text = json.dumps(value, ensure_ascii=False, indent=indent)
     print(text if _shows(text, sys.stdout) else json.dumps(value, indent=indent), flush=True)
+
+
+def print_table(table: "Table") -> None:
+    """Print a table within the terminal, with long cells in several lines; elsewhere each row is one line."""
+    from rich.console import Console  # takes a tenth of a second to import
+
+    for column in table.columns:
+        column.overflow = "fold"
+    console = Console()
+    if not console.is_terminal:
+        console.width = max(
+            console.width, console.measure(table, options=console.options.update(width=_WIDEST)).maximum
+        )
+    console.print(table)
 
 
 def argument_text(argument: str) -> str:

@@ -6,7 +6,6 @@ import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
-from rich.console import Console
 from rich.table import Table
 
 from api.key_commands import add_base_options
@@ -16,7 +15,7 @@ from rag.people.directory import People, Person, known_scopes
 from rag.people.passwords import SHORTEST, hash_password, require_good
 from rag.settings import Settings, load_settings
 from rag.storage.access import ROLES, User
-from rag.terminal import argument_text, print_json, terminal_language
+from rag.terminal import argument_text, print_json, print_table, terminal_language
 from rag.translate import translate
 
 
@@ -44,7 +43,7 @@ def _list(people: People, settings: Settings, options: argparse.Namespace) -> No
     table = Table(*(translate(key, language) for key in ("ui.name", "ui.role", "ui.scope", "people.state")))
     for person in everybody:
         table.add_row(person.name, translate(f"ui.role_{person.role}", language), _scopes(person), _state(person))
-    Console().print(table)
+    print_table(table)
 
 
 def _add(people: People, settings: Settings, options: argparse.Namespace) -> None:
