@@ -6,6 +6,11 @@ python -m api openapi                              its description, for tools
 python -m api mcp                                  for an assistant that starts it itself
 """
 
+from rag.interruption import end_at_interrupt
+
+if __name__ == "__main__":
+    end_at_interrupt()  # before the imports, which take seconds
+
 import argparse
 import os
 import signal
@@ -24,7 +29,7 @@ from api.addresses import (
     require_free,
     require_sign_in,
 )
-from rag.errors import ExtraMissing, ServingError
+from rag.errors import ExtraMissing, PortTwice, ServingError
 from rag.ollama.server import ensure_running, stop
 from rag.private_files import keep_files_private
 from rag.settings import Settings, load_settings
@@ -32,6 +37,7 @@ from rag.terminal import exit_code_of, fail, print_json, run_command, terminal_l
 from rag.translate import translate
 
 DEFAULT_PORT = 8600
+_ANY_FREE_PORT = 0
 _EXAMPLES = """examples  示例:
   python -m api                                        serve on this machine, port 8600  在本机提供服务
   python -m api --host 0.0.0.0 --name desk.example     for the team; callers need keys  供团队使用，需要密钥
@@ -116,6 +122,8 @@ def _grpc_address(options: argparse.Namespace) -> GrpcAddress | None:
         return None
     address = GrpcAddress(options.host, options.grpc_port, options.grpc_certificate, options.grpc_key)
     address.require_usable()
+    if options.grpc_port == options.port != _ANY_FREE_PORT:
+        raise PortTwice(port=options.port, another=ANOTHER_GRPC_PORT)
     require_free(options.host, options.grpc_port, ANOTHER_GRPC_PORT)
     return address
 

@@ -46,7 +46,7 @@ from api.rest.quality import quality_routes
 from api.rest.status import performance_routes, status_routes
 from api.services.shared import ENDING_SECONDS, SharedServices
 from api.services.start import open_services
-from rag.errors import AnswerdeskError, BadRequest, MethodNotAllowed, NotFound, RequestTooLarge
+from rag.errors import AnswerdeskError, BadRequest, MethodNotAllowed, NotFound, RequestTooLarge, RequestUnusable
 from rag.settings import Settings
 from rag.turns.unforeseen import log_for_operator, log_unforeseen
 
@@ -242,7 +242,10 @@ async def _error_response(request: Request, error: Exception) -> Response:
 
 async def _validation_response(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # registered for these
-    return _answer(request, problem_of_fields(error.errors(), error.body, language_of(request.headers)))
+    language = language_of(request.headers)
+    if isinstance(error.body, bytes):  # the framework reads a body as JSON only where its type says so
+        return _answer(request, problem_of(RequestUnusable(reason="content_type"), language))
+    return _answer(request, problem_of_fields(error.errors(), error.body, language))
 
 
 _FRAMEWORK_ERRORS: dict[int, type[AnswerdeskError]] = {400: BadRequest, 404: NotFound, 405: MethodNotAllowed}

@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import get_args
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -18,7 +17,7 @@ from rag.people.directory import known_scopes
 from rag.people.keys import RIGHTS, ApiKey, ApiKeys, in_order
 from rag.schema import Audience
 from rag.settings import Settings, load_settings
-from rag.terminal import print_json, run_command, terminal_language
+from rag.terminal import print_json, print_table, run_command, terminal_language
 from rag.translate import translate
 
 _LONGEST_DAYS = 36_500
@@ -57,7 +56,7 @@ def _list(keys: ApiKeys, settings: Settings, options: argparse.Namespace) -> Non
     table.columns[0].no_wrap = True
     for key in found:
         table.add_row(key.key_id, *map(Text, _cells(key)))
-    Console().print(table)
+    print_table(table)
 
 
 _COLUMNS = ("ui.name", "keys.rights", "ui.scope", "keys.audience", "keys.owner", "keys.used", "keys.expires")

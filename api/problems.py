@@ -154,6 +154,10 @@ def problem_of_fields(problems: Sequence[Mapping[str, Any]], body: object, langu
     return problem_of(errors.RequestUnusable(reason="field", place=place, problem=told), language, param=place)
 
 
+_KIND_OF_TAG_PROBLEM = {"union_tag_invalid": "literal_error", "union_tag_not_found": "missing"}
+"""Of the field that says which type is meant: what pydantic calls the same problem in any other field."""
+
+
 @dataclass(frozen=True, slots=True)
 class _FieldProblem:
     """One problem of pydantic's, with its place in the request.
@@ -174,7 +178,11 @@ class _FieldProblem:
         kind, place, branch = str(problem["type"]), location, None
         if location[:1] == ("body",) and kind != "json_invalid":
             place, branch = _without_types(location, body, missing=kind == "missing")
-        return cls(kind, str(problem["msg"]), problem.get("ctx", {}), place, branch)
+        values: Mapping[str, object] = problem.get("ctx", {})
+        if kind in _KIND_OF_TAG_PROBLEM:
+            kind, place = _KIND_OF_TAG_PROBLEM[kind], (*place, str(values["discriminator"]).strip("'"))
+            values = {"expected": values.get("expected_tags", "")}
+        return cls(kind, str(problem["msg"]), values, place, branch)
 
     @property
     def specificity(self) -> tuple[int, bool]:

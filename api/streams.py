@@ -6,6 +6,7 @@ sentence once a passage supports it and every sentence before it.  From the firs
 unconfirmed address, or that may show a picture, the rest waits for the end, and for ``as_markdown``.
 """
 
+import math
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from typing import Literal
@@ -48,13 +49,14 @@ class StreamPlace:
     """The part of a turn that a client has: the characters of the thought and of the answer, in an event's id.
 
     ``evidence`` is one more than the passages it has: none may have been found.  A second search adds some, and all are
-    told again.
+    told again.  A place in the queue is told when it, or the whole seconds of its wait, have changed.
     """
 
     def __init__(self, thinking: int = 0, text: int = 0, *, evidence: int = 0) -> None:
         self.thinking = thinking
         self.text = text
         self.evidence = evidence
+        self._queued: tuple[int | None, int | None] | None = None
 
     @classmethod
     def parse(cls, event_id: str | None) -> "StreamPlace":
@@ -78,7 +80,8 @@ class StreamPlace:
         if turn.answerable is not None and self.evidence <= len(turn.evidence):
             self.evidence = len(turn.evidence) + 1
             yield "retrieved", ""
-        if turn.state == "queued":
+        if turn.state == "queued" and self._queued != (place := _place_in_queue(turn)):
+            self._queued = place
             yield "queued", ""
         if len(turn.thinking) > self.thinking:
             words, self.thinking = turn.thinking[self.thinking :], len(turn.thinking)
@@ -86,6 +89,10 @@ class StreamPlace:
         if len(turn.text) > self.text and not turn.final:
             words, self.text = turn.text[self.text :], len(turn.text)
             yield "answer", words
+
+
+def _place_in_queue(turn: TurnSnapshot) -> tuple[int | None, int | None]:
+    return turn.ahead, None if turn.wait_seconds is None else math.ceil(turn.wait_seconds)
 
 
 class SettledText:

@@ -1,5 +1,10 @@
 """``python -m ingest``: bring the knowledge base up to date with files."""
 
+from rag.interruption import end_at_interrupt
+
+if __name__ == "__main__":
+    end_at_interrupt()  # before the imports, which take seconds
+
 import argparse
 import signal
 import sys
@@ -166,6 +171,11 @@ def _contradiction(options: argparse.Namespace) -> str:
     """Return why options cannot be given together, in both languages; empty where they can."""
     if options.workers and (options.diff or (_action(options) not in (None, _repair))):
         return "--workers helps where passages are embedded  --workers 仅用于需要向量化的操作"
+    if options.paths and _action(options) is not None:
+        return (
+            "a path goes with no option that only looks at the knowledge base, or changes it as a whole  "
+            "路径不能与仅查看或整体变更知识库的选项同时使用"
+        )
     if options.loader is None:
         if options.loader_args is not None or options.collection is not None:
             return "--loader-args and --collection need --loader  --loader-args 和 --collection 须与 --loader 一起使用"

@@ -173,7 +173,7 @@ def history(folder: Path) -> list[GenerationInfo]:
         return store.generations()
 
 
-def oldest_restorable(generations: list[GenerationInfo]) -> int:
+def oldest_restorable(generations: Sequence[GenerationInfo]) -> int:
     """Return the number of the oldest generation that ``rollback`` can bring back; the newest comes first."""
     newest = generations[0]
     kept = newest.generation - KEPT_GENERATIONS + 1
@@ -184,6 +184,12 @@ def oldest_restorable(generations: list[GenerationInfo]) -> int:
         and (info.embedder_model, info.dimension) == (newest.embedder_model, newest.dimension)
     ]
     return min(same_space)
+
+
+def require_restorable(generations: Sequence[GenerationInfo], target: int) -> None:
+    """Raise ``GenerationGone`` unless ``target`` is before the newest of a ``history`` and still kept."""
+    if not oldest_restorable(generations) <= target < generations[0].generation:
+        raise GenerationGone(generation=target)
 
 
 def rollback(folder: Path, target: int | None = None, share: KnowledgeShare | None = None) -> GenerationInfo:
@@ -198,8 +204,7 @@ def rollback(folder: Path, target: int | None = None, share: KnowledgeShare | No
         with KnowledgeWriter(folder) as writer:
             generation = writer.begin()
             earlier = generation - 2 if target is None else target
-            if not oldest_restorable(generations) <= earlier < generation - 1:
-                raise GenerationGone(generation=earlier)
+            require_restorable(generations, earlier)
             back, gone = writer.restore(earlier, generation)
             note_details(writer.database, generation)
             space, limits = (generations[0].embedder_model, generations[0].dimension), IndexLimits.of(load_settings())

@@ -1,5 +1,10 @@
 """``python -m ingest.worker``: embed passages for the ingests of all machines that share a database server."""
 
+from rag.interruption import end_at_interrupt
+
+if __name__ == "__main__":
+    end_at_interrupt()  # before the imports, which take seconds
+
 import argparse
 import signal
 import sys

@@ -1,10 +1,15 @@
 """``python -m rag``: ask in the terminal."""
 
+from rag.interruption import end_at_interrupt
+
+if __name__ == "__main__":
+    end_at_interrupt()  # before the imports, which take seconds
+
 import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +21,7 @@ from rag.cli.answer_printer import AnswerPrinter
 from rag.cli.batch import (
     AnswerFile,
     Conversation,
+    FailureReport,
     answer_all,
     answer_bar,
     is_endless,
@@ -25,15 +31,17 @@ from rag.cli.batch import (
 from rag.cli.curated import add_curated_commands
 from rag.cli.forget import add_forgetting_commands
 from rag.cli.migrate import add_migrate_command
-from rag.errors import AnswerCancelled, AnswerdeskError, FileUnusable
+from rag.errors import AnswerCancelled, AnswerdeskError, FileUnusable, printable
 from rag.pipeline import AskOptions, Pipeline
 from rag.private_files import keep_files_private
-from rag.retrieval.filters import Filters
+from rag.retrieval.filters import Filters, permitted_chunks
 from rag.retrieval.question import clean_question
 from rag.schema import Answer, Language
 from rag.settings import Settings, checked_settings, load_settings
+from rag.storage.store import KnowledgeStore
 from rag.storage.turn_times import TurnTimesTable
 from rag.terminal import argument_text, exit_code_of, print_json, run_command, terminal_language
+from rag.translate import translate
 
 _EXAMPLES = """examples:
   python -m rag ask "How long can I return an order?"
@@ -65,7 +73,11 @@ def _settings(options: argparse.Namespace) -> Settings:
 def _build(settings: Settings) -> Pipeline:
     from rag.factory import build_pipeline  # brings the embedder and the indexes; --help does not wait for them
 
-    return build_pipeline(settings)
+    def say() -> None:
+        said = translate("ask.starting_server", terminal_language(), url=settings.ollama_url)
+        print(said, file=sys.stderr, flush=True)
+
+    return build_pipeline(settings, on_server_start=say)
 
 
 def _question(argument: str) -> str:
@@ -77,6 +89,7 @@ def _ask(options: argparse.Namespace, language: Language) -> int:
     question = clean_question(_question(options.question), settings.question_limit_characters)
     asking = replace(_ask_options(options, language), fresh=options.fresh, quote="only" if options.instant else "never")
     pipeline = _build(settings)
+    _warn_of_no_document(settings, asking.filters, options, language)
     if options.json:
         answer = pipeline.answer(question, asking)
         print_json(answer.to_json())
@@ -98,29 +111,47 @@ def _batch(options: argparse.Namespace, language: Language) -> int:
     if options.out is not None:
         require_other_file(options.out, options.file)
     conversations = read_conversations(_read(options.file), options.file)
+    if not conversations:
+        print(translate("ask.batch_empty", language, name=printable(options.file)), file=sys.stderr)
     out = AnswerFile(options.out, conversations) if options.out else None
-    pipeline = _build(_settings(options))
+    settings = _settings(options)
+    pipeline = _build(settings)
+    _warn_of_no_document(settings, asking.filters, options, language)
 
     def answer(one: Conversation) -> Answer:
         return pipeline.answer(one.question, asking, earlier=one.earlier)
 
     left = [one for one in conversations if out is None or not out.is_done(one)]
-    code = 0
-    if out is None:
-        for row, asked_code in answer_all(left, answer):
-            print_json(row)
-            code = code or asked_code
-        return code
-    out.tidy()
-    try:
-        with answer_bar(language, done=len(conversations) - len(left), total=len(conversations)) as advance:
-            for row, asked_code in answer_all(left, answer):
-                out.write(row)
-                advance()
-                code = code or asked_code
-    finally:
+    report = FailureReport(language, len(conversations))
+    rows = answer_all(left, answer, report)
+    with closing(report):
+        if out is None:
+            for row in rows:
+                print_json(row)
+            return report.exit_code
         out.tidy()
-    return code
+        try:
+            with answer_bar(language, done=len(conversations) - len(left), total=len(conversations)) as advance:
+                for row in rows:
+                    out.write(row)
+                    advance()
+        finally:
+            out.tidy()
+        return report.exit_code
+
+
+def _warn_of_no_document(settings: Settings, filters: Filters, options: argparse.Namespace, language: Language) -> None:
+    """Say on standard error that the filters let no document pass: a misspelt product looks like a missing answer."""
+    if not filters.restrict:
+        return
+    with KnowledgeStore(settings.knowledge_dir) as store:
+        generation = store.current_generation()
+        if not generation or permitted_chunks(store, generation, filters).size:
+            return
+    since = f"--since {options.since}" if options.since else ""
+    product = f'--product "{printable(options.product)}"' if options.product else ""
+    named = " ".join(filter(None, (since, product)))
+    print(translate("ask.no_document", language, options=named), file=sys.stderr)
 
 
 def _latency(options: argparse.Namespace, language: Language) -> int:

@@ -74,7 +74,7 @@ class AnswerdeskError(Exception):
         It is in the catalogue under ``public.<class>``, if it is another.
         """
         key = f"errors.public.{type(self).__name__}"
-        return translate(key, language) if is_known(key) else self.text(language)
+        return translate(key, language, **self._shown_details(language)) if is_known(key) else self.text(language)
 
     def reason_text(self, language: str) -> str:
         """Return the detail ``reason`` alone, in words."""
@@ -256,6 +256,10 @@ class GlossaryUnusable(SettingsError):
 
 class PortTaken(SettingsError):
     """Another program, or another desk, listens at ``port``; ``another`` is how to name another port."""
+
+
+class PortTwice(SettingsError):
+    """``port`` is to serve both HTTP and gRPC; ``another`` is how to name another port."""
 
 
 class AddressUnusable(SettingsError):

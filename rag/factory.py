@@ -1,7 +1,7 @@
 """Builds a pipeline: the only module that names concrete adapters."""
 
 import logging
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import replace
 
 from rag.generation.answerability import answerability_fit_of
@@ -35,19 +35,24 @@ def build_pipeline(
     scopes: Collection[str] | None = None,
     embedder: Embedder | None = None,
     models: SearchModels | None = None,
+    on_server_start: Callable[[], object] = lambda: None,
 ) -> Pipeline:
     """Return the pipeline of these settings, or of the environment's, for a reader who holds ``scopes``; None: for any.
 
     Pipelines share the models that ``models`` has loaded; an ``embedder`` alone serves what it has embedded itself.
-    The model server is looked for, and started where it can be, at the first question that needs it; it outlives this
-    process.  Raises ``KnowledgeBaseMissing``, ``AccessDenied``, ``EmbedderMissing`` or another ``KnowledgeError``.
+    The model server is looked for, and started where it can be, at the first question that needs it, after
+    ``on_server_start``; it outlives this process.
+
+    Raises ``KnowledgeBaseMissing``, ``AccessDenied``, ``EmbedderMissing`` or another ``KnowledgeError``.
     """
     settings = settings or load_settings()
     if problem := catch_up(settings):
         _LOG.warning("knowledge base %s is not taken over: %s", settings.knowledge_base, type(problem).__name__)
     store = KnowledgeStore(settings.knowledge_dir)
     lanes = AnswerSources(Curation.of(settings, store), AnswerCache.of(settings, store))
-    parts = replace(build_parts(settings, store, scopes, embedder, models), lanes=lanes)
+    parts = build_parts(settings, store, scopes, embedder, models)
+    gateway = replace(parts.gateway, ensure_server=lambda: ensure_running(settings, on_start=on_server_start))
+    parts = replace(parts, lanes=lanes, gateway=gateway)
     export = span_export(settings)
     return Pipeline(parts) if export is None else TracedPipeline(parts, export)
 

@@ -478,12 +478,21 @@ def checked_settings(values: Mapping[str, object], options: Mapping[str, str] = 
     except ValidationError as error:
         first = error.errors()[0]
         field_name = "_".join(str(part) for part in first["loc"])
-        variable = field_name.upper()
-        if not variable.startswith(("ANSWERDESK_", "OLLAMA_")):
+        variable = _set_variable(field_name.upper())
+        if not variable.startswith(("ANSWERDESK_", "OLLAMA_", "OTEL_")):
             variable = f"ANSWERDESK_{variable}"
         given = f"{options[field_name]} {values[field_name]}" if field_name in options else variable
         wrong = describe_invalid(first["type"], first.get("ctx", {}), first["msg"], terminal_language())
         raise SettingsError(reason=f"{given}: {wrong}") from error
+
+
+def _set_variable(name: str) -> str:
+    """Return the variable that gave a value, of those that can: pydantic names the first of them."""
+    for one in Settings.model_fields.values():
+        choices = one.validation_alias.choices if isinstance(one.validation_alias, AliasChoices) else []
+        if name in choices:
+            return next((str(choice) for choice in choices if choice in os.environ), name)
+    return name
 
 
 @lru_cache(maxsize=1)

@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from rag.errors import AnswerdeskError, OutputLost
+from rag.interruption import raise_at_interrupt
 from rag.schema import Language
 from rag.translate import translate
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
+    from rich.table import Table
 
 INTERRUPTED = 130
 """The exit code that a shell gives for Ctrl-C."""
@@ -31,6 +33,7 @@ _RICH_READER_GONE = 1
 _STANDARD_DESCRIPTORS = range(3)
 _LOST_BECAUSE = {errno.ENOSPC: "full", errno.EDQUOT: "full", errno.EFBIG: "limit"}
 
+_WIDEST = 10_000
 _WORD_EVERY_SECONDS = 15.0
 _MEGABYTE = 1_000_000
 
@@ -67,6 +70,20 @@ def print_json(value: object, *, indent: int | None = None) -> None:
     """
     text = json.dumps(value, ensure_ascii=False, indent=indent)
     print(text if _shows(text, sys.stdout) else json.dumps(value, indent=indent), flush=True)
+
+
+def print_table(table: "Table") -> None:
+    """Print a table within the terminal, with long cells in several lines; elsewhere each row is one line."""
+    from rich.console import Console  # takes a tenth of a second to import
+
+    for column in table.columns:
+        column.overflow = "fold"
+    console = Console()
+    if not console.is_terminal:
+        console.width = max(
+            console.width, console.measure(table, options=console.options.update(width=_WIDEST)).maximum
+        )
+    console.print(table)
 
 
 def argument_text(argument: str) -> str:
@@ -112,8 +129,9 @@ def exit_code_of(main: Callable[[], int]) -> int:
     Python's own report of that, an exception, is kept: the signal would end a server whose client hangs up.
     Other output that cannot be written is reported on standard error, and a command that succeeded ends with the code
     of ``OutputLost``.  Standard streams that are closed read and write nothing, and what a terminal cannot show
-    becomes question marks.
+    becomes question marks.  Ctrl-C that the command does not answer itself is 130, without a word.
     """
+    raise_at_interrupt()
     with _no_absent_streams():
         given = sys.stdout, sys.stderr
         sys.stdout, sys.stderr = (_attended(stream) for stream in given)
@@ -235,6 +253,8 @@ def _code_of(main: Callable[[], int], outlets: Mapping[TextIO, int]) -> int:
     """Return the code also where ``argparse`` ends the program, or Rich does, which has put the broken pipe away."""
     try:
         return main()
+    except KeyboardInterrupt:
+        return INTERRUPTED
     except SystemExit as ended:
         if ended.code == _RICH_READER_GONE and _closed_streams(outlets):
             return READER_GONE

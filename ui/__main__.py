@@ -4,6 +4,11 @@ Ollama, a model, the embedder and a knowledge base are provided where they are m
 up in seconds and nothing touches the network.
 """
 
+from rag.interruption import end_at_interrupt
+
+if __name__ == "__main__":
+    end_at_interrupt()  # before the imports, which take seconds
+
 import argparse
 import os
 import signal

@@ -12,9 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import rag
-from rag.priority import run_as_batch_work
-from rag.private_files import keep_files_private
-from rag.terminal import exit_code_of
+from rag.interruption import end_at_interrupt
 
 _EXAMPLES = """examples  示例:
   answerdesk setup                                    install Ollama, a model, the embedder  安装所需组件
@@ -109,6 +107,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run() -> None:
     """Run the program ``answerdesk`` and end it with the command's exit code."""
+    end_at_interrupt()
+    from rag.priority import run_as_batch_work
+    from rag.private_files import keep_files_private
+    from rag.terminal import exit_code_of
+
     keep_files_private()
     if sys.argv[1:2] == ["eval"]:  # SIGTERM ends it as Ctrl-C does: results so far are kept, its processes end too
         signal.signal(signal.SIGTERM, signal.default_int_handler)

@@ -6,7 +6,6 @@ import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
-from rich.console import Console
 from rich.table import Table
 
 from api.key_commands import add_base_options
@@ -16,7 +15,7 @@ from rag.people.directory import People, Person, known_scopes
 from rag.people.passwords import SHORTEST, hash_password, require_good
 from rag.settings import Settings, load_settings
 from rag.storage.access import ROLES, User
-from rag.terminal import argument_text, print_json, terminal_language
+from rag.terminal import argument_text, print_json, print_table, terminal_language
 from rag.translate import translate
 
 
@@ -44,11 +43,12 @@ def _list(people: People, settings: Settings, options: argparse.Namespace) -> No
     table = Table(*(translate(key, language) for key in ("ui.name", "ui.role", "ui.scope", "people.state")))
     for person in everybody:
         table.add_row(person.name, translate(f"ui.role_{person.role}", language), _scopes(person), _state(person))
-    Console().print(table)
+    print_table(table)
 
 
 def _add(people: People, settings: Settings, options: argparse.Namespace) -> None:
     scopes = None if options.all else known_scopes(settings, options.kb or [settings.knowledge_base])
+    people.require_new(options.name)  # before anybody types a password
     password = "" if options.oidc else hash_password(_password(options.name))
     person = people.add(options.name, options.role, scopes, password, by=terminal_user())
     language = terminal_language()
@@ -159,7 +159,10 @@ def _password(name: str) -> str:
     language = terminal_language()
     try:
         if not sys.stdin.isatty():
-            password = sys.stdin.readline().rstrip("\r\n")
+            line = sys.stdin.readline()
+            if not line:
+                raise PersonUnusable(reason="no_input")
+            password = line.rstrip("\r\n")
         else:
             password = getpass.getpass(translate("ui.password_new", language, limit=10) + ": ")
         password.encode()

@@ -163,8 +163,9 @@ def text_of(content: str | Sequence[Part] | None, *, with_pictures: bool = False
     if content is None or isinstance(content, str):
         return content or ""
     for part in content:
-        is_picture = part.type == "image_url" and with_pictures
-        if not is_picture and any(kind in part.type for kind in ("image", "audio", "file")):
+        if any(kind in part.type for kind in ("audio", "file")):
+            raise RequestUnusable(reason="sound_or_file")
+        if "image" in part.type and not (part.type == "image_url" and with_pictures):
             raise RequestUnusable(reason="only_text")
     return "\n".join(part.text for part in content if part.text)
 

@@ -60,6 +60,7 @@ class EmbeddingRequest(BaseModel):
         ]
     )
     encoding_format: Literal["float", "base64"] = "float"
+    dimensions: Annotated[int, Field(ge=1, strict=True, description="only the embedder's own")] | None = None
 
 
 def openai_routes(access: Access) -> APIRouter:
@@ -112,6 +113,9 @@ def openai_routes(access: Access) -> APIRouter:
         texts = [body.input] if isinstance(body.input, str) else body.input
         embedding = access.questions(caller).embed(texts, access.services().quality.embedder)
         embedded = await until_disconnect(embedding, request)
+        own = len(embedded.vectors[0])
+        if body.dimensions not in (None, own):
+            raise RequestUnusable(reason="dimensions", own=own)
         return await run_in_threadpool(_embedding_list, embedded, body.encoding_format)
 
     return router

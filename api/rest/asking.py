@@ -31,7 +31,7 @@ from api.rest.bodies import (
 from api.rest.values import curated_body, failed_response, problem_body, rewritten_body, turn_body
 from api.streams import STILL_HERE, NewsName, SettledText, StreamPlace, event_stream
 from api.wire import evidence_data
-from rag.errors import IdempotencyRunning
+from rag.errors import IdempotencyRunning, RequestUnusable
 from rag.reuse.curated import Place
 from rag.schema import Language
 from rag.turns import PersonalRewritings, TurnRequest, TurnSnapshot, WritingSnapshot
@@ -171,6 +171,8 @@ def _judgement_routes(router: APIRouter, access: Access) -> None:
     ) -> None:
         questions = access.questions(caller)
         questions.require_changeable(turn_id)
+        if body.useful is None and body.outcome is None:
+            raise RequestUnusable(reason="no_judgement")
         if body.useful is not None:
             questions.turns.judge(turn_id, useful=body.useful, reason=body.reason)
         if body.outcome is not None:

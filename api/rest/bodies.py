@@ -221,7 +221,10 @@ class Retrieved(BaseModel):
 
 
 class Judgement(Body):
-    """What somebody thinks of an answer, and what became of it; what is left out stays as it was."""
+    """What somebody thinks of an answer, or what became of it; one of the two at least.
+
+    What is left out stays as it was; ``reason`` says why ``useful`` is false.
+    """
 
     useful: StrictBool | None = None
     reason: FeedbackReason | None = None
@@ -474,6 +477,10 @@ class QuantizingJob(Body):
     name: ModelName
     quantization: Literal["q8_0", "q4_K_M", "q4_K_S", "q4_0"]
     new_name: Annotated[str, Field(max_length=_LONGEST_MODEL_NAME)] = ""
+
+
+AnyModelJob = Annotated[ModelJob | QuantizingJob, Field(discriminator="kind")]
+"""By its kind, so that a mistake in one is not told as the other's."""
 
 
 class ModelBody(BaseModel):

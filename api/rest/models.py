@@ -10,7 +10,7 @@ from fastapi.responses import Response
 from api.access import Access
 from api.callers import Caller, language_of
 from api.problems import problem_of_failure
-from api.rest.bodies import JobBody, ModelBody, ModelJob, ModelList, QuantizingJob
+from api.rest.bodies import AnyModelJob, JobBody, ModelBody, ModelJob, ModelList, QuantizingJob
 from api.rest.values import JOB_EVENTS, as_body, job_body, job_stream
 from api.services.jobs import Job, require_job
 from api.services.models import ModelListing, ModelService
@@ -33,9 +33,7 @@ def model_routes(access: Access) -> APIRouter:
     @router.post(
         "/models/jobs", status_code=202, summary="Begin to fetch, make, load, unload, choose or delete a model"
     )
-    def begin(
-        request: Request, response: Response, body: ModelJob | QuantizingJob, caller: Annotated[Caller, managing]
-    ) -> JobBody:
+    def begin(request: Request, response: Response, body: AnyModelJob, caller: Annotated[Caller, managing]) -> JobBody:
         job = _begin_job(access.pages(caller).models, body)
         response.headers["Location"] = f"{request.url.path}/{job.job_id}"
         return job_body(job, language_of(request.headers))

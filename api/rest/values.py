@@ -132,7 +132,7 @@ def curated_body(curated: CuratedAnswer, doubtful: Sequence[str] | None = None) 
         state=curated.state,
         author=kept.author,
         written_at=curated.written_at,
-        document_ids=[one.document_id for one in kept.sources],
+        document_ids=list(dict.fromkeys(one.document_id for one in kept.sources)),
         doubtful=list(doubtful) if doubtful is not None else None,
     )
 

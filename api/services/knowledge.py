@@ -467,12 +467,17 @@ class KnowledgeService(GuardedService[KnowledgeRegistry]):
         self.registry.record(user, "confirmed", self.name, {"generation": generation, "number": count})
 
     def go_back(self, generation: int) -> Job:
-        """Begin to serve an earlier generation again; the result of the job is a ``GenerationInfo``."""
+        """Begin to serve an earlier generation again; the result of the job is a ``GenerationInfo``.
+
+        Raises ``GenerationGone``, ``IngestRunning`` and ``KnowledgeBaseMissing``, and the job, too.
+        """
+        from ingest.publish import history, require_restorable, rollback  # brings the indexes' libraries
+
         user = self._permitted("admin")
+        self._require_rest()
+        require_restorable(history(self._settings.knowledge_dir), generation)
 
         def work(_: JobControl) -> GenerationInfo:
-            from ingest.publish import rollback
-
             info = rollback(self._settings.knowledge_dir, generation, KnowledgeShare.of(self._settings))
             figures = {"generation": info.generation, "restored": generation}
             self.registry.record(user, "rolled_back", self.name, figures)

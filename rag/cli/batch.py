@@ -6,6 +6,7 @@ a bare string, gives ``{"id", "question", "answer"}``.  One that fails has ``err
 """
 
 import codecs
+import itertools
 import json
 import os
 import stat
@@ -19,9 +20,10 @@ from typing import IO
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from rag.errors import AnswerdeskError, BatchLinesUnusable, FileUnusable, KnowledgeError, SettingsError
+from rag.errors import AnswerdeskError, BatchLinesUnusable, FileUnusable, KnowledgeError, SettingsError, printable
 from rag.files import write_whole
 from rag.schema import Answer, Language
+from rag.terminal import progress
 from rag.translate import translate
 
 Answers = Callable[["Conversation"], Answer]
@@ -135,18 +137,46 @@ def _user_turns(turns: object) -> list[str]:
     return [] if answered_last else said
 
 
-def answer_all(conversations: Sequence[Conversation], answer: Answers) -> Iterator[tuple[dict[str, object], int]]:
-    """Yield each conversation's line and its exit code.
+class FailureReport:
+    """Says on standard error which conversations failed, and at the end how many."""
+
+    def __init__(self, language: Language, total: int) -> None:
+        self._language: Language = language
+        self._total = total
+        self._failed = 0
+        self.exit_code = 0
+        """That of the first error; 0 while there is none."""
+
+    def add(self, one: Conversation, error: AnswerdeskError) -> None:
+        """Name a conversation and its error."""
+        self._failed += 1
+        self.exit_code = self.exit_code or error.exit_code
+        values = {"id": printable(one.conversation_id), "error": error.text(self._language)}
+        print(translate("ask.batch_error", self._language, **values), file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        """Give the number of those that failed, if there are any."""
+        if self._failed:
+            said = translate("ask.batch_failed", self._language, failed=self._failed, total=self._total)
+            print(said, file=sys.stderr)
+
+
+def answer_all(
+    conversations: Sequence[Conversation], answer: Answers, report: FailureReport
+) -> Iterator[dict[str, object]]:
+    """Yield each conversation's line; those that fail are added to the report.
 
     Raises errors that would meet every other conversation as well.
     """
     for one in conversations:
         try:
-            yield one.row(answer(one)), 0
+            row = one.row(answer(one))
         except (KnowledgeError, SettingsError):
             raise
         except AnswerdeskError as error:
-            yield one.error_row(error), error.exit_code
+            report.add(one, error)
+            row = one.error_row(error)
+        yield row
 
 
 class AnswerFile:
@@ -230,10 +260,18 @@ def is_endless(file: IO[bytes]) -> bool:
 
 @contextmanager
 def answer_bar(language: Language, *, done: int, total: int) -> Iterator[Callable[[], None]]:
-    """Show the progress of answers on standard error; yield the function that advances it by one."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    """Show the progress of answers on standard error; yield the function that advances it by one.
+
+    It is a bar on a terminal, and a line now and then elsewhere.
+    """
     console = Console(file=sys.stderr)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    if not console.is_terminal:
+        with progress(translate("ask.answers", language), sys.stderr, in_bytes=False) as update:
+            finished = itertools.count(done + 1)
+            yield lambda: update(next(finished), total)
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task(translate("ask.answers", language), completed=done, total=total)
         yield lambda: bar.advance(task)
 

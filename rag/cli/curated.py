@@ -34,7 +34,7 @@ def add_curated_commands(commands: Commands) -> None:
 
     listing = action("list", _list, "show the answers  列出答案")
     listing.add_argument("--state", choices=get_args(CuratedState), help="only those in this state  状态")
-    listing.add_argument("--json", action="store_true", help="print them as JSON lines  输出 JSON")
+    listing.add_argument("--json", action="store_true", help="print them as one JSON array  输出 JSON 数组")
     adding = action("add", _add, "keep an answer to a question  添加答案")
     adding.add_argument("question", type=argument_text, help="the question  问题")
     adding.add_argument("answer", type=argument_text, help="the answer, or - to read it from standard input  答案")
@@ -70,20 +70,20 @@ def _person(options: argparse.Namespace) -> str:
 def _list(options: argparse.Namespace, language: Language) -> int:
     with closing(_open(options)) as curation:
         found = curation.all(options.state)
-        for one in found:
-            if options.json:
-                print_json(_as_json(one, curation))
-            else:
-                _show(one, language)
-    if not found and not options.json:
+        if options.json:
+            print_json([_as_json(one, curation) for one in found])
+            return 0
+    for one in found:
+        _show(one, language)
+    if not found:
         print(translate("curated.none", language))
     return 0
 
 
 def _show(one: CuratedAnswer, language: Language) -> None:
-    values = {"author": printable(one.kept.author), "date": f"{one.written_at:%Y-%m-%d}"}
-    state = translate(f"curated.{one.state}", language)
-    print(translate("curated.row", language, number=one.number, state=state, **values))
+    values = {"number": one.number, "state": translate(f"curated.{one.state}", language)}
+    signature = {"author": printable(one.kept.author), "date": f"{one.written_at:%Y-%m-%d}"}
+    print(translate("curated.row" if one.kept.author else "curated.row_unsigned", language, **values, **signature))
     print(f"    {_short(one.kept.question)}\n    {_short(one.kept.answer)}")
 
 
@@ -144,7 +144,7 @@ def _as_json(one: CuratedAnswer, curation: Curation) -> dict[str, object]:
         "author": kept.author,
         "written_at": one.written_at.isoformat(),
         "valid_until": kept.valid_until.isoformat() if kept.valid_until is not None else None,
-        "documents": [source.document_id for source in kept.sources],
+        "documents": list(dict.fromkeys(source.document_id for source in kept.sources)),
         "history": [
             {"at": event.at.isoformat(), "person": event.person, "what": event.what, "note": event.note}
             for event in curation.history(one.number)

@@ -11,7 +11,7 @@ from rag.erasure import Erasure, ErasureCounts, expire_turns
 from rag.errors import SettingsError, printable
 from rag.people.audit import terminal_user
 from rag.schema import Language
-from rag.settings import Settings, load_settings
+from rag.settings import Settings, checked_settings, load_settings
 from rag.text.mention import Mention
 from rag.translate import translate
 
@@ -105,7 +105,8 @@ def _show(found: ErasureCounts, heading: str, erasure: Erasure, language: Langua
 def _expire(options: argparse.Namespace, language: Language) -> int:
     settings: Settings = load_settings()
     if options.days is not None:
-        settings = settings.changed(turn_retention_days=options.days)
+        values = settings.model_dump() | {"turn_retention_days": options.days}
+        settings = checked_settings(values, {"turn_retention_days": "--days"})
     count = expire_turns(settings, datetime.now(UTC), terminal_user(), compact=True)
     days = settings.turn_retention_days
     if options.json:

@@ -1,5 +1,10 @@
 """``python -m rag.ollama``: manages the local Ollama and its models."""
 
+from rag.interruption import end_at_interrupt
+
+if __name__ == "__main__":
+    end_at_interrupt()  # before the imports, which take seconds
+
 import argparse
 import json
 import logging

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,8 +100,10 @@ def status(settings: Settings) -> ServerStatus:
     )
 
 
-def ensure_running(settings: Settings, *, while_we_live: bool = False) -> ServerStatus:
-    """Adopt the Ollama that answers, else start one and wait until it answers.
+def ensure_running(
+    settings: Settings, *, while_we_live: bool = False, on_start: Callable[[], object] = lambda: None
+) -> ServerStatus:
+    """Adopt the Ollama that answers, else call ``on_start``, start one and wait until it answers.
 
     With ``while_we_live`` a started server ends with this process, however this process ends.  Safe to call from
     several processes at once.  Several hosts are adopted and none of them is started.
@@ -122,6 +124,8 @@ def ensure_running(settings: Settings, *, while_we_live: bool = False) -> Server
     with _start_lock(files):
         if _version(settings.ollama_url) is None:
             if read_living_state(settings) is None:
+                find_ollama(settings)  # says in words that there is none, before a process is made to say it
+                on_start()
                 _launch(settings, files, while_we_live=while_we_live)
             _wait_until_serving(settings, files)
     return status(settings)
@@ -210,7 +214,6 @@ def _status_of(hosts: Hosts) -> ServerStatus:
 
 
 def _launch(settings: Settings, files: ServerFiles, *, while_we_live: bool) -> None:
-    find_ollama(settings)  # says in words that there is none, before a process is made to say it
     leftover = read_state(files)
     if leftover is not None:
         clear_leftovers(leftover)

@@ -69,6 +69,12 @@ class People(SharedStore):
         with self._database.reading() as connection:
             return _require_person(connection, name)
 
+    def require_new(self, name: str) -> None:
+        """Raise ``PersonTaken`` for a user's name, ``PersonUnusable`` for one that cannot be a name."""
+        _require_name(name)
+        with self._database.reading() as connection:
+            _require_untaken(connection, name)
+
     def has_admin(self) -> bool:
         """Tell whether anybody can let others in."""
         version = self._database.version()  # asked with each request
@@ -82,13 +88,11 @@ class People(SharedStore):
     def add(self, name: str, role: Role, scopes: Iterable[str] | None, password_hash: str, by: str) -> Person:
         """Add a user; an empty ``password_hash`` is for those who sign in elsewhere.
 
-        Raises ``PersonTaken``, and ``PersonUnusable`` for a name that cannot be one.
+        Raises as ``require_new``.
         """
-        if _NAME.fullmatch(name) is None or name.lower() == LOCAL_USER.name:
-            raise PersonUnusable(reason="name")
+        _require_name(name)
         with self._record_change(by, "person_added", name, role=role, scopes=scopes_detail(scopes)) as connection:
-            if _row_of(connection, name) is not None:
-                raise PersonTaken(name=name)
+            _require_untaken(connection, name)
             connection.execute(
                 "INSERT INTO person (name, role, scopes, password, added_at) VALUES (?, ?, ?, ?, ?)",
                 (name, role, _scopes_text(scopes), password_hash, datetime.now(UTC).isoformat()),
@@ -171,6 +175,16 @@ def _require_person(connection: Connection, name: str) -> Person:
     if row is None:
         raise PersonUnknown(name=name)
     return _person(row)
+
+
+def _require_name(name: str) -> None:
+    if _NAME.fullmatch(name) is None or name.lower() == LOCAL_USER.name:
+        raise PersonUnusable(reason="name")
+
+
+def _require_untaken(connection: Connection, name: str) -> None:
+    if _row_of(connection, name) is not None:
+        raise PersonTaken(name=name)
 
 
 def _require_admin(connection: Connection, name: str) -> None:

@@ -167,13 +167,15 @@ class Curation:
         """Keep a person's answer; it serves from now on, or waits for a review, unless it is ``reviewed`` already.
 
         ``language`` is the question's; None: it is recognised.
-        Raises ``CuratedUnusable`` for an empty or overlong text and for a document that is not there.
+        Raises ``CuratedUnusable`` for an empty or overlong text, for a document that is not there, and for a last day
+        that is over.
         """
         question, answer = without_invisible(question).strip(), without_invisible(answer).strip()
         if not question or not answer:
             raise CuratedUnusable(reason="empty")
         if len(answer) > _LONGEST_ANSWER_CHARACTERS:
             raise CuratedUnusable(reason="long")
+        self._require_day(valid_until)
         generation = self._store.require_generation()
         new = NewCurated(
             form=normalized_question(question),
@@ -192,9 +194,10 @@ class Curation:
     def approve(self, number: int, person: str) -> None:
         """Let a waiting or expired answer serve, based on its documents as they are now.
 
-        Raises ``CuratedMissing``, and ``CuratedUnusable`` if one of its documents is gone.
+        Raises ``CuratedMissing``, and ``CuratedUnusable`` if one of its documents is gone, or its last day is over.
         """
         curated = self._get(number)
+        self._require_day(curated.kept.valid_until)
         generation = self._store.require_generation()
         sources = [self.source_of(Place(one.document_id, one.start, one.end)) for one in curated.kept.sources]
         self._answers.approve(number, person, sources, generation)
@@ -222,6 +225,13 @@ class Curation:
         self._answers.close()
         self._store.close()
 
+    def _require_day(self, last_day: date | None) -> None:
+        if self._is_over(last_day):
+            raise CuratedUnusable(reason="over", where=f"{last_day}")
+
+    def _is_over(self, last_day: date | None) -> bool:
+        return last_day is not None and last_day < self._today()
+
     def _get(self, number: int) -> CuratedAnswer:
         try:
             return self._answers.get(number)
@@ -240,8 +250,8 @@ class Curation:
     def _expiry_reason(self, curated: CuratedAnswer) -> str:
         """Return which document ended the answer, or its own last day; empty while it may serve."""
         last_day = curated.kept.valid_until
-        if last_day is not None and last_day < self._today():
-            return last_day.isoformat()
+        if self._is_over(last_day):
+            return f"{last_day}"
         generation = self._store.require_generation()
         for source in curated.kept.sources:
             digest = self._digest(source.document_id, generation)

@@ -1,5 +1,10 @@
 """``python -m rag.setup``: installs Ollama, a model and the embedder on this machine."""
 
+from rag.interruption import end_at_interrupt
+
+if __name__ == "__main__":
+    end_at_interrupt()  # before the imports, which take seconds
+
 import argparse
 import signal
 import sys

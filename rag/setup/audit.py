@@ -6,6 +6,11 @@ else.  Where it does not answer, one line says that nothing was checked; ``--req
 that are known to reach it.
 """
 
+from rag.interruption import end_at_interrupt
+
+if __name__ == "__main__":
+    end_at_interrupt()  # before the imports, which take seconds
+
 import argparse
 import re
 import sys

@@ -233,7 +233,8 @@ class LiveTurn:
                 case Queued(ahead=0):
                     self._publish(replace(before, state="reading", ahead=None, wait_seconds=None))
                 case Queued(ahead=ahead, wait_seconds=seconds):
-                    self._publish(replace(before, state="queued", ahead=ahead, wait_seconds=seconds))
+                    # an estimate that has run out says nothing: the answer before takes longer than any did
+                    self._publish(replace(before, state="queued", ahead=ahead, wait_seconds=seconds or None))
                 case Retrieved():
                     self._publish(
                         replace(

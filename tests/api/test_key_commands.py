@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -173,3 +174,18 @@ def test_no_keys_yet_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
     monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
     assert key_commands.main(["list"]) == 0
     assert "尚无 API 密钥" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("columns", ["60", "80"])
+def test_a_list_of_keys_that_no_terminal_shows_has_a_line_for_each(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], columns: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    name = "integration-of-the-customer-relations-department"
+    made(capsys, name, "--right", "ask", "--right", "retrieve", "--right", "documents:read", "--days", "30")
+    assert key_commands.main(["list"]) == 0
+    listed = capsys.readouterr().out
+    assert "…" not in listed
+    (row,) = [line for line in listed.splitlines() if name in line]
+    assert "documents:read" in row
+    assert re.search(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC", row)

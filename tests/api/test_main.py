@@ -116,6 +116,8 @@ def test_keys_do_not_cross_the_network_unencrypted_without_a_word(
         (["--host", "a..b"], "a..b is no address of this machine.", "a..b 不是本机的地址"),
         (["--port", "TAKEN"], "is taken by another program; name another one: --port 8610", "换一个端口：--port 8610"),
         (["--grpc-port", "TAKEN"], "another one: --grpc-port 8611", "换一个端口：--grpc-port 8611"),
+        (["--port", "8825", "--grpc-port", "8825"], "Port 8825 cannot serve both", "不能共用端口 8825"),
+        (["--grpc-port", "8600"], "Port 8600 cannot serve both HTTP and gRPC", "HTTP 和 gRPC 不能共用端口 8600"),
     ],
 )
 def test_an_address_that_cannot_be_used_is_told_in_one_sentence(

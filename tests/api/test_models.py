@@ -137,6 +137,29 @@ def test_what_is_not_installed_is_said_at_once(http: httpx.Client) -> None:
     assert http.post("/api/v1/models/jobs", json={"kind": "quantize", "name": R1}).status_code == 422
 
 
+@pytest.mark.parametrize(
+    ("body", "param", "sentence"),
+    [
+        ({"kind": "quantize", "model": "x"}, "body.name", "is missing"),
+        ({"kind": "quantize"}, "body.name", "is missing"),
+        ({"kind": "quantize", "name": R1}, "body.quantization", "is missing"),
+        ({"kind": "quantize", "name": R1, "quantization": "q1"}, "body.quantization", "must be one of: q8_0, q4_K_M"),
+        ({"kind": "pull"}, "body.name", "is missing"),
+        ({"kind": "pull", "name": R1, "quantize": "q8_0"}, "body.quantize", "is not a field of this request"),
+        ({"kind": "load", "name": 5}, "body.name", "must be a text"),
+        ({"kind": "make", "name": R1}, "body.kind", "must be one of: pull, load, unload, use, delete, quantize"),
+        ({"name": R1}, "body.kind", "is missing"),
+        (5, "body", "must be an object"),
+    ],
+)
+def test_a_mistake_in_a_job_is_told_of_the_kind_that_was_meant(
+    http: httpx.Client, body: object, param: str, sentence: str
+) -> None:
+    refused = http.post("/api/v1/models/jobs", json=body)
+    assert (refused.status_code, refused.json()["param"]) == (422, param)
+    assert f": {param}: {sentence}" in refused.json()["detail"]
+
+
 def test_the_description_names_the_quantizations_that_there_are() -> None:
     assert get_args(QuantizingJob.model_fields["quantization"].annotation) == (*KINDS, *OWN_KINDS)
 

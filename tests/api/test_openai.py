@@ -218,6 +218,20 @@ def test_embeddings_in_both_encodings(api: OfflineServer) -> None:
     assert len(by_default.data) == 2
 
 
+@pytest.mark.parametrize(
+    ("language", "sentence"), [("en", "dimensions must be {own}, or"), ("zh", "只能是 {own} 或省略")]
+)
+def test_vectors_of_another_length_are_refused(api: OfflineServer, language: str, sentence: str) -> None:
+    body = {"model": "answerdesk-embedder", "input": "one text"}
+    with api.client(api.key("retrieve")) as http:
+        own = len(http.post("/v1/embeddings", json=body).json()["data"][0]["embedding"])
+        assert http.post("/v1/embeddings", json=body | {"dimensions": own}).status_code == 200
+        headers = {"Accept-Language": language}
+        refused = http.post("/v1/embeddings", json=body | {"dimensions": own - 1}, headers=headers)
+    assert refused.status_code == 422
+    assert sentence.format(own=own) in refused.json()["error"]["message"]
+
+
 def test_embeddings_spend_the_keys_questions(api: OfflineServer) -> None:
     with api.client(api.key("retrieve", pace=2)) as http:
         body = {"model": "answerdesk-embedder", "input": ["one text", "another"]}
@@ -347,7 +361,7 @@ def test_addresses_of_pictures_and_sounds_are_refused_in_words(api: OfflineServe
     content = [{"type": "input_audio", "input_audio": {"data": "", "format": "wav"}}]
     with pytest.raises(APIError) as refused:
         client(api).chat.completions.create(model=MODEL, messages=[{"role": "user", "content": content}])
-    assert "only text" in str(refused.value)
+    assert "only text, and pictures in /v1/chat/completions" in str(refused.value)
 
 
 def test_a_failure_in_mid_stream_is_raised_and_nothing_is_taken_for_the_end(api: OfflineServer) -> None:

@@ -138,7 +138,10 @@ def test_what_becomes_of_an_answer_is_kept(api: OfflineServer, http: httpx.Clien
     address = f"/api/v1/turns/{turn_id}"
     judged = http.post(f"{address}/feedback", json={"useful": False, "reason": "wrong", "outcome": "edited"})
     assert judged.status_code == 204
-    assert http.post(f"{address}/feedback", json={}).status_code == 204  # says nothing, changes nothing
+    for nothing in ({}, {"useful": None}, {"reason": "wrong"}):
+        refused = http.post(f"{address}/feedback", json=nothing)
+        assert refused.status_code == 422
+        assert refused.json()["detail"].endswith("useful or outcome is needed; a reason alone says neither.")
     feedback = api.services.turns.feedback
     assert feedback.outcome(turn_id) == ("edited", 0.0)
     written = http.post(f"{address}/correction", json={"answer": SENTENCE})
@@ -218,6 +221,27 @@ def test_files_wait_until_they_are_published(api: OfflineServer, http: httpx.Cli
     assert generations[0]["can_serve_again"]
 
 
+@pytest.mark.parametrize(
+    ("language", "sentence"),
+    [
+        ("en", "Generation {number} cannot be served again: it was deleted, serves already, or never was."),
+        ("zh", "第 {number} 代无法恢复：它已被删除、正在使用，或从未存在。"),
+    ],
+)
+def test_a_generation_that_cannot_serve_again_is_refused_at_once(
+    http: httpx.Client, language: str, sentence: str
+) -> None:
+    base = "/api/v1/knowledge-bases/default"
+    current = http.get(f"{base}/generations").json()["generations"][0]["generation"]
+    for number in (current, 99):
+        refused = http.post(f"{base}/generations/{number}/rollback", headers={"Accept-Language": language})
+        assert (refused.status_code, refused.json()["code"]) == (404, "GenerationGone")
+        assert refused.json()["detail"] == sentence.format(number=number)
+    missing = http.post(f"{base}/curated/999/retire", headers={"Accept-Language": language})
+    assert missing.status_code == 404
+    assert "999" in missing.json()["detail"] and "python -m" not in missing.json()["detail"]
+
+
 def test_an_ingest_tells_how_many_pictures_nobody_described(
     api: OfflineServer, http: httpx.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -233,6 +257,21 @@ def test_an_ingest_tells_how_many_pictures_nobody_described(
     result = _ended(http, f"{base}/ingests/{begun['job_id']}")["result"]
     assert (result["added"], result["undescribed_pictures"]) == (1, 3)
     http.delete(f"{base}/files")
+
+
+@pytest.mark.parametrize(
+    ("language", "sentence"),
+    [("en", "with the header Content-Type: application/json"), ("zh", "只有带请求头 Content-Type")],
+)
+@pytest.mark.parametrize("sent_as", ["application/x-www-form-urlencoded", "text/plain", None])
+@pytest.mark.parametrize("path", ["/api/v1/retrieve", "/v1/chat/completions"])
+def test_a_body_that_is_not_sent_as_json_is_told_so(
+    http: httpx.Client, path: str, sent_as: str | None, language: str, sentence: str
+) -> None:
+    headers = {"Accept-Language": language} | ({"Content-Type": sent_as} if sent_as else {})
+    refused = http.post(path, content=b'{"question": "hi"}', headers=headers)
+    assert refused.status_code == 422
+    assert sentence in refused.text
 
 
 def _ended(http: httpx.Client, address: str) -> Any:

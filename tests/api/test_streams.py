@@ -37,3 +37,15 @@ def test_that_nothing_was_found_is_told_once() -> None:
     nothing = replace(WAITING, answerable=False)
     assert names(place, nothing) == ["retrieved"]
     assert names(place, nothing) == names(StreamPlace.parse(str(place)), nothing) == []
+
+
+def test_a_place_in_the_queue_is_told_when_it_changes() -> None:
+    place = StreamPlace()
+    queued = replace(WAITING, state="queued", ahead=2, wait_seconds=9.8)
+    assert names(place, queued) == ["queued"]
+    assert names(place, queued) == names(place, replace(queued, wait_seconds=9.1)) == []
+    assert names(place, replace(queued, wait_seconds=8.9)) == ["queued"]
+    assert names(place, replace(queued, wait_seconds=None)) == ["queued"]
+    assert names(place, replace(queued, wait_seconds=None)) == []
+    assert names(place, replace(queued, ahead=1, wait_seconds=None)) == ["queued"]
+    assert names(StreamPlace.parse(str(place)), replace(queued, ahead=1, wait_seconds=None)) == ["queued"]

@@ -289,3 +289,14 @@ def test_what_workers_did_is_said() -> None:
     assert any(line.startswith("Worker c:3 was refused: the vectors it returned are broken") for line in lines)
     told = summary_json(summary, "en")
     assert (told["workers"], told["refused_workers"]) == ({"a:1": 4, "b:2": 3}, {"c:3": "vectors"})
+
+
+@pytest.mark.parametrize("action", ["--list", "--check", "--history", "--duplicates", "--repair", "--rollback=1"])
+def test_a_path_beside_an_option_that_does_not_use_it_is_refused(
+    action: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([str(tmp_path), action])
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert "a path goes with no option that only looks" in said and "路径不能与" in said

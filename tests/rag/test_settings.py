@@ -291,3 +291,12 @@ def test_what_is_wrong_with_a_setting_is_told_in_the_users_language(
         with pytest.raises(SettingsError) as told:
             checked_settings({})
         assert str(told.value.details["reason"]).startswith(f"ANSWERDESK_{variable}: {words}")
+
+
+@pytest.mark.parametrize("variable", HOST_VARIABLES)
+def test_of_several_variables_the_one_that_is_set_is_named(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    for one in HOST_VARIABLES:
+        monkeypatch.delenv(one, raising=False)
+    monkeypatch.setenv(variable, "http://[bad")
+    with pytest.raises(SettingsError, match=rf"(?<!\w){variable}: "):
+        checked_settings({})

@@ -5,6 +5,7 @@ import errno
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -282,3 +283,68 @@ def test_closed_descriptors_are_no_traceback(tmp_path: Path) -> None:
     code, said = ended('"$PYTHON" -m ui people add lin --role agent <&-', tmp_path)
     assert (code, said.count("\n")) == (7, 1)
     assert ended('"$PYTHON" -m ui people list --json >&-', tmp_path) == (0, "")
+
+
+_SLOW_IMPORT = """
+import time
+print("importing", flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "program",
+    [
+        ["-m", "rag", "ask", "How long?"],
+        ["-m", "rag.ollama", "status"],
+        ["-m", "rag.setup"],
+        ["-m", "ingest", "--list"],
+        ["-m", "ingest.worker"],
+        ["-m", "eval"],
+        ["-m", "api"],
+        ["-m", "ui"],
+        ["-c", "import sys; from ui.answerdesk import run; sys.argv = ['answerdesk', 'ask', '?']; run()"],
+    ],
+    ids=" ".join,
+)
+def test_an_interrupt_while_modules_are_imported_ends_a_program_without_a_word(
+    program: list[str], tmp_path: Path
+) -> None:
+    (tmp_path / "pydantic.py").write_text(_SLOW_IMPORT, encoding="utf-8")  # every program imports it
+    path = os.pathsep.join((str(tmp_path), str(CHECKOUT)))
+    environment = {**os.environ, "PYTHONPATH": path, "ANSWERDESK_DATA_DIR": str(tmp_path)}
+    with subprocess.Popen(
+        [sys.executable, *program], cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as started:
+        assert started.stdout is not None
+        assert started.stdout.readline() == b"importing\n"
+        started.send_signal(signal.SIGINT)
+        _, said = started.communicate()
+    assert (started.returncode, said) == (-signal.SIGINT, b""), "a shell tells it as 130"
+
+
+_INTERRUPTED_COMMAND = """
+import os, signal, sys
+from rag.interruption import end_at_interrupt
+end_at_interrupt()
+from rag.terminal import exit_code_of
+def main():
+    os.kill(os.getpid(), signal.SIGINT)
+    print("went on")
+    return 0
+sys.exit(exit_code_of(main))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("ignored", "code", "out"), [(False, 130, ""), (True, 0, "went on\n")])
+def test_an_interrupt_that_a_command_does_not_answer_is_its_end_unless_it_is_ignored(
+    ignored: bool, code: int, out: str
+) -> None:
+    ignoring = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\n" if ignored else ""
+    done = subprocess.run(
+        [sys.executable, "-c", ignoring + _INTERRUPTED_COMMAND],
+        cwd=CHECKOUT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (code, out, "")

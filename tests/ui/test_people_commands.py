@@ -151,6 +151,28 @@ def test_a_short_password_lets_nobody_in(monkeypatch: pytest.MonkeyPatch, capsys
     assert json.loads(capsys.readouterr().out) == []
 
 
+@pytest.mark.parametrize(
+    ("language", "sentence"), [("C", "read from standard input, one line"), ("zh_CN.UTF-8", "从标准输入读取一行")]
+)
+def test_where_nobody_can_be_asked_it_is_said_how_a_password_is_given(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], language: str, sentence: str
+) -> None:
+    monkeypatch.setenv("LC_ALL", language)
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    assert people("add", "lin") == 7
+    assert sentence in capsys.readouterr().err
+
+
+def test_a_name_is_refused_before_a_password_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert people("add", "lin") == 0
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    for name, sentence in (("a b", "A name has 1 to 64"), ("../x", "A name has 1 to 64"), ("Lin", "already exists")):
+        assert people("add", name) == 7
+        assert sentence in capsys.readouterr().err
+
+
 def test_nobody_yet_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     assert people("list") == 0
     assert "Nobody yet" in capsys.readouterr().err

@@ -239,6 +239,8 @@ def test_an_answer_is_judged_and_what_became_of_it_is_kept(face: GrpcFace) -> No
     for wrong in ({}, {"useful": True, "reason": "bad"}, {"outcome": "bad"}, {"outcome": "edited", "changed_share": 2}):
         request = wire.JudgeRequest(turn_id=turn, **wrong)
         assert reason_of(lambda request=request: judge(request, metadata=key)) == "RequestUnusable"
+    with pytest.raises(grpc.RpcError, match="useful or outcome is needed"):
+        judge(wire.JudgeRequest(turn_id=turn, reason="outdated"), metadata=key)
     other = face.key("feedback")
     assert reason_of(lambda: judge(wire.JudgeRequest(turn_id=turn, useful=True), metadata=other)) == "TurnMissing"
     assert reason_of(lambda: judge(wire.JudgeRequest(turn_id="?", useful=True), metadata=key)) == "TurnMissing"

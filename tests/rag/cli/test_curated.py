@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import rag.__main__ as command
-from rag.reuse.curated import Curation
+from rag.reuse.curated import Curation, Place
 from rag.settings import Settings, load_settings
 from rag.storage.regression import RegressionQuestions
 from rag.storage.store import KnowledgeStore
@@ -54,6 +54,7 @@ def test_a_file_that_cannot_be_written_is_told_in_words(
 @pytest.mark.usefixtures("data")
 def test_the_life_of_an_answer(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     assert run(capsys, "list") == ["There are no such answers."]
+    assert run(capsys, "list", "--json") == ["[]"]
     added = run(capsys, "add", QUESTION, ANSWER, "--document", "kettle.md", "--until", "2099-12-31")
     assert added == ["no. 1 serves from now on"]
     monkeypatch.setenv("ANSWERDESK_CURATED_REVIEW", "true")
@@ -63,7 +64,7 @@ def test_the_life_of_an_answer(capsys: pytest.CaptureFixture[str], monkeypatch: 
     assert listed[0].startswith("2  waits for approval  王, 20")
     assert listed[1:] == ["    How long is the warranty?", "    Three years."]
     assert run(capsys, "approve", "2") == ["no. 2 serves from now on"]
-    rows = [json.loads(line) for line in run(capsys, "list", "--json")]
+    rows = json.loads("\n".join(run(capsys, "list", "--json")))
     assert [(row["number"], row["state"]) for row in rows] == [(2, "serving"), (1, "retired")]
     assert rows[1]["documents"] == ["kettle.md"]
     assert [(event["person"], event["what"]) for event in rows[1]["history"]] == [
@@ -71,6 +72,21 @@ def test_the_life_of_an_answer(capsys: pytest.CaptureFixture[str], monkeypatch: 
         ("Lin", "replaced"),
     ]
     assert run(capsys, "retire", "2", "--note", "was wrong") == ["no. 2 serves no more"]
+
+
+@pytest.mark.parametrize("lang", ["en_GB.UTF-8", "zh_CN.UTF-8"])
+def test_an_answer_that_nobody_signed_is_listed_with_its_day_and_each_document_once(
+    data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], lang: str
+) -> None:
+    monkeypatch.setenv("LANG", lang)
+    curation = Curation.of(Settings(data_dir=data))
+    places = [Place("kettle.md", 0, 10), Place("kettle.md", 10, 20), Place("lock.md")]
+    written = curation.write(QUESTION, ANSWER, author="", sources=places)
+    first, *_ = run(capsys, "list")
+    assert first.split()[-1] == f"{written.written_at:%Y-%m-%d}"
+    assert not set(first) & set(",，")
+    (row,) = json.loads("".join(run(capsys, "list", "--json")))
+    assert row["documents"] == ["kettle.md", "lock.md"]
 
 
 def test_an_export_has_all_and_the_gate_knows_the_question(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -91,6 +107,12 @@ def test_an_export_has_all_and_the_gate_knows_the_question(data: Path, capsys: p
         (["approve", "9"], 3, "There is no curated answer no. 9", "没有编号为 9 的人工答案"),
         (["add", " ", "x"], 3, "both a question and an answer are needed", "问题和答案都不能为空"),
         (["add", "x?", "y", "--document", "z\x1b.md"], 3, r"no document z\x1b.md", r"没有文档 z\x1b.md"),
+        (
+            ["add", "x?", "y", "--until", "2020-01-01"],
+            3,
+            "its last day, 2020-01-01, is over",
+            "有效期已于 2020-01-01 结束",
+        ),
         (["add", "x?", "y", "--until", "soon"], 2, "--until: soon is not a day", "--until：soon 不是形如"),
         (["export", "/nowhere/x.jsonl"], 2, "/nowhere/x.jsonl", "/nowhere/x.jsonl"),
         (["list", "--kb", "../etc"], 2, "KNOWLEDGE_BASE", "KNOWLEDGE_BASE"),

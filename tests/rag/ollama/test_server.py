@@ -26,14 +26,16 @@ from tests.rag.ollama.conftest import CHECKOUT, gone, serving_leader, state_of, 
 
 @pytest.mark.real
 def test_start_is_adopted_by_the_next_and_stop_leaves_nothing(stub_settings: Settings) -> None:
-    first = ensure_running(stub_settings)
+    told: list[str] = []
+    first = ensure_running(stub_settings, on_start=lambda: told.append("first"))
     assert first.running
     assert first.managed
     assert first.version == "0.0.0-stub"
     leader = serving_leader(stub_settings)
     assert len(group_members(leader)) == 2  # the server and its runner
-    second = ensure_running(stub_settings)
+    second = ensure_running(stub_settings, on_start=lambda: told.append("second"))
     assert second.pid == first.pid
+    assert told == ["first"], "one that runs already is not started"
     assert "Listening on 127.0.0.1" in Path(first.log).read_text(encoding="utf-8")
 
     assert stop(stub_settings) == "stopped"
@@ -210,7 +212,7 @@ def test_without_ollama_the_sentence_names_the_command(tmp_path: Path, monkeypat
     monkeypatch.setenv("PATH", str(tmp_path))
     settings = Settings(data_dir=tmp_path / "d", cache_dir=tmp_path / "c", ollama_host=f"127.0.0.1:{free_port()}")
     with pytest.raises(OllamaNotInstalled, match="make setup"):
-        ensure_running(settings)
+        ensure_running(settings, on_start=lambda: pytest.fail("nothing is started"))
 
 
 def test_the_cached_release_goes_before_the_one_built_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

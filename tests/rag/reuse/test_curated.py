@@ -176,6 +176,17 @@ def test_a_listing_finds_what_ended_though_nobody_asked(base: Base) -> None:
 
 
 @pytest.mark.slow
+def test_an_answer_whose_last_day_is_over_is_neither_kept_nor_approved(base: Base) -> None:
+    kept = base.curation.write(QUESTION, ANSWER, author="Lin", valid_until=date(2026, 11, 25))
+    base.day = date(2026, 11, 26)
+    with pytest.raises(CuratedUnusable, match="its last day, 2026-11-25, is over"):
+        base.curation.write("Is Lin here?", "No.", author="Lin", valid_until=date(2026, 11, 25))
+    with pytest.raises(CuratedUnusable, match="its last day, 2026-11-25, is over"):
+        base.curation.approve(kept.number, "Wang")
+    assert [one.number for one in base.curation.all("expired")] == [kept.number]
+
+
+@pytest.mark.slow
 def test_its_question_gates_the_next_ingest(base: Base) -> None:
     base.curation.write(QUESTION, ANSWER, author="Lin", sources=[Place("returns.md"), Place("kettle.md")])
     base.curation.write("Is Lin here?", "No.", author="Lin")

@@ -551,6 +551,18 @@ def test_two_hundred_questions_of_one_person_leave_the_others_their_evidence(sta
     assert states == ["done"] * 6, "two searched, four waited, and none of them was lost"
 
 
+@pytest.mark.parametrize(("estimate", "told"), [(12.5, 12.5), (0.0, None), (None, None)])
+def test_an_estimate_of_the_wait_that_has_run_out_is_none(
+    start: Start, estimate: float | None, told: float | None
+) -> None:
+    gate = threading.Event()
+    turns = start(StepPipeline([FOUND, Queued(2, estimate), gate, Completed(ANSWER)]))
+    turn_id = turns.submit("once", TurnRequest("How long?"))
+    waiting = turns.wait(turn_id, lambda turn: turn.state == "queued", timeout_seconds=10)
+    assert (waiting.state, waiting.ahead, waiting.wait_seconds) == ("queued", 2, told)
+    gate.set()
+
+
 @pytest.mark.slow
 def test_answers_that_wait_for_the_model_leave_the_others_their_searches(start: Start) -> None:
     gate = threading.Event()
