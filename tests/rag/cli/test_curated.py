@@ -73,6 +73,14 @@ def test_the_life_of_an_answer(capsys: pytest.CaptureFixture[str], monkeypatch: 
     assert run(capsys, "retire", "2", "--note", "was wrong") == ["no. 2 serves no more"]
 
 
+@pytest.mark.usefixtures("data")
+def test_an_address_that_no_document_has_is_named_when_an_answer_is_added(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, "add", QUESTION, "Two years. Pay at http://evil.example/pay.") == [
+        "no. 1 serves from now on",
+        "Please check this contact, which no document has or nobody has confirmed: Pay at http://evil.example/pay.",
+    ]
+
+
 def test_an_export_has_all_and_the_gate_knows_the_question(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run(capsys, "add", "保修多久？", "两年。", "--document", "lock.md")
     file = data / "answers.jsonl"
