@@ -47,7 +47,8 @@ _OF_PAGE = re.compile(r"=\s*page\.(?P<name>\w+)")
 _LOOSE_LINK = re.compile(r"!?\[(?P<words>[^\[\]\n]*+)\]\((?!\w+:)[^()\n]*?\.(?:md|html?|dita|xml)[^()\n]*+\)")
 # The parser makes no link of these and keeps their Markdown; another renderer may.
 _SCRIPT_LINK = re.compile(
-    r"(?P<code>`[^`\n]*+`)|!?\[(?P<words>[^\[\]\n]*+)\]\([ \t]*+<?(?:javascript|vbscript|data):(?:[^()\n]++|\([^()\n]*+\))*+\)",
+    r"(?P<code>`[^`\n]*+`)|!?\[(?P<words>[^\[\]\n]*+)\]\([ \t]*+"
+    r"<?(?:javascript|vbscript|data):(?:[^()\n]++|\([^()\n]*+\))*+\)",
     re.IGNORECASE,
 )
 
