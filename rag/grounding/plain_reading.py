@@ -85,13 +85,21 @@ def other_readings(text: str, shown: str, is_known: Callable[[str], bool]) -> It
         yield from _without_leet(shown, is_known)
     lengths = list(map(len, shown.split()))
     if lengths.count(1) + lengths.count(2) >= _FEWEST_SPACED or max(lengths, default=0) > 2 * _FEWEST_SPACED:
-        for run in _SPACED_OUT.findall(shown):
-            yield "".join(_WORD.findall(run))
+        yield from _without_spacing(shown)
         yield from map(plain, _decoded(text))
     if _BACKWARDS.search(shown):
         yield shown[::-1]
     if "rot13" in shown or "rot-13" in shown:
         yield shown.translate(_ROT13)
+
+
+def _without_spacing(shown: str) -> Iterator[str]:
+    """Yield each spaced-out word, then the text with all of them closed up: one word alone may be spaced out."""
+    runs = _SPACED_OUT.findall(shown)
+    for run in runs:
+        yield "".join(_WORD.findall(run))
+    if runs:
+        yield _SPACED_OUT.sub(lambda run: "".join(_WORD.findall(run.group())), shown)
 
 
 def _without_leet(shown: str, is_known: Callable[[str], bool]) -> Iterator[str]:
