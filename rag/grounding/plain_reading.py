@@ -49,6 +49,7 @@ _BACKWARDS = re.compile(r"erongi|snoitcurtsni|tpmorp|\bbackwards?\b|\breversed?\
 _ROT13 = str.maketrans("abcdefghijklmnopqrstuvwxyz", "nopqrstuvwxyzabcdefghijklm")
 _FEWEST_SPACED = 5
 """The number of single letters in a row from which on they may be a spaced-out word."""
+_COMMON_SIGNS = " .,:;!?'\"\n-，。、：；！？“”‘’（）《》"
 _LEAST_READABLE = 0.85
 """The share of letters, blanks and common signs from which on decoded bytes are taken for text."""
 
@@ -144,6 +145,6 @@ def _readable(content: bytes) -> Iterator[str]:
         text = content.decode()
     except UnicodeDecodeError:
         return
-    fitting = sum(character.isalpha() or character in " .,:;!?'\"\n-" for character in text)
+    fitting = sum(character.isalpha() or character in _COMMON_SIGNS for character in text)
     if len(text) >= 8 and fitting >= _LEAST_READABLE * len(text):
         yield text
