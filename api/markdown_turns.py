@@ -21,6 +21,7 @@ _TAG = re.compile(r"<(?P<name>[A-Za-z][A-Za-z0-9-]*+)(?P<rest>[^<>]*+)(?P<end>>?
 _LOADING_TAGS = frozenset(
     "audio base embed frame iframe image img input link meta object picture script source style svg track video".split()  # noqa: SIM905
 )
+_TAGS_OF_NO_PICTURE = frozenset("base link meta script style".split())  # noqa: SIM905
 _LOADING_ATTRIBUTE = re.compile(r"[\s/\"'](?P<name>src|srcset|poster|background|style)\s*+=", re.IGNORECASE)
 _ALTERNATIVE = re.compile(r"\balt\s*+=\s*+(?:\"([^\"]*+)\"|'([^']*+)'|([^\s\"'>]++))", re.IGNORECASE)
 _SCHEME = re.compile(
@@ -100,7 +101,10 @@ def _tags(text: str, language: Language) -> Iterator[_Edit]:
         said = next(filter(None, (one for match in _ALTERNATIVE.finditer(rest) for one in match.groups())), "")
         words = _NO_WORDS.sub(" ", said).strip()[:_LONGEST_WORDS]
         end = found.end() if found["end"] else found.end("name")
-        yield _Edit(found.start(), end, f"[{words or translate('api.picture', language)}]")
+        is_picture = found["name"].lower() not in _TAGS_OF_NO_PICTURE
+        # a blank, for what stands before and behind may be a tag together
+        shown = f"[{words or translate('api.picture', language)}]" if words or is_picture else " "
+        yield _Edit(found.start(), end, shown)
 
 
 def _script_links(text: str, language: Language) -> Iterator[_Edit]:

@@ -91,6 +91,11 @@ def test_no_link_runs_a_script(text: str, shown: str | None) -> None:
     assert shown is None or shown.startswith(text[: loading_start(text)])
 
 
+def test_a_script_is_no_picture() -> None:
+    assert without_pictures("It is <script>free() <link rel=x href=y>3 EUR.", "en") == "It is  free()  3 EUR."
+    assert without_pictures("<scr<script>ipt>", "en") == "<scr ipt>"
+
+
 def test_a_sentence_with_a_new_address_is_told_with_a_mark(desk: OfflineServer) -> None:
     desk.model.say(f"{RULE} {NEW} {SAME}")
     whole, deltas = chat(desk, desk.key(), QUESTION)
