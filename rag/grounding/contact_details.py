@@ -252,8 +252,9 @@ def _known_numbers(text: str, names: Mapping[str, str]) -> Iterator[ContactDetai
 
 def _known_handles(text: str, names: Mapping[str, str]) -> Iterator[ContactDetail]:
     """Yield the places of account names that are no words: they have a digit or a line."""
+    small = text.lower()
     for name in names:
-        if name.islower() and not name.isalpha():
+        if name.islower() and not name.isalpha() and name in small:
             for match in re.finditer(rf"(?<![A-Za-z0-9_]){re.escape(name)}(?![A-Za-z0-9_])", text, re.IGNORECASE):
                 yield ContactDetail("account", names[name], *match.span())
 
