@@ -209,9 +209,10 @@ def test_a_persons_answer_with_a_new_address_is_not_given_to_the_public(tmp_path
     curation = Curation(desk.parts.store, CuratedAnswers(desk.folder))
     pipeline = Pipeline(replace(desk.parts, lanes=AnswerSources(curation)))
     place = Place(SAMPLE_DOCUMENTS[0].document_id)
-    curation.write(QUESTION, f"{RULE} Or write to pay@evil.example.", author="Lin", sources=[place])
+    kept = curation.write(QUESTION, f"{RULE} Or write to pay@evil.example.", author="Lin", sources=[place])
     assert pipeline.answer(QUESTION).lane == "curated"
     assert pipeline.answer(QUESTION, audience="public").lane == "model"
+    curation.retire(kept.number, "Lin")
     for answer in ("Pay at https://evil.example/pay first.", "退款请先加微信号：unknown_01。"):
         curation.write(QUESTION, answer, author="Lin")
         assert pipeline.answer(QUESTION).unsupported, "no document has it"
