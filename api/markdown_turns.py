@@ -1,10 +1,12 @@
 """A turn for programs that draw its text as Markdown: nothing is loaded, and doubts are marked.
 
 A passage may name a picture's address, and who draws Markdown fetches it: a stranger hears of the customer.  So a
-picture becomes a link, or its own words.  A sentence with an address that nobody has confirmed, and, where that is
-wished for, one that no document supports, is followed by a mark.  Citations and all other offsets move along.
+picture becomes a link, or its own words, and a link that runs a script is none.  A sentence with an address that nobody
+has confirmed, and, where that is wished for, one that no document supports, is followed by a mark.  Citations and all
+other offsets move along.
 """
 
+import html
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -19,8 +21,14 @@ _TAG = re.compile(r"<(?P<name>[A-Za-z][A-Za-z0-9-]*+)(?P<rest>[^<>]*+)(?P<end>>?
 _LOADING_TAGS = frozenset(
     "audio base embed frame iframe image img input link meta object picture script source style svg track video".split()  # noqa: SIM905
 )
+_TAGS_OF_NO_PICTURE = frozenset("base link meta script style".split())  # noqa: SIM905
 _LOADING_ATTRIBUTE = re.compile(r"[\s/\"'](?P<name>src|srcset|poster|background|style)\s*+=", re.IGNORECASE)
 _ALTERNATIVE = re.compile(r"\balt\s*+=\s*+(?:\"([^\"]*+)\"|'([^']*+)'|([^\s\"'>]++))", re.IGNORECASE)
+_SCHEME = re.compile(
+    r"(?:[(<=\"']|\]:)\s*+(?P<scheme>[A-Za-z&\\][A-Za-z0-9&#;\\]{3,80}?)(?=:|&colon;|&#0{0,6}58;|&#x0{0,6}3a;)",
+    re.IGNORECASE,
+)
+_SCRIPT_SCHEMES = frozenset({"javascript", "vbscript", "data"})
 _NO_WORDS = re.compile(r"[^\w ,.;?%-]+")
 _LONGEST_WORDS = 200
 
@@ -45,7 +53,7 @@ def as_markdown(turn: TurnSnapshot, *, marks_unsupported: bool = False) -> TurnS
         thought = turn.thinking[: loading_start(turn.thinking)] if turn.state == "thinking" else turn.thinking
         return replace(turn, thinking=without_pictures(thought, language))
     turn = replace(turn, thinking=without_pictures(turn.thinking, language))
-    for find in (_tags, _pictures):
+    for find in _FINDERS:
         turn = _edit_turn(turn, list(find(turn.text, language)))
     return _edit_turn(turn, _marks(turn, unsupported=marks_unsupported))
 
@@ -55,20 +63,24 @@ def without_pictures(text: str, language: Language) -> str:
 
     >>> without_pictures("See ![status](https://evil.example/p.png) and <img src=//evil.example alt='the map'>.", "en")
     'See [status](https://evil.example/p.png) and [the map].'
+    >>> without_pictures("Click [here](javascript:alert(1)).", "en")
+    'Click [here](javascript :alert(1)).'
     """
-    for find in (_tags, _pictures):
+    for find in _FINDERS:
         text = _apply(text, list(find(text, language)))
     return text
 
 
 def loading_start(text: str) -> int:
-    """Return where the first thing begins that may be a picture, also where the text breaks off in it; else the end.
+    """Return where the first thing is that may be a picture or runs a script, also where the text breaks off in it.
+
+    Else the end.
 
     >>> loading_start("Hm! See ![a"), loading_start("Great!"), loading_start("1 < 2")
     (8, 5, 5)
     """
     found = _MAY_LOAD.search(text)
-    return found.start() if found is not None else len(text)
+    return min([len(text) if found is None else found.start(), *(edit.start for edit in _script_links(text, "en"))])
 
 
 def _pictures(text: str, language: Language) -> Iterator[_Edit]:
@@ -89,7 +101,20 @@ def _tags(text: str, language: Language) -> Iterator[_Edit]:
         said = next(filter(None, (one for match in _ALTERNATIVE.finditer(rest) for one in match.groups())), "")
         words = _NO_WORDS.sub(" ", said).strip()[:_LONGEST_WORDS]
         end = found.end() if found["end"] else found.end("name")
-        yield _Edit(found.start(), end, f"[{words or translate('api.picture', language)}]")
+        is_picture = found["name"].lower() not in _TAGS_OF_NO_PICTURE
+        # a blank, for what stands before and behind may be a tag together
+        shown = f"[{words or translate('api.picture', language)}]" if words or is_picture else " "
+        yield _Edit(found.start(), end, shown)
+
+
+def _script_links(text: str, language: Language) -> Iterator[_Edit]:
+    """Yield the edits that put a blank behind "javascript": no renderer takes that for an address which it can open."""
+    for found in _SCHEME.finditer(text):
+        if html.unescape(found["scheme"]).replace("\\", "").lower() in _SCRIPT_SCHEMES:
+            yield _Edit(found.end(), found.end(), " ")
+
+
+_FINDERS = (_tags, _pictures, _script_links)
 
 
 def _loads_by_attribute(rest: str) -> bool:

@@ -35,6 +35,7 @@ from rag.translate import translate
 OK = 0
 SOMETHING_WRONG = 1
 _SHOWN = 20
+_DETAIL_DOCUMENTS_SHOWN = 3
 _KINDS_SHOWN = 8
 _SCOPE = r"([a-z0-9][a-z0-9_-]{0,63})?"
 _LINE_SHOWN = 80  # characters
@@ -180,12 +181,19 @@ def links_out_lines(links: Sequence[Path], language: Language, *, verbose: bool 
     return [said, *(f"  {link}" for link in links)] if verbose else [said]
 
 
+def _names(document_ids: Sequence[str], language: Language) -> str:
+    """Return the first documents, and how many more there are."""
+    names = ", ".join(document_ids[:_DETAIL_DOCUMENTS_SHOWN])
+    more = len(document_ids) - _DETAIL_DOCUMENTS_SHOWN
+    return f"{names} {translate('ingest.and_more', language, count=more)}" if more > 0 else names
+
+
 def detail_lines(details: Sequence[NewDetail], language: Language) -> list[str]:
-    """Return a line for each unconfirmed address, with a document that names it."""
+    """Return a line for each unconfirmed address, with the first documents that name it."""
     if not details:
         return []
     lines = [
-        translate("ingest.new_detail", language, detail=detail.detail, document=detail.document_ids[0])
+        translate("ingest.new_detail", language, detail=detail.detail, document=_names(detail.document_ids, language))
         for detail in details[:_SHOWN]
     ]
     if len(details) > _SHOWN:

@@ -646,15 +646,15 @@ class PerformanceBody(BaseModel):
 class Ready(BaseModel):
     """Whether questions can be answered, and what is missing where not.
 
-    The model's name and how many wait are for callers with a key only; else empty, false and 0.
+    The model's name, whether it is a stand-in, and how many wait are for callers with a key only; else empty and null.
     """
 
     ready: bool
     knowledge_base: bool
     model: Literal["starting", "ready", "down", "missing"]
     model_name: str
-    stand_in: bool
-    waiting: int
+    stand_in: bool | None
+    waiting: int | None
 
 
 class Alive(BaseModel):

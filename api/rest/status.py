@@ -88,6 +88,6 @@ def _readiness(access: Access, *, is_let_in: bool) -> Ready:
         knowledge_base=bool(generation),
         model=model.kind,
         model_name=model.name if is_let_in else "",
-        stand_in=model.stand_in and is_let_in,
-        waiting=services.turns.occupancy().waiting if is_let_in else 0,
+        stand_in=model.stand_in if is_let_in else None,
+        waiting=services.turns.occupancy().waiting if is_let_in else None,
     )

@@ -64,7 +64,7 @@ def load_html(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Docume
         fields = _fields(soup)
         main = _main_content(soup)
     except RecursionError as error:
-        raise source.unreadable("malformed") from error
+        raise source.unreadable("nested") from error
     pictures = None
     if limits.figures and "data:image/" in content:
         from ingest.loaders.figures import FigureReader  # brings numpy
@@ -74,7 +74,7 @@ def load_html(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Docume
     try:
         text = content_text(main)
     except RecursionError as error:
-        raise source.unreadable("malformed") from error
+        raise source.unreadable("nested") from error
     document = make_document(source, text, fields, kind="html")
     yield document if pictures is None else pictures.with_figures(document)
 

@@ -45,6 +45,12 @@ _INCLUDE = re.compile(r"\{%-?\s*+include\b(?P<given>(?:(?!\{%|%\}).)*+)%\}", re.
 _OF_PAGE = re.compile(r"=\s*page\.(?P<name>\w+)")
 # To CommonMark a target with blanks makes no link; generators of documentation write such targets all the same.
 _LOOSE_LINK = re.compile(r"!?\[(?P<words>[^\[\]\n]*+)\]\((?!\w+:)[^()\n]*?\.(?:md|html?|dita|xml)[^()\n]*+\)")
+# The parser makes no link of these and keeps their Markdown; another renderer may.
+_SCRIPT_LINK = re.compile(
+    r"(?P<code>`[^`\n]*+`)|!?\[(?P<words>[^\[\]\n]*+)\]\([ \t]*+"
+    r"<?(?:javascript|vbscript|data):(?:[^()\n]++|\([^()\n]*+\))*+\)",
+    re.IGNORECASE,
+)
 
 # To CommonMark "the **Realms **tab" and 和**“允许”** have no emphasis: a blank, or a letter beside a quotation mark.
 _LOOSE_EMPHASIS = re.compile(r"(?<![A-Za-z0-9*])\*\*(?P<words>[^*\s][^*\n]{0,200}+)\*\*(?!\*)")
@@ -270,7 +276,7 @@ def _inline(node: SyntaxTreeNode) -> str:
     """Return the words of a heading, paragraph or cell."""
     parts = (_inline_part(part) for child in node.children for part in child.children)
     words = _LOOSE_LINK.sub(r"\g<words>", _TEMPLATE.sub("", "".join(parts)))
-    words = _KEYS.sub(r"\g<keys>", words)
+    words = _KEYS.sub(r"\g<keys>", _SCRIPT_LINK.sub(r"\g<code>\g<words>", words))
     return join_lines(words).strip()
 
 

@@ -55,7 +55,10 @@ class Box:
 
 
 class TooManyPixelsError(Exception):
-    """A picture that would unpack to more pixels than the limit."""
+    """A picture that would unpack to more pixels than the limit; its text is how many, in megapixels."""
+
+    def __init__(self, pixels: int) -> None:
+        super().__init__(f"{pixels / 1e6:,.0f} MP")
 
 
 def recognised_lines(image: NDArray[np.uint8]) -> list[Line]:
@@ -84,14 +87,20 @@ def pictures_of(content: bytes, limits: Limits, formats: tuple[str, ...] | None 
             many = file.format == "TIFF"
             for frame in ImageSequence.Iterator(file) if many else [file]:
                 if frame.width * frame.height > limits.picture_pixels:
-                    raise TooManyPixelsError(f"{frame.width} x {frame.height}")
+                    raise TooManyPixelsError(frame.width * frame.height)
                 frame.draft("RGB", (LONGEST_SIDE_PIXELS, LONGEST_SIDE_PIXELS))  # JPEG can be read at half its size
                 upright = _to_eight_bits(ImageOps.exif_transpose(frame)).convert("RGBA")
                 page = Image.new("RGB", upright.size, "white")
                 page.paste(upright, mask=upright.getchannel("A"))
                 yield page
     except Image.DecompressionBombError as error:
-        raise TooManyPixelsError(str(error)) from error
+        raise TooManyPixelsError(_pixels_told(error)) from error
+
+
+def _pixels_told(error: Exception) -> int:
+    """Return the pixels that Pillow's error names: the file is not open yet.  0 if it names none."""
+    number = re.search(r"\((\d{1,20}) pixels\)", str(error))
+    return int(number[1]) if number is not None else 0
 
 
 def _to_eight_bits(picture: "Image") -> "Image":

@@ -25,7 +25,7 @@ def load_picture(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Fou
             else:
                 pages.append(found)
     except TooManyPixelsError as error:
-        raise source.unreadable("too_large", str(error)) from error
+        raise source.unreadable("too_many_pixels", str(error)) from error
     text, fields = join_pages(pages)
     if not text.strip():
         raise source.unreadable("picture")
@@ -58,7 +58,7 @@ def copy_of_picture(source: SourceFile, descriptor: int, limits: Limits) -> Iter
         buffer = io.BytesIO()
         picture.save(buffer, "PNG")
     except TooManyPixelsError as error:
-        yield source.unreadable("too_large", str(error))
+        yield source.unreadable("too_many_pixels", str(error))
     except (OSError, ValueError, SyntaxError, StopIteration):
         yield source.unreadable("malformed")
     else:

@@ -101,7 +101,7 @@ def load_json(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Docume
     try:
         value = json.loads(content)
     except RecursionError as error:
-        raise source.unreadable("malformed") from error
+        raise source.unreadable("nested") from error
     except ValueError as error:
         if _is_row(content.lstrip().split("\n", 1)[0]):  # JSONL with the wrong ending
             yield from load_jsonl(source, raw, limits)

@@ -99,7 +99,10 @@ def _add(options: argparse.Namespace, language: Language) -> int:
             sources=[Place(document_id) for document_id in options.document],
             valid_until=day_of(options.until, "--until", language),
         )
+        doubtful = {*curation.unconfirmed_sentences(kept.kept.answer), *curation.doubtful_sentences(kept.kept.answer)}
     print(translate(f"curated.kept_{kept.state}", language, number=kept.number))
+    for span in sorted(doubtful, key=lambda one: one.start):
+        print(translate("curated.doubtful", language, sentence=_short(kept.kept.answer[span.start : span.end])))
     return 0
 
 

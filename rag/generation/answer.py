@@ -583,6 +583,7 @@ def _build_refusal(request: AnswerRequest, author: _Author) -> Answer:
         model_tried=tried,
         nearest_document=nearest,
         third_language=request.third_language,
+        audience=request.filters.audience,
     )
     return _build_answer(request, author, text, lane="refusal")
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from rag.generation.reply_languages import ReplyLanguage, reply_language
 from rag.grounding.prompt_injection import is_name
 from rag.retrieval.question import last_question
-from rag.schema import Evidence, Language
+from rag.schema import Audience, Evidence, Language
 from rag.text.markup import without_list_mark
 
 _NEAREST_ARTICLES = 3
@@ -23,6 +23,12 @@ _SENTENCES: dict[Language, tuple[str, str, str, str]] = {
         "请转交能进一步核实的同事处理。",
     ),
 }
+_CUSTOMERS_SENTENCES: dict[Language, tuple[str, str]] = {
+    "en": ("Our documents do not answer this question.", " Our customer service can help you with it."),
+    "zh": ("我们的资料中没有这个问题的答案。", "您可以联系客服，由客服为您核实。"),
+}
+"""The beginning and the end of a refusal that a customer reads, with no agent in between."""
+
 _OTHER_PERIOD: dict[Language, tuple[str, str]] = {
     "en": (
         " Nearest of all is “{title}”, which held until {day}.",
@@ -85,6 +91,7 @@ def refusal_text(
     model_tried: bool = False,
     nearest_document: str = "",
     third_language: str = "",
+    audience: Audience = "internal",
 ) -> str:
     """Return the refusal in the question's language, with up to three of the nearest articles for customers.
 
@@ -92,9 +99,10 @@ def refusal_text(
     the model read the passages and they did not answer.  ``nearest_document`` is the id of the first document found: if
     its rule has expired or is not in force yet, the refusal says so, for that may be the answer.  In a
     ``third_language`` the refusal is in that language if its wording is known, and omits rules of another time.
+    The ``public`` audience is sent to customer service instead of being asked to hand the question over.
     """
     third = reply_language(third_language) if third_language else None
-    nothing_near, not_in_passages, nearest, handoff = _sentences(language, third)
+    nothing_near, not_in_passages, nearest, handoff = _sentences(language, third, audience)
     text = not_in_passages if model_tried else nothing_near
     quoted, comma = _QUOTED[language]
     titles = list(
@@ -108,10 +116,15 @@ def refusal_text(
     return text + nearest.format(titles=names) + handoff
 
 
-def _sentences(language: Language, third: ReplyLanguage | None) -> tuple[str, str, str, str]:
-    if third is None or not third.handoff:
-        return _SENTENCES[language]
-    return third.nothing_near, third.not_in_passages, third.nearest, third.handoff
+def _sentences(language: Language, third: ReplyLanguage | None, audience: Audience) -> tuple[str, str, str, str]:
+    if third is not None and third.handoff:
+        handoff = third.customer_handoff if audience == "public" else third.handoff
+        return third.nothing_near, third.not_in_passages, third.nearest, handoff
+    nothing_near, not_in_passages, nearest, handoff = _SENTENCES[language]
+    if audience == "public":
+        nothing_near, handoff = _CUSTOMERS_SENTENCES[language]
+        not_in_passages = nothing_near
+    return nothing_near, not_in_passages, nearest, handoff
 
 
 def _other_period_note(evidence: Sequence[Evidence], language: Language, nearest_document: str) -> str:

@@ -20,8 +20,8 @@ class ReplyLanguage:
     """A language with its ``english``, ``chinese`` and ``own`` names and its wordings.
 
     ``reply`` is the request at the end of the prompt; ``insist`` follows it if the first reply was in another language.
-    ``nothing_near`` and ``not_in_passages`` begin a refusal, ``nearest`` names ``{titles}``, ``handoff`` ends it; all
-    are empty if the refusal is in English.
+    ``nothing_near`` and ``not_in_passages`` begin a refusal, ``nearest`` names ``{titles}``, ``handoff`` ends it,
+    or ``customer_handoff`` for the public; all are empty if the refusal is in English.
     """
 
     english: str
@@ -33,6 +33,7 @@ class ReplyLanguage:
     not_in_passages: str = ""
     nearest: str = ""
     handoff: str = ""
+    customer_handoff: str = ""
 
     @property
     def wish(self) -> str:

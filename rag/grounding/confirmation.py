@@ -15,7 +15,7 @@ The knowledge base knows what is confirmed (``rag/storage/contact_details.py``);
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-from rag.grounding.contact_details import contact_details
+from rag.grounding.contact_details import details_named, key_at
 from rag.grounding.prompt_injection import spans_without_injection
 from rag.schema import Audience, Citation, Evidence, TextSpan, renumbered
 from rag.text.markup import is_description
@@ -53,7 +53,7 @@ def confirmed_text(text: str, unconfirmed: Collection[str]) -> str:
     >>> confirmed_text("Ask us. Write to pay@evil.example.", {"mail pay@evil.example"})
     'Ask us.                           '
     """
-    return _blanked(text, [(detail.start, detail.end) for detail in contact_details(text) if detail.key in unconfirmed])
+    return _blanked(text, [(detail.start, detail.end) for detail in details_named(text, unconfirmed)])
 
 
 def _blanked(text: str, places: Sequence[tuple[int, int]]) -> str:
@@ -97,16 +97,14 @@ def unconfirmed_sentences(
     new = [(passage, span) for passage in evidence for span in passage.unconfirmed]
     if not new:
         return ()
-    details = {passage.number: contact_details(passage.text) for passage, _ in new}
     named: set[str] = set()
     directives: list[tuple[str, TextSpan]] = []
     for passage, span in new:
-        for detail in details[passage.number]:
-            if (detail.start + passage.start, detail.end + passage.start) == (span.start, span.end):
-                if detail.kind == "directive":
-                    directives.append((passage.document_id, span))
-                else:
-                    named.add(detail.key)
+        key = key_at(passage.text, span.start - passage.start, span.end - passage.start)
+        if key.startswith("directive "):
+            directives.append((passage.document_id, span))
+        elif key:
+            named.add(key)
     return _sentences_with(text, named, citations, directives)
 
 
@@ -121,7 +119,7 @@ def _sentences_with(
     citations: Sequence[Citation],
     directives: Sequence[tuple[str, TextSpan]],
 ) -> tuple[TextSpan, ...]:
-    places = [(one.start, one.end) for one in contact_details(text) if one.key in keys]
+    places = [(one.start, one.end) for one in details_named(text, keys)]
     places += [
         (citation.start, citation.end)
         for citation in citations
@@ -144,6 +142,5 @@ def _sentences_with(
 def _unconfirmed_spans(passage: Evidence, keys: Collection[str]) -> tuple[TextSpan, ...]:
     return tuple(
         TextSpan(passage.start + detail.start, passage.start + detail.end)
-        for detail in contact_details(passage.text)
-        if detail.key in keys
+        for detail in details_named(passage.text, keys)
     )

@@ -10,7 +10,7 @@ import hashlib
 import ipaddress
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Literal
@@ -102,6 +102,45 @@ _OUR_NUMBER = re.compile(
 )
 """Distinguishes a telephone number from an order's: "our number", not "your order number"."""
 
+_REACHES = re.compile(
+    r"\b(?:call|calls|tel|telephone|phone|dial|ring|hotline|helpline|fax|whatsapp|sms|reach|contact|refunds?|help|support"
+    r"|services?|claims?|complaints?|returns?|emergency|emergencies|customer care|help ?desk)\b"
+    r"|电话|热线|致电|拨打|手机|传真|来电|座机|专线|電話|客服|退款|退货|售后|投诉|理赔|咨询|联系|人工",
+    re.IGNORECASE,
+)
+"""The words of a sentence in which digits in groups are a telephone number."""
+
+_CALLS_ON = re.compile(r"(?:\b(?:on|at|under|is|are|now)|[:：为是打拨至])[^\S\n]?\Z", re.IGNORECASE)
+"""The words right before a number to call, wherever its sentence says that it is one: "ring our desk in Leeds on"."""
+
+_COUNTED = re.compile(
+    r"(?:\b(?:orders?|invoices?|serial|parts?|items?|articles?|models?|cases?|tickets?|ref|references?|tracking|parcels?"
+    r"|errors?|codes?|isbn|issn|doi|sku|ean|id|ids|vat|tax|registration|licen[cs]e|versions?|builds?|ports?|iso|rfc|din)"
+    r"|订单|编号|序列|运单|单号|错误|错误码|代码|型号|料号|版本|备案|许可证|标准|编码|税号)"
+    r"(?:[^\S\n](?:number|no|code|id|is)\b)?(?:[^\S\n]is\b)?[号码是为]{0,2}[.:：#]?[^\S\n]?\Z|[A-Za-z0-9]-\Z",
+    re.IGNORECASE,
+)
+"""The words right before an order's number, a part's, an error's: "your order number is"."""
+
+_SENTENCE_BORDER = re.compile(r"[.!?](?=\s)|[。！？\n]")
+_CHINESE_DIGITS = "零一二三四五六七八九"
+_OTHER_DIGITS = {"〇": "0", "幺": "1", "两": "2", "⓪": "0"}
+_OTHER_DIGITS |= {chr(ord("①") + place): str(place + 1) for place in range(9)}
+_OTHER_DIGITS |= {digit: str(place) for place, digit in enumerate(_CHINESE_DIGITS)}
+_TO_DIGITS = str.maketrans(_OTHER_DIGITS)
+_CHINESE_NUMBER = re.compile(
+    rf"[{''.join(_OTHER_DIGITS)}](?:[^\S\n]?[-–·]?[^\S\n]?[{''.join(_OTHER_DIGITS)}]){{6,24}}+"
+)
+_SPELLED_DIGITS = "zero one two three four five six seven eight nine".split()  # noqa: SIM905
+_SPELLED = "|".join([*_SPELLED_DIGITS, "oh", "nought", "double", "triple", "hundred"])
+_SPELLED_NUMBER = re.compile(rf"\b(?:{_SPELLED})(?:[ ,-]{{1,3}}(?:{_SPELLED})){{5,24}}+\b", re.IGNORECASE)
+_CHINESE_DOT = re.compile("[。点點]")
+_CHINESE_HOST = re.compile(
+    rf"(?<![{_LETTER}._-])(?:[{_LETTER}][{_LETTER}-]{{0,62}}+[.。点點]){{1,8}}"
+    rf"(?:com|cn|net|org|example|top|xyz|biz|vip|cc|ru|hk|shop)(?![{_LETTER}-])"
+)
+"""A host with the Chinese full stop, which browsers take for a dot, or with the word for it: "evil点com"."""
+
 _SORT_CODE = re.compile(r"\d\d-\d\d-\d\d(?P<account>[^\S\n]?\d{6,8})?")
 _SORTS = re.compile(r"\bsort\b", re.IGNORECASE)
 _PAYMENT = re.compile(r"\bpa(?:y|ys|yable|yments?)\b", re.IGNORECASE)
@@ -117,17 +156,29 @@ _IBAN = re.compile(r"\b[A-Za-z]{2}\d{2}(?:[^\S\n]?[A-Za-z0-9]{4}){2,7}+(?:[^\S\n
 _WALLET = re.compile(r"\b(?:bc1[a-z0-9]{25,60}|0x[a-fA-F0-9]{40})\b")
 _HANDLE = re.compile(
     r"(?<![A-Za-z0-9])(?:微信号?|企业微信|QQ群?|公众号|wechat(?: id)?|telegram|whatsapp|line id|paypal)"
-    r"[^\S\n]?[:：]?[^\S\n]?"
+    r"(?:是|为)?[^\S\n]?[:：]?[^\S\n]?"
     r"(?P<handle>@?[A-Za-z][\w.-]{4,31}|\d{5,12})",
     re.IGNORECASE,
 )
+_NICKNAMED_HANDLE = re.compile(
+    r"(?:(?<![A-Za-z0-9])[Vv][xX]?信号?|(?<![添增追附])加[^\S\n]?(?:[Vv][xX]?|[Ww][xX]|[Qq])号?(?![A-Za-z])"
+    r"|[薇徽溦]信号?|[扣叩]扣号?|企鹅号"
+    r"|(?<![A-Za-z0-9])(?:[Vv][xX]|[Ww][xX])号?(?=[^\S\n]?[:：是为])"
+    r"|(?<![A-Za-z0-9])[Qq]{1,2}号?(?=[^\S\n]?[:：是为]{1,2}[^\S\n]?\d))(?:是|为)?[^\S\n]?[:：]?[^\S\n]?"
+    r"(?P<handle>[A-Za-z][\w-]{4,31}|\d{5,12})",
+    re.ASCII,
+)
+"""What people write for WeChat and QQ where a filter looks for these names."""
+
 _WORDS_BEFORE_CHARACTERS = 28
+_SENTENCE_CHARACTERS = 160
+_SHORTEST_GROUP = 2
 _CARD_DIGITS = range(12, 20)
 _PHONE_DIGITS = range(7, 16)
 _SHORTEST_CALLED = 5
 _POSSIBLE_DIGITS = range(7, 19)  # E.164 has fifteen at most; extensions come on top
 _SHOWN_CHARACTERS = 160
-_INVISIBLE = re.compile(f"[{INVISIBLE}]")
+_INVISIBLE = re.compile(f"[{INVISIBLE}\u20e3]")  # with the key around a digit: "1️⃣"
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,15 +212,70 @@ def possible_contact_details(text: str) -> tuple[ContactDetail, ...]:
     ['number 7654321']
     """
     shown, places = _visible(text)
-    found = [*_addresses(shown), *_numbers(shown), *_directives(shown)]
-    if places is not None:
-        found = [ContactDetail(one.kind, one.key, places[one.start], places[one.end - 1] + 1) for one in found]
-    return tuple(sorted(found, key=lambda one: (one.start, one.end)))
+    found = [*_addresses(shown), *_numbers(_with_digits(shown)), *_directives(shown)]
+    return tuple(sorted(_placed(found, places), key=lambda one: (one.start, one.end)))
+
+
+def details_named(text: str, keys: Collection[str]) -> tuple[ContactDetail, ...]:
+    """Return the places of a text that name one of these addresses, also where its own words do not say what it is.
+
+    >>> [one.start for one in details_named("For the Orion lamp it is 0900-666-777.", {"phone 0900666777"})]
+    [25]
+    """
+    if not keys:
+        return ()
+    named = [one for one in possible_contact_details(text) if one.key in keys]
+    taken = {(one.start, one.end) for one in named}
+    names = {key.partition(" ")[2]: key for key in keys if key.startswith(("phone ", "account ", "number "))}
+    shown, places = _visible(text)
+    found = [*_known_numbers(shown, names), *_known_handles(shown, names)]
+    named += [one for one in _placed(found, places) if (one.start, one.end) not in taken]
+    return tuple(sorted(named, key=lambda one: (one.start, one.end)))
+
+
+def key_at(text: str, start: int, end: int) -> str:
+    """Return the key of an address, or of words to customers, at a place of ``details_named``; empty if it is blank."""
+    found = next((one for one in possible_contact_details(text) if (one.start, one.end) == (start, end)), None)
+    if found is not None:
+        return found.key
+    words = _with_digits(_visible(text[start:end])[0]).strip().lower()
+    digits = re.sub(r"\D", "", words).removeprefix("00")
+    return words and (f"account {words}" if any(map(str.isalpha, words)) else f"number {digits}")
+
+
+def _known_numbers(text: str, names: Mapping[str, str]) -> Iterator[ContactDetail]:
+    for match in _NUMBER.finditer(_with_digits(text)) if any(map(str.isdecimal, names)) else ():
+        digits = re.sub(r"\D", "", match.group()).removeprefix("00")
+        if digits in names:
+            yield ContactDetail("number", names[digits], *match.span())
+
+
+def _known_handles(text: str, names: Mapping[str, str]) -> Iterator[ContactDetail]:
+    """Yield the places of account names that are no words: they have a digit or a line."""
+    small = text.lower()
+    for name in names:
+        if name.islower() and not name.isalpha() and name in small:
+            for match in re.finditer(rf"(?<![A-Za-z0-9_]){re.escape(name)}(?![A-Za-z0-9_])", text, re.IGNORECASE):
+                yield ContactDetail("account", names[name], *match.span())
 
 
 def detail_keys(text: str) -> frozenset[str]:
     """Return the keys of a text's addresses."""
     return frozenset(one.key for one in contact_details(text))
+
+
+def _placed(found: Sequence[ContactDetail], places: Sequence[int] | None) -> Sequence[ContactDetail]:
+    """Return details with the offsets of the original text; ``places`` as ``_visible`` returns them."""
+    if places is None:
+        return found
+    return [ContactDetail(one.kind, one.key, places[one.start], places[one.end - 1] + 1) for one in found]
+
+
+def _with_digits(text: str) -> str:
+    """Return a text of the same length with plain digits in telephone numbers of Chinese or encircled ones."""
+    if text.isascii():
+        return text
+    return _CHINESE_NUMBER.sub(lambda match: match.group().translate(_TO_DIGITS), text)
 
 
 def _visible(text: str) -> tuple[str, list[int] | None]:
@@ -209,6 +315,9 @@ def _addresses(text: str) -> Iterator[ContactDetail]:
     for match in _BARE_HOST.finditer(small):
         if _is_host(match) and not any(start < match.end() and match.start() < end for start, end in taken):
             yield ContactDetail("host", _host_key(match.group(), match), *match.span())
+    for match in _CHINESE_HOST.finditer(small) if not small.isascii() and _CHINESE_DOT.search(small) else ():
+        if _CHINESE_DOT.search(match.group()):
+            yield ContactDetail("host", f"host {_CHINESE_DOT.sub('.', match.group())}", *match.span())
     for match in _IP_ADDRESS.finditer(small):
         if _is_reachable(match) and not any(start < match.end() and match.start() < end for start, end in taken):
             yield ContactDetail("host", f"host {match.group()}", *match.span())
@@ -252,21 +361,35 @@ def _host(text: str) -> str:
 
 
 def _numbers(text: str) -> Iterator[ContactDetail]:
-    taken: set[int] = set()
+    accounts = list(_accounts(text))
+    taken = {place for one in accounts for place in range(one.start, one.end)}
+    yield from accounts
+    for match in _SPELLED_NUMBER.finditer(text):
+        digits = _spelled_digits(match.group())
+        if len(digits) in _PHONE_DIGITS and _REACHES.search("".join(_sentence_around(match))):
+            yield ContactDetail("phone", f"phone {digits}", *match.span())
+    for match in _NUMBER.finditer(text):
+        kind = _kind_of_number(match.group(), text[max(0, match.start() - _WORDS_BEFORE_CHARACTERS) : match.start()])
+        if kind == "number" and _is_called(match):
+            kind = "phone"
+        if kind is not None and match.start() not in taken:
+            digits = re.sub(r"\D", "", match.group()).removeprefix("00")
+            yield ContactDetail(kind, f"{kind} {digits}", *match.span())
+
+
+def _accounts(text: str) -> Iterator[ContactDetail]:
     for match in _IBAN.finditer(text):
         iban = "".join(match.group().split()).upper()
         if int("".join(str(int(sign, 36)) for sign in iban[4:] + iban[:4])) % 97 == 1:
-            taken.update(range(*match.span()))
             yield ContactDetail("account", f"account {iban}", *match.span())
     for match in _WALLET.finditer(text):
         yield ContactDetail("account", f"account {match.group()}", *match.span())
     for match in _HANDLE.finditer(text):
-        yield ContactDetail("account", f"account {match['handle'].lower().lstrip('@')}", *match.span("handle"))
-    for match in _NUMBER.finditer(text):
-        kind = _kind_of_number(match.group(), text[max(0, match.start() - _WORDS_BEFORE_CHARACTERS) : match.start()])
-        if kind is not None and match.start() not in taken:
-            digits = re.sub(r"\D", "", match.group()).removeprefix("00")
-            yield ContactDetail(kind, f"{kind} {digits}", *match.span())
+        yield ContactDetail(
+            "account", f"account {match['handle'].lower().lstrip('@').rstrip('.-')}", *match.span("handle")
+        )
+    for match in _NICKNAMED_HANDLE.finditer(text) if not text.isascii() or ":" in text else ():
+        yield ContactDetail("account", f"account {match['handle'].lower()}", *match.span("handle"))
 
 
 def _kind_of_number(number: str, before: str) -> Literal["phone", "account", "number"] | None:
@@ -289,6 +412,50 @@ def _kind_of_number(number: str, before: str) -> Literal["phone", "account", "nu
     if _PAYS.search(before) and len(digits) >= _SHORTEST_CALLED + 1:
         return "account"
     return "number" if len(digits) in _POSSIBLE_DIGITS else None
+
+
+def _is_called(match: re.Match[str]) -> bool:
+    """Tell whether a number is a telephone's by its groups of digits and the words of its sentence."""
+    number = match.group()
+    groups = re.findall(r"\d+", number)
+    before, after = _sentence_around(match)
+    if len("".join(groups)) not in _PHONE_DIGITS or _COUNTED.search(before):
+        return False
+    if _CALLS.search(before) and _CALLS_ON.search(before):
+        return True
+    is_dialled = number[0] in "0+("
+    if min(map(len, groups)) < _SHORTEST_GROUP or ("." in number and not (is_dialled and len(groups) >= 3)):
+        return False
+    if is_dialled and len(groups) >= 3:
+        return True
+    is_thousands = " " in number and "-" not in number and all(len(group) == 3 for group in groups[1:])
+    is_grouped = is_dialled or (len(groups) >= 3 and not is_thousands)
+    return is_grouped and len(groups) > 1 and _REACHES.search(before + after) is not None
+
+
+def _sentence_around(match: re.Match[str]) -> tuple[str, str]:
+    """Return what a sentence says before a match and behind it."""
+    before = match.string[max(0, match.start() - _SENTENCE_CHARACTERS) : match.start()]
+    after = match.string[match.end() : match.end() + _SENTENCE_CHARACTERS]
+    return _SENTENCE_BORDER.split(before)[-1], _SENTENCE_BORDER.split(after, maxsplit=1)[0]
+
+
+def _spelled_digits(words: str) -> str:
+    """Return the digits of a number in words.
+
+    >>> _spelled_digits("zero nine hundred double one")
+    '090011'
+    """
+    digits, times = "", 1
+    for word in re.findall("[a-z]+", words.lower()):
+        if word == "hundred":
+            digits += "00"
+        elif word in ("double", "triple"):
+            times = 2 if word == "double" else 3
+        else:
+            digits += times * str(_SPELLED_DIGITS.index(word) if word in _SPELLED_DIGITS else 0)
+            times = 1
+    return digits
 
 
 def _is_card(digits: str) -> bool:

@@ -658,6 +658,30 @@ schreibe, antworte, dis, écris, réponds, di, escribe, responde, diga, escreva,
     "customers_in_chinese": """
 所有顾客, 每位顾客, 顾客, 所有客户, 每位客户, 客户, 所有用户, 每位用户, 每个顾客, 每个客户, 每个用户, 买家, 来电者
 """,
+    "staff": """
+staff, agent, agents, employee, employees, colleagues, adviser, advisers, advisor, advisors, representatives, operators
+team members, support team, service team
+""",
+    "always_must": """
+must, should, shall, have to, has to, need to, needs to, are to, is to, will always, always, are required to, please
+""",
+    "promise": "promise, assure, guarantee, tell, inform, grant, offer",
+    "staff_in_chinese": "客服, 坐席, 座席, 店员, 员工, 工作人员, 接线员",
+    "always_in_chinese": "一律, 必须, 务必, 须, 应, 应当, 应该, 均, 都要, 要, 统一",
+    "promise_in_chinese": "答应, 承诺, 保证, 许诺",
+    "promise_or_tell_in_chinese": "答应, 承诺, 保证, 许诺, 答复, 告诉, 告知",
+    "this_text": """
+this page, this document, this article, this text, this notice, this passage, the following, 本页, 本文, 本文档, 本资料
+本页面, 本文件, 本条, 以下内容, 下列内容, 下文
+""",
+    "prevails": """
+overrides, override, supersedes, supersede, takes precedence over, take precedence over, has priority over
+takes priority over, prevails over, 优先于, 高于, 覆盖, 取代
+""",
+    "all_others": "all other, every other, any other, all the other, 其他, 其它, 所有, 任何, 全部",
+    "documents": """
+documents, document, pages, page, articles, passages, sources, files, 资料, 文件, 文档, 页面, 文章, 来源
+""",
     "told_in_chinese": "知道, 得知, 应被告知, 必须被告知, 都要被告知, 都会听到, 都应知道",
 }
 
@@ -772,6 +796,12 @@ DIRECTIVES: Final[tuple[Rule, ...]] = (
     _rule("start", ("speak", 8), ("quote", 2)),
     _rule("inform_in_chinese", ("customers_in_chinese", 4)),
     _rule("customers_in_chinese", ("told_in_chinese", 6)),
+    _rule("staff", ("always_must", 12), ("promise", 16), ("customers", 12)),
+    _rule("staff_in_chinese", ("always_in_chinese", 6), ("promise_or_tell_in_chinese", 3), ("customers_in_chinese", 4)),
+    _rule("staff_in_chinese", ("always_in_chinese", 6), ("customers_in_chinese", 4), ("promise_in_chinese", 6)),
+    _rule("staff_in_chinese", ("customers_in_chinese", 4), ("always_in_chinese", 3), ("promise_in_chinese", 2)),
+    # a page that would count more than all others
+    _rule("this_text", ("prevails", 12), ("all_others", 6), ("documents", 12)),
 )
 """How a text tells staff, or the model, what is to be said to customers."""
 
@@ -785,7 +815,7 @@ whatever_asked no_answer each_reply your_reply at_reply drop_abroad answer_abroa
 insult unless_said wish if_reply_in_chinese reader_is_machine speaks_as void_now stop_here said_to_it when_replying
 authority end_of_data false_above other_passages bot_label machine_reading starts_with in_one encoded
 override_named let_know times literal your_bot at_beginning_in_chinese
-message_with
+message_with promise promise_in_chinese promise_or_tell_in_chinese prevails
 """.split()  # noqa: SIM905
 )
 """Every rule has one of these classes, the rarer ones: a text without their words is not looked at further."""

@@ -49,6 +49,7 @@ _BACKWARDS = re.compile(r"erongi|snoitcurtsni|tpmorp|\bbackwards?\b|\breversed?\
 _ROT13 = str.maketrans("abcdefghijklmnopqrstuvwxyz", "nopqrstuvwxyzabcdefghijklm")
 _FEWEST_SPACED = 5
 """The number of single letters in a row from which on they may be a spaced-out word."""
+_COMMON_SIGNS = " .,:;!?'\"\n-，。、：；！？“”‘’（）《》"
 _LEAST_READABLE = 0.85
 """The share of letters, blanks and common signs from which on decoded bytes are taken for text."""
 
@@ -85,13 +86,21 @@ def other_readings(text: str, shown: str, is_known: Callable[[str], bool]) -> It
         yield from _without_leet(shown, is_known)
     lengths = list(map(len, shown.split()))
     if lengths.count(1) + lengths.count(2) >= _FEWEST_SPACED or max(lengths, default=0) > 2 * _FEWEST_SPACED:
-        for run in _SPACED_OUT.findall(shown):
-            yield "".join(_WORD.findall(run))
+        yield from _without_spacing(shown)
         yield from map(plain, _decoded(text))
     if _BACKWARDS.search(shown):
         yield shown[::-1]
     if "rot13" in shown or "rot-13" in shown:
         yield shown.translate(_ROT13)
+
+
+def _without_spacing(shown: str) -> Iterator[str]:
+    """Yield each spaced-out word, then the text with all of them closed up: one word alone may be spaced out."""
+    runs = _SPACED_OUT.findall(shown)
+    for run in runs:
+        yield "".join(_WORD.findall(run))
+    if runs:
+        yield _SPACED_OUT.sub(lambda run: "".join(_WORD.findall(run.group())), shown)
 
 
 def _without_leet(shown: str, is_known: Callable[[str], bool]) -> Iterator[str]:
@@ -136,6 +145,6 @@ def _readable(content: bytes) -> Iterator[str]:
         text = content.decode()
     except UnicodeDecodeError:
         return
-    fitting = sum(character.isalpha() or character in " .,:;!?'\"\n-" for character in text)
+    fitting = sum(character.isalpha() or character in _COMMON_SIGNS for character in text)
     if len(text) >= 8 and fitting >= _LEAST_READABLE * len(text):
         yield text

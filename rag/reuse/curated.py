@@ -127,14 +127,12 @@ class Curation:
             evidence = self._evidence(curated, generation)
             if audience == "public" and any(passage.audience == "internal" for passage in evidence):
                 return None
-            details = ContactDetailTable(self._store)
-            new = details.filter_unconfirmed(sorted(detail_keys(curated.kept.answer)))
-            marked = self.doubtful_sentences(curated.kept.answer, generation)
-            named = sentences_naming(curated.kept.answer, new) if new else ()
-            unconfirmed = tuple(one for one in named if one not in marked)
-            if audience == "public" and unconfirmed:
+            named = self.unconfirmed_sentences(curated.kept.answer)
+            if audience == "public" and named:
                 return None
-            keys = details.unconfirmed_of([one.document_id for one in evidence], generation)
+            marked = self.doubtful_sentences(curated.kept.answer, generation)
+            unconfirmed = tuple(one for one in named if one not in marked)
+            keys = ContactDetailTable(self._store).unconfirmed_of([one.document_id for one in evidence], generation)
             evidence = evidence_for_audience(audience, evidence, keys)
             retrieved = Retrieved(evidence, True, 1.0, generation)
         served = _build_answer(curated, question, language, retrieved, marked, trace)
@@ -152,6 +150,11 @@ class Curation:
         if not unknown:
             return ()
         return tuple(span for span in split_sentences(answer) if contacts_in(answer[span.start : span.end]) & unknown)
+
+    def unconfirmed_sentences(self, answer: str) -> tuple[TextSpan, ...]:
+        """Return the sentences with an address that nobody has confirmed, whether a document has it or none."""
+        new = ContactDetailTable(self._store).filter_unconfirmed(sorted(detail_keys(answer)))
+        return sentences_naming(answer, new) if new else ()
 
     def write(
         self,

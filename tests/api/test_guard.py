@@ -77,6 +77,7 @@ def test_without_a_key_there_is_nothing_but_whether_it_lives(api: OfflineServer)
             assert refused.headers["www-authenticate"].startswith("Bearer")
         ready = http.get("/readyz")
         assert (ready.status_code, ready.json()["ready"], ready.json()["model_name"]) == (200, True, "")
+        assert (ready.json()["stand_in"], ready.json()["waiting"]) == (None, None), "left out, not answered wrongly"
 
 
 def test_no_answer_is_kept_shown_as_a_page_or_given_to_another_sites_page(api: OfflineServer) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from api.markdown_turns import as_markdown, without_pictures
+from api.markdown_turns import as_markdown, loading_start, without_pictures
 from rag.schema import Answer, Citation, Document, Language, TextSpan
 from rag.testing import SAMPLE_DOCUMENTS, HashEmbedder, publish_documents
 from rag.turns import TurnSnapshot
@@ -71,6 +71,29 @@ def responses(desk: OfflineServer, key: dict[str, str], question: str) -> list[A
 
 def cited(part: Any) -> list[str]:
     return [part["text"][one["start_index"] : one["end_index"]] for one in part["annotations"]]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("[a](javascript:alert(1))", "[a](javascript :alert(1))"),
+        ("[a](\n VBScript:msgbox)", "[a](\n VBScript :msgbox)"),
+        ("[a](<data:text/html;base64,PHN>) <javascript:x>", "[a](<data :text/html;base64,PHN>) <javascript :x>"),
+        ("[a][b]\n\n[b]: javascript:x", "[a][b]\n\n[b]: javascript :x"),
+        ("[a](j&#97;vascript&colon;x) [a](java\\script:x)", "[a](j&#97;vascript &colon;x) [a](java\\script :x)"),
+        ('<a href="javascript:x">', '<a href="javascript :x">'),
+        ("[a](https://shop.example/data:1) (data 1: no) [b](mailto:a@b.example)", None),
+    ],
+)
+def test_no_link_runs_a_script(text: str, shown: str | None) -> None:
+    assert without_pictures(text, "en") == (shown or text)
+    assert without_pictures(shown or text, "en") == (shown or text)
+    assert shown is None or shown.startswith(text[: loading_start(text)])
+
+
+def test_a_script_is_no_picture() -> None:
+    assert without_pictures("It is <script>free() <link rel=x href=y>3 EUR.", "en") == "It is  free()  3 EUR."
+    assert without_pictures("<scr<script>ipt>", "en") == "<scr ipt>"
 
 
 def test_a_sentence_with_a_new_address_is_told_with_a_mark(desk: OfflineServer) -> None:

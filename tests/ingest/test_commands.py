@@ -7,8 +7,10 @@ import pytest
 
 from ingest import __main__ as command_module
 from ingest.__main__ import main
+from ingest.commands import detail_lines
 from rag.people.audit import AuditTrail
 from rag.settings import load_settings
+from rag.storage.contact_details import NewDetail
 from tests.ingest.conftest import Desk
 
 
@@ -130,3 +132,12 @@ def test_new_addresses_are_told_and_confirmed(
     trail.close()
     assert main(["--confirm", "--json"]) == 0
     assert json.loads(said(capsys)[0]) == {"generation": 2, "confirmed": 0}
+
+
+def test_an_address_of_many_documents_says_how_many_more_there_are() -> None:
+    names = ("a.md", "b.md", "c.md", "d.md", "e.md")
+    told = detail_lines([NewDetail("host evil.example", names), NewDetail("phone 0900", names[:2])], "en")
+    assert told[:2] == [
+        "@ new, not confirmed: host evil.example (a.md, b.md, c.md ... and 2 more)",
+        "@ new, not confirmed: phone 0900 (a.md, b.md)",
+    ]

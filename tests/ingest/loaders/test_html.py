@@ -61,7 +61,7 @@ def test_a_page_nested_beyond_reason_is_read_or_refused(tmp_path: Path) -> None:
     page = "<div>" * 5000 + "deep" + "</div>" * 5000
     found = tmp_path / "a.html"
     found.write_text(page)
-    assert reason(tmp_path, "a.html", page) == "malformed"
+    assert reason(tmp_path, "a.html", page) == "nested"
 
 
 def rows_of(tmp_path: Path, table: str) -> list[str]:

@@ -163,6 +163,15 @@ def test_a_source_is_one_address_of_the_web_or_nothing(tmp_path: Path, given: st
     assert "evil" not in str(document.metadata)
 
 
+@pytest.mark.parametrize(
+    "address",
+    ["javascript:alert(document.cookie)", "<JavaScript:alert(1)>", "data:text/html;base64,PHN=", "vbscript:msgbox"],
+)
+def test_a_link_that_runs_a_script_is_its_words(tmp_path: Path, address: str) -> None:
+    document = load_one(tmp_path, "form.md", f"The form is [here]({address}) and `[so](javascript:x)` is code.\n")
+    assert document.text == "The form is here and `[so](javascript:x)` is code."
+
+
 FOLDED = """Before.
 
 <div class="accordion">

@@ -60,7 +60,7 @@ def test_files_that_are_no_pictures_or_too_large(tmp_path: Path) -> None:
     buffer = io.BytesIO()
     Image.new("1", (3_000, 3_000)).save(buffer, "PNG")
     assert len(buffer.getvalue()) < 10_000
-    assert reason(tmp_path, "d.png", buffer.getvalue(), OCR) == "too_large"
+    assert reason(tmp_path, "d.png", buffer.getvalue(), OCR) == "too_many_pixels"
 
 
 @pytest.mark.real

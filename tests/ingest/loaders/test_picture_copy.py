@@ -70,7 +70,7 @@ def test_the_first_of_a_moving_picture_is_taken(reader: FileReader) -> None:
         ("photo.png", b"\x00\x00\x00\x18ftypheic", "malformed"),
         ("script.png", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "malformed"),
         ("screen.png", b"", "empty"),
-        ("wide.png", as_file(drawn(size=(4000, 1001))), "too_large"),
+        ("wide.png", as_file(drawn(size=(4000, 1001))), "too_many_pixels"),
     ],
 )
 def test_what_is_no_picture_is_refused_by_its_name(reader: FileReader, name: str, content: bytes, reason: str) -> None:

@@ -146,9 +146,9 @@ def refused() -> Iterator[Case]:
     yield Case("cut.tiff", cut(saved("TIFF"), 0.5), "malformed")
     yield Case("flipped.png", flipped, "malformed")
     yield Case("nothing.png", lambda: png(0, 0, b""), "malformed")
-    yield Case("bomb.png", lambda: png(30_000, 30_000, zlib.compress(bytes(3751) * 30_000)), "too_large")
-    yield Case("bomb.gif", lambda: b"GIF89a\xff\xff\xff\xff\0\0\0,\0\0\0\0\xff\xff\xff\xff\0\x02\0;", "too_large")
-    yield Case("claims.bmp", lambda: b"BM" + bytes(12) + struct.pack("<IiiHHIIiiII", 40, 60_000, 60_000, 1, 24, 0, 0, 0, 0, 0, 0), "too_large")  # fmt: skip  # noqa: E501
+    yield Case("bomb.png", lambda: png(30_000, 30_000, zlib.compress(bytes(3751) * 30_000)), "too_many_pixels")
+    yield Case("bomb.gif", lambda: b"GIF89a\xff\xff\xff\xff\0\0\0,\0\0\0\0\xff\xff\xff\xff\0\x02\0;", "too_many_pixels")
+    yield Case("claims.bmp", lambda: b"BM" + bytes(12) + struct.pack("<IiiHHIIiiII", 40, 60_000, 60_000, 1, 24, 0, 0, 0, 0, 0, 0), "too_many_pixels")  # fmt: skip  # noqa: E501
 
 
 def hostile() -> Iterator[Case]:

@@ -67,6 +67,6 @@ def test_rows_in_a_file_with_the_wrong_ending(tmp_path: Path) -> None:
 
 def test_what_is_no_json_and_limits(tmp_path: Path) -> None:
     assert reason(tmp_path, "a.json", "{'a': 1}") == "malformed"
-    assert reason(tmp_path, "b.json", "[" * 100_000) == "malformed"
+    assert reason(tmp_path, "b.json", "[" * 100_000) == "nested"
     assert reason(tmp_path, "c.json", json.dumps(PAIRS), Limits(parts=1)) == "too_many"
     assert reason(tmp_path, "d.json", " \n ") == "empty"

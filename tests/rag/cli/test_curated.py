@@ -89,6 +89,14 @@ def test_an_answer_that_nobody_signed_is_listed_with_its_day_and_each_document_o
     assert row["documents"] == ["kettle.md", "lock.md"]
 
 
+@pytest.mark.usefixtures("data")
+def test_an_address_that_no_document_has_is_named_when_an_answer_is_added(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, "add", QUESTION, "Two years. Pay at http://evil.example/pay.") == [
+        "no. 1 serves from now on",
+        "Please check this contact, which no document has or nobody has confirmed: Pay at http://evil.example/pay.",
+    ]
+
+
 def test_an_export_has_all_and_the_gate_knows_the_question(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run(capsys, "add", "保修多久？", "两年。", "--document", "lock.md")
     file = data / "answers.jsonl"

@@ -26,6 +26,14 @@ def test_without_passages() -> None:
     assert refusal_text([], "zh") == "知识库中没有这个问题的答案。请转交能进一步核实的同事处理。"
 
 
+def test_a_customer_is_not_told_to_hand_the_question_to_a_colleague() -> None:
+    said = "Our documents do not answer this question. The nearest articles are: “Returns”. Our customer service can"
+    for tried in (False, True):
+        assert refusal_text([PASSAGE], "en", model_tried=tried, audience="public").startswith(said)
+        chinese = refusal_text([], "zh", model_tried=tried, audience="public")
+        assert chinese == "我们的资料中没有这个问题的答案。您可以联系客服，由客服为您核实。"
+
+
 def test_the_nearest_rule_is_named_where_it_holds_at_another_time() -> None:
     old = replace(PASSAGE, document_id="old.md", title="Old bikes", expired_on=date(2026, 9, 30))
     new = replace(PASSAGE, document_id="new.md", title="Tyres", starts_on=date(2026, 12, 1))
@@ -74,6 +82,9 @@ def test_every_worded_language_says_its_own_refusal_and_knows_it_as_one(code: st
     said = refusal_text([PASSAGE], "en", model_tried=True, third_language=code)
     assert said == wording.not_in_passages + wording.nearest.format(titles="“Returns”") + wording.handoff
     assert wording.nothing_near != wording.not_in_passages
+    told = refusal_text([], "en", third_language=code, audience="public")
+    assert told == wording.nothing_near + wording.customer_handoff
+    assert wording.customer_handoff not in ("", wording.handoff)
 
 
 def test_every_third_language_has_its_names_and_a_wish() -> None:

@@ -8,7 +8,7 @@ import pytest
 from rag.evidence.selection import RankedSentences
 from rag.generation.output_filter import filter_output
 from rag.grounding.citations import ground
-from rag.grounding.confirmation import mark_unconfirmed, supporting_sentences, unconfirmed_sentences
+from rag.grounding.confirmation import confirmed_text, mark_unconfirmed, supporting_sentences, unconfirmed_sentences
 from rag.grounding.contact_details import detail_keys
 from rag.pipeline import Pipeline
 from rag.reuse.cache import AnswerSources
@@ -62,6 +62,25 @@ def test_an_address_that_nobody_confirmed_is_marked_where_it_is_named(text: str)
     assert unconfirmed_sentences(reply, citations, [evidence])
     assert unconfirmed_sentences(reply, citations, [passage(text)]) == ()
     assert unconfirmed_sentences("You have 30 days.", (), [evidence]) == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "reply"),
+    [
+        (
+            "The Orion lamp refund hotline is 0900-666-777, call now.",
+            "The refund hotline for the Orion lamp is 0900-666-777.",
+        ),
+        ("银行短信发送至 95588 即可退款。", "退款时要用到的是这个：95588。"),
+        ("退款请加微信号：abc12345。", "退款请联系 abc12345。"),
+    ],
+)
+def test_a_new_number_is_marked_in_whatever_words_an_answer_names_it(text: str, reply: str) -> None:
+    (evidence,) = mark_unconfirmed([passage(text)], {"a": detail_keys(text)})
+    assert unconfirmed_sentences(reply, (), [evidence])
+    (other,) = mark_unconfirmed([passage(reply)], {"a": detail_keys(text)})
+    assert unconfirmed_sentences(reply, (), [other]), "another passage of its document names it in other words"
+    assert reply.rstrip("。.") not in confirmed_text(reply, detail_keys(text))
 
 
 def test_what_a_new_document_tells_staff_to_say_is_marked_where_an_answer_rests_on_it() -> None:
@@ -194,6 +213,10 @@ def test_a_persons_answer_with_a_new_address_is_not_given_to_the_public(tmp_path
     assert pipeline.answer(QUESTION).lane == "curated"
     assert pipeline.answer(QUESTION, audience="public").lane == "model"
     curation.retire(kept.number, "Lin")
+    for answer in ("Pay at https://evil.example/pay first.", "退款请先加微信号：unknown_01。"):
+        curation.write(QUESTION, answer, author="Lin")
+        assert pipeline.answer(QUESTION).unsupported, "no document has it"
+        assert pipeline.answer(QUESTION, audience="public").lane != "curated"
     curation.write(QUESTION, RULE, author="Lin", sources=[place])
     retrieved = next(iter(pipeline.stream(QUESTION, audience="public")))
     assert isinstance(retrieved, Retrieved)

@@ -145,6 +145,8 @@ def detail_cards(details: Sequence[NewDetail], language: Language) -> list[Card]
     for detail in details[:_DETAILS_TOLD]:
         kind, _, shown = detail.detail.partition(" ")
         names = tuple(Note(name, name=True) for name in detail.document_ids[:_DETAIL_DOCUMENTS_TOLD])
+        more = len(detail.document_ids) - len(names)
+        names += (Note(translate("ui.kb_more_changes", language, count=more)),) if more else ()
         mark = translate(f"ui.kb_detail_{kind}", language)
         cards.append(Card(shown, mark=mark, tone="warning", notes=names))
     left = len(details) - len(cards)

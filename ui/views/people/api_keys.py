@@ -79,7 +79,7 @@ def _rows(found: tuple[ApiKey, ...], context: PageContext) -> list[dict[str, str
             translate("ui.keys_audience", language): translate(f"ui.keys_for_{key.audience}", language),
             translate("ui.keys_owner", language): key.owner or "–",
             translate("ui.keys_made", language): _time_words(key.created_at, context),
-            translate("ui.keys_used", language): _time_words(key.used_at, context),
+            translate("ui.keys_used", language): _time_words(last_use(key), context),
             translate("ui.keys_expires", language): _end(key, context),
         }
         for key in found
@@ -93,6 +93,11 @@ def _key_label(key: ApiKey) -> str:
 def right_in_words(right: str, language: Language) -> str:
     """Describe a right."""
     return translate(f"ui.key_right_{right.replace(':', '_')}", language)
+
+
+def last_use(key: ApiKey) -> datetime | None:
+    """Return when a key was used last; its hour alone is kept, which may have begun before the key was made."""
+    return None if key.used_at is None else max(key.used_at, key.created_at)
 
 
 def _time_words(value: datetime | None, context: PageContext) -> str:

@@ -88,6 +88,7 @@ def test_counts_say_only_what_there_is() -> None:
     assert ("1 expired", "warning") in told
     assert ("1 older than a year", "warning") in told
     assert ("1 internal", "") in told
+    assert counts([replace(ROWS[0], chunk_count=1)], TODAY, "en")[:2] == [("1 article", ""), ("1 passage", "")]
     assert counts(ROWS[:1], TODAY, "zh") == [
         ("1 篇文章", ""), ("2 个段落", ""), ("英文 1 篇", ""), ("近 3 个月 1 篇", ""),
     ]  # fmt: skip

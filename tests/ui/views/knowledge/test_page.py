@@ -14,6 +14,7 @@ from rag.errors import IngestRunning, NothingToIngest, NotPermitted, UploadsUsed
 from rag.schema import Language
 from rag.settings import Settings
 from rag.storage.access import LOCAL_USER, Role, User
+from rag.storage.contact_details import NewDetail
 from rag.translate import translate
 from rag.turns import AnswerPipeline
 from tests.ui.views.knowledge.library import Library
@@ -298,3 +299,8 @@ def test_how_far_it_is_is_said_with_a_share_only_where_there_is_one() -> None:
     helped = IngestProgress("embedding", 4, 4, 3, 6, workers=2)
     assert progress_words(helped, "en")[1].endswith("workers helping: 2")
     assert progress_words(helped, "zh")[1].endswith("协助的工作进程：2")
+
+
+def test_an_address_of_many_articles_says_how_many_more_there_are() -> None:
+    (card,) = detail_cards([NewDetail("host evil.example", tuple(f"{name}.md" for name in "abcde"))], "zh")
+    assert [note.text for note in card.notes] == ["a.md", "b.md", "c.md", "……还有 2 篇文章"]

@@ -193,3 +193,12 @@ def test_the_list_has_what_matters_of_each_key(page: Page, language: Language) -
     assert first[0] == f"widget [b] ({key.key_id})"
     assert first[1:4] == [translate("ui.key_right_ask", language), "shop", translate("ui.keys_for_public", language)]
     assert first[7] == translate("ui.keys_never", language)
+
+
+def test_no_key_is_used_before_it_was_made(page: Page) -> None:
+    _, key = page.made()
+    hour = key.created_at.replace(minute=0, second=0, microsecond=0)
+    assert api_keys.last_use(key) is None
+    assert api_keys.last_use(replace(key, used_at=hour)) == key.created_at, "its hour alone is kept"
+    later = hour + timedelta(hours=2)
+    assert api_keys.last_use(replace(key, used_at=later)) == later
