@@ -245,6 +245,20 @@ def test_an_admin_lets_somebody_in_who_then_signs_in(
     newcomer.shoot("29-no-scope")
 
 
+def test_who_is_added_after_a_switch_of_the_language_has_the_role_that_the_form_shows(
+    opened: NewPage, address: str, people: People
+) -> None:
+    page = opened("en")
+    desk = signed_in(page, address, "en", "root", "/people")
+    page.locator(".st-key-language button").first.click()
+    expect(page.get_by_role("heading", name=translate("ui.people_add", "zh"))).to_be_visible()
+    desk.settled()
+    page.locator(".st-key-add_name input").fill("new-switched")
+    page.get_by_role("button", name=translate("ui.people_add_button", "zh"), exact=True).click()
+    expect(page.get_by_text(translate("ui.people_done", "zh"))).to_be_visible()
+    assert people.find("new-switched").role == "agent"
+
+
 @pytest.mark.parametrize(("language", "dark"), by_day("zh-light", of=LOOKS))
 def test_an_admin_makes_a_key_whose_secret_is_shown_once_and_revokes_it(
     opened: NewPage, address: str, folder: Path, language: Language, dark: bool

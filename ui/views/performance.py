@@ -11,7 +11,7 @@ from rag.translate import translate
 from ui.components.content import Choice, draw_choices
 from ui.components.job_view import show_failure
 from ui.formats import as_markdown, format_duration, plain_rows
-from ui.session import PageContext, has_requested_turn, request_turn
+from ui.session import PageContext, choice_key, has_requested_turn, request_turn
 
 _LIVE_SECONDS = 2.0
 _PERCENTS = (50, 95, 99)
@@ -215,7 +215,7 @@ def _draw_chart(report: Performance, window: str, context: PageContext) -> None:
         translate("ui.chart_stage", language),
         stages,
         format_func=lambda key: translate(f"ui.stage_time_{key}", language),
-        key="performance_stage",
+        key=choice_key("performance_stage"),
         placeholder=translate("ui.chart_stage", language),
     )
     name = translate(f"ui.stage_time_{stage}", language)
