@@ -34,7 +34,7 @@ def render(context: PageContext) -> None:
         st.caption(translate("ui.people_nobody", language))
     adding, changing = st.columns(2, gap="medium")
     with adding, st.container(border=True):
-        _draw_adding(administration, language)
+        _draw_adding(administration, everybody, language)
     with changing, st.container(border=True):
         _draw_changing(administration, everybody, language)
     draw_keys(context, administration, context.services.keys)
@@ -65,8 +65,10 @@ def _state(person: Person, language: Language) -> str:
     return translate("ui.people_active" if person.has_password else "ui.people_elsewhere", language)
 
 
-def _draw_adding(administration: Administration, language: Language) -> None:
+def _draw_adding(administration: Administration, everybody: tuple[Person, ...], language: Language) -> None:
     st.subheader(translate("ui.people_add", language), anchor=False)
+    if not any(person.role == "admin" and person.scopes is None for person in everybody):
+        st.caption(translate("ui.people_first_admin", language))
     with st.form("people_add", border=False, enter_to_submit=False):
         st.text_input(translate("ui.name", language), key="add_name", max_chars=64, autocomplete="off")
         _draw_role_and_scopes("add", administration, administration.scopes(), language)
@@ -148,10 +150,14 @@ def _act(language: Language, what: Callable[[], object]) -> None:
 
 
 def _add(administration: Administration, language: Language) -> None:
-    state = st.session_state
+    state, role = st.session_state, choice_key("add_role")
     scopes = None if state.get("add_everything") else frozenset(state["add_scopes"])
     password = state["add_password"] or None
-    _act(language, partial(administration.add, state["add_name"], state[choice_key("add_role")], scopes, password))
+    add = partial(administration.add, state["add_name"], state[role], scopes, password)
+    if attempt_with_message("people", add, language):
+        _forget_choice()
+        # The next person gets nothing that was chosen for this one.
+        state.update({"add_name": "", role: ROLES[0], "add_scopes": [], "add_everything": False})
     state["add_password"] = ""
 
 
