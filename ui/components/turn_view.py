@@ -23,7 +23,7 @@ ANSWER_WORDS = (
 EVIDENCE_WORDS = ("evidence", "evidence_count", "empty_evidence", "none_found", "figure_close")
 REPLY_WORDS = (
     "reply_label", "copy", "copy_with_sources", "copied", "copy_failed", "restore", "handoff_label", "handoff_copy",
-    "rewritten", "rewritten_meanwhile",
+    "rewritten", "rewritten_meanwhile", "unconfirmed",
 )  # fmt: skip
 
 NO_EVIDENCE: Data = {"turn": "", "searching": False, "note": "", "passages": []}

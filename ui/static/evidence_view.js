@@ -83,7 +83,7 @@ class Evidence {
     title.lang = passage.lang;
     if (passage.headings) title.append(" ", element("span", "headings", "› " + passage.headings));
     const meta = summary.appendChild(element("span", "meta"));
-    for (const name of ["internal", "expired", "date", "cited"]) {
+    for (const name of ["internal", "unconfirmed", "expired", "date", "cited"]) {
       if (passage[name]) meta.append(element("span", name, passage[name]));
     }
     for (const line of passage.conflicts) summary.append(element("span", "conflict", line));
@@ -190,8 +190,9 @@ class Evidence {
   }
 
   fill(node, runs) {
-    for (const [text, focus, sentences] of runs) {
-      const run = node.appendChild(element(sentences.length ? "mark" : "span", focus ? "focus" : ""));
+    for (const [text, focus, sentences, isUnconfirmed] of runs) {
+      const names = [focus && "focus", isUnconfirmed && "new"].filter(Boolean).join(" ");
+      const run = node.appendChild(element(sentences.length ? "mark" : "span", names));
       const pieces = node.tagName === "PRE" ? [text] : text.split(/`([^`\n]+)`/); // every second one is code
       run.append(...pieces.map((piece, place) => (place % 2 ? element("code", "", piece) : piece)));
       if (sentences.length) run.dataset.sentences = sentences.join(" ");
