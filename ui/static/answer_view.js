@@ -165,11 +165,15 @@ class View {
     }
     for (const [name, ms] of feed.stages) {
       const label = name === "search" && feed.found
-        ? fill(this.words.evidence_count, { count: feed.found }) : this.words["stage_" + name];
+        ? this.passages(feed.found) : this.words["stage_" + name];
       status.append(element("span", "", label + " " + duration(ms, this.words)));
     }
     this.now = status.appendChild(element("span", "now"));
     this.tick();
+  }
+
+  passages(count) {
+    return count === 1 ? this.words.evidence_one : fill(this.words.evidence_count, { count });
   }
 
   tick() {

@@ -55,8 +55,9 @@ class Evidence {
     if (!closed) this.unfolded.clear();
     this.data = data;
     this.at("label").textContent = words.evidence;
-    this.at("count").textContent = data.passages.length
-      ? words.evidence_count.replace("{count}", data.passages.length) : "";
+    const count = data.passages.length;
+    const counted = count === 1 ? words.evidence_one : words.evidence_count.replace("{count}", count);
+    this.at("count").textContent = count ? counted : "";
     this.at("note").textContent = data.note;
     this.at("skeleton").hidden = !data.searching;
     const empty = this.at("empty");

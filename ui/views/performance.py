@@ -274,12 +274,16 @@ def _stage_rows(report: Performance, language: Language) -> list[dict[str, str]]
     ]
 
 
+def _row_words(question: str) -> str:
+    return question if len(question) <= _LONGEST_ROW else f"{question[: _LONGEST_ROW - 1].rstrip()}…"
+
+
 def _draw_slowest(report: Performance, context: PageContext) -> None:
     language = context.language
     choices = [
         Choice(
             choice_id=turn.turn_id,
-            text=turn.question[:_LONGEST_ROW],
+            text=_row_words(turn.question),
             language=turn.language,
             note=translate(
                 "ui.slowest_note",
