@@ -210,7 +210,7 @@ def test_bad_questions_are_answered_in_one_sentence(open_desk: OpenDesk, languag
     desk.box.fill("   ")
     desk.box.press("Enter")
     expect(desk.view).to_have_count(0)
-    too_long = QuestionTooLong(characters=12_000, limit=10_000).text(language)
+    too_long = QuestionTooLong(characters=12_000, limit=8000).text(language)
     for question, words in (
         ("🙂🙂🙂", translate("ui.error_QuestionWithoutWords", language)),
         ("字" * 12_000, too_long),
