@@ -184,11 +184,15 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class PassageRun:
-    """A stretch of a passage; ``sentences`` rest on it, and ``focus`` tells what the search had found."""
+    """A stretch of a passage; ``sentences`` rest on it, and ``focus`` tells what the search had found.
+
+    ``unconfirmed``: it is an address, or an instruction, that nobody has confirmed yet.
+    """
 
     text: str
     focus: bool
     sentences: tuple[int, ...] = ()
+    unconfirmed: bool = False
 
 
 Cell = tuple[PassageRun, ...]
@@ -274,12 +278,14 @@ def _join_blocks(block: PassageBlock, more: PassageBlock) -> PassageBlock:
 
 
 def _passage_runs(passage: Evidence, marks: Sequence[Mark], start: int, end: int) -> Iterator[PassageRun]:
-    """Cut a stretch of the document where the focus and the marks begin and end."""
+    """Cut a stretch of the document where the focus, the marks and what nobody has confirmed begin and end."""
     edges = {start, end, passage.focus_start, passage.focus_end}
     edges |= {edge for mark in marks for edge in (mark.start, mark.end)}
+    edges |= {edge for span in passage.unconfirmed for edge in (span.start, span.end)}
     for begin, stop in pairwise(sorted(edge for edge in edges if start <= edge <= end)):
         yield PassageRun(
             text=passage.text[begin - passage.start : stop - passage.start],
             focus=passage.focus_start <= begin and stop <= passage.focus_end,
             sentences=tuple(sorted({mark.sentence for mark in marks if mark.start <= begin and stop <= mark.end})),
+            unconfirmed=any(span.start <= begin and stop <= span.end for span in passage.unconfirmed),
         )

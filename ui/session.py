@@ -28,6 +28,8 @@ _ADDRESS_LAGS_SECONDS = 3.0
 
 _LANGUAGES = ("zh", "en")
 
+_SWITCHES = "language_switches"
+
 
 @st.cache_resource(show_spinner=False)
 def shared_services() -> SharedServices:
@@ -120,8 +122,25 @@ def language_was_chosen() -> bool:
 
 
 def keep_language() -> None:
-    """Put the chosen language into the address, so that a reload keeps it."""
+    """Put the chosen language into the address, so that a reload keeps it, and give each choice a new box."""
     st.query_params["lang"] = st.session_state["language"]
+    st.session_state[_SWITCHES] = st.session_state.get(_SWITCHES, 0) + 1
+
+
+def choice_key(name: str, usual: object = None) -> str:
+    """Return the key of a box whose options are words in the page's language; ``usual`` is chosen in a new one.
+
+    A browser sends the words of the option that it shows.  In a form it goes on sending them after the language was
+    switched, when no option has these words any more.  So the box is another one after each switch, and takes over
+    what was chosen in the one before.
+    """
+    switches = st.session_state.get(_SWITCHES, 0)
+    key, before = (f"{name} {count}" if count else name for count in (switches, switches - 1))
+    if switches and key not in st.session_state and before in st.session_state:
+        st.session_state[key] = st.session_state[before]
+    elif usual is not None:
+        st.session_state.setdefault(key, usual)
+    return key
 
 
 def current_turn() -> str:

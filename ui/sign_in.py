@@ -9,6 +9,7 @@ only.  The forms are whole documents: no script, nothing from elsewhere, the des
 """
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -160,6 +161,7 @@ def form_html(
         if provider and form == "sign_in"
         else ""
     )
+    forgotten = "<p>" + translate("ui.password_forgotten", language) + "</p>" if form == "sign_in" else ""
     return f"""<!doctype html>
 <html lang="{_LONG_LANGUAGE[language]}" class="sign-in">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
@@ -174,7 +176,7 @@ def form_html(
 <input type="hidden" name="lang" value="{language}"><input type="hidden" name="next" value="{escape(next_path)}">
 {"".join(_fields(form, language, name))}
 <button type="submit">{translate("ui." + button, language)}</button>
-</form>{elsewhere}
+</form>{elsewhere}{forgotten}
 </main></body></html>
 """
 
@@ -291,7 +293,7 @@ class _Page:
             language,
             next_path=safe_path(given.get("next", "")),
             name=given.get("name", ""),
-            error=error.text(language) if error is not None else "",
+            error=_error_words(error, language) if error is not None else "",
             done=given.get("done") == "password",
             provider=has_provider(),
         )
@@ -318,6 +320,14 @@ class _Page:
             name = cookie_name(name, secure=secure)
             response.set_cookie(name, token, expires=until, httponly=True, samesite="lax", secure=secure)
         return response
+
+
+def _error_words(error: PeopleError, language: Language) -> str:
+    """Return what a form says; a time to wait is told in minutes, begun ones too."""
+    if not isinstance(error, SignInThrottled):
+        return error.text(language)
+    minutes = math.ceil(int(str(error.details["seconds"])) / 60)
+    return translate("ui.sign_in_throttled", language, minutes=minutes)
 
 
 def _sign_in_form(people: PeopleServices) -> Form:

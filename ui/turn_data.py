@@ -16,7 +16,7 @@ from rag.evidence.quotation import cites_best_match, quoted_lines
 from rag.generation.measured_languages import language_note
 from rag.generation.reply_languages import reply_language
 from rag.grounding.conflicts import find_conflicts
-from rag.schema import Answer, Conflict, Evidence, Figure, Language, Origin, SpanTime
+from rag.schema import Answer, Conflict, Evidence, Figure, Language, Origin, SpanTime, TextSpan
 from rag.text.characters import one_line, web_address, without_invisible
 from rag.text.language import customer_language, third_language
 from rag.text.markup import without_list_mark
@@ -26,6 +26,7 @@ from ui.blocks import (
     Block,
     Mark,
     PassageBlock,
+    PassageRun,
     Run,
     Sentence,
     answer_blocks,
@@ -40,7 +41,13 @@ from ui.formats import format_clock, format_date, format_duration
 Data = dict[str, object]
 
 _FAILURES_OF_THE_ASKER = {"QuestionEmpty", "QuestionTooLong", "QuestionWithoutWords", "PromptTooLong", "OwnQueueFull"}
-_OF_ONES_OWN_LIMITS = {"OwnQueueFull", "QuestionsTooFast", "OwnFilesWaiting", "UploadsUsedUp"}  # with their numbers
+_WITH_NUMBERS = {
+    "OwnQueueFull",
+    "QuestionsTooFast",
+    "OwnFilesWaiting",
+    "UploadsUsedUp",
+    "QuestionTooLong",
+}  # of one's own
 _ALWAYS_TIMED = ("embed", "search", "wait", "prompt", "thinking", "answer", "total")
 _WORTH_TELLING_MS = 50.0
 _FIGURE_NAME_CHARACTERS = 200
@@ -60,7 +67,7 @@ def announcement(snapshot: TurnSnapshot, language: Language) -> str:
 
 def failure_sentence(failure: Failure, language: Language) -> str:
     """Return why something failed, without the paths, host names and commands that a terminal shows."""
-    if failure.kind in _OF_ONES_OWN_LIMITS and failure.en:
+    if failure.kind in _WITH_NUMBERS and failure.en:
         return failure.sentence(language)
     kind = getattr(errors, failure.kind, AnswerdeskError)
     return next(
@@ -91,7 +98,7 @@ def verdict(snapshot: TurnSnapshot, sentences: Sequence[Sentence], language: Lan
         return _origin_verdict(answer.origin, language, _caution_of_stored(snapshot, sentences))
     if not sentences:
         return None
-    if answer.quoted and not answer.unconfirmed:
+    if answer.quoted and not answer.unconfirmed and _disagreement(snapshot) is None:
         return {"kind": "good", "words": translate("ui.quoted", language)}
     caution = _caution(snapshot, answer, sentences)
     words = translate(caution or "ui.every_sentence_found", language)
@@ -103,6 +110,8 @@ def _caution(snapshot: TurnSnapshot, answer: Answer, sentences: Sequence[Sentenc
     doubtful = {passage.number for passage in snapshot.evidence if doubt(passage, snapshot.language)}
     if any(one.unsupported or one.unconfirmed or doubtful.intersection(one.numbers) for one in sentences):
         return "ui.check_marked"
+    if _disagreement(snapshot) is not None:
+        return "ui.sources_disagree"
     if answer.left_open:
         return "ui.partly_answered"
     if answer.third_language:
@@ -110,6 +119,30 @@ def _caution(snapshot: TurnSnapshot, answer: Answer, sentences: Sequence[Sentenc
     if answer.by_words_alone:
         return "ui.half_searched"
     return "ui.compare_best_match" if _passes_over_best_match(snapshot) else ""
+
+
+def _disagreement(snapshot: TurnSnapshot) -> Conflict | None:
+    """Return a conflict of two rules in force, where the answer or the best match rests on one of them."""
+    if snapshot.answer is None:
+        return None
+    in_force = {passage.number for passage in snapshot.evidence if passage.is_in_force}
+    used = {
+        (passage.number, passage.words(TextSpan(citation.quote_start, citation.quote_end)))
+        for passage in snapshot.evidence
+        for citation in snapshot.answer.citations
+        if passage.holds(citation)
+    } | {
+        (passage.number, passage.words(span))
+        for passage in _passages_of_best_match(snapshot)
+        for span in passage.quoted
+    }  # fmt: skip
+    for conflict in _conflicts(snapshot.evidence):
+        sides = ((conflict.number, conflict.quote), (conflict.other_number, conflict.other_quote))
+        if all(number in in_force for number, _ in sides) and any(
+            number == side and (words in quote or quote in words) for number, words in used for side, quote in sides
+        ):
+            return conflict
+    return None
 
 
 def _passes_over_best_match(snapshot: TurnSnapshot) -> bool:
@@ -127,6 +160,8 @@ def _caution_of_stored(snapshot: TurnSnapshot, sentences: Sequence[Sentence]) ->
     if any(one.unsupported or one.unconfirmed for one in sentences):  # it names a contact that no document has
         return "ui.check_marked"
     is_by_model = snapshot.answer is not None and snapshot.answer.lane == "cached"
+    if is_by_model and _disagreement(snapshot) is not None:
+        return "ui.sources_disagree"
     return "ui.compare_best_match" if is_by_model and _passes_over_best_match(snapshot) else ""
 
 
@@ -155,11 +190,21 @@ def notice(snapshot: TurnSnapshot, language: Language) -> Data | None:
         failure = Failure(snapshot.answer.instead_of, "", "")
         return {"kind": "error", "words": failure_sentence(failure, language)}
     if snapshot.failure is None:
-        if snapshot.answer is not None and snapshot.answer.by_words_alone:
-            return {"kind": "error", "words": translate("ui.by_words_alone", language)}
-        return None
+        return _notice_of_answer(snapshot, language)
     asker = snapshot.state == "stopped" or snapshot.failure.kind in _FAILURES_OF_THE_ASKER
     return {"kind": "info" if asker else "error", "words": _failure_words(snapshot, snapshot.failure, language)}
+
+
+def _notice_of_answer(snapshot: TurnSnapshot, language: Language) -> Data | None:
+    if snapshot.answer is not None and snapshot.answer.by_words_alone:
+        return {"kind": "error", "words": translate("ui.by_words_alone", language)}
+    conflict = _disagreement(snapshot) if snapshot.state == "done" else None
+    if conflict is None:
+        return None
+    said = {"quote": conflict.quote, "other_quote": conflict.other_quote}
+    plain = {name: without_list_mark(plain_text(words)) for name, words in said.items()}
+    numbers = {"number": conflict.number, "other": conflict.other_number}
+    return {"kind": "warning", "words": translate("ui.sources_disagree_how", language, **numbers, **plain)}
 
 
 def doubt(passage: Evidence, language: Language) -> str:
@@ -272,6 +317,11 @@ def _best_match(snapshot: TurnSnapshot) -> Data | None:
             "passage": f"{passage.number} · {one_line(passage.title)}",
             "text": plain_text("\n".join(line.text for line in quoted_lines(passage))),
             "lang": passage.language,
+            "unconfirmed": any(
+                span.start < line.span.end and line.span.start < span.end
+                for span in passage.unconfirmed
+                for line in quoted_lines(passage)
+            ),
         }
         for passage in _passages_of_best_match(snapshot)
     ]
@@ -436,6 +486,7 @@ def _passage_data(passage: Evidence, marks: tuple[Mark, ...], language: Language
         "date": date_words("updated_on", passage.updated_on, language),
         "expired": validity_note(passage, language),
         "internal": translate("ui.internal", language) if passage.audience == "internal" else "",
+        "unconfirmed": translate("ui.unconfirmed", language) if passage.unconfirmed else "",
         "cited": _citation_words(len({mark.sentence for mark in marks}), language),
         "blocks": [
             _passage_block_data(block)
@@ -465,10 +516,14 @@ def _passage_block_data(block: PassageBlock) -> Data:
         "kind": block.kind,
         "marker": block.marker,
         "head": block.has_head,
-        "rows": [
-            [[[run.text, int(run.focus), list(run.sentences)] for run in cell] for cell in row] for row in block.rows
-        ],
+        "rows": [[[_passage_run_data(run) for run in cell] for cell in row] for row in block.rows],
     }
+
+
+def _passage_run_data(run: PassageRun) -> list[object]:
+    """Return a stretch's text, whether the search found it, its sentences, and a 1 where nobody has confirmed it."""
+    data: list[object] = [run.text, int(run.focus), list(run.sentences)]
+    return [*data, 1] if run.unconfirmed else data
 
 
 def reply_data(snapshot: TurnSnapshot, reading: Reading) -> Data | None:
@@ -497,6 +552,11 @@ def reply_data(snapshot: TurnSnapshot, reading: Reading) -> Data | None:
         "lang": _text_language(snapshot),
         "text": text,
         "sources": _sources(snapshot),
+        "sources_heading": translate("ui.sources", snapshot.language),
+        "more_sources": _sources_of_best_match(snapshot),
+        "unconfirmed": [
+            plain_text(passage.words(span)) for passage in snapshot.evidence for span in passage.unconfirmed
+        ],
     }
 
 
@@ -529,11 +589,28 @@ def _sources(snapshot: TurnSnapshot) -> str:
     if snapshot.answer is None:
         return ""
     lines = [
-        f"- {' › '.join(filter(None, (one_line(passage.title), one_line(citation.heading))))} "
-        f"{web_address(passage.source)}".rstrip()
+        _source_line(passage, citation.heading)
         for passage in snapshot.evidence
         for citation in snapshot.answer.citations
         if passage.holds(citation) and passage.audience == "public"
     ]
     heading = translate("ui.sources", snapshot.language)
     return "\n".join([heading, *dict.fromkeys(lines)]) if lines else ""
+
+
+def _source_line(passage: Evidence, heading: str = "") -> str:
+    titles = " › ".join(filter(None, (one_line(passage.title), one_line(heading))))
+    return f"- {titles} {web_address(passage.source)}".rstrip()
+
+
+def _sources_of_best_match(snapshot: TurnSnapshot) -> list[list[object]]:
+    """Return the best match's lines by document with its line among the sources, where the answer does not cite it.
+
+    A reply that has one of the lines leaves with that source, too.
+    """
+    cited = {citation.document_id for citation in (snapshot.answer.citations if snapshot.answer is not None else ())}
+    return [
+        [[plain_text(line.text) for line in quoted_lines(passage)], _source_line(passage)]
+        for passage in _passages_of_best_match(snapshot)
+        if passage.document_id not in cited and passage.audience == "public"
+    ]

@@ -140,10 +140,14 @@ class People(SharedStore):
                 _forget_browsers(connection, known)
 
     def set_password(self, name: str, password_hash: str, by: str) -> None:
-        """Give a new password, which ends all sign-ins with the old one.  Raises ``PersonUnknown``."""
+        """Give a new password, which ends all sign-ins with the old one and any lock-out for wrong ones.
+
+        Raises ``PersonUnknown``.
+        """
         with self._record_change(by, "password_set", name) as connection:
             known = _require_person(connection, name).name
             connection.execute("UPDATE person SET password = ? WHERE name = ?", (password_hash, known))
+            connection.execute("DELETE FROM attempt WHERE name = ? COLLATE NOCASE", (known,))
             _end_sign_ins(connection, known)
 
     def sign_out_everywhere(self, name: str, by: str) -> None:

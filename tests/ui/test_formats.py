@@ -11,6 +11,7 @@ from rag.schema import Language
 from rag.tracing import STAGES
 from rag.translate import LOCALE_FOLDER, UnknownSentence, is_known, load_catalogue, template, translate
 from ui.formats import format_age, format_clock, format_date, format_duration, language_of_locale
+from ui.views.performance import _row_words
 
 NOW = datetime(2026, 8, 2, 15, 4, tzinfo=UTC)
 
@@ -90,3 +91,10 @@ def test_sentences_are_filled_and_templates_are_not() -> None:
 )
 def test_the_browsers_language(locale: str | None, language: str) -> None:
     assert language_of_locale(locale) == language
+
+
+def test_a_question_that_is_cut_for_a_row_says_so() -> None:
+    assert _row_words("Short?") == "Short?"
+    cut = _row_words("word " * 60)
+    assert cut.endswith("word…")
+    assert len(cut) <= 110

@@ -147,6 +147,23 @@ def test_who_is_put_out_finds_nothing_at_the_next_click(
         desk.settled()
 
 
+def test_whose_session_ended_beside_an_open_page_finds_the_way_back_to_it(
+    opened: NewPage, address: str, people: People
+) -> None:
+    """Without a sign-in the browser gets no more of the page's own files."""
+    page = opened("en", own=True)
+    signed_in(page, address, "en", "mei", "/?lang=en")
+    people.sign_out_everywhere("mei", by="test")
+    page.evaluate("() => document.querySelector('.st-key-language button')?.click()")
+    told, form = page.get_by_text(translate("ui.error_SignInNeeded", "zh")), page.locator("form[method=post]")
+    expect(told.or_(form).first).to_be_visible()
+    if told.is_visible():  # else the page has been led to the form by then
+        assert NEVER.search(page.inner_text("body")) is None
+        page.get_by_role("link", name=translate("ui.sign_in", "zh")).click()
+    fill_in(page, "mei")
+    Desk(page, address, "zh").settled()
+
+
 @pytest.mark.parametrize("language", by_day("zh"))
 def test_another_scopes_turn_is_reached_by_no_link_list_or_search(
     opened: NewPage, address: str, people: People, language: Language
@@ -243,6 +260,20 @@ def test_an_admin_lets_somebody_in_who_then_signs_in(
     newcomer = signed_in(opened(language), address, language, name)
     expect(newcomer.page.get_by_text(translate("ui.no_scope", language))).to_be_visible()
     newcomer.shoot("29-no-scope")
+
+
+def test_who_is_added_after_a_switch_of_the_language_has_the_role_that_the_form_shows(
+    opened: NewPage, address: str, people: People
+) -> None:
+    page = opened("en")
+    desk = signed_in(page, address, "en", "root", "/people")
+    page.locator(".st-key-language button").first.click()
+    expect(page.get_by_role("heading", name=translate("ui.people_add", "zh"))).to_be_visible()
+    desk.settled()
+    page.locator(".st-key-add_name input").fill("new-switched")
+    page.get_by_role("button", name=translate("ui.people_add_button", "zh"), exact=True).click()
+    expect(page.get_by_text(translate("ui.people_done", "zh"))).to_be_visible()
+    assert people.find("new-switched").role == "agent"
 
 
 @pytest.mark.parametrize(("language", "dark"), by_day("zh-light", of=LOOKS))

@@ -8,6 +8,7 @@ import streamlit as st
 from rag.people.administration import Administration
 from rag.people.directory import Person
 from rag.storage.access import Role
+from ui.session import choice_key, keep_language
 from ui.views.people import page as people
 
 
@@ -47,3 +48,20 @@ def test_only_what_was_changed_is_written(
     recorded = Recorded()
     people._change(cast(Administration, recorded), person, ("default",))
     assert recorded.done == expected
+
+
+def test_a_switch_of_the_language_gives_a_choice_a_new_box_with_what_was_chosen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """In the former one the browser keeps words of the former language, and sends them."""
+    state: dict[str, object] = {"language": "zh"}
+    monkeypatch.setattr(st, "session_state", state)
+    monkeypatch.setattr(st, "query_params", {})
+    former = choice_key("role", "agent")
+    state[former] = "admin"
+    keep_language()
+    present = choice_key("role", "agent")
+    assert present != former
+    assert state[present] == "admin"
+    state[present] = "lead"
+    assert (choice_key("role", "agent"), state[present]) == (present, "lead")

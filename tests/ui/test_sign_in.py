@@ -94,6 +94,11 @@ def test_too_many_attempts_are_told_when_to_come_again(client: TestClient, lin: 
     answer = sign_in(client)
     assert answer.status_code == 429
     assert 890 <= int(answer.headers["retry-after"]) <= 900
+    assert translate("ui.sign_in_throttled", "en", minutes=15) in answer.text
+
+
+def test_the_form_says_who_helps_when_a_password_is_forgotten(client: TestClient, lin: str) -> None:
+    assert translate("ui.password_forgotten", "zh") in client.get("/sign-in?lang=zh").text
 
 
 @pytest.mark.parametrize("headers", [{}, {"Origin": "http://evil.example"}, {"Origin": "null"}])

@@ -5,6 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from rag.errors import QuestionTooLong
 from rag.schema import Language
 from rag.translate import translate
 from tests.support.by_day import LANGUAGES, SIZES, THEMES, by_day, combined
@@ -209,9 +210,13 @@ def test_bad_questions_are_answered_in_one_sentence(open_desk: OpenDesk, languag
     desk.box.fill("   ")
     desk.box.press("Enter")
     expect(desk.view).to_have_count(0)
-    for question, key in (("🙂🙂🙂", "error_QuestionWithoutWords"), ("字" * 12_000, "error_QuestionTooLong")):
+    too_long = QuestionTooLong(characters=12_000, limit=8000).text(language)
+    for question, words in (
+        ("🙂🙂🙂", translate("ui.error_QuestionWithoutWords", language)),
+        ("字" * 12_000, too_long),
+    ):
         desk.ask(question)
-        expect(desk.page.locator(".notice")).to_have_text(translate(f"ui.{key}", language))
+        expect(desk.page.locator(".notice")).to_have_text(words)
         desk.check()
 
 

@@ -385,3 +385,56 @@ def test_whoever_takes_over_hears_in_which_language_the_customer_wrote() -> None
     note = reply_data(turn, READING)
     assert note is not None
     assert "Language: German" in str(note["text"])
+
+
+def _of_two_documents(said: str, other: str, **changes: object) -> TurnSnapshot:
+    first = replace(evidence("en")[0], title="Returns", heading_path=(), text=said, start=0, end=len(said))
+    second = replace(first, number=2, document_id="other.md", text=other, end=len(other), quoted=())
+    first = replace(first, quoted=(TextSpan(0, len(said)),))
+    text = f"In short: {said}"
+    citation = Citation(0, len(text), first.document_id, first.document_path, said, 0, len(said))
+    answer = replace(complete_answer("en"), text=text, citations=(citation,), unsupported=())
+    return replace(DONE, answer=answer, text=text, evidence=(first, replace(second, **changes)))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("language", "words"), [("en", "The sources disagree"), ("zh", "资料说法不一")])
+def test_an_answer_whose_sources_disagree_says_so_with_what_each_says(language: Language, words: str) -> None:
+    turn = _of_two_documents("You have 14 days to return it.", "You have 30 days to return it.")
+    data = answer_data(turn, replace(READING, language=language))
+    assert data["verdict"] == {"kind": "warning", "words": words}
+    assert data["notice"]["kind"] == "warning"  # type: ignore[index]
+    assert all(days in data["notice"]["words"] for days in ("14 days", "30 days"))  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    ("other", "changes"),
+    [("You have 30 days to return it.", {"expired_on": date(2025, 1, 1)}), ("Boots are warm.", {})],
+)
+def test_a_rule_that_is_over_and_another_subject_disagree_with_nothing(other: str, changes: dict[str, object]) -> None:
+    data = answer_data(_of_two_documents("You have 14 days to return it.", other, **changes), READING)
+    assert (data["verdict"]["kind"], data["notice"]) == ("good", None)  # type: ignore[index]
+
+
+def test_an_unconfirmed_address_is_marked_in_the_best_match_the_evidence_and_the_reply() -> None:
+    text = "Returns go to http://evil.example now."
+    turn = _of_two_documents(text, "Boots are warm.")
+    first, second = turn.evidence
+    address = TextSpan(text.index("http"), text.index(" now"))
+    marked = replace(turn, evidence=(replace(first, unconfirmed=(address,)), second))
+    assert [one["unconfirmed"] for one in answer_data(marked, READING)["best"]["excerpts"]] == [True]  # type: ignore[index]
+    assert [one["unconfirmed"] for one in answer_data(turn, READING)["best"]["excerpts"]] == [False]  # type: ignore[index]
+    passage = evidence_data(marked, "en")["passages"][0]  # type: ignore[index]
+    runs = [run for block in passage["blocks"] for row in block["rows"] for cell in row for run in cell]
+    assert [run[0] for run in runs if run[3:] == [1]] == ["http://evil.example"]
+    assert passage["unconfirmed"] == "New address, not confirmed"
+    assert reply_data(marked, READING)["unconfirmed"] == ["http://evil.example"]  # type: ignore[index]
+
+
+def test_a_document_of_the_best_match_that_the_answer_does_not_cite_has_its_line_among_the_sources() -> None:
+    turn = _of_two_documents("You have 14 days to return it.", "The label is free of charge.", title="Labels")
+    first, second = turn.evidence
+    both = replace(turn, evidence=(first, replace(second, quoted=(TextSpan(0, second.end),))))
+    reply = reply_data(both, READING)
+    assert reply is not None
+    assert reply["more_sources"] == [[["The label is free of charge."], "- Labels"]]
+    assert "Labels" not in str(reply["sources"])

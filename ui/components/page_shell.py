@@ -7,6 +7,7 @@ Streamlit's own few English words.
 
 import json
 from functools import cache
+from html import escape
 from typing import Final
 from urllib.parse import urlencode
 
@@ -111,9 +112,13 @@ def draw_user(context: PageContext) -> None:
 
 
 def draw_signed_out(language: Language) -> None:
-    """Say that the sign-in has ended, with the way back to this page."""
+    """Say that the sign-in has ended, with the way back to this page.
+
+    A link button would be a file to load, which nobody gets without a sign-in.
+    """
     if has_signed_out():  # the drafts of the person who signed out: a text for a customer is not the next person's
         component("forget_drafts")(key="forget_drafts", height=1)
     st.warning(translate("ui.error_SignInNeeded", language))
     query = urlencode({"lang": language, "next": page_path()})
-    st.link_button(translate("ui.sign_in", language), f"{SIGN_IN_PATH}?{query}", type="primary")
+    way, words = escape(f"{SIGN_IN_PATH}?{query}"), escape(translate("ui.sign_in", language))
+    st.html(f'<p><a class="to-sign-in" href="{way}">{words}</a></p>')

@@ -18,12 +18,13 @@ from ui.turn_data import Data
 ANSWER_WORDS = (
     "searching", "queued", "queued_unknown", "reading", "thinking", "answering", "thought", "no_support", "unconfirmed",
     "best_match", "use_this", "show_all", "show_question", "remove", "seconds", "milliseconds", "read_meanwhile",
-    "times", "answer", "evidence_count", "stage_search", "stage_wait", "stage_prompt", "stage_thinking", "stage_answer",
+    "times", "answer", "evidence_count", "evidence_one",
+    "stage_search", "stage_wait", "stage_prompt", "stage_thinking", "stage_answer",
 )  # fmt: skip
-EVIDENCE_WORDS = ("evidence", "evidence_count", "empty_evidence", "none_found", "figure_close")
+EVIDENCE_WORDS = ("evidence", "evidence_count", "evidence_one", "empty_evidence", "none_found", "figure_close")
 REPLY_WORDS = (
     "reply_label", "copy", "copy_with_sources", "copied", "copy_failed", "restore", "handoff_label", "handoff_copy",
-    "rewritten", "rewritten_meanwhile",
+    "rewritten", "rewritten_meanwhile", "unconfirmed",
 )  # fmt: skip
 
 NO_EVIDENCE: Data = {"turn": "", "searching": False, "note": "", "passages": []}

@@ -23,10 +23,13 @@ class View {
     this.onFeed = (event) => this.feed(event.detail);
     document.addEventListener("answerdesk:feed", this.onFeed);
     this.timer = setInterval(() => this.tick(), 250);
+    this.sizes = new ResizeObserver(() => this.data && this.markCut()); // a narrower window cuts what had room
+    this.sizes.observe(this.at("question"));
   }
   close() {
     document.removeEventListener("answerdesk:feed", this.onFeed);
     clearInterval(this.timer);
+    this.sizes.disconnect();
   }
 
   draw(data) {
@@ -80,11 +83,6 @@ class View {
     question.textContent = this.data.question.replace(/\n\s*\n/g, "\n");
     question.lang = this.data.question_lang;
     question.classList.toggle("unfolded", this.questionShown);
-    const cut = question.scrollHeight > question.clientHeight + 1;
-    question.classList.toggle("cut", cut);
-    if (cut || this.questionShown) question.tabIndex = 0;
-    else question.removeAttribute("tabindex");
-    whole.hidden = !cut;
     whole.textContent = this.words.show_all;
     whole.setAttribute("aria-label", this.words.show_question);
     whole.onclick = () => {
@@ -92,6 +90,15 @@ class View {
       this.showQuestion();
       question.focus();
     };
+    this.markCut();
+  }
+  markCut() {
+    const question = this.at("question");
+    const cut = question.scrollHeight > question.clientHeight + 1;
+    question.classList.toggle("cut", cut);
+    if (cut || this.questionShown) question.tabIndex = 0;
+    else question.removeAttribute("tabindex");
+    this.at("whole").hidden = !cut;
   }
 
   showBest(best, turn) {
@@ -101,7 +108,11 @@ class View {
     this.at("best-text").replaceChildren(...best.excerpts.map((excerpt) => this.excerpt(excerpt, turn)));
     this.at("use").hidden = !best.usable; // beside a handoff note there is no reply to put it into
     this.at("use").textContent = this.words.use_this;
-    this.at("use").onclick = () => tell("use", { turn, text: best.text });
+    this.at("use").onclick = () => { // and show what is taken
+      this.allShown = true;
+      this.foldBest();
+      tell("use", { turn, text: best.text });
+    };
     this.at("all").textContent = this.words.show_all;
     this.at("all").onclick = () => {
       this.allShown = true;
@@ -120,7 +131,7 @@ class View {
     this.at("all").hidden = !cut;
   }
 
-  excerpt({ number, passage, text, lang }, turn) {
+  excerpt({ number, passage, text, lang, unconfirmed }, turn) {
     const line = element("p", "excerpt");
     line.append(element("span", "", text));
     line.lang = lang;
@@ -129,6 +140,7 @@ class View {
     origin.title = passage;
     origin.setAttribute("aria-label", passage);
     origin.onclick = () => tell("cite", { turn, number, sentence: null });
+    if (unconfirmed) line.append(this.flag(this.words.unconfirmed));
     return line;
   }
 
@@ -153,11 +165,15 @@ class View {
     }
     for (const [name, ms] of feed.stages) {
       const label = name === "search" && feed.found
-        ? fill(this.words.evidence_count, { count: feed.found }) : this.words["stage_" + name];
+        ? this.passages(feed.found) : this.words["stage_" + name];
       status.append(element("span", "", label + " " + duration(ms, this.words)));
     }
     this.now = status.appendChild(element("span", "now"));
     this.tick();
+  }
+
+  passages(count) {
+    return count === 1 ? this.words.evidence_one : fill(this.words.evidence_count, { count });
   }
 
   tick() {
@@ -292,20 +308,20 @@ class View {
       return button;
     });
     if (sentence.unsupported) {
-      const flag = element("span", "flag", WARNING + this.words.no_support);
-      flag.lang = this.at("view").closest("[lang]")?.lang ?? document.documentElement.lang;
+      const flag = this.flag(this.words.no_support);
       const remove = element("button", "", this.words.remove);
       remove.type = "button";
       remove.addEventListener("click", () => tell("remove", { turn, text: sentence.text }));
       flag.append(" · ", remove);
       nodes.push(flag);
     }
-    if (sentence.unconfirmed) {
-      const flag = element("span", "flag", WARNING + this.words.unconfirmed);
-      flag.lang = this.at("view").closest("[lang]")?.lang ?? document.documentElement.lang;
-      nodes.push(flag);
-    }
+    if (sentence.unconfirmed) nodes.push(this.flag(this.words.unconfirmed));
     return nodes;
+  }
+  flag(words) { // in the page's language, within a text of another
+    const flag = element("span", "flag", WARNING + words);
+    flag.lang = this.at("view").closest("[lang]")?.lang ?? document.documentElement.lang;
+    return flag;
   }
 }
 

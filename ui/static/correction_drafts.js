@@ -35,7 +35,13 @@ class CorrectionDrafts {
       this.begun.set(field, correction);
       const words = sessionStorage.getItem(correction) ?? (name === "answer" ? this.reply() : null);
       if (words !== null && words !== field.value) typeInto(field, words);
+      if (name === FIELDS[0]) this.show(field);
     }
+  }
+  show(field) { // a form that opens below the fold is not seen; nobody's words end up in another field
+    if (document.activeElement?.matches(":read-write")) return;
+    field.focus({ preventScroll: true });
+    (field.closest("[data-testid=stForm]") ?? field).scrollIntoView({ block: "nearest" });
   }
   reply() { return sessionStorage.getItem(`answerdesk:reply:${this.turn}`); } // where the agent changed it
   keep({ target: field, isPut }) {

@@ -55,8 +55,9 @@ class Evidence {
     if (!closed) this.unfolded.clear();
     this.data = data;
     this.at("label").textContent = words.evidence;
-    this.at("count").textContent = data.passages.length
-      ? words.evidence_count.replace("{count}", data.passages.length) : "";
+    const count = data.passages.length;
+    const counted = count === 1 ? words.evidence_one : words.evidence_count.replace("{count}", count);
+    this.at("count").textContent = count ? counted : "";
     this.at("note").textContent = data.note;
     this.at("skeleton").hidden = !data.searching;
     const empty = this.at("empty");
@@ -83,7 +84,7 @@ class Evidence {
     title.lang = passage.lang;
     if (passage.headings) title.append(" ", element("span", "headings", "› " + passage.headings));
     const meta = summary.appendChild(element("span", "meta"));
-    for (const name of ["internal", "expired", "date", "cited"]) {
+    for (const name of ["internal", "unconfirmed", "expired", "date", "cited"]) {
       if (passage[name]) meta.append(element("span", name, passage[name]));
     }
     for (const line of passage.conflicts) summary.append(element("span", "conflict", line));
@@ -190,8 +191,9 @@ class Evidence {
   }
 
   fill(node, runs) {
-    for (const [text, focus, sentences] of runs) {
-      const run = node.appendChild(element(sentences.length ? "mark" : "span", focus ? "focus" : ""));
+    for (const [text, focus, sentences, isUnconfirmed] of runs) {
+      const names = [focus && "focus", isUnconfirmed && "new"].filter(Boolean).join(" ");
+      const run = node.appendChild(element(sentences.length ? "mark" : "span", names));
       const pieces = node.tagName === "PRE" ? [text] : text.split(/`([^`\n]+)`/); // every second one is code
       run.append(...pieces.map((piece, place) => (place % 2 ? element("code", "", piece) : piece)));
       if (sentences.length) run.dataset.sentences = sentences.join(" ");

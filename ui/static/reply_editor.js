@@ -59,12 +59,12 @@ class Editor {
     this.area.lang = data.lang;
     this.at("copy").querySelector("span").textContent = reply ? words.copy : words.handoff_copy;
     this.at("copy").querySelector("kbd").textContent = reply ? "Alt+P" : "Alt+H";
-    this.at("with-sources").hidden = !data.sources;
     this.at("with-sources").querySelector("span").textContent = words.copy_with_sources;
     this.at("with-sources").querySelector("kbd").textContent = "Alt+I";
     this.at("restore").textContent = words.restore;
     if (!same) this.say("", true);
     if (!same || untouched) this.put(this.kept() ?? data.text);
+    else this.showSources();
     this.at("editor").dataset.turn = data.turn;
     this.at("editor").hidden = !data.text && !this.area.value; // nothing to send yet
     this.drawWishes(data.rewriting, same);
@@ -140,6 +140,7 @@ class Editor {
   put(text) { this.area.value = text; this.keep(); }
   keep() {
     this.showTranslate();
+    this.showSources();
     const changed = this.area.value !== this.data.text;
     this.at("restore").hidden = !changed;
     if (this.data.mode !== "reply") return;
@@ -147,9 +148,24 @@ class Editor {
     else sessionStorage.removeItem(this.place());
   }
 
+  showSources() { // of the text as it stands: whether it has any, and what of it nobody has confirmed
+    this.at("with-sources").hidden = !this.sources();
+    const found = new Set((this.data.unconfirmed ?? []).filter((words) => this.area.value.includes(words)));
+    const note = this.at("unconfirmed");
+    const words = found.size ? `\u26A0\uFE0E ${this.data.words.unconfirmed}: ${[...found].join(" · ")}` : "";
+    note.hidden = !words;
+    if (note.textContent !== words) note.textContent = words;
+  }
+  sources() { // those of the answer, and each other document of which the text has a line
+    const { sources, sources_heading: heading, more_sources: more } = this.data;
+    const used = (more ?? []).filter(([lines]) => lines.some((line) => this.area.value.includes(line)));
+    if (!used.length) return sources;
+    return [...new Set([...(sources || heading).split("\n"), ...used.map(([, source]) => source)])].join("\n");
+  }
+
   async copy(withSources) {
     this.say("", true); // what is said twice is heard twice
-    const text = this.area.value + (withSources && this.data.sources ? "\n\n" + this.data.sources : "");
+    const text = this.area.value + (withSources && this.sources() ? "\n\n" + this.sources() : "");
     if (await copied(text)) {
       this.say(this.data.words.copied, true);
       this.left();
@@ -179,7 +195,7 @@ class Editor {
   key(key) {
     if (key === "reply") this.area.focus();
     if (key === "copy" && this.data.mode === "reply") this.copy(false);
-    if (key === "sources" && this.data.sources) this.copy(true);
+    if (key === "sources" && this.sources()) this.copy(true);
     if (WISHES.includes(key) && !isInEvidence()) this.rewrite(key);
     if (key === "undo" && this.data.mode === "reply") this.undo();
     if (key === "tone" && !this.at("wishes").hidden) {

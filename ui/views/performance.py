@@ -11,7 +11,7 @@ from rag.translate import translate
 from ui.components.content import Choice, draw_choices
 from ui.components.job_view import show_failure
 from ui.formats import as_markdown, format_duration, plain_rows
-from ui.session import PageContext, has_requested_turn, request_turn
+from ui.session import PageContext, choice_key, has_requested_turn, request_turn
 
 _LIVE_SECONDS = 2.0
 _PERCENTS = (50, 95, 99)
@@ -215,7 +215,7 @@ def _draw_chart(report: Performance, window: str, context: PageContext) -> None:
         translate("ui.chart_stage", language),
         stages,
         format_func=lambda key: translate(f"ui.stage_time_{key}", language),
-        key="performance_stage",
+        key=choice_key("performance_stage"),
         placeholder=translate("ui.chart_stage", language),
     )
     name = translate(f"ui.stage_time_{stage}", language)
@@ -274,12 +274,16 @@ def _stage_rows(report: Performance, language: Language) -> list[dict[str, str]]
     ]
 
 
+def _row_words(question: str) -> str:
+    return question if len(question) <= _LONGEST_ROW else f"{question[: _LONGEST_ROW - 1].rstrip()}…"
+
+
 def _draw_slowest(report: Performance, context: PageContext) -> None:
     language = context.language
     choices = [
         Choice(
             choice_id=turn.turn_id,
-            text=turn.question[:_LONGEST_ROW],
+            text=_row_words(turn.question),
             language=turn.language,
             note=translate(
                 "ui.slowest_note",

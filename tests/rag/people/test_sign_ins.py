@@ -109,6 +109,13 @@ def test_wrong_attempts_are_throttled_by_name_and_address(office: Office) -> Non
     assert office.sign_ins.begin("Lin", PASSWORD, HOME).token
 
 
+def test_a_new_password_ends_the_lock_out_of_whoever_forgot_the_old_one(office: Office) -> None:
+    for _ in range(4):
+        office.wrong("lin")
+    office.people.set_password("LIN", hash_password("another long one"), by="root")
+    assert office.sign_ins.begin("Lin", "another long one", HOME).token
+
+
 def test_a_network_that_tries_many_names_is_throttled(office: Office) -> None:
     assert [type(office.wrong(f"name{number}")) for number in range(7)] == [SignInWrong] * 6 + [SignInThrottled]
 

@@ -29,7 +29,7 @@ from ui.components.content import (
     two_panes,
 )
 from ui.formats import as_markdown, format_date
-from ui.session import PageContext
+from ui.session import PageContext, choice_key
 
 AgeBand = Literal["quarter", "year", "older", "undated", "expired"]
 AGE_BANDS: tuple[AgeBand, ...] = ("quarter", "year", "older", "undated", "expired")
@@ -222,7 +222,7 @@ def _filter(language: Language, sources: tuple[Source, ...]) -> Filter:
             translate(f"ui.{key}", language),
             ["", *options],
             format_func=lambda option: name_of(option) if option else translate("ui.kb_all", language),
-            key=key,
+            key=choice_key(key),
             filter_mode=None,
             width=_FILTER_WIDTH_PIXELS,
         )

@@ -1,5 +1,6 @@
 """Updates the knowledge base: hand in files, check what would change, publish."""
 
+import math
 from functools import partial
 from typing import cast
 
@@ -59,7 +60,7 @@ def _draw_waiting(context: PageContext, desk: KnowledgeService, job: Job | None)
                 upload.name,
                 mark=translate("ui.kb_replaces" if upload.replaces else "ui.kb_new_file", language),
                 notes=(
-                    Note(translate("ui.kb_size_kilobytes", language, count=f"{max(1, upload.size_bytes // 1000):,}")),
+                    Note(translate("ui.kb_size_kilobytes", language, count=f"{math.ceil(upload.size_bytes / 1000):,}")),
                 ),
             )
             for upload in waiting

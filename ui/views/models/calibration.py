@@ -30,7 +30,7 @@ from ui.components.content import (
 )
 from ui.components.job_view import draw_button, draw_failure, draw_job_progress, draw_running
 from ui.formats import as_markdown, format_gigabytes
-from ui.session import PageContext
+from ui.session import PageContext, choice_key
 from ui.views.models.jobs import draw_goes_before, failure_words
 
 _SLOTS, _CONTEXTS = (1, 2, 4, 8), (2048, 4096, 8192)
@@ -78,11 +78,10 @@ def _draw_start(context: PageContext, desk: ModelService, job: Job | None) -> No
         st.selectbox(
             translate("ui.q_how_many", language),
             [some for some in _QUESTIONS if some < count] + [0],
-            index=1 if count > _USUAL_QUESTIONS else 0,
             format_func=lambda some: translate(
                 "ui.q_some_questions" if some else "ui.q_all_questions", language, count=some or count
             ),
-            key="m_limit",
+            key=choice_key("m_limit", _USUAL_QUESTIONS if count > _USUAL_QUESTIONS else None),
         )
         st.selectbox(
             translate("ui.m_minutes", language), _MINUTES, index=_MINUTES.index(_USUAL_MINUTES), key="m_minutes"
@@ -99,7 +98,7 @@ def _start(desk: ModelService) -> None:
         str(held["m_subject"]),
         tuple(held["m_try_slots"]),
         tuple(held["m_try_contexts"]),
-        limit=int(held["m_limit"]),
+        limit=int(held[choice_key("m_limit")]),
         minutes=float(held["m_minutes"]),
     )
 

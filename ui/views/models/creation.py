@@ -11,7 +11,7 @@ from rag.schema import Language
 from rag.translate import translate
 from ui.components.content import draw_heading, two_panes
 from ui.components.job_view import draw_button
-from ui.session import PageContext
+from ui.session import PageContext, choice_key
 from ui.views.models.jobs import draw_job
 
 _LONGEST_NAME, _LONGEST_PATH = 120, 1000
@@ -66,7 +66,7 @@ def _draw_import(desk: ModelService, language: Language, *, busy: bool) -> None:
             translate("ui.m_format", language),
             ["", *FORMATS],
             format_func=lambda key: key or translate("ui.m_format_told", language),
-            key="m_format",
+            key=choice_key("m_format"),
         )
         _draw_kind("m_import_kind", language, unchanged=True)
     is_named = bool((path or "").strip() and (name or "").strip())
@@ -101,7 +101,7 @@ def _draw_kind(key: str, language: Language, *, unchanged: bool) -> None:
         format_func=lambda kind: kind or translate("ui.m_kind_unchanged", language),
         accept_new_options=True,
         placeholder=translate("ui.m_kind_choose", language),
-        key=key,
+        key=choice_key(key),
     )
 
 
@@ -114,12 +114,15 @@ def _pull(desk: ModelService) -> None:
 
 def _import(desk: ModelService) -> None:
     desk.import_files(
-        _field_text("m_path"), _field_text("m_import_name"), _field_text("m_import_kind"), _field_text("m_format")
+        _field_text("m_path"),
+        _field_text("m_import_name"),
+        _field_text(choice_key("m_import_kind")),
+        _field_text(choice_key("m_format")),
     )
 
 
 def _quantize(desk: ModelService) -> None:
-    desk.quantize(_field_text("m_source"), _field_text("m_quantize_kind"), _field_text("m_quantize_name"))
+    desk.quantize(_field_text("m_source"), _field_text(choice_key("m_quantize_kind")), _field_text("m_quantize_name"))
 
 
 def _field_text(key: str) -> str:

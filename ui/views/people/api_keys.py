@@ -15,7 +15,7 @@ from rag.text.characters import one_line
 from rag.translate import translate
 from ui.components.job_view import attempt_with_message, draw_message
 from ui.formats import format_date, markdown_word, plain_rows
-from ui.session import PageContext
+from ui.session import PageContext, choice_key
 
 _DAYS = (30, 90, 365, 0)
 """When a new key can expire; 0: never."""
@@ -122,7 +122,7 @@ def _draw_making(administration: Administration, keys: KeyAdministration, langua
         st.multiselect(
             translate("ui.keys_rights", language),
             RIGHTS,
-            key="key_rights",
+            key=choice_key("key_rights"),
             format_func=lambda right: right_in_words(right, language),
             placeholder=translate("ui.keys_choose_rights", language),
         )
@@ -146,7 +146,7 @@ def _draw_reach(administration: Administration, language: Language) -> None:
     st.selectbox(
         translate("ui.keys_audience", language),
         get_args(Audience),
-        key="key_audience",
+        key=choice_key("key_audience"),
         format_func=lambda audience: translate(f"ui.keys_for_{audience}", language),
     )
 
@@ -155,8 +155,7 @@ def _draw_limits(language: Language) -> None:
     st.selectbox(
         translate("ui.keys_expires", language),
         _DAYS,
-        index=_DAYS.index(_USUAL_DAYS),
-        key="key_days",
+        key=choice_key("key_days", _USUAL_DAYS),
         format_func=lambda days: (
             translate("ui.keys_days", language, n=days) if days else translate("ui.keys_never", language)
         ),
@@ -167,14 +166,14 @@ def _draw_limits(language: Language) -> None:
 def _make(keys: KeyAdministration, language: Language) -> None:
     state = st.session_state
     scopes = None if state.get("key_everything") else frozenset(state["key_scopes"])
-    days = state["key_days"]
+    days = state[choice_key("key_days")]
 
     def make() -> None:
         secret, key = keys.add(
             state["key_name"],
-            state["key_rights"],
+            state[choice_key("key_rights")],
             scopes,
-            audience=state["key_audience"],
+            audience=state[choice_key("key_audience")],
             expires_at=datetime.now(UTC) + timedelta(days=days) if days else None,
             questions_a_minute=state["key_pace"],
         )

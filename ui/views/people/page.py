@@ -14,7 +14,7 @@ from rag.storage.access import ROLES
 from rag.translate import translate
 from ui.components.job_view import attempt_with_message, draw_message
 from ui.formats import format_gigabytes, markdown_word, plain_rows
-from ui.session import PageContext
+from ui.session import PageContext, choice_key
 from ui.views.people.api_keys import draw_keys, right_in_words
 
 _SHOWN_ENTRIES = 50
@@ -34,7 +34,7 @@ def render(context: PageContext) -> None:
         st.caption(translate("ui.people_nobody", language))
     adding, changing = st.columns(2, gap="medium")
     with adding, st.container(border=True):
-        _draw_adding(administration, language)
+        _draw_adding(administration, everybody, language)
     with changing, st.container(border=True):
         _draw_changing(administration, everybody, language)
     draw_keys(context, administration, context.services.keys)
@@ -65,8 +65,10 @@ def _state(person: Person, language: Language) -> str:
     return translate("ui.people_active" if person.has_password else "ui.people_elsewhere", language)
 
 
-def _draw_adding(administration: Administration, language: Language) -> None:
+def _draw_adding(administration: Administration, everybody: tuple[Person, ...], language: Language) -> None:
     st.subheader(translate("ui.people_add", language), anchor=False)
+    if not any(person.role == "admin" and person.scopes is None for person in everybody):
+        st.caption(translate("ui.people_first_admin", language))
     with st.form("people_add", border=False, enter_to_submit=False):
         st.text_input(translate("ui.name", language), key="add_name", max_chars=64, autocomplete="off")
         _draw_role_and_scopes("add", administration, administration.scopes(), language)
@@ -88,7 +90,7 @@ def _draw_role_and_scopes(
     st.selectbox(
         translate("ui.role", language),
         ROLES,
-        key=f"{prefix}_role",
+        key=choice_key(f"{prefix}_role"),
         format_func=lambda role: translate(f"ui.role_{role}", language),
     )
     st.multiselect(
@@ -115,7 +117,7 @@ def _draw_changing(administration: Administration, everybody: tuple[Person, ...]
         st.caption(markdown_word("ui.people_out_of_reach", language, name=name))
         return
     known = administration.scopes(person)
-    st.session_state.setdefault("change_role", person.role)
+    st.session_state.setdefault(choice_key("change_role"), person.role)
     st.session_state.setdefault("change_scopes", [scope for scope in known if scope in (person.scopes or ())])
     st.session_state.setdefault("change_everything", person.scopes is None)
     _draw_role_and_scopes("change", administration, known, language)
@@ -148,18 +150,23 @@ def _act(language: Language, what: Callable[[], object]) -> None:
 
 
 def _add(administration: Administration, language: Language) -> None:
-    state = st.session_state
+    state, role = st.session_state, choice_key("add_role")
     scopes = None if state.get("add_everything") else frozenset(state["add_scopes"])
     password = state["add_password"] or None
-    _act(language, partial(administration.add, state["add_name"], state["add_role"], scopes, password))
+    add = partial(administration.add, state["add_name"], state[role], scopes, password)
+    if attempt_with_message("people", add, language):
+        _forget_choice()
+        # The next person gets nothing that was chosen for this one.
+        state.update({"add_name": "", role: ROLES[0], "add_scopes": [], "add_everything": False})
     state["add_password"] = ""
 
 
 def _change(administration: Administration, person: Person, known: tuple[str, ...]) -> None:
     """Write role and scopes, each only where it was changed on the page, whose choice of scopes was ``known``."""
     state = st.session_state
-    if state["change_role"] != person.role:
-        administration.set_role(person.name, state["change_role"])
+    role = state[choice_key("change_role")]
+    if role != person.role:
+        administration.set_role(person.name, role)
     scopes = None if state.get("change_everything") else frozenset(state["change_scopes"])
     shown = None if person.scopes is None else person.scopes & set(known)
     if scopes != shown:
@@ -174,7 +181,7 @@ def _set_password(administration: Administration, name: str) -> None:
 
 def _forget_choice() -> None:
     """Take role and scopes from the directory again at the next run."""
-    for key in ("change_role", "change_scopes", "change_everything"):
+    for key in (choice_key("change_role"), "change_scopes", "change_everything"):
         st.session_state.pop(key, None)
 
 

@@ -23,7 +23,7 @@ from ui.components.content import (
 )
 from ui.components.job_view import word_of_kind
 from ui.formats import markdown_word
-from ui.session import PageContext
+from ui.session import PageContext, choice_key
 from ui.views.quality.runs import figure_words
 
 _COMPARABLE = ("answers", "retrieval", "refusal")
@@ -66,12 +66,15 @@ def _draw_choice(context: PageContext, runs: dict[str, RunInfo], after_these: li
         after_column, before_column = st.columns(2)
         with before_column:
             second = st.selectbox(
-                translate("ui.q_after", context.language), after_these, format_func=run_label, key="q_second"
+                translate("ui.q_after", context.language),
+                after_these,
+                format_func=run_label,
+                key=choice_key("q_second"),
             )
         alike = [name for name in after_these if runs[name].kind == runs[second].kind and name != second]
         with after_column:
             first = st.selectbox(
-                translate("ui.q_before", context.language), alike, format_func=run_label, key="q_first"
+                translate("ui.q_before", context.language), alike, format_func=run_label, key=choice_key("q_first")
             )
     return first, second
 

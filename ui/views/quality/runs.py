@@ -14,7 +14,7 @@ from rag.translate import translate
 from ui.components.content import Cell, Row, chosen_row, columns_of, draw_heading, draw_plots, draw_table, two_panes
 from ui.components.job_view import draw_button, draw_failure, draw_job_progress, draw_running, word_of_kind
 from ui.formats import as_markdown
-from ui.session import PageContext
+from ui.session import PageContext, choice_key
 
 _FEW, _MANY = 20, 50
 _SHOWN_RUNS = 100
@@ -57,7 +57,7 @@ def _draw_start(context: PageContext, desk: QualityService, job: Job | None) -> 
             format_func=lambda some: translate(
                 "ui.q_some_questions" if some else "ui.q_all_questions", language, count=some or count
             ),
-            key="q_limit",
+            key=choice_key("q_limit"),
         )
         busy = job is not None and job.running
         draw_button("q_start", language, partial(_start, desk, kind, limit), primary=True, disabled=busy)

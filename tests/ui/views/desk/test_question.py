@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 from api.services.attachments import Attachments
 from api.services.jobs import Jobs
 from ingest.reader import FileReader
-from rag.errors import DocumentUnreadable, OwnFilesWaiting
+from rag.errors import DocumentUnreadable, OwnFilesWaiting, QuestionTooLong
 from rag.schema import Language
 from rag.storage.access import User
 from rag.translate import translate
@@ -163,7 +163,7 @@ def test_a_file_that_is_no_question_any_more_is_refused_and_nothing_of_it_is_kep
     desk.drop(test, "chat.txt", b"The lock says E07. " * 250_000)
     assert desk.asked() == []
     (said,) = test.text
-    assert said.value == translate("ui.error_QuestionTooLong", language)
+    assert said.value == QuestionTooLong(characters=4_749_999, limit=8000).text(language)
     job = desk.services.files.latest(f"attachment local {test.session_state['attached'].file_id}")
     assert job is not None
     assert (job.state, job.result) == ("failed", None)
@@ -177,7 +177,7 @@ def test_words_that_are_too_long_are_refused_under_the_box_until_the_next_questi
     test = page(desk, language)
     test.chat_input(key="question").set_value("x" * 9000).run()
     assert not test.exception
-    assert [error.value for error in test.error] == [translate("ui.error_QuestionTooLong", language)]
+    assert [error.value for error in test.error] == [QuestionTooLong(characters=9000, limit=8000).text(language)]
     assert desk.asked() == []
     test.chat_input(key="question").set_value("How long?").run()
     assert (desk.asked(), list(test.error)) == (["How long?"], [])
