@@ -138,11 +138,13 @@ def calibrations_of(folder: Path, model_id: str) -> tuple[Mapping[str, object], 
     A section without an embedder dates from when there was only the built-in one.  Raises ``CalibrationDamaged``.
     """
     kept = read_calibration(folder)
-    unnamed = "" if is_search_model(model_id) else model_id
 
     def section(name: str) -> Mapping[str, object]:
-        found = kept.get(name, {})
-        return found if found.get("embedder", unnamed) == model_id else {}
+        found = kept.get(name)
+        if found is None:
+            return {}
+        is_own = found["embedder"] == model_id if "embedder" in found else not is_search_model(model_id)
+        return found if is_own else {}
 
     return section("search"), section("automatic")
 
