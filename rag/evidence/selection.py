@@ -14,6 +14,7 @@ functions.
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -98,6 +99,11 @@ _CODE_WEIGHT = 3.0
 """Standard deviations, times the logarithm of all sentences over those with it, that a code of the question adds to a
 sentence in a quotation: an error's code is in few of them, a product's name in many.  With it the code is in the
 quotation of all 49 questions with one that is found; in 45 if each code adds 2."""
+
+_IMPLIED_WEIGHT, _IMPLIED_SHARE = 2.0, 0.75
+"""Standard deviations that a row gains whose code is named in more than this share of the lines, and in two at least,
+that have a word of the question.  With 1 to 3 the facts of 195 instead of 194 of the sample's 210 questions are sent,
+and of 331 customers' texts as many as without."""
 
 _LEAST_WITHOUT_CODE = 1.0
 """The least score, in standard deviations, of a sentence without the code that is quoted beside it: as many facts are
@@ -194,6 +200,8 @@ class RankedSentences:
         if of_parts:
             best_of_parts = np.max([one.scores for one in of_parts], axis=0)
             self._scores = _WHOLE_WEIGHT * whole.scores + (1 - _WHOLE_WEIGHT) * best_of_parts
+        if not self._labels:
+            self._scores = self._scores + _IMPLIED_WEIGHT * self._rows_of_implied_codes(question)
         shares = [_WHOLE_TIMES * whole.shares, *(one.shares for one in of_parts)]
         self._shares = np.concatenate(shares, axis=1) / (_WHOLE_TIMES + len(of_parts))
         self._order = _best_first(self._sentences, self._scores)
@@ -238,6 +246,26 @@ class RankedSentences:
         ]
         stretch = self._best_stretch(quotable, scores)
         return self._spans(self._choose_covering(_QUOTED_TOKENS, stretch, fitting, scores, self._closures))
+
+    def _rows_of_implied_codes(self, question: str) -> NDArray[np.float64]:
+        """Return 1 for each row about a code that the passages use for a word of the question, else 0.
+
+        "How long is the warranty on the kettle?" is answered by the row of the Ember K2, if the lines about kettles
+        name it, themselves or by their title.
+        """
+        rows = [named_codes(cell) if (cell := _first_cell(one.text)) else frozenset() for one in self._sentences]
+        if not any(rows):
+            return np.zeros(len(rows))
+        titles = [named_codes(passage.title) for passage in self._evidence]
+        lines = [(passage.title, codes) for passage, codes in zip(self._evidence, titles, strict=True)]
+        lines += [(one.text, named_codes(one.text) | titles[one.passage]) for one in self._sentences]
+        coded = [(content_words(text), codes) for text, codes in dict.fromkeys(lines) if codes]
+        implied = set[str]()
+        for word in content_words(question):
+            having = [codes for words, codes in coded if word in words]
+            counts = Counter(chain.from_iterable(having))
+            implied |= {code for code, count in counts.items() if 1 < count > _IMPLIED_SHARE * len(having)}
+        return np.array([bool(codes & implied) for codes in rows], dtype=np.float64)
 
     def _codes_of(self, question: str) -> frozenset[str]:
         """Return the codes that a question names, and its numbers with which lines of the passages begin."""

@@ -260,6 +260,20 @@ def test_a_code_is_answered_by_the_sentences_that_have_it() -> None:
     assert words == "E09 means a stuck brush."
 
 
+@pytest.mark.parametrize(
+    ("about", "second"),
+    [("The Ember K2 kettle holds 2 litres. A kettle K2 can be put back.", "Ember K2"), ("A kettle.", "Gale A1")],
+)
+def test_the_row_of_what_a_question_calls_by_another_name_is_read(about: str, second: str) -> None:
+    """Customers say "the kettle", and tables have the names of products."""
+    rows = ["| Latch S5 | 4 years |", "| Gale A1 | 3 years |", "| Ember K2 | 2 years |", "| Perch D2 | 3 years |"]
+    table = passage(LONG + "\n\n| Product | Warranty |\n|---|---|\n" + "\n".join(rows))
+    passages = [table, passage(about, 5000)]
+    chosen, _ = select(passages, "How long is the warranty on the kettle?", by_words("years", "| Latch"), 10)
+    words = "\n".join(sent(chosen))
+    assert [row in words for row in rows] == ["Latch" in row or second in row for row in rows]
+
+
 def test_the_model_does_not_read_what_stands_under_other_codes() -> None:
     codes = "## E05\n\nIt means the brush turns.\n\n## E09\n\nIt means a stuck brush."
     text = f"{LONG}\n\n{codes}\n\n## Care\n\nIt means work."
