@@ -3,6 +3,7 @@
 import re
 from collections.abc import Collection, Iterable, Mapping
 from datetime import date, datetime
+from html import escape
 
 from rag.schema import Language
 from rag.text.characters import one_line, without_invisible
@@ -39,6 +40,15 @@ def _escaped(found: re.Match[str]) -> str:
 def markdown_word(key: str, language: Language, **values: object) -> str:
     """Return the words for a key as Streamlit's Markdown; the values of placeholders are shown as they are."""
     return translate(key, language, **{name: _placeholder_value(value) for name, value in values.items()})
+
+
+def html_link(address: str, words: str, css_class: str) -> str:
+    """Return a link for ``st.html``, whatever characters its address and words have.
+
+    >>> html_link("/sign-in?next=%2F&lang=en", "<Sign in>", "way")
+    '<a class="way" href="/sign-in?next=%2F&amp;lang=en">&lt;Sign in&gt;</a>'
+    """
+    return f'<a class="{escape(css_class)}" href="{escape(address)}">{escape(words)}</a>'
 
 
 def plain_rows(rows: Iterable[Mapping[str, str]]) -> list[dict[str, str]]:

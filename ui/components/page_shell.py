@@ -7,7 +7,6 @@ Streamlit's own few English words.
 
 import json
 from functools import cache
-from html import escape
 from typing import Final
 from urllib.parse import urlencode
 
@@ -16,7 +15,7 @@ import streamlit as st
 from rag.schema import Language
 from rag.translate import translate
 from ui.browser import asset, component
-from ui.formats import as_markdown, visible
+from ui.formats import as_markdown, html_link, visible
 from ui.session import PageContext, has_signed_out, page_path, sign_out
 from ui.sign_in import SIGN_IN_PATH
 from ui.turn_data import Data
@@ -120,5 +119,4 @@ def draw_signed_out(language: Language) -> None:
         component("forget_drafts")(key="forget_drafts", height=1)
     st.warning(translate("ui.error_SignInNeeded", language))
     query = urlencode({"lang": language, "next": page_path()})
-    way, words = escape(f"{SIGN_IN_PATH}?{query}"), escape(translate("ui.sign_in", language))
-    st.html(f'<p><a class="to-sign-in" href="{way}">{words}</a></p>')
+    st.html(html_link(f"{SIGN_IN_PATH}?{query}", translate("ui.sign_in", language), "to-sign-in"))
