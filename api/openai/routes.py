@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import JSONResponse, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
 from api.access import Access, base_url
@@ -36,6 +36,7 @@ from api.openai.requests import (
 from api.openai.responses import ID_PREFIX, ResponseReply
 from api.problems import Problem, problem_of, problem_of_failure
 from api.questions import PROGRAM_TAB, Embeddings, until_disconnect
+from api.rest.bodies import whole_number
 from api.streams import event_stream
 from api.wire import Plain
 from rag.errors import DocumentUnreadable, ModelUnknown, RequestUnusable
@@ -60,7 +61,10 @@ class EmbeddingRequest(BaseModel):
         ]
     )
     encoding_format: Literal["float", "base64"] = "float"
-    dimensions: Annotated[int, Field(ge=1, strict=True, description="only the embedder's own")] | None = None
+    dimensions: (
+        Annotated[int, Field(ge=1, strict=True, description="only the embedder's own"), BeforeValidator(whole_number)]
+        | None
+    ) = None
 
 
 def openai_routes(access: Access) -> APIRouter:

@@ -226,6 +226,14 @@ class Judgement(Body):
     What is left out stays as it was; ``reason`` says why ``useful`` is false.
     """
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [
+                {"properties": {"useful": {"type": "boolean"}}, "required": ["useful"]},
+                {"properties": {"outcome": {"type": "string"}}, "required": ["outcome"]},
+            ]
+        }
+    )
     useful: StrictBool | None = None
     reason: FeedbackReason | None = None
     outcome: Outcome | None = None

@@ -152,9 +152,15 @@ class Editor {
     this.at("with-sources").hidden = !this.sources();
     const found = new Set((this.data.unconfirmed ?? []).filter((words) => this.area.value.includes(words)));
     const note = this.at("unconfirmed");
-    const words = found.size ? `\u26A0\uFE0E ${this.data.words.unconfirmed}: ${[...found].join(" · ")}` : "";
-    note.hidden = !words;
-    if (note.textContent !== words) note.textContent = words;
+    note.hidden = !found.size;
+    if (note.dataset.found === [...found].join("\n")) return; // and nothing is read aloud again
+    note.dataset.found = [...found].join("\n");
+    note.replaceChildren(`\u26A0\uFE0E ${this.data.words.unconfirmed}`);
+    for (const words of found) {
+      const line = note.appendChild(document.createElement("span"));
+      line.lang = this.data.lang;
+      line.textContent = words;
+    }
   }
   sources() { // those of the answer, and each other document of which the text has a line
     const { sources, sources_heading: heading, more_sources: more } = this.data;
