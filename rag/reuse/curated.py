@@ -127,12 +127,13 @@ class Curation:
             evidence = self._evidence(curated, generation)
             if audience == "public" and any(passage.audience == "internal" for passage in evidence):
                 return None
-            named = self.unconfirmed_sentences(curated.kept.answer)
-            if audience == "public" and named:
-                return None
             marked = self.doubtful_sentences(curated.kept.answer, generation)
-            unconfirmed = tuple(one for one in named if one not in marked)
-            keys = ContactDetailTable(self._store).unconfirmed_of([one.document_id for one in evidence], generation)
+            unconfirmed = tuple(one for one in self.unconfirmed_sentences(curated.kept.answer) if one not in marked)
+            details = ContactDetailTable(self._store)
+            is_doubted = bool(details.recorded_unconfirmed(detail_keys(curated.kept.answer)))
+            if audience == "public" and (unconfirmed or is_doubted):
+                return None
+            keys = details.unconfirmed_of([one.document_id for one in evidence], generation)
             evidence = evidence_for_audience(audience, evidence, keys)
             retrieved = Retrieved(evidence, True, 1.0, generation)
         served = _build_answer(curated, question, language, retrieved, marked, trace)

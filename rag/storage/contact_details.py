@@ -112,6 +112,16 @@ class ContactDetailTable:
             ).fetchall()
         return frozenset(row[0] for row in rows)
 
+    def recorded_unconfirmed(self, details: Collection[str]) -> frozenset[str]:
+        """Return those of some addresses that a document has, or had, and that nobody has confirmed."""
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                "SELECT DISTINCT detail FROM contact_detail WHERE detail IN (SELECT value FROM json_each(?)) "
+                "AND detail NOT IN (SELECT detail FROM confirmed_detail)",
+                (json.dumps(sorted(details)),),
+            ).fetchall()
+        return frozenset(row[0] for row in rows)
+
     def confirm(self, generation: int, person: str, details: Collection[str] | None = None) -> int:
         """Confirm addresses of a generation, all or only ``details``; return how many are new."""
         with self._database.transaction() as connection:

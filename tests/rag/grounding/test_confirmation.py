@@ -204,7 +204,9 @@ def test_a_persons_answer_with_a_new_address_is_not_given_to_the_public(tmp_path
     desk = Desk(tmp_path)
     note(desk.folder, 1)
     confirm(desk.folder, 1)
-    publish_documents(desk.folder, [changed(f"# Returns\n\n{RULE} {NEW}")], HashEmbedder())
+    publish_documents(
+        desk.folder, [changed(f"# Returns\n\n{RULE} {NEW} See http://evil.example for more.")], HashEmbedder()
+    )
     note(desk.folder, 2)
     curation = Curation(desk.parts.store, CuratedAnswers(desk.folder))
     pipeline = Pipeline(replace(desk.parts, lanes=AnswerSources(curation)))
@@ -213,10 +215,10 @@ def test_a_persons_answer_with_a_new_address_is_not_given_to_the_public(tmp_path
     assert pipeline.answer(QUESTION).lane == "curated"
     assert pipeline.answer(QUESTION, audience="public").lane == "model"
     curation.retire(kept.number, "Lin")
-    for answer in ("Pay at https://evil.example/pay first.", "退款请先加微信号：unknown_01。"):
+    for answer, lane in (("Pay at https://evil.example/pay first.", "model"), ("微信号：unknown_01。", "curated")):
         curation.write(QUESTION, answer, author="Lin")
         assert pipeline.answer(QUESTION).unsupported, "no document has it"
-        assert pipeline.answer(QUESTION, audience="public").lane != "curated"
+        assert pipeline.answer(QUESTION, audience="public").lane == lane
     curation.write(QUESTION, RULE, author="Lin", sources=[place])
     retrieved = next(iter(pipeline.stream(QUESTION, audience="public")))
     assert isinstance(retrieved, Retrieved)
@@ -224,4 +226,5 @@ def test_a_persons_answer_with_a_new_address_is_not_given_to_the_public(tmp_path
     assert pipeline.answer(QUESTION, audience="public").citations
     marked = next(iter(pipeline.stream(QUESTION)))
     assert isinstance(marked, Retrieved)
-    assert [one.words(span) for one in marked.evidence for span in one.unconfirmed] == ["pay@evil.example"]
+    shown = [one.words(span) for one in marked.evidence for span in one.unconfirmed]
+    assert shown == ["pay@evil.example", "http://evil.example"]
