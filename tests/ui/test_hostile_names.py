@@ -156,6 +156,7 @@ def _knowledge(visit: Visit) -> None:
     expect(page.locator(".st-key-kb_waiting .card")).to_have_count(1)
     visit.look("knowledge-update", "folder", "upload")
     page.locator(".st-key-kb_reread button").first.click()
+    visit.desk.settled()  # a click while the page is drawn anew may be lost
     page.locator(".st-key-kb_check button").click()
     expect(page.locator(".st-key-kb_publish button")).to_be_visible()
     visit.look("knowledge-checked")

@@ -152,10 +152,12 @@ class Editor {
     this.at("with-sources").hidden = !this.sources();
     const found = new Set((this.data.unconfirmed ?? []).filter((words) => this.area.value.includes(words)));
     const note = this.at("unconfirmed");
-    note.hidden = !found.size;
-    if (note.dataset.found === [...found].join("\n")) return; // and nothing is read aloud again
-    note.dataset.found = [...found].join("\n");
-    note.replaceChildren(`\u26A0\uFE0E ${this.data.words.unconfirmed}`);
+    const said = found.size ? `\u26A0\uFE0E ${this.data.words.unconfirmed}` : "";
+    const shown = [said, ...found].join("\n");
+    note.hidden = !said;
+    if (note.dataset.shown === shown) return; // or it is read aloud again
+    note.dataset.shown = shown;
+    note.replaceChildren(said);
     for (const words of found) {
       const line = note.appendChild(document.createElement("span"));
       line.lang = this.data.lang;
