@@ -239,13 +239,18 @@ def key_at(text: str, start: int, end: int) -> str:
     if found is not None:
         return found.key
     words = _with_digits(_visible(text[start:end])[0]).strip().lower()
-    digits = re.sub(r"\D", "", words).removeprefix("00")
+    digits = _dialled(words)
     return words and (f"account {words}" if any(map(str.isalpha, words)) else f"number {digits}")
+
+
+def _dialled(number: str) -> str:
+    """Return a number's digits, without the "00" that may stand for the "+" before a country's."""
+    return re.sub(r"\D", "", number).removeprefix("00")
 
 
 def _known_numbers(text: str, names: Mapping[str, str]) -> Iterator[ContactDetail]:
     for match in _NUMBER.finditer(_with_digits(text)) if any(map(str.isdecimal, names)) else ():
-        digits = re.sub(r"\D", "", match.group()).removeprefix("00")
+        digits = _dialled(match.group())
         if digits in names:
             yield ContactDetail("number", names[digits], *match.span())
 
@@ -373,7 +378,7 @@ def _numbers(text: str) -> Iterator[ContactDetail]:
         if kind == "number" and _is_called(match):
             kind = "phone"
         if kind is not None and match.start() not in taken:
-            digits = re.sub(r"\D", "", match.group()).removeprefix("00")
+            digits = _dialled(match.group())
             yield ContactDetail(kind, f"{kind} {digits}", *match.span())
 
 
