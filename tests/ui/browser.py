@@ -174,11 +174,12 @@ class Desk:
         return desk
 
     def settled(self) -> None:
-        """Wait until the page is connected and its script has run."""
+        """Wait until the page is connected, its script has run, and the browser has the code of all that it shows."""
         app = self.page.locator("[data-testid=stApp][data-test-connection-state=CONNECTED]")
         at_rest = app.and_(self.page.locator("[data-test-script-state=notRunning]"))
         expect(at_rest).to_be_visible(timeout=2 * PATIENCE_MS)
         expect(self.page.locator(".shell h1")).to_be_visible()
+        expect(self.page.get_by_test_id("stSkeleton")).to_have_count(0)
 
     def reload(self) -> None:
         """Load the page again, and wait until it listens to keys: its head line may come after the turn."""

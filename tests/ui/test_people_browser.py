@@ -152,7 +152,9 @@ def test_whose_session_ended_beside_an_open_page_finds_the_way_back_to_it(
 ) -> None:
     """Without a sign-in the browser gets no more of the page's own files."""
     page = opened("en", own=True)
-    signed_in(page, address, "en", "mei", "/?lang=en")
+    desk = signed_in(page, address, "en", "mei", "/?lang=en")
+    for drawn in (desk.box, page.locator(".st-key-language button").first):
+        expect(drawn).to_be_visible()
     people.sign_out_everywhere("mei", by="test")
     page.evaluate("() => document.querySelector('.st-key-language button')?.click()")
     told, form = page.get_by_text(translate("ui.error_SignInNeeded", "zh")), page.locator("form[method=post]")
