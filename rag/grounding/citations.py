@@ -8,7 +8,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from rag.grounding.claims import Claim, Context, QuotableSpan, quotable_spans
+from rag.grounding.claims import Claim, Context, QuotableSpan, quotable_spans, without_courtesy
+from rag.grounding.contradiction import read_tokens
 from rag.grounding.prompt_injection import is_name
 from rag.grounding.support import restricts, supporting_spans
 from rag.schema import Citation, Evidence, TextSpan
@@ -32,6 +33,11 @@ _STATES_NOTHING = re.compile(
     r"|如需(?:更多|进一步)|祝您|欢迎|抱歉|很抱歉|资料中没有|根据(?:以上|所给|提供的)?资料[，,：:]?$)",
     re.IGNORECASE,
 )
+
+_ADDRESSES = re.compile(
+    r"\s*+(?:(?:mr|mrs|ms|dr|sir|madam|[A-Z][\w.'’-]{0,20})[.,!]?\s*+){1,4}|.{0,6}(?:女士|先生|小姐|同学|老师|客户|顾客|朋友|买家)[，,：:！!。]?\s*+"
+)
+"""Whom a greeting addresses: "Ms Chen", 王女士."""
 
 _ECHO, _ECHO_OF_QUESTION = 0.75, 0.5
 """Shares of a reply's words that are the question's, and of the question's words that the reply repeats."""
@@ -57,23 +63,36 @@ def ground(text: str, evidence: Sequence[Evidence], question: str = "") -> Groun
     holding = [(index, passage) for index, passage in enumerate(evidence) if passage.is_in_force or passage.sent]
     spans = [span for index, passage in holding for span in quotable_spans(passage, index)]
     third = third_language_after(text, question)
-    context = Context(evidence, spans, read_statement(_comparable(question, third)))
+    asked = _comparable(question, third)
+    context = Context(evidence, spans, read_statement(asked), read_tokens(asked))
     citations: list[Citation] = []
     unsupported: list[TextSpan] = []
     previous: _SupportedClaim | None = None
+    verdict: TextSpan | None = None
     for sentence in split_sentences(text):
         words = text[sentence.start : sentence.end]
         if _only_asks(words) if third else states_nothing(words):
-            if previous is not None and is_bare_verdict(words) and not previous.leads_to(words):
+            is_verdict = is_bare_verdict(words)
+            if previous is not None and is_verdict and not previous.leads_to(words):
                 unsupported.append(sentence)
+            verdict = sentence if previous is None and is_verdict and not says_no(words) else verdict
             continue
         claim = Claim.read(words, question, third)
         support = supporting_spans(claim, context)
-        previous = _SupportedClaim(claim, support)
+        if verdict is not None and support and not _affirms(claim, support, context):
+            unsupported.append(verdict)
+        previous, verdict = _SupportedClaim(claim, support), None
         citations.extend(_citation(sentence, span, evidence[span.passage_index]) for span in support)
         if not support:
             unsupported.append(sentence)
     return Grounding(tuple(citations), tuple(unsupported))
+
+
+def _affirms(claim: Claim, support: Sequence[QuotableSpan], context: Context) -> bool:
+    """Tell whether a yes to the question may rest on the sentence after it: it denies nothing and is about the same."""
+    asked = context.question.words | context.question.codes
+    said = frozenset(word for span in support for word in (*span.own.words, *span.around.words))
+    return not claim.denies and (not asked or bool(asked & (said | claim.statement.words | claim.statement.codes)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +118,13 @@ def states_nothing(sentence: str) -> bool:
     >>> states_nothing("希望能帮到您！"), states_nothing("You have 30 days.")
     (True, False)
     """
+    sentence = without_courtesy(sentence)
     statement = read_statement(sentence)
     if statement.quantities or statement.codes:
         return False
     if not statement.words or sentence.rstrip().endswith(("?", "？", ":", "：")):
         return True
-    return _STATES_NOTHING.match(sentence) is not None
+    return _STATES_NOTHING.match(sentence) is not None or _ADDRESSES.fullmatch(sentence) is not None
 
 
 def _only_asks(sentence: str) -> bool:

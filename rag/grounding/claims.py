@@ -41,7 +41,7 @@ class QuotableSpan:
 
     ``own`` is its own statement; ``around`` is that of the title, headings, table header or introduction above it.
     ``cells`` are a row's cells except the first, which says what the row is about.  ``heading`` is the line of the
-    nearest heading in the passage, empty without one.
+    nearest heading in the passage, empty without one.  ``is_header`` is true of a row that is its table's header.
     """
 
     passage_index: int
@@ -53,6 +53,7 @@ class QuotableSpan:
     is_row: bool = False
     cells: tuple[Cell, ...] = ()
     heading: str = ""
+    is_header: bool = False
 
     @property
     def quantities(self) -> frozenset[Quantity]:
@@ -84,6 +85,7 @@ def quotable_spans(passage: Evidence, passage_index: int) -> Iterator[QuotableSp
             span.is_row,
             span.cells,
             span.heading,
+            span.is_header,
         )
 
 
@@ -102,7 +104,8 @@ def _spans_of(text: str, title: str) -> tuple[QuotableSpan, ...]:
         start, end = sentence.span.start, sentence.span.end
         own = parsed.statements[place]
         cells, heading = _cells(parsed, place), parsed.heading_above(place)
-        spans.append(QuotableSpan(0, start, end, parsed.words(place), own, around, is_row, cells, heading))
+        is_header = sentence.kind == "header"
+        spans.append(QuotableSpan(0, start, end, parsed.words(place), own, around, is_row, cells, heading, is_header))
     return tuple(spans)
 
 
@@ -116,7 +119,12 @@ def _cells(parsed: ParsedText, place: int) -> tuple[Cell, ...]:
     cells = parsed.cells(place)
     header = cells if parsed.sentences[place].kind == "header" else parsed.header_cells(place)
     return tuple(
-        Cell(content_words(name), _units_of(name), read_statement(cell).quantities, says_no(cell))
+        Cell(
+            content_words(name),
+            _units_of(name),
+            read_statement(cell).quantities,
+            says_no(cell) or cell.strip() in _DASHES,
+        )
         for name, cell in list(zip(header, cells, strict=False))[1:]
     )
 
@@ -131,6 +139,9 @@ def _units_of(header: str) -> frozenset[str]:
     names = [header, *_BRACKETS.findall(header)]
     return frozenset(quantity.unit for name in names for quantity in read_figures(f"1 {name}").quantities) - {""}
 
+
+_DASHES = frozenset("-–—−―")
+"""A cell with nothing else says no."""
 
 _PASSAGE_NUMBER = re.compile(r"\[\d{1,3}\]")
 """A passage's number, which is no figure of the sentence: "according to [1], ..."."""
@@ -164,6 +175,32 @@ def without_source(sentence: str) -> str:
     return _SOURCE.sub("", sentence, count=1)
 
 
+_COURTESY = re.compile(
+    r"\A[\s*_]*+(?:(?:hello|hi|hey|dear|good (?:morning|afternoon|evening|day))\b[^,.!?\n]{0,40}[,!]"
+    r"|(?:thanks|thank you)\b[^,.!?\n]{0,80}[,!]"
+    r"|(?:(?:i|we) (?:am|are) |(?:i|we)['’](?:m|re) )?(?:(?:very|really|so|truly) )?"
+    r"(?:sorry|afraid|happy|glad|pleased)\b(?:[^,.!?\n]{0,60}(?:,(?: but)?|\bbut|\bthat)| but)(?![a-z])"
+    r"|(?:i|we) (?:apologi[sz]e|regret|hope)\b[^,.!?\n]{0,60}(?:,(?: but)?|\bthat)(?![a-z])"
+    r"|(?:您好|你好|亲(?:爱的[^，,。！!\n]{0,10})?|尊敬的[^，,。！!：:\n]{0,12})[，,！!：:~～]"
+    r"|(?:非常|十分|多谢)?(?:感谢|谢谢)[^，,。！!？\n]{0,20}[，,！!]"
+    r"|(?:很|非常|十分)?(?:抱歉|遗憾|对不起|不好意思|高兴)[^，,。！!？\n]{0,20}[，,！!：:]"
+    r"|希望[^，,。！!？\n]{0,20}[，,！!]"
+    r"|(?:关于|针对|对于)您[^，,。！!？\n]{1,20}[，,：:]|(?:regarding|as for|about) your [^,.!?\n]{1,60},)\s*+",
+    re.IGNORECASE,
+)
+
+
+def without_courtesy(sentence: str) -> str:
+    """Return a sentence without the greetings, thanks and apologies at its beginning.
+
+    >>> without_courtesy("您好，很抱歉给您带来不便，窗帘不能退。"), without_courtesy("I'm sorry, but it is gone.")
+    ('窗帘不能退。', 'it is gone.')
+    """
+    while (match := _COURTESY.match(sentence)) is not None:
+        sentence = sentence[match.end() :]
+    return sentence
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     """A sentence of the answer as it is compared: its statement and the weight of each of its words.
@@ -194,7 +231,7 @@ class Claim:
         if third_language:
             figures = figures_in_english(sentence, third_language)
             return cls(figures, read_statement(figures), {}, frozenset(), third_language)
-        sentence = without_source(_PASSAGE_NUMBER.sub(" ", sentence))
+        sentence = without_source(without_courtesy(_PASSAGE_NUMBER.sub(" ", sentence)))
         statement = read_statement(sentence)
         question_words = content_words(question)
         weights = {word: _QUESTION_WORD_WEIGHT if word in question_words else 1.0 for word in statement.words}
@@ -212,6 +249,7 @@ class Context:
     evidence: Sequence[Evidence]
     spans: Sequence[QuotableSpan]
     question: Statement
+    question_tokens: tuple[str, ...] = ()
 
     def passage(self, span: QuotableSpan) -> Evidence:
         """Return the passage that has the span."""

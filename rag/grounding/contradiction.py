@@ -1,11 +1,12 @@
-"""Tells whether a claim contradicts a passage: both agree except for a number or a denial.
+"""Tells whether a claim contradicts a passage: both agree except for a number, a denial, or a word such as "before".
 
 "You can return it within 24 days" has all its words in "You can return it within 30 days", and 24 may occur in another
-sentence.  So each number and each denial of a claim is compared in its place: the claim is aligned token by token with
-every similar sentence (longest common blocks).  If the tokens around such a place agree but the place itself does not,
-the two contradict each other, unless another sentence has the claim's own token there and agrees with at least as much
-around it.  Clauses are also compared separately: in a long sentence a word that occurs twice is easily aligned with the
-wrong place.
+sentence.  So each number and each denial of a claim is compared in its place, and so are words that exclude each other,
+such as "before" and "after", which are too frequent to count when words are compared.  The claim is aligned token by
+token with every similar sentence (longest common blocks).  If the tokens around such a place agree but the place itself
+does not, the two contradict each other, unless another sentence has the claim's own token there and agrees with at
+least as much around it.  Clauses are also compared separately: in a long sentence a word that occurs twice is easily
+aligned with the wrong place.
 """
 
 import re
@@ -17,7 +18,7 @@ from itertools import pairwise
 
 from rag.text.characters import IDEOGRAPHS
 from rag.text.markup import without_list_mark
-from rag.text.quantities import ENGLISH_NUMBERS, chinese_number, fold, numbers_as_digits
+from rag.text.quantities import ENGLISH_NUMBERS, chinese_number, fold, numbers_as_digits, with_common_durations
 from rag.text.statements import DENIAL_CHARACTERS, DENIAL_WORDS, plain_denials, stem
 
 _DENIAL = "¬"
@@ -30,6 +31,96 @@ _TOKEN = re.compile(
     rf"[a-z]+-?\d+[a-z]?(?![a-z\d])|\d+(?:[.:]\d+)?|[a-z]+|\||[{_CHINESE_NUMERALS}]+|[{IDEOGRAPHS}]"  # codes first
 )
 _CLOCK = re.compile(r"(?<![\d:.])(\d{1,2})(?::(\d\d))?\s*([ap])\.?m\b\.?")
+
+# A line is a set; words that may stand for each other are joined by a slash.
+_ENGLISH_DIRECTIONS = """
+before after
+until/till/by from/since
+least most
+minimum/min maximum/max
+more less/fewer
+above below
+over under
+earlier later
+earliest latest
+first last
+on off
+up down
+open close/closed/shut
+increase decrease/reduce
+enable disable
+upload download
+import export
+buyer seller
+sender recipient
+you we
+your our
+must may
+all some
+only also
+receipt dispatch purchase payment
+second minute hour day week month year
+"""
+_ENGLISH_CASES = """
+left right
+hot/warm cold
+online offline
+small medium large
+domestic international
+adult child/children
+private commercial
+internal external
+inside outside
+upper lower
+top bottom
+front back/rear
+north south east west
+red green yellow orange blue white black grey/gray
+"""
+_CHINESE_DIRECTIONS = "前后 上下 内外 多少 早晚 高低 长短 开关 增减 升降 买卖 进出 先后 新旧 全半 您我"
+_CHINESE_CASES = "左右 热冷 大小 男女 公私 东西南北 红绿蓝黄橙白黑灰"
+"""Sets of single characters, as which Chinese is compared."""
+
+
+def _excluded(english: str, chinese: str) -> dict[str, frozenset[str]]:
+    """Return for each word of some sets those of its set that mean something else."""
+    sets = [[frozenset(map(stem, forms.split("/"))) for forms in line.split()] for line in english.strip().split("\n")]
+    sets += [[frozenset(character) for character in characters] for characters in chinese.split()]
+    excluded: dict[str, frozenset[str]] = {}
+    for words in sets:
+        every = frozenset[str]().union(*words)
+        for forms in words:
+            excluded.update({form: excluded.get(form, frozenset()) | every - forms for form in forms})
+    return excluded
+
+
+_EXCLUDED_CASES = _excluded(_ENGLISH_CASES, _CHINESE_CASES)
+_EXCLUDED = _excluded(_ENGLISH_DIRECTIONS, _CHINESE_DIRECTIONS) | _EXCLUDED_CASES
+
+_CHINESE_EVENT = re.compile(
+    r"(?:(?P<receipt>签收|收货|收到)|(?P<dispatch>发货|寄出|发出|出库)|(?P<purchase>下单|下订单|购买)|(?P<payment>付款|支付))"
+    r"(?=(?:货物|商品|包裹|快递)?[之以]?[后前日当起])"
+)
+_CHINESE_RATE = re.compile(
+    r"每(?:(?P<day>[天日])|(?P<week>周|个?星期)|(?P<month>个?月)|(?P<year>年)|(?P<hour>个?小时|个?钟头)|(?P<minute>分钟?)|(?P<second>秒钟?))"
+)
+_ENGLISH_EVENT = re.compile(
+    r"\b(?P<joint>of|after|from|since|before|upon|following) (?:(?:your|the|its) )?"
+    r"(?:(?P<receipt>delivery|receipt|receiving|arrival)|(?P<dispatch>dispatch|shipment|shipping)"
+    r"|(?P<purchase>purchase|ordering)|(?P<payment>payment|paying))\b"
+)
+
+
+def _with_plain_opposites(folded: str) -> str:
+    """Return a folded text with one word for each starting point of a period, and for "every day" and the like.
+
+    >>> _with_plain_opposites("签收后每天"), _with_plain_opposites("7 days after your delivery")
+    (' receipt 后 per day ', '7 days after receipt')
+    """
+    folded = _CHINESE_EVENT.sub(lambda match: f" {match.lastgroup} ", folded.replace("你", "您"))
+    folded = _CHINESE_RATE.sub(lambda match: f" per {match.lastgroup} ", folded)
+    return _ENGLISH_EVENT.sub(lambda match: f"{match['joint']} {match.lastgroup}", folded)
+
 
 _CLAUSE_END = re.compile(r"[,;:，；：。、](?!\d)\s*|\.\s+|(?<!\s)\s++(?:but|and)\s+")
 _LEAST_CLAUSE_TOKENS = 4
@@ -140,7 +231,8 @@ def read_tokens(text: str) -> tuple[str, ...]:
     >>> read_tokens("You can't return two of them"), read_tokens("不能退三件")
     (('you', 'can', '¬', 'return', '2', 'of', 'them'), ('¬', '能', '退', '3', '件'))
     """
-    folded = plain_denials(_CLOCK.sub(_to_24_hours, numbers_as_digits(fold(text)))).replace("cannot", "can not")
+    plain = _with_plain_opposites(with_common_durations(numbers_as_digits(fold(text))))
+    folded = plain_denials(_CLOCK.sub(_to_24_hours, plain)).replace("cannot", "can not")
     folded = re.sub(r"n['’]t\b", " not", folded.replace("can't", "can not").replace("can’t", "can not"))
     return tuple(token for match in _TOKEN.finditer(folded) for token in _normalized(match.group()))
 
@@ -181,14 +273,14 @@ def align(claim: Sequence[str], source: Sequence[str]) -> Alignment:
         if kind == "equal":
             is_whole = source_end - source_start == len(source) >= _AROUND_TOKENS
             for place in range(start, end):
-                if _is_number(claim[place]) or claim[place] == _DENIAL:
+                if _is_number(claim[place]) or claim[place] == _DENIAL or claim[place] in _EXCLUDED:
                     agreeing[place] = _MOST_AGREEMENT if is_whole else _agreement_around(same, place, place + 1)
                 if place > start:
                     agreeing[_gap(place)] = _agreement_around(same, place, place)
         else:
             differing = Mismatch(claim, start, end, source[source_start:source_end])
             around = _agreement_around(same, start, end)
-            opposing.update(dict.fromkeys(differing.wrong_numbers(), around))
+            opposing.update(dict.fromkeys(differing.wrong_tokens(), around))
             weight = _WEIGHT_OF_OTHER_WORDS if differing.says_something_else() else 1
             opposing.update(dict.fromkeys(differing.wrong_denials(), int(weight * around)))
     return Alignment(agreeing, opposing)
@@ -203,14 +295,17 @@ class Mismatch:
     end: int
     other: Sequence[str]
 
-    def wrong_numbers(self) -> Iterator[int]:
-        """Yield the places of numbers that are opposite another number, equally far from the common part."""
+    def wrong_tokens(self) -> Iterator[int]:
+        """Yield the places of numbers and of words such as "before" where the source has another one.
+
+        Both are equally far from the common part.
+        """
         length = min(self.end - self.start, len(self.other), _NEAREST_TOKENS)
         for step in range(length if self.start > 0 else 0):
-            if _are_different_numbers(self.claim[self.start + step], self.other[step]):
+            if _exclude_each_other(self.claim[self.start + step], self.other[step]):
                 yield self.start + step
         for step in range(1, length + 1 if self.end < len(self.claim) else 0):
-            if _are_different_numbers(self.claim[self.end - step], self.other[-step]):
+            if _exclude_each_other(self.claim[self.end - step], self.other[-step]):
                 yield self.end - step
 
     def wrong_denials(self) -> Iterator[int]:
@@ -226,8 +321,8 @@ class Mismatch:
         return not _VERBS_OF_DENIALS.issuperset(own) and not _VERBS_OF_DENIALS.issuperset(self.other)
 
 
-def _are_different_numbers(one: str, other: str) -> bool:
-    return _is_number(one) and _is_number(other) and one != other
+def _exclude_each_other(one: str, other: str) -> bool:
+    return (_is_number(one) and _is_number(other) and one != other) or are_opposites(one, other)
 
 
 def _gap(place: int) -> int:
@@ -245,3 +340,58 @@ def _denies(tokens: Sequence[str]) -> bool:
 
 def _is_number(token: str) -> bool:
     return token[0].isdigit()
+
+
+def case_words(tokens: Iterable[str]) -> dict[str, frozenset[str]]:
+    """Return the tokens that name one of several cases, such as a colour, with those that name the others."""
+    return {token: _EXCLUDED_CASES[token] for token in tokens if token in _EXCLUDED_CASES}
+
+
+def are_opposites(one: str, other: str) -> bool:
+    """Tell whether two tokens exclude each other.
+
+    >>> are_opposites("befor", "after"), are_opposites("前", "后"), are_opposites("till", "until")
+    (True, True, False)
+    """
+    return other in _EXCLUDED.get(one, ())
+
+
+_NUMBER = r"(\d[\d.:]*)"
+_PERIOD = r"(?: (?:working|hour|da|week|month|minut|小 时|分 钟|工 作 日|天|周|月))++"
+_LOWER = "minimum|minimum of|from|more than|over|abov|between|older than|超 过"
+_UPPER = "maximum|maximum of|under|below|less than|fewer than|until|低 于|少 于"
+_LIMITS = (
+    (
+        rf"(?:(?:at least|最 少)(?: \S+){{0,2}}?|{_LOWER}) {_NUMBER}",
+        rf"(?:(?:at most|up to|最 多)(?: \S+){{0,2}}?|{_UPPER}) {_NUMBER}",
+    ),
+    (
+        rf"后(?: 的)? {_NUMBER}|{_NUMBER}{_PERIOD}(?: [之以])? (?:after|后)",
+        rf"{_NUMBER}{_PERIOD}(?: [之以])? (?:befor|prior|前)",
+    ),
+)
+"""Lower and upper limits, and periods after and before something, of a text's tokens."""
+_PATTERNS = tuple(
+    (re.compile(rf"(?<!\S)(?:{one})(?!\S)"), re.compile(rf"(?<!\S)(?:{other})(?!\S)")) for one, other in _LIMITS
+)
+
+
+def turns_limit(claim: Sequence[str], sources: Iterable[Sequence[str]]) -> bool:
+    """Tell whether a claim makes a least of a most, or a period before something one after it.  All are tokens.
+
+    >>> turns_limit("at least 4 card".split(), ["up to 4 card".split()])
+    True
+    """
+    text, texts = " ".join(claim), [" ".join(source) for source in sources]
+    for patterns in _PATTERNS:
+        for own, other in (patterns, patterns[::-1]):
+            turned = _numbers(own, [text]) - _numbers(other, [text])
+            if turned & _numbers(other, texts) - _numbers(own, texts):
+                return True
+    return False
+
+
+def _numbers(pattern: re.Pattern[str], texts: Iterable[str]) -> frozenset[str]:
+    return frozenset(
+        number for text in texts for match in pattern.finditer(text) for number in match.groups() if number
+    )

@@ -11,17 +11,22 @@ import re
 from collections.abc import Sequence
 
 from rag.grounding.claims import Claim, Context, QuotableSpan
-from rag.grounding.contradiction import has_mismatch
+from rag.grounding.contradiction import has_mismatch, read_tokens, turns_limit
 from rag.grounding.topic_match import (
+    drops_only,
     gives_each_its_value,
+    is_of_another_case,
     is_of_another_section,
     is_same_subject,
     lists_row_of_another_value,
+    names_exception,
+    says_all,
+    words_beside,
 )
 from rag.schema import Language
 from rag.text.characters import simplified
 from rag.text.markup import introduces
-from rag.text.quantities import DURATION_UNITS, MEASURES, Quantity, counted_numbers, units_named
+from rag.text.quantities import DURATION_UNITS, MEASURES, Quantity, counted_numbers, units_named, words_as_digits
 from rag.text.statements import content_words, contradicts, lone_characters, read_statement, stated_figures
 
 # Chosen by hand, so that tests/support/labelled_sentences.jsonl and ``python -m eval citations`` come out best.
@@ -119,6 +124,13 @@ def _goes_beyond(claim: Claim, chosen: Sequence[QuotableSpan], context: Context)
         or is_of_another_section(claim, chosen, context)
         or _names_another_weekday(claim, chosen)
         or _adds_condition(claim, chosen)
+        or turns_limit(read_tokens(claim.text), [read_tokens(span.text) for span in chosen])
+        or _mixes_spans(claim, chosen, context)
+        or all(span.is_header for span in chosen)
+        or drops_only(claim, chosen)
+        or names_exception(claim, chosen)
+        or says_all(claim, chosen, context)
+        or is_of_another_case(claim, chosen, context)
     )
 
 
@@ -234,7 +246,8 @@ def _takes_one_end(claim: Claim, chosen: Sequence[QuotableSpan]) -> bool:
     values, text = {quantity.value for quantity in claim.statement.quantities}, claim.text.lower()
     if not values:
         return False
-    ranges = [(*match.groups(), span.text) for span in chosen for match in _RANGE.finditer(span.text)]
+    texts = [words_as_digits(span.text) for span in chosen]
+    ranges = [(*match.groups(), text) for text in texts for match in _RANGE.finditer(text)]
     rising = [(low, high, source) for low, high, source in ranges if float(low) < float(high)]
     lower = [] if _FROM_THERE_ON.search(text) else rising
     upper = [] if _UP_TO_THERE.search(text) else [(high, low, source) for low, high, source in rising]
@@ -277,6 +290,28 @@ def _adds_condition(claim: Claim, chosen: Sequence[QuotableSpan]) -> bool:
     condition = content_words(found["condition"] or found["first"])
     words = frozenset[str]().union(*_words_of(chosen))
     return len(condition & words) < _SAME_CLAUSE * len(condition)
+
+
+def _mixes_spans(claim: Claim, chosen: Sequence[QuotableSpan], context: Context) -> bool:
+    """Tell whether a claim gives one thing's figure to another: each is in a span of its own, with its own figure.
+
+    "Express takes 3-5 days" is not of "Standard delivery takes 3-5 days" and "Express delivery takes 1-2 days".
+    """
+    for figure in claim.statement.quantities:
+        given = [span for span in chosen if any(map(figure.agrees_with, span.quantities))]
+        others = [span for span in chosen if _gives_another(figure.unit, span, claim)]
+        words = frozenset[str]().union(*_words_of(given))
+        further = frozenset(word for span in others for word in words_beside(figure.unit, span.text))
+        own = words_beside(figure.unit, claim.text)
+        if given and (own & context.question.words if claim.topic else own) & further - words:
+            return True
+    return False
+
+
+def _gives_another(unit: str, span: QuotableSpan, claim: Claim) -> bool:
+    """Tell whether a span has figures of this unit, and none of them is the claim's."""
+    figures = [figure for figure in span.quantities if figure.unit == unit]
+    return bool(figures) and not any(own.agrees_with(other) for own in claim.statement.quantities for other in figures)
 
 
 def _is_row_of(names: frozenset[str], span: QuotableSpan) -> bool:
@@ -396,7 +431,9 @@ def _has_quantity(quantity: Quantity, claim: Claim, spans: Sequence[QuotableSpan
     unit, in the claim's language: "lets with 3 units" and "in steps of 5" are no years.
     """
     quantities = [other for span in spans for other in (*span.own.quantities, *span.around.quantities)]
-    if quantity in quantities:
+    if quantity in quantities or any(
+        other.unit and quantity.unit and quantity.agrees_with(other) for other in quantities
+    ):
         return True
     if not any(quantity.agrees_with(other) for other in quantities):
         return False
@@ -430,11 +467,12 @@ def _suffice(claim: Claim, spans: Sequence[QuotableSpan], context: Context) -> b
     across_languages = any(_language(span, context) != claim.language for span in spans)
     if across_languages:
         return bool(found)  # words cannot be compared; a code alone says nothing about what is claimed of it
-    if not any(restricts(span) for span in spans) and _denies_by_itself(claim, context):
+    denied = frozenset(word for span in spans for word in _denied_columns(claim, span))
+    if not denied and not any(restricts(span) for span in spans) and _denies_by_itself(claim, context):
         return False
     if not found and len(claim.weights) == 1 and _lacks_its_verb(claim, spans):
         return False
-    shared = claim.weights.keys() & frozenset(word for span in spans for word in span.own.words)
+    shared = claim.weights.keys() & (denied | frozenset(word for span in spans for word in span.own.words))
     if found:
         # The same figure says nothing where not one word beside it recurs: 120 cm of something else.
         is_near = _coverage(claim, spans) >= _WORDS_ENOUGH_WITH_FACTS and bool(shared)
@@ -444,6 +482,16 @@ def _suffice(claim: Claim, spans: Sequence[QuotableSpan], context: Context) -> b
     if _coverage(claim, spans) < needed or len(shared) < _OWN_WORDS_ENOUGH * len(claim.weights):
         return False
     return bool(codes) or _shares_more_than_topic(claim, spans, context)
+
+
+def _denied_columns(claim: Claim, span: QuotableSpan) -> frozenset[str]:
+    """Return the header's words of the cells that say no, for a claim that denies what they are about."""
+    if not claim.denies:
+        return frozenset()
+    headers = (cell.header for cell in span.cells if cell.denies)
+    return frozenset(
+        word for header in headers if 2 * len(header & claim.statement.words) >= len(header) for word in header
+    )
 
 
 def _shares_more_than_topic(claim: Claim, spans: Sequence[QuotableSpan], context: Context) -> bool:

@@ -1,4 +1,7 @@
-"""Tells whether a span of the evidence is about the same subject as a sentence: the same row, codes and names."""
+"""Tells whether a span of the evidence is about the same subject as a sentence: the same row, codes, names and cases.
+
+A sentence may also reach further than its source: past an "only", to an exception, to all.
+"""
 
 import re
 from collections.abc import Sequence
@@ -6,10 +9,20 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from rag.grounding.claims import Cell, Claim, Context, QuotableSpan
+from rag.grounding.contradiction import case_words, read_tokens
 from rag.schema import Evidence
 from rag.text.characters import simplified
-from rag.text.markup import is_list_item, row_words, without_list_mark
-from rag.text.statements import Statement, name_another_place, read_statement, spellings, stated_figures, stem
+from rag.text.markup import is_list_item, row_words, without_heading_signs, without_list_mark
+from rag.text.quantities import DURATION_UNITS
+from rag.text.statements import (
+    Statement,
+    content_words,
+    name_another_place,
+    read_statement,
+    spellings,
+    stated_figures,
+    stem,
+)
 from rag.text.terms import terms
 
 _CODE_PARTS = re.compile(r"(\D+)(\d+.*)")
@@ -23,6 +36,27 @@ _TOLD = 0.5
 """The share of an item's words that a claim about it contains."""
 _NAMED_HEADER = 0.5
 """The share of a column's header that a sentence must contain to name the column."""
+
+
+_ONLY = re.compile(
+    r"\A(?:\W|and |but )*+only (?:the |an? |our |your )?(?P<subject>[^,.;:\n]{2,60}?)"
+    r" (?:can|may|is|are|has|have|will|gets?|receives?|qualif\w+|includes?)\b"
+    r"|(?:只有|仅限|只限|仅有|[只仅]在|[只仅]对|[只仅]向|[只仅]为|\A\W*+仅)(?P<chinese>[^，,。；;：:、\n]{2,3})",
+    re.IGNORECASE,
+)
+_CLAUSE_ENDS = re.compile(r"[.;:,]\s|[，,。；;：\n]")
+_SAYS_ONLY = re.compile(r"\bonly\b|[只仅]", re.IGNORECASE)
+_EXCEPT = re.compile(
+    r"\b(?:except(?:ing)?(?: for| from)?|excluding|with the exception of|other than|apart from)\b"
+    r"(?P<english>(?:[^.,;:)\n]|\.(?=\w)){2,80})"
+    r"|除(?:了)?(?P<chinese>[^，,。；;\n]{1,24}?)(?:以外|之外|外)(?![^。；;\n]{0,12}[还也])",
+    re.IGNORECASE,
+)
+_ALL = re.compile(
+    r"\b(?:all|every)(?: of)?(?: the| our| your)? (?P<english>[a-z]{4,20})\b"
+    r"|(?:所有|全部|每[位个名]|各)(?:的)?(?P<chinese>[\u4e00-\u9fff]{2})",
+    re.IGNORECASE,
+)
 
 
 def is_same_subject(claim: Claim, span: QuotableSpan, context: Context) -> bool:
@@ -51,6 +85,8 @@ def _is_of_another_column(statement: Statement, span: QuotableSpan) -> bool:
     named = [cell for cell in span.cells if cell.header and cell.header <= statement.words]
     others = [cell for cell in span.cells if cell not in named]
     taken = {quantity.unit for cell in others for quantity in cell.quantities & statement.quantities}
+    if taken & DURATION_UNITS:
+        taken |= DURATION_UNITS
     return any(
         quantity.unit in taken and not cell.quantities & statement.quantities
         for cell in named
@@ -92,10 +128,22 @@ def _names_another_row(claim: Claim, span: QuotableSpan, context: Context) -> bo
     tokens, own = _tokens(claim.text), _labels(span.text)
     other_labels = frozenset[_Label]().union(*map(_labels, others))
     named = {label for label in other_labels - own if len(label.tokens) <= _LONGEST_LABEL and label.tokens <= tokens}
+    if _begins_otherwise(span, others, tokens):
+        return True
     if any(label in named for other in others for label in _labels(row_words(other)[0])):
         own = _labels_beside_figures(span, claim.statement)
     known = frozenset(token for label in other_labels for token in label.tokens)
     return bool(named) and not any(tokens & (label.names - known) or label.tokens <= tokens for label in own)
+
+
+def _begins_otherwise(row: QuotableSpan, others: Sequence[str], tokens: frozenset[str]) -> bool:
+    """Tell whether the tokens hold the first cell of another row, and this row's not, or only as a part of it.
+
+    "Drive Plus" is not of the row of "Drive".
+    """
+    own, firsts = _tokens(row_words(row.text)[0]), [_tokens(row_words(other)[0]) for other in others]
+    told = [first for first in firsts if first and first != own and first <= tokens]
+    return bool(own) and any(first > own or own.isdisjoint(tokens) for first in told)
 
 
 def lists_row_of_another_value(claim: Claim, chosen: Sequence[QuotableSpan], context: Context) -> bool:
@@ -125,12 +173,27 @@ def is_of_another_section(claim: Claim, chosen: Sequence[QuotableSpan], context:
     "Silver members pay no postage" is not of "We pay the postage", under "Faulty goods", while "Silver members: three
     returns a year without postage" stands under "Change of mind".
     """
+    cited = {span.heading for span in chosen}
     return any(
         other.passage_index == span.passage_index
         and other.heading != span.heading
-        and _names_item(claim, other, besides=_tokens(f"{span.heading}\n{span.text}"))
+        and (
+            _names_item(claim, other, besides=_tokens(f"{span.heading}\n{span.text}"))
+            or (other.heading not in cited and _names_heading(claim, other.heading, span, context))
+        )
         for span in chosen
         for other in context.spans
+    )
+
+
+def _names_heading(claim: Claim, heading: str, span: QuotableSpan, context: Context) -> bool:
+    """Tell whether a claim names the heading of another section, and not the span's: "On Windows, delete it"."""
+    named, own = _tokens(without_heading_signs(heading)), _tokens(without_heading_signs(span.heading))
+    passage = context.passage(span)
+    known = _tokens("\n".join((passage.title, *passage.heading_path, span.text)))
+    told = _tokens(claim.text)
+    return (
+        bool(named and own) and len(named) <= _LONGEST_LABEL and named <= told and not named & known and not own & told
     )
 
 
@@ -256,11 +319,18 @@ def _takes_from_another_part(claim: Claim, span: QuotableSpan) -> bool:
         if not any(part.words & rest for part in own) and any(part.words & rest for part in others):
             return True
         said = statement.words | statement.codes
-        if any(label and label <= said for part in others if (label := _label_of_part(part, alike))) and not any(
-            part.words | part.codes <= said for part in own
-        ):
+        named = [part for part in others if (label := _label_of_part(part, alike)) and label <= said]
+        is_repeated = any(part.words | part.codes <= said for part in own)
+        later = alike[max(map(alike.index, own)) + 1 :]  # they leave out what the first part says
+        if any(part in later or not is_repeated for part in named):
             return True
     return False
+
+
+def words_beside(unit: str, text: str) -> frozenset[str]:
+    """Return the words of those parts of a sentence that have a figure of this unit."""
+    parts = (part for part, units in _parts(text) if unit in units)
+    return frozenset(word for part in parts for word in read_statement(part).words)
 
 
 @lru_cache(maxsize=2048)
@@ -312,6 +382,8 @@ def _names_agree(claim: Claim, span: QuotableSpan, context: Context) -> bool:
         names = known_across_languages(names)
     if not names:
         return True
+    if claim.language != passage.language and not names & span.own.names and known_across_languages(span.own.names):
+        return False  # a row or a sentence about another place
     unknown = names - known_names(names, [passage])
     if not unknown <= context.question.names:
         return False
@@ -341,3 +413,56 @@ def _is_named(name: str, title: str, headings: tuple[str, ...], text: str) -> bo
 @lru_cache(maxsize=1024)
 def _all_words(title: str, headings: tuple[str, ...], text: str) -> str:
     return simplified(" ".join((title, *headings, text)).lower())
+
+
+def drops_only(claim: Claim, chosen: Sequence[QuotableSpan]) -> bool:
+    """Tell whether a source speaks of one thing only, and the claim does not name it.
+
+    "Only the AeroPod Pro can be charged wirelessly" is not "The AeroPod 2 can be charged wirelessly".
+    """
+    said = claim.statement.words
+    if claim.denies or _SAYS_ONLY.search(claim.text):
+        return False
+    for clause in (clause for span in chosen for clause in _CLAUSE_ENDS.split(span.text)):
+        if (match := _ONLY.search(clause)) is None or 2 * len(said & content_words(clause)) < len(said):
+            continue
+        subject = content_words(match["subject"] or match["chinese"])
+        if subject and not (subject & said if match["chinese"] else subject <= said):
+            return True
+    return False
+
+
+def names_exception(claim: Claim, chosen: Sequence[QuotableSpan]) -> bool:
+    """Tell whether a claim says of an exception what its source says of the rest: "except for .de domains"."""
+    if claim.denies or _EXCEPT.search(claim.text):
+        return False
+    for span in chosen:
+        for match in _EXCEPT.finditer(span.text):
+            rest = content_words(span.text.replace(match[0], " "))
+            if claim.statement.words & (content_words(match["english"] or match["chinese"]) - rest):
+                return True
+    return False
+
+
+def says_all(claim: Claim, chosen: Sequence[QuotableSpan], context: Context) -> bool:
+    """Tell whether a claim is about all of something that its sources do not name: "all customers" of "schools"."""
+    if any(context.passage(span).language != claim.language for span in chosen):
+        return False
+    words = frozenset(word for span in chosen for word in (*span.own.words, *span.around.words))
+    return any(
+        (things := content_words(match["english"] or match["chinese"])) and not things & words
+        for match in _ALL.finditer(claim.text)
+    )
+
+
+def is_of_another_case(claim: Claim, chosen: Sequence[QuotableSpan], context: Context) -> bool:
+    """Tell whether the question names one case, such as an orange light, and the sources are about another.
+
+    Some other span of the evidence must be about the question's case.
+    """
+    asked = case_words(context.question_tokens)
+    if not asked or case_words(read_tokens(claim.text)):
+        return False
+    cited = frozenset(token for span in chosen for token in read_tokens(span.text))
+    missing = {word: others for word, others in asked.items() if word not in cited and others & cited}
+    return any(word in read_tokens(span.text) for word in missing for span in context.spans)

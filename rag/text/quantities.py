@@ -299,6 +299,55 @@ def numbers_as_digits(folded: str) -> str:
     )
 
 
+_DURATION = re.compile(
+    rf"(?:(?<![\d.:-])(?P<digits>\d{{1,3}}(?:\.\d)?)[\s-]*|(?<![a-z])(?P<english>an?|{'|'.join(ENGLISH_NUMBERS)})[\s-]"
+    r"|(?<![第周期一二两三四五六七八九十百])(?P<chinese>[一二两三四五六七八九十]{1,3}))"
+    r"(?P<unit>(?:hour|week|year)s?(?![a-z])|个?小时|个?星期|周|年(?![级费度]))"
+)
+
+
+def with_common_durations(folded: str) -> str:
+    """Return a folded text with weeks and whole days' hours as days, and years as months.
+
+    >>> with_common_durations("one week, 48 hours, 2 years, 36 hours"), with_common_durations("保修一年、24小时")
+    ('7 days, 2 days, 24 months, 36 hours', '保修12个月、1天')
+    """
+    return _DURATION.sub(_common_duration, folded)
+
+
+def _common_duration(match: re.Match[str]) -> str:
+    number, unit = _value_of_duration(match), _unit_name(match["unit"])
+    if unit == "hour" and number % 24:
+        return match[0]
+    total = number / 24 if unit == "hour" else number * (7 if unit == "week" else 12)
+    if match["unit"][0].isascii():
+        return f"{total.normalize():f} {'months' if unit == 'year' else 'days'}"
+    return f"{total.normalize():f}{'个月' if unit == 'year' else '天'}"
+
+
+def _value_of_duration(match: re.Match[str]) -> Decimal:
+    if match["digits"]:
+        return Decimal(match["digits"])
+    return Decimal(chinese_number(match["chinese"]) if match["chinese"] else ENGLISH_NUMBERS.get(match["english"], 1))
+
+
+_NUMBER_WORD = re.compile(
+    rf"\b(?:{'|'.join(word for word in ENGLISH_NUMBERS if word != 'zero')})\b"
+    rf"|(?<![{IDEOGRAPHS}])[二两三四五六七八九十]{{1,3}}(?=[天日周年个到至])"
+    r"|(?<=[到至])[二两三四五六七八九十]{1,3}(?=[天日周年个])",
+    re.IGNORECASE,
+)
+
+
+def words_as_digits(text: str) -> str:
+    """Return a text with its small numbers in words as digits.
+
+    >>> words_as_digits("Five to seven days"), words_as_digits("五至七天")
+    ('5 to 7 days', '5至7天')
+    """
+    return _NUMBER_WORD.sub(lambda match: str(ENGLISH_NUMBERS.get(match[0].lower()) or chinese_number(match[0])), text)
+
+
 def _percentage(match: re.Match[str]) -> str:
     """Return a Chinese share with a percent sign: 1.5% for "百分之1.5" and "百分之一点五"."""
     fraction = "".join(str(_CHINESE_DIGITS.get(digit, 0)) for digit in match["fraction"] or "")

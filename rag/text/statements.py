@@ -284,6 +284,8 @@ def _is_contradicted(clause: Clause, others: tuple[Clause, ...]) -> bool:
     best = max((overlap for overlap, _ in overlaps), default=0.0)
     if best < _SURE_OVERLAP:
         return False
+    if any(other.denies == clause.denies and other.words and other.words <= clause.words for other in others):
+        return False  # "Curtains are made to measure, no returns": the short clause says the rest of the claim
     return all(denies != clause.denies for overlap, denies in overlaps if overlap >= best - _AS_NEAR)
 
 

@@ -185,7 +185,8 @@ def test_steps_may_be_numbered_anew(answer: str, *, is_supported: bool) -> None:
     [
         ("The warranty on the kettle is 3 years.", False),  # units of a let
         ("The warranty on the kettle is 5 years.", False),  # steps of a temperature; nothing of it is told in years
-        ("The warranty on the kettle is 24 months.", False),  # a day in December
+        ("The warranty on the kettle is 24 weeks.", False),  # a day in December
+        ("The warranty on the kettle is 24 months.", True),  # two years
         ("The warranty on the kettle is 2 years.", True),
         ("The warranty on the toaster is 4 years.", True),  # the header has the unit
         ("The display of the kettle shows steps of 5 degrees.", True),
