@@ -1,17 +1,32 @@
 """Sentences for people, from the catalogues in ``rag/locale``: a folder a language, a file or folder a catalogue.
 
 A key is ``catalogue.name``: ``errors.QuestionEmpty`` is ``QuestionEmpty`` in ``errors.toml``, and ``ui.desk`` is
-``desk`` in one of the files of ``ui/``.  Tables within a file add a part each: ``errors.reasons.ModelUnfit.name``.  A
-language begins as a translated copy of the folder ``en``, in which ``make check`` reports missing keys and placeholders
-but no sentence that is still in English; CONTRIBUTING.md says what else it needs.
+``desk`` in one of the files of ``ui/``.  Tables within a file add a part each: ``errors.reasons.ModelUnfit.name``.
+``{files} {files:file|files}`` reads "1 file" or "2 files".  A language begins as a translated copy of the folder
+``en``, in which ``make check`` reports missing keys and placeholders but no sentence that is still in English;
+CONTRIBUTING.md says what else it needs.
 """
 
+import string
 import tomllib
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
 LOCALE_FOLDER = Path(__file__).with_name("locale")
+
+
+class _CountFormatter(string.Formatter):
+    """Also knows ``{files:file|files}``: the first word where the value is one, else the second."""
+
+    def format_field(self, value: object, format_spec: str) -> str:
+        one, separator, many = format_spec.partition("|")
+        if separator:
+            return one if value in (1, "1") else many
+        return str(super().format_field(value, format_spec))
+
+
+_FORMATTER = _CountFormatter()
 
 
 class UnknownSentence(KeyError):
@@ -26,8 +41,10 @@ def translate(key: str, language: str, /, **values: object) -> str:
 
     >>> translate("errors.QuestionTooLong", "en", characters=9000, limit=8000)
     'The question has 9000 characters; please keep it under 8000.'
+    >>> translate("curated.exported", "en", count=1, path="answers.jsonl")
+    '1 answer written to answers.jsonl'
     """
-    return template(key, language).format(**values)
+    return _FORMATTER.format(template(key, language), **values)
 
 
 def template(key: str, language: str) -> str:

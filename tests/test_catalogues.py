@@ -40,6 +40,11 @@ def test_a_missing_key_another_placeholder_and_an_empty_sentence_are_found(local
     ]
 
 
+def test_words_that_another_count_decides_are_found(locale: Path) -> None:
+    _change(locale / "en" / "curated.toml", "{count:answer|answers}", "{counts:answer|answers}")
+    assert catalogues.differences(locale) == ["en: curated.exported chooses words by counts, which it does not say"]
+
+
 def test_keys_that_the_code_names_and_keys_that_nothing_names_are_found(tmp_path: Path) -> None:
     (tmp_path / "locale" / "en").mkdir(parents=True)
     sentences = 'kept = "Kept."\nlost = "Lost."\nrole_agent = "Agent"\nsaid = "Said."\none = "1"\n'

@@ -20,7 +20,7 @@ _SAMPLES = {"seconds": 12.5, "count": 3, "number": 3}
 
 def _pseudo(text: str) -> str:
     """Bracket a sentence, take its letters away and make it half as long again; keep the placeholders."""
-    kept = re.sub(r"(\{[^{}]*\})|[^\W\d_]", lambda found: found[1] or "~", text)
+    kept = re.sub(r"(\{[^{}|]*\}|\{\w+:(?=[^{}]*\|))|[^\W\d_]", lambda found: found[1] or "~", text)
     return f"⟦{kept}{'~' * (len(text) // 2)}⟧"
 
 

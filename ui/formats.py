@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from html import escape
 
 from rag.schema import Language
@@ -90,6 +90,17 @@ def format_duration(milliseconds: float, language: Language) -> str:
     seconds = milliseconds / 1000
     digits = 2 if seconds < 1 else 1 if seconds < 10 else 0
     return translate("ui.seconds", language, seconds=f"{seconds:.{digits}f}")
+
+
+def format_elapsed(time: timedelta) -> str:
+    """Write how long something has been running, as a clock does.
+
+    >>> format_elapsed(timedelta(seconds=75)), format_elapsed(timedelta(hours=1, seconds=2))
+    ('1:15', '1:00:02')
+    """
+    minutes, seconds = divmod(max(0, int(time.total_seconds())), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
 
 
 def format_gigabytes(count: int, language: Language) -> str:

@@ -95,12 +95,12 @@ def test_absent_stream_is_false_and_what_is_no_boolean_is_refused(api: OfflineSe
     ("path", "body", "param", "sentence"),
     [
         ("embeddings", {"input": ["x"] * 257}, "body.input", "must have at most 256 entries"),
-        ("embeddings", {"input": []}, "body.input", "must have at least 1 entries"),
-        ("embeddings", {"input": ""}, "body.input", "must have at least 1 characters"),
+        ("embeddings", {"input": []}, "body.input", "must have at least 1 entry"),
+        ("embeddings", {"input": ""}, "body.input", "must have at least 1 character"),
         ("embeddings", {"input": ["x", 5]}, "body.input.1", "must be a text"),
         ("embeddings", {"input": 5}, "body.input", "must be a text"),
         ("embeddings", {}, "body.input", "is missing"),
-        ("responses", {"input": []}, "body.input", "must have at least 1 entries"),
+        ("responses", {"input": []}, "body.input", "must have at least 1 entry"),
         (
             "responses",
             {"input": [{"role": "user", "content": "?"}, {"role": "user", "content": [{"text": "?"}]}]},

@@ -64,7 +64,7 @@ def test_check_and_repair(command: Desk, capsys: pytest.CaptureFixture[str]) -> 
     (command.store.generation_folder(1) / "en-base.faiss").unlink()
     assert main(["--check"]) == 1
     out = said(capsys)
-    assert out[0].startswith("The vector index: 1 faults")
+    assert out[0].startswith("The vector index: 1 fault,")
     assert out[1] == "Generation 1 is damaged; mend it with: python -m ingest --repair"
     command.embedder.embedded.clear()
     assert main(["--repair"]) == 0
@@ -114,7 +114,7 @@ def test_new_addresses_are_told_and_confirmed(
     told, confirmed = {
         "C": (
             "@ new, not confirmed: host evil.example (fees.md)",
-            "Confirmed: 1 new addresses and instructions of generation 2.",
+            "Confirmed: 1 new address or instruction of generation 2.",
         ),
         "zh_CN": ("@ 新出现，尚未确认：host evil.example（fees.md）", "已确认第 2 代中 1 条新的联系方式和指令。"),
     }[language]

@@ -113,7 +113,7 @@ def test_in_words() -> None:
     repeated = (RepeatedLine("/site", "Home | Contact", 6, 7),)
     assert duplicate_lines(found, repeated, "en")[:3] == ["= a  b", "~ 0.91  a  c", "# 6/7  /site  Home | Contact"]
     assert "1 组文档" in duplicate_lines(found, repeated, "zh")[-1]
-    assert summary_line(found, "en")[0].startswith("Among what is new, 1 groups")
+    assert summary_line(found, "en")[0].startswith("Among what is new, 1 group of documents has")
     assert summary_line(Duplicates(), "en") == []
 
 

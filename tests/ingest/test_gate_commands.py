@@ -37,7 +37,7 @@ def test_the_gate_in_words(command: Desk, capsys: pytest.CaptureFixture[str]) ->
     code, lines = run(capsys, "--questions", command.manual.parent / "q.jsonl")
     assert code == 0
     assert lines[0].startswith("default has 4 regression questions now;")
-    assert lines[1] == "1 questions of the file name no relevant document and were left out."
+    assert lines[1] == "1 question of the file names no relevant document and was left out."
     assert run(capsys, "--gate") == (
         0,
         ["Knowledge base default: 4 of 4 regression questions find their document among the first 5."],
@@ -53,7 +53,7 @@ def test_the_gate_in_words(command: Desk, capsys: pytest.CaptureFixture[str]) ->
     assert code == 0
     assert lines[3].startswith("Published by --force: 3 of 4")
     code, lines = run(capsys, "--history")
-    assert lines[0].endswith("; by force, 1 questions lost")
+    assert lines[0].endswith("; by force, 1 question lost")
     code, lines = run(capsys, "--gate")
     assert lines[0].startswith("Knowledge base default: 3 of 4")
     assert lines[1].startswith("- How do I descale")
@@ -86,9 +86,9 @@ def test_what_was_pruned_and_what_is_unknown_is_said(command: Desk, capsys: pyte
     (command.manual / "lock.md").unlink()
     code, lines = run(capsys, command.manual, "--prune", "--questions", questions)
     assert code == 0
-    assert "1 questions lost their document because --prune retired it:" in lines
+    assert "1 question lost its document because --prune retired it:" in lines
     assert any(line.startswith("x Does the lock know my fingerprint?  (lock.md is not in the") for line in lines)
-    assert lines[-1].startswith("1 questions name documents that are not in the knowledge base")
+    assert lines[-1].startswith("1 question names documents that are not in the knowledge base")
 
 
 @pytest.mark.slow

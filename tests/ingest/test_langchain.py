@@ -282,7 +282,7 @@ def test_a_loader_that_fails_publishes_nothing(desk: Desk) -> None:
     with pytest.raises(LoaderFailed) as raised:
         take(desk, open_loader(f"{LOADERS}:Breaking").documents(), PRUNE)
     assert raised.value.text("en") == (
-        "The loader of collection:faq failed after 1 documents, and nothing was published: "
+        "The loader of collection:faq failed after 1 document, and nothing was published: "
         "RuntimeError: Error loading page 2 (FileNotFoundError: no such page at all)"
     )
     assert raised.value.text("zh").startswith(
@@ -353,7 +353,7 @@ def test_the_commands_exit_codes(command: Desk, capsys: pytest.CaptureFixture[st
     assert main(arguments({"a": "One.", "b": ""})) == 1
     assert "collection:faq/b could not be read: it contains no text" in capsys.readouterr().err
     assert main(["--loader", f"{LOADERS}:Breaking"]) == 3
-    assert "failed after 1 documents, and nothing was published: RuntimeError" in capsys.readouterr().err
+    assert "failed after 1 document, and nothing was published: RuntimeError" in capsys.readouterr().err
     assert main(["--loader", "no_such_module_here:Loader"]) == 2
     assert len(capsys.readouterr().err.splitlines()) == 1
     for wrong in (["manual", *arguments({})], arguments({}, "--watch"), arguments({}, "--list"), ["--collection", "x"]):

@@ -41,7 +41,7 @@ def test_the_summary(command: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     out, _ = said(capsys)
     assert out[1] == "Nothing has changed: knowledge base default stays at generation 1, 4 documents, 4 passages."
     assert out[2].startswith("No passage was new; ")
-    assert out[3] == "1 known documents were not found any more; retire them with --prune."
+    assert out[3] == "1 known document was not found any more; retire it with --prune."
     assert f"  {command.manual / 'c.svg'}" in out
 
 
@@ -68,9 +68,7 @@ def test_links_that_lead_out_are_read_only_where_that_is_asked_for(
     link.symlink_to("../credentials.ini")
     assert main([str(command.manual)]) == 0, "it is no failure"
     out, err = said(capsys)
-    assert out[-1] == (
-        f"Left out, for they lead out of the folders: 1 links, e.g. {link}; --follow-links reads them, too."
-    )
+    assert out[-1] == (f"Left out, for it leads out of the folders: 1 link, e.g. {link}; --follow-links reads it, too.")
     assert (err, "notes.txt" in command.documents()) == ([], False)
 
     assert main([str(command.manual), "--diff", "--json"]) == 0

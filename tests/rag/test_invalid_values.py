@@ -21,7 +21,7 @@ class Form(BaseModel):
         ({"code": "y"}, "has a form that is not allowed", "格式不符合要求"),
         ({"code": 1}, "must be a text", "必须是文字"),
         ({"several": 1}, "must be a list", "必须是列表"),
-        ({"several": []}, "must have at least 1 entries", "至少 1 项"),
+        ({"several": []}, "must have at least 1 entry", "至少 1 项"),
         ({"several": [1, 2, 3]}, "must have at most 2 entries", "最多 2 项"),
         ({"several": ["x"]}, "must be a whole number", "必须是整数"),
     ],

@@ -21,13 +21,26 @@ _READERS = frozenset({"translate", "template", "is_known", "markdown_word", "dra
 
 
 def placeholders(text: str) -> set[str]:
-    """Return the placeholders of a sentence, each with its format.
+    """Return the placeholders of a sentence, each with its format, without the words that only a count decides.
 
-    >>> sorted(placeholders("{n} of {n}, {seconds:.1f} s"))
+    >>> sorted(placeholders("{n} of {n}, {seconds:.1f} s, {n:file|files}"))
     ['n', 'seconds:.1f']
     """
-    fields = string.Formatter().parse(text)
-    return {f"{name}:{spec}" if spec else name for _, name, spec, _ in fields if name is not None}
+    return {f"{name}:{spec}" if spec else name for name, spec in _fields(text) if "|" not in spec}
+
+
+def uncounted(text: str) -> set[str]:
+    """Return the counts that decide words of a sentence that does not say them.
+
+    >>> sorted(uncounted("{n} {n:file|files} of {m:folder|folders}"))
+    ['m']
+    """
+    deciding = {name for name, spec in _fields(text) if "|" in spec}
+    return deciding - {name.split(":")[0] for name in placeholders(text)}
+
+
+def _fields(text: str) -> list[tuple[str, str]]:
+    return [(name, spec or "") for _, name, spec, _ in string.Formatter().parse(text) if name is not None]
 
 
 def load(locale_folder: Path, language: str) -> dict[str, str]:
@@ -50,6 +63,7 @@ def differences(locale_folder: Path) -> list[str]:
         for key, text in english.items()
         if not all(re.fullmatch(r"\w+(:.+)?", name) for name in placeholders(text))
     ]
+    found += _counts_left_out("en", english)
     for folder in sorted(path for path in locale_folder.iterdir() if path.is_dir() and path.name != "en"):
         other, language = load(locale_folder, folder.name), folder.name
         found += [f"{language}: {key} is missing" for key in english.keys() - other.keys()]
@@ -59,7 +73,16 @@ def differences(locale_folder: Path) -> list[str]:
                 found.append(f"{language}: {key} has other placeholders than in English")
             if not other[key].strip():
                 found.append(f"{language}: {key} is empty")
+        found += _counts_left_out(language, other)
     return sorted(found)
+
+
+def _counts_left_out(language: str, sentences: Mapping[str, str]) -> list[str]:
+    return [
+        f"{language}: {key} chooses words by {name}, which it does not say"
+        for key, text in sentences.items()
+        for name in sorted(uncounted(text))
+    ]
 
 
 @dataclass

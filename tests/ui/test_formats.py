@@ -10,7 +10,8 @@ from rag.errors import AnswerdeskError
 from rag.schema import Language
 from rag.tracing import STAGES
 from rag.translate import LOCALE_FOLDER, UnknownSentence, is_known, load_catalogue, template, translate
-from ui.formats import format_age, format_clock, format_date, format_duration, language_of_locale
+from ui.components.turn_view import ANSWER_WORDS, EVIDENCE_WORDS, REPLY_WORDS
+from ui.formats import format_age, format_clock, format_date, format_duration, format_elapsed, language_of_locale
 from ui.views.performance import _row_words
 
 NOW = datetime(2026, 8, 2, 15, 4, tzinfo=UTC)
@@ -36,6 +37,14 @@ def test_durations(milliseconds: float, english: str, chinese: str) -> None:
 def test_dates() -> None:
     assert format_date(date(2026, 8, 2), "en") == "2 Aug 2026"
     assert format_date(date(2026, 12, 31), "zh") == "2026年12月31日"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(-1, "0:00"), (9.9, "0:09"), (600, "10:00"), (3599, "59:59"), (3600, "1:00:00"), (90_061, "25:01:01")],
+)
+def test_how_long_something_has_been_running(seconds: float, words: str) -> None:
+    assert format_elapsed(timedelta(seconds=seconds)) == words
 
 
 def test_a_clock_names_the_day_only_where_it_is_another() -> None:
@@ -83,6 +92,11 @@ def test_sentences_are_filled_and_templates_are_not() -> None:
         translate("ui.queued", "en")
     with pytest.raises(UnknownSentence):
         translate("ui.no such word", "en")
+
+
+def test_no_sentence_that_the_browser_fills_chooses_words_by_a_count() -> None:
+    filled_there = {*ANSWER_WORDS, *EVIDENCE_WORDS, *REPLY_WORDS}
+    assert [name for name in sorted(filled_there) if "|" in template(f"ui.{name}", "en")] == []
 
 
 @pytest.mark.parametrize(

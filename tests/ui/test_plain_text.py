@@ -53,6 +53,7 @@ _NUMBERS = {
     "max",
     "abs",
     "format_duration",
+    "format_elapsed",
     "format_clock",
     "clock",
     "format_date",

@@ -4,6 +4,7 @@ A refusal is kept for the run that follows the click, which says it.
 """
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import streamlit as st
 
@@ -12,7 +13,7 @@ from rag.errors import AnswerdeskError, PeopleError
 from rag.schema import Language
 from rag.translate import translate
 from rag.turns import Failure
-from ui.formats import as_markdown, markdown_word
+from ui.formats import as_markdown, format_elapsed, markdown_word
 from ui.session import PageContext
 from ui.turn_data import failure_sentence
 
@@ -105,6 +106,8 @@ def draw_running(context: PageContext, job: Job, now: Callable[[], Job | None], 
 
     def draw_with_neighbours(job: Job) -> None:
         draw(job)
+        elapsed = format_elapsed(datetime.now(UTC) - job.began_at)
+        st.caption(translate("ui.job_running_for", context.language, time=elapsed))
         neighbours = context.services.neighbours()
         if neighbours is not None:
             said = {"busiest": neighbours.busiest, "cores": f"{neighbours.cores:g}"}

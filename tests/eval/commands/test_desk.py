@@ -118,7 +118,7 @@ def test_cases_are_checked_against_the_documents(
     assert command.main(["desk", "--cases", str(cases), "--check"]) == 2
     told = capsys.readouterr()
     assert "returns: there is no document gone.md" in told.out
-    assert "1 cases of" in told.err
+    assert "1 case of" in told.err
 
 
 @pytest.mark.slow

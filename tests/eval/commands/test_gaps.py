@@ -38,7 +38,7 @@ def test_topics_are_printed_and_written(asked: AskedTurns, tmp_path: Path, capsy
     printed = capsys.readouterr().out
     assert "Do you sell [bold]gift cards[/bold]?" in printed
     assert "1 of 2 questions went badly" in printed
-    assert "1 questions failed because the model server was away" in printed
+    assert "1 question failed because the model server was away" in printed
     assert json.loads((tmp_path / "gaps.json").read_text(encoding="utf-8"))["unmet"] == 1
 
 

@@ -22,7 +22,7 @@ def test_the_new_model_needs_a_name(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_each_file_of_questions_needs_its_documents(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert command.main(["train", "--as", "m", "--questions", str(tmp_path / "q.jsonl")]) == 2
-    assert "1 files, 0 folders" in capsys.readouterr().err
+    assert "1 file, 0 folders" in capsys.readouterr().err
 
 
 def test_without_the_extra_the_command_says_what_to_install(

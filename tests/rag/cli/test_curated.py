@@ -100,7 +100,7 @@ def test_an_address_that_no_document_has_is_named_when_an_answer_is_added(capsys
 def test_an_export_has_all_and_the_gate_knows_the_question(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run(capsys, "add", "保修多久？", "两年。", "--document", "lock.md")
     file = data / "answers.jsonl"
-    assert run(capsys, "export", str(file)) == [f"1 answers written to {file}"]
+    assert run(capsys, "export", str(file)) == [f"1 answer written to {file}"]
     row = json.loads(file.read_text(encoding="utf-8"))
     assert (row["question"], row["language"], row["author"]) == ("保修多久？", "zh", "Lin")
     assert run(capsys, "export") == [json.dumps(row, ensure_ascii=False)]

@@ -62,7 +62,7 @@ def test_it_asks_before_it_erases(
         assert command.main(["forget", "--customer", "QUIRINA zebrowska"]) == code
     said = capsys.readouterr()
     assert "This is about the customer:" in said.out
-    assert "  default: 1 questions with their answers\n  shop: 1 questions" in said.out
+    assert "  default: 1 question with its answer\n  shop: 1 question with its answer" in said.out
     assert ("Erased:" in said.out, "Nothing was erased." in said.err) == (left == 0, left == 2)
     assert len(turns.list(None)) == left
     assert "zebrowska" not in (said.out + said.err + caplog.text).lower()

@@ -206,7 +206,7 @@ def test_status_tells_of_each_host_once(
         f"{host_name(one.url)}: Ollama 0.0.0-stub, {MODEL} in memory (4.9 GB); 0 of 2 slots busy",
         f"{host_name(other.url)}: left out, Ollama 0.0.0-stub does not have {MODEL}; it has qwen:7b",
         f"{gone}: left out, no model server answers",
-        "1 of 3 hosts answer together: 0 of 2 slots busy, 0 waiting",
+        "1 of 3 hosts answers: 0 of 2 slots busy, 0 waiting",
     ]
     assert run(["status"], one.url, other.url, gone, language="zh") == 0
     assert caplog.records == []

@@ -103,8 +103,8 @@ def counts(rows: Sequence[DocumentRow], today: date, language: Language) -> list
     ages = Counter(age_of(row, today) for row in rows)
     languages = Counter(row.language for row in rows)
     told = [
-        (_counted("kb_count_article", "kb_count_articles", len(rows), language), ""),
-        (_counted("kb_count_passage", "kb_count_passages", sum(row.chunk_count for row in rows), language), ""),
+        (translate("ui.kb_count_articles", language, count=len(rows)), ""),
+        (translate("ui.kb_count_passages", language, count=sum(row.chunk_count for row in rows)), ""),
     ]
     told += [
         (translate("ui.kb_count_language", language, count=count, name=translate(f"ui.language_{name}", language)), "")
@@ -118,10 +118,6 @@ def counts(rows: Sequence[DocumentRow], today: date, language: Language) -> list
         ("kb_count_internal", sum(row.audience == "internal" for row in rows), ""),
     )
     return told + [(translate(f"ui.{key}", language, count=count), tone) for key, count, tone in said if count]
-
-
-def _counted(one: str, many: str, count: int, language: Language) -> str:
-    return translate(f"ui.{one}", language) if count == 1 else translate(f"ui.{many}", language, count=count)
 
 
 def columns(language: Language) -> list[Column]:

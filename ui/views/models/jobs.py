@@ -1,7 +1,6 @@
 """A job of the Models page: its progress in bytes and seconds, and its outcome."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from functools import partial
 
 import streamlit as st
@@ -44,21 +43,18 @@ def draw_job(context: PageContext, now: Callable[[], Job | None], stop: Callable
 
 
 def _draw_step(language: Language, job: Job) -> None:
-    seconds = int((datetime.now(UTC) - job.began_at).total_seconds())
     step = job.progress
     if not isinstance(step, Step):
-        st.markdown(translate("ui.m_seconds", language, seconds=seconds))
+        st.markdown(translate("ui.job_starting", language))
         return
     if step.name == "waiting":
-        st.markdown(markdown_word("ui.m_waiting", language, count=step.answers, seconds=seconds))
+        st.markdown(markdown_word("ui.m_waiting", language, count=step.answers))
         return
     st.text(translate(f"ui.m_step_{step.name}", language, what=step.what))  # a model's name is no Markdown
     if step.total_bytes:
         done, total = (f"{count / _GIGABYTE:.2f}" for count in (step.done_bytes, step.total_bytes))
-        words = translate("ui.m_bytes", language, done=done, total=total, seconds=seconds)
+        words = translate("ui.m_bytes", language, done=done, total=total)
         st.progress(min(1.0, step.done_bytes / step.total_bytes), text=words)
-    else:
-        st.markdown(translate("ui.m_seconds", language, seconds=seconds))
 
 
 def _draw_ended(job: Job, language: Language) -> None:

@@ -100,6 +100,7 @@ def test_a_kind_that_cannot_be_made_and_a_second_job_are_refused_in_words(page: 
     test.button(key="m_pull").click().run()
     assert translate("ui.m_busy", language) in said(test)
     assert test.button(key="m_import").disabled
+    assert translate("ui.job_running_for", language, time="0:") in said(test)
     test.button(key="m_stop_making").click().run()
     page.here.jobs.wait("models making", 60)
     test.run()

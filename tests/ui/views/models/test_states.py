@@ -35,7 +35,7 @@ def test_models_are_looked_at_loaded_behind_answers_chosen_and_deleted(open_page
     rows.filter(has_text=R1).click()
     window.settled()  # a click while the page is drawn anew is lost
     window.press("m_load")
-    expect(page.get_by_text(translate("ui.m_waiting", language, count=2, seconds="").split("2")[0])).to_be_visible()
+    expect(page.get_by_text(translate("ui.m_waiting", language, count=2).split("2")[0])).to_be_visible()
     window.settled()
     page.screenshot(path=window.picture("62-models-waiting"))
     window.set(answers=0)
