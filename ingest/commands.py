@@ -107,6 +107,7 @@ def summary_json(summary: IngestSummary, language: Language) -> dict[str, object
         "undescribed": {"pictures": missing.pictures, "reason": missing.reason.get(language, "")},
         "chunks_per_second": round(summary.chunks_per_second, 2),
         "unsupported": [str(path) for path in summary.unsupported],
+        "partly_read": sorted(map(str, summary.partly_read)),
     }
     del values["changes"]  # of a rehearsal, which no command makes
     return values

@@ -216,6 +216,26 @@ def test_a_file_that_cannot_be_read_is_not_kept_and_what_it_replaced_is(small: L
     assert (small.settings.uploads_dir / "christmas.md").read_bytes() == NEW
 
 
+def test_a_file_of_which_something_was_read_stays_and_its_articles_survive_the_next_clean_up(small: Library) -> None:
+    desk = small.desk(lambda: User("lin", "admin"))
+    rows = '{"id": "a", "text": "Parcels weigh up to 30 kilograms."}\nbroken\n'
+    doubtful = "---\nvalid_until: next spring\n---\n# Vouchers\n\nA voucher is worth 20 euros."
+    files = {"doubtful.md": doubtful, "rows.jsonl": rows, "broken.pdf": "not a PDF"}
+    desk.keep([(name, text.encode()) for name, text in files.items()])
+    desk.publish(checked(small, desk))
+    done(small)
+    folder = small.settings.uploads_dir
+    assert {path.name for path in folder.iterdir() if not path.name.startswith(".")} == {
+        "christmas.md",
+        "doubtful.md",
+        "rows.jsonl",
+    }
+    desk.check([str(folder.resolve())], prune=True)
+    found = done(small)
+    assert isinstance(found, CheckResult)
+    assert (found.summary.retired, found.summary.missing) == (0, 0)
+
+
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_a_job_that_gives_way_to_a_busy_program_names_it(small: Library, language: Language) -> None:
     desk = small.desk(lambda: User("lin", "admin"))
