@@ -411,6 +411,10 @@ class CuratedMissing(KnowledgeError):
     """No curated answer has this ``number``."""
 
 
+class CuratedReplaced(KnowledgeError):
+    """Somebody put the curated answer ``number`` into other words meanwhile: no. ``by`` serves instead."""
+
+
 class CuratedUnusable(KnowledgeError):
     """An answer that somebody wrote cannot be kept; ``reason`` is a key of its reasons in the catalogue."""
 
