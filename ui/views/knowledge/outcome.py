@@ -98,10 +98,13 @@ def gate_sentence(gate: GateReport | None, language: Language) -> str:
 
 
 def question_cards(gate: GateReport, language: Language) -> list[Card]:
-    """Return a card for every question that lost or won its article."""
-    lost = [_question_card(one, "kb_question_lost", "bad", language) for one in gate.lost]
-    won = [_question_card(one, "kb_question_won", "good", language) for one in gate.won]
-    return [*lost[:_QUESTIONS_TOLD], *won[:_QUESTIONS_TOLD]]
+    """Return a card for every question that lost or won its article, or whose article is removed."""
+    groups = (
+        (gate.lost, "kb_question_lost", "bad"),
+        (gate.retired, "kb_question_retired", "warning"),
+        (gate.won, "kb_question_won", "good"),
+    )
+    return [_question_card(one, key, tone, language) for group, key, tone in groups for one in group[:_QUESTIONS_TOLD]]
 
 
 def _question_card(one: QuestionChange, key: str, tone: str, language: Language) -> Card:
@@ -287,6 +290,8 @@ def draw_new_details(desk: KnowledgeService, language: Language) -> None:
 def _draw_verdict(summary: IngestSummary, language: Language) -> None:
     say = st.info if summary.gate is None else st.success if summary.gate.passed else st.error
     say(as_markdown(gate_sentence(summary.gate, language)))
+    if summary.gate is not None and summary.gate.retired:
+        st.warning(as_markdown(translate("ui.kb_gate_retired", language, count=len(summary.gate.retired))))
 
 
 def _offer_to_publish(desk: KnowledgeService, job: Job, checked: CheckResult, language: Language) -> None:
@@ -309,9 +314,9 @@ def _offer_to_publish(desk: KnowledgeService, job: Job, checked: CheckResult, la
 
 
 def _draw_lists(summary: IngestSummary, language: Language) -> None:
-    gate = summary.gate
-    if gate is not None and (gate.lost or gate.won):
-        draw_cards("kb_questions", question_cards(gate, language), heading=translate("ui.kb_gate", language))
+    questions = question_cards(summary.gate, language) if summary.gate is not None else []
+    if questions:
+        draw_cards("kb_questions", questions, heading=translate("ui.kb_gate", language))
     if summary.new_details:
         cards_of_details = detail_cards(summary.new_details, language)
         draw_cards("kb_new_details", cards_of_details, heading=translate("ui.kb_new_details", language))
@@ -333,7 +338,7 @@ def _draw_lists(summary: IngestSummary, language: Language) -> None:
         *change_cards(summary.changes, language),
     ]
     if cards:
-        follows_others = bool(summary.new_details) or (gate is not None and bool(gate.lost or gate.won))
+        follows_others = bool(summary.new_details or questions)
         draw_cards("kb_changes", cards, heading=translate("ui.kb_changes", language) if follows_others else "")
 
 
