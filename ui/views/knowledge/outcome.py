@@ -128,8 +128,8 @@ def _question_card(one: QuestionChange, key: str, tone: str, language: Language)
     )
 
 
-def refused_cards(troubles: tuple[AnswerdeskError, ...], language: Language) -> list[Card]:
-    """Return a card for every file that could not be read, with the reason; its folder is nobody's business."""
+def refused_cards(troubles: Sequence[AnswerdeskError], language: Language) -> list[Card]:
+    """Return a card for everything that could not be read or is unclear, with the reason; without the file's folder."""
     cards = []
     for trouble in troubles:
         if not isinstance(trouble, DocumentUnreadable):
@@ -205,7 +205,7 @@ def draw_work(context: PageContext, desk: KnowledgeService, job: Job) -> None:
 
 def _draw_progress(job: Job, language: Language) -> None:
     draw_job_progress(progress_words, language, job)
-    _draw_refused("kb_refused_now", job.troubles, language)
+    _draw_troubles("kb_refused_now", job.troubles, "kb_troubles", language)
 
 
 def progress_words(progress: object, language: Language) -> tuple[float | None, str]:
@@ -223,13 +223,22 @@ def progress_words(progress: object, language: Language) -> tuple[float | None, 
 def draw_ended(job: Job, language: Language) -> None:
     """Show why a job failed, and the unreadable files."""
     draw_failure(job, language, "ui.kb_job_stopped")
-    _draw_refused("kb_refused", job.troubles, language)
+    _draw_troubles("kb_refused", job.troubles, "kb_troubles", language)
 
 
-def _draw_refused(key: str, troubles: tuple[AnswerdeskError, ...], language: Language) -> None:
-    refused = refused_cards(troubles, language)
-    if refused:
-        draw_cards(key, refused, heading=translate("ui.kb_refused", language))
+def failure_groups(summary: IngestSummary) -> dict[str, list[DocumentUnreadable]]:
+    """Return what went wrong by the key of its heading: files that gave nothing, and those that gave something."""
+    groups: dict[str, list[DocumentUnreadable]] = {"kb_refused": [], "kb_partly_read": []}
+    unread = summary.unread
+    for failure in summary.failures:
+        groups["kb_refused" if Path(str(failure.details["path"])) in unread else "kb_partly_read"].append(failure)
+    return groups
+
+
+def _draw_troubles(key: str, troubles: Sequence[AnswerdeskError], heading: str, language: Language) -> None:
+    cards = refused_cards(troubles, language)
+    if cards:
+        draw_cards(key, cards, heading=translate(f"ui.{heading}", language))
 
 
 def draw_restored(info: GenerationInfo, language: Language) -> None:
@@ -247,7 +256,8 @@ def _draw_published(summary: IngestSummary, language: Language) -> None:
         st.success(markdown_word("ui.kb_published", language, **figures))
     else:
         st.info(markdown_word("ui.kb_unchanged", language, generation=summary.generation))
-    _draw_refused("kb_refused", summary.failures, language)
+    for heading, troubles in failure_groups(summary).items():
+        _draw_troubles(heading, troubles, heading, language)
     _draw_undescribed(summary, language)
 
 

@@ -10,7 +10,7 @@ from api.services.jobs import Jobs
 from api.services.knowledge import CheckResult, KnowledgeRegistry, KnowledgeService
 from ingest.gate import register
 from ingest.lock import writer_lock
-from ingest.summary import IngestProgress
+from ingest.summary import IngestProgress, IngestSummary
 from rag.errors import IngestRunning, NothingToIngest, NotPermitted, UploadsUsedUp
 from rag.schema import Language
 from rag.settings import Settings
@@ -21,7 +21,7 @@ from rag.turns import AnswerPipeline
 from tests.ingest.test_gate import question_file
 from tests.ui.views.knowledge.library import Library
 from ui.formats import as_markdown
-from ui.views.knowledge.outcome import detail_cards, progress_words, question_cards
+from ui.views.knowledge.outcome import detail_cards, failure_groups, progress_words, question_cards
 
 pytestmark = pytest.mark.slow
 
@@ -226,7 +226,12 @@ def test_a_file_of_which_something_was_read_stays_and_its_articles_survive_the_n
     files = {"doubtful.md": doubtful, "rows.jsonl": rows, "broken.pdf": "not a PDF"}
     desk.keep([(name, text.encode()) for name, text in files.items()])
     desk.publish(checked(small, desk))
-    done(small)
+    published = done(small)
+    assert isinstance(published, IngestSummary)
+    assert {
+        heading: [Path(str(one.details["path"])).name for one in troubles]
+        for heading, troubles in failure_groups(published).items()
+    } == {"kb_refused": ["broken.pdf"], "kb_partly_read": ["doubtful.md", "rows.jsonl"]}
     folder = small.settings.uploads_dir
     assert {path.name for path in folder.iterdir() if not path.name.startswith(".")} == {
         "christmas.md",
