@@ -559,7 +559,7 @@ class LoaderUnusable(SettingsError):
 class DocumentUnreadable(KnowledgeError):
     """One file cannot be read, or not whole; the others go on.  ``reason`` is a key of its reasons in the catalogue."""
 
-    _REMARKS: ClassVar = frozenset({"term"})
+    _REMARKS: ClassVar = frozenset({"term", "formula"})
     _OF_PARTS: ClassVar = frozenset({"row", "duplicate"})
 
     def __init__(self, *, path: str, reason: str, where: str = "") -> None:
