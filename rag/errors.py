@@ -575,12 +575,12 @@ class DocumentUnreadable(KnowledgeError):
         """Return the sentence with the reason in words, and the row or page where one is known."""
         shown = self._shown_details(language)
         reason = f"{shown['reason']} ({shown['where']})" if shown["where"] else shown["reason"]
-        key = "DocumentUnreadable"
+        key = "errors.DocumentUnreadable"
         if self.is_remark:
-            key = "DocumentReadWithout"
+            key = "errors.DocumentReadWithout"
         elif self.details["reason"] in self._OF_PARTS:
-            key = "DocumentPartUnreadable"
-        return translate(f"errors.{key}", language, path=shown["path"], reason=reason)
+            key = "errors.DocumentPartUnreadable"
+        return translate(key, language, path=shown["path"], reason=reason)
 
 
 # people and sign-in

@@ -239,7 +239,7 @@ def test_an_old_workbooks_header_of_two_rows_is_one(tmp_path: Path) -> None:
 
 def test_formulas_without_a_stored_value_are_told_and_the_rest_is_read(tmp_path: Path) -> None:
     rows: list[list[object]] = [["项目", "价格"], ["门锁", 79], ["合计", "=SUM(B2:B2)"]]
-    many: list[list[object]] = [["a", "b"], *([f"=A{row}", "x"] for row in range(2, 9))]
+    many = [["a", "b"], *([f"=A{row}", "x"] for row in range(2, 9))]
     found = load_all(tmp_path, "prices.xlsx", workbook({"价格": rows, "Other": many}))
     remarks = [one for one in found if isinstance(one, DocumentUnreadable)]
     assert [(one.details["reason"], one.details["where"]) for one in remarks] == [
