@@ -41,6 +41,7 @@ _STATUS: tuple[tuple[type[AnswerdeskError], int], ...] = (
     (errors.IngestRunning, 409),
     (errors.ModelsBusy, 409),
     (errors.NothingToIngest, 409),
+    (errors.CuratedReplaced, 409),
     (errors.CuratedUnusable, 409),
     (errors.RewritingUnusable, 409),
     (errors.IdempotencyRunning, 409),

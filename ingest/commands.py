@@ -107,6 +107,7 @@ def summary_json(summary: IngestSummary, language: Language) -> dict[str, object
         "undescribed": {"pictures": missing.pictures, "reason": missing.reason.get(language, "")},
         "chunks_per_second": round(summary.chunks_per_second, 2),
         "unsupported": [str(path) for path in summary.unsupported],
+        "partly_read": sorted(map(str, summary.partly_read)),
     }
     del values["changes"]  # of a rehearsal, which no command makes
     return values
@@ -117,7 +118,7 @@ def summary_lines(summary: IngestSummary, name: str, language: Language, *, verb
     figures = {
         **_fields(summary),
         "name": name,
-        "failed": len(summary.failures),
+        "failed": sum(not failure.is_remark for failure in summary.failures),
         "rate": summary.chunks_per_second,
     }
     keys = ["counts", "published" if summary.published else "not_published" if summary.is_held_back else "unchanged"]
@@ -168,7 +169,8 @@ def _difference_lines(found: Difference, language: Language) -> list[str]:
             lines.append(f"{mark} " + translate("ingest.and_more", language, count=len(names) - _SHOWN))
     lines += [f"! {failure.text(language)}" for failure in found.failures]
     lines += detail_lines(found.new_details, language)
-    counts = {name: len(getattr(found, name)) for name in ("added", "changed", "moved", "missing", "failures")}
+    counts = {name: len(getattr(found, name)) for name in ("added", "changed", "moved", "missing")}
+    counts["failures"] = sum(not failure.is_remark for failure in found.failures)
     lines += links_out_lines(found.links_out, language)
     return [*lines, translate("ingest.difference", language, unchanged=found.unchanged, **counts)]
 

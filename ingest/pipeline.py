@@ -245,6 +245,7 @@ class _Run:
             writer, self._generation, embedder, embedding, settings, partial(self._report, "reading")
         )
         self._failures: list[DocumentUnreadable] = []
+        self._partly_read: set[Path] = set()
         self._added_bodies: dict[bytes, str] = {}
         self._added = self._changed = self._unchanged = self._retired = self._missing = self._moved = 0
 
@@ -364,6 +365,8 @@ class _Run:
         self._keep_arrived_vectors("describing")
 
     def _note(self, file: "_FileDocuments") -> None:
+        if file.documents and file.state is None:
+            self._partly_read.add(file.source.path)
         self._files.note(file.source, file.state, file.documents, illustrated=file.illustrated)
 
     def recut_other_documents(self) -> None:
@@ -425,6 +428,7 @@ class _Run:
             moved=self._moved,
             missing=self._missing,
             failures=tuple(self._failures),
+            partly_read=frozenset(self._partly_read & {Path(str(one.details["path"])) for one in self._failures}),
             embedded=embedded,
             seconds=time.monotonic() - started_at,
             undescribed=NONE_UNDESCRIBED if self._describing is None else self._describing.undescribed,

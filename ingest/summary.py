@@ -158,7 +158,8 @@ class IngestSummary(Publication):
     """The outcome of an ingest.
 
     ``added``, ``changed``, ``unchanged``, ``moved`` (same words, another name) and ``retired`` count documents;
-    ``failures`` are files and rows that could not be read, and whose former content, if any, stays.  ``missing``
+    ``failures`` are files and rows that could not be read, and whose former content, if any, stays, or days that are
+    unclear; ``partly_read`` are those of their files that gave documents all the same.  ``missing``
     documents are known and were not found; they are retired only when that is asked for.  ``embedded`` counts the
     passages that went through the embedder; of these ``workers`` did so many each, by their names, and
     ``refused_workers`` gives the reasons, keys of those of ``WorkerRefused``, why some did no more.  ``undescribed``
@@ -175,12 +176,18 @@ class IngestSummary(Publication):
     failures: tuple[Unreadable, ...]
     embedded: int
     seconds: float
+    partly_read: frozenset[Path] = frozenset()
     undescribed: Undescribed = NONE_UNDESCRIBED
     unsupported: tuple[Path, ...] = ()
     links_out: tuple[Path, ...] = ()
     workers: Mapping[str, int] = field(default_factory=dict)
     refused_workers: Mapping[str, str] = field(default_factory=dict)
     mended: bool = False
+
+    @property
+    def unread(self) -> frozenset[Path]:
+        """The files that gave no document."""
+        return frozenset(Path(str(failure.details["path"])) for failure in self.failures) - self.partly_read
 
     @property
     def chunks_per_second(self) -> float:

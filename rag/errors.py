@@ -411,6 +411,10 @@ class CuratedMissing(KnowledgeError):
     """No curated answer has this ``number``."""
 
 
+class CuratedReplaced(KnowledgeError):
+    """Somebody put the curated answer ``number`` into other words meanwhile: no. ``by`` serves instead."""
+
+
 class CuratedUnusable(KnowledgeError):
     """An answer that somebody wrote cannot be kept; ``reason`` is a key of its reasons in the catalogue."""
 
@@ -553,19 +557,30 @@ class LoaderUnusable(SettingsError):
 
 
 class DocumentUnreadable(KnowledgeError):
-    """One file cannot be read; the others go on.  ``reason`` is a key of its reasons in the catalogue."""
+    """One file cannot be read, or not whole; the others go on.  ``reason`` is a key of its reasons in the catalogue."""
+
+    _REMARKS: ClassVar = frozenset({"term", "formula"})
+    _OF_PARTS: ClassVar = frozenset({"row", "duplicate"})
 
     def __init__(self, *, path: str, reason: str, where: str = "") -> None:
         self.require_reason(reason)
         super().__init__(path=path, reason=reason, where=where)
 
+    @property
+    def is_remark(self) -> bool:
+        """Whether the file was read, and only something in it is unclear."""
+        return self.details["reason"] in self._REMARKS
+
     def text(self, language: str) -> str:
         """Return the sentence with the reason in words, and the row or page where one is known."""
         shown = self._shown_details(language)
         reason = f"{shown['reason']} ({shown['where']})" if shown["where"] else shown["reason"]
-        if self.details["reason"] == "term":
-            return translate("errors.DocumentReadWithout", language, path=shown["path"], reason=reason)
-        return translate("errors.DocumentUnreadable", language, path=shown["path"], reason=reason)
+        key = "errors.DocumentUnreadable"
+        if self.is_remark:
+            key = "errors.DocumentReadWithout"
+        elif self.details["reason"] in self._OF_PARTS:
+            key = "errors.DocumentPartUnreadable"
+        return translate(key, language, path=shown["path"], reason=reason)
 
 
 # people and sign-in

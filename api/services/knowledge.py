@@ -435,9 +435,8 @@ class KnowledgeService(GuardedService[KnowledgeRegistry]):
         def work(control: JobControl) -> IngestSummary:
             summary = self.registry.run(self._settings, job, control)
             if not summary.is_held_back:
-                refused = {Path(str(failure.details["path"])) for failure in summary.failures}
-                folder = self._uploads.folder
-                self._uploads.discard([name for name in names if folder / name in refused])
+                folder, unread = self._uploads.folder, summary.unread
+                self._uploads.discard([name for name in names if folder / name in unread])
                 self._uploads.settle(names)
             if summary.published:
                 figures = {"generation": summary.generation, "added": summary.added, "changed": summary.changed}

@@ -224,9 +224,16 @@ class QualityService(GuardedService[QualityRegistry]):
         """Return the sentences with a link, a mail address or a number to call that no document has."""
         return self._corrections().doubtful_sentences(self.name, answer)
 
-    def accept(self, number: int) -> None:
-        """Let an answer serve.  Raises ``CuratedMissing``, or ``CuratedUnusable`` where its document is gone."""
-        self._corrections().approve(self.name, number)
+    def successor(self, number: int) -> CuratedAnswer | None:
+        """Return the serving answer that took a retired one's place, if any.  Raises ``CuratedMissing``."""
+        return self._corrections().successor(self.name, number)
+
+    def accept(self, number: int, *, brings_back: bool = True) -> None:
+        """Let an answer serve; with ``brings_back``, one that another has replaced, too.
+
+        Raises ``CuratedMissing``, ``CuratedUnusable`` where its document is gone, and ``CuratedReplaced``.
+        """
+        self._corrections().approve(self.name, number, brings_back=brings_back)
 
     def reject(self, number: int, reason: str = "") -> None:
         """Let an answer serve no more, or never.  Raises ``CuratedMissing``."""
@@ -235,7 +242,7 @@ class QualityService(GuardedService[QualityRegistry]):
     def edit(self, number: int, question: str, answer: str, language: Language) -> CuratedAnswer:
         """Let an answer serve in other words, or as one of another language.
 
-        Raises ``CuratedMissing`` and ``CuratedUnusable``.
+        Raises ``CuratedMissing``, ``CuratedUnusable``, and ``CuratedReplaced`` where somebody changed it meanwhile.
         """
         return self._corrections().edit(self.name, number, question, answer, language)
 

@@ -7,7 +7,7 @@ hides is left out.
 import io
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Self
 
@@ -105,6 +105,7 @@ _REFERENCE = re.compile(r"\$?([A-Za-z]{1,3})\$?(\d{1,7})")
 _YES = ("1", "true")
 _MOST_MERGED_ROWS = 1000
 _MOST_MERGED_COLUMNS = 100
+_CELLS_NAMED = 5
 _LARGEST_COLUMN = 1000  # a row that is coloured to its end has 16,384 cells
 _HIDDEN_STATES = ("hidden", "veryHidden")
 _SHEETS = ("worksheet", "dialogsheet", "macrosheet")
@@ -124,7 +125,9 @@ def load_xlsx(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Docume
     for entry in descendants(workbook, "sheet"):
         found = relationships.get(_relationship_id(entry))
         if found is not None and found.kind in _SHEETS and entry.get("state") not in _HIDDEN_STATES:
-            sheets.append((str(entry.get("name") or ""), book.rows(found.target)))
+            name = str(entry.get("name") or "")
+            sheets.append((name, book.rows(found.target)))
+            yield from book.remarks(source, name)
     yield from sheet_documents(source, sheets, package.properties(), limits, "xlsx")
 
 
@@ -158,9 +161,19 @@ def _words(item: Element) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Workbook:
+    """A workbook that is being read.  ``unvalued`` are the cells so far whose formulas have no stored value."""
+
     package: OfficePackage
     strings: list[str]
     numbers: NumberFormats
+    unvalued: list[str] = field(default_factory=list)
+
+    def remarks(self, source: SourceFile, sheet: str) -> Iterator[DocumentUnreadable]:
+        """Yield a remark about the formulas without a value since the last call, which a ``sheet`` has; or nothing."""
+        if self.unvalued:
+            more = ", …" if len(self.unvalued) > _CELLS_NAMED else ""
+            yield source.unreadable("formula", f"{sheet}: {', '.join(self.unvalued[:_CELLS_NAMED])}{more}")
+            self.unvalued.clear()
 
     def rows(self, name: str) -> list[Row]:
         """Return a sheet's visible rows as text, with runs of blank rows as one, and its text boxes below."""
@@ -215,6 +228,8 @@ class _Workbook:
             return _words(cell)
         value = child(cell, "v")
         written = (value.text or "").strip() if value is not None else ""
+        if not written and kind != "str" and child(cell, "f") is not None:  # the result of "str" may be empty
+            self.unvalued.append(str(cell.get("r") or "?"))
         if kind == "s":
             return self.strings[int(written)] if written.isdigit() and int(written) < len(self.strings) else ""
         if kind == "b" and written:

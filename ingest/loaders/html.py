@@ -29,7 +29,7 @@ _DECLARED = re.compile(
 )
 _NEVER_TEXT = (
     "script", "style", "noscript", "template", "svg", "iframe", "object", "canvas", "audio", "video", "button",
-    "select", "input", "textarea", "dialog", "math",
+    "select", "input", "textarea", "dialog", "math", "rt", "rp", "rtc",
 )  # fmt: skip
 _AROUND_CONTENT = ("nav", "header", "footer", "aside")
 _AROUND_ROLES = ("navigation", "banner", "contentinfo", "search", "complementary")

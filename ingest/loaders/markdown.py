@@ -1,8 +1,9 @@
 """Markdown with front matter in YAML or TOML.
 
 Structure is kept and decoration dropped: headings, lists, tables and code blocks stay as they are written; emphasis,
-comments, template tags and the targets of relative links go.  A list in the front matter that the page includes
-(Jekyll: ``{% include list.html items=page.do_list %}``) is written where it is included.
+comments, template tags and the targets of relative links go.  A footnote follows the paragraph, list or table that
+first refers to it: at the end of the page it would stand under another section's heading.  A list in the front matter
+that the page includes (Jekyll: ``{% include list.html items=page.do_list %}``) is written where it is included.
 """
 
 import json
@@ -13,11 +14,21 @@ from functools import cache
 
 import yaml
 from markdown_it import MarkdownIt
+from markdown_it.rules_block import StateBlock
 from markdown_it.tree import SyntaxTreeNode
 
 from ingest.loaders.fields import make_document, picture_description
 from ingest.loaders.html import fragment_text
-from ingest.loaders.plain_markup import bullet, code_block, heading, join_lines, link, table
+from ingest.loaders.plain_markup import (
+    bullet,
+    code_block,
+    footnote,
+    heading,
+    join_lines,
+    link,
+    marks_within_sentences,
+    table,
+)
 from ingest.loaders.site_markup import plain_markdown
 from ingest.loaders.source import Limits, SourceFile
 from ingest.loaders.text import decoded
@@ -54,6 +65,10 @@ _SCRIPT_LINK = re.compile(
 
 # To CommonMark "the **Realms **tab" and 和**“允许”** have no emphasis: a blank, or a letter beside a quotation mark.
 _LOOSE_EMPHASIS = re.compile(r"(?<![A-Za-z0-9*])\*\*(?P<words>[^*\s][^*\n]{0,200}+)\*\*(?!\*)")
+
+_FOOTNOTE_MARK = re.compile(r"\[\^(?P<label>[^\[\]\s]{1,100})\]")
+_FOOTNOTE_START = re.compile(rf"{_FOOTNOTE_MARK.pattern}:[ \t]*+")
+_FOOTNOTE_INDENT_COLUMNS = 4
 
 _HTML_TAG = re.compile(
     r"\s*</?(?:a|b|blockquote|br|button|dd|details|div|dl|dt|em|h[1-6]|i|li|ol|p|section|span|strong|summary|table|tbody"
@@ -111,7 +126,9 @@ def load_notebook(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Do
 def markdown_text(body: str) -> tuple[str, str]:
     """Return the text without decoration, and its first heading or an empty string."""
     tree = SyntaxTreeNode(_parser().parse(plain_markdown(with_whole_rows(body))))
-    return "\n\n".join(_blocks(tree)), _first_heading(tree)
+    notes = _take_footnotes(tree)
+    title = _FOOTNOTE_MARK.sub("", _first_heading(tree))
+    return "\n\n".join(filter(None, _blocks_and_footnotes(tree, notes))), title
 
 
 def _front_matter(content: str) -> tuple[Mapping[str, object], str]:
@@ -206,7 +223,68 @@ def _as_text(value: object) -> str:
 
 @cache  # it takes a fifth of the time of a page; a process reads one page at a time
 def _parser() -> MarkdownIt:
-    return MarkdownIt("commonmark").enable("table")
+    parser = MarkdownIt("commonmark").enable("table")
+    # before "reference": to CommonMark "[^1]: 保修五年。" is the target of a link, and its words are not shown
+    parser.block.ruler.before("reference", "footnote", _footnote_rule, {"alt": ["paragraph", "reference"]})
+    return parser
+
+
+def _footnote_rule(state: StateBlock, first_line: int, end_line: int, silent: bool) -> bool:
+    """Read a footnote, with what is indented below it, as a block ``footnote``; the parser calls this."""
+    start = state.bMarks[first_line] + state.tShift[first_line]
+    found = _FOOTNOTE_START.match(state.src, start, state.eMarks[first_line])
+    if found is None or state.is_code_block(first_line):
+        return False
+    if silent:
+        return True
+    former = state.bMarks[first_line], state.tShift[first_line], state.sCount[first_line]
+    state.push("footnote_open", "", 1).meta = {"label": found["label"]}
+    state.blkIndent += _FOOTNOTE_INDENT_COLUMNS
+    state.bMarks[first_line], state.tShift[first_line], state.sCount[first_line] = found.end(), 0, state.blkIndent
+    state.md.block.tokenize(state, first_line, end_line)
+    state.bMarks[first_line], state.tShift[first_line], state.sCount[first_line] = former
+    state.blkIndent -= _FOOTNOTE_INDENT_COLUMNS
+    state.push("footnote_close", "", -1)
+    return True
+
+
+def _take_footnotes(tree: SyntaxTreeNode) -> dict[str, SyntaxTreeNode]:
+    """Remove the footnotes that something refers to from the tree, and return them by their labels."""
+    found = [node for node in tree.walk() if node.type == "footnote"]
+    referred = set(_footnote_labels(tree)) if found else set()
+    notes: dict[str, SyntaxTreeNode] = {}
+    for node in found:
+        label = str(node.meta["label"])
+        if label in referred and label not in notes and node.parent is not None:
+            notes[label] = node
+            node.parent.children = [other for other in node.parent.children if other is not node]
+    return notes
+
+
+def _footnote_labels(node: SyntaxTreeNode) -> Iterator[str]:
+    """Yield the labels of the footnotes that a node's words refer to."""
+    for part in node.walk():
+        if part.type == "text":
+            yield from (mark["label"] for mark in _FOOTNOTE_MARK.finditer(part.content))
+
+
+def _blocks_and_footnotes(tree: SyntaxTreeNode, notes: Mapping[str, SyntaxTreeNode]) -> Iterator[str]:
+    """Yield the page's blocks, each with the notes that it is the first to refer to behind it."""
+    waiting = dict(notes)
+    for node, block in _nodes_with_text(tree):
+        yield block
+        nodes = [node] if waiting else []
+        while nodes:
+            for label in _footnote_labels(nodes.pop(0)):
+                if (note := waiting.pop(label, None)) is not None:
+                    nodes.append(note)
+                    yield _footnote(note)
+    yield from map(_footnote, waiting.values())  # only other notes refer to these
+
+
+def _footnote(note: SyntaxTreeNode) -> str:
+    """Return a note with its mark; empty where it has no words."""
+    return footnote(str(note.meta["label"]), "\n\n".join(_blocks(note)))
 
 
 def _first_heading(tree: SyntaxTreeNode) -> str:
@@ -214,13 +292,17 @@ def _first_heading(tree: SyntaxTreeNode) -> str:
 
 
 def _blocks(parent: SyntaxTreeNode) -> Iterator[str]:
+    yield from (block for _, block in _nodes_with_text(parent))
+
+
+def _nodes_with_text(parent: SyntaxTreeNode) -> Iterator[tuple[SyntaxTreeNode, str]]:
     in_html = False
     for node in parent.children:
         # To Markdown, what is indented after a blank line is code, also in the midst of a page's HTML.
         in_html = node.type == "html_block" or (in_html and _is_indented_html(node))
         block = _html(node.content) if in_html else _block(node)
         if block.strip():
-            yield block
+            yield node, block
 
 
 def _html(markup: str) -> str:
@@ -258,6 +340,8 @@ def _block(node: SyntaxTreeNode) -> str:
     if node.type == "table":
         rows = [row for part in node.children for row in part.children]
         return table([[_inline(cell) for cell in row.children] for row in rows])
+    if node.type == "footnote":
+        return _footnote(node)
     return "\n\n".join(_blocks(node))  # a quotation; a rule has no children
 
 
@@ -300,6 +384,6 @@ def _inline_part(node: SyntaxTreeNode) -> str:
     if node.type == "image":
         return picture_description(str(node.content))
     if node.type == "text":
-        return _LOOSE_EMPHASIS.sub(r"\g<words>", node.content)
+        return marks_within_sentences(_LOOSE_EMPHASIS.sub(r"\g<words>", node.content))
     words = "".join(_inline_part(child) for child in node.children) if node.children else node.content
     return link(words, str(node.attrs.get("href", ""))) if node.type == "link" else words

@@ -1,9 +1,9 @@
 """The plain markup that keeps structure in a document's text, whatever its format.
 
 Headings are ``## words``, lists ``- item`` and ``1. item`` with deeper levels indented, tables ``| cell | cell |``
-with a rule below the header, code stands between fences, a picture is ``[Figure: caption; words in it]`` or, in
-Chinese, ``[图：说明；文字]``.  Blocks are separated by a blank line.  The chunker reads this form; people read it as it
-is.  For text in pages, the places where they begin are kept.
+with a rule below the header, code stands between fences, a footnote is ``[^1] words``, and a picture
+``[Figure: caption; words in it]`` or, in Chinese, ``[图：说明；文字]``.  Blocks are separated by a blank line.  The
+chunker reads this form; people read it as it is.  For text in pages, the places where they begin are kept.
 """
 
 import re
@@ -11,8 +11,11 @@ from collections.abc import Sequence
 
 from rag.schema import Language
 from rag.text.characters import UNSPACED_PRINT, ideographs
+from rag.text.markup import read_lines
 
 _WRAP = re.compile(rf"(?<=[{UNSPACED_PRINT}])[ \t]*\v\s*(?=[{UNSPACED_PRINT}])")
+_MARKS_BEHIND = re.compile(r"(?P<end>[.!?。！？…]{1,3}+)(?P<marks>(?:\[\^[^\[\]\s]{1,100}+\])++)")
+_BLOCK_END = "\n\n"
 _REPEATED_LIMIT_CHARACTERS = 300
 _FIGURE_MARKS = ("[Figure", "[图")
 _END_OF_WORDS = " \t\u3000:：.。？"
@@ -58,6 +61,28 @@ def definition(term: str, content: str) -> str:
     if "\n" in content or not repeated(content):
         return bullet(f"{label}\n\n{content}", None)
     return bullet(f"{label}{content}" if label.endswith("：") else f"{label} {content}", None)
+
+
+def footnote_mark(label: str) -> str:
+    """Return a reference to a footnote.  A number alone in brackets would read as one of a passage in the prompt."""
+    return f"[^{label}]"
+
+
+def marks_within_sentences(words: str) -> str:
+    """Move references to footnotes before the ends of their sentences: behind them they would begin the next ones.
+
+    >>> marks_within_sentences("保修两年。[^1]退货免费。")
+    '保修两年[^1]。退货免费。'
+    """
+    return _MARKS_BEHIND.sub(r"\g<marks>\g<end>", words)
+
+
+def footnote(label: str, content: str) -> str:
+    """Return a footnote; empty where it has no words."""
+    if not content:
+        return ""
+    begins_as_text = next(iter(read_lines(content))).kind == "text"
+    return f"{footnote_mark(label)}{' ' if begins_as_text else _BLOCK_END}{content}"
 
 
 def code_block(content: str, info: str = "") -> str:

@@ -2,8 +2,8 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from itertools import takewhile
 
 from ingest.loaders.bold_headings import Look, bold_levels
@@ -11,7 +11,17 @@ from ingest.loaders.encoding import clean
 from ingest.loaders.fields import make_document
 from ingest.loaders.figures import FigureReader, Surroundings, is_caption
 from ingest.loaders.office_xml import Element, OfficePackage, attribute, child, descendants, local_name
-from ingest.loaders.plain_markup import bullet, heading, join_lines, join_pages, link, repeated
+from ingest.loaders.plain_markup import (
+    bullet,
+    footnote,
+    footnote_mark,
+    heading,
+    join_lines,
+    join_pages,
+    link,
+    marks_within_sentences,
+    repeated,
+)
 from ingest.loaders.source import Found, Limits, Part, SourceFile, StillReading
 from ingest.loaders.table_header import Covered, table_with_title
 
@@ -19,7 +29,7 @@ _TRANSPARENT = ("sdt", "sdtContent", "ins", "moveTo", "smartTag", "customXml", "
 _UNSEEN = ("del", "moveFrom", "instrText", "pPr", "rPr", "rt", "delText", "annotationRef")
 _WORDS = {"t": "", "tab": " ", "ptab": " ", "noBreakHyphen": "-", "softHyphen": ""}
 _OWN_WORDS = ("t", "tab", "br", "cr")
-_NOTES = ("footnotes", "endnotes")
+_NOTE_REFERENCES = {"footnoteReference": "footnotes", "endnoteReference": "endnotes"}
 _HEADING_NAME = re.compile(r"(?:heading|标题|標題|überschrift|titre|título|見出し)\s*(\d)", re.IGNORECASE)
 _LIST_NAME = re.compile(
     r"(?:list[ _-]?(?:bullet|number)|(?:列表|清單|清单)(?:项目符号|項目符號|编号|編號))\s*([2-5])", re.IGNORECASE
@@ -169,6 +179,7 @@ def load_docx(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Found 
     word = _Word(package, main, pictures, "lastRenderedPageBreak" if breaks_are_rendered else "br")
     word.count_pictures(body)
     word.find_bold_headings(body)
+    word.read_notes()
     pages: list[list[str]] = [[]]
     for found in _joined_lists(word.blocks(body)):
         if isinstance(found, StillReading):
@@ -177,7 +188,7 @@ def load_docx(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Found 
         pages[-1].append(found)
         while len(pages) <= word.page_breaks:
             pages.append([])
-    pages[-1] += [note for kind in _NOTES for note in word.notes(kind)]
+    pages[-1] += word.notes_left()
     if not any(pages):
         pages = [list(word.margins())]  # a letterhead alone
     text, fields = join_pages(["\n\n".join(page) for page in pages])
@@ -188,19 +199,21 @@ def load_docx(source: SourceFile, raw: bytes, limits: Limits) -> Iterator[Found 
 
 
 def _joined_lists(blocks: "Iterator[_Item | str | StillReading]") -> Iterator[str | StillReading]:
-    """Yield blocks; the items of a list that follow each other are one."""
+    """Yield blocks; the items of a list that follow each other are one, and their notes stand below it."""
     items: list[str] = []
+    notes: list[str] = []
     for block in blocks:
         if isinstance(block, _Item):
             items.append("   " * block.depth + bullet(block.text, block.number))
+            notes += block.notes
             continue
         if items and not isinstance(block, StillReading):
-            yield "\n".join(items)
-            items = []
+            yield from ("\n".join(items), *notes)
+            items, notes = [], []
         if isinstance(block, StillReading) or block.strip():
             yield block
     if items:
-        yield "\n".join(items)
+        yield from ("\n".join(items), *notes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,17 +221,20 @@ class _Item:
     text: str
     depth: int
     number: int | None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass
 class _Paragraph:
-    """The content of one paragraph: its words, floating boxes and pictures."""
+    """The content of one paragraph: its words, floating boxes and pictures, and the notes it refers to."""
 
     words: list[str] = field(default_factory=list)
     boxes: list[Element] = field(default_factory=list)
     pictures: list[tuple[str, str]] = field(default_factory=list)
     """Each with its alternative text."""
     alt: str = ""
+    notes: list[tuple[str, str]] = field(default_factory=list)
+    """Each the name of its part and its id there."""
 
 
 class _Word:
@@ -234,6 +250,7 @@ class _Word:
         self._page_break = page_break
         self._last_words = ""
         self._bold_levels: Mapping[Element, int] = {}
+        self._notes: dict[tuple[str, str], str] = {}
         self.page_breaks = 0
         self.first_heading = ""
 
@@ -282,14 +299,24 @@ class _Word:
             elif name in _TRANSPARENT:
                 yield from self.blocks(element)
 
-    def notes(self, kind: str) -> Iterator[str]:
-        """Yield the footnotes or endnotes, without the lines that separate them."""
-        tree = self._package.tree(self._package.related_part(self._main, kind))
-        for note in tree if tree is not None else ():
-            if not attribute(note, "type"):
-                words = " ".join(self._plain(paragraph) for paragraph in descendants(note, "p")).strip()
-                if words:
-                    yield f"[{attribute(note, 'id')}] {words}"
+    def read_notes(self) -> None:
+        """Read the footnotes and endnotes, without the lines that separate them."""
+        for kind in _NOTE_REFERENCES.values():
+            tree = self._package.tree(self._package.related_part(self._main, kind))
+            for note in tree if tree is not None else ():
+                if not attribute(note, "type"):
+                    words = " ".join(self._plain(paragraph) for paragraph in descendants(note, "p")).strip()
+                    label = attribute(note, "id")
+                    self._notes[kind, label] = footnote(label, words)
+        self.page_breaks = 0  # those of notes are none of the document's
+
+    def notes_left(self) -> list[str]:
+        """Return the notes that no block was followed by, in their order."""
+        return [note for note in self._notes.values() if note]
+
+    def _take_notes(self, references: Iterable[tuple[str, str]]) -> list[str]:
+        """Return the notes that are referred to for the first time, to stand behind what refers to them."""
+        return [note for reference in references if (note := self._notes.pop(reference, ""))]
 
     def margins(self) -> Iterator[str]:
         """Yield the words of headers and footers, each once."""
@@ -303,9 +330,10 @@ class _Word:
     def _paragraph(self, element: Element) -> Iterator[_Item | str | StillReading]:
         found = _Paragraph()
         self._collect(element, found)
-        words = join_lines(clean("".join(found.words))).strip()
+        words = _words_of(found)
         if words:
-            yield self._block(element, words)
+            block, notes = self._block(element, words), self._take_notes(found.notes)
+            yield from (block, *notes) if isinstance(block, str) else [replace(block, notes=tuple(notes))]
         for box in found.boxes:
             yield from self.blocks(box)
         for picture, alt in found.pictures:
@@ -342,6 +370,7 @@ class _Word:
         rows = [list(self._cells(row)) for row in _rows(element)]
         if max((len(row) for row in rows), default=0) > 1:
             yield table_with_title(self._table_words(rows), _declared_header(element))
+            yield from self._take_notes(_note_references(element))
             return
         for row in rows:  # a frame around text, not a table
             for cell in row:
@@ -380,7 +409,7 @@ class _Word:
     def _plain(self, paragraph: Element) -> str:
         found = _Paragraph()
         self._collect(paragraph, found)
-        return join_lines(clean("".join(found.words))).strip()
+        return _words_of(found)
 
     def _collect(self, element: Element, found: _Paragraph) -> None:
         """Collect the words below an element, floating boxes and pictures, and page breaks."""
@@ -400,8 +429,9 @@ class _Word:
                 self._picture(part, name, found)
             elif name == "hyperlink":
                 self._link(part, found)
-            elif name in ("footnoteReference", "endnoteReference"):
-                found.words.append(f"[{attribute(part, 'id')}]")
+            elif name in _NOTE_REFERENCES:
+                found.words.append(footnote_mark(attribute(part, "id")))
+                found.notes.append((_NOTE_REFERENCES[name], attribute(part, "id")))
             else:
                 self._collect(part, found)
 
@@ -423,11 +453,21 @@ class _Word:
         return relationship.target if relationship is not None and not relationship.external else ""
 
     def _link(self, element: Element, found: _Paragraph) -> None:
-        inner = _Paragraph([], found.boxes, found.pictures)
+        inner = _Paragraph([], found.boxes, found.pictures, notes=found.notes)
         self._collect(element, inner)
         relationship = self._relationships.get(attribute(element, "id"))
         target = relationship.target if relationship is not None and relationship.external else ""
         found.words.append(link("".join(inner.words), target))
+
+
+def _words_of(found: _Paragraph) -> str:
+    return marks_within_sentences(join_lines(clean("".join(found.words))).strip())
+
+
+def _note_references(element: Element) -> Iterator[tuple[str, str]]:
+    """Yield the notes that the words below an element refer to, each the name of its part and its id there."""
+    for name, kind in _NOTE_REFERENCES.items():
+        yield from ((kind, attribute(found, "id")) for found in descendants(element, name))
 
 
 def _declared_header(element: Element) -> int:

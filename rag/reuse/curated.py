@@ -207,6 +207,27 @@ class Curation:
         self._answers.approve(number, person, sources, generation)
         self._join_regression()
 
+    def successor(self, number: int) -> CuratedAnswer | None:
+        """Return the serving answer that took a retired one's place; None without one.  Raises ``CuratedMissing``.
+
+        An answer that was changed may have another question since; the history then has its number.
+        """
+        curated = self._get(number)
+        last = next(reversed(self.history(number)), None)
+        if curated.state != "retired" or last is None:
+            return None
+        if last.what == "replaced":
+            return self._answers.serving(curated.kept.form)
+        named = _SUCCESSOR.fullmatch(last.note)
+        if named is None:
+            return None
+        changed = self._get(int(named["number"]))  # the higher one: this ends
+        return changed if changed.state == "serving" else self.successor(changed.number)
+
+    def retire_for(self, number: int, person: str, successor: int) -> None:
+        """Stop serving an answer for another that was made of it.  Raises ``CuratedMissing``."""
+        self.retire(number, person, f"→ {successor}")
+
     def retire(self, number: int, person: str, note: str = "") -> None:
         """Stop serving an answer.  Raises ``CuratedMissing``."""
         self._get(number)
@@ -356,6 +377,7 @@ def _build_answer(
     return StoredAnswer(retrieved, Completed(answer))
 
 
+_SUCCESSOR = re.compile(r"→ (?P<number>\d{1,18})")
 _SCHEME = re.compile(r"^\w+://(?:www\.)?")
 _PATH = re.compile(r"(?::\d+)?[/?#][^\s)>\]\"'”，。；、）」]*")
 _REMEMBERED = 2000

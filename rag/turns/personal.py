@@ -5,7 +5,7 @@ from concurrent.futures import Future
 from dataclasses import replace
 from typing import TypeVar
 
-from rag.errors import CuratedMissing, NotPermitted, TurnMissing
+from rag.errors import CuratedMissing, CuratedReplaced, NotPermitted, TurnMissing
 from rag.people.audit import AuditTrail
 from rag.reuse.curated import Curation, Place
 from rag.schema import Language, Retrieved
@@ -244,10 +244,23 @@ class PersonalCorrections:
         spans = self._curation(knowledge_base).doubtful_sentences(answer)
         return tuple(answer[span.start : span.end] for span in spans)
 
-    def approve(self, knowledge_base: str, number: int) -> None:
-        """Let an answer serve.  Raises ``AccessDenied``, ``NotPermitted`` or ``CuratedMissing``."""
-        user = self._who().require("lead")
-        self._curation(knowledge_base).approve(number, self._author_name(user))
+    def successor(self, knowledge_base: str, number: int) -> CuratedAnswer | None:
+        """Return the serving answer that took a retired one's place, if any.
+
+        Raises ``AccessDenied``, ``NotPermitted`` or ``CuratedMissing``.
+        """
+        self._who().require("lead")
+        return self._curation(knowledge_base).successor(number)
+
+    def approve(self, knowledge_base: str, number: int, *, brings_back: bool = True) -> None:
+        """Let an answer serve; with ``brings_back``, one that another has replaced, too.
+
+        Raises ``AccessDenied``, ``NotPermitted``, ``CuratedMissing`` or, without ``brings_back``, ``CuratedReplaced``.
+        """
+        user, curation = self._who().require("lead"), self._curation(knowledge_base)
+        if not brings_back:
+            _require_current(curation, number)
+        curation.approve(number, self._author_name(user))
         self._record(user, knowledge_base, number, "serving")
 
     def retire(self, knowledge_base: str, number: int, note: str = "") -> None:
@@ -259,12 +272,14 @@ class PersonalCorrections:
     def edit(self, knowledge_base: str, number: int, question: str, answer: str, language: Language) -> CuratedAnswer:
         """Replace an answer by another text, question or language; it serves at once.
 
-        Raises ``AccessDenied``, ``NotPermitted``, ``CuratedMissing`` or ``CuratedUnusable``.
+        Raises ``AccessDenied``, ``NotPermitted``, ``CuratedMissing``, ``CuratedUnusable``, or ``CuratedReplaced``
+        where another has its place: somebody changed it after the user read it.
         """
         user, curation = self._who().require("lead"), self._curation(knowledge_base)
         old = next((one for one in curation.all() if one.number == number), None)
         if old is None:
             raise CuratedMissing(number=number)
+        _require_current(curation, number)
         written = curation.write(
             question,
             answer,
@@ -275,7 +290,8 @@ class PersonalCorrections:
             language=language,
         )
         self._record(user, knowledge_base, written.number, written.state)
-        self.retire(knowledge_base, number, f"→ {written.number}")
+        curation.retire_for(number, self._author_name(user), written.number)
+        self._record(user, knowledge_base, number, "retired")
         return written
 
     def history(self, knowledge_base: str, number: int) -> Sequence[CuratedEvent]:
@@ -293,3 +309,10 @@ class PersonalCorrections:
     def _record(self, user: User, knowledge_base: str, number: int, state: CuratedState) -> None:
         if self._audit is not None:
             self._audit.record(user.name, "correction", knowledge_base, number=number, state=state)
+
+
+def _require_current(curation: Curation, number: int) -> None:
+    """Raise ``CuratedReplaced`` where another answer has taken this one's place."""
+    successor = curation.successor(number)
+    if successor is not None:
+        raise CuratedReplaced(number=number, by=successor.number)

@@ -153,6 +153,9 @@ def test_what_becomes_of_an_answer_is_kept(api: OfflineServer, http: httpx.Clien
     assert [one["number"] for one in http.get(curated).json()["curated"]] == [number]
     edited = http.put(f"{curated}/{number}", json={"question": QUESTION, "answer": "30 days.", "language": "en"})
     assert edited.json()["answer"] == "30 days."
+    late = http.put(f"{curated}/{number}", json={"question": QUESTION, "answer": "40 days.", "language": "en"})
+    assert (late.status_code, late.json()["code"]) == (409, "CuratedReplaced")
+    assert [one["answer"] for one in http.get(curated, params={"state": "serving"}).json()["curated"]] == ["30 days."]
     retired = http.post(f"{curated}/{edited.json()['number']}/retire")
     assert retired.json()["state"] == "retired"
     assert http.post("/api/v1/ask", json={"question": QUESTION}).json()["lane"] != "curated"

@@ -47,7 +47,8 @@ def test_details_fill_the_sentence() -> None:
 
 def test_an_unreadable_document_says_where() -> None:
     error = DocumentUnreadable(path="faq.jsonl", reason="row", where="line 3")
-    assert error.text("en") == "faq.jsonl could not be read: a row is not valid JSON with id and text (line 3)"
+    sentence = "A part of faq.jsonl could not be read: a row is not valid JSON, or has no fields (line 3)"
+    assert error.text("en") == sentence
     assert error.text("zh").endswith("(line 3)")
     with pytest.raises(ValueError, match="unknown reason"):
         DocumentUnreadable(path="x", reason="whim")

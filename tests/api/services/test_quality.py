@@ -13,7 +13,7 @@ from eval.background import Evaluation
 from eval.core import knowledge
 from eval.core.runs import Run
 from eval.gaps.report import GapReport
-from rag.errors import AccessDenied, CuratedMissing, IngestRunning, NotPermitted, SettingsError
+from rag.errors import AccessDenied, CuratedMissing, CuratedReplaced, IngestRunning, NotPermitted, SettingsError
 from rag.people.audit import AuditTrail
 from rag.pipeline import Pipeline
 from rag.reuse.curated import Curation, Place
@@ -94,6 +94,7 @@ CALLS: dict[str, Callable[[QualityService], object]] = {
     "corrections": lambda desk: desk.corrections(),
     "history": lambda desk: desk.history(1),
     "doubtful_sentences": lambda desk: desk.doubtful_sentences("x"),
+    "successor": lambda desk: desk.successor(1),
     "accept": lambda desk: desk.accept(1),
     "reject": lambda desk: desk.reject(1),
     "edit": lambda desk: desk.edit(1, "a", "b", "en"),
@@ -183,8 +184,36 @@ def test_a_correction_is_accepted_edited_and_rejected_and_each_is_taken_down(her
     ]
 
 
+@pytest.mark.parametrize("first_question", ["How long?", "How long is it?"])
+@pytest.mark.parametrize("state", ["serving", "waiting"])
+def test_whoever_comes_second_with_the_same_answer_is_told_and_replaces_nothing(
+    here: Surroundings, first_question: str, state: str
+) -> None:
+    first_desk, second_desk = here.desk(), here.desk()
+    number = here.curation.write("How long?", "Two years.", author="lin", reviewed=state == "serving").number
+    edited = first_desk.edit(number, first_question, "Three years.", "en")
+    for late in (
+        lambda: second_desk.edit(number, "How long?", "Four years.", "en"),
+        lambda: second_desk.accept(number, brings_back=False),
+    ):
+        with pytest.raises(CuratedReplaced, match=rf"no\. {edited.number} serves instead"):
+            late()
+    assert [one.kept.answer for one in second_desk.corrections("serving")] == ["Three years."]
+    again = second_desk.edit(edited.number, first_question, "Four years.", "en")
+    assert second_desk.successor(number) == again
+    second_desk.accept(number)
+    assert second_desk.successor(number) is None
+
+
+def test_an_answer_that_was_rejected_can_be_changed_though_another_serves(here: Surroundings) -> None:
+    here.curation.write("How long?", "Two years.", author="lin", reviewed=True)
+    rejected = here.curation.write("How long?", "Ten years.", author="lin").number
+    here.desk().reject(rejected, "no")
+    assert here.desk().edit(rejected, "How long?", "Three years.", "en").state == "serving"
+
+
 def test_a_correction_that_is_gone_is_told(here: Surroundings) -> None:
-    for call in (CALLS["accept"], CALLS["reject"], CALLS["edit"]):
+    for call in (CALLS["accept"], CALLS["reject"], CALLS["edit"], CALLS["successor"]):
         with pytest.raises(CuratedMissing):
             call(here.desk())
     assert here.audit.entries() == ()

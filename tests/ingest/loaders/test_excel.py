@@ -1,6 +1,7 @@
 """Spreadsheets: tables as people see them."""
 
 import io
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
@@ -11,7 +12,9 @@ from openpyxl import Workbook
 from openpyxl.worksheet.worksheet import Worksheet
 
 from ingest.loaders.source import Limits
+from rag.errors import DocumentUnreadable
 from rag.schema import Document
+from tests.ingest.loaders.archives import zip_bytes
 from tests.ingest.loaders.loading import load_all, load_one, reason, told
 from tests.ingest.loaders.xls_writer import Cell, XlsSheet, xls_bytes
 
@@ -232,3 +235,25 @@ def test_an_old_workbooks_header_of_two_rows_is_one(tmp_path: Path) -> None:
         "| --- | --- | --- |",
         "| A | 5 | 6 |",
     ]
+
+
+def test_formulas_without_a_stored_value_are_told_and_the_rest_is_read(tmp_path: Path) -> None:
+    rows: list[list[object]] = [["项目", "价格"], ["门锁", 79], ["合计", "=SUM(B2:B2)"]]
+    many = [["a", "b"], *([f"=A{row}", "x"] for row in range(2, 9))]
+    found = load_all(tmp_path, "prices.xlsx", workbook({"价格": rows, "Other": many}))
+    remarks = [one for one in found if isinstance(one, DocumentUnreadable)]
+    assert [(one.details["reason"], one.details["where"]) for one in remarks] == [
+        ("formula", "价格: B3"),
+        ("formula", "Other: A2, A3, A4, A5, A6, …"),
+    ]
+    assert all("prices.xlsx was read, but it has formulas" in one.text("en") for one in remarks)
+    [document] = [one for one in found if isinstance(one, Document)]
+    assert "| 门锁 | 79 |" in document.text
+
+
+def test_a_formula_whose_stored_result_is_empty_is_none_of_these(tmp_path: Path) -> None:
+    with zipfile.ZipFile(io.BytesIO(workbook({"A": [["a", "=A1"]]}))) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    name = "xl/worksheets/sheet1.xml"
+    parts[name] = parts[name].replace(b'<c r="B1">', b'<c r="B1" t="str">')
+    assert load_one(tmp_path, "a.xlsx", zip_bytes(parts)).text.endswith("a")

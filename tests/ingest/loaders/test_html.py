@@ -233,3 +233,8 @@ def test_bold_words_where_no_heading_stands(tmp_path: Path, page: str) -> None:
 def test_many_questions_take_no_longer_than_they_are(tmp_path: Path) -> None:
     page = FOLDED("Why?", "So.") * 10_000
     assert load_one(tmp_path, "a.html", page).text.count("## Why?") == 10_000
+
+
+def test_what_stands_above_a_word_to_pronounce_it_is_not_glued_into_it(tmp_path: Path) -> None:
+    page = "<p>滤除<ruby>颗<rp>(</rp><rt>kē</rt><rp>)</rp>粒<rt>lì</rt></ruby>物。</p>"
+    assert load_one(tmp_path, "a.html", page).text == "滤除颗粒物。"

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from ingest.loaders.markdown import markdown_text
 from rag.errors import DocumentUnreadable
 from tests.ingest.loaders.loading import load_all, load_one, reason, texts, told
 
@@ -288,3 +289,62 @@ def test_signs_of_emphasis_go_where_only_people_see_that_they_are_some(tmp_path:
 def test_an_emphasized_question_keeps_the_line_above_its_answer(tmp_path: Path) -> None:
     page = "**How long do I wait?**\nThree days. **Really?** Yes,\nreally.\n"
     assert load_one(tmp_path, "a.md", page).text == "How long do I wait?\nThree days. Really? Yes, really."
+
+
+def test_a_footnote_stands_below_what_refers_to_it_first_and_in_its_section() -> None:
+    page = """# 保修
+
+内胆保修两年。[^1]人工费另计[^费]。
+
+- 滤网[^洗]
+- 外壳
+
+## 其他
+
+| 项目 | 价格 |
+|---|---|
+| 上门[^费] | 20 元 |
+
+[^1]: 温控器保修五年。
+[^洗]: 水温不超过三十度。
+    不可暴晒。
+
+    可以用[中性洗涤剂](https://shop.example/soap)。
+[^费]: 见价目表。
+[^没有人提到]: 仅限门店。
+"""
+    assert markdown_text(page)[0].split("\n\n") == [
+        "# 保修",
+        "内胆保修两年[^1]。人工费另计[^费]。",
+        "[^1] 温控器保修五年。",
+        "[^费] 见价目表。",
+        "- 滤网[^洗]\n- 外壳",
+        "[^洗] 水温不超过三十度。不可暴晒。",
+        "可以用中性洗涤剂 (https://shop.example/soap)。",
+        "## 其他",
+        "| 项目 | 价格 |\n| --- | --- |\n| 上门[^费] | 20 元 |",
+        "[^没有人提到] 仅限门店。",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("page", "text"),
+    [
+        (
+            "Fees[^a]\n\n[^a]: one\n[^b]: two[^c]\n[^c]: three[^b]",
+            "Fees[^a]\n\n[^a] one\n\n[^b] two[^c]\n\n[^c] three[^b]",
+        ),
+        ("One.[^a][^b] Two.\n\n[^a]: see [^b]\n\n[^b]: end", "One[^a][^b]. Two.\n\n[^a] see [^b]\n\n[^b] end"),
+        ("Two[^a]\n\n[^a]:\n    - one\n    - two", "Two[^a]\n\n[^a]\n\n- one\n- two"),
+        ("Two[^a]\n\n[^a]: first\n\n[^a]: second", "Two[^a]\n\n[^a] first\n\n[^a] second"),
+        ("No note.[^a]\n\n[a]: https://shop.example", "No note[^a]."),
+        ("`[^a-z]`\n\n```\n[^1]: code\n```", "`[^a-z]`\n\n```\n[^1]: code\n```"),
+        ("[^a]:", ""),
+    ],
+)
+def test_footnotes_of_every_kind_lose_no_words(page: str, text: str) -> None:
+    assert markdown_text(page)[0] == text
+
+
+def test_a_title_has_no_mark_of_a_footnote() -> None:
+    assert markdown_text("# Fees[^1]\n\nFive euros.\n\n[^1]: From May.")[1] == "Fees"

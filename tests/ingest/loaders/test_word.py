@@ -327,3 +327,56 @@ def test_what_is_no_document(tmp_path: Path) -> None:
     assert reason(tmp_path, "c.docx", saved(docx.Document())) == "empty"
     assert reason(tmp_path, "d.docx", content, Limits(unpacked_bytes=1000)) == "bomb"
     assert reason(tmp_path, "e.docx", "only text") == "malformed"
+
+
+def with_notes(document: WordDocument, notes: dict[str, str]) -> bytes:
+    """Save a document with footnotes, whose references stand as ``{label}`` in its words."""
+    words = "".join(
+        f'<w:footnote w:id="{label}"><w:p><w:r><w:t>{note}</w:t></w:r></w:p></w:footnote>'
+        for label, note in notes.items()
+    )
+    separator = '<w:footnote w:id="0" w:type="separator"><w:p><w:r><w:t>----</w:t></w:r></w:p></w:footnote>'
+    part = f"<w:footnotes {nsdecls('w')}>{separator}{words}</w:footnotes>".encode()
+    relation = (
+        b'<Relationship Id="rIdNotes" Target="footnotes.xml" '
+        b'Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/footnotes"/></Relationships>'
+    )
+
+    def changed(name: str, content: bytes) -> bytes:
+        if name == "word/document.xml":
+            reference = r'</w:t></w:r><w:r><w:footnoteReference w:id="\1"/></w:r><w:r><w:t xml:space="preserve">'
+            return re.sub(r"\{(\d+)\}", reference, content.decode()).encode()
+        if name == "word/_rels/document.xml.rels":
+            return content.replace(b"</Relationships>", relation)
+        return content
+
+    saved_content = rewritten(saved(document), changed)
+    with zipfile.ZipFile(io.BytesIO(saved_content)) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    return zip_bytes({**parts, "word/footnotes.xml": part})
+
+
+def test_a_footnote_stands_below_what_refers_to_it_and_not_below_the_next_table(tmp_path: Path) -> None:
+    document = docx.Document()
+    document.add_heading("运费", level=1)
+    document.add_paragraph("运费上限为二十五元。{2}超出部分自付。{3}")
+    document.add_paragraph("先预约{4}", style="List Bullet")
+    document.add_paragraph("再付款{2}", style="List Bullet")
+    document.add_heading("价格", level=1)
+    table = document.add_table(rows=2, cols=2)
+    for row, words in zip(table.rows, [("项目", "价格"), ("门锁", "79 元{5}")], strict=True):
+        for cell, word in zip(row.cells, words, strict=True):
+            cell.text = word
+    notes = {"2": "偏远地区四十元。", "3": "会员除外。", "4": "至少提前一天。", "5": "含税。", "6": "没有人提到。"}
+    assert load_one(tmp_path, "fees.docx", with_notes(document, notes)).text.split("\n\n") == [
+        "# 运费",
+        "运费上限为二十五元[^2]。超出部分自付[^3]。",
+        "[^2] 偏远地区四十元。",
+        "[^3] 会员除外。",
+        "- 先预约[^4]\n- 再付款[^2]",
+        "[^4] 至少提前一天。",
+        "# 价格",
+        "| 项目 | 价格 |\n| --- | --- |\n| 门锁 | 79 元[^5] |",
+        "[^5] 含税。",
+        "[^6] 没有人提到。",
+    ]

@@ -98,10 +98,13 @@ def gate_sentence(gate: GateReport | None, language: Language) -> str:
 
 
 def question_cards(gate: GateReport, language: Language) -> list[Card]:
-    """Return a card for every question that lost or won its article."""
-    lost = [_question_card(one, "kb_question_lost", "bad", language) for one in gate.lost]
-    won = [_question_card(one, "kb_question_won", "good", language) for one in gate.won]
-    return [*lost[:_QUESTIONS_TOLD], *won[:_QUESTIONS_TOLD]]
+    """Return a card for every question that lost or won its article, or whose article is removed."""
+    groups = (
+        (gate.lost, "kb_question_lost", "bad"),
+        (gate.retired, "kb_question_retired", "warning"),
+        (gate.won, "kb_question_won", "good"),
+    )
+    return [_question_card(one, key, tone, language) for group, key, tone in groups for one in group[:_QUESTIONS_TOLD]]
 
 
 def _question_card(one: QuestionChange, key: str, tone: str, language: Language) -> Card:
@@ -125,8 +128,8 @@ def _question_card(one: QuestionChange, key: str, tone: str, language: Language)
     )
 
 
-def refused_cards(troubles: tuple[AnswerdeskError, ...], language: Language) -> list[Card]:
-    """Return a card for every file that could not be read, with the reason; its folder is nobody's business."""
+def refused_cards(troubles: Sequence[AnswerdeskError], language: Language) -> list[Card]:
+    """Return a card for everything that could not be read or is unclear, with the reason; without the file's folder."""
     cards = []
     for trouble in troubles:
         if not isinstance(trouble, DocumentUnreadable):
@@ -202,7 +205,7 @@ def draw_work(context: PageContext, desk: KnowledgeService, job: Job) -> None:
 
 def _draw_progress(job: Job, language: Language) -> None:
     draw_job_progress(progress_words, language, job)
-    _draw_refused("kb_refused_now", job.troubles, language)
+    _draw_troubles("kb_refused_now", job.troubles, "kb_troubles", language)
 
 
 def progress_words(progress: object, language: Language) -> tuple[float | None, str]:
@@ -220,13 +223,22 @@ def progress_words(progress: object, language: Language) -> tuple[float | None, 
 def draw_ended(job: Job, language: Language) -> None:
     """Show why a job failed, and the unreadable files."""
     draw_failure(job, language, "ui.kb_job_stopped")
-    _draw_refused("kb_refused", job.troubles, language)
+    _draw_troubles("kb_refused", job.troubles, "kb_troubles", language)
 
 
-def _draw_refused(key: str, troubles: tuple[AnswerdeskError, ...], language: Language) -> None:
-    refused = refused_cards(troubles, language)
-    if refused:
-        draw_cards(key, refused, heading=translate("ui.kb_refused", language))
+def failure_groups(summary: IngestSummary) -> dict[str, list[DocumentUnreadable]]:
+    """Return what went wrong by the key of its heading: files that gave nothing, and those that gave something."""
+    groups: dict[str, list[DocumentUnreadable]] = {"kb_refused": [], "kb_partly_read": []}
+    unread = summary.unread
+    for failure in summary.failures:
+        groups["kb_refused" if Path(str(failure.details["path"])) in unread else "kb_partly_read"].append(failure)
+    return groups
+
+
+def _draw_troubles(key: str, troubles: Sequence[AnswerdeskError], heading: str, language: Language) -> None:
+    cards = refused_cards(troubles, language)
+    if cards:
+        draw_cards(key, cards, heading=translate(f"ui.{heading}", language))
 
 
 def draw_restored(info: GenerationInfo, language: Language) -> None:
@@ -244,7 +256,8 @@ def _draw_published(summary: IngestSummary, language: Language) -> None:
         st.success(markdown_word("ui.kb_published", language, **figures))
     else:
         st.info(markdown_word("ui.kb_unchanged", language, generation=summary.generation))
-    _draw_refused("kb_refused", summary.failures, language)
+    for heading, troubles in failure_groups(summary).items():
+        _draw_troubles(heading, troubles, heading, language)
     _draw_undescribed(summary, language)
 
 
@@ -287,6 +300,8 @@ def draw_new_details(desk: KnowledgeService, language: Language) -> None:
 def _draw_verdict(summary: IngestSummary, language: Language) -> None:
     say = st.info if summary.gate is None else st.success if summary.gate.passed else st.error
     say(as_markdown(gate_sentence(summary.gate, language)))
+    if summary.gate is not None and summary.gate.retired:
+        st.warning(as_markdown(translate("ui.kb_gate_retired", language, count=len(summary.gate.retired))))
 
 
 def _offer_to_publish(desk: KnowledgeService, job: Job, checked: CheckResult, language: Language) -> None:
@@ -309,9 +324,9 @@ def _offer_to_publish(desk: KnowledgeService, job: Job, checked: CheckResult, la
 
 
 def _draw_lists(summary: IngestSummary, language: Language) -> None:
-    gate = summary.gate
-    if gate is not None and (gate.lost or gate.won):
-        draw_cards("kb_questions", question_cards(gate, language), heading=translate("ui.kb_gate", language))
+    questions = question_cards(summary.gate, language) if summary.gate is not None else []
+    if questions:
+        draw_cards("kb_questions", questions, heading=translate("ui.kb_gate", language))
     if summary.new_details:
         cards_of_details = detail_cards(summary.new_details, language)
         draw_cards("kb_new_details", cards_of_details, heading=translate("ui.kb_new_details", language))
@@ -333,7 +348,7 @@ def _draw_lists(summary: IngestSummary, language: Language) -> None:
         *change_cards(summary.changes, language),
     ]
     if cards:
-        follows_others = bool(summary.new_details) or (gate is not None and bool(gate.lost or gate.won))
+        follows_others = bool(summary.new_details or questions)
         draw_cards("kb_changes", cards, heading=translate("ui.kb_changes", language) if follows_others else "")
 
 

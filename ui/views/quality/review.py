@@ -12,6 +12,7 @@ from rag.translate import translate
 from ui.components.content import (
     Card,
     Cell,
+    Note,
     Row,
     chosen_row,
     columns_of,
@@ -98,6 +99,10 @@ def _draw_correction(context: PageContext, desk: QualityService, found: CuratedA
         heading=translate("ui.q_correction_rests", language),
         empty=translate("ui.q_rests_on_nothing", language),
     )
+    successor = desk.successor(number)
+    if successor is not None:
+        card = Card(successor.kept.answer, lang=lang_of(successor.kept.language), notes=_signature(successor))
+        draw_cards("q_replaced", [card], heading=translate("ui.q_replaced", language, number=successor.number))
     changed = (question.strip(), answer.strip(), spoken) != (kept.question, kept.answer, kept.language)
     _draw_actions(desk, found, (question, answer, spoken) if changed else None, language)
     _draw_history(context, desk, number)
@@ -117,10 +122,15 @@ def _draw_actions(
             )
         elif not serving:
             accept = "ui.q_accept" if found.state == "waiting" else "ui.q_accept_again"
-            draw_button("q_accept", language, partial(desk.accept, number), words=accept, primary=True)
+            accept_it = partial(desk.accept, number, brings_back=found.state == "retired")
+            draw_button("q_accept", language, accept_it, words=accept, primary=True)
         if found.state != "retired":
             reject = "ui.q_reject" if found.state == "waiting" else "ui.q_retire"
             draw_button("q_reject", language, partial(desk.reject, number, reason), words=reject)
+
+
+def _signature(one: CuratedAnswer) -> tuple[Note, ...]:
+    return (Note(one.kept.author, name=True),) if one.kept.author else ()
 
 
 def _edit(desk: QualityService, number: int, question: str, answer: str, language: Language) -> None:

@@ -8,8 +8,9 @@ from streamlit.testing.v1 import AppTest
 
 from api.services.jobs import Jobs
 from api.services.knowledge import CheckResult, KnowledgeRegistry, KnowledgeService
+from ingest.gate import register
 from ingest.lock import writer_lock
-from ingest.summary import IngestProgress
+from ingest.summary import IngestProgress, IngestSummary
 from rag.errors import IngestRunning, NothingToIngest, NotPermitted, UploadsUsedUp
 from rag.schema import Language
 from rag.settings import Settings
@@ -17,8 +18,10 @@ from rag.storage.access import LOCAL_USER, Role, User
 from rag.storage.contact_details import NewDetail
 from rag.translate import translate
 from rag.turns import AnswerPipeline
+from tests.ingest.test_gate import question_file
 from tests.ui.views.knowledge.library import Library
-from ui.views.knowledge.outcome import detail_cards, progress_words
+from ui.formats import as_markdown
+from ui.views.knowledge.outcome import detail_cards, failure_groups, progress_words, question_cards
 
 pytestmark = pytest.mark.slow
 
@@ -214,6 +217,46 @@ def test_a_file_that_cannot_be_read_is_not_kept_and_what_it_replaced_is(small: L
     done(small)
     assert desk.waiting() == ()
     assert (small.settings.uploads_dir / "christmas.md").read_bytes() == NEW
+
+
+def test_a_file_of_which_something_was_read_stays_and_its_articles_survive_the_next_clean_up(small: Library) -> None:
+    desk = small.desk(lambda: User("lin", "admin"))
+    rows = '{"id": "a", "text": "Parcels weigh up to 30 kilograms."}\nbroken\n'
+    doubtful = "---\nvalid_until: next spring\n---\n# Vouchers\n\nA voucher is worth 20 euros."
+    files = {"doubtful.md": doubtful, "rows.jsonl": rows, "broken.pdf": "not a PDF"}
+    desk.keep([(name, text.encode()) for name, text in files.items()])
+    desk.publish(checked(small, desk))
+    published = done(small)
+    assert isinstance(published, IngestSummary)
+    assert {
+        heading: [Path(str(one.details["path"])).name for one in troubles]
+        for heading, troubles in failure_groups(published).items()
+    } == {"kb_refused": ["broken.pdf"], "kb_partly_read": ["doubtful.md", "rows.jsonl"]}
+    folder = small.settings.uploads_dir
+    assert {path.name for path in folder.iterdir() if not path.name.startswith(".")} == {
+        "christmas.md",
+        "doubtful.md",
+        "rows.jsonl",
+    }
+    desk.check([str(folder.resolve())], prune=True)
+    found = done(small)
+    assert isinstance(found, CheckResult)
+    assert (found.summary.retired, found.summary.missing) == (0, 0)
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_check_names_the_known_questions_of_an_article_that_is_removed(small: Library, language: Language) -> None:
+    questions = {"How much does delivery cost?": "fees.md", "退货期限是几天？": "退货.md"}
+    register(question_file(small.manual.parent / "questions.jsonl", questions), small.settings)
+    (small.manual / "fees.md").unlink()
+    small.desk(lambda: User("lin", "admin")).check([str(small.manual)], prune=True)
+    found = done(small)
+    assert isinstance(found, CheckResult)
+    assert found.summary.gate is not None
+    assert as_markdown(translate("ui.kb_gate_retired", language, count=1)) in texts(page(small, "update", language))
+    [card] = question_cards(found.summary.gate, language)
+    assert (card.title, card.mark) == ("How much does delivery cost?", translate("ui.kb_question_retired", language))
+    assert "fees.md" in card.notes[0].text
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
