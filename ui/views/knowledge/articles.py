@@ -174,7 +174,7 @@ def _age_cell(row: DocumentRow, today: date, language: Language) -> Cell:
 
 def draw_articles(context: PageContext, desk: KnowledgeService) -> None:
     """Draw the list at the left and the chosen article at the right."""
-    left, right = two_panes(3, 2)
+    left, right = two_panes(3, 2, chooses=("document", context.language))
     with left:
         _draw_list(context, desk)
     with right:
@@ -199,7 +199,7 @@ def _draw_list(context: PageContext, desk: KnowledgeService) -> None:
         columns(language),
         table_rows(found[:limit], today, language, source_names(sources, language), uses),
         words=(shown, translate("ui.kb_no_match", language)),
-        chooses="document",
+        chooses=("document", language),
     )
     if len(found) > limit:
         st.button(translate("ui.kb_more", language), key="kb_more", type="tertiary", on_click=_show_more)

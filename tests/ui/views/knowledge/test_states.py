@@ -261,6 +261,46 @@ def test_dark_and_narrow_nothing_is_cut_or_scrolls_sideways(
         assert window.clipped_labels() == []
 
 
+@pytest.mark.parametrize("language", by_day("zh"))
+def test_on_a_telephone_a_chosen_article_comes_into_sight_and_all_columns_are_there(
+    open_page: OpenPage, language: Language
+) -> None:
+    window = open_page(language, width=390, height=800)
+    page = window.page
+    row = page.locator("tr.can").nth(20)
+    expect(row.locator("td.figure")).to_have_count(3)
+    assert row.locator("td").last.evaluate("node => node.getBoundingClientRect().right <= innerWidth")
+    window.shoot("41-knowledge-390")
+    row.locator("button").click()
+    expect(page.locator(".st-key-kb_article .card")).to_be_in_viewport()
+    expect(page.locator(".st-key-right")).to_be_focused()
+    window.shoot("42-knowledge-article-390")
+    page.get_by_role("link", name=translate("ui.back_to_list", language)).click()
+    expect(row.locator("button")).to_be_focused()
+    expect(row).to_be_in_viewport()
+    page.reload()  # a link to an article leads to it as well
+    expect(page.locator(".st-key-kb_article .card")).to_be_in_viewport()
+    assert window.clipped_labels() == []
+
+
+@pytest.mark.parametrize("language", by_day("en"))
+def test_one_key_leads_from_a_chosen_article_to_its_text_and_one_back(open_page: OpenPage, language: Language) -> None:
+    window = open_page(language)
+    page = window.page
+    row = page.locator("tr.can").nth(3)
+    row.locator("button").press("Enter")
+    expect(page.locator(".heard[role=status]")).to_contain_text(translate("ui.shown_beside", language))
+    expect(row.locator("button")).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name=translate("ui.to_chosen", language))).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator(".st-key-right")).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name=translate("ui.back_to_list", language))).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(row.locator("button")).to_be_focused()
+
+
 def test_nothing_is_asked_for_outside_of_this_machine(open_page: OpenPage) -> None:
     window = open_page("en", own=True)
     asked: list[str] = []
