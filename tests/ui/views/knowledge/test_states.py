@@ -301,6 +301,37 @@ def test_one_key_leads_from_a_chosen_article_to_its_text_and_one_back(open_page:
     expect(row.locator("button")).to_be_focused()
 
 
+@pytest.mark.parametrize("language", by_day("zh"))
+def test_the_keyboard_s_focus_goes_to_what_an_action_brings(
+    open_own_page: OpenPage, language: Language, tmp_path: Path
+) -> None:
+    file = tmp_path / "christmas-returns.md"
+    file.write_text(NEW)
+    window = open_own_page(language, "update")
+    page = window.page
+    messages = page.locator("[data-testid=stAlertContainer]:focus, [data-testid=stHeading]:focus")
+    uploader = page.locator("[data-testid=stFileUploaderDropzone] button")
+    with page.expect_file_chooser() as chooser:
+        uploader.press("Enter")
+    chooser.value.set_files(file)
+    expect(page.locator(".st-key-kb_waiting .title")).to_have_text(file.name)
+    expect(uploader).to_be_focused()
+    window.set(gate="closed")
+    page.locator(".st-key-kb_check button").press("Enter")
+    expect(messages).to_have_text(translate("ui.kb_job_check", language))
+    window.set(gate="open")
+    expect(messages).to_have_text(translate("ui.kb_result", language))
+    page.locator(".st-key-kb_publish button").press("Enter")
+    expect(messages).to_have_text(translate("ui.kb_published", language, generation=2, documents=35, passages=111))
+
+    window.view("history")
+    page.locator("tr.can").nth(1).click()
+    page.locator(".st-key-kb_go_back button").press("Enter")
+    expect(messages).to_have_text(translate("ui.kb_go_back_sure", language, generation=1, documents=34))
+    page.keyboard.press("Tab")
+    expect(page.locator(".st-key-kb_go_back_yes button")).to_be_focused()
+
+
 def test_nothing_is_asked_for_outside_of_this_machine(open_page: OpenPage) -> None:
     window = open_page("en", own=True)
     asked: list[str] = []
