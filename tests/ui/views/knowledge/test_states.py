@@ -332,6 +332,28 @@ def test_the_keyboard_s_focus_goes_to_what_an_action_brings(
     expect(page.locator(".st-key-kb_go_back_yes button")).to_be_focused()
 
 
+def test_what_is_chosen_and_focused_is_seen_in_forced_colours_too(open_page: OpenPage) -> None:
+    background = "node => getComputedStyle(node).backgroundColor"
+    window = open_page("en", "history", own=True)
+    page = window.page
+    page.locator("tr.can").first.click()
+    expect(page.locator('tr[aria-current="true"]')).to_have_count(1)
+    link = page.get_by_test_id("stSidebarNavLink").nth(2)
+    tab = page.locator(".st-key-kb_view button")
+    for colours in ("none", "active"):
+        page.emulate_media(forced_colors=colours)
+        page.get_by_test_id("stSidebarNavLink").nth(1).focus()
+        page.keyboard.press("Tab")
+        expect(link).to_be_focused()
+        assert link.evaluate("node => getComputedStyle(node).outlineStyle") == "solid"
+        assert tab.nth(2).evaluate(background) != tab.nth(1).evaluate(background)
+    highlight = tab.nth(2).evaluate(background)
+    assert highlight == page.get_by_test_id("stSidebarNavLink").nth(1).evaluate(background)
+    assert page.locator('tr[aria-current="true"] td').first.evaluate(background) != page.locator("th").first.evaluate(
+        background
+    )
+
+
 def test_nothing_is_asked_for_outside_of_this_machine(open_page: OpenPage) -> None:
     window = open_page("en", own=True)
     asked: list[str] = []
