@@ -133,7 +133,7 @@ def refused_cards(troubles: tuple[AnswerdeskError, ...], language: Language) -> 
             continue
         name = Path(str(trouble.details["path"])).name
         reason = trouble.reason_text(language)
-        where = str(trouble.details.get("where") or "")
+        where = trouble.place_text(language)
         shown = translate("ui.kb_refused_file", language, name=where, reason=reason) if where else reason
         cards.append(Card(name, mark="!", tone="warning", lang="", notes=(Note(shown),)))
     return cards

@@ -10,7 +10,7 @@ from api.services.jobs import Jobs
 from api.services.knowledge import CheckResult, KnowledgeRegistry, KnowledgeService
 from ingest.lock import writer_lock
 from ingest.summary import IngestProgress
-from rag.errors import IngestRunning, NothingToIngest, NotPermitted, UploadsUsedUp
+from rag.errors import DocumentUnreadable, IngestRunning, NothingToIngest, NotPermitted, UploadsUsedUp
 from rag.schema import Language
 from rag.settings import Settings
 from rag.storage.access import LOCAL_USER, Role, User
@@ -18,7 +18,7 @@ from rag.storage.contact_details import NewDetail
 from rag.translate import translate
 from rag.turns import AnswerPipeline
 from tests.ui.views.knowledge.library import Library
-from ui.views.knowledge.outcome import detail_cards, progress_words
+from ui.views.knowledge.outcome import detail_cards, progress_words, refused_cards
 
 pytestmark = pytest.mark.slow
 
@@ -299,6 +299,13 @@ def test_how_far_it_is_is_said_with_a_share_only_where_there_is_one() -> None:
     helped = IngestProgress("embedding", 4, 4, 3, 6, workers=2)
     assert progress_words(helped, "en")[1].endswith("workers helping: 2")
     assert progress_words(helped, "zh")[1].endswith("协助的工作进程：2")
+
+
+def test_the_line_of_an_unreadable_row_is_named_in_the_page_s_language() -> None:
+    failure = DocumentUnreadable(path="/kb/rows.jsonl", reason="row", where="line 2")
+    (english,), (chinese,) = (refused_cards((failure,), language) for language in ("en", "zh"))
+    assert english.notes[0].text.startswith("line 2: ")
+    assert chinese.notes[0].text.startswith("第 2 行：")
 
 
 def test_an_address_of_many_articles_says_how_many_more_there_are() -> None:
