@@ -21,6 +21,7 @@ from ui.views.knowledge.outcome import (
     draw_ended,
     draw_restored,
     draw_work,
+    has_been_replaced,
 )
 
 
@@ -80,7 +81,7 @@ def _row(info: GenerationInfo, history: History, context: PageContext) -> Row:
 
 def _draw_job(context: PageContext, desk: KnowledgeService, job: Job | None) -> None:
     """Show a rollback job; others are shown where they were begun."""
-    if job is None or job.kind != "rollback":
+    if job is None or job.kind != "rollback" or has_been_replaced(desk, job):
         return
     if job.running:
         draw_work(context, desk, job)

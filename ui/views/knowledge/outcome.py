@@ -167,9 +167,9 @@ def duplicate_lines(duplicates: Duplicates, language: Language) -> list[str]:
 
 
 def draw_outcome(context: PageContext, desk: KnowledgeService, job: Job | None) -> None:
-    """Draw the last job's result, or how to get one."""
+    """Draw the last job's result, or how to get one; a publication is no news once another generation serves."""
     language = context.language
-    if job is None:
+    if job is None or has_been_replaced(desk, job):
         draw_heading("ui.kb_result", language)
         st.caption(translate("ui.kb_result_none", language))
         return
@@ -184,6 +184,14 @@ def draw_outcome(context: PageContext, desk: KnowledgeService, job: Job | None) 
     if job.state == "done" and isinstance(job.result, CheckResult):
         return
     draw_close(desk, language)
+
+
+def has_been_replaced(desk: KnowledgeService, job: Job) -> bool:
+    """Tell whether a job published a generation that no longer serves: by a later publication, here or elsewhere."""
+    result = job.result
+    if isinstance(result, GenerationInfo) or (isinstance(result, IngestSummary) and not result.is_held_back):
+        return not desk.is_serving(result.generation)
+    return False
 
 
 def draw_close(desk: KnowledgeService, language: Language) -> None:

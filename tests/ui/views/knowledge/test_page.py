@@ -191,6 +191,23 @@ def test_new_addresses_are_listed_at_the_check_and_confirmed_by_a_lead(small: Li
     assert "kb_confirm" not in {button.key for button in page(small, "update", language, role="lead").button}
 
 
+def test_a_publication_is_shown_as_the_last_one_only_while_its_state_serves(small: Library) -> None:
+    desk = small.desk(lambda: User("lin", "admin"))
+    desk.publish(checked(small, desk))
+    done(small)
+    said = translate("ui.kb_published", "en", generation=2, documents=3, passages=3)
+    assert said in texts(page(small, "update"))
+    small.publish({"more.md": "# More\n\nGift cards never expire."})  # by another process
+    assert said not in texts(page(small, "update"))
+    assert translate("ui.kb_result_none", "en") in texts(page(small, "update"))
+    desk.go_back(1)
+    done(small)
+    back = translate("ui.kb_went_back", "en", restored=1, generation=4)
+    assert back in texts(page(small, "history"))
+    small.publish({"more.md": "# More\n\nGift cards expire after four years."})
+    assert back not in texts(page(small, "history"))
+
+
 def test_what_was_checked_is_not_published_once_files_or_state_have_moved(small: Library) -> None:
     desk = small.desk(lambda: User("lin", "admin"))
     found = checked(small, desk)
