@@ -220,9 +220,11 @@ def progress_words(progress: object, language: Language) -> tuple[float | None, 
     if progress.stage == "publishing":
         return None, translate("ui.kb_publishing", language)
     done, total = progress.counts
+    if not total:
+        return None, translate(f"ui.kb_stage_{progress.stage}", language)
     words = translate(f"ui.kb_{progress.stage}", language, done=done, total=total)
     words += workers_sentence(progress.workers, language)
-    return (min(1.0, done / total) if total else None), words
+    return min(1.0, done / total), words
 
 
 def draw_ended(job: Job, language: Language) -> None:

@@ -308,6 +308,8 @@ def test_how_far_it_is_is_said_with_a_share_only_where_there_is_one() -> None:
     assert progress_words(None, "en") == (None, translate("ui.job_starting", "en"))
     share, said = progress_words(IngestProgress("reading", 1, 4), "zh")
     assert (share, said) == (0.25, translate("ui.kb_reading", "zh", done=1, total=4))
+    nothing_to_embed = progress_words(IngestProgress("embedding", 4, 4, 0, 0), "zh")
+    assert nothing_to_embed == (None, translate("ui.kb_stage_embedding", "zh")), "no figures where there are none"
     assert progress_words(IngestProgress("embedding", 4, 4, 3, 0), "en")[0] is None
     assert progress_words(IngestProgress("embedding", 4, 4, 3, 6), "en")[0] == 0.5
     describing = IngestProgress("describing", 4, 4, pictures_done=1, pictures_total=2)
