@@ -39,7 +39,7 @@ def small(library: Library) -> Library:
     return library
 
 
-def page(library: Library, view: str, language: Language = "en", role: Role = "admin") -> AppTest:
+def page(library: Library, view: str, language: Language = "en", role: Role = "admin", **query: str) -> AppTest:
     def script(desk, role, language):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
         from datetime import UTC, datetime
         from types import SimpleNamespace
@@ -57,6 +57,8 @@ def page(library: Library, view: str, language: Language = "en", role: Role = "a
     desk = library.desk(lambda: User("lin", role))
     test = AppTest.from_function(script, args=(desk, role, language), default_timeout=60)
     test.query_params["view"] = view
+    for name, value in query.items():
+        test.query_params[name] = value
     return test.run()
 
 
@@ -93,6 +95,19 @@ def test_each_role_sees_what_it_may_do(small: Library, role: Role, views: int, b
     assert not history.exception
     why = page(small, "why", role=role)
     assert why.segmented_control(key="kb_view").value == ("articles" if role == "agent" else "why")
+
+
+def test_the_filters_stand_in_the_address_and_are_taken_from_it(small: Library) -> None:
+    test = page(small, "articles", "zh")
+    test.selectbox(key="kb_language").set_value("en").run()
+    test.selectbox(key="kb_source").set_value("manual").run()
+    assert (test.query_params["kb_language"], test.query_params["kb_source"]) == ("en", "manual")
+    other = page(small, "articles", "en", kb_language="en", kb_source="manual", kb_age="nonsense", rows="-1")
+    assert not other.exception
+    values = {key: other.selectbox(key=key).value for key in ("kb_language", "kb_source", "kb_age", "kb_use")}
+    assert values == {"kb_language": "en", "kb_source": "manual", "kb_age": "", "kb_use": ""}
+    test.selectbox(key="kb_language").set_value("").run()
+    assert "kb_language" not in test.query_params
 
 
 def test_no_link_and_no_forged_button_gets_past_a_role(small: Library) -> None:

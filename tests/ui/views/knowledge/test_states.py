@@ -75,6 +75,23 @@ def test_what_was_cited_most_stands_first_when_asked(open_page: OpenPage, langua
     assert window.clipped_labels() == []
 
 
+@pytest.mark.parametrize("language", by_day("en"))
+def test_a_link_shows_the_articles_that_were_searched_for(open_page: OpenPage, language: Language) -> None:
+    window = open_page(language)
+    page = window.page
+    rows = page.locator("tr.can")
+    page.locator(".st-key-kb_find input").fill("return window")
+    expect(rows).to_have_count(2)
+    option = page.get_by_role("option", name=translate("ui.kb_use_cited", language), exact=True)
+    choose(page.get_by_role("combobox", name=translate("ui.kb_use", language)), option)
+    expect(rows).to_have_count(1)
+    window.reload()
+    expect(rows).to_have_count(1)
+    expect(page.locator(".st-key-kb_find input")).to_have_value("return window")
+    page.goto(f"{window.address}/knowledge?lang=zh&kb_use=cited")
+    expect(rows).to_have_count(2)
+
+
 @pytest.mark.parametrize("language", by_day("zh"))
 def test_from_a_file_to_a_published_state_and_back(open_own_page: OpenPage, language: Language, tmp_path: Path) -> None:
     good, broken = tmp_path / "christmas-returns.md", tmp_path / "broken.pdf"
