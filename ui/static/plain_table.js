@@ -40,13 +40,11 @@ function onward(label) {
 function tellChosen(root, data) {
   const before = root.answerdeskCurrent;
   root.answerdeskCurrent = data.current;
-  const row = data.rows.find((one) => one.row_id === data.current);
-  if (!row || data.current === before) return;
+  if (data.current === before || !data.rows.some((row) => row.row_id === data.current)) return;
   const isChosenHere = before !== undefined; // else the address named it
   if (matchMedia(NARROW).matches) reveal(isChosenHere);
   if (!isChosenHere) return;
-  const text = `${data.shown} ${row.cells[namingCell(data)].text}`;
-  document.dispatchEvent(new CustomEvent("answerdesk:say", { detail: { text, urgent: false } }));
+  document.dispatchEvent(new CustomEvent("answerdesk:say", { detail: { text: data.shown, urgent: false } }));
 }
 function namingCell(data) {
   return Math.max(0, data.columns.findIndex((column) => column.look === "wide"));
