@@ -556,8 +556,14 @@ class LoaderUnusable(SettingsError):
         super().__init__(loader=loader, reason=reason, detail=detail)
 
 
+_PLACE = re.compile(r"(?<!\w)(line|row|record|page) (\d{1,12})\Z")
+
+
 class DocumentUnreadable(KnowledgeError):
-    """One file cannot be read, or not whole; the others go on.  ``reason`` is a key of its reasons in the catalogue."""
+    """One file cannot be read, or not whole; the others go on.  ``reason`` is a key of its reasons in the catalogue.
+
+    ``where`` names files inside of the file, and at its end a line, row, record or page by its number ("row 3").
+    """
 
     _REMARKS: ClassVar = frozenset({"term", "formula"})
     _OF_PARTS: ClassVar = frozenset({"row", "duplicate"})
@@ -571,10 +577,18 @@ class DocumentUnreadable(KnowledgeError):
         """Whether the file was read, and only something in it is unclear."""
         return self.details["reason"] in self._REMARKS
 
+    def place_text(self, language: str) -> str:
+        """Return the detail ``where`` in words; empty where no place is known."""
+
+        def in_words(place: re.Match[str]) -> str:
+            return translate(f"errors.places.{place[1]}", language, number=place[2])
+
+        return _PLACE.sub(in_words, str(self._shown_details(language)["where"]))
+
     def text(self, language: str) -> str:
         """Return the sentence with the reason in words, and the row or page where one is known."""
-        shown = self._shown_details(language)
-        reason = f"{shown['reason']} ({shown['where']})" if shown["where"] else shown["reason"]
+        shown, place = self._shown_details(language), self.place_text(language)
+        reason = f"{shown['reason']} ({place})" if place else shown["reason"]
         key = "errors.DocumentUnreadable"
         if self.is_remark:
             key = "errors.DocumentReadWithout"

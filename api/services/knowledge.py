@@ -415,6 +415,11 @@ class KnowledgeService(GuardedService[KnowledgeRegistry]):
         current = self.registry.store(self.name).current_generation()
         return checked.files == self._files() and checked.summary.generation == current
 
+    def is_serving(self, generation: int) -> bool:
+        """Tell whether this generation is the one that answers questions now."""
+        self._colleague()
+        return self.registry.store(self.name).current_generation() == generation
+
     def publish(self, checked: CheckResult, *, force: bool = False) -> Job:
         """Begin to publish what was checked; the result of the job is an ``IngestSummary``.  Raises as ``check``."""
         return self._publish(self._paths(checked.roots), [name for name, _ in checked.files], checked.prune, force)

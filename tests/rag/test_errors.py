@@ -49,9 +49,25 @@ def test_an_unreadable_document_says_where() -> None:
     error = DocumentUnreadable(path="faq.jsonl", reason="row", where="line 3")
     sentence = "A part of faq.jsonl could not be read: a row is not valid JSON, or has no fields (line 3)"
     assert error.text("en") == sentence
-    assert error.text("zh").endswith("(line 3)")
+    assert error.text("zh").endswith("(第 3 行)")
     with pytest.raises(ValueError, match="unknown reason"):
         DocumentUnreadable(path="x", reason="whim")
+
+
+@pytest.mark.parametrize(
+    ("where", "english", "chinese"),
+    [
+        ("line 3", "line 3", "第 3 行"),
+        ("Prices, row 12", "Prices, row 12", "Prices, 第 12 行"),
+        ("a.zip > faq.json, record 4", "a.zip > faq.json, record 4", "a.zip > faq.json, 第 4 条记录"),
+        ("page 2", "page 2", "第 2 页"),
+        ("outline 3", "outline 3", "outline 3"),
+        ("", "", ""),
+    ],
+)
+def test_the_place_in_a_file_is_told_in_each_language(where: str, english: str, chinese: str) -> None:
+    error = DocumentUnreadable(path="x", reason="row", where=where)
+    assert (error.place_text("en"), error.place_text("zh")) == (english, chinese)
 
 
 def test_what_came_before_the_break_is_kept() -> None:

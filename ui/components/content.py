@@ -18,6 +18,10 @@ from rag.translate import translate
 from ui.browser import component, component_value
 from ui.formats import as_markdown, markdown_word, visible
 
+Choosing = tuple[str, Language]
+"""How the rows of a table are chosen: the parameter of the address in which the id of the chosen row stands, and the
+language of the links between that row and the other half of the page."""
+
 
 def draw_heading(key: str, language: Language, **values: object) -> None:
     """Draw a heading, of the level below the page's own."""
@@ -43,10 +47,20 @@ def choose_view(prefix: str, names: Sequence[str], language: Language) -> str:
     return str(st.session_state[key])
 
 
-def two_panes(left: int, right: int) -> tuple[DeltaGenerator, DeltaGenerator]:
-    """Return the halves of a page, with widths in this proportion."""
+def two_panes(left: int, right: int, *, chooses: Choosing | None = None) -> tuple[DeltaGenerator, DeltaGenerator]:
+    """Return the halves of a page, with widths in this proportion.
+
+    ``chooses`` is that of a table in the left half: while a row is chosen, the right half begins with a link
+    back to it.
+    """
     columns = st.columns([left, right], gap=None)
-    return columns[0].container(key="left"), columns[1].container(key="right")
+    halves = columns[0].container(key="left"), columns[1].container(key="right")
+    if chooses is not None:
+        parameter, language = chooses
+        with halves[1]:
+            label = translate("ui.back_to_list", language) if chosen_row(parameter) else ""
+            component("way_back")(key="way_back", data={"label": label})
+    return halves
 
 
 def _keep(key: str) -> None:
@@ -102,27 +116,30 @@ def draw_table(
     rows: Sequence[Row],
     *,
     words: tuple[str, str],
-    chooses: str = "",
+    chooses: Choosing | None = None,
     on_choose: Callable[[], None] = lambda: None,
 ) -> None:
     """Draw the table; ``words`` are its heading and what it says when it is empty.
 
-    ``chooses`` is the parameter of the address in which the id of the chosen row stands; ``on_choose`` is called before
-    the run in which another row is chosen.
+    ``on_choose`` is called before the run in which another row is chosen.  The chosen row has a link to the right half;
+    in a narrow window, where that is below the table, choosing a row goes there.
     """
+    heading, empty = words
+    parameter, language = chooses or ("", "en")
 
     def choose() -> None:
         if row_id := component_value(key, "chosen"):
-            st.query_params[chooses] = str(row_id)
+            st.query_params[parameter] = str(row_id)
         on_choose()
 
-    heading, empty = words
     data = {
         "columns": [asdict(column) for column in columns],
         "rows": [visible(asdict(row), ids=("row_id",)) for row in rows],
         "heading": heading,
         "empty": empty,
-        "current": chosen_row(chooses) if chooses else "",
+        "current": chosen_row(parameter) if parameter else "",
+        "onward": translate("ui.to_chosen", language),
+        "shown": translate("ui.shown_beside", language),
     }
     component("plain_table")(key=key, data=data, on_chosen_change=choose)
 

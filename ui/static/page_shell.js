@@ -8,6 +8,68 @@ function questionBox() {
   return document.querySelector(".st-key-question textarea");
 }
 
+const MESSAGES = '.st-key-page :is([data-testid="stAlertContainer"], [data-testid="stHeading"])';
+const SETTLES_MS = 60; // what a run has brought is drawn a moment after it has ended
+
+// An action may take away the control that has the focus, or switch it off: then the focus would fall to the page's
+// beginning. It goes to the same control where that is there again, else to the first message or heading that the
+// action brought, else to the half of the page that the control was in. The desk leads it to its question box.
+class FocusKeeper {
+  constructor(app) {
+    this.app = app;
+    this.before = new Map();
+    this.onFocus = (event) => this.remember(event.target);
+    this.onAction = () => { this.before = new Map(this.messages().map((one) => [one, one.textContent])); };
+    this.onPress = ({ target }) => { if (!target.closest("button, a, label, input, textarea")) this.last = undefined; };
+    document.addEventListener("focusin", this.onFocus);
+    document.addEventListener("pointerdown", this.onPress, true);
+    for (const kind of ["click", "keydown"]) document.addEventListener(kind, this.onAction, true);
+    this.runs = new MutationObserver(() => this.look());
+    this.runs.observe(app, { attributes: true, attributeFilter: ["data-test-script-state"] });
+  }
+  close() {
+    document.removeEventListener("focusin", this.onFocus);
+    document.removeEventListener("pointerdown", this.onPress, true);
+    for (const kind of ["click", "keydown"]) document.removeEventListener(kind, this.onAction, true);
+    this.runs.disconnect();
+    clearTimeout(this.timer);
+  }
+
+  messages() { return [...document.querySelectorAll(MESSAGES)]; }
+  remember(target) {
+    const isOnPage = target.closest(".st-key-page") !== null;
+    this.last = isOnPage ? target : undefined;
+    this.control = this.nameOf(target);
+    this.place = this.control ? this.alike(target).indexOf(target) : -1;
+    this.half = [".st-key-left", ".st-key-right"].find((half) => target.closest(half)) ?? ".st-key-page";
+  }
+  nameOf(node) { // some boxes get a new number in their name each time
+    const name = /\bst-key-\S+/.exec(node.closest(".stElementContainer")?.className ?? "")?.[0] ?? "";
+    return name.replace(/[-_]\d+$/, "");
+  }
+  alike(node) { return [...node.closest(".stElementContainer").querySelectorAll(node.tagName)]; }
+  isLost() {
+    const { last } = this;
+    if (!last || questionBox() || ![document.body, last].includes(document.activeElement)) return false;
+    return !last.isConnected || last.matches(":disabled");
+  }
+  isAtRest() { return this.app.dataset.testScriptState === "notRunning"; }
+  look() {
+    if (!this.isLost() || !this.isAtRest()) return;
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => { if (this.isLost() && this.isAtRest()) this.mend(); }, SETTLES_MS);
+  }
+  mend() {
+    const again = this.control && [...document.querySelectorAll(`.st-key-page ${this.last.tagName}:enabled`)]
+      .find((one) => this.nameOf(one) === this.control && this.alike(one).indexOf(one) === this.place);
+    const place = again || this.messages().find((one) => this.before.get(one) !== one.textContent)
+      || document.querySelector(this.half);
+    if (!place) return;
+    if (!again) place.tabIndex = -1;
+    place.focus();
+  }
+}
+
 class Shell {
   constructor(root) {
     this.root = root;
@@ -25,6 +87,7 @@ class Shell {
     window.addEventListener("storage", this.onStorage);
     this.at("skip").addEventListener("click", (event) => { event.preventDefault(); questionBox()?.focus(); });
     this.app = document.querySelector('[data-testid="stApp"]');
+    this.keeper = new FocusKeeper(this.app);
     this.connection = new MutationObserver(() => this.watchConnection());
     this.connection.observe(this.app, { attributes: true, attributeFilter: ["data-test-connection-state"] });
     this.foreign = new MutationObserver((changes) => this.translateChanges(changes));
@@ -38,6 +101,7 @@ class Shell {
     document.removeEventListener("keydown", this.onSent);
     document.removeEventListener("click", this.onSent);
     window.removeEventListener("storage", this.onStorage);
+    this.keeper.close();
     this.connection.disconnect();
     this.foreign.disconnect();
   }
@@ -144,6 +208,7 @@ class Shell {
   translateChanges(changes) {
     if (this.data) this.bringQuestion();
     if (this.wantsFocus) this.focusSoon();
+    this.keeper.look();
     if (this.wantsOtherLanguage) this.otherLanguage();
     for (const change of changes) {
       if (change.type === "attributes") this.translateAttribute(change.target, change.attributeName);

@@ -131,6 +131,9 @@ def _draw_stages(report: Performance, language: Language) -> None:
 def _scope_words(report: Performance, window: str, context: PageContext) -> str:
     """Return the scope of the page's figures: window, count, model, stand-in."""
     language = context.language
+    window_words, clock = translate(f"ui.window_{window}", language), context.reading.clock(report.until)
+    if not report.asked:
+        return translate("ui.performance_of_none", language, window=window_words, time=clock)
     comma = translate("ui.list_comma", language)
     finished = {state: report.turns.get(state, 0) for state in ("done", "refused", "failed", "stopped")}
     counts = finished | {"running": report.asked - sum(finished.values())}
@@ -144,10 +147,10 @@ def _scope_words(report: Performance, window: str, context: PageContext) -> str:
     return translate(
         "ui.performance_of",
         language,
-        window=translate(f"ui.window_{window}", language),
-        time=context.reading.clock(report.until),
+        window=window_words,
+        time=clock,
         count=report.asked,
-        states=states or "–",
+        states=states,
         models=models or translate("ui.performance_no_model", language),
         measured=report.whole[EVIDENCE].n if EVIDENCE in report.whole else 0,
     )

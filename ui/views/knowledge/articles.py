@@ -1,5 +1,6 @@
 """What is in the knowledge base: counts, a list with filters, and one article cut into its passages."""
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -170,7 +171,7 @@ def _age_cell(row: DocumentRow, today: date, language: Language) -> Cell:
 
 def draw_articles(context: PageContext, desk: KnowledgeService) -> None:
     """Draw the list at the left and the chosen article at the right."""
-    left, right = two_panes(3, 2)
+    left, right = two_panes(3, 2, chooses=("document", context.language))
     with left:
         _draw_list(context, desk)
     with right:
@@ -189,21 +190,21 @@ def _draw_list(context: PageContext, desk: KnowledgeService) -> None:
     sources, uses = desk.sources(), desk.uses()
     found = filtered(rows, _filter(language, sources), today, uses)
     shown = translate("ui.kb_shown", language, shown=len(found), count=len(rows), days=WINDOW_DAYS)
-    limit = int(st.session_state.get("kb_limit", _ROWS_AT_A_TIME))
+    limit = _row_limit()
     draw_table(
         "kb_articles",
         columns(language),
         table_rows(found[:limit], today, language, source_names(sources, language), uses),
         words=(shown, translate("ui.kb_no_match", language)),
-        chooses="document",
+        chooses=("document", language),
     )
     if len(found) > limit:
         st.button(translate("ui.kb_more", language), key="kb_more", type="tertiary", on_click=_show_more)
 
 
 def _filter(language: Language, sources: tuple[Source, ...]) -> Filter:
-    """Draw the filter's fields and return their values."""
-    roots = {source.root: source for source in sources}
+    """Draw the filter's fields and return their values, which stand in the address: a link shows the same articles."""
+    roots = {source.name: source.root for source in reversed(sources)}
     names = source_names(sources, language)
     words = st.text_input(
         translate("ui.kb_find", language),
@@ -211,15 +212,20 @@ def _filter(language: Language, sources: tuple[Source, ...]) -> Filter:
         placeholder=translate("ui.kb_find_hint", language),
         type="search",
         live=True,
+        bind="query-params",
     )
 
     def choice(key: str, options: Sequence[str], name_of: Callable[[str], str]) -> str:
+        box, named = choice_key(key), st.query_params.get(key, "")
+        st.session_state[box] = named if named in options else ""
         chosen = st.selectbox(
             translate(f"ui.{key}", language),
             ["", *options],
             format_func=lambda option: name_of(option) if option else translate("ui.kb_all", language),
-            key=choice_key(key),
+            key=box,
             filter_mode=None,
+            on_change=_put_into_address,
+            args=(key, box),
             width=_FILTER_WIDTH_PIXELS,
         )
         return chosen or ""
@@ -230,10 +236,17 @@ def _filter(language: Language, sources: tuple[Source, ...]) -> Filter:
             cast(
                 "Language", choice("kb_language", ["zh", "en"], lambda name: translate(f"ui.language_{name}", language))
             ),
-            choice("kb_source", list(roots), names.__getitem__),
+            roots.get(choice("kb_source", list(roots), lambda name: names[roots[name]]), ""),
             cast("AgeBand", choice("kb_age", AGE_BANDS, lambda band: translate(f"ui.kb_age_{band}", language))),
             cast("UseOrder", choice("kb_use", USE_ORDERS, lambda use: translate(f"ui.kb_use_{use}", language))),
         )
+
+
+def _put_into_address(key: str, box: str) -> None:
+    if chosen := st.session_state[box]:
+        st.query_params[key] = chosen
+    else:
+        st.query_params.pop(key, None)
 
 
 def source_names(sources: tuple[Source, ...], language: Language) -> dict[str, str]:
@@ -319,5 +332,11 @@ def _ask_why() -> None:
     st.session_state["kb_why_expected"] = chosen_row("document")
 
 
+def _row_limit() -> int:
+    """Return how many rows the address asks for, at least a hundred."""
+    asked = st.query_params.get("rows", "")
+    return max(int(asked), _ROWS_AT_A_TIME) if re.fullmatch(r"[0-9]{1,6}", asked) else _ROWS_AT_A_TIME
+
+
 def _show_more() -> None:
-    st.session_state["kb_limit"] = int(st.session_state.get("kb_limit", _ROWS_AT_A_TIME)) + _ROWS_AT_A_TIME
+    st.query_params["rows"] = str(_row_limit() + _ROWS_AT_A_TIME)

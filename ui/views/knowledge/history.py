@@ -21,6 +21,7 @@ from ui.views.knowledge.outcome import (
     draw_ended,
     draw_restored,
     draw_work,
+    has_been_replaced,
 )
 
 
@@ -28,7 +29,7 @@ def draw_history_of_knowledge(context: PageContext, desk: KnowledgeService) -> N
     """Draw the list at the left, and the chosen state at the right."""
     job = desk.job()  # before the list: a rollback that ends between the two must not leave its row out
     history = desk.history()
-    left, right = two_panes(3, 2)
+    left, right = two_panes(3, 2, chooses=("generation", context.language))
     with left:
         draw_table(
             "kb_generations",
@@ -42,7 +43,7 @@ def draw_history_of_knowledge(context: PageContext, desk: KnowledgeService) -> N
             ),
             [_row(info, history, context) for info in history.generations],
             words=(translate("ui.kb_history_heading", context.language), translate("ui.kb_none_yet", context.language)),
-            chooses="generation",
+            chooses=("generation", context.language),
             on_choose=_forget_question,
         )
     with right:
@@ -80,7 +81,7 @@ def _row(info: GenerationInfo, history: History, context: PageContext) -> Row:
 
 def _draw_job(context: PageContext, desk: KnowledgeService, job: Job | None) -> None:
     """Show a rollback job; others are shown where they were begun."""
-    if job is None or job.kind != "rollback":
+    if job is None or job.kind != "rollback" or has_been_replaced(desk, job):
         return
     if job.running:
         draw_work(context, desk, job)

@@ -136,7 +136,7 @@ def refused_cards(troubles: Sequence[AnswerdeskError], language: Language) -> li
             continue
         name = Path(str(trouble.details["path"])).name
         reason = trouble.reason_text(language)
-        where = str(trouble.details.get("where") or "")
+        where = trouble.place_text(language)
         shown = translate("ui.kb_refused_file", language, name=where, reason=reason) if where else reason
         cards.append(Card(name, mark="!", tone="warning", lang="", notes=(Note(shown),)))
     return cards
@@ -170,9 +170,9 @@ def duplicate_lines(duplicates: Duplicates, language: Language) -> list[str]:
 
 
 def draw_outcome(context: PageContext, desk: KnowledgeService, job: Job | None) -> None:
-    """Draw the last job's result, or how to get one."""
+    """Draw the last job's result, or how to get one; a publication is no news once another generation serves."""
     language = context.language
-    if job is None:
+    if job is None or has_been_replaced(desk, job):
         draw_heading("ui.kb_result", language)
         st.caption(translate("ui.kb_result_none", language))
         return
@@ -187,6 +187,14 @@ def draw_outcome(context: PageContext, desk: KnowledgeService, job: Job | None) 
     if job.state == "done" and isinstance(job.result, CheckResult):
         return
     draw_close(desk, language)
+
+
+def has_been_replaced(desk: KnowledgeService, job: Job) -> bool:
+    """Tell whether a job published a generation that no longer serves: by a later publication, here or elsewhere."""
+    result = job.result
+    if isinstance(result, GenerationInfo) or (isinstance(result, IngestSummary) and not result.is_held_back):
+        return not desk.is_serving(result.generation)
+    return False
 
 
 def draw_close(desk: KnowledgeService, language: Language) -> None:
@@ -215,9 +223,11 @@ def progress_words(progress: object, language: Language) -> tuple[float | None, 
     if progress.stage == "publishing":
         return None, translate("ui.kb_publishing", language)
     done, total = progress.counts
+    if not total:
+        return None, translate(f"ui.kb_stage_{progress.stage}", language)
     words = translate(f"ui.kb_{progress.stage}", language, done=done, total=total)
     words += workers_sentence(progress.workers, language)
-    return (min(1.0, done / total) if total else None), words
+    return min(1.0, done / total), words
 
 
 def draw_ended(job: Job, language: Language) -> None:

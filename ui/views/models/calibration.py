@@ -41,7 +41,7 @@ _MOST_SHOWN = 3
 
 def draw_calibration(context: PageContext, desk: ModelService) -> None:
     """Draw the form and the list at the left, and the running or chosen calibration at the right."""
-    left, right = two_panes(2, 3)
+    left, right = two_panes(2, 3, chooses=("run", context.language))
     job, runs = desk.calibrating(), desk.calibrations()
     with left:
         _draw_start(context, desk, job)
@@ -110,7 +110,7 @@ def _draw_list(context: PageContext, runs: list[CalibrationRun]) -> None:
         columns_of(language, ("m_model", "wide"), "q_when", ("m_best_setting", "words")),
         [_run_row(run, context) for run in runs],
         words=(translate("ui.m_runs", language), translate("ui.q_runs_none", language)),
-        chooses="run",
+        chooses=("run", language),
     )
 
 

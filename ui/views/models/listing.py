@@ -38,7 +38,7 @@ _GIGABYTE = 1e9
 def draw_models(context: PageContext, desk: ModelService) -> None:
     """Draw the table at the left, and the chosen model at the right."""
     listing = desk.listing()
-    left, right = two_panes(3, 2)
+    left, right = two_panes(3, 2, chooses=("model", context.language))
     with left:
         _draw_table(context, desk, listing)
     with right:
@@ -71,7 +71,7 @@ def _draw_table(context: PageContext, desk: ModelService, listing: ModelListing)
         ),
         [_row(row, context, listing, settings.parallel_slots, following) for row in listing.rows],
         words=(translate("ui.m_installed", language), translate("ui.m_none", language)),
-        chooses="model",
+        chooses=("model", language),
     )
     key = "ui.m_slots_ours" if listing.managed else "ui.m_slots_adopted"
     st.caption(markdown_word(key, language, slots=settings.parallel_slots, context=f"{settings.context_tokens:,}"))

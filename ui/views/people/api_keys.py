@@ -8,8 +8,9 @@ from typing import get_args
 
 import streamlit as st
 
+from rag.errors import ApiKeyUnusable
 from rag.people.administration import Administration, KeyAdministration
-from rag.people.keys import LONGEST_NAME, RIGHTS, ApiKey, in_order
+from rag.people.keys import LONGEST_NAME, PUBLIC_RIGHTS, RIGHTS, ApiKey, in_order
 from rag.schema import Audience, Language
 from rag.text.characters import one_line
 from rag.translate import translate
@@ -95,6 +96,16 @@ def right_in_words(right: str, language: Language) -> str:
     return translate(f"ui.key_right_{right.replace(':', '_')}", language)
 
 
+def with_rights_in_words(error: ApiKeyUnusable, language: Language) -> ApiKeyUnusable:
+    """Return the error with the rights that it lists as the form calls them, and not as programs do."""
+    reason = str(error.details["reason"])
+    known = {"rights": RIGHTS, "public": PUBLIC_RIGHTS}.get(reason)
+    if known is None:
+        return error
+    words = translate("ui.list_comma", language).join(right_in_words(right, language) for right in known)
+    return ApiKeyUnusable(reason=reason, known=words)
+
+
 def last_use(key: ApiKey) -> datetime | None:
     """Return when a key was used last; its hour alone is kept, which may have begun before the key was made."""
     return None if key.used_at is None else max(key.used_at, key.created_at)
@@ -169,14 +180,17 @@ def _make(keys: KeyAdministration, language: Language) -> None:
     days = state[choice_key("key_days")]
 
     def make() -> None:
-        secret, key = keys.add(
-            state["key_name"],
-            state[choice_key("key_rights")],
-            scopes,
-            audience=state[choice_key("key_audience")],
-            expires_at=datetime.now(UTC) + timedelta(days=days) if days else None,
-            questions_a_minute=state["key_pace"],
-        )
+        try:
+            secret, key = keys.add(
+                state["key_name"],
+                state[choice_key("key_rights")],
+                scopes,
+                audience=state[choice_key("key_audience")],
+                expires_at=datetime.now(UTC) + timedelta(days=days) if days else None,
+                questions_a_minute=state["key_pace"],
+            )
+        except ApiKeyUnusable as error:
+            raise with_rights_in_words(error, language) from error
         _keep_secret(key.name, secret)
 
     if attempt_with_message("keys", make, language, done=""):

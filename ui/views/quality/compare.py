@@ -36,7 +36,7 @@ _SHOWN_DOCUMENTS = 5
 def draw_compare(context: PageContext, desk: QualityService) -> None:
     """Draw the choice, measures and questions at the left, and one question's two sides at the right."""
     language = context.language
-    left, right = two_panes(3, 2)
+    left, right = two_panes(3, 2, chooses=("question", language))
     runs = {run.name: run for run in desk.runs() if run.finished and run.kind in _COMPARABLE}
     kinds = [run.kind for run in runs.values()]
     after_these = [name for name, run in runs.items() if kinds.count(run.kind) > 1]
@@ -138,7 +138,7 @@ def _draw_questions(questions: tuple[Compared, ...], language: Language) -> None
             for one in shown[:_SHOWN_QUESTIONS]
         ],
         words=(translate("ui.q_questions", language), translate("ui.q_none_such", language)),
-        chooses="question",
+        chooses=("question", language),
     )
 
 

@@ -45,7 +45,7 @@ _MOST_BARS = 20
 def draw_gaps(context: PageContext, desk: QualityService) -> None:
     """Draw the topics at the left, and the chosen one at the right."""
     language, job = context.language, desk.gaps()
-    left, right = two_panes(3, 2)
+    left, right = two_panes(3, 2, chooses=("topic", language))
     report = job.result if job is not None and isinstance(job.result, GapReport) else None
     with left:
         with st.container(key="q_gaps_row", horizontal=True, vertical_alignment="bottom"):
@@ -109,7 +109,7 @@ def _draw_report(report: GapReport, language: Language) -> None:
         columns_of(language, ("q_topic", "wide"), ("q_asked_times", "figure"), ("q_how_it_went", "words")),
         [_row(topic, language) for topic in report.topics[:_SHOWN_TOPICS]],
         words=(translate("ui.q_topics", language), translate("ui.q_gaps_none", language)),
-        chooses="topic",
+        chooses=("topic", language),
     )
     _draw_doubts(report, language)
 

@@ -33,7 +33,7 @@ def draw_review(context: PageContext, desk: QualityService) -> None:
     """Draw the list at the left and the chosen answer at the right."""
     language = context.language
     everything = desk.corrections()
-    left, right = two_panes(2, 3)
+    left, right = two_panes(2, 3, chooses=("correction", language))
     with left:
         counts = {state: sum(one.state == state for one in everything) for state in _STATES}
         state = st.segmented_control(
@@ -49,7 +49,7 @@ def draw_review(context: PageContext, desk: QualityService) -> None:
             columns_of(language, ("q_question", "wide"), "q_author", "q_when"),
             [_row(one, context) for one in everything if one.state == state][:_SHOWN],
             words=(translate("ui.q_corrections", language), translate("ui.q_corrections_none", language)),
-            chooses="correction",
+            chooses=("correction", language),
         )
     with right:
         chosen = chosen_row("correction")

@@ -22,7 +22,7 @@ _SHOWN_RUNS = 100
 
 def draw_runs(context: PageContext, desk: QualityService) -> None:
     """Draw the form and the list at the left, and the running or chosen evaluation at the right."""
-    left, right = two_panes(2, 3)
+    left, right = two_panes(2, 3, chooses=("run", context.language))
     job = desk.evaluation()  # once: it may end while the page is drawn, and both halves must tell the same
     runs = desk.runs()
     with left:
@@ -90,7 +90,7 @@ def _draw_list(context: PageContext, runs: list[RunInfo]) -> None:
         columns_of(language, "q_kind", "q_when", ("q_count", "figure"), ("q_result", "words")),
         [_row(run, context) for run in runs[:_SHOWN_RUNS]],
         words=(translate("ui.q_runs", language), translate("ui.q_runs_none", language)),
-        chooses="run",
+        chooses=("run", language),
     )
 
 

@@ -11,7 +11,7 @@ from api.services.knowledge import CheckResult, KnowledgeRegistry, KnowledgeServ
 from ingest.gate import register
 from ingest.lock import writer_lock
 from ingest.summary import IngestProgress, IngestSummary
-from rag.errors import IngestRunning, NothingToIngest, NotPermitted, UploadsUsedUp
+from rag.errors import DocumentUnreadable, IngestRunning, NothingToIngest, NotPermitted, UploadsUsedUp
 from rag.schema import Language
 from rag.settings import Settings
 from rag.storage.access import LOCAL_USER, Role, User
@@ -21,7 +21,7 @@ from rag.turns import AnswerPipeline
 from tests.ingest.test_gate import question_file
 from tests.ui.views.knowledge.library import Library
 from ui.formats import as_markdown
-from ui.views.knowledge.outcome import detail_cards, failure_groups, progress_words, question_cards
+from ui.views.knowledge.outcome import detail_cards, failure_groups, progress_words, question_cards, refused_cards
 
 pytestmark = pytest.mark.slow
 
@@ -42,7 +42,7 @@ def small(library: Library) -> Library:
     return library
 
 
-def page(library: Library, view: str, language: Language = "en", role: Role = "admin") -> AppTest:
+def page(library: Library, view: str, language: Language = "en", role: Role = "admin", **query: str) -> AppTest:
     def script(desk, role, language):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
         from datetime import UTC, datetime
         from types import SimpleNamespace
@@ -60,6 +60,8 @@ def page(library: Library, view: str, language: Language = "en", role: Role = "a
     desk = library.desk(lambda: User("lin", role))
     test = AppTest.from_function(script, args=(desk, role, language), default_timeout=60)
     test.query_params["view"] = view
+    for name, value in query.items():
+        test.query_params[name] = value
     return test.run()
 
 
@@ -96,6 +98,19 @@ def test_each_role_sees_what_it_may_do(small: Library, role: Role, views: int, b
     assert not history.exception
     why = page(small, "why", role=role)
     assert why.segmented_control(key="kb_view").value == ("articles" if role == "agent" else "why")
+
+
+def test_the_filters_stand_in_the_address_and_are_taken_from_it(small: Library) -> None:
+    test = page(small, "articles", "zh")
+    test.selectbox(key="kb_language").set_value("en").run()
+    test.selectbox(key="kb_source").set_value("manual").run()
+    assert (test.query_params["kb_language"], test.query_params["kb_source"]) == ("en", "manual")
+    other = page(small, "articles", "en", kb_language="en", kb_source="manual", kb_age="nonsense", rows="-1")
+    assert not other.exception
+    values = {key: other.selectbox(key=key).value for key in ("kb_language", "kb_source", "kb_age", "kb_use")}
+    assert values == {"kb_language": "en", "kb_source": "manual", "kb_age": "", "kb_use": ""}
+    test.selectbox(key="kb_language").set_value("").run()
+    assert "kb_language" not in test.query_params
 
 
 def test_no_link_and_no_forged_button_gets_past_a_role(small: Library) -> None:
@@ -192,6 +207,23 @@ def test_new_addresses_are_listed_at_the_check_and_confirmed_by_a_lead(small: Li
     assert admin.new_details() == ()
     assert small.changes[-1][1:] == ("confirmed", {"generation": 2, "number": 1})
     assert "kb_confirm" not in {button.key for button in page(small, "update", language, role="lead").button}
+
+
+def test_a_publication_is_shown_as_the_last_one_only_while_its_state_serves(small: Library) -> None:
+    desk = small.desk(lambda: User("lin", "admin"))
+    desk.publish(checked(small, desk))
+    done(small)
+    said = translate("ui.kb_published", "en", generation=2, documents=3, passages=3)
+    assert said in texts(page(small, "update"))
+    small.publish({"more.md": "# More\n\nGift cards never expire."})  # by another process
+    assert said not in texts(page(small, "update"))
+    assert translate("ui.kb_result_none", "en") in texts(page(small, "update"))
+    desk.go_back(1)
+    done(small)
+    back = translate("ui.kb_went_back", "en", restored=1, generation=4)
+    assert back in texts(page(small, "history"))
+    small.publish({"more.md": "# More\n\nGift cards expire after four years."})
+    assert back not in texts(page(small, "history"))
 
 
 def test_what_was_checked_is_not_published_once_files_or_state_have_moved(small: Library) -> None:
@@ -334,6 +366,8 @@ def test_how_far_it_is_is_said_with_a_share_only_where_there_is_one() -> None:
     assert progress_words(None, "en") == (None, translate("ui.job_starting", "en"))
     share, said = progress_words(IngestProgress("reading", 1, 4), "zh")
     assert (share, said) == (0.25, translate("ui.kb_reading", "zh", done=1, total=4))
+    nothing_to_embed = progress_words(IngestProgress("embedding", 4, 4, 0, 0), "zh")
+    assert nothing_to_embed == (None, translate("ui.kb_stage_embedding", "zh")), "no figures where there are none"
     assert progress_words(IngestProgress("embedding", 4, 4, 3, 0), "en")[0] is None
     assert progress_words(IngestProgress("embedding", 4, 4, 3, 6), "en")[0] == 0.5
     describing = IngestProgress("describing", 4, 4, pictures_done=1, pictures_total=2)
@@ -342,6 +376,13 @@ def test_how_far_it_is_is_said_with_a_share_only_where_there_is_one() -> None:
     helped = IngestProgress("embedding", 4, 4, 3, 6, workers=2)
     assert progress_words(helped, "en")[1].endswith("workers helping: 2")
     assert progress_words(helped, "zh")[1].endswith("协助的工作进程：2")
+
+
+def test_the_line_of_an_unreadable_row_is_named_in_the_page_s_language() -> None:
+    failure = DocumentUnreadable(path="/kb/rows.jsonl", reason="row", where="line 2")
+    (english,), (chinese,) = (refused_cards((failure,), language) for language in ("en", "zh"))
+    assert english.notes[0].text.startswith("line 2: ")
+    assert chinese.notes[0].text.startswith("第 2 行：")
 
 
 def test_an_address_of_many_articles_says_how_many_more_there_are() -> None:

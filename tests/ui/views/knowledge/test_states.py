@@ -75,6 +75,23 @@ def test_what_was_cited_most_stands_first_when_asked(open_page: OpenPage, langua
     assert window.clipped_labels() == []
 
 
+@pytest.mark.parametrize("language", by_day("en"))
+def test_a_link_shows_the_articles_that_were_searched_for(open_page: OpenPage, language: Language) -> None:
+    window = open_page(language)
+    page = window.page
+    rows = page.locator("tr.can")
+    page.locator(".st-key-kb_find input").fill("return window")
+    expect(rows).to_have_count(2)
+    option = page.get_by_role("option", name=translate("ui.kb_use_cited", language), exact=True)
+    choose(page.get_by_role("combobox", name=translate("ui.kb_use", language)), option)
+    expect(rows).to_have_count(1)
+    window.reload()
+    expect(rows).to_have_count(1)
+    expect(page.locator(".st-key-kb_find input")).to_have_value("return window")
+    page.goto(f"{window.address}/knowledge?lang=zh&kb_use=cited")
+    expect(rows).to_have_count(2)
+
+
 @pytest.mark.parametrize("language", by_day("zh"))
 def test_from_a_file_to_a_published_state_and_back(open_own_page: OpenPage, language: Language, tmp_path: Path) -> None:
     good, broken = tmp_path / "christmas-returns.md", tmp_path / "broken.pdf"
@@ -259,6 +276,99 @@ def test_dark_and_narrow_nothing_is_cut_or_scrolls_sideways(
         window.view(view)
         window.shoot(f"{number}-{view}-dark-{width}")
         assert window.clipped_labels() == []
+
+
+@pytest.mark.parametrize("language", by_day("zh"))
+def test_on_a_telephone_a_chosen_article_comes_into_sight_and_all_columns_are_there(
+    open_page: OpenPage, language: Language
+) -> None:
+    window = open_page(language, width=390, height=800)
+    page = window.page
+    row = page.locator("tr.can").nth(20)
+    expect(row.locator("td.figure")).to_have_count(3)
+    assert row.locator("td").last.evaluate("node => node.getBoundingClientRect().right <= innerWidth")
+    window.shoot("41-knowledge-390")
+    row.locator("button").click()
+    expect(page.locator(".st-key-kb_article .card")).to_be_in_viewport()
+    expect(page.locator(".st-key-right")).to_be_focused()
+    window.shoot("42-knowledge-article-390")
+    page.get_by_role("link", name=translate("ui.back_to_list", language)).click()
+    expect(row.locator("button")).to_be_focused()
+    expect(row).to_be_in_viewport()
+    page.reload()  # a link to an article leads to it as well
+    expect(page.locator(".st-key-kb_article .card")).to_be_in_viewport()
+    assert window.clipped_labels() == []
+
+
+@pytest.mark.parametrize("language", by_day("en"))
+def test_one_key_leads_from_a_chosen_article_to_its_text_and_one_back(open_page: OpenPage, language: Language) -> None:
+    window = open_page(language)
+    page = window.page
+    row = page.locator("tr.can").nth(3)
+    row.locator("button").press("Enter")
+    expect(page.locator(".heard[role=status]")).to_contain_text(translate("ui.shown_beside", language))
+    expect(row.locator("button")).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name=translate("ui.to_chosen", language))).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator(".st-key-right")).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name=translate("ui.back_to_list", language))).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(row.locator("button")).to_be_focused()
+
+
+@pytest.mark.parametrize("language", by_day("zh"))
+def test_the_keyboard_s_focus_goes_to_what_an_action_brings(
+    open_own_page: OpenPage, language: Language, tmp_path: Path
+) -> None:
+    file = tmp_path / "christmas-returns.md"
+    file.write_text(NEW)
+    window = open_own_page(language, "update")
+    page = window.page
+    messages = page.locator("[data-testid=stAlertContainer]:focus, [data-testid=stHeading]:focus")
+    uploader = page.locator("[data-testid=stFileUploaderDropzone] button")
+    with page.expect_file_chooser() as chooser:
+        uploader.press("Enter")
+    chooser.value.set_files(file)
+    expect(page.locator(".st-key-kb_waiting .title")).to_have_text(file.name)
+    expect(uploader).to_be_focused()
+    window.set(gate="closed")
+    page.locator(".st-key-kb_check button").press("Enter")
+    expect(messages).to_have_text(translate("ui.kb_job_check", language))
+    window.set(gate="open")
+    expect(messages).to_have_text(translate("ui.kb_result", language))
+    page.locator(".st-key-kb_publish button").press("Enter")
+    expect(messages).to_have_text(translate("ui.kb_published", language, generation=2, documents=35, passages=111))
+
+    window.view("history")
+    page.locator("tr.can").nth(1).click()
+    page.locator(".st-key-kb_go_back button").press("Enter")
+    expect(messages).to_have_text(translate("ui.kb_go_back_sure", language, generation=1, documents=34))
+    page.keyboard.press("Tab")
+    expect(page.locator(".st-key-kb_go_back_yes button")).to_be_focused()
+
+
+def test_what_is_chosen_and_focused_is_seen_in_forced_colours_too(open_page: OpenPage) -> None:
+    background = "node => getComputedStyle(node).backgroundColor"
+    window = open_page("en", "history", own=True)
+    page = window.page
+    page.locator("tr.can").first.click()
+    expect(page.locator('tr[aria-current="true"]')).to_have_count(1)
+    link = page.get_by_test_id("stSidebarNavLink").nth(2)
+    tab = page.locator(".st-key-kb_view button")
+    for colours in ("none", "active"):
+        page.emulate_media(forced_colors=colours)
+        page.get_by_test_id("stSidebarNavLink").nth(1).focus()
+        page.keyboard.press("Tab")
+        expect(link).to_be_focused()
+        assert link.evaluate("node => getComputedStyle(node).outlineStyle") == "solid"
+        assert tab.nth(2).evaluate(background) != tab.nth(1).evaluate(background)
+    highlight = tab.nth(2).evaluate(background)
+    assert highlight == page.get_by_test_id("stSidebarNavLink").nth(1).evaluate(background)
+    assert page.locator('tr[aria-current="true"] td').first.evaluate(background) != page.locator("th").first.evaluate(
+        background
+    )
 
 
 def test_nothing_is_asked_for_outside_of_this_machine(open_page: OpenPage) -> None:

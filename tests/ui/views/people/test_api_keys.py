@@ -202,3 +202,17 @@ def test_no_key_is_used_before_it_was_made(page: Page) -> None:
     assert api_keys.last_use(replace(key, used_at=hour)) == key.created_at, "its hour alone is kept"
     later = hour + timedelta(hours=2)
     assert api_keys.last_use(replace(key, used_at=later)) == later
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_refusal_names_rights_as_the_form_does(tmp_path: Path, language: Language) -> None:
+    page = Page(tmp_path)
+    test = page.open(language)
+    test.text_input(key="key_name").set_value("shop")
+    test.multiselect(key="key_rights").set_value(["ask", "people"])
+    test.multiselect(key="key_scopes").set_value(["shop"])
+    test.selectbox(key="key_audience").set_value("public")
+    next(one for one in test.button if one.label == translate("ui.keys_make_button", language)).click().run()
+    (said,) = test.error
+    assert as_markdown(api_keys.right_in_words("documents:read", language)) in said.value
+    assert "documents" not in said.value
