@@ -493,6 +493,14 @@ class DatabaseDamaged(KnowledgeError):
     """The database at ``path`` is damaged, and nothing can make it again: it holds people's work, not documents."""
 
 
+class DatabaseBusy(KnowledgeError):
+    """The database at ``path`` was locked by another program for longer than anybody waits for it."""
+
+
+class PeopleMissing(KnowledgeError):
+    """There was an admin in the database at ``path``, as ``mark`` says, and there is none any more."""
+
+
 class IngestRunning(KnowledgeError):
     """Another process (``holder``) is writing this knowledge base."""
 
