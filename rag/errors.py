@@ -245,8 +245,10 @@ class FileUnusable(SettingsError):
         super().__init__(path=path, reason=reason)
 
     @classmethod
-    def because(cls, path: str | Path, error: OSError) -> "FileUnusable":
-        """Return the error for what the operating system said."""
+    def because(cls, path: str | Path, error: OSError | UnicodeDecodeError) -> "FileUnusable":
+        """Return the error for what the operating system said, or for a text that is none."""
+        if isinstance(error, UnicodeDecodeError):
+            return cls(path=path, reason="encoding")
         return cls(path=path, reason=_FILE_REASONS.get(error.errno or 0, "failed"))
 
 
