@@ -696,6 +696,10 @@ class NotOllama(OllamaUnavailable):
     """Another program than Ollama answers at ``host``."""
 
 
+class OllamaSilent(OllamaUnavailable):
+    """Something listens at ``host``, and does not answer as Ollama does: it is silent, hangs up, or reports a fault."""
+
+
 class OllamaElsewhere(ServingError):
     """Nothing answers at ``host``, which is another machine: no process can be started there from here."""
 

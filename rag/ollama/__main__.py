@@ -20,7 +20,7 @@ from filelock import FileLock, Timeout
 from rag.cli import add_command, share_examples
 from rag.cli.model_size import add_size_command
 from rag.cli.models import add_model_commands, print_vision_model, say
-from rag.errors import AnswerdeskError, NotOllama, OllamaUnavailable
+from rag.errors import AnswerdeskError, NotOllama, OllamaSilent, OllamaUnavailable
 from rag.ollama.hosts import Hosts, hosts_of
 from rag.ollama.server import ServerStatus, ensure_running, status, stop, supervised_command
 from rag.ollama.state import ServerFiles
@@ -61,6 +61,8 @@ def _say_status(found: ServerStatus, language: Language, *, as_json: bool) -> in
         say("managed" if found.managed else "adopted", language, **asdict(found))
     elif found.other_program:
         print(NotOllama(host=found.url).text(language))
+    elif found.silent and not found.managed:
+        print(OllamaSilent(host=found.url).text(language))
     else:
         say("recovering" if found.managed else "down", language, **asdict(found))
     if found.neighbours is not None and not as_json:
