@@ -225,9 +225,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return fail(error)
     except KeyboardInterrupt:
         now = _current_generation(settings)
-        key = "ingest.stopped_published" if now > before else "ingest.stopped"
-        print(translate(key, language, generation=now), file=sys.stderr)
+        print(translate(_stopped_key(before, now), language, generation=now), file=sys.stderr)
         return INTERRUPTED
+
+
+def _stopped_key(before: int, now: int) -> str:
+    """Return the key of what a stopped ingest left, by the generations that served before it and serve now."""
+    if now > before:
+        return "ingest.stopped_published"
+    return "ingest.stopped" if now else "ingest.stopped_unpublished"
 
 
 def _current_generation(settings: Settings) -> int:

@@ -245,8 +245,10 @@ class FileUnusable(SettingsError):
         super().__init__(path=path, reason=reason)
 
     @classmethod
-    def because(cls, path: str | Path, error: OSError) -> "FileUnusable":
-        """Return the error for what the operating system said."""
+    def because(cls, path: str | Path, error: OSError | UnicodeDecodeError) -> "FileUnusable":
+        """Return the error for what the operating system said, or for a text that is none."""
+        if isinstance(error, UnicodeDecodeError):
+            return cls(path=path, reason="encoding")
         return cls(path=path, reason=_FILE_REASONS.get(error.errno or 0, "failed"))
 
 
@@ -497,6 +499,14 @@ class DatabaseDamaged(KnowledgeError):
     """The database at ``path`` is damaged, and nothing can make it again: it holds people's work, not documents."""
 
 
+class DatabaseBusy(KnowledgeError):
+    """The database at ``path`` was locked by another program for longer than anybody waits for it."""
+
+
+class PeopleMissing(KnowledgeError):
+    """There was an admin in the database at ``path``, as ``mark`` says, and there is none any more."""
+
+
 class IngestRunning(KnowledgeError):
     """Another process (``holder``) is writing this knowledge base."""
 
@@ -713,6 +723,10 @@ class NoHostAnswers(OllamaUnavailable):
 
 class NotOllama(OllamaUnavailable):
     """Another program than Ollama answers at ``host``."""
+
+
+class OllamaSilent(OllamaUnavailable):
+    """Something listens at ``host``, and does not answer as Ollama does: it is silent, hangs up, or reports a fault."""
 
 
 class OllamaElsewhere(ServingError):

@@ -10,7 +10,7 @@ from rag.generation.hosted_generator import HostedGenerator
 from rag.generation.oom_fallback import FallbackGenerator
 from rag.generation.picture_description import PictureDescriber
 from rag.ollama.hosts import choose_model, hosts_of
-from rag.ollama.server import ensure_running
+from rag.ollama.server import ServerStart
 from rag.ollama.vision import vision_settings
 from rag.pipeline import Pipeline, PipelineParts
 from rag.protocols import Embedder
@@ -51,7 +51,7 @@ def build_pipeline(
     store = KnowledgeStore(settings.knowledge_dir)
     lanes = AnswerSources(Curation.of(settings, store), AnswerCache.of(settings, store))
     parts = build_parts(settings, store, scopes, embedder, models)
-    gateway = replace(parts.gateway, ensure_server=lambda: ensure_running(settings, on_start=on_server_start))
+    gateway = replace(parts.gateway, ensure_server=ServerStart(settings, on_server_start))
     parts = replace(parts, lanes=lanes, gateway=gateway)
     export = span_export(settings)
     return Pipeline(parts) if export is None else TracedPipeline(parts, export)
@@ -112,7 +112,7 @@ def _gateway(settings: Settings, generator: FallbackGenerator | HostedGenerator)
     return ModelGateway(
         generator,
         Admission.of(settings),
-        ensure_server=lambda: ensure_running(settings),
+        ensure_server=ServerStart(settings),
         generator_of=generator.for_host if isinstance(generator, HostedGenerator) else None,
         context_tokens=lambda: generator.context_tokens,
     )

@@ -21,7 +21,7 @@ def describe_invalid(problem: str, values: Mapping[str, object], message: str, l
     >>> describe_invalid("greater_than_equal", {"ge": 1}, "Input should be ...", "en")
     'must be at least 1'
     """
-    shown = dict(values)
+    shown = {name: _plain(value) for name, value in values.items()}
     kind = problem
     if problem == "string_pattern_mismatch":
         kind = _PATTERNS.get(str(shown.get("pattern")), "pattern")
@@ -34,3 +34,8 @@ def describe_invalid(problem: str, values: Mapping[str, object], message: str, l
     if "expected" in shown:  # "'auto', 'on' or 'off'"
         shown["expected"] = str(shown["expected"]).replace(" or ", ", ").replace("'", "")
     return translate(f"values.invalid_{kind}", language, **shown)
+
+
+def _plain(value: object) -> object:
+    """Return a bound without a fraction where it has none: 604800, not 604800.0."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -10,6 +10,7 @@ import re
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from functools import lru_cache
 from ipaddress import ip_network
 from pathlib import Path
@@ -36,6 +37,20 @@ KEPT_FIELDS = (
     "flash_attention", "kv_cache_type", "batch_tokens", "model_threads",
 )  # fmt: skip
 """The settings that commands and the page Models may choose."""
+
+_PREFIX = "ANSWERDESK_"
+_READ_ELSEWHERE = frozenset(
+    {
+        "ANSWERDESK_API_KEY",  # python -m api mcp
+        "ANSWERDESK_TORCH",  # set-up
+        "ANSWERDESK_TORCH_INDEX",
+        "ANSWERDESK_PARSER_FIXTURES",  # tests/ingest/loaders
+        "ANSWERDESK_HOSTILE_SECRET",  # the check of the sandbox, eval/code/self_check.py
+    }
+)
+_SERVICE_LINK = re.compile(r"_SERVICE_(?:HOST|PORT(?:_[A-Z0-9_]{1,64})?)$|_PORT_\d{1,5}_[A-Z]{3,4}(?:_[A-Z]{4,5})?$")
+"""How Kubernetes ends the variables in which a service that is called answerdesk is announced to each container.
+https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables"""
 
 _DEFAULT_HOST = "127.0.0.1:11434"
 _CHECKOUT = Path(__file__).resolve().parent.parent
@@ -111,24 +126,24 @@ class Settings(BaseSettings):
     vision_model: str = ""
     parallel_slots: int = Field(default=2, ge=1, le=64)
     context_tokens: int = Field(default=4096, ge=1024, le=131072)
-    gpu_layers: int | None = Field(default=None, ge=0)
+    gpu_layers: int | None = Field(default=None, ge=0, le=10_000)
     flash_attention: bool = True
     kv_cache_type: Literal["f16", "q8_0"] = "f16"
     batch_tokens: int | None = Field(default=None, ge=32, le=8192)
     model_threads: int | None = Field(default=None, ge=1, le=1024)
-    keep_alive_seconds: int = Field(default=1800, ge=0)
-    first_token_timeout_seconds: float = Field(default=120.0, gt=0)
-    token_timeout_seconds: float = Field(default=60.0, gt=0)
-    max_waiting: int = Field(default=64, ge=1)
-    wait_limit_seconds: float = Field(default=900.0, gt=0)
+    keep_alive_seconds: int = Field(default=1800, ge=0, le=1_000_000_000)
+    first_token_timeout_seconds: float = Field(default=120.0, gt=0, le=604_800)
+    token_timeout_seconds: float = Field(default=60.0, gt=0, le=604_800)
+    max_waiting: int = Field(default=64, ge=1, le=100_000)
+    wait_limit_seconds: float = Field(default=900.0, gt=0, le=604_800)
 
     # one person's share, so that the others keep theirs (docs/waiting.md); where nobody signs in, one browser tab's
-    person_searches: int = Field(default=2, ge=1)
-    person_waiting: int = Field(default=4, ge=1)
-    person_questions_a_minute: int = Field(default=30, ge=1)
-    person_files_at_once: int = Field(default=2, ge=1)
-    person_upload_files_a_day: int = Field(default=1000, ge=1)
-    person_upload_megabytes_a_day: int = Field(default=2000, ge=1)
+    person_searches: int = Field(default=2, ge=1, le=10_000)
+    person_waiting: int = Field(default=4, ge=1, le=100_000)
+    person_questions_a_minute: int = Field(default=30, ge=1, le=1_000_000)
+    person_files_at_once: int = Field(default=2, ge=1, le=1000)
+    person_upload_files_a_day: int = Field(default=1000, ge=1, le=100_000_000)
+    person_upload_megabytes_a_day: int = Field(default=2000, ge=1, le=100_000_000)
 
     # people
     sign_in: Literal["auto", "on", "off"] = "auto"
@@ -138,8 +153,8 @@ class Settings(BaseSettings):
     turn_retention_days: int = Field(default=365, ge=0, le=36_500)
     host_names: str = ""
     trusted_proxies: str = ""
-    tabs_per_person: int = Field(default=32, ge=1)
-    uploads_per_person_megabytes: int = Field(default=300, ge=1)
+    tabs_per_person: int = Field(default=32, ge=1, le=100_000)
+    uploads_per_person_megabytes: int = Field(default=300, ge=1, le=1_000_000)
 
     # watching
     otlp_endpoint: str = Field(
@@ -151,7 +166,7 @@ class Settings(BaseSettings):
     embedder: Literal["auto", "openvino", "sentence-transformers"] = "auto"
     embedding_model: str = ""
     reranker: str = ""
-    embedder_threads: int = Field(default=0, ge=0)
+    embedder_threads: int = Field(default=0, ge=0, le=1024)
     candidates: int = Field(default=50, ge=5, le=500)
     top_k: int = Field(default=14, ge=1, le=24)
     glossary: Path | None = None
@@ -160,40 +175,40 @@ class Settings(BaseSettings):
 
     # the answer
     thinking: Literal["auto", "on", "off"] = "auto"
-    thinking_budget_tokens: int = Field(default=256, ge=16)
-    answer_budget_tokens: int = Field(default=384, ge=16)
-    evidence_budget_tokens: int = Field(default=2000, ge=64)
-    prompt_evidence_tokens: int = Field(default=480, ge=32)
-    prompt_evidence_seconds: float = Field(default=5.0, gt=0)
-    prompt_evidence_most_tokens: int = Field(default=3000, ge=32)
+    thinking_budget_tokens: int = Field(default=256, ge=16, le=131072)
+    answer_budget_tokens: int = Field(default=384, ge=16, le=131072)
+    evidence_budget_tokens: int = Field(default=2000, ge=64, le=131072)
+    prompt_evidence_tokens: int = Field(default=480, ge=32, le=131072)
+    prompt_evidence_seconds: float = Field(default=5.0, gt=0, le=604_800)
+    prompt_evidence_most_tokens: int = Field(default=3000, ge=32, le=131072)
     profile: ProfileName = "support"
     temperature: float | None = Field(default=None, ge=0, le=2)
     top_p: float | None = Field(default=None, gt=0, le=1)
     repeat_penalty: float | None = Field(default=None, gt=0, le=2)
-    question_limit_characters: int = Field(default=8000, ge=100)
+    question_limit_characters: int = Field(default=8000, ge=100, le=1_000_000)
 
     # answers that are there already
     curated_review: Literal["auto", "on", "off"] = "auto"
-    cached_answers: int = Field(default=2000, ge=0)
+    cached_answers: int = Field(default=2000, ge=0, le=10_000_000)
     user_name: str = Field(default="", max_length=80)
 
     # ingestion
     chunk_tokens: int = Field(default=128, ge=32, le=400)
     gate_margin: float = Field(default=0.02, ge=0, le=1)
-    document_limit_megabytes: int = Field(default=50, ge=1)
-    unpacked_limit_megabytes: int = Field(default=500, ge=1)
-    archive_limit_entries: int = Field(default=10_000, ge=1)
-    archive_limit_depth: int = Field(default=4, ge=1)
-    ocr_limit_pages: int = Field(default=100, ge=0)
-    figure_limit: int = Field(default=100, ge=0)
-    picture_limit_megapixels: int = Field(default=100, ge=1)
-    exact_search_chunks: int = Field(default=20_000, ge=1)
+    document_limit_megabytes: int = Field(default=50, ge=1, le=100_000)
+    unpacked_limit_megabytes: int = Field(default=500, ge=1, le=1_000_000)
+    archive_limit_entries: int = Field(default=10_000, ge=1, le=100_000_000)
+    archive_limit_depth: int = Field(default=4, ge=1, le=100)
+    ocr_limit_pages: int = Field(default=100, ge=0, le=1_000_000)
+    figure_limit: int = Field(default=100, ge=0, le=1_000_000)
+    picture_limit_megapixels: int = Field(default=100, ge=1, le=10_000)
+    exact_search_chunks: int = Field(default=20_000, ge=1, le=1_000_000_000)
     index_merge_share: float = Field(default=0.1, ge=0, le=1)
-    reading_timeout_seconds: float = Field(default=60.0, ge=1)
-    cutting_timeout_seconds: float = Field(default=60.0, gt=0)
-    reading_memory_megabytes: int = Field(default=1000, ge=512)
-    ocr_memory_megabytes: int = Field(default=6144, ge=3000)
-    readers_memory_megabytes: int = Field(default=0, ge=0)
+    reading_timeout_seconds: float = Field(default=60.0, ge=1, le=604_800)
+    cutting_timeout_seconds: float = Field(default=60.0, gt=0, le=604_800)
+    reading_memory_megabytes: int = Field(default=1000, ge=512, le=10_000_000)
+    ocr_memory_megabytes: int = Field(default=6144, ge=3000, le=10_000_000)
+    readers_memory_megabytes: int = Field(default=0, ge=0, le=10_000_000)
     ingest_workers: bool = False
     follow_links: bool = False
     passwords_file: Path | None = None
@@ -338,8 +353,8 @@ class Settings(BaseSettings):
         try:
             return tuple(line for line in self.passwords_file.read_text("utf-8").splitlines() if line)
         except (OSError, UnicodeDecodeError) as error:
-            reason = f"ANSWERDESK_PASSWORDS_FILE: {self.passwords_file}: {error}"
-            raise SettingsError(reason=reason) from error
+            unusable = FileUnusable.because(self.passwords_file, error)
+            raise SettingsError(reason=f"ANSWERDESK_PASSWORDS_FILE: {unusable.text(terminal_language())}") from error
 
     def desk_names(self) -> tuple[str, ...]:
         """Return ``host_names`` one by one."""
@@ -495,18 +510,51 @@ def _set_variable(name: str) -> str:
     return name
 
 
+def _setting_variables() -> frozenset[str]:
+    aliases = (one.validation_alias for one in Settings.model_fields.values())
+    choices = (str(one) for alias in aliases if isinstance(alias, AliasChoices) for one in alias.choices)
+    return frozenset({*choices, *(f"{_PREFIX}{name.upper()}" for name in Settings.model_fields)})
+
+
+def require_known_names(environment: Mapping[str, str]) -> None:
+    """Raise ``SettingsError`` where a variable has our prefix and no part reads it.
+
+    What was meant would not be done: a misspelt ``ANSWERDESK_SIGN_IN`` would leave the desk open.
+    """
+    known = _setting_variables()
+    ours = sorted(name for name in environment if name.upper().startswith(_PREFIX))
+    read = known | _READ_ELSEWHERE
+    unknown = [name for name in ours if name.upper() not in read and not _is_service(name, environment[name])]
+    if unknown:
+        raise SettingsError(reason="; ".join(_unknown(name, known) for name in unknown))
+
+
+def _is_service(name: str, value: str) -> bool:
+    """Tell whether a variable announces a service, such as ``ANSWERDESK_PORT=tcp://10.0.0.7:8501``."""
+    return _SERVICE_LINK.search(name) is not None or (name.endswith("_PORT") and "://" in value)
+
+
+def _unknown(name: str, known: frozenset[str]) -> str:
+    words = {one.removeprefix(_PREFIX): one for one in sorted(known) if one.startswith(_PREFIX)}
+    nearest = [words[word] for word in get_close_matches(name.upper().removeprefix(_PREFIX), words, n=1)]
+    key = "values.unknown_setting_near" if nearest else "values.unknown_setting"
+    return f"{printable(name)}: {translate(key, terminal_language(), nearest=''.join(nearest))}"
+
+
 @lru_cache(maxsize=1)
 def load_settings() -> Settings:
     """Read the environment, and the choices that were kept, once.
 
     Raises ``SettingsError`` naming the variable, or the file, and what is wrong with it.
     """
+    require_known_names(os.environ)
     environment = checked_settings({})
     _require_folder("ANSWERDESK_DATA_DIR", environment.data_dir, os.R_OK | os.X_OK)
     _require_folder("ANSWERDESK_CACHE_DIR", environment.cache_dir, os.F_OK)
     kept = stored_choices(environment.data_dir)
     chosen = {name: value for name, value in kept.items() if name not in environment.model_fields_set}
-    return checked_settings(chosen) if chosen else environment
+    path = environment.data_dir / KEPT_NAME
+    return checked_settings(chosen, {name: f"{path}: {name}" for name in chosen}) if chosen else environment
 
 
 def _require_folder(variable: str, folder: Path, rights: int) -> None:

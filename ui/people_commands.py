@@ -37,6 +37,8 @@ def _list(people: People, settings: Settings, options: argparse.Namespace) -> No
         print_json([_plain(person) for person in everybody])
         return
     if not everybody:
+        if settings.sign_in == "auto":
+            people.require_kept()
         print(translate("people.nobody", terminal_language()), file=sys.stderr)
         return
     language = terminal_language()

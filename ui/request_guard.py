@@ -39,15 +39,16 @@ from api.callers import is_direct, own_origin
 from api.services.shared import PeopleServices
 from rag.errors import (
     AnswerdeskError,
-    DatabaseUnavailable,
     ForeignHost,
     ForeignPage,
+    KnowledgeError,
     PeopleError,
     ProxyWithoutSignIn,
     TooManyTabs,
     UploadsFull,
 )
 from rag.storage.access import LOCAL_USER
+from rag.terminal import terminal_language
 from ui.sign_in import (
     FORM_HEADERS,
     PASSWORD_PATH,
@@ -174,6 +175,7 @@ class RequestGuard:
         self._limits = limits
         self._is_host = is_host
         self._warned_of_proxy = False
+        self._warned_of: type[KnowledgeError] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or answer it."""
@@ -199,8 +201,9 @@ class RequestGuard:
         except ProxyWithoutSignIn as error:
             await _notice(error, 403, request)(scope, receive, send)
             return
-        except DatabaseUnavailable as error:
-            alive = request.scope["path"] == ALIVE_PATH  # this process lives; the others' server does not
+        except KnowledgeError as error:  # the database of people is away, locked or damaged
+            self._warn_of(error)
+            alive = request.scope["path"] == ALIVE_PATH  # this process lives
             await (self._app if alive else _notice(error, 503, request))(scope, receive, send)
             return
         if signed_in is not None and (_is_page(request) or request.method not in _SAFE_METHODS):
@@ -235,7 +238,8 @@ class RequestGuard:
         except (ForeignHost, ForeignPage, ProxyWithoutSignIn):
             await _refuse(receive, send, FOREIGN)
             return
-        except DatabaseUnavailable:
+        except KnowledgeError as error:
+            self._warn_of(error)
             await _refuse(receive, send, LATER)
             return
         except PeopleError:
@@ -248,6 +252,12 @@ class RequestGuard:
         except TooManyTabs:
             await _refuse(receive, send, TOO_MANY)
 
+    def _warn_of(self, error: KnowledgeError) -> None:
+        """Log once, for the operator, what the readers of pages are not told: the place."""
+        if type(error) is not self._warned_of:
+            self._warned_of = type(error)
+            logger.warning("%s", error.text(terminal_language()))
+
     def _require_own(self, connection: HTTPConnection, *, must_have_origin: bool) -> None:
         """Raise ``ForeignHost`` or ``ForeignPage``."""
         headers = connection.headers
@@ -258,7 +268,7 @@ class RequestGuard:
             raise ForeignPage
 
     async def _check_sign_in_async(self, connection: HTTPConnection) -> CurrentSignIn | None:
-        """Like ``_check_sign_in``, for the event loop.  Raises ``DatabaseUnavailable`` too."""
+        """Like ``_check_sign_in``, for the event loop.  Raises ``KnowledgeError`` where nobody can tell who it is."""
         return await self._people().ask(partial(self._check_sign_in, connection))
 
     def _check_sign_in(self, connection: HTTPConnection) -> CurrentSignIn | None:
@@ -299,7 +309,7 @@ class RequestGuard:
     async def _note_use(self, signed_in: CurrentSignIn) -> None:
         sign_ins = self._people().sign_ins
         if sign_ins.must_note_use(signed_in.key):
-            with suppress(DatabaseUnavailable):  # noted with the next one
+            with suppress(KnowledgeError):  # noted with the next one
                 await run_in_threadpool(sign_ins.note_use, signed_in.key)
 
 

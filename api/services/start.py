@@ -229,7 +229,7 @@ def _look_at_model(settings: Settings) -> ModelState:
     except ModelMissing:
         return ModelState("missing")
     except AnswerdeskError as error:
-        logger.warning("model not seen: %s", type(error).__name__)
+        logger.warning("%s", error.text(terminal_language()))
         return ModelState("down")
     return ModelState("ready", chosen.name, chosen.stand_in)
 

@@ -20,8 +20,8 @@ from filelock import FileLock, Timeout
 from rag.cli import add_command, share_examples
 from rag.cli.model_size import add_size_command
 from rag.cli.models import add_model_commands, print_vision_model, say
-from rag.errors import AnswerdeskError, NotOllama, OllamaUnavailable
-from rag.ollama.hosts import Hosts, hosts_of
+from rag.errors import AnswerdeskError, NotOllama, OllamaSilent, OllamaUnavailable
+from rag.ollama.hosts import Hosts, choose_model, hosts_of
 from rag.ollama.server import ServerStatus, ensure_running, status, stop, supervised_command
 from rag.ollama.state import ServerFiles
 from rag.ollama.supervisor import Supervisor
@@ -61,6 +61,8 @@ def _say_status(found: ServerStatus, language: Language, *, as_json: bool) -> in
         say("managed" if found.managed else "adopted", language, **asdict(found))
     elif found.other_program:
         print(NotOllama(host=found.url).text(language))
+    elif found.silent and not found.managed:
+        print(OllamaSilent(host=found.url).text(language))
     else:
         say("recovering" if found.managed else "down", language, **asdict(found))
     if found.neighbours is not None and not as_json:
@@ -78,8 +80,18 @@ def _status(options: argparse.Namespace, settings: Settings, language: Language)
         code = print_hosts(hosts_report(settings, hosts), language, as_json=options.json)
     else:
         code = _say_status(status(settings), language, as_json=options.json)
+        if code == 0 and settings.model and not options.json:
+            _say_missing_model(settings)
     _print_vision(code, options, settings, language)
     return code
+
+
+def _say_missing_model(settings: Settings) -> None:
+    """Print on standard error that the model of the settings is not installed."""
+    try:
+        choose_model(settings)
+    except AnswerdeskError as error:
+        fail(error)
 
 
 def _print_vision(code: int, options: argparse.Namespace, settings: Settings, language: Language) -> None:

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
 from typing import IO, Any
-from urllib.error import HTTPError
+from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import OpenerDirector, ProxyHandler, Request, build_opener
 
-from rag.errors import DownloadFailed, NotOllama, OllamaRefused, OllamaUnavailable
+from rag.errors import DownloadFailed, NotOllama, OllamaRefused, OllamaSilent, OllamaUnavailable
 from rag.ollama.model_details import ModelDetails
 from rag.terminal import Update
 
@@ -100,6 +100,7 @@ class _ReportingFile:
 class OllamaClient:
     """Speaks to the Ollama at ``url``.  Every method raises ``OllamaUnavailable`` or ``OllamaRefused``.
 
+    ``OllamaSilent`` is raised where a connection is made and brings no answer, or half of one.
     ``version``, ``models``, ``loaded`` and ``show`` raise ``NotOllama`` where another program answers.
     """
 
@@ -267,8 +268,14 @@ class OllamaClient:
                 raise NotOllama(host=self._url) from error
             raise OllamaRefused(reason=reason or f"HTTP {error.code}", status=error.code) from error
         except (OSError, http.client.HTTPException, ValueError) as error:
-            speaks_no_http = isinstance(error, http.client.BadStatusLine) and not isinstance(error, OSError)
-            raise (NotOllama if speaks_no_http else OllamaUnavailable)(host=self._url) from error
+            raise _failure_of(error)(host=self._url) from error
+
+
+def _failure_of(error: Exception) -> type[OllamaUnavailable]:
+    """Return what an error says about the other end: urllib wraps only those from before the request was sent."""
+    if isinstance(error, http.client.BadStatusLine) and not isinstance(error, OSError):
+        return NotOllama
+    return OllamaUnavailable if isinstance(error, URLError | ValueError) else OllamaSilent
 
 
 def _reason(error: HTTPError) -> str | None:

@@ -21,7 +21,15 @@ from urllib.parse import urlsplit
 import psutil
 from filelock import FileLock
 
-from rag.errors import NotOllama, OllamaElsewhere, OllamaNotStarted, OllamaRefused, OllamaUnavailable
+from rag.errors import (
+    AnswerdeskError,
+    NotOllama,
+    OllamaElsewhere,
+    OllamaNotStarted,
+    OllamaRefused,
+    OllamaSilent,
+    OllamaUnavailable,
+)
 from rag.ollama.client import OllamaClient
 from rag.ollama.hosts import Hosts, hosts_of
 from rag.ollama.install import find_ollama, models_folder, ollama_home
@@ -36,6 +44,7 @@ _FIRST_WORD_SECONDS = 15.0
 _STOP_SECONDS = 20.0
 _LOOK_EVERY_SECONDS = 0.05
 _LOCK_SECONDS = 120.0
+_TRY_AGAIN_SECONDS = 15.0
 _SECRETS = ("ANSWERDESK_DATABASE_URL", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 """Variables with passwords and keys of ours, which are none of Ollama's business."""
 _CHECKOUT = Path(__file__).resolve().parent.parent.parent
@@ -50,7 +59,8 @@ class ServerStatus:
     ``managed`` means that we started it; the fields after it are then known.  ``started_at`` is in seconds since 1970,
     ``restarts`` counts the times it came back after dying; ``neighbours`` are programs that keep the processor busy,
     beside which the model has so many ``threads`` (None: as many as without them), or all where it ``goes_first``.
-    ``other_program`` means that something else than Ollama answers there.
+    ``other_program`` means that something else than Ollama answers there, ``silent`` that something listens there and
+    does not answer as Ollama does.
     """
 
     url: str
@@ -65,6 +75,7 @@ class ServerStatus:
     threads: int | None = None
     goes_first: bool = False
     other_program: bool = False
+    silent: bool = False
 
 
 def status(settings: Settings) -> ServerStatus:
@@ -78,12 +89,16 @@ def status(settings: Settings) -> ServerStatus:
     url = settings.ollama_url
     files = ServerFiles.of(settings)
     state = read_living_state(settings)
+    version, is_other, is_silent = None, False, False
     try:
-        version, is_other = _version(url), False
+        version = _version(url)
     except NotOllama:
-        version, is_other = None, True
+        is_other = True
+    except OllamaSilent:
+        is_silent = True
     if state is None or state.ollama is None:
-        return ServerStatus(url, version is not None, version or "", managed=False, other_program=is_other)
+        running = version is not None
+        return ServerStatus(url, running, version or "", managed=False, other_program=is_other, silent=is_silent)
     return ServerStatus(
         url,
         version is not None,
@@ -97,6 +112,7 @@ def status(settings: Settings) -> ServerStatus:
         threads=state.threads,
         goes_first=state.goes_first,
         other_program=is_other,
+        silent=is_silent,
     )
 
 
@@ -108,27 +124,57 @@ def ensure_running(
     With ``while_we_live`` a started server ends with this process, however this process ends.  Safe to call from
     several processes at once.  Several hosts are adopted and none of them is started.
 
-    Raises ``NotOllama``, ``OllamaElsewhere``, ``OllamaNotInstalled`` or ``OllamaNotStarted``; ``NoHostAnswers`` or
-    ``ModelMissing`` where none of several hosts can be used; ``DataFolderUnusable`` or ``StorageFull`` where its files
-    cannot be made.
+    Raises ``NotOllama``, ``OllamaSilent``, ``OllamaElsewhere``, ``OllamaNotInstalled`` or ``OllamaNotStarted``;
+    ``NoHostAnswers`` or ``ModelMissing`` where none of several hosts can be used; ``DataFolderUnusable`` or
+    ``StorageFull`` where its files cannot be made.
     """
     hosts = hosts_of(settings)
     if hosts is not None:
         hosts.require()
         return _status_of(hosts)
-    if _version(settings.ollama_url) is not None:
+    if _serves(settings.ollama_url, may_be_silent=is_local(settings.ollama_url)):
         return status(settings)
     if not is_local(settings.ollama_url):
         raise OllamaElsewhere(host=settings.ollama_url)
     files = ServerFiles.of(settings)
     with _start_lock(files):
-        if _version(settings.ollama_url) is None:
+        if not _serves(settings.ollama_url, may_be_silent=_is_ours(files)):  # the port of a silent one is taken
             if read_living_state(settings) is None:
                 find_ollama(settings)  # says in words that there is none, before a process is made to say it
                 on_start()
                 _launch(settings, files, while_we_live=while_we_live)
             _wait_until_serving(settings, files)
     return status(settings)
+
+
+class ServerStart:
+    """Makes sure of the server for one question after another, as ``ensure_running`` does.
+
+    After a start that failed, or beside a silent program, it is not tried again for some seconds: that would make each
+    question wait in vain.  Safe from many threads.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        on_start: Callable[[], object] = lambda: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._settings = settings
+        self._on_start = on_start
+        self._clock = clock
+        self._failure: tuple[float, AnswerdeskError] | None = None
+
+    def __call__(self) -> ServerStatus:
+        """Return the status.  Raises as ``ensure_running``."""
+        failure = self._failure
+        if failure is not None and self._clock() < failure[0] + _TRY_AGAIN_SECONDS:
+            raise type(failure[1])(**failure[1].details)
+        try:
+            return ensure_running(self._settings, on_start=self._on_start)
+        except (OllamaSilent, OllamaNotStarted) as error:
+            self._failure = self._clock(), error
+            raise
 
 
 @contextmanager
@@ -248,7 +294,7 @@ def _launch(settings: Settings, files: ServerFiles, *, while_we_live: bool) -> N
 def _wait_until_serving(settings: Settings, files: ServerFiles) -> None:
     started_at = time.monotonic()
     while (waited := time.monotonic() - started_at) < _START_SECONDS:
-        if _version(settings.ollama_url) is not None:
+        if _serves(settings.ollama_url, may_be_silent=True):
             return
         state = read_state(files)
         if state is not None and state.phase == "failed":
@@ -265,21 +311,42 @@ def _has_leftovers(state: ServerState) -> bool:
 
 
 def _version(url: str) -> str | None:
-    """Return the version of the Ollama at ``url``; None if nothing answers.  Raises ``NotOllama``."""
+    """Return the version of the Ollama at ``url``; None if nothing listens.
+
+    Raises ``NotOllama`` or ``OllamaSilent``.
+    """
     try:
         return OllamaClient(url).version()
-    except NotOllama:
+    except (NotOllama, OllamaSilent):
         raise
-    except (OllamaUnavailable, OllamaRefused):
+    except OllamaRefused as error:
+        raise OllamaSilent(host=url) from error
+    except OllamaUnavailable:
         return None
+
+
+def _serves(url: str, *, may_be_silent: bool) -> bool:
+    """Tell whether an Ollama answers.  Raises ``NotOllama``, and ``OllamaSilent`` unless one may be on its way up."""
+    try:
+        return _version(url) is not None
+    except OllamaSilent:
+        if not may_be_silent:
+            raise
+        return False
 
 
 def _answers(url: str) -> bool:
     """Tell whether an Ollama answers at ``url``."""
     try:
         return _version(url) is not None
-    except NotOllama:
+    except OllamaUnavailable:
         return False
+
+
+def _is_ours(files: ServerFiles) -> bool:
+    """Tell whether a server that we started, or what is left of it, still runs."""
+    state = read_state(files)
+    return state is not None and _has_leftovers(state)
 
 
 def is_local(url: str) -> bool:

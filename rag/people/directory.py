@@ -7,15 +7,27 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
-from rag.errors import LastAdmin, PersonOutOfReach, PersonTaken, PersonUnknown, PersonUnusable, ScopeNotHeld
+from rag.errors import (
+    LastAdmin,
+    PeopleMissing,
+    PersonOutOfReach,
+    PersonTaken,
+    PersonUnknown,
+    PersonUnusable,
+    ScopeNotHeld,
+)
 from rag.people.audit import Change, Detail, scopes_detail, write_change
 from rag.settings import DatabasePlace, Settings
 from rag.storage.access import LOCAL_USER, KnowledgeBases, Role, User
-from rag.storage.connection import Connection, Row, SharedStore, open_database
+from rag.storage.connection import Connection, Row, SharedStore, open_database, storage_errors
 from rag.storage.migrations import PEOPLE_MIGRATIONS
 
 _NAME = re.compile(r"[\w.@+-]{1,64}")
+MARK_NAME = "people.mark"
+"""An empty file beside ``people.db``, made with the first admin: without them the desk does not open to everybody."""
+
 _AN_ADMIN = "SELECT 1 FROM person WHERE role = 'admin' AND disabled = 0"
 
 
@@ -53,6 +65,8 @@ class People(SharedStore):
 
     def __init__(self, place: DatabasePlace, *, reads_only: bool = False) -> None:
         super().__init__(open_database(place, PEOPLE_MIGRATIONS, create=True, reads_only=reads_only))
+        self._mark = place.with_name(MARK_NAME) if isinstance(place, Path) else None
+        self._place = place
         self._local = threading.local()
 
     @property
@@ -84,6 +98,20 @@ class People(SharedStore):
         found = self._database.row(_AN_ADMIN) is not None
         self._local.has_admin = (version, found)
         return found
+
+    def require_kept(self) -> None:
+        """Raise ``PeopleMissing`` where there was an admin and is none now: the file was emptied or lost.
+
+        On a server there is no telling, and whoever runs it looks after what it holds.
+        """
+        if self._mark is not None and self._mark.exists() and not self.has_admin():
+            raise PeopleMissing(path=self._place, mark=self._mark)
+
+    def mark_admin(self) -> None:
+        """Leave the mark for ``require_kept`` as soon as there is an admin."""
+        if self._mark is not None and self.has_admin() and not self._mark.exists():
+            with storage_errors(self._mark.parent):
+                self._mark.touch()
 
     def add(self, name: str, role: Role, scopes: Iterable[str] | None, password_hash: str, by: str) -> Person:
         """Add a user; an empty ``password_hash`` is for those who sign in elsewhere.
@@ -167,6 +195,7 @@ class People(SharedStore):
         with self._database.transaction() as connection:
             yield connection
             write_change(connection, by, what, name, details)
+        self.mark_admin()
 
 
 def _row_of(connection: Connection, name: str) -> Row | None:

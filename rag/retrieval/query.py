@@ -35,9 +35,10 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from rag.errors import GlossaryUnusable
+from rag.errors import FileUnusable, GlossaryUnusable, SettingsError
 from rag.protocols import Embedder, FloatMatrix, QueryTokens, QueryVectors
 from rag.retrieval.question import in_context
+from rag.terminal import terminal_language
 from rag.text.characters import simplified
 from rag.text.language import THIRD_LANGUAGES, question_language
 from rag.text.terms import is_code, terms
@@ -95,10 +96,15 @@ class Glossary:
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Read a file.  Raises ``GlossaryUnusable`` naming the line and what is wrong with it."""
+        """Read a file.
+
+        Raises ``GlossaryUnusable`` naming the line and what is wrong with it, ``FileUnusable`` where it cannot be read.
+        """
         try:
             lines = path.read_text(encoding="utf-8-sig").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
+        except OSError as error:
+            raise FileUnusable.because(path, error) from error
+        except UnicodeDecodeError as error:
             raise GlossaryUnusable(path=path, line=1, reason="unreadable") from error
         if len(lines) > _MOST_LINES:
             raise GlossaryUnusable(path=path, line=_MOST_LINES + 1, reason="long")
@@ -130,10 +136,13 @@ class Glossary:
 def glossary_of(setting: Path | None, folder: Path) -> Glossary:
     """Return the glossary that a setting names, else the one in the knowledge base's folder, else an empty one.
 
-    Raises ``GlossaryUnusable``.
+    Raises ``GlossaryUnusable``; ``SettingsError`` where the file of the setting cannot be read.
     """
     if setting is not None:
-        return Glossary.read(setting)
+        try:
+            return Glossary.read(setting)
+        except FileUnusable as error:
+            raise SettingsError(reason=f"ANSWERDESK_GLOSSARY: {error.text(terminal_language())}") from error
     path = next((folder / name for name in GLOSSARY_NAMES if (folder / name).is_file()), None)
     return Glossary() if path is None else Glossary.read(path)
 

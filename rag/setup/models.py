@@ -35,7 +35,7 @@ def provide_model(settings: Settings, console: Console, name: str = "") -> Outco
     wanted = name or settings.model
     here = _installed_model(settings, wanted)
     if here:
-        return Outcome(label(here, console), "here")
+        return Outcome(label(here, console), "on_disk" if _is_foreign(settings) else "here")
     with _server(settings) as client:
         return _Provider(client, settings.cache_dir / "downloads", console).bring(wanted)
 
@@ -109,6 +109,12 @@ def _installed_model(settings: Settings, wanted: str) -> str:
     except ModelMissing:
         return ""
     return chosen if wanted or not is_stand_in(chosen) or chosen == default_stand_in() else ""
+
+
+def _is_foreign(settings: Settings) -> bool:
+    """Tell whether something else than a working Ollama has the address, so that nobody can say what it holds."""
+    found = None if len(settings.ollama_urls) > 1 else status(settings)
+    return found is not None and (found.other_program or found.silent)
 
 
 @contextmanager

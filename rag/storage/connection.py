@@ -12,7 +12,7 @@ import threading
 import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
@@ -20,6 +20,7 @@ from urllib.parse import quote
 
 from rag.errors import (
     AnswerdeskError,
+    DatabaseBusy,
     DatabaseDamaged,
     DataFolderUnusable,
     ExtraMissing,
@@ -85,6 +86,7 @@ SharedMigration = Callable[[Connection], None]
 
 BUSY_TIMEOUT_SECONDS = 30.0
 _DISK_IS_FULL_BELOW_BYTES = 256 * 1024  # an SQLite I/O error on a disk with less room than this means that it is full
+_NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK}  # a file system without hard links
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _REFUSALS = {errno.EACCES: "permission", errno.EPERM: "permission", errno.EROFS: "read_only", errno.EIO: "device"}
 _UNUSABLE = {
@@ -104,8 +106,8 @@ def storage_errors(folder: Path, database: Path | None = None) -> Iterator[None]
     """Translate the errors of SQLite and the file system under ``folder``, in which ``database`` is.
 
     A full disk becomes ``StorageFull``, a file that this process cannot use ``DataFolderUnusable``, a damaged one
-    ``IndexDamaged`` or ``DatabaseDamaged``, a lock held too long ``IngestRunning``; anything else (a wrong statement, a
-    bug) passes as it is.
+    ``IndexDamaged`` or ``DatabaseDamaged``, a lock held too long ``IngestRunning`` or ``DatabaseBusy``; anything else
+    (a wrong statement, a bug) passes as it is.
     """
     try:
         yield
@@ -128,7 +130,9 @@ def _translate(error: sqlite3.DatabaseError, folder: Path, database: Path | None
     if primary == sqlite3.SQLITE_FULL:
         return StorageFull(folder=folder)
     if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return IngestRunning(holder="the database is locked")
+        if database is None or database.name == KNOWLEDGE_NAME:
+            return IngestRunning(holder=KNOWLEDGE_NAME)
+        return DatabaseBusy(path=database)
     if primary in _UNUSABLE:
         # a full disk also shows as a failed write to the -wal or -shm file, which SQLite calls an I/O error
         if primary in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN) and _is_full(folder):
@@ -162,6 +166,15 @@ def _hindrance(path: Path) -> str:
     except OSError as error:
         return _REFUSALS.get(error.errno or 0, "")
     return "permission"
+
+
+def require_writable(path: Path) -> None:
+    """Raise ``DataFolderUnusable`` where this process may not write to a database or beside it.
+
+    SQLite opens a database that it may only read without a word.
+    """
+    if path.parent.exists() and (reason := _hindrance(path)):
+        raise DataFolderUnusable(path=path, reason=reason)
 
 
 @contextmanager
@@ -251,6 +264,9 @@ class Database(SharedDatabase):
 
     The file must exist, unless ``create`` is asked for; its tables are brought up to date by ``migrations`` when the
     first connection is opened.  With ``wipes``, what is deleted or written over is overwritten with zeros in the file.
+
+    A file that was emptied, or that went away once it had been opened, counts as damaged: an empty ``people.db`` in its
+    place would let everybody in.
     """
 
     def __init__(
@@ -260,6 +276,7 @@ class Database(SharedDatabase):
         self._wipes = wipes
         self._migrations = migrations
         self._create = create
+        self._was_open = False
         self._local = threading.local()
         self._finalizers: weakref.WeakSet[_Holder] = weakref.WeakSet()
         self._lock = threading.Lock()
@@ -332,15 +349,10 @@ class Database(SharedDatabase):
                 holder.close()
 
     def _open(self) -> sqlite3.Connection:
-        if self._create:
-            with storage_errors(self.path.parent):
-                self.path.parent.mkdir(parents=True, exist_ok=True)
-        elif not self.exists():
-            raise KnowledgeBaseMissing(folder=self.path.parent)
+        self._require_file()
         with _opening_errors(self.path.parent, self.path):
-            mode = "rwc" if self._create else "rw"
             connection = sqlite3.connect(
-                f"file:{quote(str(self.path))}?mode={mode}",
+                f"file:{quote(str(self.path))}?mode=rw",
                 uri=True,
                 timeout=BUSY_TIMEOUT_SECONDS,
                 isolation_level=None,  # transactions are begun and ended in words, see transaction()
@@ -353,7 +365,49 @@ class Database(SharedDatabase):
             except BaseException:
                 connection.close()
                 raise
+        self._was_open = True
         return connection
+
+    def _require_file(self) -> None:
+        """Make the file where it is missing and may be made."""
+        if self._create and not self._was_open:
+            with storage_errors(self.path.parent):
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+            with _opening_errors(self.path.parent, self.path):
+                if not self.path.exists():
+                    _create_empty(self.path)
+        elif not self.exists():
+            if self._create:
+                raise DatabaseDamaged(path=self.path)
+            raise KnowledgeBaseMissing(folder=self.path.parent)
+        if self.path.name != KNOWLEDGE_NAME and self.path.is_file() and self.path.stat().st_size == 0:
+            raise DatabaseDamaged(path=self.path)
+
+
+def _create_empty(path: Path) -> None:
+    """Make a database without tables, in one step.
+
+    It is made under another name: a file of no bytes, as SQLite begins with, means that somebody emptied it.
+    """
+    draft = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.new")
+    try:
+        with closing(sqlite3.connect(draft)) as connection:
+            connection.execute("PRAGMA journal_mode = WAL")  # writes the first page
+        with suppress(FileExistsError):  # another process was quicker
+            _link(draft, path)
+    finally:
+        for suffix in ("", "-journal", "-wal", "-shm"):
+            draft.with_name(f"{draft.name}{suffix}").unlink(missing_ok=True)
+
+
+def _link(draft: Path, path: Path) -> None:
+    """Give a file another name.  Raises ``FileExistsError`` where it is taken."""
+    try:
+        path.hardlink_to(draft)
+    except OSError as error:
+        if error.errno not in _NO_LINKS or path.exists():
+            raise
+        draft.rename(path)
 
 
 class _AbsentDatabase(Database):

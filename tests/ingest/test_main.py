@@ -225,6 +225,10 @@ def test_what_was_published_before_ctrl_c_is_not_denied(
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
+    with monkeypatch.context() as first:
+        first.setattr("ingest.publish.write_index", interrupted)
+        assert main([str(command.manual)]) == 130
+    assert said(capsys)[1] == ["Stopped; nothing was published."]
     monkeypatch.setattr("ingest.publish.tidy_up", interrupted)
     assert main([str(command.manual)]) == 130
     assert said(capsys) == ([], ["Stopped; generation 1 is published and serves."])

@@ -77,4 +77,4 @@ def test_ctrl_c_while_the_embedder_works_is_no_crash(tmp_path: Path) -> None:
         _, err = process.communicate(timeout=120)
     assert process.returncode == 130
     told = [line for line in err.splitlines() if not line.startswith("You are root")]
-    assert told == ["Stopped; nothing was published, and the former knowledge base serves on."]
+    assert told == ["Stopped; nothing was published."]

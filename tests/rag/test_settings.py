@@ -118,9 +118,12 @@ def test_passwords_are_the_lines_of_a_file(monkeypatch: pytest.MonkeyPatch, tmp_
     assert Settings().document_passwords() == ()
     monkeypatch.setenv("ANSWERDESK_PASSWORDS_FILE", str(tmp_path / "passwords"))
     assert Settings().document_passwords() == ("sesame", "口令 1")
-    monkeypatch.setenv("ANSWERDESK_PASSWORDS_FILE", str(tmp_path / "missing"))
-    with pytest.raises(SettingsError, match="PASSWORDS_FILE"):
-        Settings().document_passwords()
+    (tmp_path / "latin").write_bytes("für\n".encode("latin-1"))
+    for name, reason in (("missing", "there is no such file or folder"), ("latin", "it is not UTF-8 text")):
+        monkeypatch.setenv("ANSWERDESK_PASSWORDS_FILE", str(tmp_path / name))
+        with pytest.raises(SettingsError, match=f"PASSWORDS_FILE: {tmp_path / name} cannot be used: {reason}") as told:
+            Settings().document_passwords()
+        assert "Errno" not in str(told.value)
 
 
 def test_a_kept_choice_serves_until_the_environment_says_otherwise(
@@ -164,8 +167,9 @@ def test_a_choice_that_cannot_be_written_is_told_in_our_words(
 def test_a_damaged_file_of_choices_is_named(content: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("ANSWERDESK_DATA_DIR", str(tmp_path))
     (tmp_path / KEPT_NAME).write_text(content, "utf-8")
-    with pytest.raises(SettingsError, match=r"settings\.json|PARALLEL_SLOTS"):
+    with pytest.raises(SettingsError, match=r"settings\.json: ") as told:
         load_settings()
+    assert "ANSWERDESK_" not in str(told.value), "no variable was set"
 
 
 def test_a_file_of_choices_that_cannot_be_read_is_told_in_words(
@@ -275,6 +279,10 @@ def test_a_proxy_is_an_address_or_a_network(monkeypatch: pytest.MonkeyPatch, pro
     [
         ("PARALLEL_SLOTS", "x", "must be a whole number", "必须是整数"),
         ("PARALLEL_SLOTS", "0", "must be at least 1", "不能小于 1"),
+        ("READING_TIMEOUT_SECONDS", "inf", "must be at most 604800", "不能大于 604800"),
+        ("READING_TIMEOUT_SECONDS", "1e17", "must be at most 604800", "不能大于 604800"),
+        ("READING_MEMORY_MEGABYTES", "10000000000000", "must be at most 10000000", "不能大于 10000000"),
+        ("EMBEDDER_THREADS", "99999999999", "must be at most 1024", "不能大于 1024"),
         ("THINKING", "maybe", "must be one of: auto, on, off", "只能是以下之一：auto, on, off"),
         ("FOLLOW_LINKS", "perhaps", "must be true or false", "只能是 true 或 false"),
         ("KNOWLEDGE_BASE", "a/b", "must be made of a-z", "只能由 a-z"),
@@ -300,3 +308,62 @@ def test_of_several_variables_the_one_that_is_set_is_named(monkeypatch: pytest.M
     monkeypatch.setenv(variable, "http://[bad")
     with pytest.raises(SettingsError, match=rf"(?<!\w){variable}: "):
         checked_settings({})
+
+
+def test_every_number_has_a_greatest_value() -> None:
+    numbers = [name for name, one in Settings.model_fields.items() if one.annotation in (int, float, int | None)]
+    numbers += [name for name, one in Settings.model_fields.items() if one.annotation == (float | None)]
+    assert len(numbers) > 40
+    for name in numbers:
+        for value in ("99999999999999999999", "inf", "1e999"):
+            with pytest.raises(SettingsError, match=f"ANSWERDESK_{name.upper()}: must be "):
+                checked_settings({name: value})
+
+
+@pytest.mark.parametrize(
+    ("variables", "reason"),
+    [
+        (["ANSWERDESK_SIGNIN"], "ANSWERDESK_SIGNIN: there is no such setting; did you mean ANSWERDESK_SIGN_IN?"),
+        (["ANSWERDESK_TOPK"], "ANSWERDESK_TOPK: there is no such setting; did you mean ANSWERDESK_TOP_K?"),
+        (["answerdesk_modle"], "answerdesk_modle: there is no such setting; did you mean ANSWERDESK_MODEL?"),
+        (
+            ["ANSWERDESK_METRIC_PORT"],
+            "ANSWERDESK_METRIC_PORT: there is no such setting; did you mean ANSWERDESK_METRICS",
+        ),
+        (["ANSWERDESK_ZZZZ"], "ANSWERDESK_ZZZZ: there is no such setting; docs/settings.md lists all of them"),
+        (["ANSWERDESK_ZZZZ", "ANSWERDESK_AAAA"], "ANSWERDESK_AAAA: .*; ANSWERDESK_ZZZZ: "),
+    ],
+)
+def test_a_misspelt_setting_is_named_with_the_nearest_one(
+    variables: list[str], reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in variables:
+        monkeypatch.setenv(name, "on")
+    with pytest.raises(SettingsError, match=reason.replace("?", r"\?")) as told:
+        load_settings()
+    assert told.value.exit_code == 2
+    monkeypatch.setattr(settings_module, "terminal_language", lambda: "zh")
+    with pytest.raises(SettingsError, match="没有这项设置"):
+        load_settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ANSWERDESK_TORCH", "cpu"),
+        ("ANSWERDESK_TORCH_INDEX", "http://127.0.0.1:9/cpu"),
+        ("ANSWERDESK_API_KEY", "ad_1"),
+        ("answerdesk_top_k", "3"),
+        ("ANSWERDESK_OLLAMA_HOSTS", "127.0.0.1"),
+        # a service that Kubernetes announces
+        ("ANSWERDESK_SERVICE_HOST", "10.0.0.7"),
+        ("ANSWERDESK_SERVICE_PORT_HTTP", "8501"),
+        ("ANSWERDESK_PORT", "tcp://10.0.0.7:8501"),
+        ("ANSWERDESK_API_PORT_8600_TCP_ADDR", "10.0.0.7"),
+    ],
+)
+def test_what_others_read_or_announce_is_no_misspelt_setting(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    load_settings()

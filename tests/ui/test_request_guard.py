@@ -391,6 +391,35 @@ def test_uploads_of_a_person_are_bounded_also_while_they_arrive(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("lost", ["emptied", "deleted"])
+@pytest.mark.parametrize("sign_in", ["on", "auto"])
+def test_a_desk_whose_users_are_lost_lets_nobody_in_and_says_why(
+    sign_in: str, lost: str, inside: Inside, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    people = open_people(Settings(data_dir=tmp_path).changed(sign_in=sign_in))
+    people.people.add("root", "admin", None, "", by="test")
+    session = cookie(people.sign_ins.begin_for("root").token)
+    desk = guarded(inside, people)
+    assert desk.get("/", headers=session).status_code == 200
+    for file in tmp_path.glob("people.db*"):
+        file.unlink()
+    if lost == "emptied":
+        (tmp_path / "people.db").touch()
+    for store in (people.people, people.sign_ins):
+        store.close()  # the connections of threads that have ended
+    page = desk.get("/", headers={**session, "Accept": "text/html"})
+    assert page.status_code == 503
+    assert "A database of the server is damaged" in page.text and "服务器的数据库已损坏" in page.text
+    assert str(tmp_path) not in page.text
+    assert desk.get("/media/x.png", headers=session).status_code == 503
+    assert desk.get("/_stcore/health").status_code == 200, "the process lives"
+    opened = desk.websocket_connect(f"{SOCKETS}/_stcore/stream", headers=OWN | session)
+    with pytest.raises(WebSocketDisconnect), opened:
+        pass
+    assert [str(tmp_path / "people.db") in record.getMessage() for record in caplog.records] == [True]
+    assert len(inside.scopes) == 2
+
+
 def test_every_answer_says_what_may_be_loaded_beside_it(inside: Inside, people: PeopleServices, token: str) -> None:
     client = guarded(inside, people)
     for answer in (client.get("/", headers=cookie(token)), client.get("/media/x"), client.get("/_stcore/health")):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rag.errors import NotOllama, OllamaRefused, OllamaUnavailable
+from rag.errors import NotOllama, OllamaRefused, OllamaSilent, OllamaUnavailable
 from rag.ollama.client import InstalledModel, LoadedModel, ModelRecipe, OllamaClient, Progress
 from tests.conftest import free_port
 from tests.ollama_stub import CUT, SILENCE, OllamaStub
@@ -43,6 +43,18 @@ def test_nobody_there() -> None:
     with pytest.raises(OllamaUnavailable) as error:
         OllamaClient(url).models()
     assert error.value.details == {"host": url}
+
+
+def test_who_takes_a_connection_and_hangs_up_is_somebody_who_does_not_answer() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def hang_up() -> None:
+            connection, _ = listening.accept()
+            connection.close()
+
+        threading.Thread(target=hang_up, daemon=True).start()
+        with pytest.raises(OllamaSilent):
+            OllamaClient(f"http://127.0.0.1:{listening.getsockname()[1]}").version()
 
 
 @pytest.mark.parametrize("answer", [{"hello": "world"}, ["version"], "version", 3, None])

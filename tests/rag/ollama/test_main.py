@@ -154,6 +154,21 @@ def test_a_model_for_pictures_is_chosen_told_and_given_up(
 
 
 @pytest.mark.slow
+def test_status_says_that_the_model_is_not_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ANSWERDESK_MODEL", "deepseek-r1:7b")
+    with OllamaStub(models=["other:1b"]) as stub:
+        assert run(["status"], stub.url, tmp_path, monkeypatch) == 0
+        said = capsys.readouterr()
+        assert "runs at" in said.out and "The model deepseek-r1:7b is not installed" in said.err
+        assert run(["status", "--json"], stub.url, tmp_path, monkeypatch) == 0
+        assert capsys.readouterr().err == ""
+        stub.models.append("deepseek-r1:7b")
+        assert run(["status"], stub.url, tmp_path, monkeypatch) == 0
+        assert capsys.readouterr().err == ""
+
+
 def test_start_and_status_say_that_a_text_model_sees_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

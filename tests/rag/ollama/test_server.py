@@ -14,13 +14,21 @@ from pathlib import Path
 
 import pytest
 
-from rag.errors import DataFolderUnusable, NotOllama, OllamaElsewhere, OllamaNotInstalled, OllamaNotStarted
+from rag.errors import (
+    DataFolderUnusable,
+    NotOllama,
+    OllamaElsewhere,
+    OllamaNotInstalled,
+    OllamaNotStarted,
+    OllamaSilent,
+)
+from rag.ollama.__main__ import main as ollama_main
 from rag.ollama.install import RECORD_NAME, built_folder, find_ollama, release_folder
-from rag.ollama.server import ServerStatus, ensure_running, server_environment, status, stop
+from rag.ollama.server import ServerStart, ServerStatus, ensure_running, server_environment, status, stop
 from rag.ollama.state import ProcessIdentity, ServerFiles, ServerState, group_members, read_state, write_state
 from rag.settings import Settings
 from tests.conftest import free_port
-from tests.ollama_stub import OllamaStub
+from tests.ollama_stub import CUT, SILENCE, OllamaStub
 from tests.rag.ollama.conftest import CHECKOUT, gone, serving_leader, state_of, until
 
 
@@ -131,6 +139,54 @@ def test_a_data_folder_that_cannot_be_written_is_told_in_one_sentence(
             refusing.setattr(os, function, refuse)
             ensure_running(settings)
         ServerFiles.of(settings).folder.mkdir(exist_ok=True)
+
+
+FAULTS = [(200, [SILENCE]), (200, [CUT]), (500, [{"error": "an internal fault"}])]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("code", "rows"), FAULTS, ids=["hangs", "hangs up", "answers 500"])
+def test_beside_what_listens_and_does_not_answer_nothing_is_started(
+    code: int,
+    rows: list[dict[str, object]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("rag.ollama.client._PROBE_SECONDS", 0.2)
+    with OllamaStub() as stub:
+        stub.answers["/api/version"] = lambda _: (code, rows)
+        settings = Settings(data_dir=tmp_path, ollama_host=stub.url)
+        with pytest.raises(OllamaSilent, match=f"Something listens at {stub.url}, but does not answer as Ollama does"):
+            ensure_running(settings, on_start=lambda: pytest.fail("it is said that one is started"))
+        assert read_state(ServerFiles.of(settings)) is None
+        assert status(settings) == ServerStatus(stub.url, False, "", managed=False, silent=True)
+        monkeypatch.setattr("rag.ollama.__main__.load_settings", lambda: settings)
+        assert ollama_main(["status"]) == OllamaSilent.exit_code
+        assert "Something listens" in capsys.readouterr().out
+        assert stop(settings) == "not_running"
+
+
+@pytest.mark.slow
+def test_a_start_that_failed_is_not_tried_again_for_each_question(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rag.ollama.client._PROBE_SECONDS", 0.2)
+    now = 100.0
+    with OllamaStub() as stub:
+        works = stub.answers["/api/version"]
+        stub.answers["/api/version"] = lambda _: (200, [SILENCE])
+        start = ServerStart(Settings(data_dir=tmp_path, ollama_host=stub.url), clock=lambda: now)
+        with pytest.raises(OllamaSilent):
+            start()
+        asked = len(stub.requests)
+        for _ in range(3):
+            with pytest.raises(OllamaSilent, match=stub.url):
+                start()
+        assert len(stub.requests) == asked, "nobody waits for it again"
+        stub.answers["/api/version"] = works
+        now += 16
+        assert start().running
 
 
 @pytest.mark.real

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.errors import GlossaryUnusable
+from rag.errors import FileUnusable, GlossaryUnusable, SettingsError
 from rag.protocols import Embedder, QueryTokens, QueryVectors
 from rag.retrieval.query import (
     EARLIER_SHARE,
@@ -192,9 +192,13 @@ def test_what_cannot_be_used_is_one_sentence(
 
 def test_a_file_that_is_no_text_and_one_that_is_not_there(tmp_path: Path) -> None:
     (tmp_path / "glossary.csv").write_bytes(b"\xff\xfea,b")
-    for path in (tmp_path / "glossary.csv", tmp_path / "nowhere.csv"):
-        with pytest.raises(GlossaryUnusable, match="readable as UTF-8"):
-            Glossary.read(path)
+    with pytest.raises(GlossaryUnusable, match="readable as UTF-8"):
+        Glossary.read(tmp_path / "glossary.csv")
+    nowhere = tmp_path / "nowhere.csv"
+    with pytest.raises(FileUnusable, match=f"{nowhere} cannot be used: there is no such file"):
+        Glossary.read(nowhere)
+    with pytest.raises(SettingsError, match=f"ANSWERDESK_GLOSSARY: {nowhere} cannot be used: there is no such file"):
+        glossary_of(nowhere, tmp_path)
 
 
 def test_the_setting_goes_before_the_folder_and_neither_is_needed(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from rag.errors import DownloadFailed, ModelMissing, NoHostAnswers
 from rag.ollama import client
+from rag.ollama.client import InstalledModel
 from rag.ollama.models import default_r1, default_stand_in
 from rag.ollama.server import ServerStatus
 from rag.ollama.templates import FORMATS
@@ -87,6 +88,16 @@ def test_deepseek_r1_is_pulled_from_the_registry(stub: OllamaStub, settings: Set
     outcome = Said().provide(settings)
     assert (outcome.what, outcome.way) == (f"Model {default_r1()}", "pulled")
     assert ("/api/pull", {"model": default_r1()}) in stub.requests
+
+
+def test_a_model_on_disk_is_not_called_ready_while_something_else_has_the_address(
+    stub: OllamaStub, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = [InstalledModel("deepseek-r1:1.5b", 1, "", "")]
+    monkeypatch.setattr(models, "stored_models", lambda store: stored)
+    for answer in ((500, [{"error": "a fault"}]), (200, [{"hello": "world"}])):
+        stub.answers["/api/version"] = lambda _, answer=answer: answer  # type: ignore[misc]
+        assert Said().provide(settings, "deepseek-r1:1.5b").way == "on_disk"
 
 
 def test_an_installed_model_is_left_alone(stub: OllamaStub, settings: Settings, small_packages: list[str]) -> None:

@@ -3,11 +3,20 @@
 import errno
 import os
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from rag.errors import AnswerdeskError, DatabaseDamaged, DataFolderUnusable, IndexDamaged, IngestRunning, StorageFull
+from rag.errors import (
+    AnswerdeskError,
+    DatabaseBusy,
+    DatabaseDamaged,
+    DataFolderUnusable,
+    IndexDamaged,
+    IngestRunning,
+    StorageFull,
+)
 from rag.people.audit import AuditTrail
 from rag.people.directory import People
 from rag.people.keys import ApiKeys
@@ -141,3 +150,81 @@ def test_a_damaged_database_of_peoples_work_is_not_to_be_rebuilt(name: str, tmp_
     for language in ("en", "zh"):
         assert str(path) in told.value.text(language)
         assert str(tmp_path) not in told.value.public_text(language)
+
+
+def emptied(path: Path) -> None:
+    for beside in path.parent.glob(f"{path.name}*"):
+        beside.unlink()
+    path.touch()
+
+
+@pytest.mark.parametrize("name", ["people.db", "turns.db"])
+def test_a_database_without_a_byte_was_emptied_and_is_damaged(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    store = People if name == "people.db" else TurnStore
+    with store(path) as made:
+        made.require()
+    assert [found.name for found in tmp_path.iterdir() if found.name.endswith(".new")] == []
+    emptied(path)
+    with pytest.raises(DatabaseDamaged, match=name), store(path) as opened:
+        opened.require()
+    with pytest.raises(DatabaseDamaged), People(path, reads_only=True) as reader:
+        reader.list()
+    assert path.stat().st_size == 0, "it is left as it is"
+
+
+@pytest.mark.parametrize("lost", ["emptied", "deleted"])
+def test_a_database_that_is_lost_while_it_is_in_use_is_not_made_again(lost: str, tmp_path: Path) -> None:
+    path = tmp_path / "people.db"
+    with People(path) as people:
+        people.add("lin", "admin", None, "", by="lin")
+        people.close()  # as the connection of a thread that has ended
+        emptied(path)
+        if lost == "deleted":
+            path.unlink()
+        with pytest.raises(DatabaseDamaged, match=r"people\.db"):
+            people.has_admin()
+    assert path.exists() is (lost == "emptied")
+
+
+def test_a_database_is_made_where_files_cannot_have_two_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path, target: Path) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted", str(path))
+
+    monkeypatch.setattr(Path, "hardlink_to", refuse)
+    with People(tmp_path / "people.db") as people:
+        people.require()
+        assert people.list() == ()
+
+
+def test_two_that_make_a_database_at_once_make_the_same_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    linked = Path.hardlink_to
+
+    def add_lin() -> None:
+        with People(tmp_path / "people.db") as quicker:
+            quicker.add("lin", "admin", None, "", by="lin")
+
+    def link_late(path: Path, target: Path) -> None:
+        monkeypatch.setattr(Path, "hardlink_to", linked)
+        with ThreadPoolExecutor(1) as another:
+            another.submit(add_lin).result()
+        linked(path, target)
+
+    monkeypatch.setattr(Path, "hardlink_to", link_late)
+    with People(tmp_path / "people.db") as people:
+        assert [person.name for person in people.list()] == ["lin"]
+
+
+@pytest.mark.parametrize("name", ["people.db", "turns.db"])
+def test_a_locked_database_of_people_is_no_ingest(name: str, tmp_path: Path) -> None:
+    with pytest.raises(DatabaseBusy) as told, storage_errors(tmp_path, tmp_path / name):
+        raise sqlite_error(sqlite3.SQLITE_BUSY)
+    assert str(tmp_path / name) in told.value.text("en") and "locked" in told.value.text("en")
+    assert "锁定" in told.value.text("zh") and "ingest" not in told.value.text("en")
+    assert str(tmp_path) not in told.value.public_text("en") + told.value.public_text("zh")
+
+
+def test_a_knowledge_base_that_is_being_written_is_told_in_one_language(tmp_path: Path) -> None:
+    with pytest.raises(IngestRunning) as told, storage_errors(tmp_path, tmp_path / KNOWLEDGE_NAME):
+        raise sqlite_error(sqlite3.SQLITE_BUSY)
+    assert "the database" not in told.value.text("zh")
