@@ -35,6 +35,7 @@ from api.mcp.values import (
     ask_result,
     knowledge_base,
     passage_value,
+    resource_text,
 )
 from api.problems import BilingualProblem, Problem, bilingual, problem_of, problem_of_turn
 from api.questions import question_turn, until_left
@@ -279,8 +280,7 @@ def _add_reading_tools(server: MCPServer, access: Access, caller_of: CallerOf) -
     async def document(knowledge_base: str, document_id: str, call: Call) -> str:
         with resource_errors():
             found = await run_in_threadpool(stretch, call, knowledge_base, document_id, 0, None, LONGEST_RESOURCE)
-        rest = f"\n\n[{found.end} of {found.characters} characters]" if found.end < found.characters else ""
-        return f"[{NOTICE}]\n\n{found.text}{rest}"
+            return await run_in_threadpool(resource_text, found)
 
 
 async def _report(call: Call, turn: TurnSnapshot) -> None:

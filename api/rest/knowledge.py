@@ -26,7 +26,7 @@ from api.rest.bodies import (
 from api.rest.values import JOB_EVENTS, job_body, job_stream
 from api.services.jobs import require_job
 from api.services.knowledge import KnowledgeService
-from api.wire import document_data
+from api.wire import document_data, listed
 from rag.errors import RequestUnusable
 from rag.invalid_values import BASE_NAME_PATTERN
 
@@ -72,7 +72,7 @@ def _reading_routes(router: APIRouter, access: Access) -> None:
         return DocumentList(
             generation=desk.knowledge().generation,
             total=len(rows),
-            documents=[DocumentLine.model_validate(row) for row in shown],
+            documents=[DocumentLine.model_validate(listed(row)) for row in shown],
         )
 
     @router.get("/{base}/documents/{document_id:path}", summary="A document, or a stretch of it")
