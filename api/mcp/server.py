@@ -248,6 +248,11 @@ def _add_reading_tools(server: MCPServer, access: Access, caller_of: CallerOf) -
         desk = access.desk(caller, base)
         return article(desk.knowledge_base, desk.library.stretch(document_id, start, end, most))
 
+    def listed_bases(caller: Caller) -> KnowledgeBaseList:
+        services = access.services()
+        states = {name: services.knowledge_for(caller.user, name) for name in services.bases.names_for(caller.user)}
+        return KnowledgeBaseList(knowledge_bases=[knowledge_base(*one) for one in states.items()])
+
     @server.tool(
         title="Read a document",
         annotations=_READS,
@@ -266,9 +271,7 @@ def _add_reading_tools(server: MCPServer, access: Access, caller_of: CallerOf) -
     @server.tool(title="List the knowledge bases", annotations=_READS, description="List what you may read.")
     @with_problems
     async def list_knowledge_bases(call: Call) -> KnowledgeBaseList:
-        services = access.services()
-        names = services.bases.names_for(caller_of(call).user)
-        return KnowledgeBaseList(knowledge_bases=[knowledge_base(name, services.knowledge(name)) for name in names])
+        return await run_in_threadpool(listed_bases, caller_of(call))
 
     @server.resource(
         "answerdesk://{knowledge_base}/{+document_id}",

@@ -244,6 +244,11 @@ class KnowledgeRegistry:
                 self._articles[name] = known
         return known[1]
 
+    def articles_for(self, user: User, name: str) -> tuple[DocumentRow, ...]:
+        """Return those of them that this user's audience may see."""
+        rows = self.articles(name)
+        return rows if user.audience == "internal" else tuple(row for row in rows if row.audience == "public")
+
     def count_tokens(self, name: str, user: User) -> Callable[[str], int] | None:
         """Return the embedder's count; None until it is loaded, or where it cannot be."""
         with self._lock:
@@ -538,8 +543,7 @@ class KnowledgeService(GuardedService[KnowledgeRegistry]):
         return self.registry.jobs.wait(self._why_slot(tab), timeout_seconds)
 
     def _articles(self, user: User) -> tuple[DocumentRow, ...]:
-        rows = self.registry.articles(self.name)
-        return rows if user.audience == "internal" else tuple(row for row in rows if row.audience == "public")
+        return self.registry.articles_for(user, self.name)
 
     def _why_slot(self, tab: str) -> str:
         return f"why {self.name} {self._who().name} {tab}"
