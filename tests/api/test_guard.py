@@ -1,7 +1,9 @@
 """Who is let in: every route is walked, with no key, with keys that lack rights, and with another base's key."""
 
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -12,6 +14,7 @@ from api.callers import host_names
 from rag.people.keys import ApiKeys, Right
 from rag.storage.access import KnowledgeBases
 from tests.api.offline_server import QUESTION, OfflineServer, offline_server
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -134,6 +137,60 @@ def test_a_refused_key_is_refused_everywhere_with_the_same_words(
         assert http.get("/v1/models").status_code == 200
         monkeypatch.setattr(ApiKeys, "_now", lambda _: tomorrow)
         assert http.get("/v1/models").status_code == 401
+
+
+QUESTION_OF_CHAT = {"model": "answerdesk/default:fresh", "messages": [{"role": "user", "content": QUESTION}]}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "refused"),
+    [
+        ("/api/v1/ask", {"question": QUESTION, "fresh": True}, ("event: failed", "ApiKeyRefused")),
+        ("/v1/chat/completions", QUESTION_OF_CHAT | {"stream": True}, ('"error"', "ApiKeyRefused")),
+        (
+            "/v1/responses",
+            {"model": "answerdesk/default:fresh", "input": QUESTION, "stream": True},
+            ("response.failed", "key"),
+        ),
+    ],
+)
+def test_an_answer_that_is_being_sent_ends_with_its_key(
+    api: OfflineServer, monkeypatch: pytest.MonkeyPatch, path: str, body: dict[str, Any], refused: tuple[str, str]
+) -> None:
+    monkeypatch.setattr("api.questions.HEARTBEAT_SECONDS", 0.05)
+    api.model.say("You can send back any item", " within 30 days of delivery.", held=True)
+    secret, key = api.keys.add("gone", ["ask"], ["default"], audience="internal", expires_at=None, owner="", by="test")
+    lines = []
+    with (
+        api.client({"X-API-Key": secret, "Accept": "text/event-stream"}) as http,
+        http.stream("POST", path, json=body) as stream,
+    ):
+        for line in stream.iter_lines():
+            if not lines:
+                until(lambda: api.model.answering)
+                api.keys.revoke(key.key_id, by="test")
+            lines.append(line)
+    assert all(word in "\n".join(lines[-3:]) for word in refused), lines[-3:]
+    assert "delivery" not in "".join(lines[-3:])
+    until(lambda: not api.model.answering)
+
+
+def test_an_answer_that_is_waited_for_ends_with_its_key(api: OfflineServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.questions.HEARTBEAT_SECONDS", 0.05)
+    api.model.say("You can send back any item", " within 30 days of delivery.", held=True)
+    secret, key = api.keys.add("gone", ["ask"], ["default"], audience="internal", expires_at=None, owner="", by="test")
+    ended: list[int] = []
+
+    def ask() -> None:
+        with api.client({"X-API-Key": secret}) as http:
+            ended.append(http.post("/api/v1/ask", json={"question": QUESTION, "fresh": True}).status_code)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    until(lambda: api.model.answering)
+    api.keys.revoke(key.key_id, by="test")
+    asking.join()
+    assert ended == [401]
 
 
 def test_a_right_that_is_missing_is_named(api: OfflineServer) -> None:
