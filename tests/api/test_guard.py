@@ -1,7 +1,10 @@
 """Who is let in: every route is walked, with no key, with keys that lack rights, and with another base's key."""
 
+import re
+import socket
 import threading
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +140,23 @@ def test_a_refused_key_is_refused_everywhere_with_the_same_words(
         assert http.get("/v1/models").status_code == 200
         monkeypatch.setattr(ApiKeys, "_now", lambda _: tomorrow)
         assert http.get("/v1/models").status_code == 401
+
+
+def test_a_body_whose_length_is_given_twice_hides_no_second_request(api: OfflineServer) -> None:
+    """A proxy that goes by the length takes the second one for a part of the body."""
+    key = "\r\n".join(f"{name}: {value}" for name, value in api.key().items())
+    host = f"Host: {api.url.removeprefix('http://')}"
+    body = "15\r\n" + '{"question":"kettle"}' + "\r\n0\r\n\r\n"
+    first = f"POST /api/v1/retrieve HTTP/1.1\r\n{host}\r\n{key}\r\nContent-Type: application/json\r\n"
+    for lengths, statuses in (
+        ("Content-Length: 4\r\nTransfer-Encoding: chunked", [b"400"]),
+        ("Transfer-Encoding: chunked", [b"200", b"200"]),
+    ):
+        asked = f"{first}{lengths}\r\n\r\n{body}GET /healthz HTTP/1.1\r\n{host}\r\nConnection: close\r\n\r\n"
+        with socket.create_connection(("127.0.0.1", int(api.url.rpartition(":")[2])), timeout=30) as connection:
+            connection.sendall(asked.encode())
+            said = b"".join(iter(partial(connection.recv, 65_536), b""))
+        assert re.findall(rb"HTTP/1.1 (\d{3})", said) == statuses, said
 
 
 QUESTION_OF_CHAT = {"model": "answerdesk/default:fresh", "messages": [{"role": "user", "content": QUESTION}]}
