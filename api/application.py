@@ -31,6 +31,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 import rag
 from api.access import Access
 from api.addresses import GrpcAddress
+from api.body_length import OneBodyLength
 from api.callers import Callers, host_names, language_of, requests_at_once
 from api.idempotency import IdempotentRequests
 from api.mcp.over_http import McpRoute
@@ -109,6 +110,7 @@ def api_application(
     # the last one added comes first
     application.add_middleware(BodyLimit, settings.document_limit_megabytes * _BYTES_A_MEGABYTE)
     application.add_middleware(CallersOnly, callers)
+    application.add_middleware(OneBodyLength)
     application.add_middleware(PrivateAnswers)
     application.add_exception_handler(AnswerdeskError, _error_response)
     application.add_exception_handler(RequestValidationError, _validation_response)

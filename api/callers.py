@@ -14,15 +14,24 @@ import math
 import re
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from urllib.parse import urlsplit
 
 from starlette.requests import HTTPConnection
 
 from api.services.shared import PeopleServices
-from rag.errors import ForeignHost, ForeignPage, KeyNeeded, QuestionsTooFast, RightMissing, TooManyAtOnce
+from rag.errors import (
+    DatabaseUnavailable,
+    ForeignHost,
+    ForeignPage,
+    KeyNeeded,
+    QuestionsTooFast,
+    RightMissing,
+    TooManyAtOnce,
+)
 from rag.people.keys import RIGHTS, Right
 from rag.schema import Language
 from rag.settings import Settings
@@ -50,18 +59,30 @@ _OTHER_REQUESTS_AT_ONCE = 16
 class Caller:
     """A caller, with the present rights.  ``key_id`` is empty for the person at this machine.
 
-    ``pace`` counts the questions of a key that has a limit of its own, beside the settings' for everybody.
+    ``pace`` counts the questions of a key that has a limit of its own, beside the settings' for everybody.  ``again``
+    identifies the caller of a key once more.
     """
 
     user: User
     rights: frozenset[Right]
     key_id: str = ""
     pace: Quota | None = None
+    again: Callable[[], Awaitable["Caller"]] | None = field(default=None, repr=False, compare=False)
 
     def require(self, right: Right) -> None:
         """Raise ``RightMissing`` where the key does not have this right."""
         if right not in self.rights:
             raise RightMissing(right=right)
+
+    async def renewed(self) -> "Caller":
+        """Return the caller with the rights and scopes of this moment.  Raises ``ApiKeyRefused``.
+
+        While a server with the keys cannot be reached, those of before hold: an answer outlives that.
+        """
+        try:
+            return self if self.again is None else await self.again()
+        except DatabaseUnavailable:
+            return self
 
     def spend_question(self) -> None:
         """Count a question.  Raises ``QuestionsTooFast`` where the key asked too many within a minute."""
@@ -162,7 +183,8 @@ class Callers:
         keys.note_use(key.key_id)
         limit = key.questions_a_minute
         pace = None if limit is None else self._paces.setdefault(limit, Quota([limit], seconds=_MINUTE_SECONDS))
-        return Caller(key.user, key.rights, key.key_id, pace)
+        again = partial(self.ask, partial(self.caller_with_key, secret))
+        return Caller(key.user, key.rights, key.key_id, pace, again)
 
     def local_caller(self, headers: Mapping[str, str], peer: str | None) -> Caller:
         """Return this machine's user.  Raises ``KeyNeeded`` for everybody else."""

@@ -1,4 +1,4 @@
-"""A turn for programs that draw its text as Markdown: nothing is loaded, and doubts are marked.
+"""A turn for programs that draw its text as Markdown: nothing is loaded, and doubts are marked, as in articles.
 
 A passage may name a picture's address, and who draws Markdown fetches it: a stranger hears of the customer.  So a
 picture becomes a link, or its own words, and a link that runs a script is none.  A sentence with an address that nobody
@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from rag.schema import Answer, Language, TextSpan
+from rag.text.sentences import split_sentences
 from rag.translate import translate
 from rag.turns import TurnSnapshot
 
@@ -123,17 +124,32 @@ def _loads_by_attribute(rest: str) -> bool:
     return any(one["name"].lower() != "style" or "(" in rest for one in _LOADING_ATTRIBUTE.finditer(rest))
 
 
+def with_marks(text: str, unconfirmed: Sequence[TextSpan], language: Language) -> str:
+    """Return a document's words, where each sentence has its mark that names an address which nobody has confirmed.
+
+    >>> with_marks("Ask us. Write to pay@evil.example. Thanks.", [TextSpan(17, 33)], "en")
+    'Ask us. Write to pay@evil.example. [new address, not confirmed] Thanks.'
+    """
+    marked = [
+        one
+        for one in (split_sentences(text) if unconfirmed else ())
+        if any(span.start < one.end and one.start < span.end for span in unconfirmed)
+    ]
+    return _apply(text, [_mark(text, one, "mark_unconfirmed", language) for one in marked])
+
+
 def _marks(turn: TurnSnapshot, *, unsupported: bool) -> list[_Edit]:
     answer = turn.answer
     if answer is None:
         return []
     marked = [(one, "mark_unsupported") for one in answer.unsupported if unsupported]
     marked += [(one, "mark_unconfirmed") for one in answer.unconfirmed]
-    edits = []
-    for span, key in marked:
-        place = _mark_place(turn.text, span)
-        edits.append(_Edit(place, place, f" [{translate(f'api.{key}', turn.language)}]"))
-    return sorted(edits, key=lambda one: one.start)
+    return sorted((_mark(turn.text, span, key, turn.language) for span, key in marked), key=lambda one: one.start)
+
+
+def _mark(text: str, span: TextSpan, key: str, language: Language) -> _Edit:
+    place = _mark_place(text, span)
+    return _Edit(place, place, f" [{translate(f'api.{key}', language)}]")
 
 
 def _mark_place(text: str, span: TextSpan) -> int:

@@ -49,6 +49,7 @@ class Embeddings:
 class Questions:
     """The turns that one caller may ask, follow and stop."""
 
+    services: SharedServices
     turns: PersonalTurns
     caller: Caller
     limit_characters: int
@@ -58,7 +59,8 @@ class Questions:
         """Return the questions of a caller."""
         limit = services.knowledge_registry.settings.question_limit_characters
         leads = "turns:write" in caller.rights
-        return cls(PersonalTurns(services.turns, services.bases, lambda: caller.user, leads=leads), caller, limit)
+        turns = PersonalTurns(services.turns, services.bases, lambda: caller.user, leads=leads)
+        return cls(services, turns, caller, limit)
 
     def ask(self, request: TurnRequest, asker: str = "") -> str:
         """Begin a turn and return its id.
@@ -143,14 +145,14 @@ class Questions:
     async def follow(self, turn_id: str) -> AsyncGenerator[TurnSnapshot | None, None]:
         """Yield a turn whenever it has changed, the last time when it has ended; None: it still goes on.
 
-        Raises as ``snapshot``.
+        Raises as ``snapshot``, and ``ApiKeyRefused``: who may see the turn is asked again each time.
         """
         version, evidence_is_told = -1, False
         self.snapshot(turn_id)
         with self._listen(turn_id) as heard:
             while True:
                 heard.anything.clear()
-                snapshot = self.turns.snapshot(turn_id, version)
+                snapshot = await self._snapshot_now(turn_id, version)
                 if snapshot is not None:
                     version = snapshot.version
                     yield snapshot
@@ -161,6 +163,13 @@ class Questions:
                     evidence_is_told = evidence_is_told or bool(snapshot.evidence)
                 if not await _wait(HEARTBEAT_SECONDS, heard.anything):
                     yield None
+
+    async def _snapshot_now(self, turn_id: str, after_version: int = -1) -> TurnSnapshot | None:
+        """Return a turn if it is newer than that version, for the rights that the caller has at this moment."""
+        caller = await self.caller.renewed()
+        turns = self.turns if caller == self.caller else Questions.of(self.services, caller).turns
+        with _hide_foreign():
+            return turns.snapshot(turn_id, after_version)
 
     @contextmanager
     def _listen(self, turn_id: str) -> Iterator["_TurnChanges"]:
@@ -191,7 +200,7 @@ class Questions:
     async def answer(self, turn_id: str, request: Request) -> TurnSnapshot:
         """Return the turn when it has ended; where the client goes away before, it is stopped.
 
-        Raises ``AnswerCancelled`` where nobody waits any more.
+        Raises ``AnswerCancelled`` where nobody waits any more, and ``ApiKeyRefused``.
         """
         try:
             return await until_disconnect(self._final_snapshot(turn_id), request)
@@ -201,7 +210,7 @@ class Questions:
     async def _final_snapshot(self, turn_id: str) -> TurnSnapshot:
         """Return the turn when it has ended; polling it meanwhile keeps it from counting as abandoned."""
         with self._listen(turn_id) as heard:
-            while not (snapshot := self.snapshot(turn_id)).final:
+            while (snapshot := await self._snapshot_now(turn_id)) is None or not snapshot.final:
                 await _wait(HEARTBEAT_SECONDS, heard.end)
         return snapshot
 

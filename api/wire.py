@@ -1,13 +1,17 @@
 """Turns and documents as plain values for programs, the same over OpenAI's wire, REST, gRPC and MCP.
 
+A program may give all of it to a model, so no title and no passage holds an order to one.
 Stretches of a text are ``{"start", "end"}``, [start, end) in characters.
 """
 
+from dataclasses import replace
 from datetime import date
 from urllib.parse import quote
 
 from api.services.knowledge import Stretch
+from rag.evidence.without_orders import passage_without_orders, title_without_orders
 from rag.schema import Evidence, TextSpan
+from rag.storage.store import DocumentRow
 from rag.turns import TurnSnapshot
 
 Plain = dict[str, object]
@@ -24,14 +28,23 @@ def url_citations(turn: TurnSnapshot, base_url: str) -> list[Plain]:
         passage = first_passages.get(citation.document_id)
         place = f"{quote(turn.knowledge_base, safe='')}/documents/{quote(citation.document_id, safe='')}"
         here = f"{base_url}/api/v1/knowledge-bases/{place}?start={citation.quote_start}&end={citation.quote_end}"
-        title = passage.title if passage is not None else citation.document_id
+        shown = title_without_orders(passage.title, passage.document_path) if passage is not None else ""
+        title = shown or citation.document_id
         url = (passage.source if passage is not None else "") or here
-        found.append({"start_index": citation.start, "end_index": citation.end, "title": title, "url": url})
+        found.append(
+            {
+                "start_index": citation.start,
+                "end_index": citation.end,
+                "title": title,
+                "url": url,
+            }
+        )
     return found
 
 
 def evidence_data(passage: Evidence) -> Plain:
     """Return a passage for programs: somebody else's words, data and never instructions."""
+    passage = passage_without_orders(passage)
     return {
         **_fields(passage, "number", "document_id", "title"),
         "headings": list(passage.heading_path),
@@ -45,14 +58,22 @@ def evidence_data(passage: Evidence) -> Plain:
     }
 
 
+def listed(row: DocumentRow) -> DocumentRow:
+    """Return a document of a list with a title for programs."""
+    return replace(row, title=title_without_orders(row.title, row.path))
+
+
 def document_data(stretch: Stretch) -> Plain:
     """Return a stretch of a document, with how many ``characters`` the whole has."""
     document = stretch.document
     return {
-        **_fields(document, "document_id", "title", "language", "source", "audience"),
+        **_fields(document, "document_id"),
+        "title": title_without_orders(document.title, document.path),
+        **_fields(document, "language", "source", "audience"),
         "updated_on": _day(document.updated_on),
         "characters": len(document.text),
         **_fields(stretch, "generation", "start", "end", "text"),
+        "unconfirmed": _spans(stretch.unconfirmed),
     }
 
 

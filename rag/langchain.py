@@ -22,6 +22,7 @@ from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import Runnable, RunnableConfig
 from pydantic import ConfigDict
 
+from rag.evidence.without_orders import passage_without_orders
 from rag.pipeline import AskKeywords, AskOptions
 from rag.schema import Answer, AnswerDelta, Completed, Event, Evidence, Retrieved, ThinkingDelta
 
@@ -36,9 +37,9 @@ class Streams(Protocol):
 class EvidenceRetriever(BaseRetriever):
     """The passages that the pipeline would send to its model, best first; no model is asked.
 
-    ``page_content`` is the passage; ``metadata`` has ``document_id``, ``source`` (the document's path), ``title``,
-    ``start``, ``end``, ``language``, ``updated_on``, ``expired_on``, ``starts_on``, ``audience`` and
-    ``number``, all of plain types.
+    ``page_content`` is the passage, with blanks for orders to a model; ``metadata`` has ``document_id``, ``source``
+    (the document's path), ``title``, ``start``, ``end``, ``language``, ``updated_on``, ``expired_on``, ``starts_on``,
+    ``audience`` and ``number``, all of plain types.
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
@@ -60,7 +61,7 @@ class EvidenceRetriever(BaseRetriever):
         options = replace(self.options, top_k=top_k, fresh=True)  # a stored answer has the passages of its own question
         with closing(self.pipeline.stream(query, options)) as events:
             first = next(event for event in events if isinstance(event, Retrieved))
-        return [_document(passage) for passage in first.evidence]
+        return [_document(passage_without_orders(passage)) for passage in first.evidence]
 
 
 class AnswerRunnable(Runnable[str, AIMessage]):

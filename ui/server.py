@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 from streamlit.web.server.starlette.starlette_websocket import is_host_allowed
 
+from api.body_length import OneBodyLength
 from api.services.shared import ENDING_SECONDS, PeopleServices, SharedServices
 from rag.errors import AnswerdeskError, SignInNeeded
 from rag.settings import Settings, load_settings
@@ -97,7 +98,7 @@ class DeskApplication(st.App):
             on_script_error=show_error,
         )
         limits = ConnectionLimits(settings.tabs_per_person, settings.uploads_per_person_megabytes, _held_bytes)
-        guard = RequestGuard(super().__call__, people, limits)
+        guard = OneBodyLength(RequestGuard(super().__call__, people, limits))
         self._serve: ASGIApp = guard if other_programs is None else ApiPaths(other_programs, guard)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -307,7 +307,7 @@ class GetDocumentRequest(_message.Message):
     def __init__(self, knowledge_base: _Optional[str] = ..., document_id: _Optional[str] = ..., start: _Optional[int] = ..., end: _Optional[int] = ...) -> None: ...
 
 class Document(_message.Message):
-    __slots__ = ("document_id", "path", "title", "language", "source", "updated_on", "audience", "characters", "generation", "start", "end", "text")
+    __slots__ = ("document_id", "path", "title", "language", "source", "updated_on", "audience", "characters", "generation", "start", "end", "text", "unconfirmed")
     DOCUMENT_ID_FIELD_NUMBER: _ClassVar[int]
     PATH_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
@@ -320,6 +320,7 @@ class Document(_message.Message):
     START_FIELD_NUMBER: _ClassVar[int]
     END_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
+    UNCONFIRMED_FIELD_NUMBER: _ClassVar[int]
     document_id: str
     path: str
     title: str
@@ -332,7 +333,8 @@ class Document(_message.Message):
     start: int
     end: int
     text: str
-    def __init__(self, document_id: _Optional[str] = ..., path: _Optional[str] = ..., title: _Optional[str] = ..., language: _Optional[str] = ..., source: _Optional[str] = ..., updated_on: _Optional[str] = ..., audience: _Optional[str] = ..., characters: _Optional[int] = ..., generation: _Optional[int] = ..., start: _Optional[int] = ..., end: _Optional[int] = ..., text: _Optional[str] = ...) -> None: ...
+    unconfirmed: _containers.RepeatedCompositeFieldContainer[Span]
+    def __init__(self, document_id: _Optional[str] = ..., path: _Optional[str] = ..., title: _Optional[str] = ..., language: _Optional[str] = ..., source: _Optional[str] = ..., updated_on: _Optional[str] = ..., audience: _Optional[str] = ..., characters: _Optional[int] = ..., generation: _Optional[int] = ..., start: _Optional[int] = ..., end: _Optional[int] = ..., text: _Optional[str] = ..., unconfirmed: _Optional[_Iterable[_Union[Span, _Mapping]]] = ...) -> None: ...
 
 class PutDocumentRequest(_message.Message):
     __slots__ = ("file", "content")

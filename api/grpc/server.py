@@ -15,6 +15,7 @@ from grpc_reflection.v1alpha import reflection
 from api.access import Access
 from api.addresses import ANOTHER_GRPC_PORT, GrpcAddress
 from api.grpc import answerdesk_pb2, answerdesk_pb2_grpc
+from api.grpc.broken_messages import BrokenMessages
 from api.grpc.services import Answers, Documents, Feedback
 from rag.errors import PortTaken
 
@@ -36,7 +37,7 @@ async def serving(access: Access, address: GrpcAddress) -> AsyncIterator[int]:
 
     At the end, calls have two seconds to end by themselves.  Raises ``PortTaken``, and as ``GrpcAddress.pair``.
     """
-    server = grpc.aio.server(options=_OPTIONS)
+    server = grpc.aio.server(interceptors=[BrokenMessages()], options=_OPTIONS)
     answerdesk_pb2_grpc.add_AnswersServicer_to_server(Answers(access), server)
     answerdesk_pb2_grpc.add_DocumentsServicer_to_server(Documents(access), server)
     answerdesk_pb2_grpc.add_FeedbackServicer_to_server(Feedback(access), server)

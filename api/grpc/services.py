@@ -83,11 +83,17 @@ class Answers:
                 finally:
                     room.release()
 
+            broken: RequestUnusable | None = None
             async with asyncio.TaskGroup() as answering:
                 await room.acquire()
-                async for item in requests:
-                    answering.create_task(answer_one(item))
-                    await room.acquire()
+                try:
+                    async for item in requests:
+                        answering.create_task(answer_one(item))
+                        await room.acquire()
+                except RequestUnusable as error:  # the questions before it get their answers
+                    broken = error
+            if broken is not None:
+                raise broken
 
     async def _answer(self, caller: Caller, item: wire.BatchRequest) -> wire.BatchResponse:
         try:
@@ -134,12 +140,14 @@ def _step(name: NewsName, turn: TurnSnapshot, words: str) -> dict[str, object]:
 
 
 def _turn_request(access: Access, caller: Caller, request: wire.AskRequest) -> TurnRequest:
+    if request.quote not in _QUOTES:
+        raise RequestUnusable(reason="quote")
     return TurnRequest(
         request.question,
         knowledge_base=access.base_for(caller, request.knowledge_base),
         think=request.think if request.HasField("think") else None,
         fresh=request.fresh,
-        quote=_QUOTES.get(request.quote, "if_needed"),
+        quote=_QUOTES[request.quote],
         follows=request.follows,
         earlier=_earlier(request.earlier),
     )

@@ -10,7 +10,7 @@ from api.problems import BilingualProblem, bilingual
 from api.rest.values import job_body
 from api.services.jobs import Job
 from api.services.knowledge import Stretch
-from api.wire import answer_data, document_data, evidence_data
+from api.wire import answer_data, document_data, evidence_data, listed
 from rag.errors import AnswerdeskError
 from rag.schema import Answer, Evidence
 from rag.storage.store import DocumentRow
@@ -48,6 +48,7 @@ def problem(found: BilingualProblem) -> wire.Problem:
 
 def document_line(row: DocumentRow, generation: int) -> wire.Document:
     """Return a document without its text."""
+    row = listed(row)
     return wire.Document(
         document_id=row.document_id,
         title=row.title,

@@ -60,7 +60,7 @@ class SessionShares:
         Raises ``TooManyAtOnce`` where the key has as many as it may.
         """
         session_id = request.headers.get(_SESSION, "")
-        session = self._find(session_id) if session_id else self._add(key_id)
+        session = self._find(session_id, key_id) if session_id else self._add(key_id)
         session.in_use += 1
 
         def note(message: Message) -> None:
@@ -78,9 +78,10 @@ class SessionShares:
             session.used_at = self._clock()
             self._forget_ended()
 
-    def _find(self, session_id: str) -> _Session:
-        """Return a session, or an uncounted one if no key began it here."""
-        return next((one for one in self._sessions if one.session_id == session_id), _Session("", session_id))
+    def _find(self, session_id: str, key_id: str) -> _Session:
+        """Return a session, or an uncounted one if this key did not begin it here."""
+        known = (one for one in self._sessions if (one.session_id, one.key_id) == (session_id, key_id))
+        return next(known, _Session("", session_id))
 
     def _add(self, key_id: str) -> _Session:
         self._forget_ended()
@@ -115,19 +116,19 @@ class McpRoute:
 
         manager = await self._start()
         left = asyncio.Event()
-        with self._count_session(Request(scope), send) as counting:
+        key_id = self._access.callers.caller(Request(scope)).key_id
+        with self._count_session(Request(scope), key_id, send) as counting:
             async with _watch_client(receive, left) as next_message:
-                await manager.handle_request({**scope, LEFT: left}, next_message, counting)
+                await manager.handle_request({**_with_owner(scope, key_id), LEFT: left}, next_message, counting)
 
     @contextmanager
-    def _count_session(self, request: Request, send: Send) -> Iterator[Send]:
+    def _count_session(self, request: Request, key_id: str, send: Send) -> Iterator[Send]:
         """Count the session that a request begins or uses, and yield the sender of its answer.
 
         Requests of the protocol of 2026 have none, and the person at this machine is not counted.
         """
         from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 
-        key_id = self._access.callers.caller(request).key_id
         version = request.headers.get("mcp-protocol-version")
         if not key_id or (version is not None and version not in HANDSHAKE_PROTOCOL_VERSIONS):
             yield send
@@ -164,6 +165,16 @@ class McpRoute:
         async with manager.run():
             started.set_result(manager)
             await self._ending.wait()
+
+
+def _with_owner(scope: Scope, key_id: str) -> Scope:
+    """Return a request's scope with its key as the SDK's user: to others a session looks as if it did not exist."""
+    from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
+    from mcp.server.auth.provider import AccessToken
+
+    if not key_id:
+        return scope
+    return {**scope, "user": AuthenticatedUser(AccessToken(token="", client_id=key_id, scopes=[]))}
 
 
 def _session_manager(access: Access) -> "StreamableHTTPSessionManager":

@@ -35,6 +35,7 @@ from api.mcp.values import (
     ask_result,
     knowledge_base,
     passage_value,
+    resource_text,
 )
 from api.problems import BilingualProblem, Problem, bilingual, problem_of, problem_of_turn
 from api.questions import question_turn, until_left
@@ -247,6 +248,11 @@ def _add_reading_tools(server: MCPServer, access: Access, caller_of: CallerOf) -
         desk = access.desk(caller, base)
         return article(desk.knowledge_base, desk.library.stretch(document_id, start, end, most))
 
+    def listed_bases(caller: Caller) -> KnowledgeBaseList:
+        services = access.services()
+        states = {name: services.knowledge_for(caller.user, name) for name in services.bases.names_for(caller.user)}
+        return KnowledgeBaseList(knowledge_bases=[knowledge_base(*one) for one in states.items()])
+
     @server.tool(
         title="Read a document",
         annotations=_READS,
@@ -265,9 +271,7 @@ def _add_reading_tools(server: MCPServer, access: Access, caller_of: CallerOf) -
     @server.tool(title="List the knowledge bases", annotations=_READS, description="List what you may read.")
     @with_problems
     async def list_knowledge_bases(call: Call) -> KnowledgeBaseList:
-        services = access.services()
-        names = services.bases.names_for(caller_of(call).user)
-        return KnowledgeBaseList(knowledge_bases=[knowledge_base(name, services.knowledge(name)) for name in names])
+        return await run_in_threadpool(listed_bases, caller_of(call))
 
     @server.resource(
         "answerdesk://{knowledge_base}/{+document_id}",
@@ -279,8 +283,7 @@ def _add_reading_tools(server: MCPServer, access: Access, caller_of: CallerOf) -
     async def document(knowledge_base: str, document_id: str, call: Call) -> str:
         with resource_errors():
             found = await run_in_threadpool(stretch, call, knowledge_base, document_id, 0, None, LONGEST_RESOURCE)
-        rest = f"\n\n[{found.end} of {found.characters} characters]" if found.end < found.characters else ""
-        return f"[{NOTICE}]\n\n{found.text}{rest}"
+            return await run_in_threadpool(resource_text, found)
 
 
 async def _report(call: Call, turn: TurnSnapshot) -> None:

@@ -13,7 +13,7 @@ from api.problems import problem_of, problem_of_failure
 from api.questions import Questions
 from api.streams import STILL_HERE, SettledText, waiting_comment
 from api.wire import Plain, answer_data, url_citations
-from rag.errors import AnswerWithdrawn
+from rag.errors import AnswerdeskError, AnswerWithdrawn
 from rag.schema import Citation, Language
 from rag.turns import TurnSnapshot
 
@@ -101,11 +101,14 @@ async def stream(questions: Questions, turn_id: str, reply: Reply) -> AsyncItera
     Where the client goes away, the turn is stopped.
     """
     writer = _Chunks(turn_id, reply)
-    async with questions.stop_when_left(turn_id) as snapshots:
-        yield reply.chunk(turn_id, _ROLE)
-        async for turn in snapshots:
-            for event in [STILL_HERE] if turn is None else await run_in_threadpool(writer.new_events, turn):
-                yield event
+    try:
+        async with questions.stop_when_left(turn_id) as snapshots:
+            yield reply.chunk(turn_id, _ROLE)
+            async for turn in snapshots:
+                for event in [STILL_HERE] if turn is None else await run_in_threadpool(writer.new_events, turn):
+                    yield event
+    except AnswerdeskError as error:  # the caller may not see it any more
+        yield _event_of_error(problem_of(error, reply.language).as_openai())
 
 
 class _Chunks:

@@ -14,7 +14,7 @@ from api.problems import Problem, problem_of, problem_of_failure
 from api.questions import Questions
 from api.streams import STILL_HERE, SettledText, waiting_comment
 from api.wire import Plain, answer_data, url_citations
-from rag.errors import AnswerWithdrawn
+from rag.errors import AnswerdeskError, AnswerWithdrawn
 from rag.schema import Language
 from rag.turns import TurnSnapshot
 
@@ -98,28 +98,38 @@ async def stream(questions: Questions, turn_id: str, reply: ResponseReply) -> As
         body = {"type": kind, "sequence_number": next(numbers), **values}
         return f"event: {kind}\ndata: {json.dumps(body, ensure_ascii=False)}\n\n"
 
-    async with questions.stop_when_left(turn_id) as snapshots:
-        yield event("response.created", response=reply.response(turn_id, None))
-        writer = _MessageEvents(turn_id, reply, event)
-        settled = SettledText()
-        async for turn in snapshots:
-            if turn is None:
-                yield STILL_HERE
-                continue
-            if turn.state == "queued":
-                yield waiting_comment(turn)
-            turn = await run_in_threadpool(as_markdown, turn)
-            words = await run_in_threadpool(settled.new_words, turn)
-            problem = _problem(turn, settled, reply.language)
-            if problem is not None:
-                yield event("response.failed", response=reply.response(turn_id, turn, problem))
-                return
-            if words:
-                for one in writer.words(words):
-                    yield one
-            if turn.final:
-                for one in writer.end(turn):
-                    yield one
+    try:
+        async with questions.stop_when_left(turn_id) as snapshots:
+            async for one in _events(snapshots, turn_id, reply, event):
+                yield one
+    except AnswerdeskError as error:  # the caller may not see it any more
+        yield event("response.failed", response=reply.response(turn_id, None, problem_of(error, reply.language)))
+
+
+async def _events(
+    snapshots: AsyncIterator[TurnSnapshot | None], turn_id: str, reply: ResponseReply, event: Callable[..., str]
+) -> AsyncIterator[str]:
+    yield event("response.created", response=reply.response(turn_id, None))
+    writer = _MessageEvents(turn_id, reply, event)
+    settled = SettledText()
+    async for turn in snapshots:
+        if turn is None:
+            yield STILL_HERE
+            continue
+        if turn.state == "queued":
+            yield waiting_comment(turn)
+        turn = await run_in_threadpool(as_markdown, turn)
+        words = await run_in_threadpool(settled.new_words, turn)
+        problem = _problem(turn, settled, reply.language)
+        if problem is not None:
+            yield event("response.failed", response=reply.response(turn_id, turn, problem))
+            return
+        if words:
+            for one in writer.words(words):
+                yield one
+        if turn.final:
+            for one in writer.end(turn):
+                yield one
 
 
 def _problem(turn: TurnSnapshot, settled: SettledText, language: Language) -> Problem | None:

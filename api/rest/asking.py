@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
+from contextlib import aclosing
 from secrets import token_urlsafe
 from typing import Annotated, Any
 
@@ -13,6 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from api.access import Access
 from api.callers import Caller, language_of
 from api.idempotency import LONGEST_KEY
+from api.problems import problem_of
 from api.questions import PROGRAM_TAB, Questions, until_disconnect
 from api.rest.bodies import (
     Ask,
@@ -31,7 +33,7 @@ from api.rest.bodies import (
 from api.rest.values import curated_body, failed_response, problem_body, rewritten_body, turn_body
 from api.streams import STILL_HERE, NewsName, SettledText, StreamPlace, event_stream
 from api.wire import evidence_data
-from rag.errors import IdempotencyRunning, RequestUnusable
+from rag.errors import AnswerdeskError, IdempotencyRunning, RequestUnusable
 from rag.reuse.curated import Place
 from rag.schema import Language
 from rag.turns import PersonalRewritings, TurnRequest, TurnSnapshot, WritingSnapshot
@@ -240,13 +242,12 @@ async def turn_events(
     """
     place = after or StreamPlace()
     settled = SettledText() if questions.are_public else None
-    if stops:
-        async with questions.stop_when_left(turn_id) as snapshots:
+    try:
+        async with questions.stop_when_left(turn_id) if stops else aclosing(questions.follow(turn_id)) as snapshots:
             async for event in _stream_turn(snapshots, place, language, settled):
                 yield event
-    else:
-        async for event in _stream_turn(questions.follow(turn_id), place, language, settled):
-            yield event
+    except AnswerdeskError as error:  # the caller may not see it any more
+        yield _event("failed", place, problem_of(error, language).as_problem())
 
 
 async def _stream_turn(

@@ -357,13 +357,17 @@ class DocumentList(BaseModel):
 
 
 class DocumentBody(_DocumentHead):
-    """A document, or ``[start:end]`` of its text."""
+    """A document, or ``[start:end]`` of its text, with blanks for orders to a model.
+
+    ``unconfirmed`` are the places in the document of contact details that nobody has confirmed.
+    """
 
     generation: int
     start: int
     end: int
     characters: int
     text: str
+    unconfirmed: list[Span]
 
 
 class SourceBody(Value):

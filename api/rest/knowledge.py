@@ -26,7 +26,7 @@ from api.rest.bodies import (
 from api.rest.values import JOB_EVENTS, job_body, job_stream
 from api.services.jobs import require_job
 from api.services.knowledge import KnowledgeService
-from api.wire import document_data
+from api.wire import document_data, listed
 from rag.errors import RequestUnusable
 from rag.invalid_values import BASE_NAME_PATTERN
 
@@ -50,12 +50,12 @@ def _reading_routes(router: APIRouter, access: Access) -> None:
     def bases(caller: Annotated[Caller, Depends(access.any_caller())]) -> BaseList:
         services = access.services()
         names = services.bases.names_for(caller.user)
-        return BaseList(knowledge_bases=[_base(access, name) for name in names])
+        return BaseList(knowledge_bases=[_base(access, caller, name) for name in names])
 
     @router.get("/{base}", summary="One of them")
     def base_(base: BASE, caller: Annotated[Caller, Depends(access.any_caller())]) -> BaseBody:
         access.services().bases.require(caller.user, base)
-        return _base(access, base)
+        return _base(access, caller, base)
 
     @router.get("/{base}/documents", summary="Its documents, without their texts")
     def documents(
@@ -72,7 +72,7 @@ def _reading_routes(router: APIRouter, access: Access) -> None:
         return DocumentList(
             generation=desk.knowledge().generation,
             total=len(rows),
-            documents=[DocumentLine.model_validate(row) for row in shown],
+            documents=[DocumentLine.model_validate(listed(row)) for row in shown],
         )
 
     @router.get("/{base}/documents/{document_id:path}", summary="A document, or a stretch of it")
@@ -202,8 +202,8 @@ def _generation_routes(router: APIRouter, access: Access) -> None:
         return job_body(access.desk(caller, base).library.go_back(number), language_of(request.headers))
 
 
-def _base(access: Access, name: str) -> BaseBody:
-    state = access.services().knowledge(name)
+def _base(access: Access, caller: Caller, name: str) -> BaseBody:
+    state = access.services().knowledge_for(caller.user, name)
     return BaseBody(
         name=name,
         generation=state.generation,

@@ -5,6 +5,7 @@ A key neither makes nor changes admins, and neither sets passwords nor makes key
 
 from collections.abc import Sequence
 from typing import Annotated
+from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Path, Request, Response
 
@@ -43,7 +44,7 @@ def _person_routes(router: APIRouter, access: Access) -> None:
         administration = access.pages(caller).administration
         scopes = _known_scopes(administration, body.scopes)
         person = administration.add(body.name, body.role, scopes, None)
-        response.headers["Location"] = f"{request.url.path}/{person.name}"
+        response.headers["Location"] = f"{request.url.path}/{quote(person.name, safe='@+')}"  # headers are Latin-1
         return _person(person)
 
     @router.get("/people/{name}", summary="One of them")

@@ -30,8 +30,10 @@ from rag.errors import (
     NothingToIngest,
     UploadsUsedUp,
 )
+from rag.evidence.without_orders import text_without_orders
 from rag.grounding.confirmation import confirmed_text
-from rag.schema import Chunk, Document
+from rag.grounding.contact_details import details_named
+from rag.schema import Chunk, Document, TextSpan
 from rag.settings import Settings
 from rag.storage.access import LOCAL_USER, User
 from rag.storage.contact_details import ContactDetailTable, NewDetail
@@ -130,28 +132,32 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class OpenedArticle:
-    """An article with its passages.  ``tokens`` are theirs, None while the tokenizer is being loaded."""
+    """An article with its passages.  ``tokens`` are theirs, None while the tokenizer is being loaded.
+
+    ``unconfirmed`` are the places in its text of addresses, and of words to customers, that nobody has confirmed.
+    """
 
     document: Document
     root: str
     passages: tuple[Chunk, ...]
     tokens: tuple[int, ...] | None
     generation: int
+    unconfirmed: tuple[TextSpan, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """``text`` is ``document.text[start:end]``, as published in ``generation``."""
+    """``text`` is ``document.text[start:end]``, as published in ``generation``, with blanks for orders to a model.
+
+    ``unconfirmed`` as of ``OpenedArticle``, those that touch it.
+    """
 
     document: Document
     generation: int
     start: int
     end: int
-
-    @property
-    def text(self) -> str:
-        """The words."""
-        return self.document.text[self.start : self.end]
+    text: str
+    unconfirmed: tuple[TextSpan, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +244,11 @@ class KnowledgeRegistry:
                 self._articles[name] = known
         return known[1]
 
+    def articles_for(self, user: User, name: str) -> tuple[DocumentRow, ...]:
+        """Return those of them that this user's audience may see."""
+        rows = self.articles(name)
+        return rows if user.audience == "internal" else tuple(row for row in rows if row.audience == "public")
+
     def count_tokens(self, name: str, user: User) -> Callable[[str], int] | None:
         """Return the embedder's count; None until it is loaded, or where it cannot be."""
         with self._lock:
@@ -309,26 +320,29 @@ class KnowledgeService(GuardedService[KnowledgeRegistry]):
             return None
         if user.audience == "public" and document.audience == "internal":  # it became internal just now
             return None
+        keys = ContactDetailTable(store).unconfirmed_of([document_id], generation).get(document_id, frozenset())
+        unconfirmed = tuple(TextSpan(one.start, one.end) for one in details_named(document.text, keys))
         if user.audience == "public":
-            keys = ContactDetailTable(store).unconfirmed_of([document_id], generation).get(document_id, frozenset())
             document = replace(document, text=confirmed_text(document.text, keys))
         passages = store.document_chunks(document_id, generation)
         count = self.registry.count_tokens(self.name, user)
         tokens = tuple(count(passage.text) for passage in passages) if count is not None else None
-        return OpenedArticle(document, row.root, passages, tokens, generation)
+        return OpenedArticle(document, row.root, passages, tokens, generation, unconfirmed)
 
     def stretch(self, document_id: str, start: int, end: int | None, most: int | None = None) -> Stretch:
         """Return at most ``most`` characters of an article from ``start`` on, up to ``end``; None: all there are.
 
-        Raises ``DocumentMissing``.
+        Programs get it, which may give it to a model.  Raises ``DocumentMissing``.
         """
         opened = self.article(document_id)
         if opened is None:
             raise DocumentMissing(document=document_id)
         length = len(opened.document.text)
         first = min(max(start, 0), length)
-        last = min(length if end is None else end, length if most is None else first + most, length)
-        return Stretch(opened.document, opened.generation, first, max(first, last))
+        last = max(first, min(length if end is None else end, length if most is None else first + most, length))
+        text = text_without_orders(opened.document.text, first, last)
+        unconfirmed = tuple(one for one in opened.unconfirmed if one.start < last and first < one.end)
+        return Stretch(opened.document, opened.generation, first, last, text, unconfirmed)
 
     def history(self) -> History:
         """Return every generation that was published."""
@@ -533,8 +547,7 @@ class KnowledgeService(GuardedService[KnowledgeRegistry]):
         return self.registry.jobs.wait(self._why_slot(tab), timeout_seconds)
 
     def _articles(self, user: User) -> tuple[DocumentRow, ...]:
-        rows = self.registry.articles(self.name)
-        return rows if user.audience == "internal" else tuple(row for row in rows if row.audience == "public")
+        return self.registry.articles_for(user, self.name)
 
     def _why_slot(self, tab: str) -> str:
         return f"why {self.name} {self._who().name} {tab}"

@@ -1,7 +1,7 @@
 """What pages and routes call: made once for the whole program, shared by all browsers, safe from many threads."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal, TypeVar
 
@@ -163,6 +163,14 @@ class SharedServices:
         known = self.bases.names_for(user)
         return self.first_base if self.first_base in known or not known else known[0]
 
+    def knowledge_for(self, user: User, name: str) -> KnowledgeState:
+        """Return the state of a knowledge base that a user may read; the public's has no internal document in it."""
+        state = self.knowledge(name)
+        if user.audience == "internal":
+            return state
+        shown = self.knowledge_registry.articles_for(user, name)
+        return replace(state, documents=len(shown), passages=sum(row.chunk_count for row in shown))
+
     def of(self, who: Callable[[], User], chosen_base: str) -> DeskServices:
         """Return the services of the user ``who`` returns, for the knowledge base that they chose.
 
@@ -181,7 +189,7 @@ class SharedServices:
         turns = PersonalTurns(self.turns, self.bases, who)
         return DeskServices(
             turns=turns,
-            knowledge=lambda: self.knowledge(guarded()) if base else KnowledgeState(),
+            knowledge=lambda: self.knowledge_for(who(), guarded()) if base else KnowledgeState(),
             model=self.model,
             topics=lambda language: self.topics(guarded(), language) if base and user.audience == "internal" else (),
             library=KnowledgeService(self.knowledge_registry, base, who, self.bases.require),

@@ -1,7 +1,12 @@
 """Who is let in: every route is walked, with no key, with keys that lack rights, and with another base's key."""
 
+import re
+import socket
+import threading
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -12,6 +17,7 @@ from api.callers import host_names
 from rag.people.keys import ApiKeys, Right
 from rag.storage.access import KnowledgeBases
 from tests.api.offline_server import QUESTION, OfflineServer, offline_server
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -134,6 +140,77 @@ def test_a_refused_key_is_refused_everywhere_with_the_same_words(
         assert http.get("/v1/models").status_code == 200
         monkeypatch.setattr(ApiKeys, "_now", lambda _: tomorrow)
         assert http.get("/v1/models").status_code == 401
+
+
+def test_a_body_whose_length_is_given_twice_hides_no_second_request(api: OfflineServer) -> None:
+    """A proxy that goes by the length takes the second one for a part of the body."""
+    key = "\r\n".join(f"{name}: {value}" for name, value in api.key().items())
+    host = f"Host: {api.url.removeprefix('http://')}"
+    body = "15\r\n" + '{"question":"kettle"}' + "\r\n0\r\n\r\n"
+    first = f"POST /api/v1/retrieve HTTP/1.1\r\n{host}\r\n{key}\r\nContent-Type: application/json\r\n"
+    for lengths, statuses in (
+        ("Content-Length: 4\r\nTransfer-Encoding: chunked", [b"400"]),
+        ("Transfer-Encoding: chunked", [b"200", b"200"]),
+    ):
+        asked = f"{first}{lengths}\r\n\r\n{body}GET /healthz HTTP/1.1\r\n{host}\r\nConnection: close\r\n\r\n"
+        with socket.create_connection(("127.0.0.1", int(api.url.rpartition(":")[2])), timeout=30) as connection:
+            connection.sendall(asked.encode())
+            said = b"".join(iter(partial(connection.recv, 65_536), b""))
+        assert re.findall(rb"HTTP/1.1 (\d{3})", said) == statuses, said
+
+
+QUESTION_OF_CHAT = {"model": "answerdesk/default:fresh", "messages": [{"role": "user", "content": QUESTION}]}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "refused"),
+    [
+        ("/api/v1/ask", {"question": QUESTION, "fresh": True}, ("event: failed", "ApiKeyRefused")),
+        ("/v1/chat/completions", QUESTION_OF_CHAT | {"stream": True}, ('"error"', "ApiKeyRefused")),
+        (
+            "/v1/responses",
+            {"model": "answerdesk/default:fresh", "input": QUESTION, "stream": True},
+            ("response.failed", "key"),
+        ),
+    ],
+)
+def test_an_answer_that_is_being_sent_ends_with_its_key(
+    api: OfflineServer, monkeypatch: pytest.MonkeyPatch, path: str, body: dict[str, Any], refused: tuple[str, str]
+) -> None:
+    monkeypatch.setattr("api.questions.HEARTBEAT_SECONDS", 0.05)
+    api.model.say("You can send back any item", " within 30 days of delivery.", held=True)
+    secret, key = api.keys.add("gone", ["ask"], ["default"], audience="internal", expires_at=None, owner="", by="test")
+    lines = []
+    with (
+        api.client({"X-API-Key": secret, "Accept": "text/event-stream"}) as http,
+        http.stream("POST", path, json=body) as stream,
+    ):
+        for line in stream.iter_lines():
+            if not lines:
+                until(lambda: api.model.answering)
+                api.keys.revoke(key.key_id, by="test")
+            lines.append(line)
+    assert all(word in "\n".join(lines[-3:]) for word in refused), lines[-3:]
+    assert "delivery" not in "".join(lines[-3:])
+    until(lambda: not api.model.answering)
+
+
+def test_an_answer_that_is_waited_for_ends_with_its_key(api: OfflineServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.questions.HEARTBEAT_SECONDS", 0.05)
+    api.model.say("You can send back any item", " within 30 days of delivery.", held=True)
+    secret, key = api.keys.add("gone", ["ask"], ["default"], audience="internal", expires_at=None, owner="", by="test")
+    ended: list[int] = []
+
+    def ask() -> None:
+        with api.client({"X-API-Key": secret}) as http:
+            ended.append(http.post("/api/v1/ask", json={"question": QUESTION, "fresh": True}).status_code)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    until(lambda: api.model.answering)
+    api.keys.revoke(key.key_id, by="test")
+    asking.join()
+    assert ended == [401]
 
 
 def test_a_right_that_is_missing_is_named(api: OfflineServer) -> None:

@@ -82,6 +82,15 @@ def test_somebody_is_let_in_changed_and_let_in_no_more(served: OfflineServer, ht
     assert http.post("/api/v1/people", json={"name": "bo", "password": "long enough, rarely tried"}).status_code == 422
 
 
+@pytest.mark.parametrize("name", ["张伟", "müller", "liň.Ωmega+desk@example.org"])
+def test_somebody_with_a_name_in_any_script_is_let_in_and_found_at_the_address(http: httpx.Client, name: str) -> None:
+    added = http.post("/api/v1/people", json={"name": name, "scopes": ["default"]})
+    assert (added.status_code, added.json()["name"]) == (201, name)
+    address = added.headers["location"]
+    assert address.isascii()
+    assert http.get(address).json() == added.json()
+
+
 def test_a_key_gets_at_no_admin(served: OfflineServer, http: httpx.Client) -> None:
     refused = [
         http.post("/api/v1/people", json={"name": "eve", "role": "admin", "scopes": None}),

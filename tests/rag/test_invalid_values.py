@@ -10,6 +10,7 @@ class Form(BaseModel):
     name: str = Field(default="x", pattern=BASE_NAME_PATTERN)
     person: str = Field(default="x", pattern=PERSON_NAME_PATTERN)
     code: str = Field(default="x", pattern="^x$")
+    offset: float = Field(default=0, ge=0.25, le=10_000_000)
     several: list[int] = Field(default=[1, 2], min_length=1, max_length=2)
 
 
@@ -20,6 +21,8 @@ class Form(BaseModel):
         ({"person": " "}, "must be made of letters, digits and . @ + - _", "只能由字母、数字和 . @ + - _ 组成"),
         ({"code": "y"}, "has a form that is not allowed", "格式不符合要求"),
         ({"code": 1}, "must be a text", "必须是文字"),
+        ({"offset": 1e9}, "must be at most 10000000", "不能大于 10000000"),
+        ({"offset": 0}, "must be at least 0.25", "不能小于 0.25"),
         ({"several": 1}, "must be a list", "必须是列表"),
         ({"several": []}, "must have at least 1 entry", "至少 1 项"),
         ({"several": [1, 2, 3]}, "must have at most 2 entries", "最多 2 项"),

@@ -157,6 +157,16 @@ def test_nothing_is_served_without_a_sign_in_but_the_forms_and_that_the_server_l
 
 
 @pytest.mark.slow
+def test_no_route_takes_a_body_whose_length_is_given_twice(application: DeskApplication) -> None:
+    client = TestClient(application, DESK, follow_redirects=False)
+    twice = {"Content-Length": "4", "Transfer-Encoding": "chunked"}
+    for method, path in served_routes(application):
+        if method != "WS":
+            answer = client.request(method, path, headers=OWN | twice)
+            assert (answer.status_code, answer.headers["connection"]) == (400, "close"), (method, path)
+
+
+@pytest.mark.slow
 def test_every_route_asks_for_the_desks_own_name_and_page_first(application: DeskApplication, token: str) -> None:
     client = TestClient(application, DESK, follow_redirects=False, headers=cookie(token))
     for method, path in served_routes(application):

@@ -259,6 +259,28 @@ def test_an_error_says_it_in_both_languages_and_first_in_the_callers(face: GrpcF
     assert (found.code, found.reason) == (grpc.StatusCode.NOT_FOUND, "TurnMissing")
 
 
+@pytest.mark.parametrize("path", METHODS)
+@pytest.mark.parametrize("content", [b"\xff\xff\xff", b"\x0a\x02\xc3\x28"], ids=["no fields", "no UTF-8"])
+def test_bytes_that_are_no_message_are_told_as_such(face: GrpcFace, path: str, content: bytes) -> None:
+    class Broken:
+        def SerializeToString(self) -> bytes:
+            return content
+
+    with pytest.raises(grpc.RpcError) as ended:
+        face.call(path, face.key(), Broken())
+    told = refused(ended.value)
+    assert (told.code, told.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "RequestUnusable")
+    assert "message" in told.message
+
+
+def test_a_way_to_quote_that_there_is_not_is_refused(face: GrpcFace) -> None:
+    with pytest.raises(grpc.RpcError) as ended:
+        face.call("/answerdesk.v1.Answers/Ask", face.key(), wire.AskRequest(question=QUESTION, quote=99))
+    told = refused(ended.value)
+    assert (told.code, told.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "RequestUnusable")
+    assert "QUOTE_ONLY" in told.message
+
+
 def test_an_error_that_passes_says_when_to_try_again(face: GrpcFace) -> None:
     key = face.key("ask", pace=1)
     list(face.answers.Ask(ask(), metadata=key))

@@ -188,6 +188,26 @@ def test_a_key_that_is_revoked_ends_within_a_session(api: OfflineServer) -> None
         assert http.post("/mcp", json=listing, headers=session).status_code == 401
 
 
+def test_a_session_is_its_keys_alone(api: OfflineServer) -> None:
+    listing = {"jsonrpc": "2.0", "id": 2, "method": "tools/list"}
+    with api.client(api.key() | JSON) as http, api.client(api.key() | JSON) as other:
+        sessions = [_session(http) for _ in range(50)]
+        foreign, unknown = (
+            [
+                other.post("/mcp", json=listing, headers=sessions[0] | named),
+                other.delete("/mcp", headers=sessions[0] | named),
+            ]
+            for named in ({}, {"Mcp-Session-Id": "0" * 32})
+        )
+        assert [(one.status_code, one.text) for one in foreign] == [(one.status_code, one.text) for one in unknown]
+        assert {one.status_code for one in foreign} == {404}
+        assert http.post("/mcp", json=listing, headers=sessions[0]).status_code == 200
+        refused = http.post("/mcp", json={"jsonrpc": "2.0", "id": 1, "method": "initialize"})
+        assert refused.status_code == 429, "it still counts as its key's"
+        for session in sessions:
+            assert http.delete("/mcp", headers=session).status_code == 200
+
+
 def test_other_hosts_and_pages_are_refused_as_everywhere(api: OfflineServer) -> None:
     with api.client(api.key()) as http:
         assert http.post("/mcp", headers={"Host": "evil.example"}).status_code == 421
@@ -323,9 +343,10 @@ def test_a_client_of_the_new_protocol_that_is_gone_frees_the_slot(api: OfflineSe
 
 def test_a_client_of_the_former_protocol_that_is_gone_frees_the_slot(api: OfflineServer) -> None:
     api.model.say("You can", " send", held=True)
-    with api.client(api.key() | JSON) as http:
+    key = api.key()
+    with api.client(key | JSON) as http:
         session = _session(http)
-        connection = _post(api, api.key() | session, _ask_body({}))
+        connection = _post(api, key | session, _ask_body({}))
         until(lambda: api.model.answering == 1)
         connection.close()
         assert until(lambda: api.model.answering == 0) < SOON

@@ -1,11 +1,13 @@
 """What the service of articles tells the public audience: articles for customers, and nothing else."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from api.services.knowledge import KnowledgeService
+from api.services.shared import KnowledgeState
 from rag.errors import NotPermitted
 from rag.storage.access import User
 from rag.storage.turn_store import TurnStore
@@ -53,6 +55,15 @@ def test_internal_articles_are_neither_listed_nor_opened(library: Library) -> No
     assert "delivery fee" in shown.document.text
     assert by(library, SHOP).article("goodwill.md") is None
     assert by(library, LIN).article("goodwill.md") is not None
+
+
+def test_internal_articles_are_not_counted(library: Library, tmp_path: Path) -> None:
+    turns = TurnService(lambda name, user: library.pipeline(), TurnStore(tmp_path / "turns.db"), 1)
+    services = replace(library.services(turns), knowledge=lambda name: KnowledgeState(1, None, documents=2, passages=2))
+    assert services.knowledge_for(LIN, "default") == KnowledgeState(1, None, documents=2, passages=2)
+    assert services.knowledge_for(SHOP, "default") == KnowledgeState(1, None, documents=1, passages=1)
+    assert services.of(lambda: SHOP, "default").knowledge() == services.knowledge_for(SHOP, "default")
+    turns.close()
 
 
 def test_an_article_that_became_internal_a_moment_ago_is_not_opened(
