@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 import streamlit.runtime
 import uvicorn
+from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 from streamlit.web.server.starlette.starlette_websocket import is_host_allowed
@@ -24,6 +25,7 @@ from streamlit.web.server.starlette.starlette_websocket import is_host_allowed
 from api.services.shared import ENDING_SECONDS, PeopleServices, SharedServices
 from rag.errors import AnswerdeskError, SignInNeeded
 from rag.settings import Settings, load_settings
+from rag.storage.access import User
 from rag.turns.unforeseen import log_unforeseen
 from ui.components.job_view import show_failure
 from ui.components.page_shell import draw_signed_out
@@ -31,7 +33,7 @@ from ui.figure_route import figure_route
 from ui.formats import markdown_word
 from ui.request_guard import ConnectionLimits, RequestGuard
 from ui.session import page_language, shared_services
-from ui.sign_in import sign_in_routes
+from ui.sign_in import current_user, sign_in_routes
 from ui.turn_feed import feed_route
 
 if TYPE_CHECKING:
@@ -90,10 +92,14 @@ class DeskApplication(st.App):
         def people() -> PeopleServices:
             return services().people
 
+        async def user_of(connection: HTTPConnection) -> User:
+            return await people().ask(partial(current_user, people(), connection))
+
+        feed = feed_route(lambda: services().feeds, user_of)
         super().__init__(
             script,
             lifespan=lifespan,
-            routes=[*sign_in_routes(people), feed_route(lambda: services().feeds), figure_route(services)],
+            routes=[*sign_in_routes(people), feed, figure_route(services)],
             on_script_error=show_error,
         )
         limits = ConnectionLimits(settings.tabs_per_person, settings.uploads_per_person_megabytes, _held_bytes)

@@ -6,41 +6,56 @@ page runs again only when the turn has ended.
 
     WS  /turn-feed?tab=TOKEN    {"feed": ..., "evidence": ...}, as ``ui/turn_data.py`` has them
 
-The token is the tab's own secret, and each reading asks again whether this person may see the turn.
+The token is the tab's own secret, the socket's person must be the one for whom the page was drawn, and each reading
+asks again whether they may see the turn.
 """
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import HTTPConnection
 from starlette.routing import BaseRoute, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from api.services.turn_feeds import FollowedTurn, TurnFeeds
-from rag.errors import AnswerdeskError, DatabaseUnavailable
+from rag.errors import AnswerdeskError, DatabaseUnavailable, PeopleError
 from rag.schema import Language
+from rag.storage.access import User
 from rag.turns import TurnSnapshot
+from ui.request_guard import LATER, NO_SIGN_IN
 from ui.turn_data import Data, evidence_data, feed_data
+
+UserOf = Callable[[HTTPConnection], Awaitable[User]]
+"""Returns who opens a socket.  Raises a ``PeopleError`` or ``DatabaseUnavailable``."""
 
 FEED_PATH = "/turn-feed"
 UNKNOWN_TAB = 4404
-"""The code with which a socket is closed whose tab is not known, as after a restart of the server."""
+"""The code with which a socket is closed whose tab is not known, as after a restart of the server, or another's."""
 
 _PACE_SECONDS = 0.3
 _QUEUED_PACE_SECONDS = 1.0
 _AGAIN_SECONDS = 1.0
 
 
-def feed_route(feeds: Callable[[], TurnFeeds]) -> BaseRoute:
-    """Return the socket's route."""
+def feed_route(feeds: Callable[[], TurnFeeds], user_of: UserOf) -> BaseRoute:
+    """Return the socket's route; ``user_of`` tells who opens a socket."""
 
     async def serve(socket: WebSocket) -> None:
         tab = socket.query_params.get("tab", "")
         await socket.accept()
-        if feeds().knows(tab):
-            await _FeedSocket(feeds(), tab, socket).run()
+        try:
+            user = await user_of(socket)
+        except PeopleError:
+            await socket.close(NO_SIGN_IN)
+            return
+        except DatabaseUnavailable:
+            await socket.close(LATER)
+            return
+        if feeds().knows(tab, user.name):
+            await _FeedSocket(feeds(), tab, user, socket).run()
         else:
             await socket.close(UNKNOWN_TAB)
 
@@ -50,9 +65,10 @@ def feed_route(feeds: Callable[[], TurnFeeds]) -> BaseRoute:
 class _FeedSocket:
     """One socket, until it is closed."""
 
-    def __init__(self, feeds: TurnFeeds, tab: str, socket: WebSocket) -> None:
+    def __init__(self, feeds: TurnFeeds, tab: str, user: User, socket: WebSocket) -> None:
         self._feeds = feeds
         self._tab = tab
+        self._user = user
         self._socket = socket
         self._loop = asyncio.get_running_loop()
         self._news = asyncio.Event()
@@ -71,6 +87,9 @@ class _FeedSocket:
                 await telling
             self._feeds.disconnect(self._tab, wake)
 
+    def _followed(self) -> FollowedTurn | None:
+        return self._feeds.followed(self._tab, self._user.name)
+
     def _wake(self) -> None:
         with suppress(RuntimeError):  # the server has ended, and nobody listens
             self._loop.call_soon_threadsafe(self._news.set)
@@ -78,7 +97,7 @@ class _FeedSocket:
     async def _send_news(self) -> None:
         while True:
             self._news.clear()
-            followed = self._feeds.followed(self._tab)
+            followed = self._followed()
             if followed is not None:
                 try:
                     await self._follow(followed)
@@ -87,7 +106,7 @@ class _FeedSocket:
                     continue
                 except AnswerdeskError:
                     pass  # signed out, or out of scope meanwhile: the page says so when it runs again
-            if self._feeds.followed(self._tab) is followed:
+            if self._followed() is followed:
                 await self._news.wait()
 
     async def _follow(self, followed: FollowedTurn) -> None:
@@ -100,7 +119,7 @@ class _FeedSocket:
 
         stop = followed.turns.listen(followed.turn_id, hear)
         try:
-            while self._feeds.followed(self._tab) is followed:
+            while self._followed() is followed:
                 self._news.clear()
                 snapshot = followed.turns.snapshot(followed.turn_id, state.version)
                 if snapshot is not None:

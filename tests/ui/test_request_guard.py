@@ -17,6 +17,7 @@ from streamlit.runtime import Runtime
 from api.services.shared import PeopleServices
 from api.services.start import open_people
 from rag.settings import Settings
+from tests.support.waiting import until
 from tests.ui.served_parts import people_only
 from ui.request_guard import (
     FOREIGN,
@@ -30,6 +31,7 @@ from ui.request_guard import (
 )
 from ui.server import DeskApplication
 from ui.sign_in import COOKIE, cookie_name
+from ui.turn_feed import UNKNOWN_TAB
 
 DESK = "http://desk.test"
 SOCKETS = "ws://desk.test"
@@ -112,15 +114,19 @@ def _filled(path: str) -> str:
     return re.sub(r"{[^}]+}", "anything", path)
 
 
-@pytest.fixture(params=[False, True], ids=["desk", "desk and API"])
-def application(
-    people: PeopleServices, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
-) -> Iterator[DeskApplication]:
+@pytest.fixture
+def own_name(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let an application be made, whose name is the desk's."""
     monkeypatch.setattr(Runtime, "_instance", None)
     before = config.get_option("server.allowedHosts")
     config.set_option("server.allowedHosts", ["desk.test"])
-    yield DeskApplication(services=lambda: people_only(people), api=request.param)
+    yield
     config.set_option("server.allowedHosts", before)
+
+
+@pytest.fixture(params=[False, True], ids=["desk", "desk and API"])
+def application(people: PeopleServices, own_name: None, request: pytest.FixtureRequest) -> DeskApplication:
+    return DeskApplication(services=lambda: people_only(people), api=request.param)
 
 
 def served_routes(application: DeskApplication) -> list[tuple[str, str]]:
@@ -187,6 +193,26 @@ def test_beside_the_desk_the_api_asks_for_its_keys_and_the_desks_name(
     client = TestClient(application, DESK, follow_redirects=False, headers=cookie(token))
     assert client.get(path).status_code == 401, "a sign-in is no key"
     assert client.get(path, headers={"Host": "evil.example"}).status_code == 421
+
+
+@pytest.mark.slow
+def test_a_tabs_token_opens_its_socket_to_the_tabs_own_person_only(
+    people: PeopleServices, token: str, own_name: None
+) -> None:
+    people.people.add("lin", "agent", [], "", by="test")
+    services = people_only(people)
+    services.feeds.follow("tab", "lin", None)
+    client = TestClient(DeskApplication(services=lambda: services), DESK)
+    path = SOCKETS + "/turn-feed?tab=tab"
+    with (
+        client.websocket_connect(path, headers=cookie(token) | OWN) as refused,
+        pytest.raises(WebSocketDisconnect) as closed,
+    ):
+        refused.receive_bytes()
+    assert closed.value.code == UNKNOWN_TAB
+    lin = cookie(people.sign_ins.begin_for("lin").token)
+    with client.websocket_connect(path, headers=lin | OWN):
+        until(lambda: "tab" in services.feeds._sockets)
 
 
 # Pages of others

@@ -281,10 +281,11 @@ def _submit(
     st.session_state["just_asked"] = True
 
 
-def feed_turn(context: PageContext, turn_id: str) -> None:
-    """Let this tab's socket follow a turn."""
+def feed_turn(context: PageContext, turn_id: str | None) -> None:
+    """Let this tab's socket follow a turn; None: none."""
     services = context.services
-    services.feeds.follow(feed_token(), FollowedTurn(turn_id, context.language, services.turns))
+    followed = FollowedTurn(turn_id, context.language, services.turns) if turn_id is not None else None
+    services.feeds.follow(feed_token(), context.user.name, followed)
 
 
 @dataclass(frozen=True, slots=True)
