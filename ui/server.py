@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -19,6 +20,7 @@ import streamlit.runtime
 import uvicorn
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
+from streamlit import error_util
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 from streamlit.web.server.starlette.starlette_websocket import is_host_allowed
 
@@ -113,7 +115,7 @@ class DeskApplication(st.App):
     def run(self, config: Mapping[str, object] | None = None) -> None:
         """Serve until stopped.  Only proxies that the settings name are believed about whom they speak for."""
         os.environ["FORWARDED_ALLOW_IPS"] = ",".join(load_settings().proxies())  # where uvicorn looks for them
-        with _ending_in_time():
+        with _ending_in_time(), _without_foreseen_errors_in_the_log():
             super().run(config=config)
 
 
@@ -124,13 +126,34 @@ def _ending_in_time() -> Iterator[None]:
     Else a request of which half was sent, as by a laptop that fell asleep, would keep it for ever.  Streamlit makes
     uvicorn's configuration by itself, and has no option for this.
     """
-    made = uvicorn.Config
-    limited = partial(made, timeout_graceful_shutdown=ENDING_SECONDS)
-    vars(uvicorn)["Config"] = limited
+    with _replaced(uvicorn, "Config", partial(uvicorn.Config, timeout_graceful_shutdown=ENDING_SECONDS)):
+        yield
+
+
+@contextmanager
+def _without_foreseen_errors_in_the_log() -> Iterator[None]:
+    """Let Streamlit log no traceback of an error that ``show_error`` says in words, as of a right that was lost.
+
+    It logs each error of a callback before it asks ``on_script_error``.
+    """
+    log = error_util._log_uncaught_app_exception
+
+    def log_unless_foreseen(error: BaseException) -> None:
+        if not isinstance(error, AnswerdeskError):
+            log(error)
+
+    with _replaced(error_util, "_log_uncaught_app_exception", log_unless_foreseen):
+        yield
+
+
+@contextmanager
+def _replaced(module: ModuleType, name: str, by: object) -> Iterator[None]:
+    before = vars(module)[name]
+    vars(module)[name] = by
     try:
         yield
     finally:
-        vars(uvicorn)["Config"] = made
+        vars(module)[name] = before
 
 
 def _api_application(services: Callable[[], SharedServices], settings: Settings) -> "FastAPI":

@@ -18,6 +18,7 @@ from rag.storage.turn_store import TurnStore
 from rag.turns import PersonalTurns, TurnRequest, TurnService
 from tests.ui.scenes import WORDS
 from tests.ui.scripted_desk import Gates, ScenePipeline
+from ui.request_guard import NO_SIGN_IN
 from ui.turn_feed import FEED_PATH, UNKNOWN_TAB, _FeedState, feed_route
 
 pytestmark = pytest.mark.slow
@@ -33,6 +34,7 @@ class Desk:
         self.signed_in.set()
         self.refused = threading.Event()
         self.away = threading.Event()
+        self.scopes: frozenset[str] | None = None
         pipeline = ScenePipeline(self.gates)
         self.turns = TurnService(lambda knowledge_base, user: pipeline, TurnStore(folder / "turns.db"), 4)
         self.personal = PersonalTurns(self.turns, KnowledgeBases(folder / "knowledge"), self._who)
@@ -56,7 +58,7 @@ class Desk:
         if not self.signed_in.is_set():
             self.refused.set()
             raise SignInNeeded
-        return LOCAL_USER
+        return replace(LOCAL_USER, scopes=self.scopes)
 
 
 @pytest.fixture
@@ -133,18 +135,61 @@ def test_another_turn_takes_the_place_of_the_first(desk: Desk, client: TestClien
         assert socket.receive_json()["feed"]["turn"] == third.turn_id
 
 
-def test_who_is_signed_out_hears_no_more(desk: Desk, client: TestClient) -> None:
+def test_who_is_signed_out_hears_no_more_and_the_page_is_told_why(desk: Desk, client: TestClient) -> None:
     desk.feeds.follow("tab", LOCAL_USER.name, desk.ask("How long?", "think"))
     with listening(client) as socket:
         heard_until(socket, "reading")
         desk.signed_in.clear()
         desk.gates.prepare("How long?", "done", "all")
-        assert desk.refused.wait(10)
-        desk.signed_in.set()
+        with pytest.raises(WebSocketDisconnect) as closed:
+            socket.receive_json()
+    assert closed.value.code == NO_SIGN_IN
+
+
+def test_who_loses_the_scope_while_the_model_writes_hears_no_more_and_the_page_runs_again(
+    desk: Desk, client: TestClient
+) -> None:
+    desk.feeds.follow("tab", LOCAL_USER.name, desk.ask("How long?", "think"))
+    with listening(client) as socket:
+        heard_until(socket, "reading")
+        desk.scopes = frozenset({"payroll"})
+        assert socket.receive_json() == {"redraw": True}
+        desk.feeds.follow("tab", LOCAL_USER.name, None)  # the page has run again
+        desk.scopes = None
+        desk.gates.prepare("How long?", "done", "all")
         after = desk.ask("And then?", "all")
         desk.feeds.follow("tab", LOCAL_USER.name, after)
         told = heard_until(socket, "done")
     assert {one["feed"]["turn"] for one in told} == {after.turn_id}
+
+
+@pytest.mark.parametrize("shows", ["a finished turn", "none"])
+def test_a_page_that_nobody_touches_is_told_of_other_rights_and_of_the_end_of_the_sign_in(
+    desk: Desk, client: TestClient, monkeypatch: pytest.MonkeyPatch, shows: str
+) -> None:
+    monkeypatch.setattr("ui.turn_feed._RIGHTS_SECONDS", 0.05)
+    desk.feeds.follow("tab", LOCAL_USER.name, desk.ask("How long?", "all") if shows == "a finished turn" else None)
+    with listening(client) as socket:
+        if shows == "a finished turn":
+            heard_until(socket, "done")
+        desk.scopes = frozenset({"payroll"})
+        assert socket.receive_json() == {"redraw": True}
+        desk.away.set()
+        assert desk.refused.wait(10)
+        desk.away.clear()  # the page hears nothing of an outage that it need not hear of
+        desk.signed_in.clear()
+        with pytest.raises(WebSocketDisconnect) as closed:
+            socket.receive_json()
+    assert closed.value.code == NO_SIGN_IN
+
+
+def test_a_frame_of_either_kind_that_no_page_sends_is_no_failure(desk: Desk, client: TestClient) -> None:
+    desk.feeds.follow("tab", LOCAL_USER.name, None)
+    with listening(client) as socket:
+        socket.send_bytes(b"\xff\x00")
+        socket.send_text("nothing")
+        desk.feeds.follow("tab", LOCAL_USER.name, desk.ask("How long?", "all"))
+        heard_until(socket, "done")
 
 
 def test_while_the_database_is_away_nothing_is_told_and_all_of_it_afterwards(desk: Desk, client: TestClient) -> None:

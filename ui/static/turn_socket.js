@@ -33,7 +33,11 @@ class Socket {
     this.socket = socket;
   }
 
-  hear({ feed, evidence }) {
+  hear({ feed, evidence, redraw }) {
+    if (redraw) { // the page may not show this any more, which its next run says
+      this.tell("redraw", "rights " + Date.now());
+      return;
+    }
     const desk = (window.answerdesk ??= {});
     desk.feed = this.heard = feed;
     if (evidence) {
