@@ -4,6 +4,7 @@ import itertools
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
@@ -24,6 +25,7 @@ from ui.request_guard import (
     NO_SIGN_IN,
     SESSION_KEPT_SECONDS,
     TOO_MANY,
+    UNREADABLE,
     ConnectionLimits,
     RequestGuard,
     is_by_hand,
@@ -302,12 +304,27 @@ def test_what_a_person_does_is_use_and_what_a_page_does_by_itself_is_not(
     client = guarded(inside, people)
     client.get("/static/a.js", headers=cookie(token))
     with client.websocket_connect(SOCKETS + "/_stcore/stream", headers=cookie(token) | OWN) as socket:
-        for number, sent in enumerate((frame(auto=True), b"\xff\xff", frame(auto=False))):
+        for number, sent in enumerate((frame(auto=True), b"", frame(auto=False))):
             assert noted() == 0, number
             socket.send_bytes(sent)
             socket.receive_text()
     assert noted() == 1
     assert not is_by_hand(b"")
+
+
+@pytest.mark.parametrize("sent", ["a text", b"\xff\xff"])
+@pytest.mark.parametrize("sign_in", ["on", "off"])
+def test_what_no_page_sends_closes_its_socket_and_reaches_nothing(
+    inside: Inside, tmp_path: Path, sign_in: Literal["on", "off"], sent: str | bytes
+) -> None:
+    people = open_people(Settings(data_dir=tmp_path, sign_in=sign_in))
+    people.people.add("root", "admin", None, "", by="test")
+    headers = cookie(people.sign_ins.begin_for("root").token) | OWN
+    with guarded(inside, people).websocket_connect(SOCKETS + "/_stcore/stream", headers=headers) as socket:
+        socket.send_text(sent) if isinstance(sent, str) else socket.send_bytes(sent)
+        with pytest.raises(WebSocketDisconnect) as closed:
+            socket.receive_text()
+    assert closed.value.code == UNREADABLE
 
 
 # Without sign-in

@@ -46,8 +46,12 @@ def black_hole() -> Iterator[socket.socket]:
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory, black_hole: socket.socket) -> Iterator[str]:
-    folder: Path = tmp_path_factory.mktemp("guard")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("guard")
+
+
+@pytest.fixture(scope="module")
+def address(folder: Path, black_hole: socket.socket) -> Iterator[str]:
     furnish(folder)
     record(folder)
     proxy = f"http://127.0.0.1:{black_hole.getsockname()[1]}"
@@ -162,6 +166,22 @@ def test_a_frame_that_is_too_long_closes_its_socket(address: str, client: httpx.
         # of the longer one the server reads no further, and what is on its way may overtake the reason
         code = closed.value.rcvd.code if closed.value.rcvd is not None else None
         assert code == 1009 or (code is None and size > 32 * MEGABYTE)
+
+
+def test_what_no_page_sends_closes_its_socket_and_leaves_no_traceback(
+    address: str, client: httpx.Client, folder: Path
+) -> None:
+    sign_in(client, "lin")
+    for sent in ("a text", b"\xff\xff"):
+        with opened(address, client) as accepted, pytest.raises(ConnectionClosed) as closed:
+            accepted.send(sent)
+            while True:
+                accepted.recv(timeout=10)
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 1003
+    assert client.get("/_stcore/health").status_code == 200
+    log = (folder / "desk.log").read_text("utf-8")
+    assert "Traceback" not in log and "DecodeError" not in log and "KeyError" not in log
 
 
 def test_a_download_ends_with_the_sign_in(address: str, page: Page) -> None:
