@@ -43,6 +43,7 @@ from rag.errors import (
     DatabaseUnavailable,
     ForeignHost,
     ForeignPage,
+    NotPermitted,
     PeopleError,
     ProxyWithoutSignIn,
     TooManyTabs,
@@ -87,6 +88,9 @@ TOO_MANY = 4429
 
 UNREADABLE = 1003
 """The code with which a page's socket is closed that sends what no page does: RFC 6455's for data of a wrong kind."""
+
+METRICS_PATH = "/_stcore/metrics"
+"""Streamlit's counts of everybody's pages and sessions: figures, which are for leads."""
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _UPLOAD = re.compile(r"/_stcore/upload_file/([^/]+)/[^/]+")
@@ -209,6 +213,9 @@ class RequestGuard:
             return
         if signed_in is not None and (_is_page(request) or request.method not in _SAFE_METHODS):
             await self._note_use(signed_in)
+        if request.scope["path"] == METRICS_PATH and signed_in is not None and not signed_in.user.is_at_least("lead"):
+            await _notice(NotPermitted(role="lead"), 403, request)(scope, receive, send)
+            return
         await self._serve_within_limits(_person(signed_in), request, scope, receive, send)
 
     async def _serve_within_limits(

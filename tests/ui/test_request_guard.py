@@ -18,6 +18,7 @@ from streamlit.runtime import Runtime
 from api.services.shared import PeopleServices
 from api.services.start import open_people
 from rag.settings import Settings
+from rag.storage.access import Role
 from tests.support.waiting import until
 from tests.ui.served_parts import people_only
 from ui.request_guard import (
@@ -325,6 +326,19 @@ def test_what_no_page_sends_closes_its_socket_and_reaches_nothing(
         with pytest.raises(WebSocketDisconnect) as closed:
             socket.receive_text()
     assert closed.value.code == UNREADABLE
+
+
+@pytest.mark.parametrize(("role", "status"), [("agent", 403), ("lead", 200), ("admin", 200)])
+def test_streamlits_counts_of_everybodys_pages_are_for_leads(
+    inside: Inside, people: PeopleServices, role: Role, status: int
+) -> None:
+    people.people.add("lin", role, [], "", by="test")
+    client = guarded(inside, people)
+    headers = cookie(people.sign_ins.begin_for("lin").token)
+    for method in ("GET", "HEAD"):
+        for path in ("/_stcore/metrics", "/_stcore/%6detrics?families=session_duration_seconds"):
+            assert client.request(method, path, headers=headers).status_code == status
+    assert client.get("/_stcore/health", headers=headers).status_code == 200
 
 
 # Without sign-in
