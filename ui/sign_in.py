@@ -223,7 +223,11 @@ def _fields(form: Form, language: Language, name: str) -> list[str]:
             focused=form == "sign_in" and not name,
         ),
         "password": _field(
-            "password", translate("ui.password", language), "password", "current-password", focused=form == "sign_in"
+            "password",
+            translate("ui.password", language),
+            "password",
+            "current-password",
+            focused=form == "password" or (form == "sign_in" and bool(name)),
         ),
         "first": _field("password", new, "password", "new-password"),
         "new": _field("new", new, "password", "new-password"),

@@ -198,7 +198,7 @@ def test_a_download_ends_with_the_sign_in(address: str, page: Page) -> None:
         desk.settled()
         page.locator(".st-key-user button").first.click()
         page.locator(".st-key-sign_out button").click()
-        expect(page.get_by_text(translate("ui.error_SignInNeeded", "en"))).to_be_visible()
+        expect(page.get_by_text(translate("ui.signed_out", "en"))).to_be_visible()
         assert other.get(url, headers=kept).status_code == 401
 
 
@@ -214,7 +214,7 @@ def test_signing_out_leaves_no_draft_in_any_tab(address: str, page: Page) -> Non
     assert page.evaluate("sessionStorage.getItem('answerdesk:reply:1')"), "a reload keeps it"
     page.locator(".st-key-user button").first.click()
     page.locator(".st-key-sign_out button").click()
-    expect(page.get_by_text(translate("ui.error_SignInNeeded", "en"))).to_be_visible()
+    expect(page.get_by_text(translate("ui.signed_out", "en"))).to_be_visible()
     for tab in (page, other):
         until(lambda tab=tab: not tab.evaluate(_HAS_DRAFT), PATIENCE_MS / 1000)
 

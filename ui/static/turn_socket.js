@@ -1,5 +1,5 @@
 const LOOK_EVERY_MS = 1000;
-const AGAIN_AFTER_MS = 6000; // a redraw that was asked for and did not come
+const AGAIN_AFTER_MS = 6000; // a redraw that was asked for and did not come, or the end of a sign-in
 const UNKNOWN_TAB = 4404;
 const NO_SIGN_IN = 4401;
 
@@ -28,7 +28,8 @@ class Socket {
     socket.onmessage = (event) => this.hear(JSON.parse(event.data));
     socket.onclose = (event) => {
       if (event.code === UNKNOWN_TAB) this.unknown = this.tab;
-      if (event.code === NO_SIGN_IN) location.reload(); // which leads to the form, and back to this page
+      // Which leads to the form, and back to this page. A sign-out in another tab is heard first: it takes the drafts.
+      if (event.code === NO_SIGN_IN) setTimeout(() => location.reload(), AGAIN_AFTER_MS);
     };
     this.socket = socket;
   }
