@@ -8,19 +8,18 @@ that is not there.  Nothing is served but a WebP that was redrawn when its docum
 """
 
 from collections.abc import Callable
+from functools import partial
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from api.callers import own_origin
 from api.services.knowledge import KnowledgeService
 from api.services.shared import SharedServices
 from rag.errors import AnswerdeskError
-from rag.storage.access import LOCAL_USER, User
 from rag.storage.figures import FIGURE_MEDIA_TYPE
-from ui.sign_in import sign_in_of
+from ui.sign_in import current_user
 
 _HEADERS = {
     "Cache-Control": "no-store",  # a person who loses the right, or signs out, sees it no more
@@ -51,14 +50,9 @@ def figure_route(services: Callable[[], SharedServices]) -> BaseRoute:
 
 
 def _content(services: SharedServices, request: Request) -> bytes | None:
-    def current_user() -> User:
-        people = services.people
-        if not people.required():
-            return LOCAL_USER
-        return sign_in_of(people, request.cookies, own_origin(request)).user
-
+    who = partial(current_user, services.people, request)
     base, digest = request.path_params["base"], request.path_params["digest"]
     try:
-        return KnowledgeService(services.knowledge_registry, base, current_user, services.bases.require).figure(digest)
+        return KnowledgeService(services.knowledge_registry, base, who, services.bases.require).figure(digest)
     except AnswerdeskError:
         return None

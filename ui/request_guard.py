@@ -33,6 +33,7 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.runtime.runtime_util import get_max_widget_state_size_bytes
 from streamlit.web.server.starlette.starlette_websocket import is_host_allowed
 
 from api.callers import is_direct, own_origin
@@ -42,6 +43,7 @@ from rag.errors import (
     ForeignHost,
     ForeignPage,
     KnowledgeError,
+    NotPermitted,
     PeopleError,
     ProxyWithoutSignIn,
     TooManyTabs,
@@ -84,6 +86,12 @@ LATER = 1013
 
 TOO_MANY = 4429
 """The code with which a socket is closed of a person who has too many."""
+
+UNREADABLE = 1003
+"""The code with which a page's socket is closed that sends what no page does: RFC 6455's for data of a wrong kind."""
+
+METRICS_PATH = "/_stcore/metrics"
+"""Streamlit's counts of everybody's pages and sessions: figures, which are for leads."""
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _UPLOAD = re.compile(r"/_stcore/upload_file/([^/]+)/[^/]+")
@@ -208,6 +216,9 @@ class RequestGuard:
             return
         if signed_in is not None and (_is_page(request) or request.method not in _SAFE_METHODS):
             await self._note_use(signed_in)
+        if request.scope["path"] == METRICS_PATH and signed_in is not None and not signed_in.user.is_at_least("lead"):
+            await _notice(NotPermitted(role="lead"), 403, request)(scope, receive, send)
+            return
         await self._serve_within_limits(_person(signed_in), request, scope, receive, send)
 
     async def _serve_within_limits(
@@ -248,9 +259,11 @@ class RequestGuard:
             return
         try:
             with self._limits.tab(_person(signed_in), scope["path"]):
-                await self._app(scope, self._note_use_on_receive(receive, scope, signed_in), send)
+                await self._app(scope, self._checking_frames(receive, scope, signed_in), send)
         except TooManyTabs:
             await _refuse(receive, send, TOO_MANY)
+        except DecodeError:
+            await send({"type": "websocket.close", "code": UNREADABLE})
 
     def _warn_of(self, error: KnowledgeError) -> None:
         """Log once, for the operator, what the readers of pages are not told: the place."""
@@ -292,19 +305,28 @@ class RequestGuard:
             return False
         return path == ALIVE_PATH or (path in PROVIDER_PATHS and has_provider())
 
-    def _note_use_on_receive(self, receive: Receive, scope: Scope, signed_in: CurrentSignIn | None) -> Receive:
-        """Note the use of a sign-in while a page's socket receives."""
-        if signed_in is None or scope["path"] != STREAM_PATH:
+    def _checking_frames(self, receive: Receive, scope: Scope, signed_in: CurrentSignIn | None) -> Receive:
+        """Note the use of a sign-in while a page's socket receives.
+
+        What is received raises ``DecodeError`` for a frame that is no page's: Streamlit logs a traceback of each.
+        """
+        if scope["path"] != STREAM_PATH:
             return receive
 
-        async def receive_and_note() -> Message:
+        async def receive_checked() -> Message:
             message = await receive()
-            people, frame = self._people(), message.get("bytes")
-            if frame and people.sign_ins.must_note_use(signed_in.key) and is_by_hand(frame):
-                await self._note_use(signed_in)
+            if message["type"] != "websocket.receive":
+                return message
+            frame, sign_ins = message.get("bytes"), self._people().sign_ins
+            if frame is None:
+                raise DecodeError("a text")
+            if len(frame) <= get_max_widget_state_size_bytes():  # of a longer one Streamlit says so, and closes
+                by_hand = is_by_hand(frame)
+                if by_hand and signed_in is not None and sign_ins.must_note_use(signed_in.key):
+                    await self._note_use(signed_in)
             return message
 
-        return receive_and_note
+        return receive_checked
 
     async def _note_use(self, signed_in: CurrentSignIn) -> None:
         sign_ins = self._people().sign_ins
@@ -359,12 +381,12 @@ def _without_origin(scope: Scope) -> Scope:
 
 
 def is_by_hand(frame: bytes) -> bool:
-    """Tell whether a page's message comes from its user, not from a part that redraws itself by the clock."""
+    """Tell whether a page's message comes from its user, not from a part that redraws itself by the clock.
+
+    Raises ``DecodeError`` for what is no message.
+    """
     message = BackMsg()
-    try:
-        message.ParseFromString(frame)
-    except DecodeError:
-        return False
+    message.ParseFromString(frame)
     kind = message.WhichOneof("type")
     return kind == "file_urls_request" or (kind == "rerun_script" and not message.rerun_script.is_auto_rerun)
 

@@ -12,12 +12,15 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import streamlit as st
 import streamlit.runtime
 import uvicorn
+from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
+from streamlit import error_util
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 from streamlit.web.server.starlette.starlette_websocket import is_host_allowed
 
@@ -25,6 +28,7 @@ from api.body_length import OneBodyLength
 from api.services.shared import ENDING_SECONDS, PeopleServices, SharedServices
 from rag.errors import AnswerdeskError, SignInNeeded
 from rag.settings import Settings, load_settings
+from rag.storage.access import User
 from rag.turns.unforeseen import log_unforeseen
 from ui.components.job_view import show_failure
 from ui.components.page_shell import draw_signed_out
@@ -32,7 +36,7 @@ from ui.figure_route import figure_route
 from ui.formats import markdown_word
 from ui.request_guard import ConnectionLimits, RequestGuard
 from ui.session import page_language, shared_services
-from ui.sign_in import sign_in_routes
+from ui.sign_in import current_user, sign_in_routes
 from ui.turn_feed import feed_route
 
 if TYPE_CHECKING:
@@ -91,10 +95,14 @@ class DeskApplication(st.App):
         def people() -> PeopleServices:
             return services().people
 
+        async def user_of(connection: HTTPConnection) -> User:
+            return await people().ask(partial(current_user, people(), connection))
+
+        feed = feed_route(lambda: services().feeds, user_of)
         super().__init__(
             script,
             lifespan=lifespan,
-            routes=[*sign_in_routes(people), feed_route(lambda: services().feeds), figure_route(services)],
+            routes=[*sign_in_routes(people), feed, figure_route(services)],
             on_script_error=show_error,
         )
         limits = ConnectionLimits(settings.tabs_per_person, settings.uploads_per_person_megabytes, _held_bytes)
@@ -108,7 +116,7 @@ class DeskApplication(st.App):
     def run(self, config: Mapping[str, object] | None = None) -> None:
         """Serve until stopped.  Only proxies that the settings name are believed about whom they speak for."""
         os.environ["FORWARDED_ALLOW_IPS"] = ",".join(load_settings().proxies())  # where uvicorn looks for them
-        with _ending_in_time():
+        with _ending_in_time(), _without_foreseen_errors_in_the_log():
             super().run(config=config)
 
 
@@ -119,13 +127,34 @@ def _ending_in_time() -> Iterator[None]:
     Else a request of which half was sent, as by a laptop that fell asleep, would keep it for ever.  Streamlit makes
     uvicorn's configuration by itself, and has no option for this.
     """
-    made = uvicorn.Config
-    limited = partial(made, timeout_graceful_shutdown=ENDING_SECONDS)
-    vars(uvicorn)["Config"] = limited
+    with _replaced(uvicorn, "Config", partial(uvicorn.Config, timeout_graceful_shutdown=ENDING_SECONDS)):
+        yield
+
+
+@contextmanager
+def _without_foreseen_errors_in_the_log() -> Iterator[None]:
+    """Let Streamlit log no traceback of an error that ``show_error`` says in words, as of a right that was lost.
+
+    It logs each error of a callback before it asks ``on_script_error``.
+    """
+    log = error_util._log_uncaught_app_exception
+
+    def log_unless_foreseen(error: BaseException) -> None:
+        if not isinstance(error, AnswerdeskError):
+            log(error)
+
+    with _replaced(error_util, "_log_uncaught_app_exception", log_unless_foreseen):
+        yield
+
+
+@contextmanager
+def _replaced(module: ModuleType, name: str, by: object) -> Iterator[None]:
+    before = vars(module)[name]
+    vars(module)[name] = by
     try:
         yield
     finally:
-        vars(uvicorn)["Config"] = made
+        vars(module)[name] = before
 
 
 def _api_application(services: Callable[[], SharedServices], settings: Settings) -> "FastAPI":

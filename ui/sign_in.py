@@ -21,7 +21,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import streamlit as st
 from anyio import CapacityLimiter, to_thread
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
@@ -30,6 +30,7 @@ from streamlit.web.server.server_util import get_cookie_secret
 from streamlit.web.server.starlette.starlette_app_utils import decode_signed_value
 from streamlit.web.server.starlette.starlette_server_config import USER_COOKIE_NAME
 
+from api.callers import own_origin
 from api.services.shared import PeopleServices
 from rag.errors import (
     AnswerdeskError,
@@ -43,7 +44,7 @@ from rag.errors import (
 from rag.people.passwords import SHORTEST, hash_password, matches, require_good
 from rag.people.sign_ins import BROWSER_KNOWN_SECONDS, NewSession, provider_key, token_key
 from rag.schema import Language
-from rag.storage.access import User
+from rag.storage.access import LOCAL_USER, User
 from rag.translate import translate
 from ui.browser import asset
 from ui.formats import language_of_locale
@@ -98,6 +99,13 @@ def sign_in_of(people: PeopleServices, cookies: Mapping[str, str], origin: str) 
     if token:
         return CurrentSignIn(people.sign_ins.user(token), token_key(token))
     return sign_in_of_provider(people, _claims(cookies, origin))
+
+
+def current_user(people: PeopleServices, connection: HTTPConnection) -> User:
+    """Return who sends a request or opens a socket that the guard has let in.  Raises a ``PeopleError``."""
+    if not people.required():
+        return LOCAL_USER
+    return sign_in_of(people, connection.cookies, own_origin(connection)).user
 
 
 def sign_in_of_provider(people: PeopleServices, claims: Mapping[str, object]) -> CurrentSignIn:
@@ -215,7 +223,11 @@ def _fields(form: Form, language: Language, name: str) -> list[str]:
             focused=form == "sign_in" and not name,
         ),
         "password": _field(
-            "password", translate("ui.password", language), "password", "current-password", focused=form == "sign_in"
+            "password",
+            translate("ui.password", language),
+            "password",
+            "current-password",
+            focused=form == "password" or (form == "sign_in" and bool(name)),
         ),
         "first": _field("password", new, "password", "new-password"),
         "new": _field("new", new, "password", "new-password"),

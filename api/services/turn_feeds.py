@@ -1,4 +1,4 @@
-"""Which turn each browser tab follows, for the socket that sends the tab its changes."""
+"""Which turn each browser tab follows, and whose tab it is, for the socket that sends the tab its changes."""
 
 import threading
 from collections import OrderedDict
@@ -24,35 +24,48 @@ class FollowedTurn:
         return self.turn_id == other.turn_id and self.language == other.language
 
 
+@dataclass(frozen=True, slots=True)
+class _Tab:
+    reader: str
+    followed: FollowedTurn | None
+
+
 class TurnFeeds:
-    """Knows what each tab follows; safe to call from any thread."""
+    """Knows what each tab follows; safe to call from any thread.
+
+    A tab's token stands in the address of its socket, which proxies log.  So it opens nothing by itself: ``reader``,
+    the name of the person who is signed in, must be the tab's.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._followed: OrderedDict[str, FollowedTurn | None] = OrderedDict()
+        self._tabs: OrderedDict[str, _Tab] = OrderedDict()
         self._sockets: dict[str, Callable[[], None]] = {}
 
-    def follow(self, tab: str, followed: FollowedTurn | None) -> None:
-        """Tell the tab from now on what becomes of this turn, and of no other; None: of none."""
+    def follow(self, tab: str, reader: str, followed: FollowedTurn | None) -> None:
+        """Tell the reader's tab from now on what becomes of this turn, and of no other; None: of none."""
         with self._lock:
-            before = self._followed.pop(tab, None)
-            same = before is not None and followed is not None and before.is_like(followed)
-            self._followed[tab] = before if same else followed
-            while len(self._followed) > _REMEMBERED_TABS:
-                self._followed.popitem(last=False)
+            before = self._tabs.pop(tab, None)
+            old = before.followed if before is not None and before.reader == reader else None
+            same = old is not None and followed is not None and old.is_like(followed)
+            self._tabs[tab] = _Tab(reader, old if same else followed)
+            while len(self._tabs) > _REMEMBERED_TABS:
+                self._tabs.popitem(last=False)
             wake = self._sockets.get(tab)
         if wake is not None and not same:
             wake()
 
-    def followed(self, tab: str) -> FollowedTurn | None:
-        """Return the turn that a tab follows."""
+    def followed(self, tab: str, reader: str) -> FollowedTurn | None:
+        """Return the turn that the reader's tab follows; None for another's tab."""
         with self._lock:
-            return self._followed.get(tab)
+            found = self._tabs.get(tab)
+        return found.followed if found is not None and found.reader == reader else None
 
-    def knows(self, tab: str) -> bool:
-        """Tell whether a page of this process has this token."""
+    def knows(self, tab: str, reader: str) -> bool:
+        """Tell whether a page of this process has this token, and was last drawn for the reader."""
         with self._lock:
-            return tab in self._followed
+            found = self._tabs.get(tab)
+        return found is not None and found.reader == reader
 
     def connect(self, tab: str, wake: Callable[[], None]) -> None:
         """Call ``wake`` whenever the tab follows another turn; a newer socket of the tab replaces this one."""

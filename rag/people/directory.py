@@ -1,7 +1,6 @@
 """The user directory: accounts, roles and readable knowledge bases."""
 
 import json
-import re
 import threading
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,12 +18,12 @@ from rag.errors import (
     ScopeNotHeld,
 )
 from rag.people.audit import Change, Detail, scopes_detail, write_change
+from rag.people.names import skeleton, usable_name
 from rag.settings import DatabasePlace, Settings
 from rag.storage.access import LOCAL_USER, KnowledgeBases, Role, User
 from rag.storage.connection import Connection, Row, SharedStore, open_database, storage_errors
 from rag.storage.migrations import PEOPLE_MIGRATIONS
 
-_NAME = re.compile(r"[\w.@+-]{1,64}")
 MARK_NAME = "people.mark"
 """An empty file beside ``people.db``, made with the first admin: without them the desk does not open to everybody."""
 
@@ -84,8 +83,8 @@ class People(SharedStore):
             return _require_person(connection, name)
 
     def require_new(self, name: str) -> None:
-        """Raise ``PersonTaken`` for a user's name, ``PersonUnusable`` for one that cannot be a name."""
-        _require_name(name)
+        """Raise ``PersonTaken`` for a user's name, ``PersonUnusable`` for what is no name or looks like a user's."""
+        name = usable_name(name)
         with self._database.reading() as connection:
             _require_untaken(connection, name)
 
@@ -116,9 +115,9 @@ class People(SharedStore):
     def add(self, name: str, role: Role, scopes: Iterable[str] | None, password_hash: str, by: str) -> Person:
         """Add a user; an empty ``password_hash`` is for those who sign in elsewhere.
 
-        Raises as ``require_new``.
+        The name is stored without wide and decorated letters.  Raises as ``require_new``.
         """
-        _require_name(name)
+        name = usable_name(name)
         with self._record_change(by, "person_added", name, role=role, scopes=scopes_detail(scopes)) as connection:
             _require_untaken(connection, name)
             connection.execute(
@@ -210,14 +209,13 @@ def _require_person(connection: Connection, name: str) -> Person:
     return _person(row)
 
 
-def _require_name(name: str) -> None:
-    if _NAME.fullmatch(name) is None or name.lower() == LOCAL_USER.name:
-        raise PersonUnusable(reason="name")
-
-
 def _require_untaken(connection: Connection, name: str) -> None:
     if _row_of(connection, name) is not None:
         raise PersonTaken(name=name)
+    looks = skeleton(name)
+    for row in connection.execute("SELECT name FROM person").fetchall():
+        if skeleton(row["name"]) == looks:
+            raise PersonUnusable(reason="alike", name=row["name"])
 
 
 def _require_admin(connection: Connection, name: str) -> None:

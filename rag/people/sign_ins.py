@@ -333,5 +333,5 @@ class FirstAdmin:
             require_good(password, name)
             if password != again:
                 raise PersonUnusable(reason="differs")
-            self._people.add(name, "admin", None, hash_password(password), by="first start")
-        return self._sign_ins.begin_for(name, browser)
+            admin = self._people.add(name, "admin", None, hash_password(password), by="first start")
+        return self._sign_ins.begin_for(admin.name, browser)

@@ -14,7 +14,7 @@ from api.services.shared import KnowledgeState, ModelState, SharedServices, Topi
 from rag.errors import DatabaseUnavailable
 from rag.schema import Language
 from rag.settings import Settings
-from rag.storage.access import KnowledgeBases
+from rag.storage.access import LOCAL_USER, KnowledgeBases
 from rag.storage.turn_store import TurnStore
 from rag.translate import translate
 from rag.turns import TurnRequest, TurnService
@@ -126,15 +126,15 @@ def test_a_tab_follows_its_running_turn_and_no_other(harness: Harness) -> None:
     harness.gates.prepare("How long?", "done", "read")
     test = page(harness)
     tab = test.session_state["feed_token"]
-    assert harness.services.feeds.followed(tab) is None
+    assert harness.services.feeds.followed(tab, LOCAL_USER.name) is None
     test.chat_input(key="question").set_value("How long?").run()
-    followed = harness.services.feeds.followed(tab)
+    followed = harness.services.feeds.followed(tab, LOCAL_USER.name)
     assert followed is not None
     assert (followed.turn_id, followed.language) == (test.query_params["turn"], "en")
     harness.gates.prepare("How long?", "done", "all")
     harness.turns.wait(followed.turn_id, lambda _: False, timeout_seconds=10)
     test.run()
-    assert harness.services.feeds.followed(tab) is None
+    assert harness.services.feeds.followed(tab, LOCAL_USER.name) is None
     assert page(harness).session_state["feed_token"] != tab
 
 

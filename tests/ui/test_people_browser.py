@@ -97,8 +97,12 @@ def test_signing_in_leads_to_the_page_that_was_asked_for_and_a_reload_stays(
         page.get_by_text(translate("ui.user_role", language, role=translate("ui.role_agent", language)))
     ).to_be_visible()
     desk.shoot(f"22-user-menu-{'dark' if dark else 'light'}")
+    menu = page.get_by_test_id("stSidebarNav")
+    expect(menu).to_be_visible()
     page.locator(".st-key-sign_out button").click()
-    expect(page.get_by_text(translate("ui.error_SignInNeeded", language))).to_be_visible()
+    expect(page.get_by_text(translate("ui.signed_out", language))).to_be_visible()
+    expect(menu).to_be_hidden()
+    expect(page.get_by_role("link", name=translate("ui.sign_in", language))).to_be_visible()
     keep_picture(page, "23-signed-out", language, dark=dark)
     page.goto(address)
     expect(page.locator("h1")).to_have_text(translate("ui.sign_in", language))
@@ -198,6 +202,34 @@ def test_another_scopes_turn_is_reached_by_no_link_list_or_search(
     theirs.reload()
     expect(theirs.get_by_text(translate("ui.turn_missing", language))).to_be_visible()
     expect(theirs.get_by_text(secret)).to_have_count(0)
+
+
+@pytest.mark.parametrize("state", ["running", "done"])
+def test_who_loses_the_scope_sees_no_more_of_the_answer_without_a_click(
+    opened: NewPage, address: str, people: People, folder: Path, state: str
+) -> None:
+    page = opened("zh" if state == "done" else "en")
+    desk = signed_in(page, address, "zh" if state == "done" else "en", "mei")
+    question = desk.prepare(question=f"Is the heater {state}?", until="think" if state == "running" else "all")
+    desk.ask(question, "reading" if state == "running" else "done")
+    expect(desk.evidence).to_have_attribute("data-passages", "5")
+    people.set_scopes("mei", ["payroll"], by="test")
+    expect(page.get_by_text(translate("ui.turn_missing", desk.language))).to_be_visible()
+    expect(desk.evidence).to_have_attribute("data-passages", "0")
+    expect(page.get_by_text(question)).to_have_count(0)
+    assert "Traceback" not in (folder / "desk.log").read_text(encoding="utf-8")
+
+
+def test_a_page_that_nobody_touches_leads_to_the_form_when_the_sign_in_is_ended(
+    opened: NewPage, address: str, people: People
+) -> None:
+    page = opened("en")
+    turn_id = asked(signed_in(page, address, "en", "mei"), "Is the heater loud?")
+    people.sign_out_everywhere("mei", by="test")
+    expect(page.locator("form[method=post]")).to_be_visible()
+    fill_in(page, "mei")
+    expect(page.locator(".question")).to_have_text("Is the heater loud?")
+    assert turn_id in page.url
 
 
 def test_a_turn_of_the_same_scope_is_opened_by_its_link_and_a_lead_sees_the_teams(

@@ -4,6 +4,7 @@ import itertools
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
@@ -17,12 +18,15 @@ from streamlit.runtime import Runtime
 from api.services.shared import PeopleServices
 from api.services.start import open_people
 from rag.settings import Settings
+from rag.storage.access import Role
+from tests.support.waiting import until
 from tests.ui.served_parts import people_only
 from ui.request_guard import (
     FOREIGN,
     NO_SIGN_IN,
     SESSION_KEPT_SECONDS,
     TOO_MANY,
+    UNREADABLE,
     ConnectionLimits,
     RequestGuard,
     is_by_hand,
@@ -30,6 +34,7 @@ from ui.request_guard import (
 )
 from ui.server import DeskApplication
 from ui.sign_in import COOKIE, cookie_name
+from ui.turn_feed import UNKNOWN_TAB
 
 DESK = "http://desk.test"
 SOCKETS = "ws://desk.test"
@@ -112,15 +117,19 @@ def _filled(path: str) -> str:
     return re.sub(r"{[^}]+}", "anything", path)
 
 
-@pytest.fixture(params=[False, True], ids=["desk", "desk and API"])
-def application(
-    people: PeopleServices, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
-) -> Iterator[DeskApplication]:
+@pytest.fixture
+def own_name(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let an application be made, whose name is the desk's."""
     monkeypatch.setattr(Runtime, "_instance", None)
     before = config.get_option("server.allowedHosts")
     config.set_option("server.allowedHosts", ["desk.test"])
-    yield DeskApplication(services=lambda: people_only(people), api=request.param)
+    yield
     config.set_option("server.allowedHosts", before)
+
+
+@pytest.fixture(params=[False, True], ids=["desk", "desk and API"])
+def application(people: PeopleServices, own_name: None, request: pytest.FixtureRequest) -> DeskApplication:
+    return DeskApplication(services=lambda: people_only(people), api=request.param)
 
 
 def served_routes(application: DeskApplication) -> list[tuple[str, str]]:
@@ -197,6 +206,26 @@ def test_beside_the_desk_the_api_asks_for_its_keys_and_the_desks_name(
     client = TestClient(application, DESK, follow_redirects=False, headers=cookie(token))
     assert client.get(path).status_code == 401, "a sign-in is no key"
     assert client.get(path, headers={"Host": "evil.example"}).status_code == 421
+
+
+@pytest.mark.slow
+def test_a_tabs_token_opens_its_socket_to_the_tabs_own_person_only(
+    people: PeopleServices, token: str, own_name: None
+) -> None:
+    people.people.add("lin", "agent", [], "", by="test")
+    services = people_only(people)
+    services.feeds.follow("tab", "lin", None)
+    client = TestClient(DeskApplication(services=lambda: services), DESK)
+    path = SOCKETS + "/turn-feed?tab=tab"
+    with (
+        client.websocket_connect(path, headers=cookie(token) | OWN) as refused,
+        pytest.raises(WebSocketDisconnect) as closed,
+    ):
+        refused.receive_bytes()
+    assert closed.value.code == UNKNOWN_TAB
+    lin = cookie(people.sign_ins.begin_for("lin").token)
+    with client.websocket_connect(path, headers=lin | OWN):
+        until(lambda: "tab" in services.feeds._sockets)
 
 
 # Pages of others
@@ -286,12 +315,40 @@ def test_what_a_person_does_is_use_and_what_a_page_does_by_itself_is_not(
     client = guarded(inside, people)
     client.get("/static/a.js", headers=cookie(token))
     with client.websocket_connect(SOCKETS + "/_stcore/stream", headers=cookie(token) | OWN) as socket:
-        for number, sent in enumerate((frame(auto=True), b"\xff\xff", frame(auto=False))):
+        for number, sent in enumerate((frame(auto=True), b"", frame(auto=False))):
             assert noted() == 0, number
             socket.send_bytes(sent)
             socket.receive_text()
     assert noted() == 1
     assert not is_by_hand(b"")
+
+
+@pytest.mark.parametrize("sent", ["a text", b"\xff\xff"])
+@pytest.mark.parametrize("sign_in", ["on", "off"])
+def test_what_no_page_sends_closes_its_socket_and_reaches_nothing(
+    inside: Inside, tmp_path: Path, sign_in: Literal["on", "off"], sent: str | bytes
+) -> None:
+    people = open_people(Settings(data_dir=tmp_path, sign_in=sign_in))
+    people.people.add("root", "admin", None, "", by="test")
+    headers = cookie(people.sign_ins.begin_for("root").token) | OWN
+    with guarded(inside, people).websocket_connect(SOCKETS + "/_stcore/stream", headers=headers) as socket:
+        socket.send_text(sent) if isinstance(sent, str) else socket.send_bytes(sent)
+        with pytest.raises(WebSocketDisconnect) as closed:
+            socket.receive_text()
+    assert closed.value.code == UNREADABLE
+
+
+@pytest.mark.parametrize(("role", "status"), [("agent", 403), ("lead", 200), ("admin", 200)])
+def test_streamlits_counts_of_everybodys_pages_are_for_leads(
+    inside: Inside, people: PeopleServices, role: Role, status: int
+) -> None:
+    people.people.add("lin", role, [], "", by="test")
+    client = guarded(inside, people)
+    headers = cookie(people.sign_ins.begin_for("lin").token)
+    for method in ("GET", "HEAD"):
+        for path in ("/_stcore/metrics", "/_stcore/%6detrics?families=session_duration_seconds"):
+            assert client.request(method, path, headers=headers).status_code == status
+    assert client.get("/_stcore/health", headers=headers).status_code == 200
 
 
 # Without sign-in

@@ -46,8 +46,12 @@ def black_hole() -> Iterator[socket.socket]:
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory, black_hole: socket.socket) -> Iterator[str]:
-    folder: Path = tmp_path_factory.mktemp("guard")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("guard")
+
+
+@pytest.fixture(scope="module")
+def address(folder: Path, black_hole: socket.socket) -> Iterator[str]:
     furnish(folder)
     record(folder)
     proxy = f"http://127.0.0.1:{black_hole.getsockname()[1]}"
@@ -164,6 +168,22 @@ def test_a_frame_that_is_too_long_closes_its_socket(address: str, client: httpx.
         assert code == 1009 or (code is None and size > 32 * MEGABYTE)
 
 
+def test_what_no_page_sends_closes_its_socket_and_leaves_no_traceback(
+    address: str, client: httpx.Client, folder: Path
+) -> None:
+    sign_in(client, "lin")
+    for sent in ("a text", b"\xff\xff"):
+        with opened(address, client) as accepted, pytest.raises(ConnectionClosed) as closed:
+            accepted.send(sent)
+            while True:
+                accepted.recv(timeout=10)
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 1003
+    assert client.get("/_stcore/health").status_code == 200
+    log = (folder / "desk.log").read_text("utf-8")
+    assert "Traceback" not in log and "DecodeError" not in log and "KeyError" not in log
+
+
 def test_a_download_ends_with_the_sign_in(address: str, page: Page) -> None:
     desk = signed_in(page, address, "en", "root", "/people")
     with page.expect_download() as begun:
@@ -178,7 +198,7 @@ def test_a_download_ends_with_the_sign_in(address: str, page: Page) -> None:
         desk.settled()
         page.locator(".st-key-user button").first.click()
         page.locator(".st-key-sign_out button").click()
-        expect(page.get_by_text(translate("ui.error_SignInNeeded", "en"))).to_be_visible()
+        expect(page.get_by_text(translate("ui.signed_out", "en"))).to_be_visible()
         assert other.get(url, headers=kept).status_code == 401
 
 
@@ -194,7 +214,7 @@ def test_signing_out_leaves_no_draft_in_any_tab(address: str, page: Page) -> Non
     assert page.evaluate("sessionStorage.getItem('answerdesk:reply:1')"), "a reload keeps it"
     page.locator(".st-key-user button").first.click()
     page.locator(".st-key-sign_out button").click()
-    expect(page.get_by_text(translate("ui.error_SignInNeeded", "en"))).to_be_visible()
+    expect(page.get_by_text(translate("ui.signed_out", "en"))).to_be_visible()
     for tab in (page, other):
         until(lambda tab=tab: not tab.evaluate(_HAS_DRAFT), PATIENCE_MS / 1000)
 

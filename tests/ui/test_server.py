@@ -14,10 +14,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from streamlit import error_util
 
+from rag.errors import AccessDenied
 from rag.turns.unforeseen import strip_messages_from_logs
 from tests.conftest import free_port
-from ui.server import CONFIGURATION, desk_configuration
+from ui.server import CONFIGURATION, _without_foreseen_errors_in_the_log, desk_configuration
 
 CHECKOUT = Path(__file__).parents[2]
 
@@ -142,6 +144,16 @@ def test_an_error_is_told_by_type_and_place(log: io.StringIO, name: str) -> None
     assert said.startswith("it failed: RuntimeError\n") and said.endswith("\nRuntimeError\nRuntimeError\n")
     assert said.index("ValueError") < said.rindex("RuntimeError"), "the cause, too"
     assert "test_server.py" in said and "in fails" in said
+
+
+def test_an_error_of_a_callback_is_logged_unless_it_is_said_in_words(log: io.StringIO) -> None:
+    said: list[Exception] = []
+    errors = (AccessDenied(name="payroll", reason="scope", scope="payroll"), ValueError(SECRET))
+    with _without_foreseen_errors_in_the_log():
+        for error in errors:
+            error_util.handle_user_script_exception(error, lambda error: said.append(error) or True)
+    assert said == [*errors]
+    assert log.getvalue() == "Uncaught app execution\nValueError\n"
 
 
 def test_what_is_no_error_is_logged_as_it_is(log: io.StringIO) -> None:

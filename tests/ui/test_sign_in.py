@@ -1,5 +1,6 @@
 """Sign-in over HTTP without a browser: the forms, the cookie, and what others try."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from rag.people import passwords
 from rag.settings import Settings
 from rag.translate import translate
 from ui.request_guard import ConnectionLimits, RequestGuard
-from ui.sign_in import COOKIE, safe_path, sign_in_routes
+from ui.sign_in import COOKIE, Form, form_html, safe_path, sign_in_routes
 
 pytestmark = pytest.mark.usefixtures("quick_hashes")
 
@@ -95,6 +96,16 @@ def test_too_many_attempts_are_told_when_to_come_again(client: TestClient, lin: 
     assert answer.status_code == 429
     assert 890 <= int(answer.headers["retry-after"]) <= 900
     assert translate("ui.sign_in_throttled", "en", minutes=15) in answer.text
+
+
+@pytest.mark.parametrize(
+    ("form", "name", "field"),
+    [("sign_in", "", "name"), ("sign_in", "lin", "password"), ("first", "", "code"), ("password", "", "password")],
+)
+def test_a_form_has_one_field_where_the_cursor_stands(form: Form, name: str, field: str) -> None:
+    html = form_html(form, "en", next_path="/", name=name)
+    (focused,) = re.findall(r"<input [^>]*autofocus[^>]*>", html)
+    assert f'id="{field}"' in focused
 
 
 def test_the_form_says_who_helps_when_a_password_is_forgotten(client: TestClient, lin: str) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from starlette.applications import Starlette
+from starlette.requests import HTTPConnection
 from starlette.testclient import TestClient, WebSocketTestSession
 from starlette.websockets import WebSocketDisconnect
 
@@ -17,6 +18,7 @@ from rag.storage.turn_store import TurnStore
 from rag.turns import PersonalTurns, TurnRequest, TurnService
 from tests.ui.scenes import WORDS
 from tests.ui.scripted_desk import Gates, ScenePipeline
+from ui.request_guard import NO_SIGN_IN
 from ui.turn_feed import FEED_PATH, UNKNOWN_TAB, _FeedState, feed_route
 
 pytestmark = pytest.mark.slow
@@ -32,6 +34,7 @@ class Desk:
         self.signed_in.set()
         self.refused = threading.Event()
         self.away = threading.Event()
+        self.scopes: frozenset[str] | None = None
         pipeline = ScenePipeline(self.gates)
         self.turns = TurnService(lambda knowledge_base, user: pipeline, TurnStore(folder / "turns.db"), 4)
         self.personal = PersonalTurns(self.turns, KnowledgeBases(folder / "knowledge"), self._who)
@@ -43,6 +46,11 @@ class Desk:
             self.turns.submit(question, TurnRequest(question, session=LOCAL_USER.name)), "en", self.personal
         )
 
+    async def user_of(self, connection: HTTPConnection) -> User:
+        """Return who a socket's cookie names, with the rights that they have now."""
+        name = connection.cookies.get("name")
+        return self._who() if name is None else User(name, "admin", None)
+
     def _who(self) -> User:
         if self.away.is_set():
             self.refused.set()
@@ -50,7 +58,7 @@ class Desk:
         if not self.signed_in.is_set():
             self.refused.set()
             raise SignInNeeded
-        return LOCAL_USER
+        return replace(LOCAL_USER, scopes=self.scopes)
 
 
 @pytest.fixture
@@ -62,12 +70,12 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 
 @pytest.fixture
 def client(desk: Desk) -> Iterator[TestClient]:
-    with TestClient(Starlette(routes=[feed_route(lambda: desk.feeds)])) as made:
+    with TestClient(Starlette(routes=[feed_route(lambda: desk.feeds, desk.user_of)])) as made:
         yield made
 
 
-def listening(client: TestClient, tab: str = "tab") -> WebSocketTestSession:
-    return client.websocket_connect(f"{FEED_PATH}?tab={tab}")
+def listening(client: TestClient, tab: str = "tab", name: str = "") -> WebSocketTestSession:
+    return client.websocket_connect(f"{FEED_PATH}?tab={tab}", headers={"Cookie": f"name={name}"} if name else {})
 
 
 def heard_until(socket: WebSocketTestSession, state: str) -> list[dict[str, dict[str, object]]]:
@@ -79,10 +87,10 @@ def heard_until(socket: WebSocketTestSession, state: str) -> list[dict[str, dict
 
 
 def test_passages_are_told_once_and_before_the_model_speaks_and_the_end_is_told(desk: Desk, client: TestClient) -> None:
-    desk.feeds.follow("tab", None)
+    desk.feeds.follow("tab", LOCAL_USER.name, None)
     with listening(client) as socket:
         followed = desk.ask("How long?", "think")
-        desk.feeds.follow("tab", followed)
+        desk.feeds.follow("tab", LOCAL_USER.name, followed)
         heard = heard_until(socket, "reading")
         desk.gates.prepare("How long?", "done", "all")
         heard += heard_until(socket, "done")
@@ -106,7 +114,7 @@ def test_passages_that_a_second_search_adds_are_told_with_the_others(desk: Desk)
 
 
 def test_a_tab_that_comes_later_or_again_is_told_all(desk: Desk, client: TestClient) -> None:
-    desk.feeds.follow("tab", desk.ask("How long?", "think"))
+    desk.feeds.follow("tab", LOCAL_USER.name, desk.ask("How long?", "think"))
     for _ in range(2):
         with listening(client) as socket:
             heard = heard_until(socket, "reading")
@@ -114,36 +122,79 @@ def test_a_tab_that_comes_later_or_again_is_told_all(desk: Desk, client: TestCli
 
 
 def test_another_turn_takes_the_place_of_the_first(desk: Desk, client: TestClient) -> None:
-    desk.feeds.follow("tab", desk.ask("The first?", "think"))
+    desk.feeds.follow("tab", LOCAL_USER.name, desk.ask("The first?", "think"))
     with listening(client) as socket:
         heard_until(socket, "reading")
         second = desk.ask(WORDS["zh"].question, "all")
-        desk.feeds.follow("tab", second)
+        desk.feeds.follow("tab", LOCAL_USER.name, second)
         heard = heard_until(socket, "done")
         assert {one["feed"]["turn"] for one in heard} == {second.turn_id}
-        desk.feeds.follow("tab", second)  # the page ran again: nothing new is told
+        desk.feeds.follow("tab", LOCAL_USER.name, second)  # the page ran again: nothing new is told
         third = desk.ask("The third?", "all")
-        desk.feeds.follow("tab", third)
+        desk.feeds.follow("tab", LOCAL_USER.name, third)
         assert socket.receive_json()["feed"]["turn"] == third.turn_id
 
 
-def test_who_is_signed_out_hears_no_more(desk: Desk, client: TestClient) -> None:
-    desk.feeds.follow("tab", desk.ask("How long?", "think"))
+def test_who_is_signed_out_hears_no_more_and_the_page_is_told_why(desk: Desk, client: TestClient) -> None:
+    desk.feeds.follow("tab", LOCAL_USER.name, desk.ask("How long?", "think"))
     with listening(client) as socket:
         heard_until(socket, "reading")
         desk.signed_in.clear()
         desk.gates.prepare("How long?", "done", "all")
-        assert desk.refused.wait(10)
-        desk.signed_in.set()
+        with pytest.raises(WebSocketDisconnect) as closed:
+            socket.receive_json()
+    assert closed.value.code == NO_SIGN_IN
+
+
+def test_who_loses_the_scope_while_the_model_writes_hears_no_more_and_the_page_runs_again(
+    desk: Desk, client: TestClient
+) -> None:
+    desk.feeds.follow("tab", LOCAL_USER.name, desk.ask("How long?", "think"))
+    with listening(client) as socket:
+        heard_until(socket, "reading")
+        desk.scopes = frozenset({"payroll"})
+        assert socket.receive_json() == {"redraw": True}
+        desk.feeds.follow("tab", LOCAL_USER.name, None)  # the page has run again
+        desk.scopes = None
+        desk.gates.prepare("How long?", "done", "all")
         after = desk.ask("And then?", "all")
-        desk.feeds.follow("tab", after)
+        desk.feeds.follow("tab", LOCAL_USER.name, after)
         told = heard_until(socket, "done")
     assert {one["feed"]["turn"] for one in told} == {after.turn_id}
 
 
+@pytest.mark.parametrize("shows", ["a finished turn", "none"])
+def test_a_page_that_nobody_touches_is_told_of_other_rights_and_of_the_end_of_the_sign_in(
+    desk: Desk, client: TestClient, monkeypatch: pytest.MonkeyPatch, shows: str
+) -> None:
+    monkeypatch.setattr("ui.turn_feed._RIGHTS_SECONDS", 0.05)
+    desk.feeds.follow("tab", LOCAL_USER.name, desk.ask("How long?", "all") if shows == "a finished turn" else None)
+    with listening(client) as socket:
+        if shows == "a finished turn":
+            heard_until(socket, "done")
+        desk.scopes = frozenset({"payroll"})
+        assert socket.receive_json() == {"redraw": True}
+        desk.away.set()
+        assert desk.refused.wait(10)
+        desk.away.clear()  # the page hears nothing of an outage that it need not hear of
+        desk.signed_in.clear()
+        with pytest.raises(WebSocketDisconnect) as closed:
+            socket.receive_json()
+    assert closed.value.code == NO_SIGN_IN
+
+
+def test_a_frame_of_either_kind_that_no_page_sends_is_no_failure(desk: Desk, client: TestClient) -> None:
+    desk.feeds.follow("tab", LOCAL_USER.name, None)
+    with listening(client) as socket:
+        socket.send_bytes(b"\xff\x00")
+        socket.send_text("nothing")
+        desk.feeds.follow("tab", LOCAL_USER.name, desk.ask("How long?", "all"))
+        heard_until(socket, "done")
+
+
 def test_while_the_database_is_away_nothing_is_told_and_all_of_it_afterwards(desk: Desk, client: TestClient) -> None:
     followed = desk.ask("How long?", "line")
-    desk.feeds.follow("tab", followed)
+    desk.feeds.follow("tab", LOCAL_USER.name, followed)
     with listening(client) as socket:
         heard_until(socket, "queued")
         desk.away.set()
@@ -158,3 +209,21 @@ def test_a_token_that_no_page_has_is_told_nothing(client: TestClient) -> None:
     with listening(client, "guessed") as socket, pytest.raises(WebSocketDisconnect) as closed:
         socket.receive_json()
     assert closed.value.code == UNKNOWN_TAB
+
+
+def test_a_token_tells_nothing_to_another_person_than_the_tabs(desk: Desk, client: TestClient) -> None:
+    desk.feeds.follow("tab", LOCAL_USER.name, desk.ask("How long?", "all"))
+    with listening(client, name="mei") as socket, pytest.raises(WebSocketDisconnect) as closed:
+        socket.receive_json()
+    assert closed.value.code == UNKNOWN_TAB
+
+
+def test_a_tab_that_becomes_another_persons_tells_the_former_nothing_of_them(desk: Desk, client: TestClient) -> None:
+    first, second, third = (desk.ask(f"The {number}?", "all") for number in ("first", "second", "third"))
+    desk.feeds.follow("tab", "mei", first)
+    with listening(client, name="mei") as socket:
+        heard_until(socket, "done")
+        desk.feeds.follow("tab", LOCAL_USER.name, second)
+        desk.feeds.follow("tab", "mei", third)
+        assert {one["feed"]["turn"] for one in heard_until(socket, "done")} == {third.turn_id}
+        assert desk.feeds.followed("tab", LOCAL_USER.name) is None

@@ -115,8 +115,15 @@ def draw_signed_out(language: Language) -> None:
 
     A link button would be a file to load, which nobody gets without a sign-in.
     """
+    with st.container(key="signed_out"):  # beside which the style sheet hides the menu
+        _draw_way_back(language)
+
+
+def _draw_way_back(language: Language) -> None:
     if has_signed_out():  # the drafts of the person who signed out: a text for a customer is not the next person's
         component("forget_drafts")(key="forget_drafts", height=1)
-    st.warning(translate("ui.error_SignInNeeded", language))
+        st.info(translate("ui.signed_out", language))
+    else:
+        st.warning(translate("ui.error_SignInNeeded", language))
     query = urlencode({"lang": language, "next": page_path()})
     st.html(html_link(f"{SIGN_IN_PATH}?{query}", translate("ui.sign_in", language), "to-sign-in"))

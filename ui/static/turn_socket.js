@@ -1,5 +1,5 @@
 const LOOK_EVERY_MS = 1000;
-const AGAIN_AFTER_MS = 6000; // a redraw that was asked for and did not come
+const AGAIN_AFTER_MS = 6000; // a redraw that was asked for and did not come, or the end of a sign-in
 const UNKNOWN_TAB = 4404;
 const NO_SIGN_IN = 4401;
 
@@ -28,12 +28,17 @@ class Socket {
     socket.onmessage = (event) => this.hear(JSON.parse(event.data));
     socket.onclose = (event) => {
       if (event.code === UNKNOWN_TAB) this.unknown = this.tab;
-      if (event.code === NO_SIGN_IN) location.reload(); // which leads to the form, and back to this page
+      // Which leads to the form, and back to this page. A sign-out in another tab is heard first: it takes the drafts.
+      if (event.code === NO_SIGN_IN) setTimeout(() => location.reload(), AGAIN_AFTER_MS);
     };
     this.socket = socket;
   }
 
-  hear({ feed, evidence }) {
+  hear({ feed, evidence, redraw }) {
+    if (redraw) { // the page may not show this any more, which its next run says
+      this.tell("redraw", "rights " + Date.now());
+      return;
+    }
     const desk = (window.answerdesk ??= {});
     desk.feed = this.heard = feed;
     if (evidence) {

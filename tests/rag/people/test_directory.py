@@ -93,6 +93,65 @@ def test_what_is_no_name_is_refused(people: People, name: str) -> None:
     assert people.list() == ()
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "r\u043e\u043et",  # a Latin r and t with two Cyrillic letters
+        "r\u03bf\u03bft",  # Greek ones
+        "王\u0430",  # an ideograph with a Cyrillic a
+        "\u13a1oot",  # Cherokee
+        "user\u09ea",  # a Bengali digit that looks like 8
+    ],
+)
+def test_a_name_mixes_no_scripts_that_look_alike(people: People, name: str) -> None:
+    with pytest.raises(PersonUnusable) as refused:
+        people.add(name, "agent", None, "", by="x")
+    assert refused.value.details["reason"] == "mixed"
+    assert people.list() == ()
+
+
+@pytest.mark.parametrize("name", ["王芳", "Wang芳", "田中エミ", "김민준", "مریم", "Лена", "müller", "lin2"])
+def test_a_name_of_one_persons_own_writing_is_taken(people: People, name: str) -> None:
+    people.add("lin", "agent", None, "", by="x")
+    assert people.add(name, "agent", None, "", by="x").name == name
+
+
+@pytest.mark.parametrize(
+    ("known", "name"),
+    [
+        ("coco", "\u0441\u043e\u0441\u043e"),  # Cyrillic throughout
+        ("root", "r00t"),
+        ("lin", "Iin"),
+        ("lin1", "linl"),
+        ("王力", "王カ"),
+        ("alpha", "\u0251lpha"),  # a Latin letter that is no a
+        ("MÜLLER", "müller"),
+    ],
+)
+def test_a_name_that_looks_like_anothers_is_refused(people: People, path: DatabasePlace, known: str, name: str) -> None:
+    people.add(known, "agent", None, "", by="x")
+    for attempt in (lambda: people.require_new(name), lambda: people.add(name, "admin", None, "", by="x")):
+        with pytest.raises(PersonUnusable) as refused:
+            attempt()
+        assert (refused.value.details["reason"], refused.value.details["name"]) == ("alike", known)
+    assert [person.name for person in people.list()] == [known]
+    assert len(trail_of(path)) == 1
+
+
+def test_wide_and_composed_letters_are_stored_as_plain_ones(people: People, path: DatabasePlace) -> None:
+    assert people.add("ＬＩＮ＠shop.example", "agent", None, "", by="x").name == "LIN@shop.example"
+    assert people.add("mu\u0308ller", "agent", None, "", by="x").name == "m\u00fcller"
+    with pytest.raises(PersonTaken):
+        people.add("ｌｉｎ@shop.example", "admin", None, "", by="x")
+    assert [about for _, _, about, _ in trail_of(path)] == ["LIN@shop.example", "m\u00fcller"]
+
+
+@pytest.mark.parametrize("name", ["root\u3164", "\u3164", "ro\u200bot", "e\u0301\u0301"])
+def test_a_name_has_no_invisible_letters_and_no_loose_marks(people: People, name: str) -> None:
+    with pytest.raises(PersonUnusable):
+        people.add(name, "agent", None, "", by="x")
+
+
 def test_the_last_admin_stays(people: People) -> None:
     people.add("root", "admin", None, "", by="x")
     people.add("other", "admin", None, "", by="x")

@@ -104,7 +104,7 @@ def _draw_empty(context: PageContext, unseen: str) -> None:
 def _follow(context: PageContext, snapshot: TurnSnapshot | None) -> None:
     """Let the browser follow a running turn; the page runs again when it has ended."""
     if snapshot is None or snapshot.final:
-        context.services.feeds.follow(feed_token(), None)
+        feed_turn(context, None)
     else:
         feed_turn(context, snapshot.turn_id)
     with st.container(key="feed"):

@@ -9,6 +9,7 @@ box, where the agent corrects it, searches with it, or leaves it out.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -20,11 +21,13 @@ from api.services.jobs import Job
 from api.services.turn_feeds import FollowedTurn
 from ingest.reader import CUSTOMER_ENDINGS, is_mail
 from rag.errors import (
+    AccessDenied,
     AnswerdeskError,
     DatabaseUnavailable,
     OwnFilesWaiting,
     QuestionsTooFast,
     QuestionTooLong,
+    SignInNeeded,
     StorageFull,
 )
 from rag.generation.picture_description import PictureDescription
@@ -232,7 +235,13 @@ def _draw_buttons(context: PageContext, snapshot: TurnSnapshot | None) -> None:
         st.button(label, key="retry", shortcut="alt+g", on_click=_retry, args=(context, snapshot, ask_token()))
     else:
         label = translate("ui.stop", language)
-        st.button(label, key="stop", shortcut="alt+s", on_click=context.services.turns.cancel, args=(snapshot.turn_id,))
+        st.button(label, key="stop", shortcut="alt+s", on_click=_stop, args=(context, snapshot.turn_id))
+
+
+def _stop(context: PageContext, turn_id: str) -> None:
+    """Stop a turn.  To whom may not see it any more the page says so when it runs, without what it showed before."""
+    with suppress(AccessDenied, SignInNeeded):
+        context.services.turns.cancel(turn_id)
 
 
 def _ask(context: PageContext, token: str) -> None:
@@ -281,10 +290,11 @@ def _submit(
     st.session_state["just_asked"] = True
 
 
-def feed_turn(context: PageContext, turn_id: str) -> None:
-    """Let this tab's socket follow a turn."""
+def feed_turn(context: PageContext, turn_id: str | None) -> None:
+    """Let this tab's socket follow a turn; None: none."""
     services = context.services
-    services.feeds.follow(feed_token(), FollowedTurn(turn_id, context.language, services.turns))
+    followed = FollowedTurn(turn_id, context.language, services.turns) if turn_id is not None else None
+    services.feeds.follow(feed_token(), context.user.name, followed)
 
 
 @dataclass(frozen=True, slots=True)
