@@ -124,9 +124,11 @@ _COUNTED = re.compile(
 
 _SENTENCE_BORDER = re.compile(r"[.!?](?=\s)|[。！？\n]")
 _CHINESE_DIGITS = "零一二三四五六七八九"
+_FORMAL_DIGITS = "零壹贰叁肆伍陆柒捌玖"  # of cheques and contracts
 _OTHER_DIGITS = {"〇": "0", "幺": "1", "两": "2", "⓪": "0"}
 _OTHER_DIGITS |= {chr(ord("①") + place): str(place + 1) for place in range(9)}
-_OTHER_DIGITS |= {digit: str(place) for place, digit in enumerate(_CHINESE_DIGITS)}
+for _digits in (_CHINESE_DIGITS, _FORMAL_DIGITS):
+    _OTHER_DIGITS |= {digit: str(place) for place, digit in enumerate(_digits)}
 _TO_DIGITS = str.maketrans(_OTHER_DIGITS)
 _CHINESE_NUMBER = re.compile(
     rf"[{''.join(_OTHER_DIGITS)}](?:[^\S\n]?[-–·]?[^\S\n]?[{''.join(_OTHER_DIGITS)}]){{6,24}}+"
@@ -160,9 +162,12 @@ _HANDLE = re.compile(
     r"(?P<handle>@?[A-Za-z][\w.-]{4,31}|\d{5,12})",
     re.IGNORECASE,
 )
+_SIGNS = r"[^A-Za-z0-9\s.,;:!?()，；：！？（）\u2e80-\u9fff]{0,3}"
+"""What may stand inside a nickname so that no filter sees it: "V❤信"."""
+
 _NICKNAMED_HANDLE = re.compile(
-    r"(?:(?<![A-Za-z0-9])[Vv][xX]?信号?|(?<![添增追附])加[^\S\n]?(?:[Vv][xX]?|[Ww][xX]|[Qq])号?(?![A-Za-z])"
-    r"|[薇徽溦]信号?|[扣叩]扣号?|企鹅号"
+    rf"(?:(?<![A-Za-z0-9])[Vv][xX]?{_SIGNS}信号?|(?<![添增追附])加[^\S\n]?(?:[Vv][xX]?|[Ww][xX]|[Qq])号?(?![A-Za-z])"
+    rf"|[薇徽溦]{_SIGNS}信号?|威{_SIGNS}信号?(?=[^\S\n]?[:：是为])|[扣叩]{_SIGNS}扣号?|企鹅号"
     r"|(?<![A-Za-z0-9])(?:[Vv][xX]|[Ww][xX])号?(?=[^\S\n]?[:：是为])"
     r"|(?<![A-Za-z0-9])[Qq]{1,2}号?(?=[^\S\n]?[:：是为]{1,2}[^\S\n]?\d))(?:是|为)?[^\S\n]?[:：]?[^\S\n]?"
     r"(?P<handle>[A-Za-z][\w-]{4,31}|\d{5,12})",

@@ -664,6 +664,7 @@ team members, support team, service team
 """,
     "always_must": """
 must, should, shall, have to, has to, need to, needs to, are to, is to, will always, always, are required to, please
+ought to, had better, are supposed to, is supposed to, are expected to, are obliged to
 """,
     "promise": "promise, assure, guarantee, tell, inform, grant, offer",
     "staff_in_chinese": "客服, 坐席, 座席, 店员, 员工, 工作人员, 接线员",

@@ -6,6 +6,7 @@ It runs the search of ``retriever.py`` and keeps its intermediate results.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from rag.retrieval.crowding import distinct_candidates
 from rag.retrieval.generation_view import GenerationView, LanguageCandidates, Search
 from rag.retrieval.late_interaction import similarities
 from rag.retrieval.query import Query
@@ -71,7 +72,8 @@ def inspect(plan: SearchPlan, store: KnowledgeStore, limit: int, document_id: st
     ``document_id`` names a document whose chunks are included, whatever their ranks.
     """
     view, query = plan.view, plan.whole
-    candidates = Search(view, query.language, query.vector, query.terms, query.wider).run(limit)
+    search = Search(view, query.language, query.vector, query.terms, query.wider)
+    candidates = distinct_candidates(search, store, limit)
     traces = _candidate_traces(view, store, candidates, query)
     chunks = store.document_chunks(document_id, view.generation) if document_id else ()
     chosen = _document_traces(view, chunks, query, {one.chunk.chunk_id: one for one in traces})

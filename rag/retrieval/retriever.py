@@ -17,6 +17,7 @@ from rag.retrieval.confidence import (
     names_found_code,
     read_signals,
 )
+from rag.retrieval.crowding import RANKED_CHUNKS, distinct_candidates
 from rag.retrieval.filters import EVERYTHING, PLAIN_SEARCH, Expansion, Filters, SearchOptions
 from rag.retrieval.generation_view import GenerationView, LanguageCandidates, Search
 from rag.retrieval.late_interaction import heaviest_tokens, limit_blas_threads, similarities_and_cosines
@@ -46,9 +47,6 @@ from rag.text.language import third_language
 from rag.text.statements import labelling_numbers, possible_codes
 from rag.text.terms import terms
 from rag.tracing import Trace
-
-RANKED_CHUNKS = 40
-"""Chunks of the fused legs that are compared token by token; of these the first ``KEPT_CHUNKS`` are returned."""
 
 OTHER_LANGUAGE_CHUNKS = 8
 """Chunks in the other language than the question's that may be among those returned."""
@@ -325,7 +323,7 @@ def search_view(
     """
     codes = possible_codes(query.question)
     search = Search(view, query.language, query.vector, query.terms, query.wider, sorted(codes), by_words_alone)
-    candidates = search.run(limit)
+    candidates = distinct_candidates(search, store, limit)
     question_tokens = tokens_of(view, query)
     other_leads = view.lexical.are_elsewhere(query.names, query.language)
     ranked = rank(view, candidates, question_tokens, other_leads=other_leads)

@@ -160,6 +160,14 @@ class KnowledgeStore(Database):
         )
         return {row["chunk_id"]: chunk_from_row(row) for row in rows}
 
+    def chunk_terms(self, chunk_ids: Iterable[int]) -> dict[int, str]:
+        """Return the index terms of chunks, joined by blanks and those of titles included, by their number."""
+        rows = self.rows(
+            "SELECT chunk_id, terms FROM chunk WHERE chunk_id IN (SELECT value FROM json_each(:ids))",
+            {"ids": json.dumps([int(chunk_id) for chunk_id in chunk_ids])},
+        )
+        return {row["chunk_id"]: row["terms"] for row in rows}
+
     def document(self, document_id: str, generation: int) -> Document:
         """Return the document as it was in the generation.  Raises ``KeyError`` where it was not."""
         return self.documents_of([document_id], generation)[document_id]

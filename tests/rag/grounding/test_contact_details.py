@@ -2,7 +2,7 @@
 
 import pytest
 
-from rag.grounding.contact_details import contact_details, details_named, key_at, possible_contact_details
+from rag.grounding.contact_details import contact_details, detail_keys, details_named, key_at, possible_contact_details
 
 
 @pytest.mark.parametrize(
@@ -145,3 +145,30 @@ def test_a_known_address_is_found_where_its_own_words_do_not_say_what_it_is() ->
         assert key_at(text, detail.start, detail.end).partition(" ")[2] in {key.partition(" ")[2] for key in keys}
     assert details_named("Order 0900-666-778 costs 95589 and needs support, xabc12345.", keys) == ()
     assert key_at("   now", 0, 3) == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("售后请电联 零捌柒零-五五五-零一九九。", "phone 08705550199"),
+        ("退款热线：肆零零壹贰叁肆伍陆柒", "phone 4001234567"),
+        ("退款加 V❤信 egretpay88。", "account egretpay88"),
+        ("或者 威❤信：egretpay99。", "account egretpay99"),
+        ("薇·信号 egretpay77", "account egretpay77"),
+    ],
+)
+def test_formal_numerals_and_nicknames_with_a_sign_inside_are_addresses(text: str, key: str) -> None:
+    assert key in detail_keys(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "可以加V形信封 abcde 这款。",
+        "选择模式V。信号 12345 稳定。",
+        "这家店很有威信 abcdef。",
+        "合计人民币壹仟贰佰叁拾元整。",
+    ],
+)
+def test_ordinary_words_with_such_characters_are_no_addresses(text: str) -> None:
+    assert not detail_keys(text)
