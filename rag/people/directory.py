@@ -20,7 +20,7 @@ from rag.errors import (
 from rag.people.audit import Change, Detail, scopes_detail, write_change
 from rag.people.names import skeleton, usable_name
 from rag.settings import DatabasePlace, Settings
-from rag.storage.access import LOCAL_USER, KnowledgeBases, Role, User
+from rag.storage.access import KnowledgeBases, Role, User
 from rag.storage.connection import Connection, Row, SharedStore, open_database, storage_errors
 from rag.storage.migrations import PEOPLE_MIGRATIONS
 
