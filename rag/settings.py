@@ -5,6 +5,7 @@ in ``settings.json`` of the data folder.  A variable of the environment goes bef
 """
 
 import json
+import logging
 import os
 import re
 import stat
@@ -37,6 +38,8 @@ KEPT_FIELDS = (
     "flash_attention", "kv_cache_type", "batch_tokens", "model_threads",
 )  # fmt: skip
 """The settings that commands and the page Models may choose."""
+
+logger = logging.getLogger(__name__)
 
 _PREFIX = "ANSWERDESK_"
 _READ_ELSEWHERE = frozenset(
@@ -517,16 +520,20 @@ def _setting_variables() -> frozenset[str]:
 
 
 def require_known_names(environment: Mapping[str, str]) -> None:
-    """Raise ``SettingsError`` where a variable has our prefix and no part reads it.
+    """Raise ``SettingsError`` where a variable looks like a misspelt setting, and warn of others that no part reads.
 
-    What was meant would not be done: a misspelt ``ANSWERDESK_SIGN_IN`` would leave the desk open.
+    What was meant would not be done: a misspelt ``ANSWERDESK_SIGN_IN`` would leave the desk open.  A name that is like
+    none may belong to whoever runs the program.
     """
     known = _setting_variables()
-    ours = sorted(name for name in environment if name.upper().startswith(_PREFIX))
+    names = sorted(name for name in environment if name.upper().startswith(_PREFIX))
     read = known | _READ_ELSEWHERE
-    unknown = [name for name in ours if name.upper() not in read and not _is_service(name, environment[name])]
-    if unknown:
-        raise SettingsError(reason="; ".join(_unknown(name, known) for name in unknown))
+    unknown = [name for name in names if name.upper() not in read and not _is_service(name, environment[name])]
+    near = [(name, nearest) for name in unknown if (nearest := _nearest(name, known))]
+    if near:
+        raise SettingsError(reason="; ".join(_sentence(name, nearest) for name, nearest in near))
+    for name in unknown:
+        logger.warning("%s", _sentence(name))
 
 
 def _is_service(name: str, value: str) -> bool:
@@ -534,11 +541,15 @@ def _is_service(name: str, value: str) -> bool:
     return _SERVICE_LINK.search(name) is not None or (name.endswith("_PORT") and "://" in value)
 
 
-def _unknown(name: str, known: frozenset[str]) -> str:
+def _nearest(name: str, known: frozenset[str]) -> str:
     words = {one.removeprefix(_PREFIX): one for one in sorted(known) if one.startswith(_PREFIX)}
-    nearest = [words[word] for word in get_close_matches(name.upper().removeprefix(_PREFIX), words, n=1)]
+    nearest = get_close_matches(name.upper().removeprefix(_PREFIX), words, n=1)
+    return words[nearest[0]] if nearest else ""
+
+
+def _sentence(name: str, nearest: str = "") -> str:
     key = "values.unknown_setting_near" if nearest else "values.unknown_setting"
-    return f"{printable(name)}: {translate(key, terminal_language(), nearest=''.join(nearest))}"
+    return f"{printable(name)}: {translate(key, terminal_language(), nearest=nearest)}"
 
 
 @lru_cache(maxsize=1)
