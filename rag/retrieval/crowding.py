@@ -7,6 +7,8 @@ the best few chunks of each kind stay candidates.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from zlib import crc32
 
 from rag.retrieval.generation_view import LanguageCandidates, Search
 from rag.retrieval.ranking import fuse
@@ -30,6 +32,18 @@ than 8.  With forty copies of one page there are 30 and more.
 """
 
 _TIMES_AS_MANY, _MOST_TIMES = 4, 16
+
+
+_BITS, _ALIKE_BITS = 512, 0.5
+"""Terms are first compared as bits, ten times as quickly; two terms on one bit only make chunks look more alike."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """A chunk's terms, and a bit for each."""
+
+    words: frozenset[str]
+    bits: int
 
 
 def distinct_candidates(search: Search, store: KnowledgeStore, limit: int) -> LanguageCandidates:
@@ -78,7 +92,7 @@ def _sort_out(candidates: LanguageCandidates, store: KnowledgeStore) -> list[_So
 def _sort_out_language(order: Sequence[int], store: KnowledgeStore) -> _Sorted:
     """Sort chunks, best first, until ``RANKED_CHUNKS`` stay."""
     kept, surplus = list[int](), list[int]()
-    kinds: list[tuple[frozenset[str], list[int]]] = []
+    kinds: list[tuple[Terms, list[int]]] = []
     for chunk_id, terms in _with_terms(order, store):
         members = next((members for first, members in kinds if are_alike(first, terms)), None)
         if members is None:
@@ -91,20 +105,29 @@ def _sort_out_language(order: Sequence[int], store: KnowledgeStore) -> _Sorted:
     return _Sorted(kept, surplus)
 
 
-def _with_terms(order: Sequence[int], store: KnowledgeStore) -> Iterator[tuple[int, frozenset[str]]]:
+def _with_terms(order: Sequence[int], store: KnowledgeStore) -> Iterator[tuple[int, Terms]]:
     for begin in range(0, len(order), RANKED_CHUNKS):
         batch = order[begin : begin + RANKED_CHUNKS]
         terms = store.chunk_terms(batch)
-        yield from ((chunk_id, frozenset(terms[chunk_id].split())) for chunk_id in batch if chunk_id in terms)
+        yield from ((chunk_id, read_terms(terms[chunk_id])) for chunk_id in batch if chunk_id in terms)
 
 
-def are_alike(one: frozenset[str], other: frozenset[str]) -> bool:
+@lru_cache(maxsize=8192)
+def read_terms(terms: str) -> Terms:
+    """Read a chunk's terms, joined by blanks.  Cached: it takes as long as thirty comparisons."""
+    found = frozenset(terms.split())
+    bits = 0
+    for term in found:
+        bits |= 1 << crc32(term.encode()) % _BITS
+    return Terms(found, bits)
+
+
+def are_alike(one: Terms, other: Terms) -> bool:
     """Tell whether two chunks with these terms are of one kind."""
-    fewer, more = sorted((len(one), len(other)))
-    if fewer < ALIKE * more:
+    if (one.bits & other.bits).bit_count() < _ALIKE_BITS * (one.bits | other.bits).bit_count():
         return False
-    shared = len(one & other)
-    return shared >= ALIKE * (fewer + more - shared)
+    shared = len(one.words & other.words)
+    return shared >= ALIKE * (len(one.words) + len(other.words) - shared)
 
 
 def _without_crowd(candidates: LanguageCandidates, languages: Sequence[_Sorted]) -> LanguageCandidates:

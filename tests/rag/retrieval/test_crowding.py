@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from rag.retrieval.crowding import CHUNKS_OF_A_KIND, are_alike, distinct_candidates
+from rag.retrieval.crowding import CHUNKS_OF_A_KIND, are_alike, distinct_candidates, read_terms
 from rag.retrieval.generation_view import GenerationView, LanguageCandidates, Search
 from rag.retrieval.retriever import Retriever
 from rag.settings import Settings
@@ -77,4 +77,4 @@ def test_a_knowledge_base_of_nothing_but_copies_gives_the_best_of_them(settings:
     [("a b c d e", "a b c d e", True), ("a b c d", "a b c e", True), ("a b c", "a b d", False), ("a", "a b c", False)],
 )
 def test_kinds_are_told_by_the_share_of_common_terms(one: str, other: str, *, expected: bool) -> None:
-    assert are_alike(frozenset(one.split()), frozenset(other.split())) is expected
+    assert are_alike(read_terms(one), read_terms(other)) is expected
