@@ -5,7 +5,6 @@ distract it, ``floor`` the model without any passage: so retrieval, packing and 
 two give the model's own words: nothing is refused or quoted in their place.
 """
 
-import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Generator as GeneratorObject
@@ -52,6 +51,7 @@ Context = Literal["own", "top5"]
 
 WHOLE_CHUNKS = 5
 _NO_LIMIT_TOKENS = 100_000
+_NO_LIMIT_SECONDS = 604_800.0
 _FLOOR: Mapping[Language, str] = {
     "en": "You answer customers. Answer the question in one or two sentences, in English.",
     "zh": "你是客服。请用一两句简体中文回答问题。",
@@ -112,7 +112,7 @@ def with_context(parts: PipelineParts, context: Context) -> PipelineParts:
         top_k=WHOLE_CHUNKS,
         evidence_budget_tokens=_NO_LIMIT_TOKENS,
         prompt_evidence_tokens=_NO_LIMIT_TOKENS,
-        prompt_evidence_seconds=math.inf,
+        prompt_evidence_seconds=_NO_LIMIT_SECONDS,
         prompt_evidence_most_tokens=_NO_LIMIT_TOKENS,
     )
     return replace(parts, settings=settings)

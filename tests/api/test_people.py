@@ -82,7 +82,7 @@ def test_somebody_is_let_in_changed_and_let_in_no_more(served: OfflineServer, ht
     assert http.post("/api/v1/people", json={"name": "bo", "password": "long enough, rarely tried"}).status_code == 422
 
 
-@pytest.mark.parametrize("name", ["张伟", "müller", "liň.Ωmega+desk@example.org"])
+@pytest.mark.parametrize("name", ["张伟", "müller", "liň.omega+desk@example.org"])
 def test_somebody_with_a_name_in_any_script_is_let_in_and_found_at_the_address(http: httpx.Client, name: str) -> None:
     added = http.post("/api/v1/people", json={"name": name, "scopes": ["default"]})
     assert (added.status_code, added.json()["name"]) == (201, name)

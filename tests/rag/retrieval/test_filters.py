@@ -26,8 +26,13 @@ def article(name: str, text: str, language: Language = "en", updated_on: date | 
     return Document(name, f"/kb/{name}", "", text, language, updated_on=updated_on, metadata=fields)
 
 
+def _own_words(number: int) -> str:
+    """Return words of one article only: of sixty copies few would be searched."""
+    return " ".join(f"{word}{number}" for word in ("north", "east", "south", "west", "noon", "dusk", "dawn", "night"))
+
+
 ARTICLES = (
-    *(article(f"crowd-{number}", f"{QUESTION} number {number}", updated_on=OLD) for number in range(60)),
+    *(article(f"crowd-{number}", f"{QUESTION} {_own_words(number)}", updated_on=OLD) for number in range(60)),
     article("r2", "the brush of the R2 comes off", updated_on=OLD, product="Drift R2"),
     article("r3", "wash the brush every week", updated_on=NEW, products="Ｄｒｉｆｔ R3, Drift R3 Plus"),
     article("刷子", "每周清洗刷子", "zh", NEW, **{"meta.product": "Drift R3"}),
