@@ -21,6 +21,7 @@ from rag.grounding.prompt_injection import harmless_title
 from rag.retrieval.message import is_greeting
 from rag.retrieval.question import message_parts
 from rag.schema import Evidence, TextSpan
+from rag.text.characters import FOOTNOTE_MARK
 from rag.text.markup import QUESTION_ENDS, is_list_item
 from rag.text.sentences import split_sentences
 from rag.text.terms import terms
@@ -51,9 +52,10 @@ _EMPTY_LINES = re.compile(r"\n(?:[ \t]*+\n){2,}+")
 def filter_output(text: str, question: str, evidence: Sequence[Evidence], is_supported: Callable[[str], bool]) -> str:
     """Return the reply without such sentences; empty if none is left.
 
-    ``is_supported`` tells whether the passages say a sentence.  A reply ends where it copies passages.
+    ``is_supported`` tells whether the passages say a sentence.  A reply ends where it copies passages, and the
+    references to footnotes that it copied are left out.
     """
-    text = _before_recited_passages(text, evidence)
+    text = FOOTNOTE_MARK.sub("", _before_recited_passages(text, evidence))
     known_hosts = _hosts("\n".join(map(_supporting_text, evidence))) if _LINK.search(text) else frozenset()
     echoes, repeated = _echoes(text, question), repeated_sentences(text)
     dropped = [

@@ -24,6 +24,9 @@ from urllib.parse import quote, urlsplit, urlunsplit
 IDEOGRAPHS = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 """Chinese characters: the unified ideographs with extension A, the compatibility block and the two upper planes."""
 
+FOOTNOTE_MARK = re.compile(r"\[\^[^\[\]\s]{1,100}+\]")
+"""A reference to a footnote, as the loaders write it: "two years[^3]"."""
+
 UNSPACED = f"\u3005\u3007\u3040-\u30ff\uac00-\ud7af{IDEOGRAPHS}"
 """Ideographs, kana and Hangul: scripts without blanks, or whose pairs of characters serve as well as words."""
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
 
-from rag.text.characters import IDEOGRAPHS
+from rag.text.characters import FOOTNOTE_MARK, IDEOGRAPHS
 
 _UNITS: dict[str, tuple[str, str]] = {  # canonical unit: (English forms, Chinese forms), each a regular expression
     "working day": (r"(?:working|business)[ -]days?", "个?工作日"),
@@ -224,10 +224,12 @@ def read_figures(text: str) -> Figures:
     >>> figures = read_figures("R3 报 W-203：七天内付 £4.90")
     >>> sorted(figures.quantities), sorted(figures.codes)
     ([Quantity(value='4.9', unit='GBP'), Quantity(value='7', unit='day')], ['r3', 'w203'])
+    >>> read_figures("保修期为两年[^3]。").quantities
+    frozenset({Quantity(value='2', unit='year')})
     >>> read_figures("百分之1.5，千分之三，百分之十五点五").quantities == read_figures("1.5%, 0.3%, 15.5%").quantities
     True
     """
-    rest = _SHARE.sub(_percentage, fold(text))
+    rest = _SHARE.sub(_percentage, FOOTNOTE_MARK.sub(" ", fold(text)))
     codes: frozenset[str] = frozenset()
     quantities: set[Quantity] = set()
 
