@@ -131,6 +131,7 @@ _MOST_AGREEMENT = 2 * _AROUND_TOKENS
 _LEAST_AGREEMENT = 3
 _WEIGHT_OF_OTHER_WORDS = 0.5
 """Weight of the agreement around a denial if the source denies other words than the claim has there."""
+_WORDS_OF_ANOTHER = 2
 _NEAREST_TOKENS = 3
 """Two numbers or denials are opposite each other if at most so many tokens lie between each and the common part."""
 _MOST_TOKENS = 256
@@ -316,9 +317,13 @@ class Mismatch:
             yield self.start + own.index(_DENIAL) if _DENIAL in own else _gap(self.start)
 
     def says_something_else(self) -> bool:
-        """Tell whether both sides have words of their own: "item back in 30 days", "item does not work in 14 days"."""
+        """Tell whether both sides have words of their own: "item back in 30 days", "item does not work in 14 days".
+
+        So it is where only the source has two of them, such as what it denies: 整机保修 and 随机电池不保修.
+        """
         own = self.claim[self.start : self.end]
-        return not _VERBS_OF_DENIALS.issuperset(own) and not _VERBS_OF_DENIALS.issuperset(self.other)
+        others = [token for token in self.other if token not in _VERBS_OF_DENIALS]
+        return len(others) >= _WORDS_OF_ANOTHER or (bool(others) and not _VERBS_OF_DENIALS.issuperset(own))
 
 
 def _exclude_each_other(one: str, other: str) -> bool:

@@ -21,6 +21,7 @@ from rag.grounding.topic_match import (
     lists_row_of_another_value,
     names_exception,
     says_all,
+    told_of,
     words_beside,
 )
 from rag.schema import Language
@@ -89,7 +90,7 @@ def supporting_spans(claim: Claim, context: Context) -> list[QuotableSpan]:
     if has_mismatch(claim.text, [span.text for span in alike]) and not _is_in_one_span(claim, alike, context):
         return []
     fitting = _comparable(claim, [span for span in near if is_same_subject(claim, span, context)], context)
-    opposed = [span for span in fitting if contradicts(claim.statement, span.own)]
+    opposed = [span for span in fitting if contradicts(claim.statement, told_of(claim, span))]
     allowed = [span for span in fitting if span not in opposed]
     best = max(allowed, key=lambda span: _score(claim, [span], context), default=None)
     if best is None:

@@ -80,6 +80,23 @@ def is_same_subject(claim: Claim, span: QuotableSpan, context: Context) -> bool:
     )
 
 
+def told_of(claim: Claim, span: QuotableSpan) -> Statement:
+    """Return what a span says of the claim's matter: of a row the first cell, and those of the columns that it names.
+
+    "No cover" in the column of the battery denies nothing of the whole device.
+    """
+    first, *others = row_words(span.text) if span.is_row else ("",)
+    if not others or len(others) != len(span.cells):
+        return span.own
+    statement = claim.statement
+    named = [
+        text
+        for text, cell in zip(others, span.cells, strict=True)
+        if cell.header & statement.words or cell.quantities & statement.quantities
+    ]
+    return read_statement(" | ".join((first, *named))) if named else span.own
+
+
 def _is_of_another_column(statement: Statement, span: QuotableSpan) -> bool:
     """Tell whether a claim takes its figure from one column of a row and names another column of the same unit."""
     named = [cell for cell in span.cells if cell.header and cell.header <= statement.words]

@@ -122,3 +122,23 @@ def test_a_yes_before_a_sentence_about_something_else_is_marked() -> None:
     source = "Guests may stay two hours. Passes cannot be transferred."
     assert not _is_supported(source, "Yes. Guests may stay two hours.", "Can my colleague use my locker?")
     assert _is_supported(source, "Yes. Guests may stay two hours.", "May I bring guests?")
+
+
+@pytest.mark.parametrize(
+    ("table", "told", "turned"),
+    [
+        (
+            "| 产品 | 整机 | 主要部件 | 电池 |\n|---|---|---|---|\n| Latch S5 | 3 年 | 锁体 5 年 | 随机电池不保修 |",
+            ("Latch S5 的整机保修期为3年。", "Latch S5 的整机保修期为3年，电池不保修。"),
+            "Latch S5 的电池保修3年。",
+        ),
+        (
+            "| Device | Whole device | Battery |\n|---|---|---|\n| Latch S5 | 3 years | not covered |",
+            ("The whole device Latch S5 is covered for 3 years.", "The battery of the Latch S5 is not covered."),
+            "The battery of the Latch S5 is covered for 3 years.",
+        ),
+    ],
+)
+def test_a_no_in_another_column_denies_nothing_else(table: str, told: tuple[str, ...], turned: str) -> None:
+    assert [_is_supported(table, claim) for claim in told] == [True] * len(told)
+    assert not _is_supported(table, turned)
