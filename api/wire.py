@@ -9,7 +9,8 @@ from datetime import date
 from urllib.parse import quote
 
 from api.services.knowledge import Stretch
-from rag.evidence.without_orders import passage_without_orders, title_without_orders
+from rag.evidence.without_orders import passage_without_orders
+from rag.grounding.prompt_injection import harmless_title
 from rag.schema import Evidence, TextSpan
 from rag.storage.store import DocumentRow
 from rag.turns import TurnSnapshot
@@ -28,7 +29,7 @@ def url_citations(turn: TurnSnapshot, base_url: str) -> list[Plain]:
         passage = first_passages.get(citation.document_id)
         place = f"{quote(turn.knowledge_base, safe='')}/documents/{quote(citation.document_id, safe='')}"
         here = f"{base_url}/api/v1/knowledge-bases/{place}?start={citation.quote_start}&end={citation.quote_end}"
-        shown = title_without_orders(passage.title, passage.document_path) if passage is not None else ""
+        shown = harmless_title(passage.title, passage.document_path) if passage is not None else ""
         title = shown or citation.document_id
         url = (passage.source if passage is not None else "") or here
         found.append(
@@ -60,7 +61,7 @@ def evidence_data(passage: Evidence) -> Plain:
 
 def listed(row: DocumentRow) -> DocumentRow:
     """Return a document of a list with a title for programs."""
-    return replace(row, title=title_without_orders(row.title, row.path))
+    return replace(row, title=harmless_title(row.title, row.path))
 
 
 def document_data(stretch: Stretch) -> Plain:
@@ -68,7 +69,7 @@ def document_data(stretch: Stretch) -> Plain:
     document = stretch.document
     return {
         **_fields(document, "document_id"),
-        "title": title_without_orders(document.title, document.path),
+        "title": harmless_title(document.title, document.path),
         **_fields(document, "language", "source", "audience"),
         "updated_on": _day(document.updated_on),
         "characters": len(document.text),

@@ -181,7 +181,7 @@ def _enclose(text: str, language: Language) -> str:
 def _passage(passage: Evidence) -> str:
     read = [passage.words(span) for span in passage.sent]
     said = read or [passage.text[span.start : span.end] for span in supporting_sentences(passage.text)]
-    title = f"[{passage.number}] {harmless_title(passage)}".rstrip()
+    title = f"[{passage.number}] {harmless_title(passage.title, passage.document_path)}".rstrip()
     return as_data("\n".join([title, *filter(str.strip, said)]))
 
 

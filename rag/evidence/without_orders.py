@@ -7,7 +7,7 @@ supports no answer whether or not somebody has confirmed the document, so nobody
 from collections.abc import Iterator
 from dataclasses import replace
 
-from rag.grounding.prompt_injection import injection_spans, is_name
+from rag.grounding.prompt_injection import harmless_title, injection_spans, is_name
 from rag.schema import Evidence
 
 _PIECE_CHARACTERS = 2_000
@@ -19,7 +19,7 @@ def passage_without_orders(passage: Evidence) -> Evidence:
     """Return a passage whose text, title and headings give a model no orders."""
     return replace(
         passage,
-        title=title_without_orders(passage.title, passage.document_path),
+        title=harmless_title(passage.title, passage.document_path),
         heading_path=tuple(filter(is_name, passage.heading_path)),
         text=_without_orders(passage.text),
     )
@@ -34,11 +34,6 @@ def text_without_orders(text: str, start: int, end: int) -> str:
     begin = _break_before(text, start)
     shown = "".join(_without_orders(piece) for piece in _pieces(text, begin, end))
     return shown[start - begin : end - begin]
-
-
-def title_without_orders(title: str, path: str) -> str:
-    """Return a document's title, or its file's name if the title is an order; empty if both are."""
-    return next(filter(is_name, (title, path.rsplit("/", 1)[-1])), "")
 
 
 def _without_orders(text: str) -> str:

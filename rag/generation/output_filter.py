@@ -120,7 +120,9 @@ def _before_recited_passages(text: str, evidence: Sequence[Evidence]) -> str:
 
 def _is_head_of_passage(text: str, start: int, evidence: Sequence[Evidence]) -> bool:
     head = _PASSAGE_HEAD.match(text, start)
-    return head is not None and any(text.startswith(harmless_title(passage), head.end()) for passage in evidence)
+    return head is not None and any(
+        text.startswith(harmless_title(passage.title, passage.document_path), head.end()) for passage in evidence
+    )
 
 
 def links_in(text: str) -> frozenset[str]:

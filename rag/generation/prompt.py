@@ -168,7 +168,7 @@ def _passage(passage: Evidence, language: Language) -> str:
         notes.append(words["internal"])
     header = passage.cut_header
     headings = [one for one in passage.heading_path if one not in (passage.title, HEADER_JOINT.join(header))]
-    name = " > ".join((harmless_title(passage), *filter(is_name, headings)))
+    name = " > ".join((harmless_title(passage.title, passage.document_path), *filter(is_name, headings)))
     note = f" ({'; '.join(notes)})" if notes else ""
     return as_data(f"[{passage.number}] {name}{note}\n{_header_rows(passage, header)}{passage.sent_text}")
 

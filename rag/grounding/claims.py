@@ -73,7 +73,7 @@ def quotable_spans(passage: Evidence, passage_index: int) -> Iterator[QuotableSp
 
     Instructions to the model (``prompt_injection.py``) are left out: they support nothing.
     """
-    title = "\n".join((harmless_title(passage), *filter(is_name, passage.heading_path)))
+    title = "\n".join((harmless_title(passage.title, passage.document_path), *filter(is_name, passage.heading_path)))
     for span in _spans_of(passage.text, title):
         yield QuotableSpan(
             passage_index,

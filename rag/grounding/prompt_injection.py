@@ -17,7 +17,7 @@ from functools import cache, lru_cache
 
 from rag.grounding.injection_lexicon import COMMON_WORDS, DIRECTIVES, RULES, TRIGGERS, WORDS, Rule
 from rag.grounding.plain_reading import other_readings, plain
-from rag.schema import Evidence, TextSpan
+from rag.schema import TextSpan
 from rag.text.markup import is_list_item
 from rag.text.parsed import parse_text
 from rag.text.sentences import split_sentences
@@ -128,10 +128,9 @@ def is_name(heading: str) -> bool:
     return not (is_injection(heading) or is_directive(heading))
 
 
-def harmless_title(passage: Evidence) -> str:
-    """Return a passage's title, or its file's name if the title is an instruction; empty if both are."""
-    file_name = passage.document_path.rsplit("/", 1)[-1]
-    return next(filter(is_name, (passage.title, file_name)), "")
+def harmless_title(title: str, path: str) -> str:
+    """Return a document's title, or its file's name if the title is an instruction; empty if both are."""
+    return next(filter(is_name, (title, path.rsplit("/", 1)[-1])), "")
 
 
 @lru_cache(maxsize=2048)

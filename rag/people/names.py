@@ -10,10 +10,11 @@ from typing import Final
 
 from rag.errors import PersonUnusable
 from rag.grounding.plain_reading import in_one_script
+from rag.invalid_values import PERSON_NAME_PATTERN
 from rag.storage.access import LOCAL_USER
 from rag.text.characters import INVISIBLE
 
-_NAME = re.compile(r"[\w.@+-]{1,64}")
+_NAME = re.compile(PERSON_NAME_PATTERN)
 _INVISIBLE = re.compile(f"[{INVISIBLE}]")
 _COMMON = frozenset("0123456789._-@+")
 _EAST_ASIAN = frozenset({"LATIN", "CJK", "HIRAGANA", "KATAKANA", "BOPOMOFO", "HANGUL"})
