@@ -89,7 +89,7 @@ def answer_data(turn: TurnSnapshot) -> Plain:
         "language": answer.text_language,
         **_fields(answer, "generation", "model", "stand_in", "instead_of", "by_words_alone"),
         "citations": [
-            _fields(one, "start", "end", "document_id", "heading", "quote", "quote_start", "quote_end")
+            _fields(one, "start", "end", "document_id", "heading", "condition", "quote", "quote_start", "quote_end")
             for one in answer.citations
         ],
         "unsupported": _spans(answer.unsupported),

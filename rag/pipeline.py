@@ -17,7 +17,7 @@ from rag.evidence.packing import PackingLimits, append_second_search, is_valid_f
 from rag.evidence.quotation import Quoting
 from rag.evidence.selection import QuestionPart, RankedSentences, SentenceLikeness
 from rag.generation.answer import AnswerRequest, quotation, refusal
-from rag.generation.answerability import AnswerabilityFit, AnswerabilitySample, judge_answerable, load_answerability_fit
+from rag.generation.answerability import AnswerabilityFit, AnswerabilitySample, judge_answerable
 from rag.generation.gateway import GenerationRequest, ModelGateway, blocking
 from rag.generation.prompt import ContextFit, build_messages, evidence_room
 from rag.generation.query_expansion import QUICK_TOKENS_A_SECOND, SURE_PROBABILITY
@@ -83,7 +83,7 @@ class PipelineParts:
     gateway: ModelGateway
     count_tokens: Callable[[str], int]
     sentence_likeness: SentenceScorer = lambda retrieval, sentences: None
-    reading_fit: Callable[[str], AnswerabilityFit | None] = load_answerability_fit
+    reading_fit: Callable[[str], AnswerabilityFit | None] = lambda model: None
     warm_ups: Sequence[Callable[[], object]] = ()
     today: Callable[[], date] = date.today
     lanes: AnswerSources | None = None

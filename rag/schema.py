@@ -262,7 +262,9 @@ class Citation:
     """One supported sentence: ``answer.text[start:end]`` rests on ``document.text[quote_start:quote_end] == quote``.
 
     ``heading`` is the one right above the quote if neither the sentence nor the question names it, as what the quote
-    says may hold under it only; empty otherwise, and in answers that were stored before it was kept.
+    says may hold under it only.  ``condition`` is what the quote makes a condition ("unless it is damaged"), if the
+    sentence leaves it out and the question does not name it.  Both are empty otherwise, and in answers that were stored
+    before they were kept.
     """
 
     start: int
@@ -273,6 +275,7 @@ class Citation:
     quote_start: int
     quote_end: int
     heading: str = ""
+    condition: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from rag.evidence.quotation import cites_best_match, quoted_lines
 from rag.generation.measured_languages import language_note
 from rag.generation.reply_languages import reply_language
 from rag.grounding.conflicts import find_conflicts
-from rag.schema import Answer, Conflict, Evidence, Figure, Language, Origin, SpanTime, TextSpan
+from rag.schema import Answer, Citation, Conflict, Evidence, Figure, Language, Origin, SpanTime, TextSpan
 from rag.text.characters import one_line, web_address, without_invisible
 from rag.text.language import customer_language, third_language
 from rag.text.markup import without_list_mark
@@ -449,11 +449,16 @@ def _run_data(run: Run) -> Data:
 
 def _sentence_data(sentence: Sentence, snapshot: TurnSnapshot, language: Language) -> Data:
     passages = {passage.number: passage for passage in snapshot.evidence}
-    headings = _unsaid_headings(sentence, snapshot)
+    citations = _citations(sentence, snapshot)
+    headings = {number: one.heading for one, number in reversed(citations) if one.heading}
     return {
         "text": plain_text(sentence.text),
         "unsupported": sentence.unsupported,
         "unconfirmed": sentence.unconfirmed,
+        "conditions": [
+            translate("ui.left_out_condition", language, words=plain_text(one_line(condition)))
+            for condition in dict.fromkeys(one.condition for one, _ in citations if one.condition)
+        ],
         "cites": [
             [
                 number,
@@ -466,14 +471,15 @@ def _sentence_data(sentence: Sentence, snapshot: TurnSnapshot, language: Languag
     }
 
 
-def _unsaid_headings(sentence: Sentence, snapshot: TurnSnapshot) -> dict[int, str]:
-    """Return by a passage's number under which heading it says a sentence, if nobody named that heading."""
-    headings: dict[int, str] = {}
-    for citation in snapshot.answer.citations if snapshot.answer is not None else ():
-        number = passage_number(citation, snapshot.evidence)
-        if number is not None and (citation.start, citation.end) == (sentence.start, sentence.end):
-            headings[number] = headings.get(number) or citation.heading
-    return headings
+def _citations(sentence: Sentence, snapshot: TurnSnapshot) -> list[tuple[Citation, int]]:
+    """Return a sentence's citations, each with its passage's number."""
+    citations = snapshot.answer.citations if snapshot.answer is not None else ()
+    return [
+        (one, number)
+        for one in citations
+        if (one.start, one.end) == (sentence.start, sentence.end)
+        and (number := passage_number(one, snapshot.evidence)) is not None
+    ]
 
 
 @lru_cache(maxsize=_REMEMBERED_PASSAGES)

@@ -123,7 +123,7 @@ class Passage(_message.Message):
     def __init__(self, number: _Optional[int] = ..., document_id: _Optional[str] = ..., path: _Optional[str] = ..., title: _Optional[str] = ..., headings: _Optional[_Iterable[str]] = ..., text: _Optional[str] = ..., start: _Optional[int] = ..., end: _Optional[int] = ..., language: _Optional[str] = ..., source: _Optional[str] = ..., updated_on: _Optional[str] = ..., expired_on: _Optional[str] = ..., starts_on: _Optional[str] = ..., audience: _Optional[str] = ..., quoted: _Optional[_Iterable[_Union[Span, _Mapping]]] = ..., unconfirmed: _Optional[_Iterable[_Union[Span, _Mapping]]] = ...) -> None: ...
 
 class Citation(_message.Message):
-    __slots__ = ("start", "end", "document_id", "path", "quote", "quote_start", "quote_end", "heading")
+    __slots__ = ("start", "end", "document_id", "path", "quote", "quote_start", "quote_end", "heading", "condition")
     START_FIELD_NUMBER: _ClassVar[int]
     END_FIELD_NUMBER: _ClassVar[int]
     DOCUMENT_ID_FIELD_NUMBER: _ClassVar[int]
@@ -132,6 +132,7 @@ class Citation(_message.Message):
     QUOTE_START_FIELD_NUMBER: _ClassVar[int]
     QUOTE_END_FIELD_NUMBER: _ClassVar[int]
     HEADING_FIELD_NUMBER: _ClassVar[int]
+    CONDITION_FIELD_NUMBER: _ClassVar[int]
     start: int
     end: int
     document_id: str
@@ -140,7 +141,8 @@ class Citation(_message.Message):
     quote_start: int
     quote_end: int
     heading: str
-    def __init__(self, start: _Optional[int] = ..., end: _Optional[int] = ..., document_id: _Optional[str] = ..., path: _Optional[str] = ..., quote: _Optional[str] = ..., quote_start: _Optional[int] = ..., quote_end: _Optional[int] = ..., heading: _Optional[str] = ...) -> None: ...
+    condition: str
+    def __init__(self, start: _Optional[int] = ..., end: _Optional[int] = ..., document_id: _Optional[str] = ..., path: _Optional[str] = ..., quote: _Optional[str] = ..., quote_start: _Optional[int] = ..., quote_end: _Optional[int] = ..., heading: _Optional[str] = ..., condition: _Optional[str] = ...) -> None: ...
 
 class Conflict(_message.Message):
     __slots__ = ("document_id", "quote", "other_document_id", "other_quote")

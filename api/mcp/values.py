@@ -66,6 +66,7 @@ class QuotedCitation(BaseModel):
     document_id: str
     uri: str
     heading: str = Field(description="what the quote says may hold under it only, and the sentence does not name it")
+    condition: str = Field(description="what the quote makes a condition or an exception, and the sentence leaves out")
     quote: str
     quote_start: int
     quote_end: int

@@ -116,13 +116,15 @@ class Passage(BaseModel):
 class CitationBody(BaseModel):
     """``text[start:end]`` of the answer rests on ``quote``, which is ``[quote_start:quote_end]`` of the document.
 
-    What the quote says may hold under ``heading`` only, which neither the sentence nor the question names.
+    What the quote says may hold under ``heading`` only, which neither the sentence nor the question names, and on the
+    ``condition`` that it states and the sentence leaves out.
     """
 
     start: int
     end: int
     document_id: str
     heading: str
+    condition: str
     quote: str
     quote_start: int
     quote_end: int

@@ -16,7 +16,7 @@ from rich.console import Console
 from eval.commands.shared import chosen_settings, finish, one_set, print_line, progress_in, question_parser, write_json
 from eval.core.knowledge import open_parts
 from eval.core.runs import Run
-from eval.refusal.calibration import calibrate_search, fit_answerability, read_questions, save, search_questions
+from eval.refusal.calibration import calibrate_search, fit_answerability, read_questions, search_questions
 from rag.storage.calibration import read_calibration, save_calibration
 from rag.storage.sharing import KnowledgeShare
 from rag.terminal import terminal_language
@@ -42,9 +42,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--model", default="", help="a model that Ollama has (default: the desk's)  模型名称")
     parser.add_argument("--search", action="store_true", help="calibrate the search alone; no model  只校准检索")
     parser.add_argument("--dry-run", action="store_true", help="report, but leave the fit in use as it is  只报告")
-    parser.add_argument(
-        "--shipped", action="store_true", help="keep the model's fit as every knowledge base's  作为默认"
-    )
     return parser
 
 
@@ -69,13 +66,11 @@ def main(argv: Sequence[str]) -> int:
                 judged = read_questions(one, parts, Run.named(name, settings), progress)
             fitted, of_reader = fit_answerability(judged)
             figures |= {"model": model, "fit": asdict(fitted), "figures": of_reader}
-            if arguments.shipped and not arguments.dry_run:
-                save(model, fitted, of_reader, one.name)
             readers = read_calibration(parts.store.folder).get("readers", {})
             sections["readers"] = {**readers, model: asdict(fitted)}
         console.print_json(data=figures)
         write_json(arguments.json, figures)
-        if not (arguments.dry_run or arguments.shipped):
+        if not arguments.dry_run:
             made = {"on": one.name, "when": date.today().isoformat(), "generation": parts.store.require_generation()}
             path = save_calibration(parts.store.folder, {**sections, "made": made})
             share = KnowledgeShare.of(parts.settings)

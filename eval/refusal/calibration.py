@@ -7,10 +7,8 @@ make the probabilities probabilities as well.
 The model: questions with and without an answer are both needed.
 """
 
-import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from datetime import date
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +22,6 @@ from eval.core.statistics import FALSE_REFUSALS, FOLDS, auroc, cross_validated_f
 from ingest.golden import GoldenQuestion
 from rag.errors import SettingsError
 from rag.generation.answerability import (
-    ANSWERABILITY_PATH,
     AnswerabilityFit,
     AnswerabilitySample,
     answerability_features,
@@ -147,22 +144,6 @@ def fit_answerability(judged: Sequence[AnswerabilityRecord]) -> tuple[Answerabil
 
 def _features(reading: AnswerabilitySample) -> tuple[float, float, float]:
     return answerability_features(yes=reading.yes or 0.0, retrieval=reading.retrieval, language=reading.language)
-
-
-def save(
-    model: str, fitted: AnswerabilityFit, figures: dict[str, float], questions: str, path: Path = ANSWERABILITY_PATH
-) -> None:
-    """Write a model's fit, and on what and when it was made, beside those of other models."""
-    content = json.loads(path.read_text(encoding="utf-8"))
-    content["fits"][model] = asdict(fitted)
-    content.setdefault("fitted", {})[model] = {
-        "on": questions,
-        "when": date.today().isoformat(),
-        "how": "logistic regression, penalty 1 on the standardised features; the threshold leaves "
-        f"{FALSE_REFUSALS:.0%} of the answerable questions refused; figures from held-out parts",
-        "figures": figures,
-    }
-    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
 def read_questions(

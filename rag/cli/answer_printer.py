@@ -184,6 +184,9 @@ class AnswerPrinter:
             quote = shortened(one_line(citation.quote))
             words = f"{one_line(citation.heading)} › {quote}" if citation.heading else quote
             self._line(self._styled(f"      {words}", _DIM))
+            if citation.condition:
+                left_out = translate("ask.left_out_condition", self._language, words=one_line(citation.condition))
+                self._line(self._styled(f"      {_UNSUPPORTED} {left_out}", _WARN))
 
     def _end_thought(self) -> None:
         if self._is_thinking:

@@ -50,7 +50,7 @@ from rag.grounding.citations import (
     has_its_figures_from,
     is_bare_verdict,
     repeats_question,
-    with_headings,
+    with_restrictions,
 )
 from rag.grounding.claims import QuotableSpan
 from rag.grounding.confirmation import unconfirmed_sentences
@@ -604,7 +604,7 @@ def _build_answer(
         language=request.language,
         refused=lane == "refusal",
         thinking=author.thinking,
-        citations=with_headings(text, citations, request.evidence, request.in_context),
+        citations=with_restrictions(text, citations, request.evidence, request.in_context),
         unsupported=unsupported,
         spans=request.trace.spans(),
         model=author.model,

@@ -4,23 +4,19 @@ No retrieval score separates a question with an answer from a near miss; a model
 It is asked for one word, after the same prompt as the answer's, so that the prefix cache makes the answer's prompt
 nearly free.  What counts is not the word but the probability of "yes" against "no".  How much that is worth depends on
 the model, so each has its own fit, which ``python -m eval calibrate refusal`` writes beside the knowledge base; a model
-without a fit is not asked.  ``answerability.json`` may ship fits and has none now: on held-out customers' texts a fit
-for the 1.5B stand-in refused .26 of 18 without an answer and .12 of 33 with one.
+without a fit is not asked.  No fit is shipped: on held-out customers' texts one for the 1.5B stand-in refused .26 of 18
+without an answer and .12 of 33 with one.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Self
 
 from rag.protocols import GenerationFinished, Generator, Message
 from rag.schema import Language
 from rag.storage.calibration import logistic, logit_of, read_calibration
-
-ANSWERABILITY_PATH = Path(__file__).with_name("answerability.json")
 
 _CANDIDATES = 15
 _LEAST_MASS = 0.2
@@ -64,7 +60,7 @@ class AnswerabilityFit:
 
     @classmethod
     def from_json(cls, value: Mapping[str, float]) -> Self:
-        """Build it from an entry under ``fits`` in ``answerability.json``."""
+        """Build it from an entry under ``readers`` in ``calibration.json``."""
         return cls(**{name: float(value[name]) for name in cls.__slots__})
 
 
@@ -73,17 +69,10 @@ def answerability_features(*, yes: float, retrieval: float, language: Language) 
     return logit_of(yes), logit_of(retrieval), float(language == "zh")
 
 
-@lru_cache(maxsize=8)
-def load_answerability_fit(model: str, path: Path = ANSWERABILITY_PATH) -> AnswerabilityFit | None:
-    """Return the fit for a model by its name in Ollama; None if there is none."""
-    fits = json.loads(path.read_text(encoding="utf-8"))["fits"]
-    return AnswerabilityFit.from_json(fits[model]) if model in fits else None
-
-
 def answerability_fit_of(folder: Path, model: str) -> AnswerabilityFit | None:
-    """Return a model's fit for the knowledge base in a folder: its own, else the shipped one, else None."""
+    """Return a model's fit for the knowledge base in a folder: None if it has none."""
     own = read_calibration(folder).get("readers", {}).get(model)
-    return AnswerabilityFit.from_json(own) if isinstance(own, dict) else load_answerability_fit(model)
+    return AnswerabilityFit.from_json(own) if isinstance(own, dict) else None
 
 
 @dataclass(frozen=True, slots=True)

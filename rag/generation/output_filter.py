@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 
-from rag.generation.prompt import prompt_texts, wish_texts
+from rag.generation.prompt import frame_texts, prompt_texts, wish_texts
 from rag.grounding.answered_parts import says_not_found
 from rag.grounding.claims import without_source
 from rag.grounding.confirmation import supporting_sentences
@@ -63,6 +63,7 @@ def filter_output(text: str, question: str, evidence: Sequence[Evidence], is_sup
         for span in split_sentences(text)
         if _has_strange_link(sentence := text[span.start : span.end], known_hosts)
         or _is_heading_of_wish(sentence)
+        or sentence.strip() in frame_texts()
         or span in repeated
         or (
             (span in echoes or _is_prompt_leak(sentence) or _is_dictated(sentence, question))

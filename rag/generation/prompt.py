@@ -105,6 +105,11 @@ def prompt_texts() -> list[str]:
     return [_SYSTEM]
 
 
+def frame_texts() -> list[str]:
+    """Return what stands before and after the passages."""
+    return [words[name] for words in _WORDS.values() for name in ("open", "close")]
+
+
 def wish_texts() -> list[str]:
     """Return the requests for a reply; a small model turns their words into headings."""
     return [words[name] for words in _WORDS.values() for name in ("report", "reply", "yes_or_no")]

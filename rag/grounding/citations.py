@@ -1,7 +1,9 @@
 """Computes the citations of an answer after it was written; the model is not asked for any.
 
 Greetings, offers of help and questions state nothing and are left alone.  Every other sentence is compared with the
-evidence (``support.py``) and is cited or marked as unsupported.  Pure functions: no model, no clock, no randomness.
+evidence (``support.py``) and is cited or marked as unsupported.  What restricts a cited sentence and was not said, the
+heading above it or a condition within it, goes with the citation: "The shop pays the postage" may hold under "Quality
+problems" only.  Pure functions: no model, no clock, no randomness.
 """
 
 import re
@@ -18,7 +20,7 @@ from rag.text.markup import QUESTION_ENDS, without_descriptions, without_heading
 from rag.text.parsed import parse_text
 from rag.text.quantities import Quantity
 from rag.text.sentences import split_sentences
-from rag.text.statements import content_words, read_statement, says_no, without_verdict
+from rag.text.statements import content_words, read_statement, says_no, stated_figures, without_verdict
 from rag.text.translated_figures import figures_in_english
 
 _STATES_NOTHING = re.compile(
@@ -197,12 +199,49 @@ def repeats_question(text: str, question: str) -> bool:
     )
 
 
-def with_headings(
+_SAID = 0.5
+"""The share of a condition's words that the answer's sentence and the question have where it has been said."""
+_LONGEST = 160
+"""Characters of a condition that are shown."""
+_BEGINS = re.compile(r"(?:\A|[\n|:：])[ \t>*_•-]{0,12}+\Z")
+"""Where a sentence begins, or its part after a colon."""
+_ENGLISH_CONDITION = re.compile(
+    r"(?<![A-Za-z-])(?:only )?"
+    r"(?:if|unless|provided that|provided(?= (?:you|your|it|they|the|there|no)\b)|as long as|on (?:the )?condition that"
+    r"|in case|except|subject to)\s"
+    r"(?!(?:necessary|needed|required|possible|applicable|so\b|not\b|any\b|in doubt"
+    r"|you(?:['’]d| would| have| need| want| wish| are (?:unsure|not sure|looking)| like| prefer)))"
+    r"[^.;!?\n|()]++(?:\.(?=\w)[^.;!?\n|()]++)*+",
+    re.IGNORECASE,
+)
+_ASKS = re.compile(
+    r"\b(?:asks?|asked|checks?|see|know|find out|confirm|verify|decide|wonder|sure|tell|as|what|even)"
+    r"(?: us| me| you)?\s*+\Z",
+    re.IGNORECASE,
+)
+"""Before an "if" that means "whether", or that is no condition: "as if", "what if", "even if"."""
+_CHINESE_CONDITION = re.compile(
+    r"(?P<condition>(?:但|且)?(?:如果|如若|假如|假若|倘若|要是|若(?!干)|除非|仅当|仅限于?|只限|前提是|只要)"
+    r"(?!有?(?:需要?|必要|任何|疑问|问题)|您?(?:想|需要|希望|有(?:任何|疑问|问题)))[^，。；！？\n|]{2,})"
+    r"|(?:\A|(?<=[，。；！？\n|]))(?P<rest>[^，。；！？\n|]{2,40}(?:除外|的前提下))"
+    r"|(?:\A|(?<=[。；！？\n|]))[ \t>*_•-]{0,12}+(?P<legal>[^，。；！？\n|是好]{3,40}[^目]的)(?=，)"
+)
+_SAYS_A_CONDITION = re.compile(
+    r"\b(?:if|unless|provided|as long as|except|only|when|without)\b|如果|若|假如|要是|除非|仅|只|前提|除外|的话|但",
+    re.IGNORECASE,
+)
+
+
+def with_restrictions(
     text: str, citations: Sequence[Citation], evidence: Sequence[Evidence], question: str
 ) -> tuple[Citation, ...]:
-    """Return the citations of ``text`` with the headings that nobody named."""
+    """Return the citations of ``text`` with the headings and the conditions that nobody named."""
     return tuple(
-        replace(one, heading=_unsaid_heading(one, passage, text[one.start : one.end], question))
+        replace(
+            one,
+            heading=_unsaid_heading(one, passage, text[one.start : one.end], question),
+            condition=_unsaid_condition(one, passage, text[one.start : one.end], question),
+        )
         for one in citations
         for passage in [next(passage for passage in evidence if passage.holds(one))]
     )
@@ -211,9 +250,8 @@ def with_headings(
 def _unsaid_heading(citation: Citation, passage: Evidence, sentence: str, question: str) -> str:
     """Return the heading right above a citation's words if neither the answer's sentence nor the question names it.
 
-    What a passage says may hold under that heading only: "The shop pays the postage", under "Quality problems".  Empty
-    if there is none, if it is the passage's title, or if the sentence is in another language.  The header of a table,
-    which a passage cut from it has in the place of a heading, restricts nothing.
+    Empty if there is none, if it is the passage's title, or if the sentence is in another language.  The header of a
+    table, which a passage cut from it has in the place of a heading, restricts nothing.
     """
     parsed, start = parse_text(passage.text), citation.quote_start - passage.start
     places = (place for place, one in enumerate(parsed.sentences) if one.span.start <= start < one.span.end)
@@ -223,6 +261,52 @@ def _unsaid_heading(citation: Citation, passage: Evidence, sentence: str, questi
     is_known = heading == passage.title or not is_name(heading) or text_language(sentence) != passage.language
     named = content_words(sentence) | content_words(question)
     return "" if is_known or not words or words & named else heading
+
+
+def _unsaid_condition(citation: Citation, passage: Evidence, sentence: str, question: str) -> str:
+    """Return the first condition within a citation's words that neither the answer's sentence nor the question names.
+
+    It is named where half of its words are; any one is enough where the sentence has a condition, which may be the
+    same in other words.  Between semicolons, only the part counts that is nearest to the answer's sentence.  Empty if
+    the sentence is in another language.
+    """
+    if text_language(sentence) != passage.language or citation.quote.rstrip().endswith(QUESTION_ENDS):
+        return ""
+    said, asked = content_words(sentence), content_words(question)
+    has_condition = _SAYS_A_CONDITION.search(sentence) is not None
+    for condition in conditions(_nearest_part(citation.quote, sentence)):
+        words = content_words(condition)
+        if words and not (has_condition and words & said) and len(words & (said | asked)) < _SAID * len(words):
+            return condition if is_name(condition) else ""
+    return ""
+
+
+def _nearest_part(quote: str, sentence: str) -> str:
+    """Return what stands between semicolons of a quote and shares most figures, then most words, with a sentence."""
+    figures, words = stated_figures(sentence).quantities, content_words(sentence)
+
+    def shared(part: str) -> tuple[int, int]:
+        return len(stated_figures(part).quantities & figures), len(content_words(part) & words)
+
+    return max(re.split(r"[;；]", quote), key=shared)
+
+
+def conditions(sentence: str) -> list[str]:
+    """Return what a sentence of a document makes a condition or an exception, word for word.
+
+    >>> conditions("A loan can be renewed twice unless it is reserved."), conditions("如果已拆封，不能退货。")
+    (['unless it is reserved'], ['如果已拆封'])
+    >>> conditions("Ask us if it fits."), conditions("If necessary, clean it.")
+    ([], [])
+    """
+    found: list[str] = []
+    for match in _ENGLISH_CONDITION.finditer(sentence):
+        words, before = match.group().strip(), sentence[: match.start()]
+        if _ASKS.search(before) is None:
+            found.append(words.partition(",")[0] if _BEGINS.search(before) is not None else words)
+    for match in _CHINESE_CONDITION.finditer(sentence):
+        found.append(next(filter(None, match.groups())).strip())
+    return [words for words in found if len(words) <= _LONGEST]
 
 
 def _citation(sentence: TextSpan, span: QuotableSpan, passage: Evidence) -> Citation:

@@ -21,7 +21,7 @@ from typing import Self
 
 from rag.errors import CuratedMissing, CuratedUnusable, DatabaseUnavailable, KnowledgeError
 from rag.evidence.packing import expired_on
-from rag.grounding.citations import ground, with_headings
+from rag.grounding.citations import ground, with_restrictions
 from rag.grounding.confirmation import evidence_for_audience, sentences_naming
 from rag.grounding.contact_details import ContactDetail, detail_keys, possible_contact_details
 from rag.retrieval.message import read_message
@@ -358,7 +358,7 @@ def _build_answer(
         doubtful = {span.start for span in marked}
         found = ground(kept.answer, evidence, question).citations if evidence else ()
         sound = tuple(one for one in found if one.start not in doubtful)
-        citations = with_headings(kept.answer, sound, evidence, question)
+        citations = with_restrictions(kept.answer, sound, evidence, question)
     trace.record("total", trace.elapsed_ms())
     answer = Answer(
         text=kept.answer,

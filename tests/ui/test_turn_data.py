@@ -142,6 +142,14 @@ def test_a_citation_of_an_outdated_or_internal_passage_is_to_be_checked() -> Non
         assert why.startswith(doubt)
 
 
+def test_a_condition_that_a_sentence_leaves_out_stands_beside_it_once() -> None:
+    answer = complete_answer("en")
+    first = replace(answer.citations[0], condition="unless it is **damaged**")
+    data = answer_data(replace(DONE, answer=replace(answer, citations=(first, first, *answer.citations[1:]))), READING)
+    told = [sentence["conditions"] for sentence in data["sentences"]]  # type: ignore[attr-defined]
+    assert told == [["The source adds: “unless it is damaged”"], *([] for _ in told[1:])]
+
+
 @pytest.mark.parametrize(
     ("language", "words"),
     [("en", "Passage 2 says otherwise: You have 30 days to return it."), ("zh", "第 2 条说法不同：You have 30 days")],

@@ -307,6 +307,11 @@ class View {
       button.addEventListener("click", () => tell("cite", { turn, number, sentence: index }));
       return button;
     });
+    for (const condition of sentence.conditions) {
+      const flag = this.flag(condition);
+      flag.classList.add("condition");
+      nodes.push(flag);
+    }
     if (sentence.unsupported) {
       const flag = this.flag(this.words.no_support);
       const remove = element("button", "", this.words.remove);

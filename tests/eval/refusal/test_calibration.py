@@ -17,11 +17,10 @@ from eval.refusal.calibration import (
     calibrate_search,
     fit_answerability,
     read_all,
-    save,
 )
 from ingest.golden import GoldenQuestion
 from rag.errors import SettingsError
-from rag.generation.answerability import AnswerabilitySample, load_answerability_fit
+from rag.generation.answerability import AnswerabilitySample
 from rag.pipeline import PipelineParts
 from rag.retrieval.confidence import OwnCalibration
 from rag.retrieval.retriever import Retriever
@@ -170,13 +169,3 @@ def test_an_interrupted_run_goes_on(tmp_path: Path) -> None:
         ("q2", True),
         ("q3", True),
     ]
-
-
-def test_a_fit_is_written_beside_others(tmp_path: Path) -> None:
-    path = tmp_path / "reading.json"
-    path.write_text(json.dumps({"fits": {}}))
-    fitted, figures = fit_answerability(judged())
-    save("a:1b", fitted, figures, "golden", path)
-    save("b:7b", fitted, figures, "golden", path)
-    assert load_answerability_fit("a:1b", path) == fitted
-    assert set(json.loads(path.read_text())["fitted"]) == {"a:1b", "b:7b"}

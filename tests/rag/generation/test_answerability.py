@@ -1,4 +1,3 @@
-import json
 from pathlib import Path
 
 import pytest
@@ -6,15 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rag.generation.answerability import (
-    ANSWERABILITY_PATH,
     AnswerabilityFit,
+    answerability_fit_of,
     judge_answerable,
-    load_answerability_fit,
     yes_probability,
 )
 from rag.generation.prompt import build_messages
 from rag.protocols import GeneratedText, GenerationFinished
 from rag.schema import Language
+from rag.storage.calibration import save_calibration
 from rag.testing import ScriptedGenerator
 
 FIT = AnswerabilityFit(intercept=-1.0, yes=2.0, retrieval=0.5, chinese=1.0, refuse_below=0.3)
@@ -60,19 +59,7 @@ def test_more_yes_is_never_less_probable(a: float, b: float, retrieval: float, l
 
 
 def test_each_model_has_its_own_fit_or_none(tmp_path: Path) -> None:
-    path = tmp_path / "reading.json"
     fit = {"intercept": 0, "yes": 1, "retrieval": 0, "chinese": 0, "refuse_below": 0.2}
-    path.write_text(json.dumps({"fits": {"a:1b": fit}}))
-    assert load_answerability_fit("a:1b", path) == AnswerabilityFit(0, 1, 0, 0, 0.2)
-    assert load_answerability_fit("a:7b", path) is None
-
-
-def test_the_shipped_file_holds_sound_fits_and_none_that_another_prompt_was_fitted_with() -> None:
-    shipped = json.loads(ANSWERABILITY_PATH.read_text("utf-8"))
-    assert shipped["fits"].keys() == shipped["fitted"].keys()
-    for name in shipped["fits"]:
-        fit = load_answerability_fit(name)
-        assert fit is not None
-        assert 0 < fit.refuse_below < 1
-        assert fit.yes > 0
-    assert load_answerability_fit("stand-in:1.5b") is None, "it was fitted behind a prompt with worked examples"
+    save_calibration(tmp_path, {"readers": {"a:1b": fit}})
+    assert answerability_fit_of(tmp_path, "a:1b") == AnswerabilityFit(0, 1, 0, 0, 0.2)
+    assert answerability_fit_of(tmp_path, "a:7b") is None

@@ -69,6 +69,13 @@ def test_headings_made_of_the_wish_go(heading: str) -> None:
     assert read("You have 30 days:\n- for shoes") == "You have 30 days:\n- for shoes"
 
 
+@pytest.mark.parametrize("line", ["（资料到此为止）", "(end of documents)", "Documents:"])
+def test_what_stands_around_the_passages_goes(line: str) -> None:
+    assert read(f"You have 30 days.\n{line}\n\nYou have 30 days to send it back.") == (
+        "You have 30 days.\n\nYou have 30 days to send it back."
+    )
+
+
 MAIL = """Hello, Ann Lee here, I keep the books of a glass shop in Bath (ann@example.org).
 Our card ran out while I was in hospital with my knee. The cat has stopped eating, too.
 By when must the invoice be paid so that the shop comes back? Are we charged for the storage in the meantime?"""
