@@ -108,7 +108,8 @@ def verdict(snapshot: TurnSnapshot, sentences: Sequence[Sentence], language: Lan
 def _caution(snapshot: TurnSnapshot, answer: Answer, sentences: Sequence[Sentence]) -> str:
     """Return the catalogue's key of what is to be checked in the model's answer; empty if nothing is."""
     doubtful = {passage.number for passage in snapshot.evidence if doubt(passage, snapshot.language)}
-    if any(one.unsupported or one.unconfirmed or doubtful.intersection(one.numbers) for one in sentences):
+    is_doubtful = any(one.unsupported or one.unconfirmed or doubtful.intersection(one.numbers) for one in sentences)
+    if is_doubtful or _leaves_out_a_condition(answer):
         return "ui.check_marked"
     if _disagreement(snapshot) is not None:
         return "ui.sources_disagree"
@@ -119,6 +120,10 @@ def _caution(snapshot: TurnSnapshot, answer: Answer, sentences: Sequence[Sentenc
     if answer.by_words_alone:
         return "ui.half_searched"
     return "ui.compare_best_match" if _passes_over_best_match(snapshot) else ""
+
+
+def _leaves_out_a_condition(answer: Answer) -> bool:
+    return any(citation.condition for citation in answer.citations)
 
 
 def _disagreement(snapshot: TurnSnapshot) -> Conflict | None:
@@ -159,10 +164,14 @@ def _caution_of_stored(snapshot: TurnSnapshot, sentences: Sequence[Sentence]) ->
     """Return the catalogue's key of what is to be checked in a stored answer; empty if nothing is."""
     if any(one.unsupported or one.unconfirmed for one in sentences):  # it names a contact that no document has
         return "ui.check_marked"
-    is_by_model = snapshot.answer is not None and snapshot.answer.lane == "cached"
-    if is_by_model and _disagreement(snapshot) is not None:
+    answer = snapshot.answer
+    if answer is None or answer.lane != "cached":
+        return ""
+    if _leaves_out_a_condition(answer):
+        return "ui.check_marked"
+    if _disagreement(snapshot) is not None:
         return "ui.sources_disagree"
-    return "ui.compare_best_match" if is_by_model and _passes_over_best_match(snapshot) else ""
+    return "ui.compare_best_match" if _passes_over_best_match(snapshot) else ""
 
 
 def _origin_verdict(origin: Origin, language: Language, caution: str) -> Data:

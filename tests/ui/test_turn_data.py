@@ -143,11 +143,12 @@ def test_a_citation_of_an_outdated_or_internal_passage_is_to_be_checked() -> Non
 
 
 def test_a_condition_that_a_sentence_leaves_out_stands_beside_it_once() -> None:
-    answer = complete_answer("en")
+    answer = replace(complete_answer("en"), unsupported=())
     first = replace(answer.citations[0], condition="unless it is **damaged**")
     data = answer_data(replace(DONE, answer=replace(answer, citations=(first, first, *answer.citations[1:]))), READING)
     told = [sentence["conditions"] for sentence in data["sentences"]]  # type: ignore[attr-defined]
     assert told == [["The source adds: “unless it is damaged”"], *([] for _ in told[1:])]
+    assert data["verdict"] == {"kind": "warning", "words": "Check marked sentences"}
 
 
 @pytest.mark.parametrize(
