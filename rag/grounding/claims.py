@@ -25,14 +25,16 @@ _BRACKETS = re.compile(r"[(（]([^()（）]+)[)）]")
 class Cell:
     """One cell of a table row, with its column's header.
 
-    ``header`` are the header's content words; ``units`` are its units for figures without one: "CNY", "Weight (kg)".
-    ``denies`` tells whether the cell says no.
+    ``name`` is the header, and ``header`` are its content words; ``units`` are its units for figures without one:
+    "CNY", "Weight (kg)".  ``denies`` tells whether the cell says no, ``affirms`` whether it says yes and nothing else.
     """
 
+    name: str
     header: frozenset[str]
     units: frozenset[str]
     quantities: frozenset[Quantity]
     denies: bool
+    affirms: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +122,12 @@ def _cells(parsed: ParsedText, place: int) -> tuple[Cell, ...]:
     header = cells if parsed.sentences[place].kind == "header" else parsed.header_cells(place)
     return tuple(
         Cell(
+            name,
             content_words(name),
             _units_of(name),
             read_statement(cell).quantities,
             says_no(cell) or cell.strip() in _DASHES,
+            cell.strip().lower() in _YES,
         )
         for name, cell in list(zip(header, cells, strict=False))[1:]
     )
@@ -142,6 +146,10 @@ def _units_of(header: str) -> frozenset[str]:
 
 _DASHES = frozenset("-–—−―")
 """A cell with nothing else says no."""
+_YES = frozenset(
+    ("yes", "included", "supported", "available", "✓", "✔", "✅", "√", "●", "是", "有", "支持", "可以", "包含", "含")
+)
+"""A cell with nothing else says yes."""
 
 _PASSAGE_NUMBER = re.compile(r"\[\d{1,3}\]")
 """A passage's number, which is no figure of the sentence: "according to [1], ..."."""

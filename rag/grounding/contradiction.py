@@ -18,7 +18,14 @@ from itertools import pairwise
 
 from rag.text.characters import IDEOGRAPHS
 from rag.text.markup import without_list_mark
-from rag.text.quantities import ENGLISH_NUMBERS, chinese_number, fold, numbers_as_digits, with_common_durations
+from rag.text.quantities import (
+    ENGLISH_NUMBERS,
+    chinese_number,
+    fold,
+    numbers_as_digits,
+    with_24_hours,
+    with_common_durations,
+)
 from rag.text.statements import DENIAL_CHARACTERS, DENIAL_WORDS, plain_denials, stem
 
 _DENIAL = "¬"
@@ -30,7 +37,6 @@ _CHINESE_NUMERALS = "一二两三四五六七八九十百"
 _TOKEN = re.compile(
     rf"[a-z]+-?\d+[a-z]?(?![a-z\d])|\d+(?:[.:]\d+)?|[a-z]+|\||[{_CHINESE_NUMERALS}]+|[{IDEOGRAPHS}]"  # codes first
 )
-_CLOCK = re.compile(r"(?<![\d:.])(\d{1,2})(?::(\d\d))?\s*([ap])\.?m\b\.?")
 
 # A line is a set; words that may stand for each other are joined by a slash.
 _ENGLISH_DIRECTIONS = """
@@ -233,14 +239,9 @@ def read_tokens(text: str) -> tuple[str, ...]:
     (('you', 'can', '¬', 'return', '2', 'of', 'them'), ('¬', '能', '退', '3', '件'))
     """
     plain = _with_plain_opposites(with_common_durations(numbers_as_digits(fold(text))))
-    folded = plain_denials(_CLOCK.sub(_to_24_hours, plain)).replace("cannot", "can not")
+    folded = plain_denials(with_24_hours(plain)).replace("cannot", "can not")
     folded = re.sub(r"n['’]t\b", " not", folded.replace("can't", "can not").replace("can’t", "can not"))
     return tuple(token for match in _TOKEN.finditer(folded) for token in _normalized(match.group()))
-
-
-def _to_24_hours(match: re.Match[str]) -> str:
-    hour, minutes, half = match.groups()
-    return f"{int(hour) % 12 + (12 if half == 'p' else 0)}:{minutes or '00'}"
 
 
 def _normalized(token: str) -> Iterator[str]:

@@ -21,6 +21,7 @@ from rag.grounding.topic_match import (
     lists_row_of_another_value,
     names_exception,
     says_all,
+    statement_about,
     told_of,
     words_beside,
 )
@@ -87,10 +88,12 @@ def supporting_spans(claim: Claim, context: Context) -> list[QuotableSpan]:
     """
     near = [span for span in context.spans if _shares_content(claim, span)]
     alike = [span for span in near if _is_alike(claim, span)]
-    if has_mismatch(claim.text, [span.text for span in alike]) and not _is_in_one_span(claim, alike, context):
+    if has_mismatch(claim.text, [told_of(claim, span) for span in alike]) and not _is_in_one_span(
+        claim, alike, context
+    ):
         return []
     fitting = _comparable(claim, [span for span in near if is_same_subject(claim, span, context)], context)
-    opposed = [span for span in fitting if contradicts(claim.statement, told_of(claim, span))]
+    opposed = [span for span in fitting if contradicts(claim.statement, statement_about(claim, span))]
     allowed = [span for span in fitting if span not in opposed]
     best = max(allowed, key=lambda span: _score(claim, [span], context), default=None)
     if best is None:
@@ -468,12 +471,16 @@ def _suffice(claim: Claim, spans: Sequence[QuotableSpan], context: Context) -> b
     across_languages = any(_language(span, context) != claim.language for span in spans)
     if across_languages:
         return bool(found)  # words cannot be compared; a code alone says nothing about what is claimed of it
-    denied = frozenset(word for span in spans for word in _denied_columns(claim, span))
-    if not denied and not any(restricts(span) for span in spans) and _denies_by_itself(claim, context):
+    judged = frozenset(word for span in spans for word in _judged_columns(claim, span))
+    if (
+        not (claim.denies and judged)
+        and not any(restricts(span) for span in spans)
+        and _denies_by_itself(claim, context)
+    ):
         return False
     if not found and len(claim.weights) == 1 and _lacks_its_verb(claim, spans):
         return False
-    shared = claim.weights.keys() & (denied | frozenset(word for span in spans for word in span.own.words))
+    shared = claim.weights.keys() & (judged | frozenset(word for span in spans for word in span.own.words))
     if found:
         # The same figure says nothing where not one word beside it recurs: 120 cm of something else.
         is_near = _coverage(claim, spans) >= _WORDS_ENOUGH_WITH_FACTS and bool(shared)
@@ -485,11 +492,12 @@ def _suffice(claim: Claim, spans: Sequence[QuotableSpan], context: Context) -> b
     return bool(codes) or _shares_more_than_topic(claim, spans, context)
 
 
-def _denied_columns(claim: Claim, span: QuotableSpan) -> frozenset[str]:
-    """Return the header's words of the cells that say no, for a claim that denies what they are about."""
-    if not claim.denies:
-        return frozenset()
-    headers = (cell.header for cell in span.cells if cell.denies)
+def _judged_columns(claim: Claim, span: QuotableSpan) -> frozenset[str]:
+    """Return the header's words of the cells that say no, if the claim denies something, or else of those that say yes.
+
+    Only headers count half of which the claim names.
+    """
+    headers = (cell.header for cell in span.cells if (cell.denies if claim.denies else cell.affirms))
     return frozenset(
         word for header in headers if 2 * len(header & claim.statement.words) >= len(header) for word in header
     )

@@ -11,7 +11,7 @@ from functools import lru_cache
 from rag.grounding.claims import Cell, Claim, Context, QuotableSpan
 from rag.grounding.contradiction import case_words, read_tokens
 from rag.schema import Evidence
-from rag.text.characters import simplified
+from rag.text.characters import ideographs, simplified
 from rag.text.markup import is_list_item, row_words, without_heading_signs, without_list_mark
 from rag.text.quantities import DURATION_UNITS
 from rag.text.statements import (
@@ -64,7 +64,9 @@ def is_same_subject(claim: Claim, span: QuotableSpan, context: Context) -> bool:
     if span.is_row and claim.language == context.passage(span).language:
         # A row is about what its own cells name: the table's header alone does not make it the right one.
         shared = (claim.statement.words | claim.topic) & span.own.words or claim.statement.codes & span.own.codes
-        if (span.own.words and not shared) or _is_of_another_column(claim.statement, span):
+        if (span.own.words and not shared and not _is_in_named_column(claim, span, context)) or _is_of_another_column(
+            claim.statement, span
+        ):
             return False
         if (
             _affirms_a_denying_cell(claim, span)
@@ -80,21 +82,55 @@ def is_same_subject(claim: Claim, span: QuotableSpan, context: Context) -> bool:
     )
 
 
-def told_of(claim: Claim, span: QuotableSpan) -> Statement:
+def statement_about(claim: Claim, span: QuotableSpan) -> Statement:
     """Return what a span says of the claim's matter: of a row the first cell, and those of the columns that it names.
 
-    "No cover" in the column of the battery denies nothing of the whole device.
+    "No cover" in the column of the battery denies nothing of the whole device.  A cell that says no denies what the row
+    is about: "Tracking | –" is "Tracking not".
     """
-    first, *others = row_words(span.text) if span.is_row else ("",)
-    if not others or len(others) != len(span.cells):
+    named = _named_cells(claim, span)
+    if not named:
         return span.own
+    no = "不" if ideographs(span.text) else " not"
+    texts = (f"{no} | {text}" if cell.denies else f" | {text}" for cell, text in named)
+    return read_statement("".join((row_words(span.text)[0], *texts)))
+
+
+def told_of(claim: Claim, span: QuotableSpan) -> str:
+    """Return the words of a span, of a row its first cell and those that the claim names, each below its header."""
+    named = _named_cells(claim, span)
+    if not named or any(cell.denies for cell, _ in named):
+        return span.text
+    return " | ".join((row_words(span.text)[0], *(f"{cell.name} {text}" for cell, text in named)))
+
+
+def _named_cells(claim: Claim, span: QuotableSpan) -> list[tuple[Cell, str]]:
+    """Return the cells of a row whose header the claim names, or one of whose figures, with their words."""
+    others = row_words(span.text)[1:] if span.is_row else []
     statement = claim.statement
-    named = [
-        text
-        for text, cell in zip(others, span.cells, strict=True)
-        if cell.header & statement.words or cell.quantities & statement.quantities
+    return [
+        (cell, text)
+        for cell, text in zip(span.cells, others, strict=False)
+        if len(others) == len(span.cells) and (cell.header & statement.words or cell.quantities & statement.quantities)
     ]
-    return read_statement(" | ".join((first, *named))) if named else span.own
+
+
+def _is_in_named_column(claim: Claim, span: QuotableSpan, context: Context) -> bool:
+    """Tell whether a claim's figures stand in one cell of a row, below a header that it names, and in no other row.
+
+    "A medium parcel may weigh up to 10 kg" has no word of the row "Maximum weight", but names column and figure.
+    """
+    figures = claim.statement.quantities
+    if not any(
+        cell.header and cell.header <= claim.statement.words and figures <= cell.quantities for cell in span.cells
+    ):
+        return False
+    said = claim.statement.words | context.question.words
+    return bool(figures) and not any(
+        figures & other.own.quantities or said & content_words(row_words(other.text)[0])
+        for other in context.spans
+        if other != span and _is_of_same_table(span, other)
+    )
 
 
 def _is_of_another_column(statement: Statement, span: QuotableSpan) -> bool:
@@ -319,15 +355,22 @@ def _label_of_part(part: Statement, parts: Sequence[Statement]) -> frozenset[str
 def _takes_from_another_part(claim: Claim, span: QuotableSpan) -> bool:
     """Tell whether figure and words come from different parts of a list: "49 in Germany, 79 in Austria".
 
-    A later part leaves out what the first one says: "Delivery to Germany costs 5 EUR, to Austria 7 EUR."
+    A later part leaves out what the first one says: "Delivery to Germany costs 5 EUR, to Austria 7 EUR."  Each cell of
+    a row is a list of its own: "EUR 9.90, 3-5 days | EUR 19.90, 1-2 days".
     """
+    return any(
+        _takes_from_another_part_of(text, claim) for text in (row_words(span.text) if span.is_row else [span.text])
+    )
+
+
+def _takes_from_another_part_of(text: str, claim: Claim) -> bool:
     statement = claim.statement
     told = _parts(claim.text) if statement.quantities else ()
     for unit in {figure.unit for figure in statement.quantities}:
         if sum(unit in units for _, units in told) > 1:
             continue  # it gives several things a figure itself
         figures = frozenset(figure for figure in statement.quantities if figure.unit == unit)
-        alike = [read_statement(text) for text, units in _parts(span.text) if unit in units]
+        alike = [read_statement(part) for part, units in _parts(text) if unit in units]
         own = [part for part in alike if figures <= part.quantities]
         others = [part for part in alike if part not in own]
         if not own or not others:

@@ -131,8 +131,13 @@ _DIGITS = re.compile(r"\d")
 _ADDRESS = re.compile(rf"https?://[^\s,;()!。{IDEOGRAPHS}]+")  # wide commas and brackets end it, folded too
 _ISO_DATE = re.compile(r"(?<!\d)(\d{4})-(\d{1,2})-(\d{1,2})(?!\d)")
 _CLOCK = re.compile(
-    r"(?<!\d)(\d{1,2})(?::(\d{2}))?\s*(am|pm)(?![a-z])|(?<!\d)(\d{1,2})[:时](\d{2})(?!\d)|(\d{1,2})\s*点(?!击)"
+    r"(?<!\d)(?P<hour>\d{1,2})(?::(?P<minute>\d{2}))?\s*(?P<half>[ap])\.?m(?![a-z])"
+    r"|(?:(?P<part>凌晨|早上|上午|中午|下午|傍晚|晚上|晚间|今晚|当晚|明晚)\s{0,2})?"
+    r"(?:(?<!\d)(?P<hour_24>\d{1,2})[:时](?P<minute_24>\d{2})(?!\d)"
+    r"|(?P<chinese_hour>\d{1,2})\s{0,2}点(?!击)(?:(?P<quarter>半|一刻|三刻|[13]刻)|(?P<chinese_minute>[0-5]?\d)分)?)"
 )
+_AFTERNOON = frozenset(("下午", "傍晚", "晚上", "晚间", "今晚", "当晚", "明晚"))
+_MINUTES_OF_QUARTER = {"半": "30", "一刻": "15", "1刻": "15", "三刻": "45", "3刻": "45"}
 _MONTH_DAY = re.compile(
     rf"(?:(?<!\d)(?P<day>\d{{1,2}})(?:st|nd|rd|th)?\s+)?(?P<name>{_MONTH})(?:\s+(?P<after>\d{{1,2}}))?(?![a-z\d])"
 )
@@ -424,11 +429,32 @@ def _chinese_month(match: re.Match[str]) -> set[Quantity]:
     return {Quantity(month, MONTH_OF_THE_YEAR), *days}
 
 
+def with_24_hours(text: str) -> str:
+    """Return a folded text with its times of day as a clock of 24 hours shows them.
+
+    >>> with_24_hours("open until 8:30 pm"), with_24_hours("下午3点半关门")
+    ('open until 20:30', '15:30关门')
+    """
+    return _CLOCK.sub(lambda match: _clock(match).value, text)
+
+
 def _clock(match: re.Match[str]) -> Quantity:
-    hour, minute, half, hour_24, minute_24, chinese_hour = match.groups()
-    if half:
-        return Quantity(f"{int(hour) % 12 + (12 if half == 'pm' else 0)}:{minute or '00'}", "clock")
-    return Quantity(f"{int(hour_24 or chinese_hour)}:{minute_24 or '00'}", "clock")
+    """Return the time of day that a match of ``_CLOCK`` names, from 0:00 to 23:59: 20:30 for 晚上8点半."""
+    if match["half"]:
+        hour, minute = int(match["hour"]) % 12 + (12 if match["half"] == "p" else 0), match["minute"]
+        return Quantity(f"{hour}:{minute or '00'}", "clock")
+    hour = int(match["hour_24"] or match["chinese_hour"])
+    minute = match["minute_24"] or match["chinese_minute"] or _MINUTES_OF_QUARTER.get(match["quarter"] or "", "0")
+    if match["part"] in _AFTERNOON and hour < _NOON:
+        hour += _NOON
+    elif (match["part"] == "中午" and hour < _LATEST_NOON) or (match["part"] in _NIGHT and hour == _NOON):
+        hour = (hour + _NOON) % _HOURS_OF_DAY
+    return Quantity(f"{hour}:{int(minute):02}", "clock")
+
+
+_NOON, _LATEST_NOON, _HOURS_OF_DAY = 12, 3, 24
+_NIGHT = frozenset(("凌晨", "晚上", "晚间", "今晚", "当晚", "明晚"))
+"""With them twelve o'clock is midnight."""
 
 
 _TO_DAY = r"[ \t]{0,3}(?:[-–—~～至到]|to|through|until)[ \t]{0,3}"

@@ -5,6 +5,10 @@ function widthInEms(text) { // ideographs are as wide as high, Latin letters som
   return [...text].reduce((sum, letter) => sum + (letter < "\u2e80" ? 0.6 : 1), 0);
 }
 
+function longestWordInEms(text) { // between ideographs a line may end
+  return Math.max(0, ...(text.match(/[!-\u2e7f]+/g) ?? []).map(widthInEms));
+}
+
 class Evidence {
   constructor(root) {
     this.root = root;
@@ -183,7 +187,8 @@ class Evidence {
     for (const row of table.rows) {
       const share = Math.max(NARROWEST_COLUMN_EMS, Math.min(WIDEST_COLUMN_EMS, TABLE_EMS / row.cells.length));
       for (const cell of row.cells) {
-        const ems = Math.min(widthInEms(cell.textContent), share);
+        const word = Math.min(WIDEST_COLUMN_EMS, longestWordInEms(cell.textContent));
+        const ems = Math.min(widthInEms(cell.textContent), Math.max(share, word));
         cell.style.minWidth = `calc(${ems}em + 1rem)`; // with the space at its sides
       }
     }
