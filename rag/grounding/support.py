@@ -376,12 +376,13 @@ def _score(claim: Claim, spans: Sequence[QuotableSpan], context: Context) -> flo
     )
 
 
-def _coverage(claim: Claim, spans: Sequence[QuotableSpan]) -> float:
-    """Return the weighted share in [0, 1] of the claim's words that the spans contain."""
+def _coverage(claim: Claim, spans: Sequence[QuotableSpan], judged: frozenset[str] = frozenset()) -> float:
+    """Return the weighted share in [0, 1] of the claim's words that the spans contain; ``judged`` count as theirs."""
     total = math.fsum(claim.weights.values())  # whatever the order of the words
     if total == 0:
         return 0.0
     own, around = _words_of(spans)
+    own |= judged
     if claim.weights.keys().isdisjoint(own) and claim.weights.keys().isdisjoint(around):
         return 0.0
     covered = math.fsum(
@@ -487,7 +488,7 @@ def _suffice(claim: Claim, spans: Sequence[QuotableSpan], context: Context) -> b
         return is_near or not claim.weights or _is_on_topic(claim, spans, claim.statement.quantities - missing)
     needed = _WORDS_ENOUGH_WITH_FACTS if codes else _ECHO_ENOUGH if claim.is_echo else _WORDS_ENOUGH
     # A product's name and the question's words are not yet a statement about it: the spans themselves must say more.
-    if _coverage(claim, spans) < needed or len(shared) < _OWN_WORDS_ENOUGH * len(claim.weights):
+    if _coverage(claim, spans, judged) < needed or len(shared) < _OWN_WORDS_ENOUGH * len(claim.weights):
         return False
     return bool(codes) or _shares_more_than_topic(claim, spans, context)
 
