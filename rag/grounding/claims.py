@@ -14,7 +14,7 @@ from rag.grounding.prompt_injection import harmless_title, is_name
 from rag.schema import Evidence
 from rag.text.language import text_language
 from rag.text.parsed import ParsedText, Sentence, parse_text
-from rag.text.quantities import Quantity, read_figures
+from rag.text.quantities import Quantity, named_weekdays, read_figures
 from rag.text.statements import Statement, content_words, read_statement, says_no
 from rag.text.translated_figures import figures_in_english
 
@@ -25,13 +25,16 @@ _BRACKETS = re.compile(r"[(（]([^()（）]+)[)）]")
 class Cell:
     """One cell of a table row, with its column's header.
 
-    ``name`` is the header, and ``header`` are its content words; ``units`` are its units for figures without one:
-    "CNY", "Weight (kg)".  ``denies`` tells whether the cell says no, ``affirms`` whether it says yes and nothing else.
+    ``name`` is the header, ``header`` are its content words, ``weekdays`` its days, and ``units`` its units for figures
+    without one: "CNY", "Weight (kg)".  ``text`` are the cell's own words.  ``denies`` tells whether it says
+    no, ``affirms`` whether it says yes and nothing else.
     """
 
     name: str
     header: frozenset[str]
+    weekdays: frozenset[int]
     units: frozenset[str]
+    text: str
     quantities: frozenset[Quantity]
     denies: bool
     affirms: bool
@@ -124,7 +127,9 @@ def _cells(parsed: ParsedText, place: int) -> tuple[Cell, ...]:
         Cell(
             name,
             content_words(name),
+            named_weekdays(name),
             _units_of(name),
+            cell.strip(),
             read_statement(cell).quantities,
             says_no(cell) or cell.strip() in _DASHES,
             cell.strip().lower() in _YES,

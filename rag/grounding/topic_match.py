@@ -65,7 +65,7 @@ def is_same_subject(claim: Claim, span: QuotableSpan, context: Context) -> bool:
         # A row is about what its own cells name: the table's header alone does not make it the right one.
         shared = (claim.statement.words | claim.topic) & span.own.words or claim.statement.codes & span.own.codes
         if (span.own.words and not shared and not _is_in_named_column(claim, span, context)) or _is_of_another_column(
-            claim.statement, span
+            claim, span
         ):
             return False
         if (
@@ -133,10 +133,21 @@ def _is_in_named_column(claim: Claim, span: QuotableSpan, context: Context) -> b
     )
 
 
-def _is_of_another_column(statement: Statement, span: QuotableSpan) -> bool:
-    """Tell whether a claim takes its figure from one column of a row and names another column of the same unit."""
-    named = [cell for cell in span.cells if cell.header and cell.header <= statement.words]
+def _is_of_another_column(claim: Claim, span: QuotableSpan) -> bool:
+    """Tell whether a claim names a column of a row, and what it says stands in another one.
+
+    Either it has nothing of the cells that it names, and something of another one, or a figure of another one in place
+    of a figure of the same unit.
+    """
+    statement = claim.statement
+    named = [cell for cell in span.cells if _is_named_column(cell, statement)]
     others = [cell for cell in span.cells if cell not in named]
+    if (
+        named
+        and any(_shares_cell(cell, claim) for cell in others)
+        and not any(_shares_cell(cell, claim) for cell in named)
+    ):
+        return True
     taken = {quantity.unit for cell in others for quantity in cell.quantities & statement.quantities}
     if taken & DURATION_UNITS:
         taken |= DURATION_UNITS
@@ -145,6 +156,17 @@ def _is_of_another_column(statement: Statement, span: QuotableSpan) -> bool:
         for cell in named
         for quantity in cell.quantities
     )
+
+
+def _is_named_column(cell: Cell, statement: Statement) -> bool:
+    return (bool(cell.header) and cell.header <= statement.words) or bool(cell.weekdays & statement.weekdays)
+
+
+def _shares_cell(cell: Cell, claim: Claim) -> bool:
+    words = content_words(cell.text)
+    if cell.quantities & claim.statement.quantities or words & claim.statement.words:
+        return True
+    return not words and len(cell.text) > 1 and cell.text.isalpha() and cell.text in claim.text  # 不限, 免费
 
 
 def _affirms_a_denying_cell(claim: Claim, span: QuotableSpan) -> bool:
