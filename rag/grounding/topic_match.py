@@ -170,13 +170,19 @@ def _shares_cell(cell: Cell, claim: Claim) -> bool:
 
 
 def _affirms_a_denying_cell(claim: Claim, span: QuotableSpan) -> bool:
-    """Tell whether a claim without a denial names one column, and its cell says no: "Battery alone: not possible"."""
+    """Tell whether a claim without a denial names one column, and its cell says no: "Battery alone: not possible".
+
+    A claim that repeats the cell ("is unavailable") affirms nothing.
+    """
     if claim.denies or not any(cell.denies for cell in span.cells):
         return False
     shares = [_share_of_header(cell, claim.statement) for cell in span.cells]
     best = max(shares)
     named = [cell for cell, share in zip(span.cells, shares, strict=True) if share == best]
-    return best >= _NAMED_HEADER and len(named) == 1 and named[0].denies
+    if best < _NAMED_HEADER or len(named) != 1 or not named[0].denies:
+        return False
+    words = content_words(named[0].text)
+    return not words or not words <= claim.statement.words
 
 
 def _has_another_unit(claim: Claim, span: QuotableSpan) -> bool:

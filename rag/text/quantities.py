@@ -248,7 +248,7 @@ def read_figures(text: str) -> Figures:
         codes = frozenset(match.group().replace("-", "") for match in _CODE.finditer(rest))
         rest = _ADDRESS.sub(_without_digits, rest)
         rest = _ISO_DATE.sub(lambda match: collect(_date(*match.groups())), _CODE.sub(" ", rest))
-        rest = _CLOCK.sub(lambda match: collect({_clock(match)}), rest)
+        rest = _CLOCK.sub(lambda match: collect({_clock(match)}) + (match["part"] or ""), rest)
     rest = _MONTH_DAY.sub(lambda match: collect(_month_day(match)), rest)
     rest = _CHINESE_MONTH.sub(lambda match: collect(_chinese_month(match)), rest)
     if has_digits:
@@ -435,7 +435,12 @@ def with_24_hours(text: str) -> str:
     >>> with_24_hours("open until 8:30 pm"), with_24_hours("下午3点半关门")
     ('open until 20:30', '15:30关门')
     """
-    return _CLOCK.sub(lambda match: _clock(match).value, text)
+
+    def told(match: re.Match[str]) -> str:
+        of_morning = "" if match["part"] in _AFTERNOON or match["half"] else match["part"] or ""
+        return f"{of_morning}{_clock(match).value}"
+
+    return _CLOCK.sub(told, text)
 
 
 def _clock(match: re.Match[str]) -> Quantity:

@@ -1,4 +1,4 @@
-"""Claims about support documents, true and false ones of some forty kinds, written to mislead the check.
+"""Claims about support documents, true and false ones: some forty kinds written to mislead the check, and plain tables.
 
 The figures are those that it reached: they may fall, never rise.
 """
@@ -12,7 +12,7 @@ import pytest
 from rag.grounding.citations import ground
 from rag.schema import Evidence, Language, TextSpan
 
-_PATH = Path(__file__).with_name("sentences") / "claims.jsonl"
+_SENTENCES = Path(__file__).with_name("sentences")
 
 
 class _Passage(TypedDict):
@@ -53,9 +53,14 @@ def _evidence(number: int, passage: _Passage) -> Evidence:
 
 
 @pytest.mark.slow
-def test_few_false_claims_pass_and_few_true_ones_are_marked() -> None:
-    """Of 436 false claims 214 passed, and 59 of 219 true ones were marked, when these were written."""
-    groups: list[_Group] = [json.loads(line) for line in _PATH.read_text(encoding="utf-8").splitlines()]
+@pytest.mark.parametrize(("name", "most_passed", "most_marked"), [("claims", 122, 34), ("tables", 5, 4)])
+def test_few_false_claims_pass_and_few_true_ones_are_marked(name: str, most_passed: int, most_marked: int) -> None:
+    """Of 436 false ``claims`` 214 passed, and 59 of 219 true ones were marked, when they were written.
+
+    Of 48 false sentences about ``tables`` and lists 12 passed, and 12 of 59 true ones were marked.
+    """
+    lines = (_SENTENCES / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
+    groups: list[_Group] = [json.loads(line) for line in lines]
     passed: list[str] = []
     marked: list[str] = []
     for group in groups:
@@ -67,5 +72,5 @@ def test_few_false_claims_pass_and_few_true_ones_are_marked() -> None:
                 marked.append(claim["sentence"])
             if not claim["true"] and not found.unsupported:
                 passed.append(claim["sentence"])
-    assert len(passed) <= 122, passed
-    assert len(marked) <= 40, marked
+    assert len(passed) <= most_passed, passed
+    assert len(marked) <= most_marked, marked
