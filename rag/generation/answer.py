@@ -247,6 +247,7 @@ def generate_answer(
         guarded.text,
         reply.stopped_by,
         prompt_tokens=finished.prompt_tokens,
+        finish_reason=finished.reason,
     )
 
 
