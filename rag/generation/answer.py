@@ -228,9 +228,9 @@ def generate_answer(
     clock.add_load_time(guarded.finished)
     reply = _check_reply(request, guarded.text)
     if reply.refused and reply.stopped_by != "not_found":
-        second = _quoting_reply(request, generator, messages, budget)
-        if second is not None:
-            guarded, reply = replace(second, thinking=guarded.thinking), _check_reply(request, second.text)
+        first, guarded = guarded, _second_attempt(request, generator, messages, budget, guarded)
+        if guarded.text != first.text:
+            reply = _check_reply(request, guarded.text)
     guarded, reply = yield from _with_open_part(request, generator, guarded, reply, not_said, budget, clock)
     clock.record(request.trace)
     answer = _answer_from_reply(request, reply, replace(author, thinking=guarded.thinking))
@@ -315,39 +315,46 @@ def _stream_reply(
     return guarded
 
 
-def _quoting_reply(
-    request: AnswerRequest, generator: Generator, messages: list[Message], budget: Budget
-) -> GuardedReply | None:
-    """Return a second attempt, which quotes the documents and draws a supported conclusion; None if it does not.
+def _second_attempt(
+    request: AnswerRequest, generator: Generator, messages: list[Message], budget: Budget, first: GuardedReply
+) -> GuardedReply:
+    """Return a second attempt, which quotes the documents and draws a supported conclusion; ``first`` if it does not.
 
-    Everything but its own words is in the model's prefix cache.
+    Everything but its own words is in the model's prefix cache.  The counts are those of all calls, except of a
+    quotation that was broken off.
     """
     language, opening = request.language, request.opening_for(generator)
     if not opening:
-        return None
+        return first
     prompt = reply_prompt(messages, request.question, language, opening)
     copying = guard_reply(generator, prompt, think=False, language=language, budget=budget)
     with closing(copying):
-        copied = "".join(_stream_quotation(copying))
+        copied, counts = _quotation(copying)
+    counts = add_counts(first.finished, counts)
     longer_opening = conclusion_opening(copied, request.evidence, language)
     if not longer_opening:
-        return None
+        return replace(first, finished=replace(counts, reason=first.finished.reason))
     prompt = reply_prompt(messages, request.question, language, longer_opening)
-    *_, guarded = guard_reply(generator, prompt, think=False, language=language, budget=budget)
-    assert isinstance(guarded, GuardedReply)  # it ends with one or raises
-    ending = conclusion(guarded.text)
-    return guarded if request.is_supported(ending) and not says_not_found(ending) else None
+    *_, second = guard_reply(generator, prompt, think=False, language=language, budget=budget)
+    assert isinstance(second, GuardedReply)  # it ends with one or raises
+    counts = add_counts(counts, second.finished)
+    ending = conclusion(second.text)
+    if request.is_supported(ending) and not says_not_found(ending):
+        return replace(second, thinking=first.thinking, finished=counts)
+    return replace(first, finished=replace(counts, reason=first.finished.reason))
 
 
-def _stream_quotation(reply: Iterator[GeneratedThinking | GeneratedText | GuardedReply]) -> Iterator[str]:
-    """Yield the text of a reply up to the end of the quotation that it begins with."""
+def _quotation(reply: Iterator[GeneratedThinking | GeneratedText | GuardedReply]) -> tuple[str, GenerationFinished]:
+    """Return the quotation that a reply begins with and its counts, which are 0 if it is broken off there."""
     text = ""
     for part in reply:
+        if isinstance(part, GuardedReply):
+            return text, part.finished
         if isinstance(part, GeneratedText):
             text += part.text
-            yield part.text
         if is_closed(text):
-            return
+            break
+    return text, GenerationFinished()
 
 
 def _with_open_part(
@@ -389,8 +396,10 @@ def _with_open_part(
         return guarded, reply
     added = _added_sentences(asked, more.text, reply)
     whole = _check_reply(request, f"{reply.text}\n\n{added}") if added else reply
-    text, counts = f"{guarded.text}\n\n{more.text}", add_counts(guarded.finished, more.finished)
-    guarded = replace(guarded, text=text, finished=counts)
+    counts = add_counts(guarded.finished, more.finished)
+    if guarded.finished.reason != "stop":  # the answer holds both texts: that one of them was cut must not be forgotten
+        counts = replace(counts, reason=guarded.finished.reason)
+    guarded = replace(guarded, text=f"{guarded.text}\n\n{more.text}", finished=counts)
     return guarded, reply if whole.refused or part in whole.unanswered else whole
 
 
