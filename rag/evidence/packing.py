@@ -25,7 +25,7 @@ _SAME_WORDS = 0.85
 
 @dataclass(frozen=True, slots=True)
 class PackingLimits:
-    """How much may be packed.  ``count_tokens`` is the embedder's; ``chunks`` of the ranking are considered."""
+    """How much may be packed.  ``count_tokens`` is the embedder's; ``chunks`` counts distinct ones of the ranking."""
 
     count_tokens: Callable[[str], int]
     budget_tokens: int
