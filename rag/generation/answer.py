@@ -518,7 +518,9 @@ def _guard_against(request: AnswerRequest, text: str, grounding: Grounding, unan
     if _repeats_message(request, text):
         return "unsupported"
     if not (grounding.citations or grounding.unsupported):
-        is_no_reply = _asks_back(request, text) or _says_nothing(text) or _asks_as_documents_do(request, text)
+        is_no_reply = (
+            _only_repeats_question(request, text) or _says_nothing(text) or _asks_as_documents_do(request, text)
+        )
         return "unsupported" if is_no_reply else ""
     if not grounding.citations and _is_comparable(request, text) and not request.holds_figures_of(text):
         return "unsupported"
@@ -531,7 +533,7 @@ def _says_not_found_in_third(request: AnswerRequest, text: str, grounding: Groun
     return bool(third) and not grounding.citations and says_not_found_in(third, text)
 
 
-def _asks_back(request: AnswerRequest, text: str) -> bool:
+def _only_repeats_question(request: AnswerRequest, text: str) -> bool:
     """Tell whether a reply only repeats the question: all of it, or the question within a mail."""
     return any(repeats_question(text, asked) for asked in (request.in_context, read_message(request.question).question))
 
