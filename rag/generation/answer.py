@@ -60,7 +60,7 @@ from rag.grounding.topic_match import known_names
 from rag.protocols import GeneratedText, GeneratedThinking, GenerationFinished, Generator, Message
 from rag.retrieval.filters import EVERYTHING, Filters
 from rag.retrieval.message import asks_something, read_message
-from rag.retrieval.question import message_parts
+from rag.retrieval.question import in_context, message_parts
 from rag.schema import (
     Answer,
     AnswerDelta,
@@ -164,7 +164,7 @@ class AnswerRequest:
     @property
     def in_context(self) -> str:
         """The previous question, if any, and this one."""
-        return f"{self.previous}\n{self.question}".strip()
+        return in_context(self.question, self.previous)
 
     def opening_for(self, generator: Generator) -> str:
         """Return the beginning of a second attempt; empty if the model thinks first or cannot continue a reply."""
