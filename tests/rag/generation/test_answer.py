@@ -242,7 +242,7 @@ MAIL = (
 
 
 @pytest.mark.parametrize("question", [QUESTION, MAIL], ids=["a question", "the question of a mail"])
-def test_a_reply_that_only_asks_back_is_asked_for_again(question: str) -> None:
+def test_a_reply_that_only_repeats_the_question_is_asked_for_again(question: str) -> None:
     generator = saying(QUESTION, f'{RULE}" And', " items of the sale cannot be sent back.")
     completed = answered(generator, question)
     assert completed.answer.text == f'Our documents say: "{RULE}" So items of the sale cannot be sent back.'
