@@ -145,7 +145,7 @@ def is_valid_for(question: str, passage: Evidence, today: date) -> bool:
 def best_match(evidence: Sequence[Evidence], question: str, today: date) -> list[Evidence]:
     """Return the passages whose sentences are in the best match box: those that customers may read as they are.
 
-    A rule of another time than the question's is not among them.
+    A rule of another time than the question's is not among them.  An agent sees the dates of the others beside them.
     """
     return [one for one in evidence if one.quoted and one.audience == "public" and is_valid_for(question, one, today)]
 

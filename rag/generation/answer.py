@@ -259,8 +259,9 @@ def refusal(request: AnswerRequest) -> Answer:
 def quotation(request: AnswerRequest, instead_of: str = "") -> Answer | None:
     """Return the best sentences word for word, as an answer without a model; None if none may be quoted.
 
-    Internal and outdated passages are not quoted; the question's own language comes first.  ``instead_of`` names the
-    error that kept the model from answering.
+    Internal passages are not quoted, nor rules of another time, which ``packing.best_match`` may hold: this answer may
+    reach a customer unread.  The question's own language comes first.  ``instead_of`` names the error that kept the
+    model from answering.
     """
     usable = [passage for passage in request.evidence if passage.quoted and passage.may_be_passed_on]
     own = [passage for passage in usable if passage.language == request.language] or usable
