@@ -15,7 +15,7 @@ from rag.storage.contact_details import NewDetail
 from rag.translate import translate
 
 FOUND_WITHIN = 5
-"""A document counts as found at this rank or better: readers are shown no more passages (``top_k``)."""
+"""A document counts as found at this rank or better; the benchmarks measure recall there, too (``recall_at_5``)."""
 
 _ROUNDING = 1e-9
 

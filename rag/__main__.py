@@ -212,7 +212,7 @@ def _parser() -> argparse.ArgumentParser:
         )
         thinking.add_argument("--no-think", dest="think", action="store_false", help="answer at once  直接回答")
         command.add_argument("--model", help="a model of this Ollama  模型名称")
-        command.add_argument("--top-k", type=int, help="passages that may be found, 1 to 24  资料条数")
+        command.add_argument("--top-k", type=int, help="chunks of the ranking that are used, 1 to 24  采用的片段数")
         command.add_argument("--kb", help="name of the knowledge base  知识库名称")
         _add_filters(command)
     command = add_command(commands, "latency", _latency, "times of the recorded turns  已记录提问的耗时")

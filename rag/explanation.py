@@ -58,7 +58,8 @@ class Explanation:
 
     ``chunks`` are all that were found, in the order of the ranking; ``chosen`` those of the document that was asked
     about.  It would be answered where ``probability`` reaches ``threshold``.  ``messages`` are what the model would be
-    sent, the last one with the passages; they are not sent where it is not ``answerable``.
+    sent, the last one with the passages; they are not sent where it is not ``answerable``.  At most ``packed_chunks``
+    distinct chunks of the ranking are packed into passages.
     """
 
     question: str
@@ -76,7 +77,7 @@ class Explanation:
     sent: Spent
     messages: tuple[Message, ...]
     generation: int
-    top_k: int
+    packed_chunks: int
     candidates: int
 
 
@@ -91,9 +92,10 @@ def explain(pipeline: Pipeline, question: str, *, document_id: str = "") -> Expl
         raise TypeError(f"only a Retriever shows how it searches, not {type(retriever).__name__}")
     asked, retrieval = pipeline.prepare(question)
     prepared = retriever.prepare(asked.question, asked.language)
-    limit = parts.settings.candidates
-    seen = inspect(prepared, parts.store, limit, document_id)
-    considered = pack_chunks(retrieval, pipeline.limits())
+    candidates = parts.settings.candidates
+    seen = inspect(prepared, parts.store, candidates, document_id)
+    limits = pipeline.limits()
+    considered = pack_chunks(retrieval, limits)
     chunks = _explain_chunks(seen.chunks, retrieval, considered, asked.evidence, pipeline)
     known = {one.seen.chunk.chunk_id: one for one in chunks}
     return Explanation(
@@ -108,14 +110,12 @@ def explain(pipeline: Pipeline, question: str, *, document_id: str = "") -> Expl
         chunks=chunks,
         chosen=tuple(_explain_chosen(one, known) for one in seen.chosen),
         evidence=asked.evidence,
-        shown=Spent(
-            sum(parts.count_tokens(passage.text) for passage in asked.evidence), parts.settings.evidence_budget_tokens
-        ),
+        shown=Spent(sum(parts.count_tokens(passage.text) for passage in asked.evidence), limits.budget_tokens),
         sent=Spent(_sent_tokens(pipeline, asked.evidence), pipeline.prompt_evidence_tokens),
         messages=tuple(_messages(asked)),
         generation=retrieval.generation,
-        top_k=parts.settings.top_k,
-        candidates=limit,
+        packed_chunks=limits.chunks,
+        candidates=candidates,
     )
 
 

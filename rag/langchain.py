@@ -51,7 +51,7 @@ class EvidenceRetriever(BaseRetriever):
     """Who asks and what may be found: ``AskOptions(audience="public")`` before customers."""
 
     top_k: int | None = None
-    """The most passages, in [1, 24]; replaces that of the options."""
+    """``AskOptions.top_k``, in [1, 24]; replaces that of the options."""
 
     def _get_relevant_documents(
         self, query: str, *, run_manager: CallbackManagerForRetrieverRun

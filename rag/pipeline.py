@@ -98,9 +98,10 @@ class AskOptions:
 
     ``earlier`` are the conversation's earlier questions, oldest first: where the question leans on the last of them,
     that one is searched and read with it.  ``filters`` say which documents may be found.  ``think`` None leaves the
-    choice to the settings; ``top_k`` in [1, 24] limits the passages found.  Setting ``cancelled`` frees the model
-    within a quarter of a second, unless another question waits for the same answer.  For the ``public`` audience the
-    answer rests on no internal document, whichever way it comes, and on no sentence with an unconfirmed address.
+    choice to the settings; so does ``top_k`` None, else in [1, 24]: the distinct chunks of the ranking that are packed
+    into passages.  Setting ``cancelled`` frees the model within a quarter of a second, unless another question waits
+    for the same answer.  For the ``public`` audience the answer rests on no internal document, whichever way it comes,
+    and on no sentence with an unconfirmed address.
 
     The queue before the model is fair among ``owner``s, each of whom may have ``Settings.person_waiting`` questions in
     it; empty: this process, which may have any number.  ``conversation`` names the conversation whose prompt the model

@@ -118,7 +118,9 @@ class GeneratedText:
 class GenerationFinished:
     """The last part.  Counts are tokens, durations milliseconds as the server measured them; 0 where unknown.
 
-    ``first_token`` has the likeliest candidates for the first token and their probabilities, where they were asked for.
+    ``reason`` is why it ended: "stop" is the model's own end, "length" the limit of tokens, and "repetition" a loop
+    that ``rag/generation/guard.py`` cut.  ``first_token`` has the likeliest candidates for the first token and their
+    probabilities, where they were asked for.
     """
 
     prompt_tokens: int = 0

@@ -430,7 +430,8 @@ class Completed:
     ``generated_tokens`` of thought and answer took the model ``generation_ms``, after a prompt of ``prompt_tokens``.
     All are 0 where it was not asked.
     ``draft`` is what the model wrote, before the guards: empty where it wrote nothing, or another's reply was shared.
-    ``stopped_by`` is the guard because of which the answer is another text.
+    ``stopped_by`` is the guard because of which the answer is another text.  ``finish_reason`` is why the generation
+    ended, as in ``rag.protocols.GenerationFinished``: unless it is "stop", the answer was cut.
     """
 
     answer: Answer
@@ -439,6 +440,7 @@ class Completed:
     draft: str = ""
     stopped_by: Guard = ""
     prompt_tokens: int = 0
+    finish_reason: str = "stop"
 
 
 Event = Queued | Retrieved | ThinkingDelta | AnswerDelta | Completed

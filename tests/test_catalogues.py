@@ -26,13 +26,19 @@ def _change(path: Path, old: str, new: str) -> None:
     path.write_text(text.replace(old, new), encoding="utf-8")
 
 
+def _introduced_differences(locale: Path) -> list[str]:
+    """Return the differences of a changed copy that the catalogues themselves do not have."""
+    known = catalogues.differences(LOCALE_FOLDER)
+    return [one for one in catalogues.differences(locale) if one not in known]
+
+
 @pytest.mark.slow
 def test_a_missing_key_another_placeholder_and_an_empty_sentence_are_found(locale: Path) -> None:
     _change(locale / "zh" / "errors.toml", 'QuestionEmpty = "请输入问题。"\n', "")
     _change(locale / "zh" / "errors.toml", "问题共 {characters} 个字符", "问题共 {letters} 个字符")
     _change(locale / "zh" / "ui" / "desk.toml", 'ask = "提问"', 'ask = ""')
     _change(locale / "zh" / "ui" / "desk.toml", 'retry = "重试"', 'retry = "重试"\nretried = "重试"')
-    assert catalogues.differences(locale) == [
+    assert _introduced_differences(locale) == [
         "zh: errors.QuestionEmpty is missing",
         "zh: errors.QuestionTooLong has other placeholders than in English",
         "zh: ui.ask is empty",
@@ -40,9 +46,10 @@ def test_a_missing_key_another_placeholder_and_an_empty_sentence_are_found(local
     ]
 
 
+@pytest.mark.slow
 def test_words_that_another_count_decides_are_found(locale: Path) -> None:
     _change(locale / "en" / "curated.toml", "{count:answer|answers}", "{counts:answer|answers}")
-    assert catalogues.differences(locale) == ["en: curated.exported chooses words by counts, which it does not say"]
+    assert _introduced_differences(locale) == ["en: curated.exported chooses words by counts, which it does not say"]
 
 
 def test_keys_that_the_code_names_and_keys_that_nothing_names_are_found(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def announcement(snapshot: TurnSnapshot, language: Language) -> str:
     if snapshot.state == "done" and snapshot.answer is not None and snapshot.answer.unsupported:
         return translate("ui.done_unsupported", language, count=len(snapshot.answer.unsupported))
     if snapshot.state == "failed" and snapshot.failure is not None:
-        return _failure_words(snapshot, snapshot.failure, language)
+        return _failure_words(snapshot.failure, snapshot.language, language)
     if snapshot.state == "queued":
         return ""  # the place is said by the browser, when it changes
     return translate(f"ui.{snapshot.state}", language)
@@ -75,12 +75,12 @@ def failure_sentence(failure: Failure, language: Language) -> str:
     )
 
 
-def _failure_words(snapshot: TurnSnapshot, failure: Failure, language: Language) -> str:
+def _failure_words(failure: Failure, question_language: Language, language: Language) -> str:
     """Return why a turn ended early; an unforeseen error's own sentence, for it has the number to look for in the log.
 
     A turn from the store has that sentence in the question's language only.
     """
-    known = failure.en != failure.zh or snapshot.language == language
+    known = failure.en != failure.zh or question_language == language
     if failure.kind == "TurnFailed" and known:
         return failure.sentence(language)
     return failure_sentence(failure, language)
@@ -107,7 +107,7 @@ def verdict(snapshot: TurnSnapshot, sentences: Sequence[Sentence], language: Lan
 
 def _caution(snapshot: TurnSnapshot, answer: Answer, sentences: Sequence[Sentence]) -> str:
     """Return the catalogue's key of what is to be checked in the model's answer; empty if nothing is."""
-    doubtful = {passage.number for passage in snapshot.evidence if doubt(passage, snapshot.language)}
+    doubtful = {passage.number for passage in snapshot.evidence if not passage.may_be_passed_on}
     is_doubtful = any(one.unsupported or one.unconfirmed or doubtful.intersection(one.numbers) for one in sentences)
     if is_doubtful or _leaves_out_a_condition(answer):
         return "ui.check_marked"
@@ -201,7 +201,10 @@ def notice(snapshot: TurnSnapshot, language: Language) -> Data | None:
     if snapshot.failure is None:
         return _notice_of_answer(snapshot, language)
     asker = snapshot.state == "stopped" or snapshot.failure.kind in _FAILURES_OF_THE_ASKER
-    return {"kind": "info" if asker else "error", "words": _failure_words(snapshot, snapshot.failure, language)}
+    return {
+        "kind": "info" if asker else "error",
+        "words": _failure_words(snapshot.failure, snapshot.language, language),
+    }
 
 
 def _notice_of_answer(snapshot: TurnSnapshot, language: Language) -> Data | None:

@@ -25,7 +25,7 @@ _SAME_WORDS = 0.85
 
 @dataclass(frozen=True, slots=True)
 class PackingLimits:
-    """How much may be packed.  ``count_tokens`` is the embedder's; ``chunks`` of the ranking are considered."""
+    """How much may be packed.  ``count_tokens`` is the embedder's; ``chunks`` counts distinct ones of the ranking."""
 
     count_tokens: Callable[[str], int]
     budget_tokens: int
@@ -145,7 +145,7 @@ def is_valid_for(question: str, passage: Evidence, today: date) -> bool:
 def best_match(evidence: Sequence[Evidence], question: str, today: date) -> list[Evidence]:
     """Return the passages whose sentences are in the best match box: those that customers may read as they are.
 
-    A rule of another time than the question's is not among them.
+    A rule of another time than the question's is not among them.  An agent sees the dates of the others beside them.
     """
     return [one for one in evidence if one.quoted and one.audience == "public" and is_valid_for(question, one, today)]
 

@@ -60,7 +60,7 @@ from rag.grounding.topic_match import known_names
 from rag.protocols import GeneratedText, GeneratedThinking, GenerationFinished, Generator, Message
 from rag.retrieval.filters import EVERYTHING, Filters
 from rag.retrieval.message import asks_something, read_message
-from rag.retrieval.question import message_parts
+from rag.retrieval.question import in_context, message_parts
 from rag.schema import (
     Answer,
     AnswerDelta,
@@ -164,7 +164,7 @@ class AnswerRequest:
     @property
     def in_context(self) -> str:
         """The previous question, if any, and this one."""
-        return f"{self.previous}\n{self.question}".strip()
+        return in_context(self.question, self.previous)
 
     def opening_for(self, generator: Generator) -> str:
         """Return the beginning of a second attempt; empty if the model thinks first or cannot continue a reply."""
@@ -228,9 +228,9 @@ def generate_answer(
     clock.add_load_time(guarded.finished)
     reply = _check_reply(request, guarded.text)
     if reply.refused and reply.stopped_by != "not_found":
-        second = _quoting_reply(request, generator, messages, budget)
-        if second is not None:
-            guarded, reply = replace(second, thinking=guarded.thinking), _check_reply(request, second.text)
+        first, guarded = guarded, _second_attempt(request, generator, messages, budget, guarded)
+        if guarded.text != first.text:
+            reply = _check_reply(request, guarded.text)
     guarded, reply = yield from _with_open_part(request, generator, guarded, reply, not_said, budget, clock)
     clock.record(request.trace)
     answer = _answer_from_reply(request, reply, replace(author, thinking=guarded.thinking))
@@ -247,6 +247,7 @@ def generate_answer(
         guarded.text,
         reply.stopped_by,
         prompt_tokens=finished.prompt_tokens,
+        finish_reason=finished.reason,
     )
 
 
@@ -258,8 +259,9 @@ def refusal(request: AnswerRequest) -> Answer:
 def quotation(request: AnswerRequest, instead_of: str = "") -> Answer | None:
     """Return the best sentences word for word, as an answer without a model; None if none may be quoted.
 
-    Internal and outdated passages are not quoted; the question's own language comes first.  ``instead_of`` names the
-    error that kept the model from answering.
+    Internal passages are not quoted, nor rules of another time, which ``packing.best_match`` may hold: this answer may
+    reach a customer unread.  The question's own language comes first.  ``instead_of`` names the error that kept the
+    model from answering.
     """
     usable = [passage for passage in request.evidence if passage.quoted and passage.may_be_passed_on]
     own = [passage for passage in usable if passage.language == request.language] or usable
@@ -314,39 +316,46 @@ def _stream_reply(
     return guarded
 
 
-def _quoting_reply(
-    request: AnswerRequest, generator: Generator, messages: list[Message], budget: Budget
-) -> GuardedReply | None:
-    """Return a second attempt, which quotes the documents and draws a supported conclusion; None if it does not.
+def _second_attempt(
+    request: AnswerRequest, generator: Generator, messages: list[Message], budget: Budget, first: GuardedReply
+) -> GuardedReply:
+    """Return a second attempt, which quotes the documents and draws a supported conclusion; ``first`` if it does not.
 
-    Everything but its own words is in the model's prefix cache.
+    Everything but its own words is in the model's prefix cache.  The counts are those of all calls, except of a
+    quotation that was broken off.
     """
     language, opening = request.language, request.opening_for(generator)
     if not opening:
-        return None
+        return first
     prompt = reply_prompt(messages, request.question, language, opening)
     copying = guard_reply(generator, prompt, think=False, language=language, budget=budget)
     with closing(copying):
-        copied = "".join(_stream_quotation(copying))
+        copied, counts = _quotation(copying)
+    counts = add_counts(first.finished, counts)
     longer_opening = conclusion_opening(copied, request.evidence, language)
     if not longer_opening:
-        return None
+        return replace(first, finished=replace(counts, reason=first.finished.reason))
     prompt = reply_prompt(messages, request.question, language, longer_opening)
-    *_, guarded = guard_reply(generator, prompt, think=False, language=language, budget=budget)
-    assert isinstance(guarded, GuardedReply)  # it ends with one or raises
-    ending = conclusion(guarded.text)
-    return guarded if request.is_supported(ending) and not says_not_found(ending) else None
+    *_, second = guard_reply(generator, prompt, think=False, language=language, budget=budget)
+    assert isinstance(second, GuardedReply)  # it ends with one or raises
+    counts = add_counts(counts, second.finished)
+    ending = conclusion(second.text)
+    if request.is_supported(ending) and not says_not_found(ending):
+        return replace(second, thinking=first.thinking, finished=counts)
+    return replace(first, finished=replace(counts, reason=first.finished.reason))
 
 
-def _stream_quotation(reply: Iterator[GeneratedThinking | GeneratedText | GuardedReply]) -> Iterator[str]:
-    """Yield the text of a reply up to the end of the quotation that it begins with."""
+def _quotation(reply: Iterator[GeneratedThinking | GeneratedText | GuardedReply]) -> tuple[str, GenerationFinished]:
+    """Return the quotation that a reply begins with and its counts, which are 0 if it is broken off there."""
     text = ""
     for part in reply:
+        if isinstance(part, GuardedReply):
+            return text, part.finished
         if isinstance(part, GeneratedText):
             text += part.text
-            yield part.text
         if is_closed(text):
-            return
+            break
+    return text, GenerationFinished()
 
 
 def _with_open_part(
@@ -388,8 +397,10 @@ def _with_open_part(
         return guarded, reply
     added = _added_sentences(asked, more.text, reply)
     whole = _check_reply(request, f"{reply.text}\n\n{added}") if added else reply
-    text, counts = f"{guarded.text}\n\n{more.text}", add_counts(guarded.finished, more.finished)
-    guarded = replace(guarded, text=text, finished=counts)
+    counts = add_counts(guarded.finished, more.finished)
+    if guarded.finished.reason != "stop":  # the answer holds both texts: that one of them was cut must not be forgotten
+        counts = replace(counts, reason=guarded.finished.reason)
+    guarded = replace(guarded, text=f"{guarded.text}\n\n{more.text}", finished=counts)
     return guarded, reply if whole.refused or part in whole.unanswered else whole
 
 
@@ -508,7 +519,9 @@ def _guard_against(request: AnswerRequest, text: str, grounding: Grounding, unan
     if _repeats_message(request, text):
         return "unsupported"
     if not (grounding.citations or grounding.unsupported):
-        is_no_reply = _asks_back(request, text) or _says_nothing(text) or _asks_as_documents_do(request, text)
+        is_no_reply = (
+            _only_repeats_question(request, text) or _says_nothing(text) or _asks_as_documents_do(request, text)
+        )
         return "unsupported" if is_no_reply else ""
     if not grounding.citations and _is_comparable(request, text) and not request.holds_figures_of(text):
         return "unsupported"
@@ -521,7 +534,7 @@ def _says_not_found_in_third(request: AnswerRequest, text: str, grounding: Groun
     return bool(third) and not grounding.citations and says_not_found_in(third, text)
 
 
-def _asks_back(request: AnswerRequest, text: str) -> bool:
+def _only_repeats_question(request: AnswerRequest, text: str) -> bool:
     """Tell whether a reply only repeats the question: all of it, or the question within a mail."""
     return any(repeats_question(text, asked) for asked in (request.in_context, read_message(request.question).question))
 

@@ -56,7 +56,7 @@ class Budget:
 class GuardedReply:
     """The last part: the final reply.  ``text`` is never blank; counts and times are sums over all calls.
 
-    ``text`` is shorter than the parts yielded before if a repetition was cut.
+    ``text`` is shorter than the parts yielded before if a repetition was cut; ``finished.reason`` is then "repetition".
     """
 
     text: str
@@ -104,7 +104,7 @@ def guard_reply(
         if raw.end is _End.WRONG_LANGUAGE:
             insisted, think, closed_thought, opening = True, False, thought, ""
         elif raw.text.strip():
-            yield GuardedReply(_trimmed(raw), thought, total)
+            yield _trimmed(raw.text.strip(), thought, total)
             return
         elif raw.thinking and think:
             think, closed_thought = False, thought
@@ -227,12 +227,17 @@ def is_in_other_language(text: str, wanted: str) -> bool:
     return sum(word.isalpha() and word.islower() for word in text.split()) >= _WRONG_LATIN_WORDS
 
 
-def _trimmed(raw: _RawReply) -> str:
-    """Return the text without its repetition, and without a last sentence cut off by the budget."""
-    text = raw.text.strip()
+def _trimmed(text: str, thought: str, finished: GenerationFinished) -> GuardedReply:
+    """Return the reply without its repetition, and without a last sentence cut off by the budget."""
     repeats_from = repetition_start(text)
-    if repeats_from is None and raw.finished.reason != "length":
-        return text
+    if repeats_from is not None:
+        finished = replace(finished, reason="repetition")
+    if finished.reason in ("length", "repetition"):
+        text = _whole_sentences(text, repeats_from)
+    return GuardedReply(text, thought, finished)
+
+
+def _whole_sentences(text: str, repeats_from: int | None) -> str:
     end, seen = 0, set()
     for sentence in split_sentences(text):
         words = text[sentence.start : sentence.end]

@@ -118,7 +118,6 @@ class AnswerCache:
         self._store = store
         self._answers = answers
         self._limit = settings.cached_answers
-        self._answer_budget_tokens = settings.answer_budget_tokens
         self._today = today
         self._answer_inputs = _answer_inputs(settings)
         self._model = ""
@@ -156,7 +155,7 @@ class AnswerCache:
         answer = completed.answer
         if answer.model:
             self._model = answer.model
-        whole = 0 < completed.generated_tokens < self._answer_budget_tokens
+        whole = completed.generated_tokens > 0 and completed.finish_reason == "stop"
         if self._limit == 0 or not whole or not _is_well_supported(answer, evidence):
             return False
         days = [last_day_of(self._store.document(one.document_id, answer.generation)) for one in evidence]

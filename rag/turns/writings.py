@@ -257,7 +257,7 @@ class WritingService:
 
         request = GenerationRequest(run, queue, live.cancelled, restartable=True)
         guarded = parts.gateway.result(request, watch)
-        if guarded.finished.reason == "length":
+        if guarded.finished.reason != "stop":
             raise FactsChanged(reason="cut")
         return writing.take(guarded.text, parts.gateway.generator.model)
 

@@ -108,6 +108,7 @@ def test_json_is_the_answer_and_nothing_else(capsys: pytest.CaptureFixture[str])
         "quote_start",
         "quote_end",
         "heading",
+        "condition",
     }
     assert Answer.from_json(row).model == "scripted"
 

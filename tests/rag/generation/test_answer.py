@@ -8,7 +8,7 @@ import pytest
 
 from rag.errors import ModelTooSlow
 from rag.generation.answer import AnswerRequest, generate_answer
-from rag.protocols import GeneratedText, GenerationPart, Message
+from rag.protocols import GeneratedText, GenerationFinished, GenerationPart, Message
 from rag.schema import Audience, Completed, Evidence, Language, TextSpan
 from rag.settings import Settings
 from rag.testing import ScriptedGenerator
@@ -35,6 +35,17 @@ def saying(*in_turn: str) -> Continuing:
 
     def script(messages: Sequence[Message]) -> list[GenerationPart | Exception]:
         return [GeneratedText(piece) for piece in waiting.pop(0).partition(" ") if piece]
+
+    return Continuing(script)
+
+
+def saying_with_reasons(*in_turn: tuple[str, str]) -> Continuing:
+    """Each reply has seven tokens and the reason why it ended."""
+    waiting = list(in_turn)
+
+    def script(messages: Sequence[Message]) -> list[GenerationPart | Exception]:
+        text, reason = waiting.pop(0)
+        return [GeneratedText(text), GenerationFinished(generated_tokens=7, reason=reason)]
 
     return Continuing(script)
 
@@ -176,6 +187,31 @@ def test_a_conclusion_from_a_true_quotation_stands() -> None:
     assert generator.closed == 3
 
 
+def test_the_tokens_of_all_attempts_are_counted() -> None:
+    supported = answered(saying(MADE_UP, f'{RULE}" And', " items of the sale cannot be sent back."))
+    assert (supported.generated_tokens, supported.prompt_tokens) == (2, 2)  # the quotation was broken off uncounted
+    never_closed = answered(saying(MADE_UP, RULE[:-1]))
+    assert (never_closed.answer.refused, never_closed.generated_tokens) == (True, 2)
+    invented = answered(saying(MADE_UP, f'{OTHER}"', " you may choose a voucher with our compliments."))
+    assert (invented.answer.refused, invented.generated_tokens) == (True, 2)
+
+
+@pytest.mark.parametrize(("first", "second"), [("length", "stop"), ("stop", "length"), ("stop", "stop")])
+def test_an_answer_of_two_replies_was_cut_if_one_was(first: str, second: str) -> None:
+    script = saying_with_reasons((OTHER, first), (COURIER, second))
+    completed = answered(script, TWO_THINGS, evidence=WITH_COURIER)
+    assert completed.answer.text == f"{OTHER}\n\n{COURIER}"
+    assert (completed.generated_tokens, completed.finish_reason == "stop") == (14, first == second == "stop")
+
+
+def test_a_supported_second_attempt_is_whole_though_the_first_was_cut() -> None:
+    generator = saying_with_reasons(
+        (MADE_UP, "length"), (f'{RULE}" And', "stop"), (" items of the sale cannot be sent back.", "stop")
+    )
+    completed = answered(generator)
+    assert (completed.answer.refused, completed.finish_reason) == (False, "stop")
+
+
 @pytest.mark.parametrize(
     "further",
     [
@@ -206,7 +242,7 @@ MAIL = (
 
 
 @pytest.mark.parametrize("question", [QUESTION, MAIL], ids=["a question", "the question of a mail"])
-def test_a_reply_that_only_asks_back_is_asked_for_again(question: str) -> None:
+def test_a_reply_that_only_repeats_the_question_is_asked_for_again(question: str) -> None:
     generator = saying(QUESTION, f'{RULE}" And', " items of the sale cannot be sent back.")
     completed = answered(generator, question)
     assert completed.answer.text == f'Our documents say: "{RULE}" So items of the sale cannot be sent back.'

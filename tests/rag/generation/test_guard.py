@@ -121,6 +121,7 @@ def test_a_repeating_answer_is_cut() -> None:
     assert guarded.text.startswith("You have 30 days. It is free of charge.")
     assert guarded.text.count("free") <= 2
     assert shown.count("free") < 20
+    assert guarded.finished.reason == "repetition"
 
 
 def test_an_answer_at_its_budget_ends_with_a_whole_sentence() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from rag.errors import GlossaryUnusable
 from rag.pipeline import Pipeline
-from rag.protocols import GeneratedText, GenerationFinished
+from rag.protocols import GeneratedText, GeneratedThinking, GenerationFinished
 from rag.reuse.cache import NEVER_MATTERS, AnswerCache, AnswerSources
 from rag.reuse.curated import Curation
 from rag.schema import Completed, Conflict, Document, Retrieved, TextSpan
@@ -29,8 +29,17 @@ FINISHED = GenerationFinished(generated_tokens=12, generation_ms=100.0)
 class Desk:
     """A pipeline with a cache; ``day`` and ``model`` can be set."""
 
-    def __init__(self, folder: Path, *documents: Document, reply: str = RULE, **changes: object) -> None:
-        self.generator = ScriptedGenerator(lambda messages: [GeneratedText(reply), FINISHED])
+    def __init__(
+        self,
+        folder: Path,
+        *documents: Document,
+        reply: str = RULE,
+        finished: GenerationFinished = FINISHED,
+        **changes: object,
+    ) -> None:
+        self.generator = ScriptedGenerator(
+            lambda messages: [GeneratedThinking("Let me see."), GeneratedText(reply), finished]
+        )
         parts = offline_parts(folder, documents or SAMPLE_DOCUMENTS, generator=self.generator)
         self.settings = Settings.model_validate({**parts.settings.model_dump(), **changes})
         self.day = date(2026, 11, 25)
@@ -213,13 +222,28 @@ def test_only_well_supported_whole_answers_are_kept(tmp_path: Path) -> None:
         (found.evidence, replace(good, answer=replace(good.answer, conflicts=(conflict,)))),
         (found.evidence, replace(good, answer=replace(good.answer, lane="refusal", refused=True))),
         (found.evidence, replace(good, answer=replace(good.answer, lane="quotation", instead_of="QueueFull"))),
-        (found.evidence, replace(good, generated_tokens=desk.settings.answer_budget_tokens)),
+        (found.evidence, replace(good, finish_reason="length")),
+        (found.evidence, replace(good, finish_reason="repetition")),
         (found.evidence, replace(good, generated_tokens=0)),
         (doubtful, good),
         (outdated, good),
     ]:
         assert not desk.cache.keep(QUESTION, None, evidence, completed)
     assert citation.document_id == "returns.md"
+
+
+def test_a_whole_answer_with_a_thought_is_kept_however_long_both_are(tmp_path: Path) -> None:
+    finished = GenerationFinished(generated_tokens=400, generation_ms=100.0)
+    desk = Desk(tmp_path, finished=finished, thinking_budget_tokens=256, answer_budget_tokens=384)
+    assert [desk.lane(think=True), desk.lane(think=True)] == ["model", "cached"]
+
+
+@pytest.mark.parametrize(
+    ("reply", "reason"), [(RULE, "length"), (f"{RULE} {'It is free of charge. ' * 40}", "stop")], ids=["budget", "loop"]
+)
+def test_an_answer_that_was_cut_is_not_kept(tmp_path: Path, reply: str, reason: str) -> None:
+    desk = Desk(tmp_path, reply=reply, finished=replace(FINISHED, reason=reason))
+    assert [desk.lane(), desk.lane()] == ["model", "model"]
 
 
 def test_a_stopped_answer_is_not_kept(tmp_path: Path) -> None:

@@ -178,8 +178,13 @@ def test_the_server_is_started_before_the_model_is_named(tmp_path: Path) -> None
 
 
 @pytest.mark.slow
-def test_half_a_text_is_refused(tmp_path: Path) -> None:
-    desk = Desk(tmp_path, [GeneratedText("You have 30 days and"), GenerationFinished(reason="length")])
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [("You have 30 days and", "length"), ("You have 30 days. " + "It is free of charge. " * 40, "stop")],
+    ids=["budget", "loop"],
+)
+def test_half_a_text_is_refused(tmp_path: Path, text: str, reason: str) -> None:
+    desk = Desk(tmp_path, [GeneratedText(text), GenerationFinished(reason=reason)])
     desk.gate.set()
     ended = desk.ends(desk.begin())
     assert ended.failure is not None

@@ -156,7 +156,7 @@ def _figure(value: float | None, digits: int) -> str:
 
 
 def _status(one: ExplainedChunk, trace: Explanation, language: Language) -> str:
-    counts = {"beyond": trace.top_k, "not_kept": KEPT_CHUNKS, "not_found": trace.candidates}
+    counts = {"beyond": trace.packed_chunks, "not_kept": KEPT_CHUNKS, "not_found": trace.candidates}
     return translate(
         f"ui.kb_fate_{one.status}",
         language,
