@@ -140,12 +140,12 @@ def _cells(parsed: ParsedText, place: int) -> tuple[Cell, ...]:
 
 @lru_cache(maxsize=1024)
 def _units_of(header: str) -> frozenset[str]:
-    """Return the units that a header names alone or in brackets.
+    """Return the units that a header names alone or in brackets; "2 TB" is the figure of its column.
 
-    >>> _units_of("CNY"), _units_of("Weight (kg)"), _units_of("Price")
-    (frozenset({'CNY'}), frozenset({'kg'}), frozenset())
+    >>> _units_of("CNY"), _units_of("Weight (kg)"), _units_of("Price"), _units_of("2 TB")
+    (frozenset({'CNY'}), frozenset({'kg'}), frozenset(), frozenset())
     """
-    names = [header, *_BRACKETS.findall(header)]
+    names = [name for name in (header, *_BRACKETS.findall(header)) if not any(map(str.isdigit, name))]
     return frozenset(quantity.unit for name in names for quantity in read_figures(f"1 {name}").quantities) - {""}
 
 

@@ -237,11 +237,21 @@ def read_tokens(text: str) -> tuple[str, ...]:
 
     >>> read_tokens("You can't return two of them"), read_tokens("不能退三件")
     (('you', 'can', '¬', 'return', '2', 'of', 'them'), ('¬', '能', '退', '3', '件'))
+    >>> read_tokens("30 (thirty) days")
+    ('30', 'day')
     """
     plain = _with_plain_opposites(with_common_durations(numbers_as_digits(fold(text))))
     folded = plain_denials(with_24_hours(plain)).replace("cannot", "can not")
     folded = re.sub(r"n['’]t\b", " not", folded.replace("can't", "can not").replace("can’t", "can not"))
-    return tuple(token for match in _TOKEN.finditer(folded) for token in _normalized(match.group()))
+    tokens = [token for match in _TOKEN.finditer(folded) for token in _normalized(match.group())]
+    return tuple(
+        token for previous, token in zip(["", *tokens], tokens, strict=False) if not _is_said_twice(previous, token)
+    )
+
+
+def _is_said_twice(previous: str, token: str) -> bool:
+    """Tell whether a number repeats the one before it: "30 (thirty) days", 七（7）天."""
+    return token == previous and token.isdecimal()
 
 
 def _normalized(token: str) -> Iterator[str]:
