@@ -159,12 +159,21 @@ def _is_of_another_column(claim: Claim, span: QuotableSpan) -> bool:
 
 
 def _is_named_column(cell: Cell, statement: Statement) -> bool:
-    return (bool(cell.header) and cell.header <= statement.words) or bool(cell.weekdays & statement.weekdays)
+    """Tell whether a statement names a cell's column: by its words, its days, or its figure ("2 TB")."""
+    figures = stated_figures(cell.name).quantities
+    return (
+        (bool(cell.header) and cell.header <= statement.words)
+        or bool(cell.weekdays & statement.weekdays)
+        or (bool(figures) and figures <= statement.quantities)
+    )  # fmt: skip
 
 
 def _shares_cell(cell: Cell, claim: Claim) -> bool:
     words = content_words(cell.text)
-    if cell.quantities & claim.statement.quantities or words & claim.statement.words:
+    figures = claim.statement.quantities
+    if words & claim.statement.words or any(
+        own.value == figure.value and own.unit in ("", figure.unit) for own in cell.quantities for figure in figures
+    ):
         return True
     return not words and len(cell.text) > 1 and cell.text.isalpha() and cell.text in claim.text  # 不限, 免费
 
