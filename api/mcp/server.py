@@ -246,7 +246,7 @@ def _add_reading_tools(server: MCPServer, access: Access, caller_of: CallerOf) -
         caller = caller_of(call)
         caller.require("documents:read")
         desk = access.desk(caller, base)
-        return article(desk.knowledge_base, desk.library.stretch(document_id, start, end, most))
+        return article(desk.knowledge_base, desk.knowledge.stretch(document_id, start, end, most))
 
     def listed_bases(caller: Caller) -> KnowledgeBaseList:
         services = access.services()

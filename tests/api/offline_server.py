@@ -178,7 +178,7 @@ def _services(settings: Settings, model: HeldModel) -> SharedServices:
     return SharedServices(
         turns=TurnService(pipelines, turns, workers, limits=PersonLimits.of(settings)),
         bases=bases,
-        knowledge=lambda name: _knowledge(KnowledgeStore(settings.knowledge_folder / name)),
+        knowledge_state=lambda name: _knowledge(KnowledgeStore(settings.knowledge_folder / name)),
         model=lambda: ModelState("ready", "scripted", stand_in=True),
         topics=lambda name, language: (),
         knowledge_registry=KnowledgeRegistry(settings, jobs, pipelines),
