@@ -14,15 +14,15 @@ from rag.grounding.claims import Claim, Context, QuotableSpan
 from rag.grounding.contradiction import has_mismatch, read_tokens, turns_limit
 from rag.grounding.topic_match import (
     drops_only,
+    generalizes,
     gives_each_its_value,
     is_of_another_case,
     is_of_another_section,
     is_same_subject,
     lists_row_of_another_value,
     names_exception,
-    says_all,
     statement_about,
-    told_of,
+    words_about,
     words_beside,
 )
 from rag.schema import Language
@@ -50,6 +50,7 @@ _MOST_SPANS = 3
 _AROUND_WEIGHT = 0.7
 """Words found only above a sentence (title, headings, a table's header) count less than those within."""
 _LOOSE_QUANTITY_WEIGHT = 0.9
+_CODE_WEIGHT = 0.3
 _RANK_PENALTY = 0.01
 _PENALTY_OF_ANOTHER_TIME = 0.3
 
@@ -88,11 +89,11 @@ def supporting_spans(claim: Claim, context: Context) -> list[QuotableSpan]:
     """
     near = [span for span in context.spans if _shares_content(claim, span)]
     alike = [span for span in near if _is_alike(claim, span)]
-    if has_mismatch(claim.text, [told_of(claim, span) for span in alike]) and not _is_in_one_span(
+    if has_mismatch(claim.text, [words_about(claim, span) for span in alike]) and not _is_in_one_span(
         claim, alike, context
     ):
         return []
-    fitting = _comparable(claim, [span for span in near if is_same_subject(claim, span, context)], context)
+    fitting = _prefer_own_language(claim, [span for span in near if is_same_subject(claim, span, context)], context)
     opposed = [span for span in fitting if contradicts(claim.statement, statement_about(claim, span))]
     allowed = [span for span in fitting if span not in opposed]
     best = max(allowed, key=lambda span: _score(claim, [span], context), default=None)
@@ -123,17 +124,17 @@ def _goes_beyond(claim: Claim, chosen: Sequence[QuotableSpan], context: Context)
     return (
         _lacks_its_code(claim, chosen, context)
         or _takes_one_end(claim, chosen)
-        or _gives_figure_to_another(claim, chosen, context)
+        or _has_part_about_uncited_thing(claim, chosen, context)
         or lists_row_of_another_value(claim, chosen, context)
         or is_of_another_section(claim, chosen, context)
         or _names_another_weekday(claim, chosen)
         or _adds_condition(claim, chosen)
         or turns_limit(read_tokens(claim.text), [read_tokens(span.text) for span in chosen])
-        or _mixes_spans(claim, chosen, context)
+        or _swaps_figures_between_spans(claim, chosen, context)
         or all(span.is_header for span in chosen)
         or drops_only(claim, chosen)
         or names_exception(claim, chosen)
-        or says_all(claim, chosen, context)
+        or generalizes(claim, chosen, context)
         or is_of_another_case(claim, chosen, context)
     )
 
@@ -225,7 +226,7 @@ def _names_another_weekday(claim: Claim, chosen: Sequence[QuotableSpan]) -> bool
     return bool(days) and not claim.statement.weekdays <= days
 
 
-def _gives_figure_to_another(claim: Claim, chosen: Sequence[QuotableSpan], context: Context) -> bool:
+def _has_part_about_uncited_thing(claim: Claim, chosen: Sequence[QuotableSpan], context: Context) -> bool:
     """Tell whether one of several parts with figures has no word of what is cited, while another part has.
 
     "Delivery to Austria costs EUR 5.50 and you have 3-4 days to return a kettle" is not of the row of Austria, which
@@ -296,8 +297,8 @@ def _adds_condition(claim: Claim, chosen: Sequence[QuotableSpan]) -> bool:
     return len(condition & words) < _SAME_CLAUSE * len(condition)
 
 
-def _mixes_spans(claim: Claim, chosen: Sequence[QuotableSpan], context: Context) -> bool:
-    """Tell whether a claim gives one thing's figure to another: each is in a span of its own, with its own figure.
+def _swaps_figures_between_spans(claim: Claim, chosen: Sequence[QuotableSpan], context: Context) -> bool:
+    """Tell whether a claim gives the thing of one span the figure of another, though each has a figure of its own.
 
     "Express takes 3-5 days" is not of "Standard delivery takes 3-5 days" and "Express delivery takes 1-2 days".
     """
@@ -323,7 +324,7 @@ def _is_row_of(names: frozenset[str], span: QuotableSpan) -> bool:
     return span.is_row and any(re.search(rf"\b{re.escape(name)}\b", first_cell) for name in names)
 
 
-def _comparable(claim: Claim, spans: list[QuotableSpan], context: Context) -> list[QuotableSpan]:
+def _prefer_own_language(claim: Claim, spans: list[QuotableSpan], context: Context) -> list[QuotableSpan]:
     """Leave out the spans in the other language if one in the claim's own language is about the same thing.
 
     Across languages only figures can be compared, and there is often another "72 hours".  Spans with the code of the
@@ -369,7 +370,7 @@ def _score(claim: Claim, spans: Sequence[QuotableSpan], context: Context) -> flo
     return (
         _coverage(claim, spans)
         + facts
-        + 0.3 * codes
+        + _CODE_WEIGHT * codes
         - _RANK_PENALTY * rank
         - _RANK_PENALTY * len(spans)
         - _PENALTY_OF_ANOTHER_TIME * (not in_force)

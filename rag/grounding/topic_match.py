@@ -75,7 +75,7 @@ def is_same_subject(claim: Claim, span: QuotableSpan, context: Context) -> bool:
         ):
             return False
     return (
-        not _takes_from_another_part(claim, span)
+        not _takes_figure_of_another_part(claim, span)
         and _codes_agree(claim, span, context)
         and _names_agree(claim, span, context)
         and not name_another_place(claim.statement.names, claim.text, span.text)
@@ -96,7 +96,7 @@ def statement_about(claim: Claim, span: QuotableSpan) -> Statement:
     return read_statement("".join((row_words(span.text)[0], *texts)))
 
 
-def told_of(claim: Claim, span: QuotableSpan) -> str:
+def words_about(claim: Claim, span: QuotableSpan) -> str:
     """Return the words of a span, of a row its first cell and those that the claim names, each below its header."""
     named = _named_cells(claim, span)
     if not named or any(cell.denies for cell, _ in named):
@@ -374,18 +374,18 @@ def _label_of_part(part: Statement, parts: Sequence[Statement]) -> frozenset[str
     return (part.words | part.codes) - others
 
 
-def _takes_from_another_part(claim: Claim, span: QuotableSpan) -> bool:
+def _takes_figure_of_another_part(claim: Claim, span: QuotableSpan) -> bool:
     """Tell whether figure and words come from different parts of a list: "49 in Germany, 79 in Austria".
 
     A later part leaves out what the first one says: "Delivery to Germany costs 5 EUR, to Austria 7 EUR."  Each cell of
     a row is a list of its own: "EUR 9.90, 3-5 days | EUR 19.90, 1-2 days".
     """
     return any(
-        _takes_from_another_part_of(text, claim) for text in (row_words(span.text) if span.is_row else [span.text])
+        _takes_figure_of_another_part_in(text, claim) for text in (row_words(span.text) if span.is_row else [span.text])
     )
 
 
-def _takes_from_another_part_of(text: str, claim: Claim) -> bool:
+def _takes_figure_of_another_part_in(text: str, claim: Claim) -> bool:
     statement = claim.statement
     told = _parts(claim.text) if statement.quantities else ()
     for unit in {figure.unit for figure in statement.quantities}:
@@ -526,7 +526,7 @@ def names_exception(claim: Claim, chosen: Sequence[QuotableSpan]) -> bool:
     return False
 
 
-def says_all(claim: Claim, chosen: Sequence[QuotableSpan], context: Context) -> bool:
+def generalizes(claim: Claim, chosen: Sequence[QuotableSpan], context: Context) -> bool:
     """Tell whether a claim is about all of something that its sources do not name: "all customers" of "schools"."""
     if any(context.passage(span).language != claim.language for span in chosen):
         return False
