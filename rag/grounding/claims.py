@@ -1,6 +1,7 @@
 """The claims of an answer, and the spans of the evidence that they are compared with.
 
-A span can be quoted, and carries the title, headings, header or introduction that say what it is about.
+A sentence that may not support an answer is no span (``supporting_sentences``).  A span can be quoted, and carries the
+title, headings, header or introduction that say what it is about.
 """
 
 import re
@@ -9,10 +10,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Self
 
-from rag.grounding.confirmation import supporting_sentences
-from rag.grounding.prompt_injection import harmless_title, is_name
-from rag.schema import Evidence
+from rag.grounding.prompt_injection import harmless_title, is_name, spans_without_injection
+from rag.schema import Evidence, TextSpan
 from rag.text.language import text_language
+from rag.text.markup import is_description
 from rag.text.parsed import ParsedText, Sentence, parse_text
 from rag.text.quantities import Quantity, named_weekdays, read_figures
 from rag.text.statements import Statement, content_words, read_statement, says_no
@@ -73,10 +74,19 @@ class QuotableSpan:
         return self.own.quantities | frozenset(in_cells)
 
 
+def supporting_sentences(passage: str) -> tuple[TextSpan, ...]:
+    """Return the spans of the sentences of a passage's text that may support an answer.
+
+    Instructions to the model and a model's descriptions of pictures may not.
+    """
+    spans = spans_without_injection(passage)
+    return tuple(span for span in spans if not is_description(passage[span.start : span.end]))
+
+
 def quotable_spans(passage: Evidence, passage_index: int) -> Iterator[QuotableSpan]:
     """Yield the passage's sentences in order; headings and table rules are context only.
 
-    Instructions to the model (``prompt_injection.py``) are left out: they support nothing.
+    What may not support an answer (``supporting_sentences``) is left out.
     """
     title = "\n".join((harmless_title(passage.title, passage.document_path), *filter(is_name, passage.heading_path)))
     for span in _spans_of(passage.text, title):

@@ -8,7 +8,8 @@ import pytest
 from rag.evidence.selection import RankedSentences
 from rag.generation.output_filter import filter_output
 from rag.grounding.citations import ground
-from rag.grounding.confirmation import confirmed_text, mark_unconfirmed, supporting_sentences, unconfirmed_sentences
+from rag.grounding.claims import supporting_sentences
+from rag.grounding.confirmation import confirmed_text, mark_unconfirmed, unconfirmed_sentences
 from rag.grounding.contact_details import detail_keys
 from rag.pipeline import Pipeline
 from rag.reuse.cache import AnswerSources
