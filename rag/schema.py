@@ -86,7 +86,7 @@ class Chunk:
 
     @property
     def embedded_text(self) -> str:
-        """What the embedder and the lexical index see: title, headings and passage (titles matter: see RETRIEVAL)."""
+        """What the embedder and the lexical index see: title, headings and passage."""
         headings = [heading for heading in self.heading_path if heading != self.title]
         return "\n".join([" > ".join([self.title, *headings]), self.text]) if self.title or headings else self.text
 

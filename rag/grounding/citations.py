@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from rag.grounding.claims import Claim, Context, QuotableSpan, quotable_spans, without_courtesy
+from rag.grounding.claims import AnswerContext, Claim, QuotableSpan, quotable_spans, without_courtesy
 from rag.grounding.contradiction import read_tokens
 from rag.grounding.prompt_injection import is_name
 from rag.grounding.support import restricts, supporting_spans
@@ -66,7 +66,7 @@ def ground(text: str, evidence: Sequence[Evidence], question: str = "") -> Groun
     spans = [span for index, passage in holding for span in quotable_spans(passage, index)]
     third = third_language_after(text, question)
     asked = _comparable_text(question, third)
-    context = Context(evidence, spans, read_statement(asked), read_tokens(asked))
+    context = AnswerContext(evidence, spans, read_statement(asked), read_tokens(asked))
     citations: list[Citation] = []
     unsupported: list[TextSpan] = []
     previous: _SupportedClaim | None = None
@@ -90,7 +90,7 @@ def ground(text: str, evidence: Sequence[Evidence], question: str = "") -> Groun
     return Grounding(tuple(citations), tuple(unsupported))
 
 
-def _affirms(claim: Claim, support: Sequence[QuotableSpan], context: Context) -> bool:
+def _affirms(claim: Claim, support: Sequence[QuotableSpan], context: AnswerContext) -> bool:
     """Tell whether a yes to the question may rest on the sentence after it: it denies nothing and is about the same."""
     asked = context.question.words | context.question.codes
     said = frozenset(word for span in support for word in (*span.own.words, *span.around.words))

@@ -6,7 +6,7 @@ title, headings, header or introduction that say what it is about.
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Self
 
@@ -90,18 +90,7 @@ def quotable_spans(passage: Evidence, passage_index: int) -> Iterator[QuotableSp
     """
     title = "\n".join((harmless_title(passage.title, passage.document_path), *filter(is_name, passage.heading_path)))
     for span in _spans_of(passage.text, title):
-        yield QuotableSpan(
-            passage_index,
-            passage.start + span.start,
-            passage.start + span.end,
-            span.text,
-            span.own,
-            span.around,
-            span.is_row,
-            span.cells,
-            span.heading,
-            span.is_header,
-        )
+        yield replace(span, passage_index=passage_index, start=passage.start + span.start, end=passage.start + span.end)
 
 
 @lru_cache(maxsize=1024)
@@ -115,12 +104,20 @@ def _spans_of(text: str, title: str) -> tuple[QuotableSpan, ...]:
             continue
         context = [other for other in _context_places(sentence, place) if parsed.sentences[other].span in supporting]
         around = read_statement("\n".join((title, *map(parsed.words, context))))
-        is_row = sentence.kind in ("header", "row")
-        start, end = sentence.span.start, sentence.span.end
-        own = parsed.statements[place]
-        cells, heading = _cells(parsed, place), parsed.heading_above(place)
-        is_header = sentence.kind == "header"
-        spans.append(QuotableSpan(0, start, end, parsed.words(place), own, around, is_row, cells, heading, is_header))
+        spans.append(
+            QuotableSpan(
+                passage_index=0,
+                start=sentence.span.start,
+                end=sentence.span.end,
+                text=parsed.words(place),
+                own=parsed.statements[place],
+                around=around,
+                is_row=sentence.kind in ("header", "row"),
+                cells=_cells(parsed, place),
+                heading=parsed.heading_above(place),
+                is_header=sentence.kind == "header",
+            )
+        )
     return tuple(spans)
 
 
@@ -266,13 +263,13 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
-class Context:
+class AnswerContext:
     """The evidence and question for a whole answer."""
 
     evidence: Sequence[Evidence]
     spans: Sequence[QuotableSpan]
     question: Statement
-    question_tokens: tuple[str, ...] = ()
+    question_tokens: tuple[str, ...]
 
     def passage(self, span: QuotableSpan) -> Evidence:
         """Return the passage that has the span."""
