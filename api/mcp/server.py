@@ -46,7 +46,7 @@ from rag.invalid_values import describe_invalid
 from rag.schema import Language
 from rag.settings import Settings
 from rag.turns import TurnRequest, TurnSnapshot
-from rag.turns.unforeseen import log_unforeseen_errors
+from rag.unforeseen_errors import log_unforeseen_errors
 
 logger = logging.getLogger(__name__)
 
