@@ -157,7 +157,7 @@ def _speak_mcp(arguments: Sequence[str]) -> int:
 
 
 def _begin_service() -> None:
-    from rag.turns.unforeseen import strip_messages_from_logs
+    from rag.unforeseen_errors import strip_messages_from_logs
 
     strip_messages_from_logs()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a service manager ends it as Ctrl-C does

@@ -49,7 +49,7 @@ from api.services.shared import ENDING_SECONDS, SharedServices
 from api.services.start import open_services
 from rag.errors import AnswerdeskError, BadRequest, MethodNotAllowed, NotFound, RequestTooLarge, RequestUnusable
 from rag.settings import Settings
-from rag.turns.unforeseen import log_for_operator, log_unforeseen
+from rag.unforeseen_errors import log_for_operator, log_unforeseen
 
 logger = logging.getLogger(__name__)
 

@@ -49,10 +49,10 @@ def build_pipeline(
     if problem := catch_up(settings):
         _LOG.warning("knowledge base %s is not taken over: %s", settings.knowledge_base, type(problem).__name__)
     store = KnowledgeStore(settings.knowledge_dir)
-    lanes = AnswerSources(Curation.of(settings, store), AnswerCache.of(settings, store))
+    answer_sources = AnswerSources(Curation.of(settings, store), AnswerCache.of(settings, store))
     parts = build_parts(settings, store, scopes, embedder, models)
     gateway = replace(parts.gateway, ensure_server=ServerStart(settings, on_server_start))
-    parts = replace(parts, lanes=lanes, gateway=gateway)
+    parts = replace(parts, answer_sources=answer_sources, gateway=gateway)
     export = span_export(settings)
     return Pipeline(parts) if export is None else TracedPipeline(parts, export)
 

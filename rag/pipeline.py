@@ -86,7 +86,7 @@ class PipelineParts:
     reading_fit: Callable[[str], AnswerabilityFit | None] = lambda model: None
     warm_ups: Sequence[Callable[[], object]] = ()
     today: Callable[[], date] = date.today
-    lanes: AnswerSources | None = None
+    answer_sources: AnswerSources | None = None
 
 
 _CHOICES = {"audience": get_args(Audience), "quote": get_args(Quoting), "reader_language": get_args(Language)}
@@ -232,11 +232,11 @@ class Pipeline:
     def _events(self, question: str, options: AskOptions) -> Generator[Event, None, None]:
         trace, text = Trace(), self._clean(question)
         standalone_question = in_context(text, question_before(text, options.earlier))
-        lanes = None if options.is_selective else self.parts.lanes
+        answer_sources = None if options.is_selective else self.parts.answer_sources
         served = None
-        if lanes is not None and not options.fresh:
+        if answer_sources is not None and not options.fresh:
             language = options.language_of(text)
-            served = lanes.find(standalone_question, language, options.think, trace, options.audience)
+            served = answer_sources.find(standalone_question, language, options.think, trace, options.audience)
         if served is not None:
             yield served.retrieved
             yield served.completed
@@ -269,8 +269,8 @@ class Pipeline:
                     if isinstance(event, Retrieved):
                         evidence = event.evidence
                     _require_whole_search(event, request)
-                    if lanes is not None and isinstance(event, Completed):
-                        lanes.keep(standalone_question, options.think, evidence, event, options.audience)
+                    if answer_sources is not None and isinstance(event, Completed):
+                        answer_sources.keep(standalone_question, options.think, evidence, event, options.audience)
                     yield event
         except ServingError as error:
             ends_it = isinstance(error, AnswerCancelled | OwnQueueFull)  # the owner's own doing, who can ask again

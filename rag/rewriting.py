@@ -19,7 +19,8 @@ from rag.errors import FactsChanged
 from rag.generation.output_filter import links_in, without_links
 from rag.generation.prompt import as_data
 from rag.grounding.citations import ground, states_nothing
-from rag.grounding.confirmation import supporting_sentences, without_unconfirmed
+from rag.grounding.claims import supporting_sentences
+from rag.grounding.confirmation import without_unconfirmed
 from rag.grounding.prompt_injection import harmless_title
 from rag.protocols import Message
 from rag.schema import Evidence, Language

@@ -86,7 +86,7 @@ class Chunk:
 
     @property
     def embedded_text(self) -> str:
-        """What the embedder and the lexical index see: title, headings and passage (titles matter: see RETRIEVAL)."""
+        """What the embedder and the lexical index see: title, headings and passage."""
         headings = [heading for heading in self.heading_path if heading != self.title]
         return "\n".join([" > ".join([self.title, *headings]), self.text]) if self.title or headings else self.text
 
@@ -320,7 +320,7 @@ class Answer:
     ``stand_in`` is True when the model only stands in for DeepSeek-R1.  ``conflicts`` are those between the passages.
     ``unconfirmed`` are sentences that send the customer to an address which is new in the knowledge base and which
     nobody has confirmed, or that say what such a document wants customers to hear; they may be supported all the same.
-    ``origin`` is set in the lanes curated and cached; ``instead_of`` names the error for which passages are quoted.
+    ``origin`` is set where ``lane`` is curated or cached; ``instead_of`` names the error for which passages are quoted.
     ``left_open`` are the parts of the question, in the customer's words, that it does not answer; ``text`` names them.
     ``by_words_alone`` names the error because of which passages were not looked for by meaning: some may be missing.
     ``third_language`` is the ISO 639-1 code of the text's language where that is neither Chinese nor English;

@@ -91,7 +91,7 @@ def serve(
     ``host`` is where it listens, ``names`` what it is reached under besides this machine's own names.  With ``api``
     other programs are answered at the same address.
     """
-    from rag.turns.unforeseen import strip_messages_from_logs
+    from rag.unforeseen_errors import strip_messages_from_logs
     from ui.server import (
         DeskApplication,  # Streamlit takes a second to import
         desk_configuration,

@@ -78,7 +78,7 @@ def _draw_again_later() -> None:
 def _draw_head(context: PageContext) -> None:
     language = context.language
     model = context.services.model()
-    facts = [_knowledge_fact(context, context.services.knowledge()), _model_fact(context, model)]
+    facts = [_knowledge_fact(context, context.services.knowledge_state()), _model_fact(context, model)]
     with st.container(key="head", horizontal=True, vertical_alignment="center"):
         with st.container(key="shell", width="stretch"):
             draw_shell(

@@ -29,7 +29,7 @@ from api.services.shared import ENDING_SECONDS, PeopleServices, SharedServices
 from rag.errors import AnswerdeskError, SignInNeeded
 from rag.settings import Settings, load_settings
 from rag.storage.access import User
-from rag.turns.unforeseen import log_unforeseen
+from rag.unforeseen_errors import log_unforeseen
 from ui.components.job_view import show_failure
 from ui.components.page_shell import draw_signed_out
 from ui.figure_route import figure_route

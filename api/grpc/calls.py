@@ -27,7 +27,7 @@ from rag import errors
 from rag.errors import AnswerdeskError
 from rag.people.keys import Right
 from rag.schema import Language
-from rag.turns.unforeseen import log_unforeseen_errors
+from rag.unforeseen_errors import log_unforeseen_errors
 
 DOMAIN = "answerdesk"
 

@@ -169,11 +169,11 @@ class Documents:
         """List what is published."""
         async with call_of(self._access, context, "documents:read") as caller:
             desk = self._access.desk(caller, request.knowledge_base)
-            rows = await run_in_threadpool(desk.library.articles)
+            rows = await run_in_threadpool(desk.knowledge.articles)
             wanted = request.containing.casefold()
             rows = tuple(row for row in rows if wanted in f"{row.title}\n{row.document_id}".casefold())
             end = request.offset + min(request.limit or _USUAL_LIST, _LONGEST_LIST)
-            generation = desk.knowledge().generation
+            generation = desk.knowledge_state().generation
             return wire.ListDocumentsResponse(
                 knowledge_base=desk.knowledge_base,
                 generation=generation,
@@ -186,7 +186,7 @@ class Documents:
         async with call_of(self._access, context, "documents:read") as caller:
             desk = self._access.desk(caller, request.knowledge_base)
             end = request.end if request.HasField("end") else None
-            read = desk.library.stretch
+            read = desk.knowledge.stretch
             return values.document(
                 await run_in_threadpool(read, request.document_id, request.start, end, most=_LONGEST_TEXT)
             )
@@ -197,25 +197,25 @@ class Documents:
             first = await anext(aiter(requests), None)
             if first is None or first.WhichOneof("piece") != "file":
                 raise RequestUnusable(reason="piece")
-            library = self._access.desk(caller, first.file.knowledge_base).library
-            library.require_room(1)
+            knowledge = self._access.desk(caller, first.file.knowledge_base).knowledge
+            knowledge.require_room(1)
             with self._access.callers.uploads.count_open(caller):
-                content = await _read_content(requests, library.largest_upload_megabytes * _BYTES_A_MEGABYTE)
-                await run_in_threadpool(library.keep, [(first.file.name, content)])
+                content = await _read_content(requests, knowledge.largest_upload_megabytes * _BYTES_A_MEGABYTE)
+                await run_in_threadpool(knowledge.keep, [(first.file.name, content)])
             files = [
                 wire.WaitingFile(name=one.name, size_bytes=one.size_bytes, replaces=one.replaces)
-                for one in library.waiting()
+                for one in knowledge.waiting()
             ]
-            return wire.PutDocumentResponse(knowledge_base=library.name, files=files)
+            return wire.PutDocumentResponse(knowledge_base=knowledge.name, files=files)
 
     async def Ingest(self, request: wire.IngestRequest, context: Context) -> None:
         """Publish what waits, and tell how far that is."""
         async with call_of(self._access, context, "documents:write") as caller:
             if not (request.rehearsal or request.follow):
                 caller.require("publish")
-            library = self._access.desk(caller, request.knowledge_base).library
-            job = await run_in_threadpool(_begin_or_follow, library, request)
-            async for job, event in _progress(library, job):  # noqa: B007, B020  # the last one is looked at below
+            knowledge = self._access.desk(caller, request.knowledge_base).knowledge
+            job = await run_in_threadpool(_begin_or_follow, knowledge, request)
+            async for job, event in _progress(knowledge, job):  # noqa: B007, B020  # the last one is looked at below
                 await context.write(event)
             failed = _problem_of(job)
             if failed is not None:
@@ -257,20 +257,20 @@ async def _read_content(requests: AsyncIterator[wire.PutDocumentRequest], limit:
     return bytes(content)
 
 
-def _begin_or_follow(library: KnowledgeService, request: wire.IngestRequest) -> Job:
+def _begin_or_follow(knowledge: KnowledgeService, request: wire.IngestRequest) -> Job:
     """Begin an ingest, or return the one to follow."""
     if request.follow:
-        return require_job(library.job, 0)
+        return require_job(knowledge.job, 0)
     roots = tuple(request.roots)
     if request.rehearsal:
-        return library.check(roots, prune=request.prune)
-    return library.publish_all(roots, prune=request.prune, force=request.force)
+        return knowledge.check(roots, prune=request.prune)
+    return knowledge.publish_all(roots, prune=request.prune, force=request.force)
 
 
-async def _progress(library: KnowledgeService, job: Job) -> AsyncIterator[tuple[Job, wire.IngestEvent]]:
+async def _progress(knowledge: KnowledgeService, job: Job) -> AsyncIterator[tuple[Job, wire.IngestEvent]]:
     """Yield a job whenever its progress changes, and when it has ended."""
     told, last = 0, None
-    async for state in watched_job(library.job, job):
+    async for state in watched_job(knowledge.job, job):
         event = values.ingest_event(state, state.troubles[told:])
         told = len(state.troubles)
         if event != last or not state.running:

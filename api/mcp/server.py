@@ -46,7 +46,7 @@ from rag.invalid_values import describe_invalid
 from rag.schema import Language
 from rag.settings import Settings
 from rag.turns import TurnRequest, TurnSnapshot
-from rag.turns.unforeseen import log_unforeseen_errors
+from rag.unforeseen_errors import log_unforeseen_errors
 
 logger = logging.getLogger(__name__)
 
@@ -246,7 +246,7 @@ def _add_reading_tools(server: MCPServer, access: Access, caller_of: CallerOf) -
         caller = caller_of(call)
         caller.require("documents:read")
         desk = access.desk(caller, base)
-        return article(desk.knowledge_base, desk.library.stretch(document_id, start, end, most))
+        return article(desk.knowledge_base, desk.knowledge.stretch(document_id, start, end, most))
 
     def listed_bases(caller: Caller) -> KnowledgeBaseList:
         services = access.services()

@@ -67,10 +67,10 @@ def _reading_routes(router: APIRouter, access: Access) -> None:
     ) -> DocumentList:
         desk = access.desk(caller, base)
         wanted = containing.casefold()
-        rows = [row for row in desk.library.articles() if wanted in f"{row.title}\n{row.document_id}".casefold()]
+        rows = [row for row in desk.knowledge.articles() if wanted in f"{row.title}\n{row.document_id}".casefold()]
         shown = rows[offset : offset + limit]
         return DocumentList(
-            generation=desk.knowledge().generation,
+            generation=desk.knowledge_state().generation,
             total=len(rows),
             documents=[DocumentLine.model_validate(listed(row)) for row in shown],
         )
@@ -83,7 +83,7 @@ def _reading_routes(router: APIRouter, access: Access) -> None:
         start: Annotated[int, Query(ge=0, le=1_000_000_000)] = 0,
         end: Annotated[int | None, Query(ge=0, le=1_000_000_000)] = None,
     ) -> DocumentBody:
-        stretch = access.desk(caller, base).library.stretch(document_id, start, end)
+        stretch = access.desk(caller, base).knowledge.stretch(document_id, start, end)
         return DocumentBody.model_validate(document_data(stretch))
 
 
@@ -93,12 +93,12 @@ def _file_routes(router: APIRouter, access: Access) -> None:
     @router.get("/{base}/sources", summary="The folders that its documents came from")
     def sources(base: BASE, caller: Annotated[Caller, writing]) -> SourceList:
         return SourceList(
-            sources=[SourceBody.model_validate(one) for one in access.desk(caller, base).library.sources()]
+            sources=[SourceBody.model_validate(one) for one in access.desk(caller, base).knowledge.sources()]
         )
 
     @router.get("/{base}/files", summary="The files that wait to be published")
     def waiting(base: BASE, caller: Annotated[Caller, writing]) -> WaitingList:
-        return _waiting(access.desk(caller, base).library)
+        return _waiting(access.desk(caller, base).knowledge)
 
     @router.put(
         "/{base}/files/{name}",
@@ -116,17 +116,17 @@ def _file_routes(router: APIRouter, access: Access) -> None:
     async def keep(
         request: Request, base: BASE, name: Annotated[str, Path(max_length=200)], caller: Annotated[Caller, writing]
     ) -> WaitingList:
-        library = access.desk(caller, base).library
-        library.require_room(int(request.headers.get("content-length", "0")))  # digits: ``BodyLimit``
+        knowledge = access.desk(caller, base).knowledge
+        knowledge.require_room(int(request.headers.get("content-length", "0")))  # digits: ``BodyLimit``
         content = await request.body()
         if not content:
             raise RequestUnusable(reason="empty_file")
-        await run_in_threadpool(library.keep, [(name, content)])
-        return _waiting(library)
+        await run_in_threadpool(knowledge.keep, [(name, content)])
+        return _waiting(knowledge)
 
     @router.delete("/{base}/files", status_code=204, summary="Take back all files that wait")
     def discard(base: BASE, caller: Annotated[Caller, writing]) -> None:
-        access.desk(caller, base).library.discard()
+        access.desk(caller, base).knowledge.discard()
 
 
 def _ingest_routes(router: APIRouter, access: Access) -> None:
@@ -138,11 +138,11 @@ def _ingest_routes(router: APIRouter, access: Access) -> None:
     ) -> JobBody:
         if not body.rehearsal:
             caller.require("publish")
-        library = access.desk(caller, base).library
+        knowledge = access.desk(caller, base).knowledge
         if body.rehearsal:
-            job = library.check(body.roots, prune=body.prune)
+            job = knowledge.check(body.roots, prune=body.prune)
         else:
-            job = library.publish_all(body.roots, prune=body.prune, force=body.force)
+            job = knowledge.publish_all(body.roots, prune=body.prune, force=body.force)
         response.headers["Location"] = f"{request.url.path}/{job.job_id}"
         return job_body(job, language_of(request.headers))
 
@@ -150,7 +150,7 @@ def _ingest_routes(router: APIRouter, access: Access) -> None:
     def job(
         request: Request, base: BASE, number: Annotated[int, Path(ge=1)], caller: Annotated[Caller, writing]
     ) -> JobBody:
-        return job_body(require_job(access.desk(caller, base).library.job, number), language_of(request.headers))
+        return job_body(require_job(access.desk(caller, base).knowledge.job, number), language_of(request.headers))
 
     @router.get(
         "/{base}/ingests/{number}/events",
@@ -161,14 +161,14 @@ def _ingest_routes(router: APIRouter, access: Access) -> None:
     async def events(
         request: Request, base: BASE, number: Annotated[int, Path(ge=1)], caller: Annotated[Caller, writing]
     ) -> Response:
-        library = access.desk(caller, base).library
-        return job_stream(library.job, require_job(library.job, number), language_of(request.headers))
+        knowledge = access.desk(caller, base).knowledge
+        return job_stream(knowledge.job, require_job(knowledge.job, number), language_of(request.headers))
 
     @router.post("/{base}/ingests/{number}/stop", status_code=204, summary="Stop it; nothing is published")
     def stop(base: BASE, number: Annotated[int, Path(ge=1)], caller: Annotated[Caller, writing]) -> None:
-        library = access.desk(caller, base).library
-        require_job(library.job, number)
-        library.stop(number)
+        knowledge = access.desk(caller, base).knowledge
+        require_job(knowledge.job, number)
+        knowledge.stop(number)
 
 
 def _generation_routes(router: APIRouter, access: Access) -> None:
@@ -178,7 +178,7 @@ def _generation_routes(router: APIRouter, access: Access) -> None:
     def generations(
         base: BASE, caller: Annotated[Caller, Depends(access.with_right("documents:read"))]
     ) -> GenerationList:
-        history = access.desk(caller, base).library.history()
+        history = access.desk(caller, base).knowledge.history()
         return GenerationList(
             generations=[
                 GenerationBody(
@@ -199,7 +199,7 @@ def _generation_routes(router: APIRouter, access: Access) -> None:
         number: Annotated[int, Path(ge=1, le=1_000_000_000)],
         caller: Annotated[Caller, publishing],
     ) -> JobBody:
-        return job_body(access.desk(caller, base).library.go_back(number), language_of(request.headers))
+        return job_body(access.desk(caller, base).knowledge.go_back(number), language_of(request.headers))
 
 
 def _base(access: Access, caller: Caller, name: str) -> BaseBody:
@@ -213,5 +213,5 @@ def _base(access: Access, caller: Caller, name: str) -> BaseBody:
     )
 
 
-def _waiting(library: KnowledgeService) -> WaitingList:
-    return WaitingList(files=[WaitingFile.model_validate(one) for one in library.waiting()])
+def _waiting(knowledge: KnowledgeService) -> WaitingList:
+    return WaitingList(files=[WaitingFile.model_validate(one) for one in knowledge.waiting()])

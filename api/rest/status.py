@@ -82,7 +82,7 @@ def _is_let_in(access: Access, request: Request) -> bool:
 def _readiness(access: Access, *, is_let_in: bool) -> Ready:
     """Return what is ready; which model it is, and how many wait, only for callers who are let in."""
     services = access.services()
-    model, generation = services.model(), services.knowledge(services.first_base).generation
+    model, generation = services.model(), services.knowledge_state(services.first_base).generation
     return Ready(
         ready=bool(generation) and model.kind == "ready",
         knowledge_base=bool(generation),

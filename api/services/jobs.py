@@ -26,7 +26,7 @@ from starlette.concurrency import run_in_threadpool
 
 from rag.errors import AnswerdeskError, IngestRunning, IngestStopped, JobMissing
 from rag.turns import Failure, FairPool, Share
-from rag.turns.unforeseen import log_unforeseen
+from rag.unforeseen_errors import log_unforeseen
 
 _FIRST_LOOK_SECONDS = 0.3
 _LOOK_EVERY_SECONDS = 0.25

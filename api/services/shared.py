@@ -79,10 +79,10 @@ class DeskServices:
     """
 
     turns: PersonalTurns
-    knowledge: Callable[[], KnowledgeState]
+    knowledge_state: Callable[[], KnowledgeState]
     model: Callable[[], ModelState]
     topics: Callable[[Language], tuple[Topic, ...]]
-    library: KnowledgeService
+    knowledge: KnowledgeService
     quality: QualityService
     knowledge_base: str
     knowledge_bases: tuple[str, ...]
@@ -129,7 +129,7 @@ class SharedServices:
 
     turns: TurnService
     bases: KnowledgeBases
-    knowledge: Callable[[str], KnowledgeState]
+    knowledge_state: Callable[[str], KnowledgeState]
     model: Callable[[], ModelState]
     topics: Callable[[str, Language], tuple[Topic, ...]]
     knowledge_registry: KnowledgeRegistry
@@ -165,7 +165,7 @@ class SharedServices:
 
     def knowledge_for(self, user: User, name: str) -> KnowledgeState:
         """Return the state of a knowledge base that a user may read; the public's has no internal document in it."""
-        state = self.knowledge(name)
+        state = self.knowledge_state(name)
         if user.audience == "internal":
             return state
         shown = self.knowledge_registry.articles_for(user, name)
@@ -189,10 +189,10 @@ class SharedServices:
         turns = PersonalTurns(self.turns, self.bases, who)
         return DeskServices(
             turns=turns,
-            knowledge=lambda: self.knowledge_for(who(), guarded()) if base else KnowledgeState(),
+            knowledge_state=lambda: self.knowledge_for(who(), guarded()) if base else KnowledgeState(),
             model=self.model,
             topics=lambda language: self.topics(guarded(), language) if base and user.audience == "internal" else (),
-            library=KnowledgeService(self.knowledge_registry, base, who, self.bases.require),
+            knowledge=KnowledgeService(self.knowledge_registry, base, who, self.bases.require),
             quality=QualityService(self.quality, base, who, self.bases.require),
             knowledge_base=base,
             knowledge_bases=names,

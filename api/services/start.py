@@ -100,7 +100,7 @@ def open_services(settings: Settings) -> SharedServices:
     services = SharedServices(
         turns=TurnService(pipelines, turns, workers, limits=PersonLimits.of(settings)),
         bases=bases,
-        knowledge=lambda name: _knowledge(stores(name), follower.problem(name) if follower is not None else None),
+        knowledge_state=lambda name: _knowledge(stores(name), follower.problem(name) if follower is not None else None),
         model=model_watch(lambda: _look_at_model(settings)),
         topics=lambda name, language: _topics(stores(name), language),
         knowledge_registry=KnowledgeRegistry(settings, jobs, pipelines, record=record),

@@ -14,8 +14,7 @@ from functools import cache
 
 from rag.generation.prompt import frame_texts, prompt_texts, wish_texts
 from rag.grounding.answered_parts import says_not_found
-from rag.grounding.claims import without_source
-from rag.grounding.confirmation import supporting_sentences
+from rag.grounding.claims import supporting_sentences, without_source
 from rag.grounding.contact_details import contact_details
 from rag.grounding.prompt_injection import harmless_title
 from rag.retrieval.message import is_greeting

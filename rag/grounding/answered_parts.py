@@ -187,7 +187,7 @@ class PartsOfReply:
         return [one for one in self._supported if one not in farther]
 
     def _own_words(self, parts: Iterable[str]) -> frozenset[str]:
-        """Return the words of ``some`` parts that no other part has.
+        """Return the words of ``parts`` that no other part of the question has.
 
         Chinese question words do not count, nor words that would be read across them.
         """

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from rag.grounding.claims import Claim, Context, QuotableSpan, quotable_spans, without_courtesy
+from rag.grounding.claims import AnswerContext, Claim, QuotableSpan, quotable_spans, without_courtesy
 from rag.grounding.contradiction import read_tokens
 from rag.grounding.prompt_injection import is_name
 from rag.grounding.support import restricts, supporting_spans
@@ -65,8 +65,8 @@ def ground(text: str, evidence: Sequence[Evidence], question: str = "") -> Groun
     holding = [(index, passage) for index, passage in enumerate(evidence) if passage.is_in_force or passage.sent]
     spans = [span for index, passage in holding for span in quotable_spans(passage, index)]
     third = third_language_after(text, question)
-    asked = _comparable(question, third)
-    context = Context(evidence, spans, read_statement(asked), read_tokens(asked))
+    asked = _comparable_text(question, third)
+    context = AnswerContext(evidence, spans, read_statement(asked), read_tokens(asked))
     citations: list[Citation] = []
     unsupported: list[TextSpan] = []
     previous: _SupportedClaim | None = None
@@ -90,7 +90,7 @@ def ground(text: str, evidence: Sequence[Evidence], question: str = "") -> Groun
     return Grounding(tuple(citations), tuple(unsupported))
 
 
-def _affirms(claim: Claim, support: Sequence[QuotableSpan], context: Context) -> bool:
+def _affirms(claim: Claim, support: Sequence[QuotableSpan], context: AnswerContext) -> bool:
     """Tell whether a yes to the question may rest on the sentence after it: it denies nothing and is about the same."""
     asked = context.question.words | context.question.codes
     said = frozenset(word for span in support for word in (*span.own.words, *span.around.words))
@@ -134,7 +134,7 @@ def _only_asks(sentence: str) -> bool:
     return sentence.rstrip().endswith(("?", "？", "؟", ":", "：")) or not any(map(str.isalnum, sentence))
 
 
-def _comparable(text: str, third: str) -> str:
+def _comparable_text(text: str, third: str) -> str:
     """Return the part of a text that can be compared with the passages: in a third language only the figures."""
     return figures_in_english(text, third) if third else text
 
@@ -147,7 +147,7 @@ def has_its_figures_from(text: str, evidence: Sequence[Evidence], question: str)
     other figures: it is marked, but hardly invented.
     """
     third = third_language_after(text, question)
-    question_figures = read_statement(_comparable(question, third)).quantities
+    question_figures = read_statement(_comparable_text(question, third)).quantities
     sent = [without_descriptions(passage.words(span)) for passage in evidence for span in passage.sent]
     read = [
         read_statement(words[span.start : span.end]).quantities for words in sent for span in split_sentences(words)
@@ -164,7 +164,7 @@ def has_its_figures_from(text: str, evidence: Sequence[Evidence], question: str)
         listed = [own for words in _LISTED.split(sentence) if (own := own_figures(words))]
         return all(len(own) >= _FIGURES_OF_ROW and are_together(own) for own in listed)
 
-    sentences = [_comparable(text[span.start : span.end], third) for span in split_sentences(text)]
+    sentences = [_comparable_text(text[span.start : span.end], third) for span in split_sentences(text)]
     stated = [sentence for sentence in sentences if own_figures(sentence)]
     return bool(stated) and all(are_together(own_figures(one)) or lists_rows(one) for one in stated)
 

@@ -1,18 +1,19 @@
 """The claims of an answer, and the spans of the evidence that they are compared with.
 
-A span can be quoted, and carries the title, headings, header or introduction that say what it is about.
+A sentence that may not support an answer is no span (``supporting_sentences``).  A span can be quoted, and carries the
+title, headings, header or introduction that say what it is about.
 """
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Self
 
-from rag.grounding.confirmation import supporting_sentences
-from rag.grounding.prompt_injection import harmless_title, is_name
-from rag.schema import Evidence
+from rag.grounding.prompt_injection import harmless_title, is_name, spans_without_injection
+from rag.schema import Evidence, TextSpan
 from rag.text.language import text_language
+from rag.text.markup import is_description
 from rag.text.parsed import ParsedText, Sentence, parse_text
 from rag.text.quantities import Quantity, named_weekdays, read_figures
 from rag.text.statements import Statement, content_words, read_statement, says_no
@@ -73,25 +74,23 @@ class QuotableSpan:
         return self.own.quantities | frozenset(in_cells)
 
 
+def supporting_sentences(passage: str) -> tuple[TextSpan, ...]:
+    """Return the spans of the sentences of a passage's text that may support an answer.
+
+    Instructions to the model and a model's descriptions of pictures may not.
+    """
+    spans = spans_without_injection(passage)
+    return tuple(span for span in spans if not is_description(passage[span.start : span.end]))
+
+
 def quotable_spans(passage: Evidence, passage_index: int) -> Iterator[QuotableSpan]:
     """Yield the passage's sentences in order; headings and table rules are context only.
 
-    Instructions to the model (``prompt_injection.py``) are left out: they support nothing.
+    What may not support an answer (``supporting_sentences``) is left out.
     """
     title = "\n".join((harmless_title(passage.title, passage.document_path), *filter(is_name, passage.heading_path)))
     for span in _spans_of(passage.text, title):
-        yield QuotableSpan(
-            passage_index,
-            passage.start + span.start,
-            passage.start + span.end,
-            span.text,
-            span.own,
-            span.around,
-            span.is_row,
-            span.cells,
-            span.heading,
-            span.is_header,
-        )
+        yield replace(span, passage_index=passage_index, start=passage.start + span.start, end=passage.start + span.end)
 
 
 @lru_cache(maxsize=1024)
@@ -105,12 +104,20 @@ def _spans_of(text: str, title: str) -> tuple[QuotableSpan, ...]:
             continue
         context = [other for other in _context_places(sentence, place) if parsed.sentences[other].span in supporting]
         around = read_statement("\n".join((title, *map(parsed.words, context))))
-        is_row = sentence.kind in ("header", "row")
-        start, end = sentence.span.start, sentence.span.end
-        own = parsed.statements[place]
-        cells, heading = _cells(parsed, place), parsed.heading_above(place)
-        is_header = sentence.kind == "header"
-        spans.append(QuotableSpan(0, start, end, parsed.words(place), own, around, is_row, cells, heading, is_header))
+        spans.append(
+            QuotableSpan(
+                passage_index=0,
+                start=sentence.span.start,
+                end=sentence.span.end,
+                text=parsed.words(place),
+                own=parsed.statements[place],
+                around=around,
+                is_row=sentence.kind in ("header", "row"),
+                cells=_cells(parsed, place),
+                heading=parsed.heading_above(place),
+                is_header=sentence.kind == "header",
+            )
+        )
     return tuple(spans)
 
 
@@ -256,13 +263,13 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
-class Context:
+class AnswerContext:
     """The evidence and question for a whole answer."""
 
     evidence: Sequence[Evidence]
     spans: Sequence[QuotableSpan]
     question: Statement
-    question_tokens: tuple[str, ...] = ()
+    question_tokens: tuple[str, ...]
 
     def passage(self, span: QuotableSpan) -> Evidence:
         """Return the passage that has the span."""

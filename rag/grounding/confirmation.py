@@ -1,8 +1,9 @@
-"""Decides which sentences may support an answer.
+"""Marks what nobody has confirmed in passages and answers, or leaves it out for the public.
 
 A sentence of a passage is one of four kinds:
 
-- An instruction to the model supports nothing; it is not read, quoted, cited or linked to (``supporting_sentences``).
+- An instruction to the model supports nothing; it is not read, quoted, cited or linked to (``supporting_sentences`` in
+  ``claims.py``).
 - A sentence that sends customers to an address, or says what to tell them, and that nobody has confirmed, supports an
   answer, which says so (``unconfirmed_sentences``) and is not reused.  If a customer uses a program, no colleague sees
   that mark, so such a sentence does not exist for them (``confirmed_only``).
@@ -16,16 +17,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from rag.grounding.contact_details import details_named, key_at
-from rag.grounding.prompt_injection import spans_without_injection
 from rag.schema import Audience, Citation, Evidence, TextSpan, renumbered
-from rag.text.markup import is_description
 from rag.text.sentences import split_sentences
-
-
-def supporting_sentences(passage: str) -> tuple[TextSpan, ...]:
-    """Return the spans of the sentences of a passage's text that may support an answer."""
-    spans = spans_without_injection(passage)
-    return tuple(span for span in spans if not is_description(passage[span.start : span.end]))
 
 
 def mark_unconfirmed(evidence: Sequence[Evidence], unconfirmed: Mapping[str, Collection[str]]) -> tuple[Evidence, ...]:

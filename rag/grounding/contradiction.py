@@ -387,7 +387,7 @@ _LIMITS = (
     ),
 )
 """Lower and upper limits, and periods after and before something, of a text's tokens."""
-_PATTERNS = tuple(
+_LIMIT_PATTERNS = tuple(
     (re.compile(rf"(?<!\S)(?:{one})(?!\S)"), re.compile(rf"(?<!\S)(?:{other})(?!\S)")) for one, other in _LIMITS
 )
 
@@ -399,7 +399,7 @@ def turns_limit(claim: Sequence[str], sources: Iterable[Sequence[str]]) -> bool:
     True
     """
     text, texts = " ".join(claim), [" ".join(source) for source in sources]
-    for patterns in _PATTERNS:
+    for patterns in _LIMIT_PATTERNS:
         for own, other in (patterns, patterns[::-1]):
             turned = _numbers(own, [text]) - _numbers(other, [text])
             if turned & _numbers(other, texts) - _numbers(own, texts):

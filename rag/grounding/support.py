@@ -10,19 +10,19 @@ import math
 import re
 from collections.abc import Sequence
 
-from rag.grounding.claims import Claim, Context, QuotableSpan
+from rag.grounding.claims import AnswerContext, Claim, QuotableSpan
 from rag.grounding.contradiction import has_mismatch, read_tokens, turns_limit
 from rag.grounding.topic_match import (
     drops_only,
+    generalizes,
     gives_each_its_value,
     is_of_another_case,
     is_of_another_section,
     is_same_subject,
     lists_row_of_another_value,
     names_exception,
-    says_all,
     statement_about,
-    told_of,
+    words_about,
     words_beside,
 )
 from rag.schema import Language
@@ -50,6 +50,7 @@ _MOST_SPANS = 3
 _AROUND_WEIGHT = 0.7
 """Words found only above a sentence (title, headings, a table's header) count less than those within."""
 _LOOSE_QUANTITY_WEIGHT = 0.9
+_CODE_WEIGHT = 0.3
 _RANK_PENALTY = 0.01
 _PENALTY_OF_ANOTHER_TIME = 0.3
 
@@ -81,18 +82,18 @@ _UP_TO_THERE = re.compile(
 )
 
 
-def supporting_spans(claim: Claim, context: Context) -> list[QuotableSpan]:
+def supporting_spans(claim: Claim, context: AnswerContext) -> list[QuotableSpan]:
     """Return the one to three spans that support the claim, best first; none if it is unsupported.
 
     A contradicting span supports nothing, and if it is nearer than all others, these do not either.
     """
     near = [span for span in context.spans if _shares_content(claim, span)]
     alike = [span for span in near if _is_alike(claim, span)]
-    if has_mismatch(claim.text, [told_of(claim, span) for span in alike]) and not _is_in_one_span(
+    if has_mismatch(claim.text, [words_about(claim, span) for span in alike]) and not _is_in_one_span(
         claim, alike, context
     ):
         return []
-    fitting = _comparable(claim, [span for span in near if is_same_subject(claim, span, context)], context)
+    fitting = _prefer_own_language(claim, [span for span in near if is_same_subject(claim, span, context)], context)
     opposed = [span for span in fitting if contradicts(claim.statement, statement_about(claim, span))]
     allowed = [span for span in fitting if span not in opposed]
     best = max(allowed, key=lambda span: _score(claim, [span], context), default=None)
@@ -118,28 +119,28 @@ def supporting_spans(claim: Claim, context: Context) -> list[QuotableSpan]:
     return _that_suffice(claim, chosen, allowed, context)
 
 
-def _goes_beyond(claim: Claim, chosen: Sequence[QuotableSpan], context: Context) -> bool:
+def _goes_beyond(claim: Claim, chosen: Sequence[QuotableSpan], context: AnswerContext) -> bool:
     """Tell whether the claim says something else than the chosen spans, though their words agree."""
     return (
         _lacks_its_code(claim, chosen, context)
         or _takes_one_end(claim, chosen)
-        or _gives_figure_to_another(claim, chosen, context)
+        or _has_part_about_uncited_thing(claim, chosen, context)
         or lists_row_of_another_value(claim, chosen, context)
         or is_of_another_section(claim, chosen, context)
         or _names_another_weekday(claim, chosen)
         or _adds_condition(claim, chosen)
         or turns_limit(read_tokens(claim.text), [read_tokens(span.text) for span in chosen])
-        or _mixes_spans(claim, chosen, context)
+        or _swaps_figures_between_spans(claim, chosen, context)
         or all(span.is_header for span in chosen)
         or drops_only(claim, chosen)
         or names_exception(claim, chosen)
-        or says_all(claim, chosen, context)
+        or generalizes(claim, chosen, context)
         or is_of_another_case(claim, chosen, context)
     )
 
 
 def _that_suffice(
-    claim: Claim, chosen: list[QuotableSpan], spans: Sequence[QuotableSpan], context: Context
+    claim: Claim, chosen: list[QuotableSpan], spans: Sequence[QuotableSpan], context: AnswerContext
 ) -> list[QuotableSpan]:
     """Return the chosen spans if they say enough, else with the lines that introduce them; none if that is no help."""
     if _suffice(claim, chosen, context):
@@ -162,7 +163,7 @@ def _introductions(chosen: Sequence[QuotableSpan], spans: Sequence[QuotableSpan]
     ][: _MOST_SPANS - len(chosen)]
 
 
-def _is_in_one_span(claim: Claim, spans: Sequence[QuotableSpan], context: Context) -> bool:
+def _is_in_one_span(claim: Claim, spans: Sequence[QuotableSpan], context: AnswerContext) -> bool:
     """Tell whether one span says nearly all of the claim and contradicts none of it.
 
     Then a different statement in similar words is about something else.
@@ -202,7 +203,7 @@ def _has_nearer_value(claim: Claim, chosen: Sequence[QuotableSpan], spans: Seque
     )
 
 
-def _lacks_its_code(claim: Claim, chosen: Sequence[QuotableSpan], context: Context) -> bool:
+def _lacks_its_code(claim: Claim, chosen: Sequence[QuotableSpan], context: AnswerContext) -> bool:
     """Tell whether the chosen spans have none of the claim's codes, while another span has one.
 
     A row about E05 does not support a sentence about E07 if the evidence has a row for E07.
@@ -225,7 +226,7 @@ def _names_another_weekday(claim: Claim, chosen: Sequence[QuotableSpan]) -> bool
     return bool(days) and not claim.statement.weekdays <= days
 
 
-def _gives_figure_to_another(claim: Claim, chosen: Sequence[QuotableSpan], context: Context) -> bool:
+def _has_part_about_uncited_thing(claim: Claim, chosen: Sequence[QuotableSpan], context: AnswerContext) -> bool:
     """Tell whether one of several parts with figures has no word of what is cited, while another part has.
 
     "Delivery to Austria costs EUR 5.50 and you have 3-4 days to return a kettle" is not of the row of Austria, which
@@ -264,7 +265,7 @@ def _takes_one_end(claim: Claim, chosen: Sequence[QuotableSpan]) -> bool:
 
 
 def _drops_condition(
-    claim: Claim, chosen: Sequence[QuotableSpan], near: Sequence[QuotableSpan], context: Context
+    claim: Claim, chosen: Sequence[QuotableSpan], near: Sequence[QuotableSpan], context: AnswerContext
 ) -> bool:
     """Tell whether a claim leaves out the condition of a rule, and names something that has a row of its own.
 
@@ -296,8 +297,8 @@ def _adds_condition(claim: Claim, chosen: Sequence[QuotableSpan]) -> bool:
     return len(condition & words) < _SAME_CLAUSE * len(condition)
 
 
-def _mixes_spans(claim: Claim, chosen: Sequence[QuotableSpan], context: Context) -> bool:
-    """Tell whether a claim gives one thing's figure to another: each is in a span of its own, with its own figure.
+def _swaps_figures_between_spans(claim: Claim, chosen: Sequence[QuotableSpan], context: AnswerContext) -> bool:
+    """Tell whether a claim gives the thing of one span the figure of another, though each has a figure of its own.
 
     "Express takes 3-5 days" is not of "Standard delivery takes 3-5 days" and "Express delivery takes 1-2 days".
     """
@@ -323,7 +324,7 @@ def _is_row_of(names: frozenset[str], span: QuotableSpan) -> bool:
     return span.is_row and any(re.search(rf"\b{re.escape(name)}\b", first_cell) for name in names)
 
 
-def _comparable(claim: Claim, spans: list[QuotableSpan], context: Context) -> list[QuotableSpan]:
+def _prefer_own_language(claim: Claim, spans: list[QuotableSpan], context: AnswerContext) -> list[QuotableSpan]:
     """Leave out the spans in the other language if one in the claim's own language is about the same thing.
 
     Across languages only figures can be compared, and there is often another "72 hours".  Spans with the code of the
@@ -336,11 +337,11 @@ def _comparable(claim: Claim, spans: list[QuotableSpan], context: Context) -> li
     return [span for span, own in pairs if own or span.own.codes & named] if is_own_topic else spans
 
 
-def _language(span: QuotableSpan, context: Context) -> Language:
+def _language(span: QuotableSpan, context: AnswerContext) -> Language:
     return context.passage(span).language
 
 
-def _is_worth_adding(claim: Claim, chosen: Sequence[QuotableSpan], other: QuotableSpan, context: Context) -> bool:
+def _is_worth_adding(claim: Claim, chosen: Sequence[QuotableSpan], other: QuotableSpan, context: AnswerContext) -> bool:
     """Tell whether a further span is worth citing: it has a figure that the others lack, or is of the same passage.
 
     More of the words alone can be found anywhere.
@@ -360,7 +361,7 @@ def _is_of_one_passage(chosen: Sequence[QuotableSpan], other: QuotableSpan) -> b
     return chosen[0].passage_index == other.passage_index
 
 
-def _score(claim: Claim, spans: Sequence[QuotableSpan], context: Context) -> float:
+def _score(claim: Claim, spans: Sequence[QuotableSpan], context: AnswerContext) -> float:
     quantities = claim.statement.quantities
     facts = _matching_quantities(claim, spans, context) / len(quantities) if quantities else 0.0
     codes = any(claim.statement.codes & span.own.codes for span in spans)
@@ -369,7 +370,7 @@ def _score(claim: Claim, spans: Sequence[QuotableSpan], context: Context) -> flo
     return (
         _coverage(claim, spans)
         + facts
-        + 0.3 * codes
+        + _CODE_WEIGHT * codes
         - _RANK_PENALTY * rank
         - _RANK_PENALTY * len(spans)
         - _PENALTY_OF_ANOTHER_TIME * (not in_force)
@@ -415,7 +416,7 @@ def _is_alike(claim: Claim, span: QuotableSpan) -> bool:
     return shared >= _ALIKE_WORDS or (shared > 0 and bool(claim.statement.quantities & span.own.quantities))
 
 
-def _matching_quantities(claim: Claim, spans: Sequence[QuotableSpan], context: Context) -> float:
+def _matching_quantities(claim: Claim, spans: Sequence[QuotableSpan], context: AnswerContext) -> float:
     """Count the claim's quantities in the spans; one that lacks a unit on either side counts a little less."""
     exact = frozenset(quantity for span in spans for quantity in span.own.quantities)
     missing = _missing_quantities(claim, spans, context)
@@ -423,13 +424,13 @@ def _matching_quantities(claim: Claim, spans: Sequence[QuotableSpan], context: C
     return len(claim.statement.quantities & exact) + _LOOSE_QUANTITY_WEIGHT * len(loose)
 
 
-def _missing_quantities(claim: Claim, spans: Sequence[QuotableSpan], context: Context) -> frozenset[Quantity]:
+def _missing_quantities(claim: Claim, spans: Sequence[QuotableSpan], context: AnswerContext) -> frozenset[Quantity]:
     return frozenset(
         quantity for quantity in claim.statement.quantities if not _has_quantity(quantity, claim, spans, context)
     )
 
 
-def _has_quantity(quantity: Quantity, claim: Claim, spans: Sequence[QuotableSpan], context: Context) -> bool:
+def _has_quantity(quantity: Quantity, claim: Claim, spans: Sequence[QuotableSpan], context: AnswerContext) -> bool:
     """Tell whether the spans contain a quantity.
 
     If either side lacks the unit, the passage must give that number no other unit, count nothing with it, and name the
@@ -449,7 +450,7 @@ def _has_quantity(quantity: Quantity, claim: Claim, spans: Sequence[QuotableSpan
     return quantity.unit not in MEASURES or any(_may_measure(quantity, claim, span, context) for span in spans)
 
 
-def _may_measure(quantity: Quantity, claim: Claim, span: QuotableSpan, context: Context) -> bool:
+def _may_measure(quantity: Quantity, claim: Claim, span: QuotableSpan, context: AnswerContext) -> bool:
     """Tell whether a span has the number without a unit, counts nothing with it, and its passage names the unit."""
     passage = context.passage(span)
     return (
@@ -460,7 +461,7 @@ def _may_measure(quantity: Quantity, claim: Claim, span: QuotableSpan, context: 
     )
 
 
-def _suffice(claim: Claim, spans: Sequence[QuotableSpan], context: Context) -> bool:
+def _suffice(claim: Claim, spans: Sequence[QuotableSpan], context: AnswerContext) -> bool:
     missing = _missing_quantities(claim, spans, context)
     found = len(claim.statement.quantities) - len(missing)
     if missing:
@@ -504,7 +505,7 @@ def _judged_columns(claim: Claim, span: QuotableSpan) -> frozenset[str]:
     )
 
 
-def _shares_more_than_topic(claim: Claim, spans: Sequence[QuotableSpan], context: Context) -> bool:
+def _shares_more_than_topic(claim: Claim, spans: Sequence[QuotableSpan], context: AnswerContext) -> bool:
     """Tell whether the spans have a word of the claim besides the names of what the passage or the question is about.
 
     "Open the Time Machine app" is not of "your Time Machine share", in an article about Time Machine.
@@ -534,7 +535,7 @@ def _lacks_its_verb(claim: Claim, spans: Sequence[QuotableSpan]) -> bool:
     return bool(said) and said.isdisjoint(simplified("".join(span.text for span in spans)))
 
 
-def _denies_by_itself(claim: Claim, context: Context) -> bool:
+def _denies_by_itself(claim: Claim, context: AnswerContext) -> bool:
     """Tell whether a clause denies something about which no span denies or restricts anything."""
     return any(
         clause.denies

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from rag.grounding.claims import Cell, Claim, Context, QuotableSpan
+from rag.grounding.claims import AnswerContext, Cell, Claim, QuotableSpan
 from rag.grounding.contradiction import case_words, read_tokens
 from rag.schema import Evidence
 from rag.text.characters import ideographs, simplified
@@ -59,7 +59,7 @@ _ALL = re.compile(
 )
 
 
-def is_same_subject(claim: Claim, span: QuotableSpan, context: Context) -> bool:
+def is_same_subject(claim: Claim, span: QuotableSpan, context: AnswerContext) -> bool:
     """Tell whether a span may support a claim at all, whatever its words."""
     if span.is_row and claim.language == context.passage(span).language:
         # A row is about what its own cells name: the table's header alone does not make it the right one.
@@ -75,7 +75,7 @@ def is_same_subject(claim: Claim, span: QuotableSpan, context: Context) -> bool:
         ):
             return False
     return (
-        not _takes_from_another_part(claim, span)
+        not _takes_figure_of_another_part(claim, span)
         and _codes_agree(claim, span, context)
         and _names_agree(claim, span, context)
         and not name_another_place(claim.statement.names, claim.text, span.text)
@@ -96,7 +96,7 @@ def statement_about(claim: Claim, span: QuotableSpan) -> Statement:
     return read_statement("".join((row_words(span.text)[0], *texts)))
 
 
-def told_of(claim: Claim, span: QuotableSpan) -> str:
+def words_about(claim: Claim, span: QuotableSpan) -> str:
     """Return the words of a span, of a row its first cell and those that the claim names, each below its header."""
     named = _named_cells(claim, span)
     if not named or any(cell.denies for cell, _ in named):
@@ -115,7 +115,7 @@ def _named_cells(claim: Claim, span: QuotableSpan) -> list[tuple[Cell, str]]:
     ]
 
 
-def _is_in_named_column(claim: Claim, span: QuotableSpan, context: Context) -> bool:
+def _is_in_named_column(claim: Claim, span: QuotableSpan, context: AnswerContext) -> bool:
     """Tell whether a claim's figures stand in one cell of a row, below a header that it names, and in no other row.
 
     "A medium parcel may weigh up to 10 kg" has no word of the row "Maximum weight", but names column and figure.
@@ -207,7 +207,7 @@ def _has_another_unit(claim: Claim, span: QuotableSpan) -> bool:
     return False
 
 
-def _names_another_row(claim: Claim, span: QuotableSpan, context: Context) -> bool:
+def _names_another_row(claim: Claim, span: QuotableSpan, context: AnswerContext) -> bool:
     """Tell whether the claim names another row of the table, and has no word that only this row's names have.
 
     If it names the first cell of another row, then what stands beside its figure in a cell of this one is no name:
@@ -236,7 +236,7 @@ def _begins_otherwise(row: QuotableSpan, others: Sequence[str], tokens: frozense
     return bool(own) and any(first > own or own.isdisjoint(tokens) for first in told)
 
 
-def lists_row_of_another_value(claim: Claim, chosen: Sequence[QuotableSpan], context: Context) -> bool:
+def lists_row_of_another_value(claim: Claim, chosen: Sequence[QuotableSpan], context: AnswerContext) -> bool:
     """Tell whether a claim lists rows of a table, and the other cells of one are in none of the rows that support it.
 
     "The label is free from the UK, Jersey and EU countries" is not of the rows of the UK and of Jersey.
@@ -257,7 +257,7 @@ def lists_row_of_another_value(claim: Claim, chosen: Sequence[QuotableSpan], con
     return False
 
 
-def is_of_another_section(claim: Claim, chosen: Sequence[QuotableSpan], context: Context) -> bool:
+def is_of_another_section(claim: Claim, chosen: Sequence[QuotableSpan], context: AnswerContext) -> bool:
     """Tell whether a claim names an item of another section that says something else about the same thing.
 
     "Silver members pay no postage" is not of "We pay the postage", under "Faulty goods", while "Silver members: three
@@ -276,7 +276,7 @@ def is_of_another_section(claim: Claim, chosen: Sequence[QuotableSpan], context:
     )
 
 
-def _names_heading(claim: Claim, heading: str, span: QuotableSpan, context: Context) -> bool:
+def _names_heading(claim: Claim, heading: str, span: QuotableSpan, context: AnswerContext) -> bool:
     """Tell whether a claim names the heading of another section, and not the span's: "On Windows, delete it"."""
     named, own = _tokens(without_heading_signs(heading)), _tokens(without_heading_signs(span.heading))
     passage = context.passage(span)
@@ -389,18 +389,18 @@ def _label_of_part(part: Statement, parts: Sequence[Statement]) -> frozenset[str
     return (part.words | part.codes) - others
 
 
-def _takes_from_another_part(claim: Claim, span: QuotableSpan) -> bool:
+def _takes_figure_of_another_part(claim: Claim, span: QuotableSpan) -> bool:
     """Tell whether figure and words come from different parts of a list: "49 in Germany, 79 in Austria".
 
     A later part leaves out what the first one says: "Delivery to Germany costs 5 EUR, to Austria 7 EUR."  Each cell of
     a row is a list of its own: "EUR 9.90, 3-5 days | EUR 19.90, 1-2 days".
     """
     return any(
-        _takes_from_another_part_of(text, claim) for text in (row_words(span.text) if span.is_row else [span.text])
+        _takes_figure_of_another_part_in(text, claim) for text in (row_words(span.text) if span.is_row else [span.text])
     )
 
 
-def _takes_from_another_part_of(text: str, claim: Claim) -> bool:
+def _takes_figure_of_another_part_in(text: str, claim: Claim) -> bool:
     statement = claim.statement
     told = _parts(claim.text) if statement.quantities else ()
     for unit in {figure.unit for figure in statement.quantities}:
@@ -441,7 +441,7 @@ def _share_of_header(cell: Cell, statement: Statement) -> float:
     return len(cell.header & statement.words) / max(1, len(cell.header))
 
 
-def _codes_agree(claim: Claim, span: QuotableSpan, context: Context) -> bool:
+def _codes_agree(claim: Claim, span: QuotableSpan, context: AnswerContext) -> bool:
     """Tell whether the span or its headings have the claim's code; if they name none, the passage or question may.
 
     A sentence without a code is about the code of the question: a span about E-1043 is no answer about E-1042.  A row
@@ -466,7 +466,7 @@ def _are_siblings(codes: frozenset[str], others: frozenset[str]) -> bool:
     return any(letters == other and number != own for letters, number in parts for other, own in matches)
 
 
-def _names_agree(claim: Claim, span: QuotableSpan, context: Context) -> bool:
+def _names_agree(claim: Claim, span: QuotableSpan, context: AnswerContext) -> bool:
     """Tell whether the passage has the claim's names.
 
     A name of the question may be missing if other passages have it, or if the claim denies something of it.  Otherwise
@@ -541,7 +541,7 @@ def names_exception(claim: Claim, chosen: Sequence[QuotableSpan]) -> bool:
     return False
 
 
-def says_all(claim: Claim, chosen: Sequence[QuotableSpan], context: Context) -> bool:
+def generalizes(claim: Claim, chosen: Sequence[QuotableSpan], context: AnswerContext) -> bool:
     """Tell whether a claim is about all of something that its sources do not name: "all customers" of "schools"."""
     if any(context.passage(span).language != claim.language for span in chosen):
         return False
@@ -552,7 +552,7 @@ def says_all(claim: Claim, chosen: Sequence[QuotableSpan], context: Context) -> 
     )
 
 
-def is_of_another_case(claim: Claim, chosen: Sequence[QuotableSpan], context: Context) -> bool:
+def is_of_another_case(claim: Claim, chosen: Sequence[QuotableSpan], context: AnswerContext) -> bool:
     """Tell whether the question names one case, such as an orange light, and the sources are about another.
 
     Some other span of the evidence must be about the question's case.

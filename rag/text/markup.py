@@ -6,7 +6,7 @@ The loaders write every document's headings, lists, tables and code in these for
 and models write their answers in them.  Chunking, sentences and the page all use this module.
 
 One kind of line has a mark of its own: a model's description of a picture, in a question or a document.  No document
-says it, so it supports no answer (``rag/grounding/confirmation.py``), but search finds it, and the model reads it with
+says it, so it supports no answer (``rag/grounding/claims.py``), but search finds it, and the model reads it with
 its mark.  The line is one sentence and is never cut, since a part of it would lose the mark.  The same mark typed into
 a document makes that line count for less, not for more.
 """

@@ -31,7 +31,7 @@ from rag.storage.access import LOCAL_USER, KnowledgeBases, User
 from rag.storage.turn_store import TurnFeedback, TurnStore
 from rag.turns.fairness import NO_LIMITS, FairPool, PersonLimits, Quota, Share
 from rag.turns.snapshot import Failure, LiveTurn, TurnSnapshot, TurnState, TurnSummary, from_record, to_record
-from rag.turns.unforeseen import log_for_operator, log_unforeseen
+from rag.unforeseen_errors import log_for_operator, log_unforeseen
 
 logger = logging.getLogger(__name__)
 

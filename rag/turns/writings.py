@@ -52,7 +52,7 @@ from rag.turns.fairness import FairPool, Share
 from rag.turns.personal import PersonalTurns, owner_of
 from rag.turns.service import PipelineOf
 from rag.turns.snapshot import Failure, TurnSnapshot
-from rag.turns.unforeseen import log_unforeseen
+from rag.unforeseen_errors import log_unforeseen
 
 logger = logging.getLogger(__name__)
 

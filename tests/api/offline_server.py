@@ -165,7 +165,9 @@ def _services(settings: Settings, model: HeldModel) -> SharedServices:
         parts = offline_parts(settings.data_dir, () if is_there else documents, generator=model, knowledge_base=name)
         own = settings.changed(knowledge_base=name)
         curations[name] = Curation.of(own, parts.store)
-        built[name] = Pipeline(replace(parts, lanes=AnswerSources(curations[name], AnswerCache.of(own, parts.store))))
+        built[name] = Pipeline(
+            replace(parts, answer_sources=AnswerSources(curations[name], AnswerCache.of(own, parts.store)))
+        )
     bases, people = KnowledgeBases(settings.knowledge_folder), open_people(settings)
     turns = TurnStore(settings.turns_database)
     jobs = Jobs()
@@ -178,7 +180,7 @@ def _services(settings: Settings, model: HeldModel) -> SharedServices:
     return SharedServices(
         turns=TurnService(pipelines, turns, workers, limits=PersonLimits.of(settings)),
         bases=bases,
-        knowledge=lambda name: _knowledge(KnowledgeStore(settings.knowledge_folder / name)),
+        knowledge_state=lambda name: _knowledge(KnowledgeStore(settings.knowledge_folder / name)),
         model=lambda: ModelState("ready", "scripted", stand_in=True),
         topics=lambda name, language: (),
         knowledge_registry=KnowledgeRegistry(settings, jobs, pipelines),

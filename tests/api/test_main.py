@@ -89,7 +89,7 @@ def test_keys_do_not_cross_the_network_unencrypted_without_a_word(
     monkeypatch.setattr(program.signal, "signal", lambda *given: None)
     monkeypatch.setattr("os.geteuid", lambda: 0)
     # it is for the whole process, where other tests look at whole logs
-    monkeypatch.setattr("rag.turns.unforeseen.strip_messages_from_logs", lambda: None)
+    monkeypatch.setattr("rag.unforeseen_errors.strip_messages_from_logs", lambda: None)
     for language, plain_http, root in (
         ("en_GB.UTF-8", "without https: keys and questions can be read", "You are root"),
         ("zh_CN.UTF-8", "密钥和提问可能在传输中被读取", "root"),

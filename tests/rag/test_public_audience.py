@@ -62,8 +62,8 @@ class Desk:
         knowledge = parts.settings.knowledge_dir
         self.kept = CachedAnswers(knowledge)
         self.curation = Curation(parts.store, CuratedAnswers(knowledge))
-        lanes = AnswerSources(self.curation, AnswerCache(parts.store, self.kept, parts.settings))
-        self.pipeline = Pipeline(replace(parts, lanes=lanes))
+        answer_sources = AnswerSources(self.curation, AnswerCache(parts.store, self.kept, parts.settings))
+        self.pipeline = Pipeline(replace(parts, answer_sources=answer_sources))
         self.bases = KnowledgeBases(knowledge.parent)
 
     def events(self, audience: Audience, question: str = QUESTION) -> list[Event]:

@@ -156,7 +156,7 @@ def services() -> SharedServices:
     return SharedServices(
         turns=TurnService(lambda knowledge_base, user: pipeline, TurnStore(settings.turns_database), 32),
         bases=bases,
-        knowledge=lambda name: STATE.knowledge,
+        knowledge_state=lambda name: STATE.knowledge,
         model=lambda: STATE.model,
         topics=lambda name, language: tuple(Topic(title, language) for title in TOPICS[language]),
         knowledge_registry=KnowledgeRegistry(Settings(data_dir=folder), Jobs(), lambda name, user: pipeline),

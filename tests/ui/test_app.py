@@ -38,7 +38,7 @@ class Harness:
         self.services = SharedServices(
             turns=self.turns,
             bases=KnowledgeBases(folder / "knowledge"),
-            knowledge=lambda name: self.knowledge,
+            knowledge_state=lambda name: self.knowledge,
             model=lambda: ModelState("ready", "stand-in:1.5b", stand_in=True),
             topics=lambda name, language: (Topic("VAT invoices", language),),
             knowledge_registry=KnowledgeRegistry(Settings(data_dir=folder), Jobs(), lambda name, user: pipeline),

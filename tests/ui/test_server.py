@@ -17,7 +17,7 @@ import pytest
 from streamlit import error_util
 
 from rag.errors import AccessDenied
-from rag.turns.unforeseen import strip_messages_from_logs
+from rag.unforeseen_errors import strip_messages_from_logs
 from tests.conftest import free_port
 from ui.server import CONFIGURATION, _without_foreseen_errors_in_the_log, desk_configuration
 

@@ -1,6 +1,6 @@
-"""Puts answers into a cache and asks for them with other questions: none of those may have one; and times the lanes.
+"""Puts answers into a cache and asks for them with other questions: none may get one; and times the answer sources.
 
-Times are those of each lane on this machine, in the product's own pipeline with its real embedder and real files.
+Times are those of each source on this machine, in the product's own pipeline with its real embedder and real files.
 """
 
 import random
@@ -133,8 +133,8 @@ def _answer(text: str) -> Answer:
     return Answer(text, "en", False, "", (), (), (), "trial", False, 1)
 
 
-def time_lanes(parts: PipelineParts, questions: Sequence[GoldenQuestion]) -> dict[str, dict[str, float | None]]:
-    """Return p50, p95 and p99 in milliseconds of a whole answer in each lane that needs no model, and their count.
+def time_sources(parts: PipelineParts, questions: Sequence[GoldenQuestion]) -> dict[str, dict[str, float | None]]:
+    """Return p50, p95 and p99 in milliseconds of a whole answer from each source without a model, and their count.
 
     An answer to each question is kept, as a person's and as the model's, in a folder that is deleted afterwards.
     ``quotation`` counts the questions of which something can be quoted; ``seen_by_others`` is the time from keeping a
@@ -160,8 +160,8 @@ def time_lanes(parts: PipelineParts, questions: Sequence[GoldenQuestion]) -> dic
             assert others.serving(form) is not None
             seen.append((time.perf_counter() - began_at) * 1000)
         ways: dict[str, Callable[[str], bool]] = {
-            "curated": _answers_in(Pipeline(replace(parts, lanes=AnswerSources(curation))), "curated"),
-            "cached": _answers_in(Pipeline(replace(parts, lanes=AnswerSources(nobody, cache))), "cached"),
+            "curated": _answers_in(Pipeline(replace(parts, answer_sources=AnswerSources(curation))), "curated"),
+            "cached": _answers_in(Pipeline(replace(parts, answer_sources=AnswerSources(nobody, cache))), "cached"),
             "quotation": _answers_in(plain, "quotation"),
         }
         times = {lane: _times([one.question for one in asked.values()], way) for lane, way in ways.items()}
@@ -171,7 +171,7 @@ def time_lanes(parts: PipelineParts, questions: Sequence[GoldenQuestion]) -> dic
 
 
 def _answers_in(pipeline: Pipeline, lane: str) -> Callable[[str], bool]:
-    """Return a function that tells whether this lane answered a question; none does where only the model could."""
+    """Return a function that tells whether this source answered a question; none does where only the model could."""
 
     def answers(question: str) -> bool:
         try:

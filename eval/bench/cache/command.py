@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from eval.bench.cache.benchmark import figures, time_lanes, try_cache
+from eval.bench.cache.benchmark import figures, time_sources, try_cache
 from eval.commands.shared import (
     SHOWN_INGEST,
     chosen_sets,
@@ -44,7 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = question_parser(
         "cache", "Is a kept answer ever given to another question, and how quickly do answers come?  缓存核验", EXAMPLES
     )
-    parser.add_argument("--time", action="store_true", help="measure the lanes as well (brings the embedder)  测量耗时")
+    parser.add_argument("--time", action="store_true", help="time the sources as well (brings the embedder)  测量耗时")
     return parser
 
 
@@ -57,7 +57,7 @@ def try_sets(sets: Sequence[QuestionSet], settings: Settings, seed: int, *, time
         if timed:
             found[name] = {
                 **part_of(found[name]),
-                "milliseconds": time_lanes(open_parts(one, settings, SHOWN_INGEST), one.questions),
+                "milliseconds": time_sources(open_parts(one, settings, SHOWN_INGEST), one.questions),
             }
     return found
 

@@ -87,10 +87,10 @@ def test_a_key_for_everything_learns_that_a_knowledge_base_is_not_there(face: Gr
 
 @pytest.fixture
 def _nothing_waits(face: GrpcFace) -> Iterator[None]:
-    library = face.api.services.of(lambda: LOCAL_USER, "default").library
-    library.discard()
+    knowledge = face.api.services.of(lambda: LOCAL_USER, "default").knowledge
+    knowledge.discard()
     yield
-    library.discard()
+    knowledge.discard()
 
 
 @pytest.mark.usefixtures("_nothing_waits")

@@ -59,10 +59,12 @@ def test_internal_articles_are_neither_listed_nor_opened(library: Library) -> No
 
 def test_internal_articles_are_not_counted(library: Library, tmp_path: Path) -> None:
     turns = TurnService(lambda name, user: library.pipeline(), TurnStore(tmp_path / "turns.db"), 1)
-    services = replace(library.services(turns), knowledge=lambda name: KnowledgeState(1, None, documents=2, passages=2))
+    services = replace(
+        library.services(turns), knowledge_state=lambda name: KnowledgeState(1, None, documents=2, passages=2)
+    )
     assert services.knowledge_for(LIN, "default") == KnowledgeState(1, None, documents=2, passages=2)
     assert services.knowledge_for(SHOP, "default") == KnowledgeState(1, None, documents=1, passages=1)
-    assert services.of(lambda: SHOP, "default").knowledge() == services.knowledge_for(SHOP, "default")
+    assert services.of(lambda: SHOP, "default").knowledge_state() == services.knowledge_for(SHOP, "default")
     turns.close()
 
 

@@ -66,7 +66,7 @@ def test_the_threads_of_a_server_take_short_turns(opened: Open, tmp_path: Path) 
 
 def test_without_a_knowledge_base_a_question_ends_in_words(opened: Open, tmp_path: Path) -> None:
     services = opened(settings_for(tmp_path))
-    assert services.knowledge("default").published_at is None
+    assert services.knowledge_state("default").published_at is None
     assert services.topics("default", "en") == ()
     turn = asked(services, "How long is the warranty?")
     assert turn.state == "failed"
@@ -87,7 +87,7 @@ def test_an_index_of_another_embedder_is_refused_in_words(opened: Open, tmp_path
 def test_the_head_line_and_the_topics_come_from_the_knowledge_base(opened: Open, tmp_path: Path) -> None:
     build_offline_pipeline(tmp_path)
     services = opened(settings_for(tmp_path))
-    knowledge = services.knowledge("default")
+    knowledge = services.knowledge_state("default")
     assert (knowledge.generation, knowledge.documents > 0, knowledge.passages > 0) == (1, True, True)
     topics = services.topics("default", "zh")
     assert 0 < len(topics) <= 3
@@ -264,14 +264,14 @@ def test_a_desk_serves_what_another_publishes_and_says_where_it_cannot_follow(tm
         with open_site(server, tmp_path) as site:
             site.here.ingest(site.manual)
             services = opened(site.there.settings.changed(ollama_host=f"127.0.0.1:{free_port()}", sign_in="off"))
-            assert services.knowledge("default").generation == 1, "a desk with an empty folder"
-            assert services.knowledge("default").problem is None
+            assert services.knowledge_state("default").generation == 1, "a desk with an empty folder"
+            assert services.knowledge_state("default").problem is None
             site.write("new.md", "# New\n\nSomething new.")
             site.here.ingest(site.manual)
-            until(lambda: services.knowledge("default").documents == 3)
+            until(lambda: services.knowledge_state("default").documents == 3)
             server.stop()
-            until(lambda: isinstance(services.knowledge("default").problem, DatabaseUnavailable))
-            assert services.knowledge("default").documents == 3
+            until(lambda: isinstance(services.knowledge_state("default").problem, DatabaseUnavailable))
+            assert services.knowledge_state("default").documents == 3
             assert services.follower is not None
             services.follower.close()
     finally:

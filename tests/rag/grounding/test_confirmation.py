@@ -8,7 +8,8 @@ import pytest
 from rag.evidence.selection import RankedSentences
 from rag.generation.output_filter import filter_output
 from rag.grounding.citations import ground
-from rag.grounding.confirmation import confirmed_text, mark_unconfirmed, supporting_sentences, unconfirmed_sentences
+from rag.grounding.claims import supporting_sentences
+from rag.grounding.confirmation import confirmed_text, mark_unconfirmed, unconfirmed_sentences
 from rag.grounding.contact_details import detail_keys
 from rag.pipeline import Pipeline
 from rag.reuse.cache import AnswerSources
@@ -148,7 +149,7 @@ def test_a_persons_answer_with_an_address_that_nobody_confirmed_is_marked_and_no
     curation = Curation(desk.parts.store, CuratedAnswers(desk.folder))
     written = f"{RULE} Or write to pay@evil.example. See https://unknown.example/pay first."
     curation.write(QUESTION, written, author="Lin", sources=[Place(SAMPLE_DOCUMENTS[0].document_id)])
-    pipeline = Pipeline(replace(desk.parts, lanes=AnswerSources(curation)))
+    pipeline = Pipeline(replace(desk.parts, answer_sources=AnswerSources(curation)))
     assert pipeline.answer(QUESTION).unconfirmed == (), "nothing was confirmed yet, so nothing is new"
     confirm(desk.folder, 1)
     served = pipeline.answer(QUESTION)
@@ -209,7 +210,7 @@ def test_a_persons_answer_with_a_new_address_is_not_given_to_the_public(tmp_path
     )
     note(desk.folder, 2)
     curation = Curation(desk.parts.store, CuratedAnswers(desk.folder))
-    pipeline = Pipeline(replace(desk.parts, lanes=AnswerSources(curation)))
+    pipeline = Pipeline(replace(desk.parts, answer_sources=AnswerSources(curation)))
     place = Place(SAMPLE_DOCUMENTS[0].document_id)
     kept = curation.write(QUESTION, f"{RULE} Or write to pay@evil.example.", author="Lin", sources=[place])
     assert pipeline.answer(QUESTION).lane == "curated"

@@ -7,8 +7,7 @@ from rag.evidence.selection import RankedSentences
 from rag.generation.output_filter import links_in
 from rag.generation.prompt import is_word_for_word
 from rag.grounding.citations import ground, has_its_figures_from
-from rag.grounding.claims import quotable_spans
-from rag.grounding.confirmation import supporting_sentences
+from rag.grounding.claims import quotable_spans, supporting_sentences
 from rag.grounding.conflicts import find_conflicts
 from rag.grounding.prompt_injection import injection_spans, spans_without_injection
 from rag.schema import Evidence, TextSpan

@@ -7,7 +7,8 @@ from itertools import permutations
 import pytest
 
 from rag.grounding.citations import ground
-from rag.grounding.claims import Claim, Context, quotable_spans
+from rag.grounding.claims import AnswerContext, Claim, quotable_spans
+from rag.grounding.contradiction import read_tokens
 from rag.grounding.support import supporting_spans
 from rag.schema import Evidence, TextSpan
 from rag.text.statements import read_statement
@@ -165,7 +166,9 @@ def test_a_condition_that_the_question_meets_is_not_dropped() -> None:
 def test_the_order_in_which_words_are_counted_decides_nothing() -> None:
     question = "商品有质量问题，从挪威寄回，面单多少钱？"
     passage = _passage(_FAULTY_ZH, "zh")
-    context = Context([passage], list(quotable_spans(passage, 0)), read_statement(question))
+    context = AnswerContext(
+        [passage], list(quotable_spans(passage, 0)), read_statement(question), read_tokens(question)
+    )
     claim = Claim.read("挪威寄回的面单免费。", question)
     orders = [replace(claim, weights=dict(order)) for order in permutations(claim.weights.items())]
     assert len({tuple(span.text for span in supporting_spans(order, context)) for order in orders}) == 1

@@ -47,8 +47,8 @@ class Desk:
         self.folder = self.settings.knowledge_dir
         self.kept = CachedAnswers(self.folder)
         self.cache = AnswerCache(parts.store, self.kept, self.settings, today=lambda: self.day)
-        lanes = AnswerSources(Curation(parts.store, CuratedAnswers(self.folder)), self.cache)
-        self.pipeline = Pipeline(replace(self.parts, lanes=lanes))
+        answer_sources = AnswerSources(Curation(parts.store, CuratedAnswers(self.folder)), self.cache)
+        self.pipeline = Pipeline(replace(self.parts, answer_sources=answer_sources))
 
     def lane(self, question: str = QUESTION, **asking: bool) -> str:
         return self.pipeline.answer(question, **asking).lane  # type: ignore[arg-type]

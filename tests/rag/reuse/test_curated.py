@@ -34,7 +34,7 @@ class Base:
         self.store: KnowledgeStore = parts.store
         self.day = date(2026, 11, 25)
         self.curation = Curation(self.store, CuratedAnswers(self.folder), review=review, today=lambda: self.day)
-        self.pipeline = Pipeline(replace(parts, lanes=AnswerSources(self.curation)))
+        self.pipeline = Pipeline(replace(parts, answer_sources=AnswerSources(self.curation)))
 
     def publish(self, *documents: Document) -> None:
         publish_documents(self.folder, documents, HashEmbedder())

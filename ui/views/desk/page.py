@@ -86,7 +86,7 @@ def _draw_empty(context: PageContext, unseen: str) -> None:
     if not context.services.knowledge_base:
         st.warning(translate("ui.no_scope", language))
         return
-    if context.services.knowledge().published_at is None:
+    if context.services.knowledge_state().published_at is None:
         st.warning(translate("ui.error_KnowledgeBaseMissing", language))
         return
     topics = context.services.topics(language)

@@ -169,25 +169,25 @@ def _age_cell(row: DocumentRow, today: date, language: Language) -> Cell:
     return Cell(shown, note=note, tone="warning" if band == "older" else "")
 
 
-def draw_articles(context: PageContext, desk: KnowledgeService) -> None:
+def draw_articles(context: PageContext, knowledge: KnowledgeService) -> None:
     """Draw the list at the left and the chosen article at the right."""
     left, right = two_panes(3, 2, chooses=("document", context.language))
     with left:
-        _draw_list(context, desk)
+        _draw_list(context, knowledge)
     with right:
-        _draw_article(context, desk)
+        _draw_article(context, knowledge)
 
 
-def _draw_list(context: PageContext, desk: KnowledgeService) -> None:
+def _draw_list(context: PageContext, knowledge: KnowledgeService) -> None:
     language, today = context.language, context.reading.now.date()
-    rows = desk.articles()
+    rows = knowledge.articles()
     if not rows:
         st.info(translate("ui.kb_none_yet", language))
         return
     with st.container(key="kb_counts", horizontal=True):
         for text, tone in counts(rows, today, language):
             st.badge(as_markdown(text), color="orange" if tone else "gray")
-    sources, uses = desk.sources(), desk.uses()
+    sources, uses = knowledge.sources(), knowledge.uses()
     found = filtered(rows, _filter(language, sources), today, uses)
     shown = translate("ui.kb_shown", language, shown=len(found), count=len(rows), days=WINDOW_DAYS)
     limit = _row_limit()
@@ -254,16 +254,16 @@ def source_names(sources: tuple[Source, ...], language: Language) -> dict[str, s
     return {source.root: translate("ui.kb_uploads", language) if source.uploads else source.name for source in sources}
 
 
-def _draw_article(context: PageContext, desk: KnowledgeService) -> None:
+def _draw_article(context: PageContext, knowledge: KnowledgeService) -> None:
     language = context.language
     document_id = chosen_row("document")
-    article = desk.article(document_id) if document_id else None
+    article = knowledge.article(document_id) if document_id else None
     if article is None:
         empty = translate("ui.kb_article_gone" if document_id else "ui.kb_choose_article", language)
         draw_cards("kb_article", [], heading=translate("ui.kb_article", language), empty=empty)
         return
     draw_cards("kb_article", [_facts(context, article)], heading=translate("ui.kb_article", language))
-    if desk.may("lead"):
+    if knowledge.may("lead"):
         st.button(translate("ui.kb_why_this", language), key="kb_why_this", on_click=_ask_why)
     draw_cards("kb_passages", _passages(article, language), heading=translate("ui.kb_passages", language))
 

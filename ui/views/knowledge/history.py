@@ -25,10 +25,10 @@ from ui.views.knowledge.outcome import (
 )
 
 
-def draw_history_of_knowledge(context: PageContext, desk: KnowledgeService) -> None:
+def draw_history_of_knowledge(context: PageContext, knowledge: KnowledgeService) -> None:
     """Draw the list at the left, and the chosen state at the right."""
-    job = desk.job()  # before the list: a rollback that ends between the two must not leave its row out
-    history = desk.history()
+    job = knowledge.job()  # before the list: a rollback that ends between the two must not leave its row out
+    history = knowledge.history()
     left, right = two_panes(3, 2, chooses=("generation", context.language))
     with left:
         draw_table(
@@ -48,8 +48,8 @@ def draw_history_of_knowledge(context: PageContext, desk: KnowledgeService) -> N
         )
     with right:
         show_refusal(context.language)
-        _draw_job(context, desk, job)
-        _draw_chosen(context, desk, history)
+        _draw_job(context, knowledge, job)
+        _draw_chosen(context, knowledge, history)
 
 
 def _row(info: GenerationInfo, history: History, context: PageContext) -> Row:
@@ -79,21 +79,21 @@ def _row(info: GenerationInfo, history: History, context: PageContext) -> Row:
     )
 
 
-def _draw_job(context: PageContext, desk: KnowledgeService, job: Job | None) -> None:
+def _draw_job(context: PageContext, knowledge: KnowledgeService, job: Job | None) -> None:
     """Show a rollback job; others are shown where they were begun."""
-    if job is None or job.kind != "rollback" or has_been_replaced(desk, job):
+    if job is None or job.kind != "rollback" or has_been_replaced(knowledge, job):
         return
     if job.running:
-        draw_work(context, desk, job)
+        draw_work(context, knowledge, job)
         return
     if isinstance(job.result, GenerationInfo):
         draw_restored(job.result, context.language)
     else:
         draw_ended(job, context.language)
-    draw_close(desk, context.language)
+    draw_close(knowledge, context.language)
 
 
-def _draw_chosen(context: PageContext, desk: KnowledgeService, history: History) -> None:
+def _draw_chosen(context: PageContext, knowledge: KnowledgeService, history: History) -> None:
     language = context.language
     info = next((one for one in history.generations if str(one.generation) == chosen_row("generation")), None)
     if info is None:
@@ -104,11 +104,11 @@ def _draw_chosen(context: PageContext, desk: KnowledgeService, history: History)
         st.caption(translate("ui.kb_not_kept", language))
         return
     if info is not history.generations[0]:
-        _offer_to_go_back(desk, info, language)
+        _offer_to_go_back(knowledge, info, language)
     if info.generation > 1 and info.generation - 1 < history.oldest_restorable:
         st.caption(translate("ui.kb_not_kept", language))
         return
-    changes = desk.changes(info.generation)
+    changes = knowledge.changes(info.generation)
     if changes.is_empty:
         st.caption(translate("ui.kb_nothing_changes", language))
         return
@@ -116,11 +116,11 @@ def _draw_chosen(context: PageContext, desk: KnowledgeService, history: History)
     draw_cards("kb_changes", change_cards(changes, language))
 
 
-def _offer_to_go_back(desk: KnowledgeService, info: GenerationInfo, language: Language) -> None:
-    if not desk.may("admin"):
+def _offer_to_go_back(knowledge: KnowledgeService, info: GenerationInfo, language: Language) -> None:
+    if not knowledge.may("admin"):
         st.caption(translate("ui.kb_admins_only", language))
         return
-    job = desk.job()
+    job = knowledge.job()
     busy = job is not None and job.running
     generation = info.generation
     if st.session_state.get("kb_sure") != generation:
@@ -134,7 +134,7 @@ def _offer_to_go_back(desk: KnowledgeService, info: GenerationInfo, language: La
         return
     st.warning(markdown_word("ui.kb_go_back_sure", language, generation=generation, documents=info.document_count))
     with st.container(key="kb_sure_row", horizontal=True):
-        draw_button("kb_go_back_yes", language, partial(_go_back, desk, generation), primary=True, disabled=busy)
+        draw_button("kb_go_back_yes", language, partial(_go_back, knowledge, generation), primary=True, disabled=busy)
         st.button(translate("ui.kb_cancel", language), key="kb_cancel", on_click=_request_consent, args=(0,))
 
 
@@ -146,6 +146,6 @@ def _request_consent(generation: int) -> None:
     st.session_state["kb_sure"] = generation
 
 
-def _go_back(desk: KnowledgeService, generation: int) -> None:
+def _go_back(knowledge: KnowledgeService, generation: int) -> None:
     _forget_question()
-    desk.go_back(generation)
+    knowledge.go_back(generation)

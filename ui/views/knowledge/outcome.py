@@ -169,46 +169,46 @@ def duplicate_lines(duplicates: Duplicates, language: Language) -> list[str]:
     return [*same[:_DUPLICATES_TOLD], *near[:_DUPLICATES_TOLD]]
 
 
-def draw_outcome(context: PageContext, desk: KnowledgeService, job: Job | None) -> None:
+def draw_outcome(context: PageContext, knowledge: KnowledgeService, job: Job | None) -> None:
     """Draw the last job's result, or how to get one; a publication is no news once another generation serves."""
     language = context.language
-    if job is None or has_been_replaced(desk, job):
+    if job is None or has_been_replaced(knowledge, job):
         draw_heading("ui.kb_result", language)
         st.caption(translate("ui.kb_result_none", language))
         return
     if job.state != "done":
         draw_ended(job, language)
     elif isinstance(job.result, CheckResult):
-        _draw_checked(context, desk, job, job.result)
+        _draw_checked(context, knowledge, job, job.result)
     elif isinstance(job.result, IngestSummary):
         _draw_published(job.result, language)
     elif isinstance(job.result, GenerationInfo):
         draw_restored(job.result, language)
     if job.state == "done" and isinstance(job.result, CheckResult):
         return
-    draw_close(desk, language)
+    draw_close(knowledge, language)
 
 
-def has_been_replaced(desk: KnowledgeService, job: Job) -> bool:
+def has_been_replaced(knowledge: KnowledgeService, job: Job) -> bool:
     """Tell whether a job published a generation that no longer serves: by a later publication, here or elsewhere."""
     result = job.result
     if isinstance(result, GenerationInfo) or (isinstance(result, IngestSummary) and not result.is_held_back):
-        return not desk.is_serving(result.generation)
+        return not knowledge.is_serving(result.generation)
     return False
 
 
-def draw_close(desk: KnowledgeService, language: Language) -> None:
+def draw_close(knowledge: KnowledgeService, language: Language) -> None:
     """Draw the button that dismisses a job's result."""
-    if desk.may("lead"):
-        st.button(translate("ui.kb_close", language), key="kb_close", on_click=desk.forget_job)
+    if knowledge.may("lead"):
+        st.button(translate("ui.kb_close", language), key="kb_close", on_click=knowledge.forget_job)
 
 
-def draw_work(context: PageContext, desk: KnowledgeService, job: Job) -> None:
+def draw_work(context: PageContext, knowledge: KnowledgeService, job: Job) -> None:
     """Draw a job while it runs."""
     draw_heading(f"ui.kb_job_{job.kind}", context.language)
-    draw_running(context, job, desk.job, lambda now: _draw_progress(now, context.language))
-    if desk.may("lead") and job.kind != "rollback":
-        st.button(translate("ui.stop", context.language), key="kb_stop", on_click=desk.stop)
+    draw_running(context, job, knowledge.job, lambda now: _draw_progress(now, context.language))
+    if knowledge.may("lead") and job.kind != "rollback":
+        st.button(translate("ui.stop", context.language), key="kb_stop", on_click=knowledge.stop)
 
 
 def _draw_progress(job: Job, language: Language) -> None:
@@ -277,7 +277,7 @@ def _draw_undescribed(summary: IngestSummary, language: Language) -> None:
         st.caption(as_markdown(undescribed_sentence(summary.undescribed, language)))
 
 
-def _draw_checked(context: PageContext, desk: KnowledgeService, job: Job, checked: CheckResult) -> None:
+def _draw_checked(context: PageContext, knowledge: KnowledgeService, job: Job, checked: CheckResult) -> None:
     """Show the changes, and offer to publish them: at the top, for the list may be long."""
     language, summary = context.language, checked.summary
     draw_heading("ui.kb_result", language)
@@ -288,22 +288,22 @@ def _draw_checked(context: PageContext, desk: KnowledgeService, job: Job, checke
         st.caption(markdown_word("ui.kb_would_hold", language, documents=summary.documents, passages=summary.chunks))
     if not summary.changes.is_empty:
         _draw_verdict(summary, language)
-        _offer_to_publish(desk, job, checked, language)
+        _offer_to_publish(knowledge, job, checked, language)
     _draw_lists(summary, language)
 
 
-def draw_new_details(desk: KnowledgeService, language: Language) -> None:
+def draw_new_details(knowledge: KnowledgeService, language: Language) -> None:
     """List the addresses in what is served that nobody has confirmed, with the button that confirms them."""
-    details = desk.new_details()
+    details = knowledge.new_details()
     if not details:
         return
     draw_cards("kb_unconfirmed", detail_cards(details, language), heading=translate("ui.kb_unconfirmed", language))
     st.caption(markdown_word("ui.kb_unconfirmed_why", language))
-    if desk.may("lead"):
+    if knowledge.may("lead"):
         st.button(
             translate("ui.kb_confirm", language, count=len(details)),
             key="kb_confirm",
-            on_click=lambda: attempt(lambda: desk.confirm_details([one.detail for one in details])),
+            on_click=lambda: attempt(lambda: knowledge.confirm_details([one.detail for one in details])),
         )
 
 
@@ -314,12 +314,12 @@ def _draw_verdict(summary: IngestSummary, language: Language) -> None:
         st.warning(as_markdown(translate("ui.kb_gate_retired", language, count=len(summary.gate.retired))))
 
 
-def _offer_to_publish(desk: KnowledgeService, job: Job, checked: CheckResult, language: Language) -> None:
+def _offer_to_publish(knowledge: KnowledgeService, job: Job, checked: CheckResult, language: Language) -> None:
     """Draw the button; if questions would be lost, their number must be typed first."""
-    if not desk.is_current(checked):
+    if not knowledge.is_current(checked):
         st.warning(translate("ui.kb_outdated", language))
         return
-    if not desk.may("admin"):
+    if not knowledge.may("admin"):
         st.info(translate("ui.kb_publish_wait", language))
         return
     lost = len(checked.summary.gate.lost) if checked.summary.gate is not None else 0
@@ -329,7 +329,7 @@ def _offer_to_publish(desk: KnowledgeService, job: Job, checked: CheckResult, la
             translate("ui.kb_force", language, count=lost), key=f"kb_force_{job.job_id}", live=True, width=420
         )
         sure = (typed or "").strip() == str(lost)
-    publish = partial(_publish, desk, checked, bool(lost))
+    publish = partial(_publish, knowledge, checked, bool(lost))
     draw_button("kb_publish", language, publish, primary=True, disabled=not sure)
 
 
@@ -362,6 +362,6 @@ def _draw_lists(summary: IngestSummary, language: Language) -> None:
         draw_cards("kb_changes", cards, heading=translate("ui.kb_changes", language) if follows_others else "")
 
 
-def _publish(desk: KnowledgeService, checked: CheckResult, force: bool) -> None:
-    if desk.is_current(checked):  # else the run that follows says so
-        desk.publish(checked, force=force)
+def _publish(knowledge: KnowledgeService, checked: CheckResult, force: bool) -> None:
+    if knowledge.is_current(checked):  # else the run that follows says so
+        knowledge.publish(checked, force=force)

@@ -14,12 +14,12 @@ from ui.views.knowledge.history import draw_history_of_knowledge
 from ui.views.knowledge.update import draw_update
 
 
-def _draw_why(context: PageContext, desk: KnowledgeService) -> None:
+def _draw_why(context: PageContext, knowledge: KnowledgeService) -> None:
     from ui.views.knowledge.search_trace import (
         draw_why,  # brings the indexes' libraries, which the first page does without
     )
 
-    draw_why(context, desk)
+    draw_why(context, knowledge)
 
 
 _VIEWS: Final[Mapping[str, tuple[Role, Callable[[PageContext, KnowledgeService], None]]]] = {
@@ -32,9 +32,9 @@ _VIEWS: Final[Mapping[str, tuple[Role, Callable[[PageContext, KnowledgeService],
 
 def render(context: PageContext) -> None:
     """Draw the part of the page that the address names."""
-    desk = context.services.library
-    views = [name for name, (role, _) in _VIEWS.items() if desk.may(role)]
+    knowledge = context.services.knowledge
+    views = [name for name, (role, _) in _VIEWS.items() if knowledge.may(role)]
     with st.container(key="kb_top"):
         view = choose_view("kb", views, context.language)
     with st.container(key="desk"):
-        _VIEWS[view][1](context, desk)
+        _VIEWS[view][1](context, knowledge)

@@ -34,17 +34,17 @@ _TERMS = 10
 _TONES = {"sent": "good", "shown": "", "no_room": "warning", "repeats": "warning"}
 
 
-def draw_why(context: PageContext, desk: KnowledgeService) -> None:
+def draw_why(context: PageContext, knowledge: KnowledgeService) -> None:
     """Draw the question and the ranking at the left, and the prompt at the right."""
     language = context.language
-    job = _job(desk)
+    job = _job(knowledge)
     left, right = two_panes(3, 2)
     with left:
-        _draw_question(desk, language)
+        _draw_question(knowledge, language)
         show_refusal(language)
         if job is not None and job.running:
             st.caption(translate("ui.kb_why_running", language))
-            follow(job, lambda: desk.explanation(tab_name()), every_seconds=_TICK_SECONDS)
+            follow(job, lambda: knowledge.explanation(tab_name()), every_seconds=_TICK_SECONDS)
         elif job is not None and job.state != "done":
             draw_ended(job, language)
         elif job is not None and isinstance(job.result, Explanation):
@@ -56,15 +56,15 @@ def draw_why(context: PageContext, desk: KnowledgeService) -> None:
             st.caption(translate("ui.kb_why_empty", language))
 
 
-def _job(desk: KnowledgeService) -> Job | None:
+def _job(knowledge: KnowledgeService) -> Job | None:
     """Return this tab's explanation; a new one is waited for briefly."""
     if st.session_state.pop("kb_why_just_asked", False):
-        return desk.wait_for_explanation(tab_name(), _WAIT_SECONDS)
-    return desk.explanation(tab_name())
+        return knowledge.wait_for_explanation(tab_name(), _WAIT_SECONDS)
+    return knowledge.explanation(tab_name())
 
 
-def _draw_question(desk: KnowledgeService, language: Language) -> None:
-    titles = {row.document_id: row.title or row.document_id for row in desk.articles()}
+def _draw_question(knowledge: KnowledgeService, language: Language) -> None:
+    titles = {row.document_id: row.title or row.document_id for row in knowledge.articles()}
     if st.session_state.get("kb_why_expected") not in titles:
         st.session_state["kb_why_expected"] = None
     with st.form("kb_why", border=False):
@@ -83,15 +83,17 @@ def _draw_question(desk: KnowledgeService, language: Language) -> None:
                 placeholder=translate("ui.kb_all", language),
                 width="stretch",
             )
-            st.form_submit_button(translate("ui.kb_why_run", language), type="primary", on_click=_ask, args=(desk,))
+            st.form_submit_button(
+                translate("ui.kb_why_run", language), type="primary", on_click=_ask, args=(knowledge,)
+            )
 
 
-def _ask(desk: KnowledgeService) -> None:
+def _ask(knowledge: KnowledgeService) -> None:
     question = str(st.session_state.get("kb_why_question") or "")
     expected = str(st.session_state.get("kb_why_expected") or "")
     st.session_state["kb_why_asked_about"] = expected
     st.session_state["kb_why_just_asked"] = True
-    attempt(lambda: desk.explain(tab_name(), question, expected))
+    attempt(lambda: knowledge.explain(tab_name(), question, expected))
 
 
 def _draw_ranking(trace: Explanation, language: Language, *, chosen: bool) -> None:

@@ -19,29 +19,29 @@ from ui.views.knowledge.articles import source_names
 from ui.views.knowledge.outcome import draw_new_details, draw_outcome, draw_work
 
 
-def draw_update(context: PageContext, desk: KnowledgeService) -> None:
+def draw_update(context: PageContext, knowledge: KnowledgeService) -> None:
     """Draw the inputs at the left, and the result at the right."""
     left, right = two_panes(2, 3)
-    job = desk.job()
+    job = knowledge.job()
     with left:
-        _draw_waiting(context, desk, job)
+        _draw_waiting(context, knowledge, job)
     with right:
         show_refusal(context.language)
         if job is not None and job.running:
-            draw_work(context, desk, job)
+            draw_work(context, knowledge, job)
         else:
-            draw_outcome(context, desk, job)
-            draw_new_details(desk, context.language)
+            draw_outcome(context, knowledge, job)
+            draw_new_details(knowledge, context.language)
 
 
-def _draw_waiting(context: PageContext, desk: KnowledgeService, job: Job | None) -> None:
+def _draw_waiting(context: PageContext, knowledge: KnowledgeService, job: Job | None) -> None:
     language = context.language
     busy = job is not None and job.running
     draw_heading("ui.kb_update_heading", language)
-    if not desk.may("lead"):
+    if not knowledge.may("lead"):
         st.info(translate("ui.kb_lead_only", language))
         return
-    size = desk.largest_upload_megabytes
+    size = knowledge.largest_upload_megabytes
     st.file_uploader(
         translate("ui.kb_upload", language),
         accept_multiple_files=True,
@@ -50,9 +50,9 @@ def _draw_waiting(context: PageContext, desk: KnowledgeService, job: Job | None)
         help=markdown_word("ui.kb_upload_kinds", language, size=size),
         disabled=busy,
         on_change=_keep,
-        args=(desk,),
+        args=(knowledge,),
     )
-    waiting = desk.waiting()
+    waiting = knowledge.waiting()
     draw_cards(
         "kb_waiting",
         [
@@ -70,13 +70,13 @@ def _draw_waiting(context: PageContext, desk: KnowledgeService, job: Job | None)
     )
     if waiting:
         label = translate("ui.kb_discard", language)
-        st.button(label, key="kb_discard", type="tertiary", disabled=busy, on_click=attempt, args=(desk.discard,))
-    roots, prune = _sources(desk, language, busy=busy)
+        st.button(label, key="kb_discard", type="tertiary", disabled=busy, on_click=attempt, args=(knowledge.discard,))
+    roots, prune = _sources(knowledge, language, busy=busy)
     again = job is not None and isinstance(job.result, CheckResult)
     draw_button(
         "kb_check",
         language,
-        partial(desk.check, roots, prune=prune),
+        partial(knowledge.check, roots, prune=prune),
         words="ui.kb_check_again" if again else "ui.kb_check",
         primary=not again,
         disabled=busy or not (waiting or roots),
@@ -84,9 +84,9 @@ def _draw_waiting(context: PageContext, desk: KnowledgeService, job: Job | None)
     st.caption(translate("ui.kb_check_why", language))
 
 
-def _sources(desk: KnowledgeService, language: Language, *, busy: bool) -> tuple[list[str], bool]:
+def _sources(knowledge: KnowledgeService, language: Language, *, busy: bool) -> tuple[list[str], bool]:
     """Draw the folders to read again, and return them with whether missing files are removed."""
-    sources = {source.root: source for source in desk.sources() if source.here}
+    sources = {source.root: source for source in knowledge.sources() if source.here}
     if not sources:
         return [], False
     names = source_names(tuple(sources.values()), language)
@@ -107,9 +107,9 @@ def _sources(desk: KnowledgeService, language: Language, *, busy: bool) -> tuple
 # what the buttons do: a refusal is kept for the run that follows
 
 
-def _keep(desk: KnowledgeService) -> None:
+def _keep(knowledge: KnowledgeService) -> None:
     files = cast("list[UploadedFile]", st.session_state.get(_uploader_key()) or [])
-    attempt(lambda: desk.keep([(file.name, file.getbuffer()) for file in files]))
+    attempt(lambda: knowledge.keep([(file.name, file.getbuffer()) for file in files]))
     st.session_state["kb_upload_round"] = int(st.session_state.get("kb_upload_round", 0)) + 1
 
 

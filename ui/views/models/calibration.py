@@ -39,23 +39,23 @@ _USUAL_QUESTIONS, _USUAL_MINUTES = 24, 60
 _MOST_SHOWN = 3
 
 
-def draw_calibration(context: PageContext, desk: ModelService) -> None:
+def draw_calibration(context: PageContext, models: ModelService) -> None:
     """Draw the form and the list at the left, and the running or chosen calibration at the right."""
     left, right = two_panes(2, 3, chooses=("run", context.language))
-    job, runs = desk.calibrating(), desk.calibrations()
+    job, runs = models.calibrating(), models.calibrations()
     with left:
-        _draw_start(context, desk, job)
+        _draw_start(context, models, job)
         _draw_list(context, runs)
     with right:
-        _draw_right(context, desk, runs, job)
+        _draw_right(context, models, runs, job)
 
 
-def _draw_start(context: PageContext, desk: ModelService, job: Job | None) -> None:
+def _draw_start(context: PageContext, models: ModelService, job: Job | None) -> None:
     language = context.language
     draw_heading("ui.m_calibrate_heading", language)
     st.caption(translate("ui.m_calibrate_why", language))
-    listing = desk.listing()
-    count, names = desk.questions(), [row.name for row in listing.rows if row.template]
+    listing = models.listing()
+    count, names = models.questions(), [row.name for row in listing.rows if row.template]
     if not listing.looked:
         st.caption(translate("ui.m_looking", language))
         return
@@ -87,14 +87,14 @@ def _draw_start(context: PageContext, desk: ModelService, job: Job | None) -> No
             translate("ui.m_minutes", language), _MINUTES, index=_MINUTES.index(_USUAL_MINUTES), key="m_minutes"
         )
     is_ready = slots and contexts and not (job is not None and job.running)
-    draw_button("m_calibrate", language, partial(_start, desk), primary=True, disabled=not is_ready)
+    draw_button("m_calibrate", language, partial(_start, models), primary=True, disabled=not is_ready)
 
 
-def _start(desk: ModelService) -> None:
+def _start(models: ModelService) -> None:
     """Begin with the boxes' present values, not those when the page was drawn."""
     st.query_params.pop("run", None)
     held = st.session_state
-    desk.calibrate(
+    models.calibrate(
         str(held["m_subject"]),
         tuple(held["m_try_slots"]),
         tuple(held["m_try_contexts"]),
@@ -123,19 +123,19 @@ def _run_row(run: CalibrationRun, context: PageContext) -> Row:
     return Row(run.name if run.findings else "", (Cell(run.model, names=True), Cell(at), result))
 
 
-def _draw_right(context: PageContext, desk: ModelService, runs: list[CalibrationRun], job: Job | None) -> None:
+def _draw_right(context: PageContext, models: ModelService, runs: list[CalibrationRun], job: Job | None) -> None:
     language, named = context.language, chosen_row("run")
     if job is not None and job.running:
         draw_heading(f"ui.m_job_{job.kind}", language)
-        draw_running(context, job, desk.calibrating, partial(draw_job_progress, progress_words, language))
-        st.button(translate("ui.stop", language), key="m_stop_calibrating", on_click=desk.stop_calibrating)
+        draw_running(context, job, models.calibrating, partial(draw_job_progress, progress_words, language))
+        st.button(translate("ui.stop", language), key="m_stop_calibrating", on_click=models.stop_calibrating)
     elif job is not None:
         _draw_ended(job, language)
         if not named and isinstance(job.result, str):
             named = job.result
     run = next((one for one in runs if one.name == named), None)
     if run is not None and run.findings is not None:
-        _draw_findings(desk, run, run.findings, language, busy=job is not None and job.running)
+        _draw_findings(models, run, run.findings, language, busy=job is not None and job.running)
     elif job is None:
         st.caption(translate("ui.q_choose_run", language))
 
@@ -158,7 +158,9 @@ def progress_words(progress: object, language: Language) -> tuple[float | None, 
     return min(1.0, share), translate("ui.m_calibrating", language, slots=progress.slots, **values)
 
 
-def _draw_findings(desk: ModelService, run: CalibrationRun, found: Findings, language: Language, *, busy: bool) -> None:
+def _draw_findings(
+    models: ModelService, run: CalibrationRun, found: Findings, language: Language, *, busy: bool
+) -> None:
     draw_heading("ui.m_found", language)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.text(run.model)
@@ -186,7 +188,7 @@ def _draw_findings(desk: ModelService, run: CalibrationRun, found: Findings, lan
     if found.trials:
         _draw_trials(found, language)
     if found.best is not None:
-        draw_button("m_choose_winner", language, partial(desk.choose_winner, run.name), primary=True, disabled=busy)
+        draw_button("m_choose_winner", language, partial(models.choose_winner, run.name), primary=True, disabled=busy)
     draw_plots("m_plots", "".join(plots(found, language)), label=translate("ui.m_figures", language))
 
 
@@ -217,9 +219,9 @@ def _figures(row: Figures, found: Findings, language: Language) -> Row:
     return Row("", (Cell(label(row), note=best, names=not best), *map(Cell, figures)))
 
 
-def draw_tunings(context: PageContext, desk: ModelService) -> None:
+def draw_tunings(context: PageContext, models: ModelService) -> None:
     """Draw a card for each of the newest trainings; nothing where there is none."""
-    for number, found in enumerate(desk.tunings()[:_MOST_SHOWN]):
+    for number, found in enumerate(models.tunings()[:_MOST_SHOWN]):
         with st.container(border=True, key=f"m_tuning_{number}"):
             _draw_tuning(number, found, context.language)
 

@@ -17,26 +17,26 @@ from ui.views.models.jobs import draw_job
 _LONGEST_NAME, _LONGEST_PATH = 120, 1000
 
 
-def draw_making(context: PageContext, desk: ModelService) -> None:
+def draw_making(context: PageContext, models: ModelService) -> None:
     """Draw the three ways at the left, and the running job at the right."""
     language = context.language
-    job = desk.making()
+    job = models.making()
     busy = job is not None and job.running
     left, right = two_panes(3, 2)
     with left:
         with st.container(border=True):
-            _draw_pull(desk, language, busy=busy)
+            _draw_pull(models, language, busy=busy)
         with st.container(border=True):
-            _draw_import(desk, language, busy=busy)
+            _draw_import(models, language, busy=busy)
         with st.container(border=True):
-            _draw_quantize(desk, language, busy=busy)
+            _draw_quantize(models, language, busy=busy)
     with right:
-        draw_job(context, desk.making, desk.stop_making, key="m_stop_making")
+        draw_job(context, models.making, models.stop_making, key="m_stop_making")
         if job is None:
             st.caption(translate("ui.m_made_here", language))
 
 
-def _draw_pull(desk: ModelService, language: Language, *, busy: bool) -> None:
+def _draw_pull(models: ModelService, language: Language, *, busy: bool) -> None:
     draw_heading("ui.m_pull_heading", language)
     name = st.text_input(
         translate("ui.m_pull_name", language),
@@ -46,10 +46,10 @@ def _draw_pull(desk: ModelService, language: Language, *, busy: bool) -> None:
         autocomplete="off",
         live=True,
     )
-    draw_button("m_pull", language, partial(_pull, desk), primary=True, disabled=busy or not (name or "").strip())
+    draw_button("m_pull", language, partial(_pull, models), primary=True, disabled=busy or not (name or "").strip())
 
 
-def _draw_import(desk: ModelService, language: Language, *, busy: bool) -> None:
+def _draw_import(models: ModelService, language: Language, *, busy: bool) -> None:
     draw_heading("ui.m_import_heading", language)
     path = st.text_input(
         translate("ui.m_path", language), key="m_path", max_chars=_LONGEST_PATH, autocomplete="off", live=True
@@ -70,13 +70,13 @@ def _draw_import(desk: ModelService, language: Language, *, busy: bool) -> None:
         )
         _draw_kind("m_import_kind", language, unchanged=True)
     is_named = bool((path or "").strip() and (name or "").strip())
-    draw_button("m_import", language, partial(_import, desk), primary=True, disabled=busy or not is_named)
+    draw_button("m_import", language, partial(_import, models), primary=True, disabled=busy or not is_named)
 
 
-def _draw_quantize(desk: ModelService, language: Language, *, busy: bool) -> None:
+def _draw_quantize(models: ModelService, language: Language, *, busy: bool) -> None:
     draw_heading("ui.m_quantize_heading", language)
     st.caption(translate("ui.m_quantize_why", language))
-    names = [row.name for row in desk.listing().rows]
+    names = [row.name for row in models.listing().rows]
     if not names:
         st.caption(translate("ui.m_none", language))
         return
@@ -90,7 +90,7 @@ def _draw_quantize(desk: ModelService, language: Language, *, busy: bool) -> Non
         autocomplete="off",
         live=True,
     )
-    draw_button("m_quantize", language, partial(_quantize, desk), primary=True, disabled=busy)
+    draw_button("m_quantize", language, partial(_quantize, models), primary=True, disabled=busy)
 
 
 def _draw_kind(key: str, language: Language, *, unchanged: bool) -> None:
@@ -108,12 +108,12 @@ def _draw_kind(key: str, language: Language, *, unchanged: bool) -> None:
 # what the buttons do: with what the boxes hold by then, which is more than when the page was drawn
 
 
-def _pull(desk: ModelService) -> None:
-    desk.pull(_field_text("m_pull_name"))
+def _pull(models: ModelService) -> None:
+    models.pull(_field_text("m_pull_name"))
 
 
-def _import(desk: ModelService) -> None:
-    desk.import_files(
+def _import(models: ModelService) -> None:
+    models.import_files(
         _field_text("m_path"),
         _field_text("m_import_name"),
         _field_text(choice_key("m_import_kind")),
@@ -121,8 +121,8 @@ def _import(desk: ModelService) -> None:
     )
 
 
-def _quantize(desk: ModelService) -> None:
-    desk.quantize(_field_text("m_source"), _field_text(choice_key("m_quantize_kind")), _field_text("m_quantize_name"))
+def _quantize(models: ModelService) -> None:
+    models.quantize(_field_text("m_source"), _field_text(choice_key("m_quantize_kind")), _field_text("m_quantize_name"))
 
 
 def _field_text(key: str) -> str:

@@ -35,30 +35,30 @@ _CONTEXTS = (1024, 2048, 4096, 8192, 16384, 32768, 65536, 131072)
 _GIGABYTE = 1e9
 
 
-def draw_models(context: PageContext, desk: ModelService) -> None:
+def draw_models(context: PageContext, models: ModelService) -> None:
     """Draw the table at the left, and the chosen model at the right."""
-    listing = desk.listing()
+    listing = models.listing()
     left, right = two_panes(3, 2, chooses=("model", context.language))
     with left:
-        _draw_table(context, desk, listing)
+        _draw_table(context, models, listing)
     with right:
-        draw_job(context, desk.serving, desk.stop_serving, key="m_stop_serving")
+        draw_job(context, models.serving, models.stop_serving, key="m_stop_serving")
         row = listing.row(chosen_row("model")) or next((one for one in listing.rows if one.chosen), None)
         if row is not None:
-            _draw_model(context, desk, listing, row)
+            _draw_model(context, models, listing, row)
         elif listing.rows:
             st.caption(translate("ui.m_choose", context.language))
 
 
-def _draw_table(context: PageContext, desk: ModelService, listing: ModelListing) -> None:
-    language, settings = context.language, desk.settings()
+def _draw_table(context: PageContext, models: ModelService, listing: ModelListing) -> None:
+    language, settings = context.language, models.settings()
     if listing.failure is not None:
         show_failure(listing.failure, language, failure_words)
         return
     if not listing.looked:
         st.caption(translate("ui.m_looking", language))
         return
-    following = desk.next_model()
+    following = models.next_model()
     draw_table(
         "m_models",
         columns_of(
@@ -125,9 +125,9 @@ def _expiry_words(at: str, context: PageContext) -> str:
     return format_clock(moment, now, context.language)
 
 
-def _draw_model(context: PageContext, desk: ModelService, listing: ModelListing, row: ListedModel) -> None:
+def _draw_model(context: PageContext, models: ModelService, listing: ModelListing, row: ListedModel) -> None:
     language = context.language
-    job = desk.serving()
+    job = models.serving()
     busy = job is not None and job.running
     draw_heading("ui.m_this_model", language)
     with st.container(key="m_name", horizontal=True, vertical_alignment="center"):
@@ -136,19 +136,19 @@ def _draw_model(context: PageContext, desk: ModelService, listing: ModelListing,
             st.badge(translate("ui.stand_in", language), color="orange")
     loaded = bool(row.memory_bytes)
     with st.container(key="m_buttons", horizontal=True):
-        draw_button("m_load", language, partial(desk.load, row.name), disabled=busy or loaded)
-        draw_button("m_unload", language, partial(desk.unload, row.name), disabled=busy or not loaded)
-        draw_button("m_use", language, partial(desk.use, row.name), disabled=busy or not row.template)
+        draw_button("m_load", language, partial(models.load, row.name), disabled=busy or loaded)
+        draw_button("m_unload", language, partial(models.unload, row.name), disabled=busy or not loaded)
+        draw_button("m_use", language, partial(models.use, row.name), disabled=busy or not row.template)
     others = tuple(name for name in listing.loaded if name != row.name)
     if loaded:
         st.caption(markdown_word("ui.m_unload_waits", language, count=listing.answers))
     elif others:
         st.caption(markdown_word("ui.m_load_waits", language, name=", ".join(others), count=listing.answers))
-    _draw_advice(context, desk, row)
-    _draw_delete(desk, row, language, busy=busy)
+    _draw_advice(context, models, row)
+    _draw_delete(models, row, language, busy=busy)
 
 
-def _draw_delete(desk: ModelService, row: ListedModel, language: Language, *, busy: bool) -> None:
+def _draw_delete(models: ModelService, row: ListedModel, language: Language, *, busy: bool) -> None:
     """Draw the box for the model's name, which confirms the deletion."""
     draw_heading("ui.m_delete_heading", language)
     if row.chosen:
@@ -159,14 +159,14 @@ def _draw_delete(desk: ModelService, row: ListedModel, language: Language, *, bu
     sure = (typed or "").strip() == row.name
 
     def delete() -> None:
-        desk.delete(row.name, str(st.session_state.get("m_typed") or ""))
+        models.delete(row.name, str(st.session_state.get("m_typed") or ""))
 
     draw_button("m_delete", language, delete, disabled=busy or not sure)
 
 
-def _draw_advice(context: PageContext, desk: ModelService, row: ListedModel) -> None:
+def _draw_advice(context: PageContext, models: ModelService, row: ListedModel) -> None:
     """Show what the model takes on this machine, for the chosen slots and tokens."""
-    language, settings = context.language, desk.settings()
+    language, settings = context.language, models.settings()
     draw_heading("ui.m_advice", language)
     with st.container(key="m_what_if", horizontal=True):
         slots = _draw_number_choice(
@@ -175,7 +175,7 @@ def _draw_advice(context: PageContext, desk: ModelService, row: ListedModel) -> 
         tokens = _draw_number_choice(
             "m_what_if_context", translate("ui.m_context", language), _CONTEXTS, settings.context_tokens
         )
-    advice = desk.advice(row.name, slots, tokens)
+    advice = models.advice(row.name, slots, tokens)
     if advice is None:
         st.caption(translate("ui.m_no_shape", language))
         return

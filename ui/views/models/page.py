@@ -22,9 +22,9 @@ from ui.views.models.listing import draw_models
 _LOOK_SECONDS = 2.0
 
 
-def draw_profiles(context: PageContext, desk: ModelService) -> None:
+def draw_profiles(context: PageContext, models: ModelService) -> None:
     """Draw the profiles with their numbers, and the choice for the next start."""
-    language, chosen = context.language, desk.profile()
+    language, chosen = context.language, models.profile()
     with st.container(key="left"):
         draw_heading("ui.m_profile_heading", language)
         st.caption(translate("ui.m_profile_why", language))
@@ -37,19 +37,19 @@ def draw_profiles(context: PageContext, desk: ModelService) -> None:
                 ("m_top_p", "figure"),
                 ("m_penalty", "figure"),
             ),
-            [_row(name, chosen.now, language) for name in desk.profiles()],
+            [_row(name, chosen.now, language) for name in models.profiles()],
             words=(translate("ui.m_profiles", language), ""),
         )
         st.session_state.setdefault("m_profile_chosen", chosen.next_start)
         st.segmented_control(
             translate("ui.m_profile_next", language),
-            list(desk.profiles()),
+            list(models.profiles()),
             required=True,
             format_func=lambda name: translate(f"ui.m_profile_{name}", language),
             key="m_profile_chosen",
         )
         unchanged = st.session_state["m_profile_chosen"] == chosen.next_start
-        draw_button("m_profile_save", language, partial(_save, desk), primary=True, disabled=unchanged)
+        draw_button("m_profile_save", language, partial(_save, models), primary=True, disabled=unchanged)
 
 
 def _row(name: ProfileName, now: str, language: Language) -> Row:
@@ -68,15 +68,15 @@ def _row(name: ProfileName, now: str, language: Language) -> Row:
     )
 
 
-def _save(desk: ModelService) -> None:
+def _save(models: ModelService) -> None:
     name: ProfileName = st.session_state["m_profile_chosen"]
-    keep_notice("m_profile_saved", desk.choose_profile(name))
+    keep_notice("m_profile_saved", models.choose_profile(name))
 
 
-def _draw_measured(context: PageContext, desk: ModelService) -> None:
+def _draw_measured(context: PageContext, models: ModelService) -> None:
     """Draw the calibrations, and below them what tuning a model was worth."""
-    draw_calibration(context, desk)
-    draw_tunings(context, desk)
+    draw_calibration(context, models)
+    draw_tunings(context, models)
 
 
 _VIEWS: Final[Mapping[str, Callable[[PageContext, ModelService], None]]] = {
@@ -89,21 +89,21 @@ _VIEWS: Final[Mapping[str, Callable[[PageContext, ModelService], None]]] = {
 
 def render(context: PageContext) -> None:
     """Draw the part of the page that the address names."""
-    desk, language = context.services.models, context.language
-    listing = desk.listing()  # where somebody is no admin (any more), nothing is drawn
+    models, language = context.services.models, context.language
+    listing = models.listing()  # where somebody is no admin (any more), nothing is drawn
     with st.container(key="m_top"):
         view = choose_view("m", list(_VIEWS), language)
-        st.fragment(_watch, run_every=_LOOK_SECONDS)(desk, listing)
+        st.fragment(_watch, run_every=_LOOK_SECONDS)(models, listing)
     with st.container(key="desk"):
         show_refusal(language, busy="ui.m_busy", sentence=failure_words)
         show_notice(language)
         try:
-            _VIEWS[view](context, desk)
+            _VIEWS[view](context, models)
         except SettingsError as error:
             show_failure(error, language, failure_words)
 
 
-def _watch(desk: ModelService, drawn: ModelListing) -> None:
+def _watch(models: ModelService, drawn: ModelListing) -> None:
     """Redraw the page when the server's models have changed."""
-    if desk.listing() != drawn:
+    if models.listing() != drawn:
         st.rerun()

@@ -33,11 +33,11 @@ _SHOWN_QUESTIONS = 100
 _SHOWN_DOCUMENTS = 5
 
 
-def draw_compare(context: PageContext, desk: QualityService) -> None:
+def draw_compare(context: PageContext, quality: QualityService) -> None:
     """Draw the choice, measures and questions at the left, and one question's two sides at the right."""
     language = context.language
     left, right = two_panes(3, 2, chooses=("question", language))
-    runs = {run.name: run for run in desk.runs() if run.finished and run.kind in _COMPARABLE}
+    runs = {run.name: run for run in quality.runs() if run.finished and run.kind in _COMPARABLE}
     kinds = [run.kind for run in runs.values()]
     after_these = [name for name, run in runs.items() if kinds.count(run.kind) > 1]
     with left:
@@ -46,7 +46,7 @@ def draw_compare(context: PageContext, desk: QualityService) -> None:
             return
         first, second = _draw_choice(context, runs, after_these)
         try:
-            measures, questions = desk.compare(first, second), desk.side_by_side(first, second)
+            measures, questions = quality.compare(first, second), quality.side_by_side(first, second)
         except SettingsError:
             st.error(translate("ui.q_nothing_shared", language))
             return

@@ -42,9 +42,9 @@ _LONGEST_CHARACTERS = 300
 _MOST_BARS = 20
 
 
-def draw_gaps(context: PageContext, desk: QualityService) -> None:
+def draw_gaps(context: PageContext, quality: QualityService) -> None:
     """Draw the topics at the left, and the chosen one at the right."""
-    language, job = context.language, desk.gaps()
+    language, job = context.language, quality.gaps()
     left, right = two_panes(3, 2, chooses=("topic", language))
     report = job.result if job is not None and isinstance(job.result, GapReport) else None
     with left:
@@ -53,7 +53,7 @@ def draw_gaps(context: PageContext, desk: QualityService) -> None:
             draw_button(
                 "q_find_gaps",
                 language,
-                partial(_find, desk, days),
+                partial(_find, quality, days),
                 words="ui.q_find_gaps" if report is None else "ui.q_find_gaps_again",
                 primary=report is None,
                 disabled=job is not None and job.running,
@@ -62,7 +62,7 @@ def draw_gaps(context: PageContext, desk: QualityService) -> None:
             st.caption(translate("ui.q_gaps_why", language))
         elif job.running:
             draw_heading("ui.q_gaps_running", language)
-            draw_running(context, job, desk.gaps, partial(_draw_progress, language))
+            draw_running(context, job, quality.gaps, partial(_draw_progress, language))
         elif report is None:
             draw_failure(job, language, "ui.q_stopped")
         else:
@@ -86,9 +86,9 @@ def draw_days(language: Language) -> int:
     return days
 
 
-def _find(desk: QualityService, days: int) -> None:
+def _find(quality: QualityService, days: int) -> None:
     st.query_params.pop("topic", None)
-    desk.find_gaps(days)
+    quality.find_gaps(days)
 
 
 def _draw_progress(language: Language, job: Job) -> None:
@@ -216,14 +216,14 @@ def _draw_draft(topic: Topic, language: Language) -> None:
         st.code(draft_article(topic, written), language="markdown", wrap_lines=True, height=300)
 
 
-def draw_outcomes(context: PageContext, desk: QualityService) -> None:
+def draw_outcomes(context: PageContext, quality: QualityService) -> None:
     """Draw topics, then teams, each as a table and a plot of the same numbers."""
     language = context.language
     with st.container(key="left"):
         days = draw_days(language)
         st.caption(translate("ui.q_outcomes_why", language))
-        _draw_outcomes("topic", "q_by_topic", desk.outcomes("topic", days), language)
-        _draw_outcomes("agent_group", "q_by_team", desk.outcomes("agent_group", days), language)
+        _draw_outcomes("topic", "q_by_topic", quality.outcomes("topic", days), language)
+        _draw_outcomes("agent_group", "q_by_team", quality.outcomes("agent_group", days), language)
 
 
 def _draw_outcomes(grouping: Grouping, heading: str, found: Sequence[OutcomeCounts], language: Language) -> None:

@@ -27,12 +27,12 @@ _VIEWS: Final[Mapping[str, Callable[[PageContext, QualityService], None]]] = {
 def render(context: PageContext) -> None:
     """Draw the part of the page that the address names."""
     language = context.language
-    if not context.services.knowledge_base or context.services.knowledge().published_at is None:
+    if not context.services.knowledge_base or context.services.knowledge_state().published_at is None:
         st.warning(translate("ui.knowledge_base_none", language))
         return
-    desk = context.services.quality
+    quality = context.services.quality
     with st.container(key="q_top"):
         view = choose_view("q", list(_VIEWS), language)
     with st.container(key="desk"):
         show_refusal(language, busy="ui.q_busy")
-        _VIEWS[view](context, desk)
+        _VIEWS[view](context, quality)

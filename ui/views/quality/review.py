@@ -29,10 +29,10 @@ _STATES: tuple[CuratedState, ...] = ("waiting", "serving", "expired", "retired")
 _SHOWN = 100
 
 
-def draw_review(context: PageContext, desk: QualityService) -> None:
+def draw_review(context: PageContext, quality: QualityService) -> None:
     """Draw the list at the left and the chosen answer at the right."""
     language = context.language
-    everything = desk.corrections()
+    everything = quality.corrections()
     left, right = two_panes(2, 3, chooses=("correction", language))
     with left:
         counts = {state: sum(one.state == state for one in everything) for state in _STATES}
@@ -57,7 +57,7 @@ def draw_review(context: PageContext, desk: QualityService) -> None:
         if found is None:
             st.caption(translate("ui.q_choose_correction", language))
         else:
-            _draw_correction(context, desk, found)
+            _draw_correction(context, quality, found)
 
 
 def _row(one: CuratedAnswer, context: PageContext) -> Row:
@@ -70,7 +70,7 @@ def _row(one: CuratedAnswer, context: PageContext) -> Row:
     return Row(str(one.number), cells)
 
 
-def _draw_correction(context: PageContext, desk: QualityService, found: CuratedAnswer) -> None:
+def _draw_correction(context: PageContext, quality: QualityService, found: CuratedAnswer) -> None:
     language, number, kept = context.language, found.number, found.kept
     draw_heading("ui.q_correction", language, number=number)
     st.badge(translate(f"ui.q_state_{found.state}", language), color="orange" if found.state == "waiting" else "gray")
@@ -81,7 +81,7 @@ def _draw_correction(context: PageContext, desk: QualityService, found: CuratedA
     answer = st.text_area(
         translate("ui.q_correction_answer", language), kept.answer, key=f"q_answer_{key}", height=140, max_chars=20_000
     )
-    doubtful = desk.doubtful_sentences(answer)
+    doubtful = quality.doubtful_sentences(answer)
     if doubtful:
         cards = [Card(sentence, mark="!") for sentence in doubtful]
         draw_cards("q_doubtful", cards, heading=translate("ui.q_doubtful", language), empty="")
@@ -99,17 +99,17 @@ def _draw_correction(context: PageContext, desk: QualityService, found: CuratedA
         heading=translate("ui.q_correction_rests", language),
         empty=translate("ui.q_rests_on_nothing", language),
     )
-    successor = desk.successor(number)
+    successor = quality.successor(number)
     if successor is not None:
         card = Card(successor.kept.answer, lang=lang_of(successor.kept.language), notes=_signature(successor))
         draw_cards("q_replaced", [card], heading=translate("ui.q_replaced", language, number=successor.number))
     changed = (question.strip(), answer.strip(), spoken) != (kept.question, kept.answer, kept.language)
-    _draw_actions(desk, found, (question, answer, spoken) if changed else None, language)
-    _draw_history(context, desk, number)
+    _draw_actions(quality, found, (question, answer, spoken) if changed else None, language)
+    _draw_history(context, quality, number)
 
 
 def _draw_actions(
-    desk: QualityService, found: CuratedAnswer, changed: tuple[str, str, Language] | None, language: Language
+    quality: QualityService, found: CuratedAnswer, changed: tuple[str, str, Language] | None, language: Language
 ) -> None:
     number, serving = found.number, found.state == "serving"
     reason = ""
@@ -118,26 +118,26 @@ def _draw_actions(
     with st.container(key="q_actions", horizontal=True):
         if changed is not None:
             draw_button(
-                "q_save", language, partial(_edit, desk, number, *changed), words="ui.q_save_edited", primary=True
+                "q_save", language, partial(_edit, quality, number, *changed), words="ui.q_save_edited", primary=True
             )
         elif not serving:
             accept = "ui.q_accept" if found.state == "waiting" else "ui.q_accept_again"
-            accept_it = partial(desk.accept, number, brings_back=found.state == "retired")
+            accept_it = partial(quality.accept, number, brings_back=found.state == "retired")
             draw_button("q_accept", language, accept_it, words=accept, primary=True)
         if found.state != "retired":
             reject = "ui.q_reject" if found.state == "waiting" else "ui.q_retire"
-            draw_button("q_reject", language, partial(desk.reject, number, reason), words=reject)
+            draw_button("q_reject", language, partial(quality.reject, number, reason), words=reject)
 
 
 def _signature(one: CuratedAnswer) -> tuple[Note, ...]:
     return (Note(one.kept.author, name=True),) if one.kept.author else ()
 
 
-def _edit(desk: QualityService, number: int, question: str, answer: str, language: Language) -> None:
-    st.query_params["correction"] = str(desk.edit(number, question, answer, language).number)
+def _edit(quality: QualityService, number: int, question: str, answer: str, language: Language) -> None:
+    st.query_params["correction"] = str(quality.edit(number, question, answer, language).number)
 
 
-def _draw_history(context: PageContext, desk: QualityService, number: int) -> None:
+def _draw_history(context: PageContext, quality: QualityService, number: int) -> None:
     language = context.language
     rows = [
         Row(
@@ -149,7 +149,7 @@ def _draw_history(context: PageContext, desk: QualityService, number: int) -> No
                 Cell(event.note, names=True),
             ),
         )
-        for event in desk.history(number)
+        for event in quality.history(number)
     ]
     draw_table(
         "q_events",

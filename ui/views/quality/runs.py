@@ -20,19 +20,19 @@ _FEW, _MANY = 20, 50
 _SHOWN_RUNS = 100
 
 
-def draw_runs(context: PageContext, desk: QualityService) -> None:
+def draw_runs(context: PageContext, quality: QualityService) -> None:
     """Draw the form and the list at the left, and the running or chosen evaluation at the right."""
     left, right = two_panes(2, 3, chooses=("run", context.language))
-    job = desk.evaluation()  # once: it may end while the page is drawn, and both halves must tell the same
-    runs = desk.runs()
+    job = quality.evaluation()  # once: it may end while the page is drawn, and both halves must tell the same
+    runs = quality.runs()
     with left:
-        _draw_start(context, desk, job)
+        _draw_start(context, quality, job)
         _draw_list(context, runs)
     with right:
-        _draw_right(context, desk, runs, job)
+        _draw_right(context, quality, runs, job)
 
 
-def _draw_start(context: PageContext, desk: QualityService, job: Job | None) -> None:
+def _draw_start(context: PageContext, quality: QualityService, job: Job | None) -> None:
     language = context.language
     draw_heading("ui.q_start_heading", language)
     kind: EvaluationKind = st.segmented_control(
@@ -44,9 +44,9 @@ def _draw_start(context: PageContext, desk: QualityService, job: Job | None) -> 
         key="q_kind",
     )
     st.caption(translate(f"ui.q_why_{kind}", language))
-    if kind == "refusal" and (expected := desk.expected_refusals()) is not None:
+    if kind == "refusal" and (expected := quality.expected_refusals()) is not None:
         st.caption(expected_words(expected, language))
-    count = desk.questions(kind)
+    count = quality.questions(kind)
     if not count:
         st.info(translate("ui.q_no_questions", language))
         return
@@ -60,7 +60,7 @@ def _draw_start(context: PageContext, desk: QualityService, job: Job | None) -> 
             key=choice_key("q_limit"),
         )
         busy = job is not None and job.running
-        draw_button("q_start", language, partial(_start, desk, kind, limit), primary=True, disabled=busy)
+        draw_button("q_start", language, partial(_start, quality, kind, limit), primary=True, disabled=busy)
 
 
 def expected_words(expected: ExpectedRefusals, language: Language) -> str:
@@ -78,9 +78,9 @@ def expected_words(expected: ExpectedRefusals, language: Language) -> str:
     )
 
 
-def _start(desk: QualityService, kind: EvaluationKind, limit: int) -> None:
+def _start(quality: QualityService, kind: EvaluationKind, limit: int) -> None:
     st.query_params.pop("run", None)
-    desk.start(kind, limit)
+    quality.start(kind, limit)
 
 
 def _draw_list(context: PageContext, runs: list[RunInfo]) -> None:
@@ -116,20 +116,20 @@ def figure_words(run: RunInfo, language: Language) -> str:
     return translate(f"ui.q_figure_{run.kind}", language, value=f"{run.figure:.0%}")
 
 
-def _draw_right(context: PageContext, desk: QualityService, runs: list[RunInfo], job: Job | None) -> None:
+def _draw_right(context: PageContext, quality: QualityService, runs: list[RunInfo], job: Job | None) -> None:
     language = context.language
     chosen = chosen_row("run")
     if job is not None and job.running:
         draw_heading("ui.q_running", language, kind=word_of_kind(job.kind, language))
-        draw_running(context, job, desk.evaluation, partial(draw_job_progress, progress_words, language))
-        st.button(translate("ui.stop", language), key="q_stop", on_click=desk.stop)
+        draw_running(context, job, quality.evaluation, partial(draw_job_progress, progress_words, language))
+        st.button(translate("ui.stop", language), key="q_stop", on_click=quality.stop)
     elif job is not None and job.state != "done" and not chosen:
         draw_failure(job, language, "ui.q_stopped")
     elif not chosen and job is not None and isinstance(job.result, str):
         chosen = job.result
     run = next((one for one in runs if one.name == chosen and one.finished), None)
     if run is not None:
-        _draw_run(context, desk, run)
+        _draw_run(context, quality, run)
     elif job is None or not job.running:
         st.caption(translate("ui.q_choose_run", language))
 
@@ -142,7 +142,7 @@ def progress_words(progress: object, language: Language) -> tuple[float | None, 
     return min(1.0, progress.done / max(1, progress.total)), words
 
 
-def _draw_run(context: PageContext, desk: QualityService, run: RunInfo) -> None:
+def _draw_run(context: PageContext, quality: QualityService, run: RunInfo) -> None:
     language = context.language
     st.header(f"{word_of_kind(run.kind, language)} · {figure_words(run, language)}", anchor=False)
     facts = [translate("ui.q_generation", language, generation=run.generation)] if run.generation else []
@@ -151,6 +151,6 @@ def _draw_run(context: PageContext, desk: QualityService, run: RunInfo) -> None:
     if run.stand_in:
         st.badge(translate("ui.q_stand_in", language), color="orange")
     try:
-        draw_plots("q_plots", desk.plots(run, language), label=translate("ui.q_plots", language))
+        draw_plots("q_plots", quality.plots(run, language), label=translate("ui.q_plots", language))
     except SettingsError:
         st.error(translate("ui.q_run_damaged", language))

@@ -101,7 +101,7 @@ class Library:
         return SharedServices(
             turns=turns,
             bases=KnowledgeBases(self.settings.knowledge_folder),
-            knowledge=knowledge,
+            knowledge_state=knowledge,
             model=lambda: ModelState("ready", "stand-in:1.5b", stand_in=True),
             topics=lambda name, language: (Topic("VAT invoices", language),),
             knowledge_registry=self.registry,

@@ -54,7 +54,7 @@ def page(library: Library, view: str, language: Language = "en", role: Role = "a
         from ui.views.knowledge import page as knowledge
 
         reading = Reading(language, datetime.now(UTC), UTC, "")
-        services = SimpleNamespace(library=desk, neighbours=lambda: Neighbours(1.5, "backup"))
+        services = SimpleNamespace(knowledge=desk, neighbours=lambda: Neighbours(1.5, "backup"))
         knowledge.render(PageContext(services, language, reading, User("lin", role)))
 
     desk = library.desk(lambda: User("lin", role))

@@ -1,4 +1,4 @@
-"""A third language is a folder: every error speaks a made-up language whose sentences are bracketed and longer."""
+"""A new language of the interface is a folder: every error speaks a made-up one of bracketed, longer sentences."""
 
 import json
 import re
@@ -25,7 +25,7 @@ def _pseudo(text: str) -> str:
 
 
 @pytest.fixture
-def third_language(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+def new_language(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """Put the product's folders and that of the made-up language into one place, and take sentences from there."""
     shutil.copytree(translate.LOCALE_FOLDER, tmp_path, dirs_exist_ok=True)
     (tmp_path / LANGUAGE).mkdir()
@@ -43,9 +43,9 @@ def third_language(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return LANGUAGE
 
 
-def test_the_folder_is_found_and_complete(third_language: str) -> None:
+def test_the_folder_is_found_and_complete(new_language: str) -> None:
     assert (
-        catalogues.load(translate.LOCALE_FOLDER, third_language).keys()
+        catalogues.load(translate.LOCALE_FOLDER, new_language).keys()
         == catalogues.load(translate.LOCALE_FOLDER, "en").keys()
     )
     assert catalogues.differences(translate.LOCALE_FOLDER) == []
@@ -75,10 +75,10 @@ def _raised() -> Iterator[AnswerdeskError]:
                 yield cls(**details, **({"reason": reason} if takes_reason else {}))
 
 
-def test_every_error_speaks_it_and_keeps_only_data_from_elsewhere(third_language: str) -> None:
+def test_every_error_speaks_it_and_keeps_only_data_from_elsewhere(new_language: str) -> None:
     raised = list(_raised())
     assert len(raised) > 130
     for error in raised:
-        said = error.text(third_language)
+        said = error.text(new_language)
         assert said.startswith("⟦") and said.endswith("⟧"), said
         assert re.findall(r"[A-Za-z]+", re.sub(r"«[^»]*»|\{[^{}]*\}", "", said)) == [], said
