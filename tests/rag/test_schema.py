@@ -54,6 +54,7 @@ def test_the_names_in_the_json_stay() -> None:
         "quote_start",
         "quote_end",
         "heading",
+        "condition",
     ]
     assert decoded["unsupported"] == [{"start": 15, "end": 21}]
     assert decoded["spans"] == [{"name": "embed", "duration_ms": 5.5}]
