@@ -24,7 +24,7 @@ from ui.components.content import (
 from ui.components.job_view import word_of_kind
 from ui.formats import markdown_word
 from ui.session import PageContext, choice_key
-from ui.views.quality.runs import figure_words
+from ui.views.quality.runs import figure_words, run_name
 
 _COMPARABLE = ("answers", "retrieval", "refusal")
 _OUTCOMES: tuple[Outcome, ...] = ("loss", "win", "tie")
@@ -60,7 +60,8 @@ def _draw_choice(context: PageContext, runs: dict[str, RunInfo], after_these: li
     def run_label(name: str) -> str:
         run = runs[name]
         at = context.reading.clock(run.began_at)
-        return f"{word_of_kind(run.kind, context.language)} · {at} · {figure_words(run, context.language)}"
+        kind, figure = word_of_kind(run.kind, context.language), figure_words(run, context.language)
+        return " · ".join(filter(None, (run_name(run, context), kind, run.model, at, figure)))
 
     with st.container(key="q_pair", horizontal=True):
         after_column, before_column = st.columns(2)
