@@ -51,7 +51,7 @@ def _draw_start(context: PageContext, desk: QualityService, job: Job | None) -> 
         st.caption(expected_words(expected, language))
     count = desk.questions(kind)
     if not count:
-        st.info(translate("ui.q_no_questions", language))
+        st.info(translate("ui.q_no_questions", language, base=context.services.knowledge_base))
         return
     with st.container(key="q_start_row", horizontal=True, vertical_alignment="bottom"):
         limit = st.selectbox(
@@ -100,7 +100,8 @@ def _draw_list(context: PageContext, runs: list[RunInfo], job: Job | None) -> No
 def _row(run: RunInfo, context: PageContext, *, chooses: bool) -> Row:
     language = context.language
     at = context.reading.clock(run.began_at)
-    result = figure_words(run, language)
+    # the list is not drawn again while its run goes on
+    result = figure_words(run, language) if chooses else translate("ui.q_unfinished", language)
     return Row(
         run.name if chooses else "",
         (
@@ -172,8 +173,8 @@ def _draw_unfinished(context: PageContext, desk: QualityService, run: RunInfo) -
 
 
 def progress_words(progress: object, language: Language) -> tuple[float | None, str]:
-    """Return the share of questions asked, in [0, 1], and the same in words; None before the first."""
-    if not isinstance(progress, EvaluationProgress) or not progress.done:
+    """Return the share of questions asked, in [0, 1], and the same in words; None until the questions are known."""
+    if not isinstance(progress, EvaluationProgress):
         return None, translate("ui.job_starting", language)
     words = translate("ui.q_asked", language, done=progress.done, total=progress.total)
     return min(1.0, progress.done / max(1, progress.total)), words
