@@ -51,7 +51,9 @@ def _draw_start(context: PageContext, desk: QualityService, job: Job | None) -> 
         st.caption(expected_words(expected, language))
     count = desk.questions(kind)
     if not count:
-        st.info(translate("ui.q_no_questions", language, base=context.services.knowledge_base))
+        st.info(translate("ui.q_no_questions", language))
+        hand_in = f"python -m ingest --kb {context.services.knowledge_base} --questions questions.jsonl"
+        st.code(hand_in, language=None, wrap_lines=True)
         return
     with st.container(key="q_start_row", horizontal=True, vertical_alignment="bottom"):
         limit = st.selectbox(
