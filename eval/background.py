@@ -4,17 +4,19 @@
         process.measure(Evaluation("retrieval", "2026-11-25-101500"), progress=print)
 
 The questions are the regression questions that the knowledge base keeps.  The run is saved question by question where
-the command keeps records: ``python -m eval COMMAND --kb NAME --run RUN`` resumes one that was stopped.  The process is
+the command keeps records: ``resume_command`` returns the command that resumes one that was stopped.  The process is
 ``eval/background_process.py``; the desk imports this module, and so without the libraries of the indexes.
 """
 
-from collections.abc import Callable
+import shlex
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 from pydantic import TypeAdapter
 
 from eval.core.question_sets import QuestionSet, stored_questions
+from eval.core.runs import Run
 from ingest.worker_process import WorkerProcess
 from rag.errors import NoRegressionQuestions, SettingsError
 from rag.settings import Settings
@@ -65,6 +67,36 @@ def chosen_questions(settings: Settings, evaluation: Evaluation) -> QuestionSet:
     if not usable.questions:
         raise NoRegressionQuestions(name=name)
     return usable.draw_sample(evaluation.limit, seed=0)
+
+
+def resume_command(run: Run, settings: Settings) -> str:
+    """Return the command that resumes an unfinished run on a knowledge base's own questions.
+
+    Empty for one of other questions, which only its own command names, and for citations, of which nothing is kept
+    before the end.  Raises ``SettingsError`` for a damaged run.
+    """
+    identity = run.identity()
+    kind, base = identity.get("command"), identity.get("knowledge")
+    if kind not in ("answers", "retrieval", "refusal") or not base or identity.get("set") != base:
+        return ""
+    words = ["python", "-m", "eval", kind, "--kb", str(base), *_own_options(identity)]
+    model = identity.get("model")
+    if model and model != settings.model:
+        words += ["--model", str(model)]
+    return shlex.join([*words, "--limit", str(len(run.questions())), "--run", run.folder.name])
+
+
+def _own_options(identity: Mapping[str, object]) -> Iterator[str]:
+    """Yield the options without which the command would measure something else than the page."""
+    arms = identity.get("arms")
+    if isinstance(arms, list):
+        yield from ("--arms", ",".join(map(str, arms)))
+    if (context := identity.get("context")) not in (None, "own"):
+        yield from ("--context", str(context))
+    if (think := identity.get("think")) is not None:
+        yield "--think" if think else "--no-think"
+    if identity.get("by") == "reader":
+        yield "--reader"
 
 
 class EvaluationProcess(WorkerProcess):

@@ -210,7 +210,14 @@ def register_questions(golden: Sequence[GoldenQuestion], settings: Settings) -> 
     Raises ``IngestRunning`` and ``StorageFull``.
     """
     asked = [
-        RegressionQuestion(in_context(one.question, one.previous), one.language, one.relevant, one.quote)
+        RegressionQuestion(
+            in_context(one.question, one.previous),
+            one.language,
+            one.relevant,
+            one.quote,
+            answers=one.answers,
+            key_points=one.key_points,
+        )
         for one in golden
         if one.relevant
     ]

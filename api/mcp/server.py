@@ -112,9 +112,14 @@ class _ToolServer(MCPServer[Any]):
         self, name: str, arguments: dict[str, Any], context: Context[Any, Any] | None = None
     ) -> CallToolResult | InputRequiredResult:
         """Call a tool."""
-        known = [tool.name for tool in await self.list_tools()]
+        tools = await self.list_tools()
+        known = [tool.name for tool in tools]
         if name not in known:
             return _problem_result(bilingual(RequestUnusable(reason="no_tool", known=", ".join(known))))
+        fields = next(tool.input_schema for tool in tools if tool.name == name)["properties"]
+        if arguments.keys() - fields.keys():
+            known_arguments = ", ".join(fields) or "–"
+            return _problem_result(bilingual(RequestUnusable(reason="no_argument", known=known_arguments)))
         try:
             return await super().call_tool(name, arguments, context)
         except ToolError as error:
@@ -129,8 +134,10 @@ def _wrong_arguments(error: ValidationError) -> BilingualProblem:
 
     def told(language: Language) -> Problem:
         reasons = (describe_invalid(one["type"], one.get("ctx", {}), one["msg"], language) for one in found)
-        named = (f"{'.'.join(map(str, one['loc']))}: {reason}" for one, reason in zip(found, reasons, strict=True))
-        return problem_of(RequestUnusable(reason="; ".join(named)), language)
+        colon, semicolon = ("：", "；") if language == "zh" else (": ", "; ")
+        places = (".".join(map(str, one["loc"])) for one in found)
+        named = (f"{place}{colon}{reason}" for place, reason in zip(places, reasons, strict=True))
+        return problem_of(RequestUnusable(reason=semicolon.join(named)), language)
 
     return BilingualProblem(told("en"), told("zh"))
 
@@ -246,7 +253,13 @@ def _add_reading_tools(server: MCPServer, access: Access, caller_of: CallerOf) -
         caller = caller_of(call)
         caller.require("documents:read")
         desk = access.desk(caller, base)
-        return article(desk.knowledge_base, desk.knowledge.stretch(document_id, start, end, most))
+        found = desk.knowledge.stretch(document_id, start, end, most)
+        if end is not None and end <= start:
+            raise RequestUnusable(reason="end_first", start=start, end=end)
+        length = len(found.document.text)
+        if start and start >= length:  # an empty text would say that the document has none
+            raise RequestUnusable(reason="start_behind", start=start, length=length)
+        return article(desk.knowledge_base, found)
 
     def listed_bases(caller: Caller) -> KnowledgeBaseList:
         services = access.services()

@@ -7,12 +7,13 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
 from typing import TypeVar
 
 from api.services.guarded import GuardedService
 from api.services.jobs import Job, JobControl, Jobs
 from api.services.knowledge import PipelineOf, real_pipeline
-from eval.background import Evaluation, EvaluationKind, EvaluationProcess, chosen_questions
+from eval.background import Evaluation, EvaluationKind, EvaluationProcess, chosen_questions, resume_command
 from eval.compare.pairs import Compared, Comparison, compare_runs, side_by_side
 from eval.compare.report_page import run_plots
 from eval.core.runs import Run, new_run_name
@@ -37,7 +38,10 @@ CorrectionsOf = Callable[[Callable[[], User]], PersonalCorrections]
 
 @dataclass(frozen=True, slots=True)
 class RunInfo:
-    """A run on disk.  ``figure`` is its main one, None while it is not finished; ``began_at`` is in local time."""
+    """A run on disk.  ``figure`` is its main one, None while it is not finished; ``began_at`` is in local time.
+
+    ``n`` counts its questions, and ``asked`` those of an unfinished one that are done.
+    """
 
     name: str
     kind: str
@@ -47,6 +51,8 @@ class RunInfo:
     model: str
     stand_in: bool
     generation: int
+    question_set: str = ""
+    asked: int = 0
 
     @property
     def finished(self) -> bool:
@@ -135,12 +141,28 @@ def _run_info(run: Run, identity: Mapping[str, object], began_at: datetime) -> R
         name=run.folder.name,
         kind=kind,
         began_at=began_at,
-        n=int(number("n") or 0),
+        n=int(number("n") or 0) if figures else _count_lines(run.folder / "questions.jsonl"),
         figure=float(main) if isinstance(main, int | float) else (0.0 if figures else None),
         model=str(identity.get("model") or ""),
         stand_in=bool(identity.get("stand_in")),
         generation=generation if isinstance(generation, int) else 0,
+        question_set=str(identity.get("set") or ""),
+        asked=0 if figures else _count_lines(run.folder / "records.jsonl") // _arms(identity),
     )
+
+
+def _count_lines(path: Path) -> int:
+    """Count the whole lines of a file; 0 where it is not there yet."""
+    try:
+        return path.read_bytes().count(b"\n")
+    except OSError:
+        return 0
+
+
+def _arms(identity: Mapping[str, object]) -> int:
+    """Return the number of records that a question has: one for each way of answering it."""
+    arms = identity.get("arms")
+    return max(1, len(arms)) if isinstance(arms, list) else 1
 
 
 def _number(figures: dict[str, object], name: str) -> float | None:
@@ -191,6 +213,11 @@ class QualityService(GuardedService[QualityRegistry]):
         """Stop the evaluation; what was asked so far is kept."""
         self._permitted("lead")
         self.registry.jobs.stop(self._job_slot("evaluation"))
+
+    def resume_command(self, name: str) -> str:
+        """Return the command that resumes an unfinished run; empty where there is none.  Raises ``SettingsError``."""
+        self._permitted("lead")
+        return resume_command(self._run(name), self.registry.settings)
 
     def plots(self, run: RunInfo, language: Language) -> str:
         """Return a finished run's plots as HTML, every word of it escaped.  Raises ``SettingsError``."""

@@ -21,7 +21,7 @@ from eval.desk.report import page_section as desk_section
 from rag.errors import SettingsError
 from rag.performance import stage_words
 from rag.schema import Language
-from rag.translate import translate
+from rag.translate import is_known, translate
 
 _QUALITY = ("accuracy", "token_f1", "rouge_l")
 _SHARES = ("supported_sentences", "citation_precision", "citation_recall", "language_match")
@@ -100,11 +100,23 @@ def _identity(identity: Figures, figures: Figures, language: Language) -> str:
         badge = f'<p><span class="stand-in">{escape(translate("eval_report.stand_in", language))}</span></p>'
     shown = {"n": figures.get("n"), **{key: value for key, value in identity.items() if key != "command"}}
     rows = [
-        f"{escape(key)}: {escape(', '.join(map(str, value)) if isinstance(value, list) else str(value))}"
+        f"{word_or_key(f'fact_{key}', key, language)}{translate('eval_report.colon', language)}{_fact(value, language)}"
         for key, value in shown.items()
         if value not in (None, "", False)
     ]
-    return f'{badge}<p class="note">{" · ".join(rows)}</p>'
+    return f'{badge}<p class="note">{escape(" · ".join(rows))}</p>'
+
+
+def word_or_key(name: str, key: str, language: Language) -> str:
+    """Return the report's word of this ``name``; the ``key`` where the catalogue has none."""
+    return translate(f"eval_report.{name}", language) if is_known(f"eval_report.{name}") else key
+
+
+def _fact(value: object, language: Language) -> str:
+    """Return what was measured, in words where these are few and known."""
+    values = value if isinstance(value, list) else [value]
+    comma = translate("eval_report.comma", language)
+    return comma.join(word_or_key(f"value_{one}".lower(), str(one), language) for one in values)
 
 
 def _answers(figures: Figures, language: Language) -> str:
@@ -132,7 +144,8 @@ def _tokens(figures: Figures, language: Language) -> str:
     for group, arm in enumerate(("own", "ceiling", "floor")):
         of_arm = figures if arm == "own" else part_of(figures, arm)
         for name, value in _numbers(of_arm, "tokens").items():
-            label = f"{translate(f'eval_report.tokens_{name}', language)}, {translate('eval_report.' + arm, language)}"
+            words = translate(f"eval_report.tokens_{name}", language), translate(f"eval_report.{arm}", language)
+            label = translate("eval_report.comma", language).join(words)
             bars.append(Bar(label, value, f"{value:.0f}", group=group))
     return bar_chart(translate("eval_report.tokens", language), bars)
 
@@ -167,7 +180,8 @@ def _bars(figures: Figures, names: Sequence[str], language: Language, arm: str =
     for name in names:
         value, known = figures.get(name), part_of(figures, "intervals").get(name)
         interval = (float(known[0]), float(known[1])) if isinstance(known, (list, tuple)) else None
-        label = ", ".join(filter(None, (translate(f"eval_report.{name}", language), arm)))
+        words = filter(None, (translate(f"eval_report.{name}", language), arm))
+        label = translate("eval_report.comma", language).join(words)
         if isinstance(value, (int, float)):
             bars.append(Bar(label, float(value), f"{value:.3f}", interval, group))
     return bars
@@ -215,7 +229,7 @@ def _comparison(first: str, second: str, measures: Sequence[Comparison], languag
         difference = f"{one.difference:+.3f} ({low:+.3f} – {high:+.3f})"
         counts = f"{one.wins} / {one.ties} / {one.losses}"
         figures = (f"{one.first:.3f}", f"{one.second:.3f}", difference, counts, f"{one.p_value:.3f}")
-        rows.append((one.measure, str(one.n), *figures))
+        rows.append((word_or_key(one.measure, one.measure, language), str(one.n), *figures))
     titles = (
         translate("eval_report.figure", language),
         "n",

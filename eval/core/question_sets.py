@@ -9,7 +9,7 @@ from typing import TypeVar
 from ingest.golden import GoldenQuestion, load_questions
 from rag.errors import SettingsError, SourceMissing
 from rag.settings import Settings
-from rag.storage.regression import RegressionQuestions
+from rag.storage.regression import RegressionQuestion, RegressionQuestions
 from rag.storage.store import KnowledgeStore
 from rag.terminal import terminal_language
 from rag.translate import translate
@@ -92,7 +92,9 @@ def sets_in(folder: Path) -> list[QuestionSet]:
 
 
 def stored_questions(settings: Settings) -> tuple[GoldenQuestion, ...]:
-    """Return the regression questions that a knowledge base keeps; the quote of their answer counts as the answer.
+    """Return the regression questions that a knowledge base keeps.
+
+    Where nothing else is known of an answer, the quote that it rests on counts as the answer.
 
     Raises ``KnowledgeBaseMissing``.
     """
@@ -100,19 +102,22 @@ def stored_questions(settings: Settings) -> tuple[GoldenQuestion, ...]:
     store.require_generation()
     kept = [(one.number, one.asked) for one in RegressionQuestions(store, settings.questions_database).all()]
     store.close()
-    return tuple(
-        GoldenQuestion(
-            question_id=f"kept-{number}",
-            question=asked.question,
-            language=asked.language,
-            answerable=True,
-            answers=(asked.quote,) if asked.quote else (),
-            key_points=((asked.quote,),) if asked.quote else (),
-            relevant=asked.document_ids,
-            kind=asked.origin,
-            quote=asked.quote,
-        )
-        for number, asked in kept
+    return tuple(_golden(number, asked) for number, asked in kept)
+
+
+def _golden(number: int, asked: RegressionQuestion) -> GoldenQuestion:
+    is_known = asked.answers or asked.key_points
+    answers = asked.answers if is_known or not asked.quote else (asked.quote,)
+    return GoldenQuestion(
+        question_id=f"kept-{number}",
+        question=asked.question,
+        language=asked.language,
+        answerable=True,
+        answers=answers,
+        key_points=asked.key_points or ((answers,) if answers else ()),
+        relevant=asked.document_ids,
+        kind=asked.origin,
+        quote=asked.quote,
     )
 
 

@@ -318,7 +318,15 @@ class Curation:
             if one.gated or not documents:
                 continue
             try:
-                questions.add(RegressionQuestion(one.kept.question, one.kept.language, documents, origin="correction"))
+                questions.add(
+                    RegressionQuestion(
+                        one.kept.question,
+                        one.kept.language,
+                        documents,
+                        origin="correction",
+                        answers=(one.kept.answer,),
+                    )
+                )
             except KnowledgeError as error:
                 _LOG.warning("a curated question does not gate ingests yet: %s", type(error).__name__)
                 return

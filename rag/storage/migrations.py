@@ -231,6 +231,12 @@ def _figure_descriptions(connection: sqlite3.Connection) -> None:
     )
 
 
+def _known_answers(connection: sqlite3.Connection) -> None:
+    """Keep what is known of a regression question's answer: JSON lists of texts, and of groups of texts."""
+    for column in ("answers", "key_points"):
+        connection.execute(f"ALTER TABLE regression_question ADD COLUMN {column} TEXT NOT NULL DEFAULT '[]'")
+
+
 KNOWLEDGE_MIGRATIONS = (
     _knowledge_tables,
     _token_signs,
@@ -243,6 +249,7 @@ KNOWLEDGE_MIGRATIONS = (
     _plain_terms,
     _figures,
     _figure_descriptions,
+    _known_answers,
 )
 
 

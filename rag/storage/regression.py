@@ -6,7 +6,7 @@ name.  What they look like embedded stays here: it can be computed again.
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
@@ -28,7 +28,8 @@ class RegressionQuestion:
     """A question and the documents any of which holds its answer, at least one.
 
     ``quote`` is what the answer rests on, word for word, or empty; a passage that holds it is as good as the document.
-    ``origin`` says whether it came from a file of questions or from a correction that somebody made.
+    ``origin`` says whether it came from a file of questions or from a correction that somebody made.  ``answers`` and
+    ``key_points`` are the content of a right answer where it is known, as in ``ingest.golden.GoldenQuestion``.
     """
 
     question: str
@@ -36,10 +37,18 @@ class RegressionQuestion:
     document_ids: tuple[str, ...]
     quote: str = ""
     origin: Origin = "file"
+    answers: tuple[str, ...] = ()
+    key_points: tuple[tuple[str, ...], ...] = ()
 
     def __post_init__(self) -> None:
         if not self.question.strip() or not self.document_ids:
             raise ValueError("a regression question needs words and at least one document")
+
+    def texts(self) -> Iterator[str]:
+        """Yield all that somebody may have written: the question, and what is known of its answer."""
+        yield from (self.question, self.quote, *self.answers)
+        for group in self.key_points:
+            yield from group
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +85,13 @@ def _questions_on_server(connection: Connection) -> None:
     )
 
 
-QUESTION_MIGRATIONS = (_questions_on_server,)
+def _answers_on_server(connection: Connection) -> None:
+    """Keep what ``_known_answers`` (``migrations.py``) keeps in a file."""
+    for column in ("answers", "key_points"):
+        connection.execute(f"ALTER TABLE regression_question ADD COLUMN {column} TEXT NOT NULL DEFAULT '[]'")
+
+
+QUESTION_MIGRATIONS = (_questions_on_server, _answers_on_server)
 
 
 class RegressionQuestions:
@@ -131,7 +146,7 @@ class RegressionQuestions:
 
         Return how many there are; a ``dry_run`` deletes nothing.
         """
-        found = [one.number for one in self.all() if holds(one.asked.question) or holds(one.asked.quote)]
+        found = [one.number for one in self.all() if any(map(holds, one.asked.texts()))]
         if not found or dry_run:
             return len(found)
         if self._kept is not self._database:
@@ -154,21 +169,25 @@ class RegressionQuestions:
         return len(found)
 
     def add(self, question: RegressionQuestion) -> None:
-        """Keep one question; where the same words in the same language are known, their documents are replaced."""
+        """Keep one question; where the same words in the same language are known, the rest is replaced."""
         with self._kept.transaction() as connection:
             self._insert(connection, question)
 
     def _insert(self, connection: Connection, question: RegressionQuestion) -> None:
         base, placeholder = ("knowledge_base, ", ":base, ") if self._kept.on_server else ("", "")
         connection.execute(
-            f"INSERT INTO regression_question ({base}question, language, document_ids, quote, origin, created_at) "
-            f"VALUES ({placeholder}:question, :language, :documents, :quote, :origin, :now) "
+            f"INSERT INTO regression_question ({base}question, language, document_ids, quote, origin, created_at, "
+            f"answers, key_points) VALUES ({placeholder}:question, :language, :documents, :quote, :origin, :now, "
+            ":answers, :key_points) "
             f"ON CONFLICT ({base}question, language) DO UPDATE SET document_ids = excluded.document_ids, "
-            "quote = excluded.quote, placed_in = 0, place = NULL",
+            "quote = excluded.quote, answers = excluded.answers, key_points = excluded.key_points, "
+            "placed_in = 0, place = NULL",
             {
                 **{"base": self._base, "question": question.question, "language": question.language},
                 "documents": json.dumps(question.document_ids, ensure_ascii=False),
                 **{"quote": question.quote, "origin": question.origin, "now": datetime.now(UTC).isoformat()},
+                "answers": json.dumps(question.answers, ensure_ascii=False),
+                "key_points": json.dumps(question.key_points, ensure_ascii=False),
             },
         )
 
@@ -260,7 +279,13 @@ def _from_row(row: Row) -> StoredQuestion:
     return StoredQuestion(
         number=row["question_key"],
         asked=RegressionQuestion(
-            row["question"], row["language"], tuple(json.loads(row["document_ids"])), row["quote"], row["origin"]
+            row["question"],
+            row["language"],
+            tuple(json.loads(row["document_ids"])),
+            row["quote"],
+            row["origin"],
+            tuple(json.loads(row["answers"])),
+            tuple(tuple(group) for group in json.loads(row["key_points"])),
         ),
         created_at=datetime.fromisoformat(row["created_at"]),
         place=row["place"],

@@ -1,12 +1,21 @@
 """An evaluation of the knowledge base's own questions, as a page begins it."""
 
+import importlib
 import json
+import shlex
 from pathlib import Path
 
 import pytest
 
 from eval import background_process
-from eval.background import Evaluation, EvaluationKind, EvaluationProcess, EvaluationProgress, chosen_questions
+from eval.background import (
+    Evaluation,
+    EvaluationKind,
+    EvaluationProcess,
+    EvaluationProgress,
+    chosen_questions,
+    resume_command,
+)
 from eval.compare.pairs import side_by_side
 from eval.compare.report_page import run_plots
 from eval.core import knowledge
@@ -14,7 +23,7 @@ from eval.core.runs import Run
 from ingest.pipeline import ingest
 from rag.errors import IngestStopped, NoRegressionQuestions, SettingsError
 from rag.retrieval.embedder import open_embedder
-from rag.settings import Settings
+from rag.settings import Settings, load_settings
 from rag.storage.regression import RegressionQuestion, RegressionQuestions
 from rag.storage.store import KnowledgeStore
 from rag.testing import SAMPLE_DOCUMENTS, HashEmbedder, offline_parts
@@ -123,6 +132,59 @@ def test_its_errors_come_back_from_its_process(tmp_path: Path) -> None:
     with EvaluationProcess(settings) as process, pytest.raises(NoRegressionQuestions):
         process.measure(Evaluation("retrieval", "one"), told.append)
     assert told == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("kind", "command"),
+    [
+        ("retrieval", "python -m eval retrieval --kb default --limit 2 --run one"),
+        ("refusal", "python -m eval refusal --kb default --limit 2 --run one"),
+        ("citations", ""),
+    ],
+)
+def test_the_command_that_resumes_a_run_measures_the_same(
+    settings: Settings, kind: EvaluationKind, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _measure(settings, kind, "one", limit=2)
+    run = Run.named("one", settings)
+    assert resume_command(run, settings) == command
+    if not command:
+        return
+    (run.folder / "figures.json").unlink()
+    before = (run.folder / "records.jsonl").read_bytes()
+    module = importlib.import_module(f"eval.commands.{kind}")
+    if kind == "retrieval":
+        monkeypatch.setattr(module, "open_embedder", lambda settings: HashEmbedder())
+    monkeypatch.setenv("ANSWERDESK_DATA_DIR", str(settings.data_dir))
+    load_settings.cache_clear()
+    assert module.main(shlex.split(command)[4:]) == 0
+    load_settings.cache_clear()
+    assert run.figures()["n"] == 2
+    assert (run.folder / "records.jsonl").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("identity", "command"),
+    [
+        (
+            {"arms": ["own", "floor"], "context": "top5", "think": False, "model": "tiny:1b"},
+            "python -m eval answers --kb shop --arms own,floor --context top5 --no-think "
+            "--model tiny:1b --limit 0 --run a",
+        ),
+        (
+            {"arms": ["own"], "context": "own", "think": None},
+            "python -m eval answers --kb shop --arms own --limit 0 --run a",
+        ),
+        ({"set": "golden"}, ""),
+    ],
+)
+def test_a_run_of_answers_is_resumed_with_its_own_options(
+    tmp_path: Path, identity: dict[str, object], command: str
+) -> None:
+    settings = Settings(data_dir=tmp_path)
+    Run.named("a", settings).begin({"command": "answers", "set": "shop", "knowledge": "shop"} | identity, ())
+    assert resume_command(Run.named("a", settings), settings) == command
 
 
 @pytest.mark.real

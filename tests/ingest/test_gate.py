@@ -214,6 +214,15 @@ def test_questions_come_before_the_first_documents(desk: Desk) -> None:
     assert (summary.gate.new, summary.published) == (4, True)
 
 
+def test_what_a_file_knows_of_the_answers_is_kept(desk: Desk) -> None:
+    row = {"id": "1", "question": "Why?", "relevant": ["a.md"], "answers": ["So."], "key_points": [["so", "thus"]]}
+    file = desk.manual.parent / "q.jsonl"
+    file.write_text(json.dumps(row))
+    register(file, desk.settings)
+    (kept,) = RegressionQuestions(desk.store).all()
+    assert (kept.asked.answers, kept.asked.key_points) == (("So.",), (("so", "thus"),))
+
+
 def test_a_desk_that_runs_sees_nothing_of_it(asked: Desk) -> None:
     store = asked.store
     retriever = Retriever(store, asked.embedder, asked.settings)

@@ -63,6 +63,7 @@ _NAMES = re.compile(
     r"Answerdesk|DeepSeek-R1|stand-in:[\d.]+b|deepseek-r1:[\d.]+b|(Shift|Alt) ?\+ ?\w+|Enter|Ctrl\+C|English|Drift R3"
     r"|GGUF|API|safetensors|Ollama|/api/ps|chatml(-think)?"
     r"|[\w-]+\.(eml|png|exe)(, [\d.]+K?B)?|BMP、EML[A-Z、]+"
+    r"|python -m (eval|ingest)( [\w,.-]+)+"  # to give at a terminal
     # people, files and knowledge bases have the names that somebody gave them
     r"|\b(mei|lin|bo|root|test|new-\w+-\w|default|payroll|manual)\b"
 )

@@ -70,7 +70,7 @@ def test_ages(age: timedelta, language: Language, words: str) -> None:
 def test_each_text_is_in_its_language() -> None:
     assert len(ENGLISH) > 700
     assert [english for english in ENGLISH.values() if re.search(r"[\u4e00-\u9fff，。：；（）]", english)] == []
-    names = re.compile(r"\{\w+\}|DeepSeek-R1|Enter|Shift|Ctrl\+C|GB|GGUF|safetensors|Ollama|BF16|API")
+    names = re.compile(r"\{\w+\}|DeepSeek-R1|Enter|Shift|Ctrl\+C|GB|GGUF|safetensors|Ollama|BF16|API|MRR@10|nDCG@10")
     assert [chinese for chinese in CHINESE.values() if re.search(r"[A-Za-z]{2}", names.sub("", chinese))] == []
 
 

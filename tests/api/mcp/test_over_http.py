@@ -238,10 +238,10 @@ def test_an_error_is_told_in_both_languages(api: OfflineServer) -> None:
 @pytest.mark.parametrize(
     ("arguments", "wrong"),
     [
-        ({"question": QUESTION, "limit": 0}, ["limit: "]),
-        ({"question": QUESTION, "limit": "forty-two"}, ["limit: "]),
-        ({"limit": 51}, ["question: ", "limit: "]),
-        ({"question": ["forty-two"]}, ["question: "]),
+        ({"question": QUESTION, "limit": 0}, ["limit"]),
+        ({"question": QUESTION, "limit": "forty-two"}, ["limit"]),
+        ({"limit": 51}, ["question", "limit"]),
+        ({"question": ["forty-two"]}, ["question"]),
     ],
 )
 def test_a_wrong_argument_is_the_assistants_to_correct(
@@ -249,10 +249,31 @@ def test_a_wrong_argument_is_the_assistants_to_correct(
 ) -> None:
     code, *sentences = problem_of(call_raw(api, api.key(), "search_knowledge", mode, **arguments))
     assert code == "RequestUnusable"
-    assert all(part in sentence for sentence in sentences for part in wrong)
+    for sentence, colon in zip(sentences, (": ", "："), strict=True):
+        assert all(f"{name}{colon}" in sentence for name in wrong)
     assert "forty-two" not in str(sentences)
     assert "pydantic" not in str(sentences)
     assert not re.search("should|must|required", sentences[1]), "the Chinese sentence is Chinese"
+
+
+def test_an_unknown_argument_is_refused_with_the_known_ones(api: OfflineServer) -> None:
+    code, en, zh = problem_of(call_raw(api, api.key(), "search_knowledge", question=QUESTION, forty_two=1))
+    assert code == "RequestUnusable"
+    assert all("question, knowledge_base, limit" in sentence for sentence in (en, zh))
+    assert "forty_two" not in en + zh
+    assert problem_of(call_raw(api, api.key(), "list_knowledge_bases", forty_two=1))[0] == "RequestUnusable"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "named"),
+    [({"start": 50, "end": 10}, ("50", "10")), ({"start": 7, "end": 7}, ("7",)), ({"start": 999_999}, ("999999",))],
+)
+def test_a_stretch_that_holds_nothing_is_no_empty_document(
+    api: OfflineServer, wanted: dict[str, Any], named: tuple[str, ...]
+) -> None:
+    code, *sentences = problem_of(call_raw(api, api.key(), "read_article", document_id="returns.md", **wanted))
+    assert code == "RequestUnusable"
+    assert all(figure in sentence for sentence in sentences for figure in named)
 
 
 @pytest.mark.parametrize("mode", MODES)

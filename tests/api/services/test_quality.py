@@ -88,6 +88,7 @@ CALLS: dict[str, Callable[[QualityService], object]] = {
     "questions": lambda desk: desk.questions("retrieval"),
     "start": lambda desk: desk.start("retrieval", 0),
     "evaluation": lambda desk: desk.evaluation(),
+    "resume_command": lambda desk: desk.resume_command("a"),
     "stop": lambda desk: desk.stop(),
     "compare": lambda desk: desk.compare("a", "b"),
     "side_by_side": lambda desk: desk.side_by_side("a", "b"),
@@ -135,6 +136,20 @@ def test_an_evaluation_is_begun_watched_and_listed(here: Surroundings) -> None:
     (run,) = desk.runs()
     assert (run.name, run.kind, run.n, run.finished, run.generation) == (job.result, "retrieval", 2, True, 1)
     assert "<svg" in desk.plots(run, "en")
+
+
+def test_an_unfinished_run_is_listed_with_how_far_it_is_and_what_resumes_it(here: Surroundings) -> None:
+    here.desk().start("retrieval", 0)
+    here.jobs.wait("evaluation default", 60)
+    (run,) = here.desk().runs()
+    folder = Run.named(run.name, here.settings).folder
+    (folder / "figures.json").unlink()
+    records = (folder / "records.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+    (folder / "records.jsonl").write_text(records[0] + records[1][:9], encoding="utf-8")
+    (run,) = here.desk().runs()
+    assert (run.finished, run.n, run.asked, run.question_set) == (False, 2, 1, "default")
+    command = here.desk().resume_command(run.name)
+    assert command == f"python -m eval retrieval --kb default --limit 2 --run {run.name}"
 
 
 def test_a_second_one_has_to_wait(here: Surroundings) -> None:

@@ -12,14 +12,15 @@ from pydantic import TypeAdapter
 from eval.__main__ import main
 from eval.answers.asking import Record, TokenCounts
 from eval.answers.scores import summarise
-from eval.compare.pairs import arm_of, values_of
+from eval.compare.pairs import arm_of, compare_runs, values_of
+from eval.compare.report_page import page
 from eval.core.runs import Run
 from eval.refusal.benchmark import Judgement, figures
 from eval.retrieval.rankings import Ranking
 from eval.retrieval.rankings import summarise as summarise_found
 from ingest.golden import GoldenQuestion
 from rag.errors import SettingsError
-from rag.schema import Answer
+from rag.schema import Answer, Language
 from rag.settings import Settings, load_settings
 from tests.eval.cases import question, record
 
@@ -152,6 +153,27 @@ def test_the_page_needs_nothing_but_itself(
     assert "monday → tuesday" in text
     assert "tuesday → found" not in text
     assert "page.html" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("language", "words"), [("en", "answering: as on the desk, ceiling"), ("zh", "与工作台相同，上限")]
+)
+def test_the_page_names_facts_measures_and_stages_in_its_language(
+    language: Language, words: str, settings: Settings
+) -> None:
+    save_answers(settings, "monday", right="ab")
+    save_answers(settings, "tuesday", right="bc")
+    runs = [Run.named(name, settings) for name in ("monday", "tuesday")]
+    known = {"stand_in": True, "by": "retrieval", "arms": ["own", "ceiling"], "context": "own", "generation": 1}
+    for run in runs:
+        (run.folder / "run.json").write_text(json.dumps(run.identity() | known), encoding="utf-8")
+        stages = {name: {"n": 1, "p50": 1, "p95": 1, "p99": 1} for name in ("embed", "until_first_answer_token")}
+        run.save_figures(run.figures() | {"latency_ms": stages})
+    compared = compare_runs("monday", "tuesday", settings).measures
+    text = page(runs, [("monday", "tuesday", compared)], language)
+    seen = re.sub(r"<style>.*?</style>|<[^>]*>", " ", text, flags=re.DOTALL)
+    assert words in seen
+    assert re.findall(r"\b[a-z]+_[a-z_]+\b", seen) == []
 
 
 def test_a_page_that_cannot_be_written_is_one_sentence(

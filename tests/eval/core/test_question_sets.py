@@ -17,6 +17,8 @@ from rag.testing import offline_parts
 KEPT = (
     RegressionQuestion("How long can I send it back?", "en", ("returns.md",), "within 30 days"),
     RegressionQuestion("退款多久到账？", "zh", ("refund.md",), origin="correction"),
+    RegressionQuestion("Who pays?", "en", ("postage.md",), answers=("It is free.",), key_points=(("free", "no cost"),)),
+    RegressionQuestion("谁付邮费？", "zh", ("邮费.md",), origin="correction", answers=("免费。",)),
 )
 
 
@@ -41,10 +43,10 @@ def test_a_knowledge_base_has_questions_of_its_own(settings: Settings, monkeypat
     (own,) = chosen_sets(options(kb="default"))
     load_settings.cache_clear()
     assert (own.name, own.corpus) == ("default", None)
-    assert {one.relevant for one in own.questions} == {("returns.md",), ("refund.md",)}
+    assert {one.relevant for one in own.questions} == {("returns.md",), ("refund.md",), ("postage.md",), ("邮费.md",)}
     assert {one.kind for one in own.questions} == {"file", "correction"}
-    (judged,) = own.answerable().questions
-    assert (judged.answers, gold_kind(judged)) == (("within 30 days",), "span")
+    judged = [(one.answers, gold_kind(one)) for one in own.answerable().questions]
+    assert judged == [(("within 30 days",), "span"), (("It is free.",), "key_points"), (("免费。",), "span")]
 
 
 def test_a_knowledge_base_that_is_not_there(tmp_path: Path) -> None:

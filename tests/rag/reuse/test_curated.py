@@ -191,8 +191,8 @@ def test_its_question_gates_the_next_ingest(base: Base) -> None:
     base.curation.write(QUESTION, ANSWER, author="Lin", sources=[Place("returns.md"), Place("kettle.md")])
     base.curation.write("Is Lin here?", "No.", author="Lin")
     kept = RegressionQuestions(base.store).all()
-    assert [(one.asked.question, one.asked.document_ids, one.asked.origin) for one in kept] == [
-        (QUESTION, ("returns.md", "kettle.md"), "correction")
+    assert [(one.asked.question, one.asked.document_ids, one.asked.origin, one.asked.answers) for one in kept] == [
+        (QUESTION, ("returns.md", "kettle.md"), "correction", (ANSWER,))
     ]
 
 

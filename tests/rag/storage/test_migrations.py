@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from rag.storage.embeddings import IndexSource
-from rag.storage.migrations import KNOWLEDGE_MIGRATIONS
+from rag.storage.migrations import KNOWLEDGE_MIGRATIONS, _known_answers
+from rag.storage.regression import RegressionQuestion, RegressionQuestions
 from rag.storage.store import DATABASE_NAME, KnowledgeStore
 
 _FULL_TEXT_VERSION = 8
@@ -37,6 +38,21 @@ def database_with_full_text_index(folder: Path) -> Path:
         connection.execute("UPDATE current SET generation = 1")
     connection.close()
     return path
+
+
+def test_regression_questions_of_before_have_no_known_answer(tmp_path: Path) -> None:
+    before = KNOWLEDGE_MIGRATIONS.index(_known_answers)
+    with sqlite3.connect(tmp_path / DATABASE_NAME) as connection:
+        for migration in KNOWLEDGE_MIGRATIONS[:before]:
+            migration(connection)
+        connection.execute(f"PRAGMA user_version = {before}")
+        connection.execute(
+            "INSERT INTO regression_question (question, language, document_ids, quote, origin, created_at) "
+            """VALUES ('How?', 'en', '["a.md"]', 'So.', 'file', '2026-11-25T00:00:00+00:00')"""
+        )
+    connection.close()
+    (one,) = RegressionQuestions(KnowledgeStore(tmp_path)).all()
+    assert one.asked == RegressionQuestion("How?", "en", ("a.md",), "So.")
 
 
 @pytest.mark.parametrize("damage", ["", "DELETE FROM chunk_terms_data WHERE id > 10"])

@@ -43,6 +43,31 @@ def test_a_file_replaces_the_file_before_and_corrections_stay(questions: Regress
     assert [one.asked.question for one in questions.all()] == ["Wo?"]
 
 
+def test_what_is_known_of_an_answer_is_kept_and_replaced(questions: RegressionQuestions) -> None:
+    known = RegressionQuestion(
+        "Wie lange?", "en", ("b.md",), answers=("30 days", "a month"), key_points=(("30",), ("days",))
+    )
+    questions.replace_file([known, asked("one")])
+    assert [(one.asked.answers, one.asked.key_points) for one in questions.all()] == [
+        (("30 days", "a month"), (("30",), ("days",))),
+        ((), ()),
+    ]
+    questions.add(RegressionQuestion("Wie lange?", "en", ("b.md",), answers=("60 days",)))
+    assert (questions.all()[0].asked.answers, questions.all()[0].asked.key_points) == (("60 days",), ())
+
+
+def test_a_question_whose_known_answer_holds_something_is_erased(questions: RegressionQuestions) -> None:
+    questions.replace_file(
+        [
+            RegressionQuestion("one", "en", ("a.md",), answers=("Ask Quirina.",)),
+            RegressionQuestion("two", "en", ("a.md",), key_points=(("Quirina",),)),
+            asked("three"),
+        ]
+    )
+    assert questions.erase(lambda text: "Quirina" in text) == 2
+    assert [one.asked.question for one in questions.all()] == ["three"]
+
+
 def test_places_are_kept_and_new_names_are_expected_too(questions: RegressionQuestions) -> None:
     questions.replace_file([asked("one", "a.md"), asked("two", "b.md", "c.md"), asked("three", "d.md")])
     first, second, third = (one.number for one in questions.all())

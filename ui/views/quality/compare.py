@@ -24,7 +24,7 @@ from ui.components.content import (
 from ui.components.job_view import word_of_kind
 from ui.formats import markdown_word
 from ui.session import PageContext, choice_key
-from ui.views.quality.runs import figure_words
+from ui.views.quality.runs import figure_words, run_name
 
 _COMPARABLE = ("answers", "retrieval", "refusal")
 _OUTCOMES: tuple[Outcome, ...] = ("loss", "win", "tie")
@@ -40,6 +40,7 @@ def draw_compare(context: PageContext, quality: QualityService) -> None:
     runs = {run.name: run for run in quality.runs() if run.finished and run.kind in _COMPARABLE}
     kinds = [run.kind for run in runs.values()]
     after_these = [name for name, run in runs.items() if kinds.count(run.kind) > 1]
+    after_these.sort(key=lambda name: not _alike(name, runs)[1])
     with left:
         if not after_these:
             st.info(translate("ui.q_two_runs", language))
@@ -48,7 +49,7 @@ def draw_compare(context: PageContext, quality: QualityService) -> None:
         try:
             measures, questions = quality.compare(first, second), quality.side_by_side(first, second)
         except SettingsError:
-            st.error(translate("ui.q_nothing_shared", language))
+            st.info(translate("ui.q_nothing_shared", language))
             return
         _draw_measures(measures, language)
         _draw_questions(questions, language)
@@ -60,7 +61,8 @@ def _draw_choice(context: PageContext, runs: dict[str, RunInfo], after_these: li
     def run_label(name: str) -> str:
         run = runs[name]
         at = context.reading.clock(run.began_at)
-        return f"{word_of_kind(run.kind, context.language)} · {at} · {figure_words(run, context.language)}"
+        kind, figure = word_of_kind(run.kind, context.language), figure_words(run, context.language)
+        return " · ".join(filter(None, (run_name(run, context), kind, run.model, at, figure)))
 
     with st.container(key="q_pair", horizontal=True):
         after_column, before_column = st.columns(2)
@@ -71,12 +73,19 @@ def _draw_choice(context: PageContext, runs: dict[str, RunInfo], after_these: li
                 format_func=run_label,
                 key=choice_key("q_second"),
             )
-        alike = [name for name in after_these if runs[name].kind == runs[second].kind and name != second]
+        alike, _ = _alike(second, runs)
         with after_column:
             first = st.selectbox(
                 translate("ui.q_before", context.language), alike, format_func=run_label, key=choice_key("q_first")
             )
     return first, second
+
+
+def _alike(name: str, runs: dict[str, RunInfo]) -> tuple[list[str], int]:
+    """Return the other runs of this one's kind, those with questions of the same set first, and how many these are."""
+    others = [one for one in runs.values() if one.kind == runs[name].kind and one.name != name]
+    of_set = [one.name for one in others if one.question_set == runs[name].question_set]
+    return [*of_set, *(one.name for one in others if one.name not in of_set)], len(of_set)
 
 
 def _draw_measures(measures: list[Comparison], language: Language) -> None:
@@ -97,9 +106,16 @@ def _draw_measures(measures: list[Comparison], language: Language) -> None:
             ("q_wins", "figure"),
             ("q_p", "figure"),
         ),
-        [Row("", tuple(map(Cell, _measure(one, language)))) for one in measures],
+        [_measure_row(one, main.n, language) for one in measures],
         words=(translate("ui.q_measures", language, n=main.n), ""),
     )
+
+
+def _measure_row(one: Comparison, n: int, language: Language) -> Row:
+    """Return a measure's row, which says where it rests on fewer questions than the main one's ``n``."""
+    name, *figures = _measure(one, language)
+    note = "" if one.n == n else translate("ui.q_measure_n", language, n=one.n)
+    return Row("", (Cell(name, note=note), *map(Cell, figures)))
 
 
 def _measure(one: Comparison, language: Language) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """Evaluation runs: start one on the knowledge base's own questions, watch it, and look at its result."""
 
+from datetime import timedelta
 from functools import partial
 
 import streamlit as st
@@ -13,11 +14,13 @@ from rag.storage.calibration import ExpectedRefusals
 from rag.translate import translate
 from ui.components.content import Cell, Row, chosen_row, columns_of, draw_heading, draw_plots, draw_table, two_panes
 from ui.components.job_view import draw_button, draw_failure, draw_job_progress, draw_running, word_of_kind
-from ui.formats import as_markdown
+from ui.formats import as_markdown, markdown_word
 from ui.session import PageContext, choice_key
 
 _FEW, _MANY = 20, 50
 _SHOWN_RUNS = 100
+_CLOCK_TICK = timedelta(seconds=1)
+"""A file's time may be this much older than the clock's."""
 
 
 def draw_runs(context: PageContext, quality: QualityService) -> None:
@@ -27,7 +30,7 @@ def draw_runs(context: PageContext, quality: QualityService) -> None:
     runs = quality.runs()
     with left:
         _draw_start(context, quality, job)
-        _draw_list(context, runs)
+        _draw_list(context, runs, job)
     with right:
         _draw_right(context, quality, runs, job)
 
@@ -49,6 +52,8 @@ def _draw_start(context: PageContext, quality: QualityService, job: Job | None) 
     count = quality.questions(kind)
     if not count:
         st.info(translate("ui.q_no_questions", language))
+        hand_in = f"python -m ingest --kb {context.services.knowledge_base} --questions questions.jsonl"
+        st.code(hand_in, language=None, wrap_lines=True)
         return
     with st.container(key="q_start_row", horizontal=True, vertical_alignment="bottom"):
         limit = st.selectbox(
@@ -83,34 +88,43 @@ def _start(quality: QualityService, kind: EvaluationKind, limit: int) -> None:
     quality.start(kind, limit)
 
 
-def _draw_list(context: PageContext, runs: list[RunInfo]) -> None:
+def _draw_list(context: PageContext, runs: list[RunInfo], job: Job | None) -> None:
     language = context.language
     draw_table(
         "q_runs",
         columns_of(language, "q_kind", "q_when", ("q_count", "figure"), ("q_result", "words")),
-        [_row(run, context) for run in runs[:_SHOWN_RUNS]],
+        [_row(run, context, chooses=not _is_of_job(run, job, running=True)) for run in runs[:_SHOWN_RUNS]],
         words=(translate("ui.q_runs", language), translate("ui.q_runs_none", language)),
         chooses=("run", language),
     )
 
 
-def _row(run: RunInfo, context: PageContext) -> Row:
+def _row(run: RunInfo, context: PageContext, *, chooses: bool) -> Row:
     language = context.language
     at = context.reading.clock(run.began_at)
-    result = figure_words(run, language)
+    # the list is not drawn again while its run goes on
+    result = figure_words(run, language) if chooses else translate("ui.q_unfinished", language)
     return Row(
-        run.name if run.finished else "",
+        run.name if chooses else "",
         (
-            Cell(word_of_kind(run.kind, language)),
+            Cell(word_of_kind(run.kind, language), note=run_name(run, context)),
             Cell(at),
             Cell(str(run.n or "–")),
-            Cell(result, tone="" if run.finished else "quiet"),
+            Cell(result, note=run.model, tone="" if run.finished else "quiet"),
         ),
     )
 
 
+def run_name(run: RunInfo, context: PageContext) -> str:
+    """Return a run's name, with the set of its questions where these are not the knowledge base's own."""
+    own = run.question_set in ("", context.services.knowledge_base)
+    return run.name if own else f"{run.name} · {run.question_set}"
+
+
 def figure_words(run: RunInfo, language: Language) -> str:
     """Return a run's main figure in words."""
+    if run.figure is None and run.n:
+        return translate("ui.q_unfinished_at", language, done=run.asked, total=run.n)
     if run.figure is None:
         return translate("ui.q_unfinished", language)
     return translate(f"ui.q_figure_{run.kind}", language, value=f"{run.figure:.0%}")
@@ -127,29 +141,60 @@ def _draw_right(context: PageContext, quality: QualityService, runs: list[RunInf
         draw_failure(job, language, "ui.q_stopped")
     elif not chosen and job is not None and isinstance(job.result, str):
         chosen = job.result
-    run = next((one for one in runs if one.name == chosen and one.finished), None)
-    if run is not None:
-        _draw_run(context, quality, run)
+    stopped = next((one for one in runs if _is_of_job(one, job, running=False)), None)
+    run = next((one for one in runs if one.name == chosen), stopped)
+    if run is not None and not _is_of_job(run, job, running=True):
+        (_draw_run if run.finished else _draw_unfinished)(context, quality, run)
     elif job is None or not job.running:
         st.caption(translate("ui.q_choose_run", language))
 
 
+def _is_of_job(run: RunInfo, job: Job | None, *, running: bool) -> bool:
+    """Tell whether this is the unfinished run of a job that is ``running``, or that ended before the run was done."""
+    if job is None or job.state == "done" or job.running != running:
+        return False
+    return not run.finished and run.kind == job.kind and run.began_at >= job.began_at - _CLOCK_TICK
+
+
+def _draw_unfinished(context: PageContext, quality: QualityService, run: RunInfo) -> None:
+    """Draw what an unfinished run has, and the command that resumes it."""
+    language = context.language
+    _draw_facts(context, run)
+    try:
+        command = quality.resume_command(run.name)
+    except SettingsError:
+        st.error(translate("ui.q_run_damaged", language))
+        return
+    if command:
+        st.markdown(translate("ui.q_resume", language))
+        st.code(command, language=None, wrap_lines=True)
+    elif run.kind == "citations":
+        st.markdown(translate("ui.q_resume_citations", language))
+    else:
+        st.markdown(markdown_word("ui.q_resume_own", language, run=run.name))
+
+
 def progress_words(progress: object, language: Language) -> tuple[float | None, str]:
-    """Return the share of questions asked, in [0, 1], and the same in words; None before the first."""
-    if not isinstance(progress, EvaluationProgress) or not progress.done:
+    """Return the share of questions asked, in [0, 1], and the same in words; None until the questions are known."""
+    if not isinstance(progress, EvaluationProgress):
         return None, translate("ui.job_starting", language)
     words = translate("ui.q_asked", language, done=progress.done, total=progress.total)
     return min(1.0, progress.done / max(1, progress.total)), words
 
 
-def _draw_run(context: PageContext, quality: QualityService, run: RunInfo) -> None:
+def _draw_facts(context: PageContext, run: RunInfo) -> None:
     language = context.language
     st.header(f"{word_of_kind(run.kind, language)} · {figure_words(run, language)}", anchor=False)
     facts = [translate("ui.q_generation", language, generation=run.generation)] if run.generation else []
     facts += [run.model] if run.model else []
-    st.caption(as_markdown(" · ".join([run.name, *facts])))
+    st.caption(as_markdown(" · ".join([run_name(run, context), *facts])))
     if run.stand_in:
         st.badge(translate("ui.q_stand_in", language), color="orange")
+
+
+def _draw_run(context: PageContext, quality: QualityService, run: RunInfo) -> None:
+    language = context.language
+    _draw_facts(context, run)
     try:
         draw_plots("q_plots", quality.plots(run, language), label=translate("ui.q_plots", language))
     except SettingsError:

@@ -1,8 +1,10 @@
 """Every state of the Quality page in a real browser, in both languages, with a picture of each."""
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 
+from eval.compare.pairs import compare_values
+from eval.compare.report_page import page as report_page
 from rag.schema import Language
 from rag.translate import translate
 from tests.support.by_day import by_day
@@ -137,3 +139,12 @@ def test_agents_are_told_that_they_may_not_see_it(open_page: OpenPage, language:
     expect(window.page.get_by_text(translate("ui.not_permitted", language))).to_be_visible()
     expect(window.page.locator(".st-key-q_top")).to_have_count(0)
     window.shoot("53-quality-not-permitted")
+
+
+def test_the_report_does_not_scroll_sideways_in_a_narrow_window(browser: Browser) -> None:
+    measures = [compare_values("recall_at_10", {"a": 0.0, "b": 1.0}, {"a": 1.0, "b": 1.0})]
+    compared = ("default-1-sample-5-candidates", "default-1-sample-search", measures)
+    window = browser.new_page(viewport={"width": 390, "height": 800})
+    window.set_content(report_page([], [compared], "en"))
+    assert window.evaluate("document.documentElement.scrollWidth") == 390
+    window.close()
