@@ -82,6 +82,8 @@ def main(argv: Sequence[str]) -> int:
         _print_questions(found.outcomes, console, language)
         if found.evidence_tokens is not None:
             print_line(console, translate("eval.evidence_tokens", language, **asdict(found.evidence_tokens)))
+        for name, (before, after) in found.settings.items():
+            print_line(console, translate("eval.setting_differs", language, name=name, first=before, second=after))
         write_json(arguments.json, found.to_json())
 
     return exit_code(work)

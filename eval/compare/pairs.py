@@ -12,6 +12,7 @@ from eval.answers.asking import ARMS, RECORDS, Arm
 from eval.answers.metrics import wanted_words
 from eval.answers.scores import Score, score, scores_of
 from eval.code.records import VERDICTS, VERDICTS_NAME, passed_by_problem
+from eval.core.conditions import conditions_of
 from eval.core.runs import Run, read_records
 from eval.core.statistics import Interval, mean_interval, rounded_mean
 from eval.desk.asking import RECORDS as DESK_RECORDS
@@ -147,6 +148,8 @@ class RunComparison:
     measures: tuple[Comparison, ...]
     outcomes: Mapping[str, Outcome]
     evidence_tokens: EvidenceTokens | None
+    settings: Mapping[str, tuple[object, object]]
+    """The settings that differ, with both values; none where a run of an older program keeps no settings."""
 
     def to_json(self) -> dict[str, object]:
         """Return the comparison for programs, its measures by name."""
@@ -156,6 +159,7 @@ class RunComparison:
             "measures": {one.measure: asdict(one) for one in self.measures},
             "questions": dict(self.outcomes),
             "evidence_tokens": asdict(self.evidence_tokens) if self.evidence_tokens else None,
+            "settings": {name: list(values) for name, values in self.settings.items()},
         }
 
 
@@ -175,7 +179,17 @@ def compare_runs(first: str, second: str, settings: Settings) -> RunComparison:
     }
     measures = tuple(compare_values(measure, one[measure], other[measure]) for measure in shared)
     tokens = _tokens(*(evidence_tokens(run, arm) for run, arm in sides))
-    return RunComparison(first, second, measures, outcomes, tokens)
+    return RunComparison(first, second, measures, outcomes, tokens, differing_settings(*(run for run, _ in sides)))
+
+
+def differing_settings(first: Run, second: Run) -> dict[str, tuple[object, object]]:
+    """Return the settings in which two runs differ, with both values; none where a run keeps no settings."""
+    before, after = (conditions_of(run.identity()) for run in (first, second))
+    if not before or not after:
+        return {}
+    names = sorted(before.keys() | after.keys())
+    pairs = {name: (before.get(name), after.get(name)) for name in names}
+    return {name: values for name, values in pairs.items() if values[0] != values[1]}
 
 
 def _tokens(first: dict[str, float], second: dict[str, float]) -> EvidenceTokens | None:

@@ -13,6 +13,7 @@ from eval.benches import benchmark_module
 from eval.code.report import failed_attempts, overview
 from eval.code.report import page_section as code_section
 from eval.compare.pairs import Comparison
+from eval.core.conditions import conditions_of
 from eval.core.runs import Run
 from eval.core.svg import Bar, Point, bar_chart, reliability_chart
 from eval.core.tables import html_table, part_of
@@ -21,6 +22,7 @@ from eval.desk.report import page_section as desk_section
 from rag.errors import SettingsError
 from rag.performance import stage_words
 from rag.schema import Language
+from rag.settings import Settings
 from rag.translate import translate
 
 _QUALITY = ("accuracy", "token_f1", "rouge_l")
@@ -98,13 +100,24 @@ def _identity(identity: Figures, figures: Figures, language: Language) -> str:
     badge = ""
     if figures.get("stand_in"):
         badge = f'<p><span class="stand-in">{escape(translate("eval_report.stand_in", language))}</span></p>'
-    shown = {"n": figures.get("n"), **{key: value for key, value in identity.items() if key != "command"}}
+    own = {key: value for key, value in identity.items() if key not in ("command", "settings")}
+    shown = {"n": figures.get("n"), **own, **_changed_settings(identity)}
     rows = [
         f"{escape(key)}: {escape(', '.join(map(str, value)) if isinstance(value, list) else str(value))}"
         for key, value in shown.items()
         if value not in (None, "", False)
     ]
     return f'{badge}<p class="note">{" · ".join(rows)}</p>'
+
+
+def _changed_settings(identity: Figures) -> dict[str, str]:
+    """Return the settings of a run that are not the product's own, as words; "" where there is no value."""
+    usual = Settings.model_fields
+    return {
+        name: "" if value is None else str(value)
+        for name, value in conditions_of(identity).items()
+        if name not in usual or usual[name].get_default() != value
+    }
 
 
 def _answers(figures: Figures, language: Language) -> str:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from eval.core.conditions import differing_names
 from ingest.golden import GoldenQuestion
 from rag.errors import (
     ModelSaidNothing,
@@ -80,7 +81,7 @@ class Run:
         if identity_file.exists():
             found = self.identity()
             now = json.loads(wanted["run.json"])  # as JSON has it: a list where the value is a tuple
-            differs = sorted(name for name in found.keys() | now.keys() if found.get(name) != now.get(name))
+            differs = differing_names(found, now)
             if (
                 not differs
                 and (self.folder / "questions.jsonl").read_text(encoding="utf-8") != wanted["questions.jsonl"]

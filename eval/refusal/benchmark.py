@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from pydantic import TypeAdapter
 
+from eval.core.conditions import answer_conditions, refusal_conditions
 from eval.core.progress import SILENT, Progress, question_counter
 from eval.core.question_sets import QuestionSet
 from eval.core.runs import Run, keep_asking, knowledge_name
@@ -180,6 +181,8 @@ def measure_refusal(
         "knowledge": knowledge_name(parts.store.folder),
         "generation": parts.store.require_generation(),
     }
+    conditions = refusal_conditions if by == "retrieval" else answer_conditions
+    identity["settings"] = conditions(parts.settings, parts.store.folder)
     author: dict[str, object] = {"model": "", "stand_in": False}
     judge = retrieval_judge(parts)
     if by == "reader":

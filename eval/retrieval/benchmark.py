@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from eval.core.conditions import ranking_conditions
 from eval.core.knowledge import knowledge_folder
 from eval.core.progress import SILENT, Progress, question_counter
 from eval.core.question_sets import QuestionSet, index_by_name
@@ -61,7 +62,8 @@ def run(
     identity: dict[str, object] = {"command": "retrieval", "set": one.name, "generation": store.require_generation()}
     if any(question.without for question in one.questions):
         identity["left_out"] = "answers in the question's own language"
-    kept.begin({**identity, "embedder": embedder.model_id, "knowledge": knowledge_name(folder)}, one.questions)
+    identity |= {"embedder": embedder.model_id, "knowledge": knowledge_name(folder)}
+    kept.begin(identity | {"settings": ranking_conditions(settings, folder)}, one.questions)
     ask_one = question_asker(store, one.questions, settings, embedder)
     found = keep_asking(
         kept.folder / "records.jsonl",

@@ -97,6 +97,20 @@ def test_an_arm_is_a_run_of_its_own(settings: Settings, capsys: pytest.CaptureFi
     assert arm_of("C:own") == ("C", "own")
 
 
+def test_settings_that_differ_are_named(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, candidates in (("many", 50), ("few", 5)):
+        run = Run.named(name, settings)
+        identity = {"command": "retrieval", "set": "sample", "settings": {"candidates": candidates, "reranker": ""}}
+        run.begin(identity, QUESTIONS)
+        line = TypeAdapter(Ranking).dump_json(Ranking("a", ("d1",), ("d1",), 5.0)).decode() + "\n"
+        (run.folder / "records.jsonl").write_text(line, encoding="utf-8")
+        run.save_figures(summarise_found({"sample": [Ranking("a", ("d1",), ("d1",), 5.0)]}))
+    assert main(["compare", "many", "few"]) == 0
+    said = capsys.readouterr().out
+    assert "setting candidates: 50 → 5\n" in said
+    assert "reranker" not in said
+
+
 def test_runs_of_different_kinds_have_nothing_in_common(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
     save_answers(settings, "monday", right="a")
     save(Run.named("found", settings), "retrieval", QUESTIONS, [Ranking("a", ("d1",), ("d2", "d1"), 5.0)])

@@ -13,7 +13,7 @@ from eval.retrieval.benchmark import run
 from eval.retrieval.rankings import Ranking, figures, summarise
 from ingest.golden import load_questions
 from rag.errors import SettingsError, SourceMissing
-from rag.settings import Settings
+from rag.settings import Settings, load_settings
 from rag.testing import HashEmbedder
 
 
@@ -203,6 +203,20 @@ def test_a_name_is_not_reused_for_other_questions(folder: Path, capsys: pytest.C
     assert "questions" in capsys.readouterr().err
     assert retrieval_command.main([*arguments, "--kb", "shop"]) == 2
     assert "not both" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("surroundings")
+def test_a_run_is_not_resumed_with_other_settings(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--corpus", str(folder / "first" / "corpus.jsonl"), "--run", "monday"]
+    arguments += ["--questions", str(folder / "first" / "questions.jsonl")]
+    assert retrieval_command.main(arguments) == 0
+    monkeypatch.setenv("ANSWERDESK_CANDIDATES", "5")
+    load_settings.cache_clear()
+    assert retrieval_command.main(arguments) == 2
+    assert "(candidates)" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("surroundings")
