@@ -82,6 +82,10 @@ def main(argv: Sequence[str]) -> int:
         _print_questions(found.outcomes, console, language)
         if found.evidence_tokens is not None:
             print_line(console, translate("eval.evidence_tokens", language, **asdict(found.evidence_tokens)))
+        for run in found.unfinished:
+            print_line(console, translate("eval.run_unfinished", language, **asdict(run)))
+        if count := len(found.judged_otherwise):
+            print_line(console, translate("eval.judged_otherwise", language, count=count))
         for name, (before, after) in found.settings.items():
             print_line(console, translate("eval.setting_differs", language, name=name, first=before, second=after))
         write_json(arguments.json, found.to_json())

@@ -96,6 +96,11 @@ class Run:
         for name in ("questions.jsonl", "run.json"):  # the run is there once run.json is
             (self.folder / name).write_text(wanted[name], encoding="utf-8")
 
+    @property
+    def is_finished(self) -> bool:
+        """Whether its figures are there, which are written last."""
+        return (self.folder / "figures.json").is_file()
+
     def identity(self) -> dict[str, object]:
         """Return what the run measures.  Raises ``SettingsError`` where the file is damaged."""
         try:

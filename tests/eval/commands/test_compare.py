@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from eval.__main__ import main
 from eval.answers.asking import Record, TokenCounts
 from eval.answers.scores import summarise
-from eval.compare.pairs import arm_of, values_of
+from eval.compare.pairs import arm_of, side_by_side, values_of
 from eval.core.runs import Run
 from eval.refusal.benchmark import Judgement, figures
 from eval.retrieval.rankings import Ranking
@@ -111,11 +111,60 @@ def test_settings_that_differ_are_named(settings: Settings, capsys: pytest.Captu
     assert "reranker" not in said
 
 
+def save_rankings(settings: Settings, name: str, questions: tuple[GoldenQuestion, ...], found: str = "abcdef") -> Run:
+    rankings: list[object] = [
+        Ranking(one.question_id, ("d1",), ("d1" if one.question_id in found else "d2",), 5.0) for one in questions
+    ]
+    run = save(Run.named(name, settings), "retrieval", questions, rankings)
+    run.save_figures({})
+    return run
+
+
+def test_questions_of_the_same_id_and_other_words_are_not_compared(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_rankings(settings, "monday", QUESTIONS)
+    others = tuple(replace(one, question=f"another {one.question}") for one in QUESTIONS)
+    save_rankings(settings, "other", others)
+    assert main(["compare", "monday", "other"]) == 2
+    assert "no question and measure in common" in capsys.readouterr().err
+    save_rankings(settings, "half", (*others[:3], *QUESTIONS[3:]), found="")
+    assert main(["compare", "monday", "half"]) == 0
+    assert "worse: d, e, f\n" in capsys.readouterr().out
+    compared = side_by_side(Run.named("monday", settings), Run.named("half", settings))
+    assert [one.question.question_id for one in compared] == ["d", "e", "f"]
+
+
+def test_other_known_answers_of_the_same_questions_are_said(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_rankings(settings, "monday", QUESTIONS)
+    save_rankings(settings, "other", (replace(QUESTIONS[0], relevant=("d2",)), *QUESTIONS[1:]))
+    assert main(["compare", "monday", "other"]) == 0
+    assert "The known answers of 1 question differ" in capsys.readouterr().out
+
+
+def test_an_unfinished_run_is_named(settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    save_rankings(settings, "whole", QUESTIONS)
+    half = save_rankings(settings, "half", QUESTIONS)
+    (half.folder / "figures.json").unlink()
+    lines = (half.folder / "records.jsonl").read_text("utf-8").splitlines(keepends=True)
+    (half.folder / "records.jsonl").write_text("".join(lines[:2]), encoding="utf-8")
+    written = tmp_path / "figures.json"
+    assert main(["compare", "whole", "half", "--json", str(written)]) == 0
+    assert "half is not finished: 2 of 6 questions\n" in capsys.readouterr().out
+    assert json.loads(written.read_text("utf-8"))["unfinished"] == [{"name": "half", "done": 2, "total": 6}]
+    assert main(["compare", "whole", "whole"]) == 0
+    assert "not finished" not in capsys.readouterr().out
+
+
 def test_runs_of_different_kinds_have_nothing_in_common(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
     save_answers(settings, "monday", right="a")
     save(Run.named("found", settings), "retrieval", QUESTIONS, [Ranking("a", ("d1",), ("d2", "d1"), 5.0)])
     assert main(["compare", "monday", "found"]) == 2
-    assert capsys.readouterr().err.count("\n") == 1
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "monday is one of answers, found one of retrieval" in said
     assert main(["compare", "monday", "nowhere"]) == 2
     assert "nowhere" in capsys.readouterr().err
 
