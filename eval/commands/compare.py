@@ -10,6 +10,7 @@ from rich.table import Table
 
 from eval.commands.shared import command_parser, exit_code, print_line, write_json
 from eval.compare.pairs import Comparison, compare_runs
+from eval.core.tables import signed_interval
 from rag.schema import Language
 from rag.settings import load_settings
 from rag.terminal import terminal_language
@@ -45,7 +46,6 @@ def print_comparison(measures: Sequence[Comparison], first: str, second: str, co
     more = [translate(f"eval.{key}", language) for key in keys]
     table = Table(*titles, first, second, *more, title=translate("eval.compared", language))
     for one in measures:
-        low, high = one.interval or (0.0, 0.0)
         shown = [f"{value:.3f}" for value in (one.first, one.second)]
         counts = [str(count) for count in (one.wins, one.ties, one.losses)]
         table.add_row(
@@ -53,7 +53,7 @@ def print_comparison(measures: Sequence[Comparison], first: str, second: str, co
             str(one.n),
             *shown,
             f"{one.difference:+.3f}",
-            f"{low:+.3f} – {high:+.3f}",
+            signed_interval(one.interval),
             *counts,
             f"{one.p_value:.3f}",
         )

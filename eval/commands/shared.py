@@ -38,6 +38,14 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to FILE  将指标写入文件")
 
 
+def question_limit(text: str) -> int:
+    """Return the number of a ``--limit``, 1 or more; it is the ``type`` of an argument of ``argparse``."""
+    number = int(text)
+    if number < 1:  # the library's 0 means all of them: hours of a model's time by a slip
+        raise argparse.ArgumentTypeError(translate("eval.limit_too_small", terminal_language(), given=number))
+    return number
+
+
 def command_parser(command: str, description: str, examples: str) -> argparse.ArgumentParser:
     """Return a parser of ``python -m eval COMMAND``; ``examples`` end its help, with exit codes if they have none."""
     return argparse.ArgumentParser(
@@ -64,7 +72,9 @@ def question_parser(command: str, description: str, examples: str, *, sets: bool
     if sets:
         parser.add_argument("--sets", type=Path, metavar="FOLDER", help="question sets, a subfolder each  多个题集")
     parser.add_argument("--kb", default="", metavar="NAME", help="ask this knowledge base instead  知识库名称")
-    parser.add_argument("--limit", type=int, default=0, metavar="N", help="only N a set, drawn by --seed  题数")
+    parser.add_argument(
+        "--limit", type=question_limit, default=0, metavar="N", help="only N a set, drawn by --seed  题数"
+    )
     add_run_options(parser)
     return parser
 

@@ -16,7 +16,7 @@ from eval.compare.pairs import Comparison
 from eval.core.conditions import conditions_of
 from eval.core.runs import Run
 from eval.core.svg import Bar, Point, bar_chart, reliability_chart
-from eval.core.tables import html_table, part_of
+from eval.core.tables import html_table, part_of, signed_interval
 from eval.desk.report import lost_cases
 from eval.desk.report import page_section as desk_section
 from rag.errors import SettingsError
@@ -224,8 +224,7 @@ def _wrong_answers(run: Run, language: Language) -> str:
 def _comparison(first: str, second: str, measures: Sequence[Comparison], language: Language) -> str:
     rows = []
     for one in measures:
-        low, high = one.interval or (0.0, 0.0)
-        difference = f"{one.difference:+.3f} ({low:+.3f} – {high:+.3f})"
+        difference = f"{one.difference:+.3f} ({signed_interval(one.interval)})"
         counts = f"{one.wins} / {one.ties} / {one.losses}"
         figures = (f"{one.first:.3f}", f"{one.second:.3f}", difference, counts, f"{one.p_value:.3f}")
         rows.append((one.measure, str(one.n), *figures))

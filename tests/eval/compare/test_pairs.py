@@ -30,6 +30,10 @@ def test_values_that_only_the_computer_tells_apart_are_a_tie() -> None:
     assert (found.wins, found.ties, found.losses) == (0, 2, 0)
 
 
+def test_one_question_has_no_interval() -> None:
+    assert compare_values("right", {"a": 1.0}, {"a": 0.0}).interval is None
+
+
 def test_nothing_in_common_has_no_interval() -> None:
     found = compare_values("right", {"a": 1.0}, {"b": 1.0})
     assert (found.n, found.interval, found.p_value) == (0, None, 1.0)

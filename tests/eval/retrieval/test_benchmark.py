@@ -29,6 +29,14 @@ def test_figures_by_hand() -> None:
     assert found["latency_ms"] == {"p50": 25.0, "p95": 38.5, "p99": 39.7}
 
 
+def test_few_questions_do_not_claim_certainty() -> None:
+    two = figures([ranking("d1"), ranking("d1")])["intervals"]
+    one = figures([ranking("d1")])["intervals"]
+    assert isinstance(two, dict) and isinstance(one, dict)
+    assert two["recall_at_1"] == (0.34238, 1.0)  # Wilson's of 2 of 2: 2 / (2 + 1.96²)
+    assert (one["mrr_at_10"], one["ndcg_at_10"]) == (None, None)
+
+
 def test_sets_count_alike_however_large() -> None:
     found = summarise({"large": [ranking("d1")] * 9, "small": [ranking("d2")]})
     assert (found["n"], found["recall_at_1"]) == (10, 0.5)
