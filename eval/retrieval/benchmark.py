@@ -16,6 +16,7 @@ from eval.core.progress import SILENT, Progress, question_counter
 from eval.core.question_sets import QuestionSet, index_by_name
 from eval.core.runs import Run, keep_asking, knowledge_name
 from eval.retrieval.rankings import RANKINGS, Ranking, summarise
+from ingest.gate import without_documents
 from ingest.golden import GoldenQuestion
 from ingest.pipeline import IngestOptions, ingest
 from rag.protocols import Embedder
@@ -36,14 +37,20 @@ def measure_retrieval(
 ) -> dict[str, object]:
     """Run (or resume) every set and return the figures; each of several has a run of its own below ``kept``.
 
+    ``unknown`` counts the questions none of whose relevant documents is in the knowledge base: no search finds those.
+
     Raises ``SettingsError`` when the run of that name measured something else, and a ``KnowledgeError``.
     """
     by_set: dict[str, Sequence[Ranking]] = {}
+    of_all = 0
     for name, one in index_by_name(sets).items():
         own = kept if len(sets) == 1 else Run(kept.folder / name)
-        by_set[name] = run(one, settings, embedder, own, progress)
-        own.save_figures({"embedder": embedder.model_id, **summarise({name: by_set[name]})})
-    return {"embedder": embedder.model_id, **summarise(by_set)}
+        folder = knowledge_folder(one, settings, embedder, progress)
+        by_set[name] = _run_in(folder, one, settings, embedder, own, progress)
+        unknown = _count_unknown(folder, one.questions)
+        of_all += unknown
+        own.save_figures({"embedder": embedder.model_id, **summarise({name: by_set[name]}), "unknown": unknown})
+    return {"embedder": embedder.model_id, **summarise(by_set), "unknown": of_all}
 
 
 def run(
@@ -57,7 +64,17 @@ def run(
 
     Raises ``SettingsError`` when the run of that name measured something else, and a ``KnowledgeError``.
     """
-    folder = knowledge_folder(one, settings, embedder, progress)
+    return _run_in(knowledge_folder(one, settings, embedder, progress), one, settings, embedder, kept, progress)
+
+
+def _count_unknown(folder: Path, questions: Sequence[GoldenQuestion]) -> int:
+    with KnowledgeStore(folder) as store:
+        return len(without_documents([one.relevant for one in questions], store))
+
+
+def _run_in(
+    folder: Path, one: QuestionSet, settings: Settings, embedder: Embedder, kept: Run, progress: Progress
+) -> list[Ranking]:
     store = KnowledgeStore(folder)
     identity: dict[str, object] = {"command": "retrieval", "set": one.name, "generation": store.require_generation()}
     if any(question.without for question in one.questions):

@@ -227,6 +227,20 @@ def test_a_run_is_not_resumed_with_other_settings(
     assert "(candidates)" in capsys.readouterr().err
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("surroundings")
+def test_questions_whose_documents_are_not_there_are_counted(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    questions = tmp_path / "asked.jsonl"
+    rows = [{"id": key, "question": "refund", "relevant": [key]} for key in ("d2", "no/such.md")]
+    questions.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    arguments = ["--corpus", str(folder / "first" / "corpus.jsonl"), "--questions", str(questions), "--run", "monday"]
+    assert retrieval_command.main(arguments) == 0
+    assert "1 of 2 questions name only documents that are not in the knowledge base" in capsys.readouterr().out
+    assert json.loads((tmp_path / "data" / "runs" / "monday" / "figures.json").read_text("utf-8"))["unknown"] == 1
+
+
 @pytest.mark.usefixtures("surroundings")
 def test_a_knowledge_base_that_is_not_there_is_one_sentence(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["--kb", "shop", "--questions", str(folder / "first" / "questions.jsonl")]
