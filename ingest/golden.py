@@ -59,9 +59,8 @@ def load_questions(path: Path) -> tuple[GoldenQuestion, ...]:
 
 def _rows(file: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
     try:
-        lines = file.read_text(encoding="utf-8-sig").split(
-            "\n"
-        )  # Windows editors begin with a mark; U+2028 may stand in a string
+        # Windows editors begin a file with a mark; U+2028 may stand in a string
+        lines = file.read_text(encoding="utf-8-sig").split("\n")
     except OSError as error:
         raise FileUnusable.because(file, error) from error
     except UnicodeDecodeError as error:

@@ -59,7 +59,7 @@ def print_comparison(measures: Sequence[Comparison], first: str, second: str, co
         )
     console.print(table)
     main = measures[0]
-    verdict = "differs" if main.is_significant else "may_be_chance"
+    verdict = "differs" if main.is_significant else "may_be_chance" if main.wins or main.losses else "no_difference"
     print_line(console, translate(f"eval.{verdict}", language, measure=main.measure, p=f"{main.p_value:.3f}"))
 
 

@@ -1,6 +1,7 @@
 """What the commands share: options and the questions that they choose, tables, bars and lines, exit codes."""
 
 import argparse
+import errno
 import json
 import os
 import sys
@@ -124,6 +125,16 @@ def run_name(arguments: argparse.Namespace) -> str:
     return checked_name(str(arguments.run) or datetime.now().strftime("%Y-%m-%d-%H%M%S"))
 
 
+def require_writable(path: Path | None) -> None:
+    """Raise ``SettingsError`` where a file that is written at the end has no folder, or is one."""
+    if path is None:
+        return
+    if path.is_dir():
+        raise SettingsError(reason=f"{path}: {os.strerror(errno.EISDIR)}")
+    if not path.absolute().parent.is_dir():
+        raise SettingsError(reason=f"{path}: {os.strerror(errno.ENOENT)}")
+
+
 def exit_code(work: Callable[[], int | None], interrupted: Callable[[], str] = str) -> int:
     """Do a command's work and return its exit code, 0 for None; print what ``interrupted`` says at Ctrl-C."""
 
@@ -141,6 +152,7 @@ def finish(arguments: argparse.Namespace, work: Callable[[str], None]) -> int:
     def work_on_run() -> None:
         nonlocal name
         name = run_name(arguments)
+        require_writable(arguments.json)  # before hours of a model's time
         work(name)
 
     return exit_code(work_on_run, lambda: translate("eval.resume", terminal_language(), run=name))

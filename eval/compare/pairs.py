@@ -198,6 +198,8 @@ def compare_runs(first: str, second: str, settings: Settings) -> RunComparison:
     """
     sides = [(Run.find(name, settings), arm) for name, arm in map(arm_of, (first, second))]
     runs = [run for run, _ in sides]
+    if sides[0][1] == sides[1][1] and runs[0].folder.resolve() == runs[1].folder.resolve():
+        raise SettingsError(reason=translate("eval.same_run", terminal_language(), run=first))
     _require_one_kind(*runs)
     found = [values_of(run, arm) for run, arm in sides]
     same = same_questions(*runs)

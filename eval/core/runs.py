@@ -134,6 +134,12 @@ class Run:
 
     def figures(self) -> dict[str, object]:
         """Return the figures as they were computed.  Raises ``SettingsError`` where the run was not finished."""
+        if not self.is_finished:
+            raise SettingsError(
+                reason=translate(
+                    "eval.no_figures", terminal_language(), run=self.folder.name, path=self.folder / "figures.json"
+                )
+            )
         try:
             found = json.loads((self.folder / "figures.json").read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:

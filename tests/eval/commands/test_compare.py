@@ -154,8 +154,19 @@ def test_an_unfinished_run_is_named(settings: Settings, tmp_path: Path, capsys: 
     assert main(["compare", "whole", "half", "--json", str(written)]) == 0
     assert "half is not finished: 2 of 6 questions\n" in capsys.readouterr().out
     assert json.loads(written.read_text("utf-8"))["unfinished"] == [{"name": "half", "done": 2, "total": 6}]
-    assert main(["compare", "whole", "whole"]) == 0
-    assert "not finished" not in capsys.readouterr().out
+    assert main(["compare", "whole", "whole"]) == 2
+    assert "compared with itself" in capsys.readouterr().err
+    assert main(["report", "half", "--html", str(tmp_path / "page.html")]) == 2
+    assert "the run half is not finished" in capsys.readouterr().err
+
+
+def test_equal_runs_do_not_differ(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    save_rankings(settings, "monday", QUESTIONS)
+    save_rankings(settings, "tuesday", QUESTIONS)
+    assert main(["compare", "monday", "tuesday"]) == 0
+    said = capsys.readouterr().out
+    assert "No question differs in recall_at_1." in said
+    assert "chance" not in said
 
 
 def test_runs_of_different_kinds_have_nothing_in_common(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:

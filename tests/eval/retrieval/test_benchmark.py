@@ -242,6 +242,18 @@ def test_questions_whose_documents_are_not_there_are_counted(
 
 
 @pytest.mark.usefixtures("surroundings")
+def test_figures_that_cannot_be_written_are_told_before_anything_is_asked(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--corpus", str(folder / "first" / "corpus.jsonl"), "--run", "monday"]
+    arguments += ["--questions", str(folder / "first" / "questions.jsonl")]
+    for place in (tmp_path / "nowhere" / "x.json", tmp_path):
+        assert retrieval_command.main([*arguments, "--json", str(place)]) == 2
+        assert str(place) in capsys.readouterr().err
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.usefixtures("surroundings")
 def test_a_knowledge_base_that_is_not_there_is_one_sentence(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["--kb", "shop", "--questions", str(folder / "first" / "questions.jsonl")]
     assert retrieval_command.main(arguments) == 3
