@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from eval.commands.shared import command_parser, exit_code, print_line, write_json
 from eval.compare.pairs import Comparison, compare_runs
@@ -44,7 +44,17 @@ def print_comparison(measures: Sequence[Comparison], first: str, second: str, co
     titles = [translate(f"eval.{key}", language) for key in ("figure", "count")]
     keys = ("difference", "interval", "wins", "ties", "losses", "p_value")
     more = [translate(f"eval.{key}", language) for key in keys]
-    table = Table(*titles, first, second, *more, title=translate("eval.compared", language))
+    # 80 columns, as in a pipe, have room for the measures' names without borders
+    table = Table(
+        Column(titles[0], no_wrap=True),
+        Column(titles[1], no_wrap=True),
+        *(Column(title, overflow="fold") for title in (first, second)),
+        *(Column(title, no_wrap=True) for title in more),
+        title=translate("eval.compared", language),
+        box=None,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+    )
     for one in measures:
         shown = [f"{value:.3f}" for value in (one.first, one.second)]
         counts = [str(count) for count in (one.wins, one.ties, one.losses)]

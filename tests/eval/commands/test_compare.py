@@ -160,6 +160,21 @@ def test_an_unfinished_run_is_named(settings: Settings, tmp_path: Path, capsys: 
     assert "the run half is not finished" in capsys.readouterr().err
 
 
+def test_measures_can_be_told_apart_in_eighty_columns(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    save_rankings(settings, "default-1-sample-search", QUESTIONS)
+    save_rankings(settings, "default-1-sample-5-candidates", QUESTIONS, found="ab")
+    assert main(["compare", "default-1-sample-search", "default-1-sample-5-candidates"]) == 0
+    said = capsys.readouterr().out
+    first_words = [line.split()[0] for line in said.splitlines() if line.split()]
+    for measure in ("recall_at_1", "recall_at_5", "recall_at_10", "mrr_at_10", "ndcg_at_10"):
+        assert measure in first_words
+    assert "…" not in said
+    assert "-0.667 -1.000 – -0.333" in " ".join(said.split())
+
+
 def test_equal_runs_do_not_differ(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
     save_rankings(settings, "monday", QUESTIONS)
     save_rankings(settings, "tuesday", QUESTIONS)
