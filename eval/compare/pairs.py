@@ -274,8 +274,8 @@ def differing_settings(first: Run, second: Run) -> dict[str, tuple[object, objec
     before, after = (conditions_of(run.identity()) for run in (first, second))
     if not before or not after:
         return {}
-    names = sorted(before.keys() | after.keys())
-    pairs = {name: (before.get(name), after.get(name)) for name in names}
+    names = sorted(before.keys() & after.keys())  # a run without the model depends on fewer
+    pairs = {name: (before[name], after[name]) for name in names}
     return {name: values for name, values in pairs.items() if values[0] != values[1]}
 
 
