@@ -249,7 +249,7 @@ def _current_generation(settings: Settings) -> int:
 
 def _run(options: argparse.Namespace, command: Command) -> int:
     if options.questions is not None:
-        keep_questions(command, options.questions)
+        keep_questions(command, options.questions, before_ingest=bool(options.paths or options.loader))
     code = OK
     if options.scope is not None or options.audience is not None:
         code = set_access(command, options.scope, options.audience)

@@ -12,7 +12,7 @@ from ingest.check import check
 from ingest.console import ProgressConsole
 from ingest.difference import Difference, difference
 from ingest.duplicates import Duplicates, RepeatedLine, find_boilerplate, find_duplicates
-from ingest.gate import check_current, register
+from ingest.gate import check_current, count_without_documents, register
 from ingest.langchain import NamedLoader, documents_difference
 from ingest.lock import publication, writer_lock
 from ingest.new_details import confirm_details
@@ -226,13 +226,18 @@ def show_check(command: Command) -> int:
     return SOMETHING_WRONG if report.findings else OK
 
 
-def keep_questions(command: Command, file: Path) -> None:
-    """Register a file of regression questions, and print how many there are."""
+def keep_questions(command: Command, file: Path, *, before_ingest: bool = False) -> None:
+    """Register a file of regression questions, and print how many there are.
+
+    ``before_ingest``: their documents may come with the ingest that follows, whose gate names those that do not.
+    """
     count, left_out = register(file, command.settings)
     name, language = command.settings.knowledge_base, command.language
     lines = [translate("ingest.questions_kept", language, name=name, count=count)]
     if left_out:
         lines.append(translate("ingest.questions_left_out", language, count=left_out))
+    if not before_ingest and (unknown := count_without_documents(command.settings)):
+        lines.append(translate("ingest.questions_unknown", language, count=unknown))
     print("\n".join(lines), file=sys.stderr if command.as_json else sys.stdout)
 
 

@@ -249,6 +249,22 @@ def _single_spaced(text: str) -> str:
     return " ".join(text.split())
 
 
+def without_documents(expected: Sequence[Sequence[str]], store: KnowledgeStore) -> list[int]:
+    """Return the places of the questions none of whose ``expected`` documents is in the current generation."""
+    names = {name for documents in expected for name in documents}
+    present = _present_ids(store, sorted(names), store.current_generation())
+    return [place for place, documents in enumerate(expected) if not present.intersection(documents)]
+
+
+def count_without_documents(settings: Settings) -> int:
+    """Count the knowledge base's questions none of whose documents it has, of a knowledge base that is published."""
+    with KnowledgeStore(settings.knowledge_dir) as store:
+        if not store.current_generation():
+            return 0
+        kept = RegressionQuestions(store, settings.questions_database).all()
+        return len(without_documents([one.asked.document_ids for one in kept], store))
+
+
 def _present_ids(store: KnowledgeStore, document_ids: Sequence[str], generation: int) -> set[str]:
     """Return the given documents that a generation has."""
     with store.reading() as connection:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from rag.errors import FileUnusable, SettingsError
 from rag.schema import Language
+from rag.terminal import terminal_language
+from rag.translate import translate
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,8 @@ def load_questions(path: Path) -> tuple[GoldenQuestion, ...]:
 
 def _rows(file: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
     try:
-        lines = file.read_text(encoding="utf-8").split("\n")  # U+2028 may stand in a string
+        # Windows editors begin a file with a mark; U+2028 may stand in a string
+        lines = file.read_text(encoding="utf-8-sig").split("\n")
     except OSError as error:
         raise FileUnusable.because(file, error) from error
     except UnicodeDecodeError as error:
@@ -75,9 +78,7 @@ def _rows(file: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
 
 
 def _question(row: Mapping[str, object], *, where: str) -> GoldenQuestion:
-    text, question_id = row.get("question"), row.get("id")
-    if not isinstance(text, str) or not isinstance(question_id, str) or not text.strip():
-        raise SettingsError(reason=f"{where}: 'id' and 'question' must be strings")
+    question_id, text = (_required(row, name, where) for name in ("id", "question"))
     language: Language = "zh" if row.get("lang") == "zh" else "en"
     answers = _strings(row.get("answers"), where)
     groups = row.get("key_points")
@@ -104,6 +105,15 @@ def _question(row: Mapping[str, object], *, where: str) -> GoldenQuestion:
         quote=quote if isinstance(quote, str) else "",
         in_other_language=_strings(about.get("cross_lingual_relevant"), where),
     )
+
+
+def _required(row: Mapping[str, object], name: str, where: str) -> str:
+    """Return a text that every question has.  Raises ``SettingsError`` naming the field and what is wrong with it."""
+    value = row.get(name)
+    if isinstance(value, str) and value.strip():
+        return value
+    fault = "no_string" if value is not None and not isinstance(value, str) else "blank" if name in row else "missing"
+    raise SettingsError(reason=translate(f"ingest.question_{fault}", terminal_language(), where=where, name=name))
 
 
 def _last_user_turn(history: object) -> str:

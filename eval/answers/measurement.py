@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 from eval.answers.asking import Arm, Context, Instruments, MeteredGenerator, Record, WatchedRetriever, arm, run
 from eval.answers.scores import summarise
+from eval.core.conditions import answer_conditions
 from eval.core.progress import SILENT, Progress, question_counter
 from eval.core.question_sets import QuestionSet
 from eval.core.runs import Run, knowledge_name
@@ -58,6 +59,7 @@ def measure_answers(
         "think": options.think,
         "context": options.context,
         "arms": list(options.arms),
+        "settings": answer_conditions(parts.settings, parts.store.folder),
     }
     kept.begin(identity, questions.questions)
     asks = {name: arm(name, watched, options.context) for name in options.arms}

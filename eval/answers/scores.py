@@ -7,7 +7,7 @@ from typing import Literal
 
 from eval.answers.asking import ARMS, NO_PASSAGE, Arm, Record
 from eval.answers.metrics import best_rouge_l, best_token_f1, has_numbers_of, holds_gold, is_right_reply
-from eval.core.statistics import mean_interval, ratio_interval, rounded_mean
+from eval.core.statistics import mean_interval, ratio_interval, right_interval, rounded, rounded_mean
 from eval.retrieval.rankings import recall_at, reciprocal_rank_at
 from ingest.golden import GoldenQuestion
 from rag.text.language import question_language
@@ -152,7 +152,7 @@ def _citations(scores: Sequence[Score]) -> dict[str, object]:
 def _intervals(own: Sequence[Score], ceiling: Sequence[Score]) -> dict[str, object]:
     pairs = _pairs(own, ceiling)
     return {
-        "accuracy": mean_interval([float(item.right) for item in own]),
+        "accuracy": right_interval([item.right for item in own]),
         "token_f1": mean_interval([item.token_f1 for item in own if item.token_f1 is not None]),
         "rouge_l": mean_interval([item.rouge_l for item in own if item.rouge_l is not None]),
         "share_of_ceiling": ratio_interval([float(one) for one, _ in pairs], [float(other) for _, other in pairs]),
@@ -160,7 +160,7 @@ def _intervals(own: Sequence[Score], ceiling: Sequence[Score]) -> dict[str, obje
 
 
 def _arm_figures(scores: Sequence[Score], records: Sequence[Record], name: str) -> dict[str, object]:
-    interval = mean_interval([float(item.right) for item in scores])
+    interval = right_interval([item.right for item in scores])
     tokens = _tokens([record for record in records if record.arm == name])
     return {**_quality(scores), "intervals": {"accuracy": interval}, "tokens": tokens}
 
@@ -169,7 +169,7 @@ def _share(own: Sequence[Score], ceiling: Sequence[Score]) -> float | None:
     """Return own accuracy over the ceiling's on the questions that have both; None where the ceiling is 0."""
     pairs = _pairs(own, ceiling)
     reached = sum(other for _, other in pairs)
-    return round(sum(one for one, _ in pairs) / reached, 4) if reached else None
+    return rounded(sum(one for one, _ in pairs) / reached) if reached else None
 
 
 def _pairs(own: Sequence[Score], ceiling: Sequence[Score]) -> list[tuple[bool, bool]]:

@@ -19,7 +19,7 @@ from itertools import product
 
 from eval.answers.asking import Record
 from eval.answers.scores import scores_of
-from eval.core.statistics import mean_interval
+from eval.core.statistics import right_interval, rounded_mean
 from ingest.golden import GoldenQuestion
 from rag.errors import SettingsError
 from rag.tracing import Percentiles
@@ -209,8 +209,8 @@ def _row(
         configuration=one,
         n=len(records),
         compared=len(right),
-        accuracy=round(sum(right) / len(right), 4) if right else None,
-        interval=mean_interval(right) if right else None,
+        accuracy=rounded_mean(right),
+        interval=right_interval(right),
         prompt_rate=served.prompt_rate,
         generation_rate=served.generation_rate,
         load_rate=round(generated / served.asking_seconds, 1) if served.asking_seconds else 0.0,

@@ -25,6 +25,7 @@ from eval.core.knowledge import open_parts
 from eval.core.progress import SILENT, Progress, question_counter
 from eval.core.question_sets import QuestionSet, index_by_name
 from eval.core.search import evidence_of
+from eval.core.statistics import rounded
 from ingest.golden import GoldenQuestion
 from rag.grounding.citations import Grounding, ground
 from rag.pipeline import Pipeline
@@ -306,7 +307,7 @@ def _judge(sentence: KnownSentence, fault: str, grounding: Grounding) -> Checked
 
 
 def _share(part: int, whole: int) -> float | None:
-    return round(part / whole, 4) if whole else None
+    return rounded(part / whole) if whole else None
 
 
 def measure_citations(

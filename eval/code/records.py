@@ -12,7 +12,7 @@ from statistics import mean, median
 from pydantic import TypeAdapter
 
 from eval.code.judging import OUTCOMES, Outcome
-from eval.core.statistics import Interval, mean_interval, share_interval
+from eval.core.statistics import Interval, mean_interval, rounded, share_interval
 
 _REPORTED_K = (1, 2, 5, 10, 20, 50, 100)
 
@@ -126,4 +126,4 @@ def _seconds(attempts: Sequence[Attempt]) -> dict[str, float | None]:
 
 
 def _mean(values: Sequence[float]) -> float | None:
-    return round(mean(values), 4) if values else None
+    return rounded(mean(values)) if values else None

@@ -7,7 +7,15 @@ from pathlib import Path
 
 from rich.console import Console
 
-from eval.commands.shared import command_parser, headed_table, measure, print_line, progress_in, write_json
+from eval.commands.shared import (
+    command_parser,
+    headed_table,
+    measure,
+    print_line,
+    progress_in,
+    question_limit,
+    write_json,
+)
 from eval.core.question_sets import sets_in
 from eval.retrieval.benchmark import measure_chunk_sizes, smaller_corpus
 from rag.retrieval.embedder import open_embedder
@@ -36,7 +44,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--sets", type=Path, required=True, metavar="FOLDER", help="question sets, a subfolder each")
     parser.add_argument("--sizes", type=_size, nargs="+", default=list(SIZES), metavar="TOKENS")
-    parser.add_argument("--limit", type=int, default=0, metavar="N", help="only N questions a set, drawn by --seed")
+    parser.add_argument(
+        "--limit", type=question_limit, default=0, metavar="N", help="only N questions a set, drawn by --seed"
+    )
     parser.add_argument(
         "--documents", type=int, default=0, metavar="N", help="only N documents a set: the relevant ones, and others"
     )

@@ -21,6 +21,7 @@ from eval.commands.shared import (
     model_line,
     print_line,
     progress_in,
+    question_limit,
     write_json,
 )
 from eval.core.question_sets import draw_sample
@@ -76,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
         help="of a reply with its thought; cut off is failed (default: %(default)s)  每次回答的 token 上限",
     )
     add_answer_options(parser)
-    parser.add_argument("--limit", type=int, default=0, metavar="N", help="only N, drawn by --seed  题数")
+    parser.add_argument("--limit", type=question_limit, default=0, metavar="N", help="only N, drawn by --seed  题数")
     add_run_options(parser)
     return parser
 

@@ -6,10 +6,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from eval.commands.shared import command_parser, exit_code, print_line, write_json
 from eval.compare.pairs import Comparison, compare_runs
+from eval.core.tables import signed_interval
 from rag.schema import Language
 from rag.settings import load_settings
 from rag.terminal import terminal_language
@@ -43,9 +44,18 @@ def print_comparison(measures: Sequence[Comparison], first: str, second: str, co
     titles = [translate(f"eval.{key}", language) for key in ("figure", "count")]
     keys = ("difference", "interval", "wins", "ties", "losses", "p_value")
     more = [translate(f"eval.{key}", language) for key in keys]
-    table = Table(*titles, first, second, *more, title=translate("eval.compared", language))
+    # 80 columns, as in a pipe, have room for the measures' names without borders
+    table = Table(
+        Column(titles[0], no_wrap=True),
+        Column(titles[1], no_wrap=True),
+        *(Column(title, overflow="fold") for title in (first, second)),
+        *(Column(title, no_wrap=True) for title in more),
+        title=translate("eval.compared", language),
+        box=None,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+    )
     for one in measures:
-        low, high = one.interval or (0.0, 0.0)
         shown = [f"{value:.3f}" for value in (one.first, one.second)]
         counts = [str(count) for count in (one.wins, one.ties, one.losses)]
         table.add_row(
@@ -53,13 +63,13 @@ def print_comparison(measures: Sequence[Comparison], first: str, second: str, co
             str(one.n),
             *shown,
             f"{one.difference:+.3f}",
-            f"{low:+.3f} – {high:+.3f}",
+            signed_interval(one.interval),
             *counts,
             f"{one.p_value:.3f}",
         )
     console.print(table)
     main = measures[0]
-    verdict = "differs" if main.is_significant else "may_be_chance"
+    verdict = "differs" if main.is_significant else "may_be_chance" if main.wins or main.losses else "no_difference"
     print_line(console, translate(f"eval.{verdict}", language, measure=main.measure, p=f"{main.p_value:.3f}"))
 
 
@@ -82,6 +92,12 @@ def main(argv: Sequence[str]) -> int:
         _print_questions(found.outcomes, console, language)
         if found.evidence_tokens is not None:
             print_line(console, translate("eval.evidence_tokens", language, **asdict(found.evidence_tokens)))
+        for run in found.unfinished:
+            print_line(console, translate("eval.run_unfinished", language, **asdict(run)))
+        if count := len(found.judged_otherwise):
+            print_line(console, translate("eval.judged_otherwise", language, count=count))
+        for name, (before, after) in found.settings.items():
+            print_line(console, translate("eval.setting_differs", language, name=name, first=before, second=after))
         write_json(arguments.json, found.to_json())
 
     return exit_code(work)

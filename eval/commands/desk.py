@@ -19,6 +19,7 @@ from eval.commands.shared import (
     model_line,
     print_line,
     progress_in,
+    question_limit,
     write_json,
     write_text,
 )
@@ -85,7 +86,7 @@ def _parser() -> argparse.ArgumentParser:
         help="do not ask again what a guard stopped unwritten: quicker  不重问被拦下的回答",
     )
     parser.add_argument(
-        "--limit", type=int, default=0, metavar="N", help="only N, kinds and languages in proportion  用例数"
+        "--limit", type=question_limit, default=0, metavar="N", help="only N, kinds and languages in proportion  用例数"
     )
     add_run_options(parser)
     parser.add_argument("--answers", type=Path, metavar="FILE", help="write the answers, one a line  将回答写入文件")

@@ -86,6 +86,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         with progress_in(console) as progress:
             summary = measure_retrieval(sets, settings, embedder, kept, progress)
         print_figures(summary, console, language)
+        if summary["unknown"]:
+            print_line(console, translate("eval.unknown_documents", language, count=summary["unknown"], n=summary["n"]))
         print_line(console, translate("eval.records", language, records=kept.folder))
         write_json(arguments.json, summary)
 

@@ -1,6 +1,7 @@
 """What the commands share: options and the questions that they choose, tables, bars and lines, exit codes."""
 
 import argparse
+import errno
 import json
 import os
 import sys
@@ -38,6 +39,14 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to FILE  将指标写入文件")
 
 
+def question_limit(text: str) -> int:
+    """Return the number of a ``--limit``, 1 or more; it is the ``type`` of an argument of ``argparse``."""
+    number = int(text)
+    if number < 1:  # the library's 0 means all of them: hours of a model's time by a slip
+        raise argparse.ArgumentTypeError(translate("eval.limit_too_small", terminal_language(), given=number))
+    return number
+
+
 def command_parser(command: str, description: str, examples: str) -> argparse.ArgumentParser:
     """Return a parser of ``python -m eval COMMAND``; ``examples`` end its help, with exit codes if they have none."""
     return argparse.ArgumentParser(
@@ -64,7 +73,9 @@ def question_parser(command: str, description: str, examples: str, *, sets: bool
     if sets:
         parser.add_argument("--sets", type=Path, metavar="FOLDER", help="question sets, a subfolder each  多个题集")
     parser.add_argument("--kb", default="", metavar="NAME", help="ask this knowledge base instead  知识库名称")
-    parser.add_argument("--limit", type=int, default=0, metavar="N", help="only N a set, drawn by --seed  题数")
+    parser.add_argument(
+        "--limit", type=question_limit, default=0, metavar="N", help="only N a set, drawn by --seed  题数"
+    )
     add_run_options(parser)
     return parser
 
@@ -114,6 +125,16 @@ def run_name(arguments: argparse.Namespace) -> str:
     return checked_name(str(arguments.run) or datetime.now().strftime("%Y-%m-%d-%H%M%S"))
 
 
+def require_writable(path: Path | None) -> None:
+    """Raise ``SettingsError`` where a file that is written at the end has no folder, or is one."""
+    if path is None:
+        return
+    if path.is_dir():
+        raise SettingsError(reason=f"{path}: {os.strerror(errno.EISDIR)}")
+    if not path.absolute().parent.is_dir():
+        raise SettingsError(reason=f"{path}: {os.strerror(errno.ENOENT)}")
+
+
 def exit_code(work: Callable[[], int | None], interrupted: Callable[[], str] = str) -> int:
     """Do a command's work and return its exit code, 0 for None; print what ``interrupted`` says at Ctrl-C."""
 
@@ -131,6 +152,7 @@ def finish(arguments: argparse.Namespace, work: Callable[[str], None]) -> int:
     def work_on_run() -> None:
         nonlocal name
         name = run_name(arguments)
+        require_writable(arguments.json)  # before hours of a model's time
         work(name)
 
     return exit_code(work_on_run, lambda: translate("eval.resume", terminal_language(), run=name))

@@ -24,6 +24,7 @@ from eval.commands.shared import (
     print_line,
     progress_in,
     question_bar,
+    question_limit,
     write_json,
 )
 from eval.core.question_sets import GOLDEN_DIR, KNOWLEDGE_DIR, draw_sample
@@ -76,7 +77,9 @@ def _parser() -> argparse.ArgumentParser:
         "--epochs", type=positive_integer, default=2, metavar="N", help="times each example is read (2)  轮数"
     )
     parser.add_argument("--rank", type=positive_integer, default=8, metavar="N", help="of the adapter (8)  适配器的秩")
-    parser.add_argument("--limit", type=int, default=0, metavar="N", help="only N a file, drawn by --seed  题数")
+    parser.add_argument(
+        "--limit", type=question_limit, default=0, metavar="N", help="only N a file, drawn by --seed  题数"
+    )
     parser.add_argument(
         "--held-out", type=_share, default=0.3, metavar="SHARE", help="to measure with (0.3)  留作评测的比例"
     )

@@ -4,14 +4,17 @@ A finished run's results are computed again from its folder.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
+
+from pydantic import TypeAdapter
 
 from eval.answers.asking import ARMS, RECORDS, Arm
 from eval.answers.metrics import wanted_words
 from eval.answers.scores import Score, score, scores_of
 from eval.code.records import VERDICTS, VERDICTS_NAME, passed_by_problem
+from eval.core.conditions import conditions_of
 from eval.core.runs import Run, read_records
 from eval.core.statistics import Interval, mean_interval, rounded_mean
 from eval.desk.asking import RECORDS as DESK_RECORDS
@@ -31,6 +34,16 @@ Outcome = Literal["win", "tie", "loss"]
 
 Values = Mapping[str, Mapping[str, float]]
 """By measure, then by question; a question is left out where the measure makes no sense."""
+
+_ROWS = TypeAdapter(dict[str, object])
+_IDS = ("question_id", "case_id", "task_id")
+"""Where a question, a case of the desk or a problem of code has its id."""
+
+_WORDS = ("question", "previous", "turns", "prompt")
+"""Where it has what is asked."""
+
+_INEXACTNESS = 1e-9
+"""Values are shares of a few thousand words at the most: two that differ are further apart."""
 
 MAIN_MEASURES = {"answers": "right", "retrieval": "recall_at_1", "refusal": "right"}
 
@@ -139,6 +152,15 @@ class EvidenceTokens:
 
 
 @dataclass(frozen=True, slots=True)
+class UnfinishedRun:
+    """A run that was not finished: ``done`` of ``total`` questions have a record."""
+
+    name: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
 class RunComparison:
     """Two runs, measure by measure, the main one first; ``outcomes`` is that measure's, by question id."""
 
@@ -147,6 +169,13 @@ class RunComparison:
     measures: tuple[Comparison, ...]
     outcomes: Mapping[str, Outcome]
     evidence_tokens: EvidenceTokens | None
+    settings: Mapping[str, tuple[object, object]]
+    """The settings that differ, with both values; none where a run of an older program keeps no settings."""
+
+    judged_otherwise: tuple[str, ...] = ()
+    """Ids of the questions whose words are the same, but not what is known of their answers."""
+
+    unfinished: tuple[UnfinishedRun, ...] = ()
 
     def to_json(self) -> dict[str, object]:
         """Return the comparison for programs, its measures by name."""
@@ -156,6 +185,9 @@ class RunComparison:
             "measures": {one.measure: asdict(one) for one in self.measures},
             "questions": dict(self.outcomes),
             "evidence_tokens": asdict(self.evidence_tokens) if self.evidence_tokens else None,
+            "settings": {name: list(values) for name, values in self.settings.items()},
+            "judged_otherwise": list(self.judged_otherwise),
+            "unfinished": [asdict(one) for one in self.unfinished],
         }
 
 
@@ -165,7 +197,13 @@ def compare_runs(first: str, second: str, settings: Settings) -> RunComparison:
     Raises ``SettingsError`` where the runs have no measure, or no question, in common.
     """
     sides = [(Run.find(name, settings), arm) for name, arm in map(arm_of, (first, second))]
-    one, other = (values_of(run, arm) for run, arm in sides)
+    runs = [run for run, _ in sides]
+    if sides[0][1] == sides[1][1] and runs[0].folder.resolve() == runs[1].folder.resolve():
+        raise SettingsError(reason=translate("eval.same_run", terminal_language(), run=first))
+    _require_one_kind(*runs)
+    found = [values_of(run, arm) for run, arm in sides]
+    same = same_questions(*runs)
+    one, other = (_of_questions(values, same) for values in found)
     shared = [measure for measure in one if measure in other and one[measure].keys() & other[measure].keys()]
     if not shared:
         raise SettingsError(reason=translate("eval.nothing_shared", terminal_language(), first=first, second=second))
@@ -175,7 +213,70 @@ def compare_runs(first: str, second: str, settings: Settings) -> RunComparison:
     }
     measures = tuple(compare_values(measure, one[measure], other[measure]) for measure in shared)
     tokens = _tokens(*(evidence_tokens(run, arm) for run, arm in sides))
-    return RunComparison(first, second, measures, outcomes, tokens)
+    judged_otherwise = tuple(key for key in outcomes if not same[key])
+    return RunComparison(
+        first, second, measures, outcomes, tokens, differing_settings(*runs), judged_otherwise, unfinished_runs(*sides)
+    )
+
+
+def _require_one_kind(first: Run, second: Run) -> None:
+    """Raise ``SettingsError`` where the runs are of different kinds."""
+    kinds = [str(run.identity().get("command")) for run in (first, second)]
+    if kinds[0] != kinds[1]:
+        shown = {"first": first.folder.name, "second": second.folder.name, "kind": kinds[0], "other": kinds[1]}
+        raise SettingsError(reason=translate("eval.kinds_differ", terminal_language(), **shown))
+
+
+def same_questions(first: Run, second: Run) -> dict[str, bool]:
+    """Return the questions of both runs by id: same id and same words; whether their known answers are the same, too.
+
+    Another set may count its questions alike, so that an id alone does not make a question the same.
+    """
+    before, after = (_questions_by_id(run) for run in (first, second))
+    both = [key for key in before if key in after]
+    return {key: before[key] == after[key] for key in both if _asked_words(before[key]) == _asked_words(after[key])}
+
+
+def _questions_by_id(run: Run) -> dict[str, Mapping[str, object]]:
+    return {str(next(row[name] for name in _IDS if name in row)): row for row in run.questions_as(_ROWS)}
+
+
+def _asked_words(row: Mapping[str, object]) -> list[object]:
+    return [row.get(name) for name in _WORDS]
+
+
+def _of_questions(values: Values, questions: Container[str]) -> Values:
+    return {
+        measure: {key: value for key, value in by_question.items() if key in questions}
+        for measure, by_question in values.items()
+    }
+
+
+def unfinished_runs(*sides: tuple[Run, RunArm]) -> tuple[UnfinishedRun, ...]:
+    """Return the runs that have no record yet of some of their questions."""
+    found = []
+    for run, arm in dict.fromkeys(sides):
+        total, done = len(run.questions_as(_ROWS)), _count_records(run, arm)
+        if not run.is_finished:
+            found.append(UnfinishedRun(run.folder.name, min(done, total), total))
+    return tuple(found)
+
+
+def _count_records(run: Run, arm: RunArm) -> int:
+    """Count the questions of which a run has a record, in one arm where it has several."""
+    rows = run.records(_ROWS)
+    key = next((name for name in _IDS if rows and name in rows[0]), "")
+    return len({row.get(key) for row in rows if row.get("arm", arm) == arm})
+
+
+def differing_settings(first: Run, second: Run) -> dict[str, tuple[object, object]]:
+    """Return the settings in which two runs differ, with both values; none where a run keeps no settings."""
+    before, after = (conditions_of(run.identity()) for run in (first, second))
+    if not before or not after:
+        return {}
+    names = sorted(before.keys() & after.keys())  # a run without the model depends on fewer
+    pairs = {name: (before[name], after[name]) for name in names}
+    return {name: values for name, values in pairs.items() if values[0] != values[1]}
 
 
 def _tokens(first: dict[str, float], second: dict[str, float]) -> EvidenceTokens | None:
@@ -195,7 +296,8 @@ def compare_values(measure: str, first: Mapping[str, float], second: Mapping[str
     """
     shared = sorted(first.keys() & second.keys())
     differences = [second[key] - first[key] for key in shared]
-    wins, losses = sum(one > 0 for one in differences), sum(one < 0 for one in differences)
+    outcomes = [outcome_of(one) for one in differences]
+    wins, losses = outcomes.count("win"), outcomes.count("loss")
     return Comparison(
         measure=measure,
         n=len(shared),
@@ -211,8 +313,14 @@ def compare_values(measure: str, first: Mapping[str, float], second: Mapping[str
 
 
 def outcome_of(difference: float) -> Outcome:
-    """Return the second run's outcome by the difference, second less first."""
-    return "win" if difference > 0 else "loss" if difference < 0 else "tie"
+    """Return the second run's outcome by the difference, second less first; a computer's inexactness is a tie.
+
+    >>> outcome_of(0.1 + 0.2 - 0.3), outcome_of(-0.001)
+    ('tie', 'loss')
+    """
+    if abs(difference) < _INEXACTNESS:
+        return "tie"
+    return "win" if difference > 0 else "loss"
 
 
 def sign_test(wins: int, losses: int) -> float:
@@ -258,18 +366,16 @@ def side_by_side(first: Run, second: Run) -> tuple[Compared, ...]:
 
     Raises ``SettingsError`` where a run is damaged, or of a kind that keeps no records of questions.
     """
-    kinds = [str(run.identity().get("command")) for run in (first, second)]
+    _require_one_kind(first, second)
     one, other = (values_of(run) for run in (first, second))
-    if kinds[0] != kinds[1]:
-        shown = {"first": first.folder.name, "second": second.folder.name}
-        raise SettingsError(reason=translate("eval.nothing_shared", terminal_language(), **shown))
-    main = MAIN_MEASURES[kinds[0]]
+    same = same_questions(first, second)
+    main = MAIN_MEASURES[str(first.identity().get("command"))]
     before, after = one[main], other[main]
     results, others = results_of(first), results_of(second)
     found = [
         Compared(question, outcome_of(after[key] - before[key]), results[key], others[key])
         for question in second.questions()
-        if (key := question.question_id) in before and key in after
+        if (key := question.question_id) in same and key in before and key in after
     ]
     order = {"loss": 0, "win": 1, "tie": 2}
     return tuple(sorted(found, key=lambda one: order[one.outcome]))

@@ -13,14 +13,16 @@ from eval.benches import benchmark_module
 from eval.code.report import failed_attempts, overview
 from eval.code.report import page_section as code_section
 from eval.compare.pairs import Comparison
+from eval.core.conditions import conditions_of
 from eval.core.runs import Run
 from eval.core.svg import Bar, Point, bar_chart, reliability_chart
-from eval.core.tables import html_table, part_of
+from eval.core.tables import html_table, part_of, signed_interval
 from eval.desk.report import lost_cases
 from eval.desk.report import page_section as desk_section
 from rag.errors import SettingsError
 from rag.performance import stage_words
 from rag.schema import Language
+from rag.settings import Settings
 from rag.translate import is_known, translate
 
 _QUALITY = ("accuracy", "token_f1", "rouge_l")
@@ -98,7 +100,8 @@ def _identity(identity: Figures, figures: Figures, language: Language) -> str:
     badge = ""
     if figures.get("stand_in"):
         badge = f'<p><span class="stand-in">{escape(translate("eval_report.stand_in", language))}</span></p>'
-    shown = {"n": figures.get("n"), **{key: value for key, value in identity.items() if key != "command"}}
+    own = {key: value for key, value in identity.items() if key not in ("command", "settings")}
+    shown = {"n": figures.get("n"), **own, **_changed_settings(identity)}
     rows = [
         f"{word_or_key(f'fact_{key}', key, language)}{translate('eval_report.colon', language)}{_fact(value, language)}"
         for key, value in shown.items()
@@ -117,6 +120,16 @@ def _fact(value: object, language: Language) -> str:
     values = value if isinstance(value, list) else [value]
     comma = translate("eval_report.comma", language)
     return comma.join(word_or_key(f"value_{one}".lower(), str(one), language) for one in values)
+
+
+def _changed_settings(identity: Figures) -> dict[str, str]:
+    """Return the settings of a run that are not the product's own, as words; "" where there is no value."""
+    usual = Settings.model_fields
+    return {
+        name: "" if value is None else str(value)
+        for name, value in conditions_of(identity).items()
+        if name not in usual or usual[name].get_default() != value
+    }
 
 
 def _answers(figures: Figures, language: Language) -> str:
@@ -225,8 +238,7 @@ def _wrong_answers(run: Run, language: Language) -> str:
 def _comparison(first: str, second: str, measures: Sequence[Comparison], language: Language) -> str:
     rows = []
     for one in measures:
-        low, high = one.interval or (0.0, 0.0)
-        difference = f"{one.difference:+.3f} ({low:+.3f} – {high:+.3f})"
+        difference = f"{one.difference:+.3f} ({signed_interval(one.interval)})"
         counts = f"{one.wins} / {one.ties} / {one.losses}"
         figures = (f"{one.first:.3f}", f"{one.second:.3f}", difference, counts, f"{one.p_value:.3f}")
         rows.append((word_or_key(one.measure, one.measure, language), str(one.n), *figures))

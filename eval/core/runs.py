@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from eval.core.conditions import differing_names
 from ingest.golden import GoldenQuestion
 from rag.errors import (
     ModelSaidNothing,
@@ -80,7 +81,7 @@ class Run:
         if identity_file.exists():
             found = self.identity()
             now = json.loads(wanted["run.json"])  # as JSON has it: a list where the value is a tuple
-            differs = sorted(name for name in found.keys() | now.keys() if found.get(name) != now.get(name))
+            differs = differing_names(found, now)
             if (
                 not differs
                 and (self.folder / "questions.jsonl").read_text(encoding="utf-8") != wanted["questions.jsonl"]
@@ -94,6 +95,11 @@ class Run:
         self.folder.mkdir(parents=True, exist_ok=True)
         for name in ("questions.jsonl", "run.json"):  # the run is there once run.json is
             (self.folder / name).write_text(wanted[name], encoding="utf-8")
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether its figures are there, which are written last."""
+        return (self.folder / "figures.json").is_file()
 
     def identity(self) -> dict[str, object]:
         """Return what the run measures.  Raises ``SettingsError`` where the file is damaged."""
@@ -128,6 +134,12 @@ class Run:
 
     def figures(self) -> dict[str, object]:
         """Return the figures as they were computed.  Raises ``SettingsError`` where the run was not finished."""
+        if not self.is_finished:
+            raise SettingsError(
+                reason=translate(
+                    "eval.no_figures", terminal_language(), run=self.folder.name, path=self.folder / "figures.json"
+                )
+            )
         try:
             found = json.loads((self.folder / "figures.json").read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:

@@ -1,7 +1,7 @@
 """Statistics of a run: 95 % intervals, logistic regression with few parameters, and how well its scores separate.
 
-Intervals of means are bootstrapped over the questions (B. Efron, R. Tibshirani, 1993, chapter 13); those of shares of a
-few questions are Wilson's, which is honest about 0 of 10 as well (E. B. Wilson, JASA 22, 1927).
+Intervals of means are bootstrapped over the questions (B. Efron, R. Tibshirani, 1993, chapter 13); those of shares of
+questions are Wilson's, which is honest about 0 of 10 as well (E. B. Wilson, JASA 22, 1927).
 
 The regression is T. Hastie, R. Tibshirani, J. Friedman, *The Elements of Statistical Learning*, section 4.4: Newton's
 method, here with a quadratic penalty on the weights of the standardised signals, so that a handful of questions cannot
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 RESAMPLES = 2000
 LEVEL = 0.95
-_DIGITS = 4
+_DIGITS = 6
 _NORMAL_97_5 = 1.959964
 """The 97.5 % point of the normal distribution."""
 
@@ -38,27 +38,27 @@ _SMALLEST_SPREAD = 1e-12
 
 
 def rounded(value: float) -> float:
-    """Return a figure with four digits after the point."""
+    """Return a figure with six digits after the point: it is shown with three, and must not be rounded twice."""
     return round(float(value), _DIGITS)
 
 
 def rounded_mean(values: Sequence[float | bool | None]) -> float | None:
-    """Return the mean of the known values, with four digits; None without any.
+    """Return the mean of the known values, with six digits; None without any.
 
     >>> rounded_mean([True, None, False, False]), rounded_mean([])
-    (0.3333, None)
+    (0.333333, None)
     """
     known = [float(value) for value in values if value is not None]
     return rounded(sum(known) / len(known)) if known else None
 
 
 def mean_interval(values: Sequence[float], seed: int = 0) -> Interval | None:
-    """Return the percentile interval of the mean; None without values.
+    """Return the percentile interval of the mean; None for fewer than two values, which do not say how they vary.
 
     >>> mean_interval([1.0, 1.0])
     (1.0, 1.0)
     """
-    if not values:
+    if len(values) < 2:
         return None
     array = np.asarray(values, dtype=np.float64)
     return _percentiles(array[_draws(len(array), seed)].mean(axis=1))
@@ -82,7 +82,7 @@ def share_interval(hits: int, count: int) -> Interval | None:
     """Return Wilson's interval of ``hits`` among ``count``; None where ``count`` is 0.
 
     >>> share_interval(0, 10), share_interval(94, 120)
-    ((0.0, 0.2775), (0.7015, 0.8476))
+    ((0.0, 0.277533), (0.701456, 0.847633))
     """
     if not count:
         return None
@@ -90,6 +90,15 @@ def share_interval(hits: int, count: int) -> Interval | None:
     middle = (share + square / (2 * count)) / (1 + square / count)
     reach = _NORMAL_97_5 / (1 + square / count) * math.sqrt(share * (1 - share) / count + square / (4 * count**2))
     return round(max(0.0, middle - reach), _DIGITS), round(min(1.0, middle + reach), _DIGITS)
+
+
+def right_interval(values: Sequence[float | bool]) -> Interval | None:
+    """Return Wilson's interval of the share of ones among values that are 0 or 1; None without values.
+
+    >>> right_interval([True, True])
+    (0.34238, 1.0)
+    """
+    return share_interval(sum(value > 0 for value in values), len(values))
 
 
 def _draws(count: int, seed: int) -> NDArray[np.int64]:

@@ -39,6 +39,15 @@ def format_figure(value: object) -> str:
     return "-" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
+def signed_interval(interval: tuple[float, float] | None) -> str:
+    """Format the interval of a difference: both ends with their signs, a dash for none.
+
+    >>> signed_interval((-0.25, 0.5)), signed_interval(None)
+    ('-0.250 – +0.500', '–')
+    """
+    return "–" if interval is None else f"{interval[0]:+.3f} – {interval[1]:+.3f}"
+
+
 def html_table(
     titles: Sequence[str], rows: Iterable[Sequence[str]], is_number: Callable[[str], bool] = lambda cell: False
 ) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from eval.core.conditions import answer_conditions, refusal_conditions
 from eval.core.knowledge import knowledge_of
 from eval.core.progress import SILENT, Progress, question_counter
 from eval.core.runs import Run, keep_asking, knowledge_name
@@ -90,6 +91,7 @@ def measure_desk(
 
     Raises ``SettingsError`` when the run of that name measured something else, and what ends a whole run.
     """
+    conditions = answer_conditions if options.with_model else refusal_conditions
     identity: dict[str, object] = {
         "command": "desk",
         "set": name,
@@ -99,6 +101,7 @@ def measure_desk(
         "think": options.think,
         "trace_guards": options.trace_guards,
         "arms": list(options.arms),
+        "settings": conditions(parts.settings, parts.store.folder),
     }
     if options.with_model:
         model = parts.gateway.start()

@@ -8,11 +8,12 @@ from typing import Literal
 import numpy as np
 from pydantic import TypeAdapter
 
+from eval.core.conditions import answer_conditions, refusal_conditions
 from eval.core.progress import SILENT, Progress, question_counter
 from eval.core.question_sets import QuestionSet
 from eval.core.runs import Run, keep_asking, knowledge_name
 from eval.core.search import search
-from eval.core.statistics import auroc, calibration_error, mean_interval, rounded, rounded_mean, threshold_at
+from eval.core.statistics import auroc, calibration_error, right_interval, rounded, rounded_mean, threshold_at
 from eval.refusal.calibration import LEAST_QUESTIONS, LEAST_UNANSWERABLE, SearchedQuestion, calibrate_search
 from ingest.golden import GoldenQuestion
 from rag.errors import SettingsError
@@ -89,8 +90,8 @@ def figures(judgements: Sequence[Judgement]) -> dict[str, object]:
         "threshold_at_5": rounded(threshold) if labels.any() else None,
         "auroc_of_retrieval": rounded(auroc(searched, labels)) if both else None,
         "intervals": {
-            "refused_unanswerable": mean_interval(refused[~labels].tolist()),
-            "refused_answerable": mean_interval(refused[labels].tolist()),
+            "refused_unanswerable": right_interval(refused[~labels].tolist()),
+            "refused_answerable": right_interval(refused[labels].tolist()),
         },
         "by_kind": {
             kind: {
@@ -180,6 +181,8 @@ def measure_refusal(
         "knowledge": knowledge_name(parts.store.folder),
         "generation": parts.store.require_generation(),
     }
+    conditions = refusal_conditions if by == "retrieval" else answer_conditions
+    identity["settings"] = conditions(parts.settings, parts.store.folder)
     author: dict[str, object] = {"model": "", "stand_in": False}
     judge = retrieval_judge(parts)
     if by == "reader":

@@ -10,11 +10,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from eval.core.conditions import ranking_conditions
 from eval.core.knowledge import knowledge_folder
 from eval.core.progress import SILENT, Progress, question_counter
 from eval.core.question_sets import QuestionSet, index_by_name
 from eval.core.runs import Run, keep_asking, knowledge_name
 from eval.retrieval.rankings import RANKINGS, Ranking, summarise
+from ingest.gate import without_documents
 from ingest.golden import GoldenQuestion
 from ingest.pipeline import IngestOptions, ingest
 from rag.protocols import Embedder
@@ -35,14 +37,20 @@ def measure_retrieval(
 ) -> dict[str, object]:
     """Run (or resume) every set and return the figures; each of several has a run of its own below ``kept``.
 
+    ``unknown`` counts the questions none of whose relevant documents is in the knowledge base: no search finds those.
+
     Raises ``SettingsError`` when the run of that name measured something else, and a ``KnowledgeError``.
     """
     by_set: dict[str, Sequence[Ranking]] = {}
+    of_all = 0
     for name, one in index_by_name(sets).items():
         own = kept if len(sets) == 1 else Run(kept.folder / name)
-        by_set[name] = run(one, settings, embedder, own, progress)
-        own.save_figures({"embedder": embedder.model_id, **summarise({name: by_set[name]})})
-    return {"embedder": embedder.model_id, **summarise(by_set)}
+        folder = knowledge_folder(one, settings, embedder, progress)
+        by_set[name] = _run_in(folder, one, settings, embedder, own, progress)
+        unknown = _count_unknown(folder, one.questions)
+        of_all += unknown
+        own.save_figures({"embedder": embedder.model_id, **summarise({name: by_set[name]}), "unknown": unknown})
+    return {"embedder": embedder.model_id, **summarise(by_set), "unknown": of_all}
 
 
 def run(
@@ -56,12 +64,23 @@ def run(
 
     Raises ``SettingsError`` when the run of that name measured something else, and a ``KnowledgeError``.
     """
-    folder = knowledge_folder(one, settings, embedder, progress)
+    return _run_in(knowledge_folder(one, settings, embedder, progress), one, settings, embedder, kept, progress)
+
+
+def _count_unknown(folder: Path, questions: Sequence[GoldenQuestion]) -> int:
+    with KnowledgeStore(folder) as store:
+        return len(without_documents([one.relevant for one in questions], store))
+
+
+def _run_in(
+    folder: Path, one: QuestionSet, settings: Settings, embedder: Embedder, kept: Run, progress: Progress
+) -> list[Ranking]:
     store = KnowledgeStore(folder)
     identity: dict[str, object] = {"command": "retrieval", "set": one.name, "generation": store.require_generation()}
     if any(question.without for question in one.questions):
         identity["left_out"] = "answers in the question's own language"
-    kept.begin({**identity, "embedder": embedder.model_id, "knowledge": knowledge_name(folder)}, one.questions)
+    identity |= {"embedder": embedder.model_id, "knowledge": knowledge_name(folder)}
+    kept.begin(identity | {"settings": ranking_conditions(settings, folder)}, one.questions)
     ask_one = question_asker(store, one.questions, settings, embedder)
     found = keep_asking(
         kept.folder / "records.jsonl",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from pydantic import TypeAdapter
 
-from eval.core.statistics import mean_interval, rounded_mean
+from eval.core.statistics import Interval, mean_interval, right_interval, rounded_mean
 from rag.tracing import Percentiles
 
 
@@ -75,9 +75,13 @@ def figures(rankings: Sequence[Ranking]) -> dict[str, object]:
     return {
         "n": len(rankings),
         **{name: rounded_mean(values) for name, values in measured.items()},
-        "intervals": {name: mean_interval(values) for name, values in measured.items()},
+        "intervals": {name: _interval(name, values) for name, values in measured.items()},
         "latency_ms": {"p50": times.p50, "p95": times.p95, "p99": times.p99},
     }
+
+
+def _interval(name: str, values: Sequence[float]) -> Interval | None:
+    return right_interval(values) if METRICS[name][0] is recall_at else mean_interval(values)
 
 
 def summarise(by_set: dict[str, Sequence[Ranking]]) -> dict[str, object]:

@@ -214,3 +214,14 @@ def test_an_arm_that_is_not_known_is_named(capsys: pytest.CaptureFixture[str]) -
         command.main(["answers", "--arms", "own,roof"])
     assert ended.value.code == 2
     assert "roof" in capsys.readouterr().err
+
+
+LIMITED = ("", "answers", "retrieval", "refusal", "desk", "code", "chunk-size", "train", "attacks", "calibrate refusal")
+
+
+@pytest.mark.parametrize("name", LIMITED)
+@pytest.mark.parametrize("given", ["0", "-3"])
+def test_a_limit_below_one_is_refused(name: str, given: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        command.main([*name.split(), "--limit", given])
+    assert "at least 1" in capsys.readouterr().err

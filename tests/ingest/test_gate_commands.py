@@ -92,6 +92,14 @@ def test_what_was_pruned_and_what_is_unknown_is_said(command: Desk, capsys: pyte
 
 
 @pytest.mark.slow
+def test_questions_that_hold_nothing_back_are_said(command: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    questions = question_file(command.manual.parent / "q.jsonl", QUESTIONS | {"Zebra?": "zebra.md"})
+    code, lines = run(capsys, "--questions", questions)
+    assert code == 0
+    assert lines[-1] == "1 question names only documents that are not in the knowledge base, and holds nothing back."
+
+
+@pytest.mark.slow
 def test_a_difference_asks_nothing(command: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     bury(command)
     code, lines = run(capsys, command.manual, "--diff", "--questions", command.manual.parent / "q.jsonl")

@@ -46,6 +46,10 @@ def test_a_row_becomes_a_question(tmp_path: Path) -> None:
         (["{broken"], "q.jsonl:1: not JSON"),
         (["[1]"], "an object is expected"),
         ([{"id": 3, "question": "x"}], "must be strings"),
+        ([{"id": "a", "q": "x"}], "q.jsonl:1: 'question' is missing"),
+        ([{"question": "x"}], "q.jsonl:1: 'id' is missing"),
+        ([{"id": "a", "question": ""}], "q.jsonl:1: 'question' is empty"),
+        ([{"id": "a", "question": " \u3000"}], "q.jsonl:1: 'question' is empty"),
         ([{"id": "a", "question": "x", "answers": "y"}], "a list of strings"),
         ([{"id": "a", "question": "x"}, {"id": "a", "question": "y"}], "is there twice"),
         ([], "there are no questions"),
@@ -54,6 +58,12 @@ def test_a_row_becomes_a_question(tmp_path: Path) -> None:
 def test_a_broken_file_is_named_with_its_line(tmp_path: Path, rows: list[object], words: str) -> None:
     with pytest.raises(SettingsError, match=words):
         load_questions(write(tmp_path / "q.jsonl", *rows))
+
+
+def test_a_file_of_a_windows_editor_begins_with_a_mark(tmp_path: Path) -> None:
+    path = write(tmp_path / "q.jsonl", {"id": "a", "question": "why"})
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert [one.question for one in load_questions(path)] == ["why"]
 
 
 def test_a_missing_file_and_one_that_is_no_text_are_named(tmp_path: Path) -> None:

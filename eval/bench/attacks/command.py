@@ -32,6 +32,7 @@ from eval.commands.shared import (
     model_line,
     print_line,
     question_bar,
+    question_limit,
     run_name,
     write_json,
 )
@@ -80,7 +81,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--no-model", action="store_true", help="only tell what the first guardrail lets through  仅检查第一道防线"
     )
-    parser.add_argument("--limit", type=int, default=0, metavar="N", help="only N attacks, drawn by --seed  用例数")
+    parser.add_argument(
+        "--limit", type=question_limit, default=0, metavar="N", help="only N attacks, drawn by --seed  用例数"
+    )
     parser.add_argument("--model", default="", help="a model that Ollama has (default: the desk's)  模型名称")
     add_run_options(parser)
     return parser

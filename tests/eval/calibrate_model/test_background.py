@@ -100,7 +100,7 @@ def test_the_command_makes_the_same_run_and_asks_before_it_chooses(
 ) -> None:
     for module in (command, shared):
         monkeypatch.setattr(module, "chosen_settings", lambda arguments: settings.changed(model=MODEL))
-    given = ["--kb", "default", "--slots", "1,2", "--contexts", "2048", "--limit", "0", "--run", "tuesday"]
+    given = ["--kb", "default", "--slots", "1,2", "--contexts", "2048", "--limit", "100", "--run", "tuesday"]
     assert command.main(given) == 0
     said = capsys.readouterr().out
     assert "--run tuesday --yes" in said
@@ -115,7 +115,7 @@ def test_knobs_are_turned_from_the_best_on_and_what_wins_is_used(
 ) -> None:
     for module in (command, shared):
         monkeypatch.setattr(module, "chosen_settings", lambda arguments: settings.changed(model=MODEL))
-    given = ["--kb", "default", "--slots", "1", "--contexts", "2048", "--limit", "0", "--run", "knobs", "--yes"]
+    given = ["--kb", "default", "--slots", "1", "--contexts", "2048", "--limit", "100", "--run", "knobs", "--yes"]
     assert command.main(given) == 0
     found = findings_of(Run.named("knobs", settings))
     assert [(one.configuration.tuning.key, one.prompt_ratio, one.kept) for one in found.trials] == [
@@ -144,7 +144,20 @@ def test_knobs_are_left_where_two_servers_do_not_fit(
     for module in (command, shared):
         monkeypatch.setattr(module, "chosen_settings", lambda arguments: settings.changed(model=MODEL))
     monkeypatch.setattr(Machine, "here", lambda: Machine(2, bytes_here, 0))
-    given = ["--kb", "default", "--slots", "1", "--contexts", "2048", "--limit", "0", "--knobs", "flash", "--run", "a"]
+    given = [
+        "--kb",
+        "default",
+        "--slots",
+        "1",
+        "--contexts",
+        "2048",
+        "--limit",
+        "100",
+        "--knobs",
+        "flash",
+        "--run",
+        "a",
+    ]
     assert command.main(given) == 0
     assert len(findings_of(Run.named("a", settings)).trials) == (0 if bytes_here == 1 else 1)
 

@@ -39,7 +39,7 @@ def test_a_row_counts_what_was_measured() -> None:
     records = [record(0), record(1, right=False, seconds=4.0), record(2, error="ModelTimedOut")]
     (row,) = rows_of({configuration(): (SERVING, records)}, QUESTIONS, TARGET)
     assert (row.n, row.compared, row.errors) == (3, 3, 1)
-    assert row.accuracy == 0.3333
+    assert row.accuracy == 0.333333
     assert (row.p50_ms, row.p99_ms) == (3000.0, 3980.0)
     assert row.load_rate == 4.5  # 90 tokens in 20 s
     assert row.agents > 1

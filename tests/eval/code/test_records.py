@@ -40,7 +40,7 @@ def test_one_sample_a_problem_has_wilsons_interval() -> None:
     attempts = [Attempt(one.task_id, 0, seconds=float(one.task_id), prompt_tokens=100) for one in judged]
     figures = summarise(attempts, judged)
     assert (figures["n"], figures["samples"], figures["passed"], figures["pass_at_1"]) == (10, 1, 8, 0.8)
-    assert figures["intervals"] == {"pass_at_1": (0.4902, 0.9433)}  # Wilson's of 8 of 10
+    assert figures["intervals"] == {"pass_at_1": (0.490162, 0.943318)}  # Wilson's of 8 of 10
     assert figures["pass_at_k"] == {"1": 0.8}
     assert figures["outcomes"] == {
         "passed": 8, "no_reply": 0, "truncated": 1, "no_code": 0, "syntax": 0, "wrong": 1, "error": 0, "time": 0,

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from eval.__main__ import main
 from eval.answers.asking import Record, TokenCounts
 from eval.answers.scores import summarise
-from eval.compare.pairs import arm_of, compare_runs, values_of
+from eval.compare.pairs import arm_of, compare_runs, side_by_side, values_of
 from eval.compare.report_page import page
 from eval.core.runs import Run
 from eval.refusal.benchmark import Judgement, figures
@@ -98,11 +98,100 @@ def test_an_arm_is_a_run_of_its_own(settings: Settings, capsys: pytest.CaptureFi
     assert arm_of("C:own") == ("C", "own")
 
 
+def test_settings_that_differ_are_named(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, candidates in (("many", 50), ("few", 5)):
+        run = Run.named(name, settings)
+        identity = {"command": "retrieval", "set": "sample", "settings": {"candidates": candidates, "reranker": ""}}
+        run.begin(identity, QUESTIONS)
+        line = TypeAdapter(Ranking).dump_json(Ranking("a", ("d1",), ("d1",), 5.0)).decode() + "\n"
+        (run.folder / "records.jsonl").write_text(line, encoding="utf-8")
+        run.save_figures(summarise_found({"sample": [Ranking("a", ("d1",), ("d1",), 5.0)]}))
+    assert main(["compare", "many", "few"]) == 0
+    said = capsys.readouterr().out
+    assert "setting candidates: 50 → 5\n" in said
+    assert "reranker" not in said
+
+
+def save_rankings(settings: Settings, name: str, questions: tuple[GoldenQuestion, ...], found: str = "abcdef") -> Run:
+    rankings: list[object] = [
+        Ranking(one.question_id, ("d1",), ("d1" if one.question_id in found else "d2",), 5.0) for one in questions
+    ]
+    run = save(Run.named(name, settings), "retrieval", questions, rankings)
+    run.save_figures({})
+    return run
+
+
+def test_questions_of_the_same_id_and_other_words_are_not_compared(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_rankings(settings, "monday", QUESTIONS)
+    others = tuple(replace(one, question=f"another {one.question}") for one in QUESTIONS)
+    save_rankings(settings, "other", others)
+    assert main(["compare", "monday", "other"]) == 2
+    assert "no question and measure in common" in capsys.readouterr().err
+    save_rankings(settings, "half", (*others[:3], *QUESTIONS[3:]), found="")
+    assert main(["compare", "monday", "half"]) == 0
+    assert "worse: d, e, f\n" in capsys.readouterr().out
+    compared = side_by_side(Run.named("monday", settings), Run.named("half", settings))
+    assert [one.question.question_id for one in compared] == ["d", "e", "f"]
+
+
+def test_other_known_answers_of_the_same_questions_are_said(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_rankings(settings, "monday", QUESTIONS)
+    save_rankings(settings, "other", (replace(QUESTIONS[0], relevant=("d2",)), *QUESTIONS[1:]))
+    assert main(["compare", "monday", "other"]) == 0
+    assert "The known answers of 1 question differ" in capsys.readouterr().out
+
+
+def test_an_unfinished_run_is_named(settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    save_rankings(settings, "whole", QUESTIONS)
+    half = save_rankings(settings, "half", QUESTIONS)
+    (half.folder / "figures.json").unlink()
+    lines = (half.folder / "records.jsonl").read_text("utf-8").splitlines(keepends=True)
+    (half.folder / "records.jsonl").write_text("".join(lines[:2]), encoding="utf-8")
+    written = tmp_path / "figures.json"
+    assert main(["compare", "whole", "half", "--json", str(written)]) == 0
+    assert "half is not finished: 2 of 6 questions\n" in capsys.readouterr().out
+    assert json.loads(written.read_text("utf-8"))["unfinished"] == [{"name": "half", "done": 2, "total": 6}]
+    assert main(["compare", "whole", "whole"]) == 2
+    assert "compared with itself" in capsys.readouterr().err
+    assert main(["report", "half", "--html", str(tmp_path / "page.html")]) == 2
+    assert "the run half is not finished" in capsys.readouterr().err
+
+
+def test_measures_can_be_told_apart_in_eighty_columns(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    save_rankings(settings, "default-1-sample-search", QUESTIONS)
+    save_rankings(settings, "default-1-sample-5-candidates", QUESTIONS, found="ab")
+    assert main(["compare", "default-1-sample-search", "default-1-sample-5-candidates"]) == 0
+    said = capsys.readouterr().out
+    first_words = [line.split()[0] for line in said.splitlines() if line.split()]
+    for measure in ("recall_at_1", "recall_at_5", "recall_at_10", "mrr_at_10", "ndcg_at_10"):
+        assert measure in first_words
+    assert "…" not in said
+    assert "-0.667 -1.000 – -0.333" in " ".join(said.split())
+
+
+def test_equal_runs_do_not_differ(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    save_rankings(settings, "monday", QUESTIONS)
+    save_rankings(settings, "tuesday", QUESTIONS)
+    assert main(["compare", "monday", "tuesday"]) == 0
+    said = capsys.readouterr().out
+    assert "No question differs in recall_at_1." in said
+    assert "chance" not in said
+
+
 def test_runs_of_different_kinds_have_nothing_in_common(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
     save_answers(settings, "monday", right="a")
     save(Run.named("found", settings), "retrieval", QUESTIONS, [Ranking("a", ("d1",), ("d2", "d1"), 5.0)])
     assert main(["compare", "monday", "found"]) == 2
-    assert capsys.readouterr().err.count("\n") == 1
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "monday is one of answers, found one of retrieval" in said
     assert main(["compare", "monday", "nowhere"]) == 2
     assert "nowhere" in capsys.readouterr().err
 

@@ -25,6 +25,15 @@ def test_ten_wins_of_ten_are_no_chance() -> None:
     assert found.is_significant
 
 
+def test_values_that_only_the_computer_tells_apart_are_a_tie() -> None:
+    found = compare_values("token_f1", {"a": 0.1 + 0.2, "b": 0.3}, {"a": 0.3, "b": 0.1 + 0.2})
+    assert (found.wins, found.ties, found.losses) == (0, 2, 0)
+
+
+def test_one_question_has_no_interval() -> None:
+    assert compare_values("right", {"a": 1.0}, {"a": 0.0}).interval is None
+
+
 def test_nothing_in_common_has_no_interval() -> None:
     found = compare_values("right", {"a": 1.0}, {"b": 1.0})
     assert (found.n, found.interval, found.p_value) == (0, None, 1.0)

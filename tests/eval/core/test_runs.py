@@ -7,9 +7,11 @@ import pytest
 from pydantic import TypeAdapter
 
 from eval.__main__ import main
+from eval.core.conditions import answer_conditions
 from eval.core.runs import Run, keep_asking, read_records
 from rag.errors import SettingsError
 from rag.settings import Settings, load_settings
+from rag.storage.calibration import save_calibration
 from tests.eval.cases import question
 
 NUMBERS = TypeAdapter(tuple[str, int])
@@ -27,6 +29,34 @@ def test_a_run_keeps_its_questions_word_for_word(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="think"):
         run.begin({"command": "answers", "think": True}, asked)
     assert asdict(run.questions()[1])["answerable"] is False
+
+
+def test_a_run_is_not_resumed_with_other_settings_which_are_named(tmp_path: Path) -> None:
+    run, folder = Run(tmp_path / "monday"), tmp_path / "shop"
+    usual = Settings(data_dir=tmp_path)
+
+    def begin(settings: Settings) -> None:
+        run.begin({"command": "answers", "settings": answer_conditions(settings, folder)}, ())
+
+    begin(usual)
+    begin(usual.changed(answer_budget_tokens=usual.answer_budget_tokens, parallel_slots=7))  # slots change no figure
+    with pytest.raises(SettingsError, match=r"\(candidates, temperature\)"):
+        begin(usual.changed(candidates=5, temperature=0.9))
+    folder.mkdir()
+    (folder / "glossary.csv").write_text("robo,vacuum robot\n", encoding="utf-8")
+    with pytest.raises(SettingsError, match=r"\(glossary\)"):
+        begin(usual)
+    (folder / "glossary.csv").unlink()
+    save_calibration(folder, {"search": {"threshold": 0.5}})
+    with pytest.raises(SettingsError, match=r"\(calibration\)"):
+        begin(usual)
+
+
+def test_a_run_of_an_older_program_does_not_say_its_settings(tmp_path: Path) -> None:
+    run = Run(tmp_path / "monday")
+    run.begin({"command": "retrieval"}, ())
+    with pytest.raises(SettingsError, match=r"\(settings\)"):
+        run.begin({"command": "retrieval", "settings": {"candidates": 50}}, ())
 
 
 def test_a_run_goes_on_whose_identity_holds_tuples(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from eval.retrieval.benchmark import run
 from eval.retrieval.rankings import Ranking, figures, summarise
 from ingest.golden import load_questions
 from rag.errors import SettingsError, SourceMissing
-from rag.settings import Settings
+from rag.settings import Settings, load_settings
 from rag.testing import HashEmbedder
 
 
@@ -27,6 +27,14 @@ def test_figures_by_hand() -> None:
     assert (found["recall_at_1"], found["recall_at_5"], found["mrr_at_10"]) == (0.25, 0.5, 0.375)
     assert found["ndcg_at_10"] == pytest.approx((1 + 0.6309) / 4, abs=1e-4)
     assert found["latency_ms"] == {"p50": 25.0, "p95": 38.5, "p99": 39.7}
+
+
+def test_few_questions_do_not_claim_certainty() -> None:
+    two = figures([ranking("d1"), ranking("d1")])["intervals"]
+    one = figures([ranking("d1")])["intervals"]
+    assert isinstance(two, dict) and isinstance(one, dict)
+    assert two["recall_at_1"] == (0.34238, 1.0)  # Wilson's of 2 of 2: 2 / (2 + 1.96²)
+    assert (one["mrr_at_10"], one["ndcg_at_10"]) == (None, None)
 
 
 def test_sets_count_alike_however_large() -> None:
@@ -203,6 +211,46 @@ def test_a_name_is_not_reused_for_other_questions(folder: Path, capsys: pytest.C
     assert "questions" in capsys.readouterr().err
     assert retrieval_command.main([*arguments, "--kb", "shop"]) == 2
     assert "not both" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("surroundings")
+def test_a_run_is_not_resumed_with_other_settings(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--corpus", str(folder / "first" / "corpus.jsonl"), "--run", "monday"]
+    arguments += ["--questions", str(folder / "first" / "questions.jsonl")]
+    assert retrieval_command.main(arguments) == 0
+    monkeypatch.setenv("ANSWERDESK_CANDIDATES", "5")
+    load_settings.cache_clear()
+    assert retrieval_command.main(arguments) == 2
+    assert "(candidates)" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("surroundings")
+def test_questions_whose_documents_are_not_there_are_counted(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    questions = tmp_path / "asked.jsonl"
+    rows = [{"id": key, "question": "refund", "relevant": [key]} for key in ("d2", "no/such.md")]
+    questions.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    arguments = ["--corpus", str(folder / "first" / "corpus.jsonl"), "--questions", str(questions), "--run", "monday"]
+    assert retrieval_command.main(arguments) == 0
+    assert "1 of 2 questions name only documents that are not in the knowledge base" in capsys.readouterr().out
+    assert json.loads((tmp_path / "data" / "runs" / "monday" / "figures.json").read_text("utf-8"))["unknown"] == 1
+
+
+@pytest.mark.usefixtures("surroundings")
+def test_figures_that_cannot_be_written_are_told_before_anything_is_asked(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--corpus", str(folder / "first" / "corpus.jsonl"), "--run", "monday"]
+    arguments += ["--questions", str(folder / "first" / "questions.jsonl")]
+    for place in (tmp_path / "nowhere" / "x.json", tmp_path):
+        assert retrieval_command.main([*arguments, "--json", str(place)]) == 2
+        assert str(place) in capsys.readouterr().err
+    assert not (tmp_path / "data").exists()
 
 
 @pytest.mark.usefixtures("surroundings")
