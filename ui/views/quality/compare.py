@@ -4,6 +4,7 @@ import streamlit as st
 
 from api.services.quality import QualityService, RunInfo
 from eval.compare.pairs import Compared, Comparison, Outcome, Result
+from eval.core.tables import signed_interval
 from rag.errors import SettingsError
 from rag.schema import Language
 from rag.text.language import question_language
@@ -119,12 +120,11 @@ def _measure_row(one: Comparison, n: int, language: Language) -> Row:
 
 
 def _measure(one: Comparison, language: Language) -> tuple[str, ...]:
-    low, high = one.interval or (0.0, 0.0)
     return (
         translate(f"ui.q_measure_{one.measure}", language),
         f"{one.first:.3f}",
         f"{one.second:.3f}",
-        f"{one.difference:+.3f} ({low:+.3f} – {high:+.3f})",
+        f"{one.difference:+.3f} ({signed_interval(one.interval)})",
         f"{one.wins} / {one.ties} / {one.losses}",
         f"{one.p_value:.3f}",
     )
