@@ -54,6 +54,7 @@ from rag.terminal import terminal_language
 from ui.sign_in import (
     FORM_HEADERS,
     PASSWORD_PATH,
+    PROVIDER_START_PATH,
     SIGN_IN_PATH,
     CurrentSignIn,
     has_provider,
@@ -72,7 +73,7 @@ logger = logging.getLogger(__name__)
 ALIVE_PATH = "/_stcore/health"
 STREAM_PATH = "/_stcore/stream"
 FORMS: Final = frozenset({SIGN_IN_PATH, PASSWORD_PATH})
-PROVIDER_PATHS: Final = frozenset({"/auth/login", "/auth/logout", "/oauth2callback"})
+PROVIDER_PATHS: Final = frozenset({PROVIDER_START_PATH, "/auth/login", "/auth/logout", "/oauth2callback"})
 """The way to another provider and back, as Streamlit 1.67 calls it."""
 
 NO_SIGN_IN = 4401

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from html import escape
 from types import MappingProxyType
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import streamlit as st
@@ -36,6 +36,7 @@ from rag.errors import (
     AnswerdeskError,
     DatabaseUnavailable,
     PeopleError,
+    PersonUnknown,
     PersonUnusable,
     SignInNeeded,
     SignInThrottled,
@@ -64,6 +65,7 @@ FORM_HEADERS: Final[Mapping[str, str]] = MappingProxyType(
 _LONG_LANGUAGE: Mapping[Language, str] = {"en": "en", "zh": "zh-CN"}
 SIGN_IN_PATH = "/sign-in"
 PASSWORD_PATH = "/password"
+PROVIDER_START_PATH = "/sign-in/provider"
 _LARGEST_FORM_BYTES = 16 * 1024
 _PASSWORDS_AT_ONCE = 4  # a flood of the form takes none of the threads that serve files
 
@@ -113,12 +115,38 @@ def sign_in_of_provider(people: PeopleServices, claims: Mapping[str, object]) ->
 
     Somebody whose address of e-mail the provider has not verified may have chosen anybody's.
     """
-    email, verified = claims.get("email"), claims.get("email_verified")
-    trusted = verified in (True, "true") or (verified is None and people.unverified_email)
-    if not claims.get("is_logged_in") or not email or not trusted:
+    if not claims.get("is_logged_in") or not _has_trusted_email(people, claims):
         raise SignInNeeded
-    name, signed_in_at = str(email), datetime.fromtimestamp(float(str(claims.get("iat") or 0)), UTC)
+    name, signed_in_at = str(claims["email"]), datetime.fromtimestamp(float(str(claims.get("iat") or 0)), UTC)
     return CurrentSignIn(people.sign_ins.user_of_provider(name, signed_in_at), provider_key(name, signed_in_at))
+
+
+ProviderRefusal = Literal["unverified", "unknown", "disabled", "unusable"]
+"""Why a provider's reply signs nobody in; ``unusable``: the provider, or the desk's settings for it."""
+
+
+def provider_refusal(people: PeopleServices, cookies: Mapping[str, str], origin: str) -> ProviderRefusal | None:
+    """Return why the provider's claims in these cookies sign nobody in; None: they do.
+
+    Only the provider has seen this person's password, so the form may tell them about their own address.
+    """
+    claims = _claims(cookies, origin)
+    if not claims.get("is_logged_in"):
+        return "unusable"
+    if not _has_trusted_email(people, claims):
+        return "unverified"
+    try:
+        sign_in_of_provider(people, claims)
+    except PersonUnknown:
+        return "unknown"
+    except SignInNeeded:
+        return "disabled" if people.people.find(str(claims["email"])).disabled else "unusable"
+    return None
+
+
+def _has_trusted_email(people: PeopleServices, claims: Mapping[str, object]) -> bool:
+    verified = claims.get("email_verified")
+    return bool(claims.get("email")) and (verified in (True, "true") or (verified is None and people.unverified_email))
 
 
 def _claims(cookies: Mapping[str, str], origin: str) -> Mapping[str, object]:
@@ -165,7 +193,8 @@ def form_html(
     said += [f'<p class="said done" role="status">{translate("ui.password_changed", language)}</p>'] if done else []
     why = "<p>" + translate("ui.first_admin_why", language) + "</p>" if form == "first" else ""
     elsewhere = (
-        f'<a class="button" href="/auth/login">{translate("ui.sign_in_with", language)}</a>'
+        f'<a class="button" href="{escape(_start_link(language, next_path))}">'
+        f"{translate('ui.sign_in_with', language)}</a>"
         if provider and form == "sign_in"
         else ""
     )
@@ -187,6 +216,10 @@ def form_html(
 </form>{elsewhere}{forgotten}
 </main></body></html>
 """
+
+
+def _start_link(language: Language, next_path: str) -> str:
+    return f"{PROVIDER_START_PATH}?{urlencode({'lang': language, 'next': next_path})}"
 
 
 def notice_html(error: AnswerdeskError) -> str:
@@ -305,7 +338,7 @@ class _Page:
             language,
             next_path=safe_path(given.get("next", "")),
             name=given.get("name", ""),
-            error=_error_words(error, language) if error is not None else "",
+            error=_error_words(error, language) if error is not None else _refusal_words(given, language),
             done=given.get("done") == "password",
             provider=has_provider(),
         )
@@ -340,6 +373,12 @@ def _error_words(error: PeopleError, language: Language) -> str:
         return error.text(language)
     minutes = math.ceil(int(str(error.details["seconds"])) / 60)
     return translate("ui.sign_in_throttled", language, minutes=minutes)
+
+
+def _refusal_words(given: Mapping[str, str], language: Language) -> str:
+    """Return why a provider's sign-in came to nothing, as ``ui/provider_sign_in.py`` tells in the address."""
+    refused = given.get("refused", "")
+    return translate(f"ui.provider_{refused}", language) if refused in get_args(ProviderRefusal) else ""
 
 
 def _sign_in_form(people: PeopleServices) -> Form:
