@@ -397,8 +397,15 @@ def _password_form(people: PeopleServices) -> Form:
 
 
 def _change_password(people: PeopleServices, request: Request, given: dict[str, str]) -> None:
-    """Change the password of a user who has the cookie and knows the old one; all their sign-ins end."""
-    user = people.sign_ins.user(token_in(request.cookies, secure=_is_secure(request)))
+    """Change the password of a user who has the cookie and knows the old one; all their sign-ins end.
+
+    Raises a ``PeopleError``, also for somebody whom a provider signed in.
+    """
+    token = token_in(request.cookies, secure=_is_secure(request))
+    if not token:
+        sign_in_of(people, request.cookies, own_origin(request))
+        raise PersonUnusable(reason="elsewhere")
+    user = people.sign_ins.user(token)
     people.sign_ins.attempt(user.name, _client_host(request), _browser(request))
     if not matches(people.people.password_of(user.name), given.get("password", "")):
         raise SignInWrong

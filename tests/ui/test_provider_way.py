@@ -15,6 +15,7 @@ from streamlit.web.server.starlette.starlette_server_config import USER_COOKIE_N
 
 from api.services.shared import PeopleServices
 from api.services.start import open_people
+from rag.errors import PersonUnusable, SignInNeeded
 from rag.schema import Language
 from rag.settings import Settings
 from rag.translate import translate
@@ -146,3 +147,15 @@ def test_a_provider_that_is_away_leads_back_to_the_form(client: TestClient, prov
 
 def test_a_word_of_a_link_is_not_said_on_the_form(client: TestClient) -> None:
     assert 'role="alert"' not in client.get("/sign-in?refused=call+0800").text
+
+
+def test_a_person_of_a_provider_has_no_password_here_to_change(client: TestClient, provider: Provider) -> None:
+    fields = {"password": "x", "new": "long enough, rarely tried", "again": "long enough, rarely tried", "lang": "en"}
+
+    def said() -> str:
+        form = client.post("/password", data=fields, headers={"Origin": DESK})
+        return "".join(re.findall(r'role="alert">([^<]+)<', form.text))
+
+    assert unescape(said()) == SignInNeeded().text("en")
+    returned(client, provider, led_to_provider(client))
+    assert unescape(said()) == PersonUnusable(reason="elsewhere").text("en")
