@@ -18,7 +18,7 @@ from typing import Literal, get_args
 import psutil
 from pydantic import TypeAdapter
 
-from rag.errors import AnswerInterrupted
+from rag.errors import AnswerCancelled, AnswerdeskError, AnswerInterrupted
 from rag.schema import Answer, Evidence, Language
 from rag.settings import DatabasePlace
 from rag.storage.connection import Connection, Row, SharedDatabase, SharedStore, one_of_condition, open_database
@@ -273,17 +273,35 @@ class TurnStore(SharedStore):
         return turn
 
     def update(self, turn: Turn, times: TurnTimes | None = None) -> None:
-        """Write the turn over its older self, and where its time went.  Raises ``KeyError`` where its id is unknown."""
+        """Write the turn over its older self, and where its time went.  Raises ``KeyError`` where its id is unknown.
+
+        A running turn is not written over one that another process has stopped meanwhile.
+        """
         turn_id, *values = _to_row(turn)
         assignments = ", ".join(f"{column} = ?" for column in _COLUMNS[1:])
         with self._database.transaction() as connection:
-            cursor = connection.execute(f"UPDATE turn SET {assignments} WHERE turn_id = ?", (*values, turn_id))
-            if cursor.rowcount == 0:
+            kept = connection.execute("SELECT state FROM turn WHERE turn_id = ?", (turn_id,)).fetchone()
+            if kept is None:
                 raise KeyError(turn_id)
+            if kept["state"] == "stopped" and turn.state in RUNNING_STATES:
+                return
+            connection.execute(f"UPDATE turn SET {assignments} WHERE turn_id = ?", (*values, turn_id))
             if turn.state == "done" and turn.answer is not None:
                 write_citations(connection, turn.turn_id, (citation.document_id for citation in turn.answer.citations))
             if times is not None:
                 write_times(connection, turn.turn_id, times)
+
+    def stop(self, turn_id: str) -> None:
+        """Mark a running turn as stopped; the process that answers it asks for that with ``stopped``."""
+        with self._database.transaction() as connection:
+            _end_turns(connection, [turn_id], "stopped", AnswerCancelled())
+
+    def stopped(self, turn_ids: Collection[str]) -> frozenset[str]:
+        """Return those of some turns that are marked as stopped."""
+        of_turns, values = one_of_condition("turn_id", turn_ids)
+        with self._database.reading() as connection:
+            rows = connection.execute(f"SELECT turn_id FROM turn WHERE state = 'stopped' AND {of_turns}", values)
+            return frozenset(row["turn_id"] for row in rows)
 
     def get(self, turn_id: str) -> Turn:
         """Return one turn.  Raises ``KeyError`` where its id is unknown."""
@@ -374,17 +392,23 @@ class TurnStore(SharedStore):
             ).fetchall()
             dead = _dead_owners(row["owner"] for row in rows if _is_of_this_machine(row["owner"]))
             long_ago = (datetime.now(UTC) - timedelta(seconds=_OTHER_MACHINES_SECONDS)).isoformat()
-            error = AnswerInterrupted()
             abandoned = [
                 row["turn_id"]
                 for row in rows
                 if row["owner"] in dead or (row["created_at"] < long_ago and not _is_of_this_machine(row["owner"]))
             ]
-            connection.executemany(
-                "UPDATE turn SET state = 'failed', error_class = ?, error_en = ?, error_zh = ? WHERE turn_id = ?",
-                [(type(error).__name__, error.text("en"), error.text("zh"), turn_id) for turn_id in abandoned],
-            )
+            _end_turns(connection, abandoned, "failed", AnswerInterrupted())
         return len(abandoned)
+
+
+def _end_turns(connection: Connection, turn_ids: Iterable[str], state: TurnState, error: AnswerdeskError) -> None:
+    """End those of some turns that are running, with an error."""
+    values = (state, type(error).__name__, error.text("en"), error.text("zh"))
+    connection.executemany(
+        "UPDATE turn SET state = ?, error_class = ?, error_en = ?, error_zh = ? "
+        f"WHERE turn_id = ? AND state IN ({_RUNNING})",
+        [(*values, turn_id) for turn_id in turn_ids],
+    )
 
 
 def _is_of_this_machine(owner: str) -> bool:

@@ -451,6 +451,42 @@ def test_the_history_is_newest_first_and_knows_what_runs(start: Start) -> None:
     assert {row.state for row in turns.history("local")} == {"done"}
 
 
+def test_a_turn_that_another_process_answers_is_stopped_with_what_it_has(start: Start) -> None:
+    answering, other = start(StepPipeline([*EVENTS[:6], threading.Event()])), start(StepPipeline())
+    turn_id = answering.submit("token-1", TurnRequest("How long?", session="local"))
+    answering.wait(turn_id, lambda turn: turn.text != "", timeout_seconds=10)
+    other.cancel(turn_id)
+    seen = other.snapshot(turn_id)
+    assert seen is not None
+    assert (seen.state, seen.failure and seen.failure.kind) == ("stopped", "AnswerCancelled")
+    assert ended(answering, turn_id).state == "stopped"
+    kept = other.snapshot(turn_id)
+    assert kept is not None
+    assert (kept.state, kept.text) == ("stopped", "You have 7 days.")
+
+
+def test_a_turn_that_was_stopped_elsewhere_while_it_searched_does_not_run_again(start: Start) -> None:
+    gate = threading.Event()
+    answering, other = start(StepPipeline([gate, FOUND, threading.Event()])), start(StepPipeline())
+    turn_id = answering.submit("token-1", TurnRequest("How long?", session="local"))
+    other.cancel(turn_id)
+    gate.set()
+    assert ended(answering, turn_id).state == "stopped"
+    seen = other.snapshot(turn_id)
+    assert seen is not None
+    assert seen.state == "stopped"
+
+
+def test_an_answer_that_has_ended_is_not_stopped_any_more(start: Start) -> None:
+    answering, other = start(StepPipeline()), start(StepPipeline())
+    turn_id = answering.submit("token-1", TurnRequest("How long?", session="local"))
+    ended(answering, turn_id)
+    other.cancel(turn_id)
+    seen = other.snapshot(turn_id)
+    assert seen is not None
+    assert (seen.state, seen.text) == ("done", ANSWER.text)
+
+
 def test_a_waiting_turn_that_nobody_reads_gives_up_its_place(start: Start) -> None:
     turns = start(StepPipeline([FOUND, Queued(5), threading.Event()]), abandoned_after_seconds=0.0)
     turn_id = turns.submit("token-1", TurnRequest("How long?", session="local"))
