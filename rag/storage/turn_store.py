@@ -20,7 +20,7 @@ from pydantic import TypeAdapter
 
 from rag.errors import AnswerCancelled, AnswerdeskError, AnswerInterrupted
 from rag.schema import Answer, Evidence, Language
-from rag.settings import DatabasePlace
+from rag.settings import DatabasePlace, ServerDatabase
 from rag.storage.connection import Connection, Row, SharedDatabase, SharedStore, one_of_condition, open_database
 from rag.storage.migrations import TURN_MIGRATIONS
 from rag.storage.turn_times import TurnTimes, write_times
@@ -30,7 +30,11 @@ RUNNING_STATES: tuple[TurnState, ...] = ("queued", "searching", "thinking", "ans
 
 _LISTED_CHARACTERS = 120  # of a question, in a list
 _OTHER_MACHINES_SECONDS = 3600.0
-"""After which a turn of another machine, whose process cannot be seen, counts as abandoned."""
+"""After which a turn of another machine counts as abandoned whenever a store is opened."""
+
+_SETTLING_SECONDS = 5
+"""After a start of the server, until the living processes have come back."""
+
 _EVIDENCE = TypeAdapter(tuple[Evidence, ...])
 
 _RUNNING = ", ".join(f"'{state}'" for state in RUNNING_STATES)
@@ -249,13 +253,20 @@ class TurnStore(SharedStore):
         self._longest = question_characters
         super().__init__(open_database(place, TURN_MIGRATIONS, create=True, wipes=True))
         self.feedback = TurnFeedback(self._database)
-        self._owner = _process_mark(os.getpid()) + (f"@{socket.gethostname()}" if self._database.on_server else "")
+        self._owner, self._life = _process_mark(os.getpid()), None
+        if isinstance(place, ServerDatabase):
+            from rag.storage.server_session import SignOfLife  # brings the server's libraries
+
+            self._owner = f"{self._owner}@{socket.gethostname()}@{secrets.token_hex(4)}"
+            self._life = SignOfLife(place.url, self._owner)
         self.fail_abandoned()
 
     def add(
         self, question: str, *, session: str, language: Language, follows: str = "", knowledge_base: str = "default"
     ) -> Turn:
         """Store a new question as ``queued`` and return its turn, with a random, URL-safe id."""
+        if self._life is not None:
+            self._life.begin()
         turn = Turn(
             turn_id=secrets.token_urlsafe(12),
             session=session,
@@ -400,6 +411,38 @@ class TurnStore(SharedStore):
             _end_turns(connection, abandoned, "failed", AnswerInterrupted())
         return len(abandoned)
 
+    def fail_if_abandoned(self, turn_id: str) -> bool:
+        """Mark a running turn as failed if its process is dead, and tell whether it was.
+
+        A process of another machine is dead when the server has had no connection of it for some seconds.
+        """
+        row = self._database.row(f"SELECT owner FROM turn WHERE turn_id = ? AND state IN ({_RUNNING})", (turn_id,))
+        if row is None or not self._is_dead(row["owner"]):
+            return False
+        with self._database.transaction() as connection:
+            _end_turns(connection, [turn_id], "failed", AnswerInterrupted())
+        return True
+
+    def close(self) -> None:
+        """Close the connections of all threads, and show no longer that this process lives; the next call opens new."""
+        if self._life is not None:
+            self._life.end()
+        super().close()
+
+    def _is_dead(self, owner: str) -> bool:
+        if _is_of_this_machine(owner):
+            return bool(_dead_owners([owner]))
+        if owner.count("@") < 3:  # an older program shows no sign of life
+            return False
+        from rag.storage.server_session import is_dead  # brings the server's libraries
+
+        row = self._database.row(
+            f"SELECT clock_timestamp() - pg_postmaster_start_time() > interval '{_SETTLING_SECONDS} seconds' "
+            f"AND {is_dead('owner')} AS dead FROM (SELECT :owner AS owner) AS one",
+            {"owner": owner},
+        )
+        return row is not None and bool(row["dead"])
+
 
 def _end_turns(connection: Connection, turn_ids: Iterable[str], state: TurnState, error: AnswerdeskError) -> None:
     """End those of some turns that are running, with an error."""
@@ -413,7 +456,7 @@ def _end_turns(connection: Connection, turn_ids: Iterable[str], state: TurnState
 
 def _is_of_this_machine(owner: str) -> bool:
     """Tell whether a turn's process is of this machine; without a server, always."""
-    return owner.partition("@")[2].partition("@")[2] in ("", socket.gethostname())
+    return owner.split("@")[2:3] in ([], [socket.gethostname()])
 
 
 def _process_mark(pid: int) -> str:

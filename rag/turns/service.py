@@ -336,10 +336,12 @@ class TurnService:
                 self._ended.pop(turn_id, None)
         try:
             stored = from_record(self._store.get(turn_id))
+            if not stored.final and self._store.fail_if_abandoned(turn_id):
+                stored = from_record(self._store.get(turn_id))
         except KeyError as error:
             raise TurnMissing from error
-        # A page reads the turn that it shows several times a run.  The answering process adds to a stopped one.
-        if stored.final and stored.state != "stopped":
+        # A page reads the turn that it shows several times a run.  Another process may still add to one it did not end.
+        if stored.final and stored.state not in ("stopped", "failed"):
             with self._lock:
                 self._remember(stored)
         return stored

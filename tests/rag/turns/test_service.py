@@ -1,9 +1,11 @@
 """Turns run in the background, are never lost, and can be read again after everything else is gone."""
 
 import logging
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -475,6 +477,16 @@ def test_a_turn_that_was_stopped_elsewhere_while_it_searched_does_not_run_again(
     seen = other.snapshot(turn_id)
     assert seen is not None
     assert seen.state == "stopped"
+
+
+def test_an_answer_of_a_dead_process_is_read_as_interrupted(start: Start, tmp_path: Path) -> None:
+    left = TurnStore(tmp_path / "turns.db").add("How long?", session="local", language="en")
+    turns = start(StepPipeline())
+    with closing(sqlite3.connect(tmp_path / "turns.db")) as database, database:
+        database.execute("UPDATE turn SET owner = '1@12.00'")
+    seen = turns.snapshot(left.turn_id)
+    assert seen is not None
+    assert (seen.state, seen.failure and seen.failure.kind) == ("failed", "AnswerInterrupted")
 
 
 def test_an_answer_that_has_ended_is_not_stopped_any_more(start: Start) -> None:
