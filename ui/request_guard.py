@@ -30,7 +30,7 @@ import streamlit
 from google.protobuf.message import DecodeError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection, Request
-from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.runtime.runtime_util import get_max_widget_state_size_bytes
@@ -52,13 +52,12 @@ from rag.errors import (
 from rag.storage.access import LOCAL_USER
 from rag.terminal import terminal_language
 from ui.sign_in import (
-    FORM_HEADERS,
     PASSWORD_PATH,
     PROVIDER_START_PATH,
     SIGN_IN_PATH,
     CurrentSignIn,
     has_provider,
-    notice_html,
+    notice,
     request_language,
     sign_in_of,
 )
@@ -358,9 +357,10 @@ def _redirect_to_form(request: Request) -> Response:
 
 def _notice(error: AnswerdeskError, status: int, request: Request) -> Response:
     """Return the refusal: a page in both languages where a browser shows one, else a line."""
+    language = request_language(request, {})
     if _is_page(request) or request.scope["path"] in FORMS:
-        return HTMLResponse(notice_html(error), status, dict(FORM_HEADERS))
-    return PlainTextResponse(error.public_text(request_language(request, {})), status, {"Cache-Control": "no-store"})
+        return notice(error, status, language)
+    return PlainTextResponse(error.public_text(language), status, {"Cache-Control": "no-store"})
 
 
 async def _refuse(receive: Receive, send: Send, code: int, *, accepted: bool = False) -> None:

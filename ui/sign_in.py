@@ -67,6 +67,7 @@ SIGN_IN_PATH = "/sign-in"
 PASSWORD_PATH = "/password"
 PROVIDER_START_PATH = "/sign-in/provider"
 _LARGEST_FORM_BYTES = 16 * 1024
+_RETRY_SECONDS = 5
 _PASSWORDS_AT_ONCE = 4  # a flood of the form takes none of the threads that serve files
 
 
@@ -222,17 +223,24 @@ def _start_link(language: Language, next_path: str) -> str:
     return f"{PROVIDER_START_PATH}?{urlencode({'lang': language, 'next': next_path})}"
 
 
-def notice_html(error: AnswerdeskError) -> str:
-    """Return a document that says an error in both languages, for a person who is let no further."""
-    said = [
-        f'<p class="said error" lang="{_LONG_LANGUAGE[language]}">{escape(error.public_text(language))}</p>'
-        for language in ("en", "zh")
-    ]
+def notice(error: AnswerdeskError, status: int, language: Language) -> Response:
+    """Return a document that says an error in both languages, the reader's first, to whom is let no further.
+
+    One with status 503 loads itself again: nobody else tells the browser when an outage ends.
+    """
+    headers = dict(FORM_HEADERS) | ({"Refresh": str(_RETRY_SECONDS)} if status == 503 else {})
+    return HTMLResponse(_notice_html(error, language), status, headers)
+
+
+def _notice_html(error: AnswerdeskError, language: Language) -> str:
+    order: tuple[Language, ...] = ("zh", "en") if language == "zh" else ("en", "zh")
+    said = [f'<p class="said error" lang="{_LONG_LANGUAGE[one]}">{escape(error.public_text(one))}</p>' for one in order]
+    product = translate("ui.product", language)
     return f"""<!doctype html>
-<html lang="en" class="sign-in">
+<html lang="{_LONG_LANGUAGE[language]}" class="sign-in">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{translate("ui.product", "en")}</title><style>{_style()}</style></head>
-<body><main><h1>{translate("ui.product", "en")}</h1>{"".join(said)}</main></body></html>
+<title>{product}</title><style>{_style()}</style></head>
+<body><main><h1>{product}</h1>{"".join(said)}</main></body></html>
 """
 
 
@@ -313,7 +321,7 @@ class _Page:
         try:
             response = await self._response(request, self._people())
         except DatabaseUnavailable as error:
-            response = HTMLResponse(notice_html(error), 503, FORM_HEADERS)
+            response = notice(error, 503, request_language(request, {}))
         await response(scope, receive, send)
 
     async def _response(self, request: Request, people: PeopleServices) -> Response:
