@@ -51,6 +51,7 @@ from rag.errors import (
 )
 from rag.storage.access import LOCAL_USER
 from rag.terminal import terminal_language
+from rag.translate import translate
 from ui.sign_in import (
     PASSWORD_PATH,
     PROVIDER_START_PATH,
@@ -292,10 +293,17 @@ class RequestGuard:
             if not is_direct(connection.headers, peer):
                 raise ProxyWithoutSignIn
             return None
-        if not self._warned_of_proxy and peer is not None and not is_direct(connection.headers, "127.0.0.1"):
-            self._warned_of_proxy = True
-            logger.warning("requests come through a proxy; from %s only ANSWERDESK_TRUSTED_PROXIES is believed", peer)
+        self._warn_of_proxy(connection, peer)
         return sign_in_of(people, connection.cookies, own_origin(connection))
+
+    def _warn_of_proxy(self, connection: HTTPConnection, peer: str | None) -> None:
+        """Log once that a proxy is not trusted; of a trusted one uvicorn has put the client in the peer's place."""
+        if self._warned_of_proxy or peer is None or is_direct(connection.headers, "127.0.0.1"):
+            return
+        forwarded = ",".join(connection.headers.getlist("x-forwarded-for"))
+        if peer not in (one.strip() for one in forwarded.split(",")):
+            self._warned_of_proxy = True
+            logger.warning("%s", translate("setup.untrusted_proxy", terminal_language(), peer=peer))
 
     def _is_open(self, request: Request) -> bool:
         path = request.scope["path"]

@@ -490,6 +490,17 @@ def test_a_desk_whose_users_are_lost_lets_nobody_in_and_says_why(
     assert len(inside.scopes) == 2
 
 
+@pytest.mark.parametrize(("peer", "is_warned"), [("10.0.0.9", True), ("192.0.2.7", False)])
+def test_a_proxy_is_warned_of_once_unless_it_was_believed(
+    inside: Inside, people: PeopleServices, caplog: pytest.LogCaptureFixture, peer: str, is_warned: bool
+) -> None:
+    desk = guarded(inside, people, client=(peer, 0))
+    for _ in range(2):
+        desk.get("/", headers={"X-Forwarded-For": "192.0.2.7", "X-Forwarded-Proto": "https"})
+    said = [record.getMessage() for record in caplog.records if "ANSWERDESK_TRUSTED_PROXIES" in record.getMessage()]
+    assert [peer in one for one in said] == [True] * is_warned
+
+
 @pytest.mark.parametrize(("accepted", "lang", "first"), [("zh-CN,zh;q=0.9", "zh-CN", "zh"), ("en", "en", "en")])
 def test_an_outage_is_told_in_the_readers_language_first_without_the_place_and_looked_at_again(
     inside: Inside, people: PeopleServices, monkeypatch: pytest.MonkeyPatch, accepted: str, lang: str, first: Language
