@@ -137,11 +137,16 @@ def _way(request: Request) -> dict[str, str]:
 
 
 def _back_to_form(request: Request, headers: Headers, refusal: ProviderRefusal) -> Response:
-    """Lead back to the form, and forget what Streamlit kept: a later admission is not for a sign-in of today."""
+    """Lead back to the form, and forget whom the provider named: a later admission is not for a sign-in of today.
+
+    Where it named nobody, an earlier sign-in stays as it is: any page can link to Streamlit's routes.
+    """
     way = _way(request)
     response = RedirectResponse(f"{SIGN_IN_PATH}?{urlencode(way | {'refused': refusal})}", 303, FORM_HEADERS)
-    _keep_cookies(response, headers, but=(USER_COOKIE_NAME, TOKENS_COOKIE_NAME))
-    for name in (USER_COOKIE_NAME, TOKENS_COOKIE_NAME, _WAY_COOKIE):
+    names_somebody = USER_COOKIE_NAME in _new_cookies(headers)
+    forgotten = (USER_COOKIE_NAME, TOKENS_COOKIE_NAME) if names_somebody else ()
+    _keep_cookies(response, headers, but=forgotten)
+    for name in (*forgotten, _WAY_COOKIE):
         response.delete_cookie(name)
     return response
 

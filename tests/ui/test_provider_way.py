@@ -145,6 +145,20 @@ def test_a_provider_that_is_away_leads_back_to_the_form(client: TestClient, prov
     assert said_on_form(client, led_to_provider(client, "zh")) == translate("ui.provider_unusable", "zh")
 
 
+@pytest.mark.parametrize("path", ["/auth/login", "/auth/login?provider=x", "/oauth2callback?error=x&state=x"])
+def test_a_link_of_another_page_ends_no_sign_in(client: TestClient, provider: Provider, path: str) -> None:
+    returned(client, provider, led_to_provider(client))
+    assert client.get(path).status_code == 303
+    assert USER_COOKIE_NAME in client.cookies
+
+
+def test_a_sign_in_that_is_refused_ends_the_one_before(client: TestClient, provider: Provider) -> None:
+    returned(client, provider, led_to_provider(client))
+    provider.claims["email"] = "eve@example.org"
+    returned(client, provider, led_to_provider(client))
+    assert USER_COOKIE_NAME not in client.cookies
+
+
 def test_a_word_of_a_link_is_not_said_on_the_form(client: TestClient) -> None:
     assert 'role="alert"' not in client.get("/sign-in?refused=call+0800").text
 
