@@ -30,7 +30,7 @@ import streamlit
 from google.protobuf.message import DecodeError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection, Request
-from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.runtime.runtime_util import get_max_widget_state_size_bytes
@@ -51,13 +51,14 @@ from rag.errors import (
 )
 from rag.storage.access import LOCAL_USER
 from rag.terminal import terminal_language
+from rag.translate import translate
 from ui.sign_in import (
-    FORM_HEADERS,
     PASSWORD_PATH,
+    PROVIDER_START_PATH,
     SIGN_IN_PATH,
     CurrentSignIn,
     has_provider,
-    notice_html,
+    notice,
     request_language,
     sign_in_of,
 )
@@ -72,7 +73,7 @@ logger = logging.getLogger(__name__)
 ALIVE_PATH = "/_stcore/health"
 STREAM_PATH = "/_stcore/stream"
 FORMS: Final = frozenset({SIGN_IN_PATH, PASSWORD_PATH})
-PROVIDER_PATHS: Final = frozenset({"/auth/login", "/auth/logout", "/oauth2callback"})
+PROVIDER_PATHS: Final = frozenset({PROVIDER_START_PATH, "/auth/login", "/auth/logout", "/oauth2callback"})
 """The way to another provider and back, as Streamlit 1.67 calls it."""
 
 NO_SIGN_IN = 4401
@@ -292,10 +293,17 @@ class RequestGuard:
             if not is_direct(connection.headers, peer):
                 raise ProxyWithoutSignIn
             return None
-        if not self._warned_of_proxy and peer is not None and not is_direct(connection.headers, "127.0.0.1"):
-            self._warned_of_proxy = True
-            logger.warning("requests come through a proxy; from %s only ANSWERDESK_TRUSTED_PROXIES is believed", peer)
+        self._warn_of_proxy(connection, peer)
         return sign_in_of(people, connection.cookies, own_origin(connection))
+
+    def _warn_of_proxy(self, connection: HTTPConnection, peer: str | None) -> None:
+        """Log once that a proxy is not trusted; of a trusted one uvicorn has put the client in the peer's place."""
+        if self._warned_of_proxy or peer is None or is_direct(connection.headers, "127.0.0.1"):
+            return
+        forwarded = ",".join(connection.headers.getlist("x-forwarded-for"))
+        if peer not in (one.strip() for one in forwarded.split(",")):
+            self._warned_of_proxy = True
+            logger.warning("%s", translate("setup.untrusted_proxy", terminal_language(), peer=peer))
 
     def _is_open(self, request: Request) -> bool:
         path = request.scope["path"]
@@ -357,9 +365,10 @@ def _redirect_to_form(request: Request) -> Response:
 
 def _notice(error: AnswerdeskError, status: int, request: Request) -> Response:
     """Return the refusal: a page in both languages where a browser shows one, else a line."""
+    language = request_language(request, {})
     if _is_page(request) or request.scope["path"] in FORMS:
-        return HTMLResponse(notice_html(error), status, dict(FORM_HEADERS))
-    return PlainTextResponse(error.public_text(request_language(request, {})), status, {"Cache-Control": "no-store"})
+        return notice(error, status, language)
+    return PlainTextResponse(error.public_text(language), status, {"Cache-Control": "no-store"})
 
 
 async def _refuse(receive: Receive, send: Send, code: int, *, accepted: bool = False) -> None:

@@ -34,6 +34,7 @@ from ui.components.job_view import show_failure
 from ui.components.page_shell import draw_signed_out
 from ui.figure_route import figure_route
 from ui.formats import markdown_word
+from ui.provider_sign_in import ProviderSignIn, provider_start_route
 from ui.request_guard import ConnectionLimits, RequestGuard
 from ui.session import page_language, shared_services
 from ui.sign_in import current_user, sign_in_routes
@@ -102,11 +103,11 @@ class DeskApplication(st.App):
         super().__init__(
             script,
             lifespan=lifespan,
-            routes=[*sign_in_routes(people), feed, figure_route(services)],
+            routes=[*sign_in_routes(people), provider_start_route(), feed, figure_route(services)],
             on_script_error=show_error,
         )
         limits = ConnectionLimits(settings.tabs_per_person, settings.uploads_per_person_megabytes, _held_bytes)
-        guard = OneBodyLength(RequestGuard(super().__call__, people, limits))
+        guard = OneBodyLength(RequestGuard(ProviderSignIn(super().__call__, people), people, limits))
         self._serve: ASGIApp = guard if other_programs is None else ApiPaths(other_programs, guard)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

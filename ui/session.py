@@ -88,6 +88,11 @@ def _token() -> str:
     return token_in(st.context.cookies, secure=(st.context.headers.get("Origin") or "").startswith("https://"))
 
 
+def signed_in_with_password() -> bool:
+    """Tell whether this browser signed in with a password, and not with another provider's account."""
+    return bool(_token())
+
+
 def sign_out(services: DeskServices) -> None:
     """End this browser's sign-in; the next run finds nobody."""
     services.sign_out(_token())

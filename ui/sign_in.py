@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from html import escape
 from types import MappingProxyType
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import streamlit as st
@@ -36,6 +36,7 @@ from rag.errors import (
     AnswerdeskError,
     DatabaseUnavailable,
     PeopleError,
+    PersonUnknown,
     PersonUnusable,
     SignInNeeded,
     SignInThrottled,
@@ -64,7 +65,9 @@ FORM_HEADERS: Final[Mapping[str, str]] = MappingProxyType(
 _LONG_LANGUAGE: Mapping[Language, str] = {"en": "en", "zh": "zh-CN"}
 SIGN_IN_PATH = "/sign-in"
 PASSWORD_PATH = "/password"
+PROVIDER_START_PATH = "/sign-in/provider"
 _LARGEST_FORM_BYTES = 16 * 1024
+_RETRY_SECONDS = 5
 _PASSWORDS_AT_ONCE = 4  # a flood of the form takes none of the threads that serve files
 
 
@@ -113,12 +116,38 @@ def sign_in_of_provider(people: PeopleServices, claims: Mapping[str, object]) ->
 
     Somebody whose address of e-mail the provider has not verified may have chosen anybody's.
     """
-    email, verified = claims.get("email"), claims.get("email_verified")
-    trusted = verified in (True, "true") or (verified is None and people.unverified_email)
-    if not claims.get("is_logged_in") or not email or not trusted:
+    if not claims.get("is_logged_in") or not _has_trusted_email(people, claims):
         raise SignInNeeded
-    name, signed_in_at = str(email), datetime.fromtimestamp(float(str(claims.get("iat") or 0)), UTC)
+    name, signed_in_at = str(claims["email"]), datetime.fromtimestamp(float(str(claims.get("iat") or 0)), UTC)
     return CurrentSignIn(people.sign_ins.user_of_provider(name, signed_in_at), provider_key(name, signed_in_at))
+
+
+ProviderRefusal = Literal["unverified", "unknown", "disabled", "unusable"]
+"""Why a provider's reply signs nobody in; ``unusable``: the provider, or the desk's settings for it."""
+
+
+def provider_refusal(people: PeopleServices, cookies: Mapping[str, str], origin: str) -> ProviderRefusal | None:
+    """Return why the provider's claims in these cookies sign nobody in; None: they do.
+
+    Only the provider has seen this person's password, so the form may tell them about their own address.
+    """
+    claims = _claims(cookies, origin)
+    if not claims.get("is_logged_in"):
+        return "unusable"
+    if not _has_trusted_email(people, claims):
+        return "unverified"
+    try:
+        sign_in_of_provider(people, claims)
+    except PersonUnknown:
+        return "unknown"
+    except SignInNeeded:
+        return "disabled" if people.people.find(str(claims["email"])).disabled else "unusable"
+    return None
+
+
+def _has_trusted_email(people: PeopleServices, claims: Mapping[str, object]) -> bool:
+    verified = claims.get("email_verified")
+    return bool(claims.get("email")) and (verified in (True, "true") or (verified is None and people.unverified_email))
 
 
 def _claims(cookies: Mapping[str, str], origin: str) -> Mapping[str, object]:
@@ -165,7 +194,8 @@ def form_html(
     said += [f'<p class="said done" role="status">{translate("ui.password_changed", language)}</p>'] if done else []
     why = "<p>" + translate("ui.first_admin_why", language) + "</p>" if form == "first" else ""
     elsewhere = (
-        f'<a class="button" href="/auth/login">{translate("ui.sign_in_with", language)}</a>'
+        f'<a class="button" href="{escape(_start_link(language, next_path))}">'
+        f"{translate('ui.sign_in_with', language)}</a>"
         if provider and form == "sign_in"
         else ""
     )
@@ -189,17 +219,28 @@ def form_html(
 """
 
 
-def notice_html(error: AnswerdeskError) -> str:
-    """Return a document that says an error in both languages, for a person who is let no further."""
-    said = [
-        f'<p class="said error" lang="{_LONG_LANGUAGE[language]}">{escape(error.public_text(language))}</p>'
-        for language in ("en", "zh")
-    ]
+def _start_link(language: Language, next_path: str) -> str:
+    return f"{PROVIDER_START_PATH}?{urlencode({'lang': language, 'next': next_path})}"
+
+
+def notice(error: AnswerdeskError, status: int, language: Language) -> Response:
+    """Return a document that says an error in both languages, the reader's first, to whom is let no further.
+
+    One with status 503 loads itself again: nobody else tells the browser when an outage ends.
+    """
+    headers = dict(FORM_HEADERS) | ({"Refresh": str(_RETRY_SECONDS)} if status == 503 else {})
+    return HTMLResponse(_notice_html(error, language), status, headers)
+
+
+def _notice_html(error: AnswerdeskError, language: Language) -> str:
+    order: tuple[Language, ...] = ("zh", "en") if language == "zh" else ("en", "zh")
+    said = [f'<p class="said error" lang="{_LONG_LANGUAGE[one]}">{escape(error.public_text(one))}</p>' for one in order]
+    product = translate("ui.product", language)
     return f"""<!doctype html>
-<html lang="en" class="sign-in">
+<html lang="{_LONG_LANGUAGE[language]}" class="sign-in">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{translate("ui.product", "en")}</title><style>{_style()}</style></head>
-<body><main><h1>{translate("ui.product", "en")}</h1>{"".join(said)}</main></body></html>
+<title>{product}</title><style>{_style()}</style></head>
+<body><main><h1>{product}</h1>{"".join(said)}</main></body></html>
 """
 
 
@@ -280,7 +321,7 @@ class _Page:
         try:
             response = await self._response(request, self._people())
         except DatabaseUnavailable as error:
-            response = HTMLResponse(notice_html(error), 503, FORM_HEADERS)
+            response = notice(error, 503, request_language(request, {}))
         await response(scope, receive, send)
 
     async def _response(self, request: Request, people: PeopleServices) -> Response:
@@ -305,7 +346,7 @@ class _Page:
             language,
             next_path=safe_path(given.get("next", "")),
             name=given.get("name", ""),
-            error=_error_words(error, language) if error is not None else "",
+            error=_error_words(error, language) if error is not None else _refusal_words(given, language),
             done=given.get("done") == "password",
             provider=has_provider(),
         )
@@ -342,6 +383,12 @@ def _error_words(error: PeopleError, language: Language) -> str:
     return translate("ui.sign_in_throttled", language, minutes=minutes)
 
 
+def _refusal_words(given: Mapping[str, str], language: Language) -> str:
+    """Return why a provider's sign-in came to nothing, as ``ui/provider_sign_in.py`` tells in the address."""
+    refused = given.get("refused", "")
+    return translate(f"ui.provider_{refused}", language) if refused in get_args(ProviderRefusal) else ""
+
+
 def _sign_in_form(people: PeopleServices) -> Form:
     return "first" if people.first_admin.is_wanted() else "sign_in"
 
@@ -358,8 +405,15 @@ def _password_form(people: PeopleServices) -> Form:
 
 
 def _change_password(people: PeopleServices, request: Request, given: dict[str, str]) -> None:
-    """Change the password of a user who has the cookie and knows the old one; all their sign-ins end."""
-    user = people.sign_ins.user(token_in(request.cookies, secure=_is_secure(request)))
+    """Change the password of a user who has the cookie and knows the old one; all their sign-ins end.
+
+    Raises a ``PeopleError``, also for somebody whom a provider signed in.
+    """
+    token = token_in(request.cookies, secure=_is_secure(request))
+    if not token:
+        sign_in_of(people, request.cookies, own_origin(request))
+        raise PersonUnusable(reason="elsewhere")
+    user = people.sign_ins.user(token)
     people.sign_ins.attempt(user.name, _client_host(request), _browser(request))
     if not matches(people.people.password_of(user.name), given.get("password", "")):
         raise SignInWrong

@@ -210,8 +210,8 @@ def _require_person(connection: Connection, name: str) -> Person:
 
 
 def _require_untaken(connection: Connection, name: str) -> None:
-    if _row_of(connection, name) is not None:
-        raise PersonTaken(name=name)
+    if (row := _row_of(connection, name)) is not None:
+        raise PersonTaken(name=row["name"])
     looks = skeleton(name)
     for row in connection.execute("SELECT name FROM person").fetchall():
         if skeleton(row["name"]) == looks:

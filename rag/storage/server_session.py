@@ -201,6 +201,34 @@ def session_of(url: str) -> ServerSession:
         return _sessions[url]
 
 
+class SignOfLife:
+    """Shows other machines, from the moment it begins, that the process of this ``name`` lives."""
+
+    def __init__(self, url: str, name: str) -> None:
+        self._session = session_of(url)
+        self._name = name
+        self._has_begun = False
+        self._lock = threading.Lock()
+        self._finalizer = weakref.finalize(self, self._session.leave, name)
+
+    def begin(self) -> None:
+        """Show it from now on.  Raises ``DatabaseUnavailable``."""
+        with self._lock:
+            if not self._has_begun:
+                self._session.join(self._name, self._on_news)
+                self._has_begun = True
+
+    def end(self) -> None:
+        """Show it no longer."""
+        with self._lock:
+            if self._has_begun:
+                self._session.leave(self._name)
+                self._has_begun = False
+
+    def _on_news(self, payload: str, is_anew: bool) -> None:
+        """Do nothing: the news are the queue's."""
+
+
 def _detach_in_child() -> None:
     """Close a fork's copies of connections, which would let the parent live on after its death."""
     for session in _sessions.values():

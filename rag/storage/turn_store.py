@@ -18,9 +18,9 @@ from typing import Literal, get_args
 import psutil
 from pydantic import TypeAdapter
 
-from rag.errors import AnswerInterrupted
+from rag.errors import AnswerCancelled, AnswerdeskError, AnswerInterrupted
 from rag.schema import Answer, Evidence, Language
-from rag.settings import DatabasePlace
+from rag.settings import DatabasePlace, ServerDatabase
 from rag.storage.connection import Connection, Row, SharedDatabase, SharedStore, one_of_condition, open_database
 from rag.storage.migrations import TURN_MIGRATIONS
 from rag.storage.turn_times import TurnTimes, write_times
@@ -30,7 +30,11 @@ RUNNING_STATES: tuple[TurnState, ...] = ("queued", "searching", "thinking", "ans
 
 _LISTED_CHARACTERS = 120  # of a question, in a list
 _OTHER_MACHINES_SECONDS = 3600.0
-"""After which a turn of another machine, whose process cannot be seen, counts as abandoned."""
+"""After which a turn of another machine counts as abandoned whenever a store is opened."""
+
+_SETTLING_SECONDS = 5
+"""After a start of the server, until the living processes have come back."""
+
 _EVIDENCE = TypeAdapter(tuple[Evidence, ...])
 
 _RUNNING = ", ".join(f"'{state}'" for state in RUNNING_STATES)
@@ -249,13 +253,20 @@ class TurnStore(SharedStore):
         self._longest = question_characters
         super().__init__(open_database(place, TURN_MIGRATIONS, create=True, wipes=True))
         self.feedback = TurnFeedback(self._database)
-        self._owner = _process_mark(os.getpid()) + (f"@{socket.gethostname()}" if self._database.on_server else "")
+        self._owner, self._life = _process_mark(os.getpid()), None
+        if isinstance(place, ServerDatabase):
+            from rag.storage.server_session import SignOfLife  # brings the server's libraries
+
+            self._owner = f"{self._owner}@{socket.gethostname()}@{secrets.token_hex(4)}"
+            self._life = SignOfLife(place.url, self._owner)
         self.fail_abandoned()
 
     def add(
         self, question: str, *, session: str, language: Language, follows: str = "", knowledge_base: str = "default"
     ) -> Turn:
         """Store a new question as ``queued`` and return its turn, with a random, URL-safe id."""
+        if self._life is not None:
+            self._life.begin()
         turn = Turn(
             turn_id=secrets.token_urlsafe(12),
             session=session,
@@ -273,17 +284,35 @@ class TurnStore(SharedStore):
         return turn
 
     def update(self, turn: Turn, times: TurnTimes | None = None) -> None:
-        """Write the turn over its older self, and where its time went.  Raises ``KeyError`` where its id is unknown."""
+        """Write the turn over its older self, and where its time went.  Raises ``KeyError`` where its id is unknown.
+
+        A running turn is not written over one that another process has stopped meanwhile.
+        """
         turn_id, *values = _to_row(turn)
         assignments = ", ".join(f"{column} = ?" for column in _COLUMNS[1:])
         with self._database.transaction() as connection:
-            cursor = connection.execute(f"UPDATE turn SET {assignments} WHERE turn_id = ?", (*values, turn_id))
-            if cursor.rowcount == 0:
+            kept = connection.execute("SELECT state FROM turn WHERE turn_id = ?", (turn_id,)).fetchone()
+            if kept is None:
                 raise KeyError(turn_id)
+            if kept["state"] == "stopped" and turn.state in RUNNING_STATES:
+                return
+            connection.execute(f"UPDATE turn SET {assignments} WHERE turn_id = ?", (*values, turn_id))
             if turn.state == "done" and turn.answer is not None:
                 write_citations(connection, turn.turn_id, (citation.document_id for citation in turn.answer.citations))
             if times is not None:
                 write_times(connection, turn.turn_id, times)
+
+    def stop(self, turn_id: str) -> None:
+        """Mark a running turn as stopped; the process that answers it asks for that with ``stopped``."""
+        with self._database.transaction() as connection:
+            _end_turns(connection, [turn_id], "stopped", AnswerCancelled())
+
+    def stopped(self, turn_ids: Collection[str]) -> frozenset[str]:
+        """Return those of some turns that are marked as stopped."""
+        of_turns, values = one_of_condition("turn_id", turn_ids)
+        with self._database.reading() as connection:
+            rows = connection.execute(f"SELECT turn_id FROM turn WHERE state = 'stopped' AND {of_turns}", values)
+            return frozenset(row["turn_id"] for row in rows)
 
     def get(self, turn_id: str) -> Turn:
         """Return one turn.  Raises ``KeyError`` where its id is unknown."""
@@ -374,22 +403,60 @@ class TurnStore(SharedStore):
             ).fetchall()
             dead = _dead_owners(row["owner"] for row in rows if _is_of_this_machine(row["owner"]))
             long_ago = (datetime.now(UTC) - timedelta(seconds=_OTHER_MACHINES_SECONDS)).isoformat()
-            error = AnswerInterrupted()
             abandoned = [
                 row["turn_id"]
                 for row in rows
                 if row["owner"] in dead or (row["created_at"] < long_ago and not _is_of_this_machine(row["owner"]))
             ]
-            connection.executemany(
-                "UPDATE turn SET state = 'failed', error_class = ?, error_en = ?, error_zh = ? WHERE turn_id = ?",
-                [(type(error).__name__, error.text("en"), error.text("zh"), turn_id) for turn_id in abandoned],
-            )
+            _end_turns(connection, abandoned, "failed", AnswerInterrupted())
         return len(abandoned)
+
+    def fail_if_abandoned(self, turn_id: str) -> bool:
+        """Mark a running turn as failed if its process is dead, and tell whether it was.
+
+        A process of another machine is dead when the server has had no connection of it for some seconds.
+        """
+        row = self._database.row(f"SELECT owner FROM turn WHERE turn_id = ? AND state IN ({_RUNNING})", (turn_id,))
+        if row is None or not self._is_dead(row["owner"]):
+            return False
+        with self._database.transaction() as connection:
+            _end_turns(connection, [turn_id], "failed", AnswerInterrupted())
+        return True
+
+    def close(self) -> None:
+        """Close the connections of all threads, and show no longer that this process lives; the next call opens new."""
+        if self._life is not None:
+            self._life.end()
+        super().close()
+
+    def _is_dead(self, owner: str) -> bool:
+        if _is_of_this_machine(owner):
+            return bool(_dead_owners([owner]))
+        if owner.count("@") < 3:  # an older program shows no sign of life
+            return False
+        from rag.storage.server_session import is_dead  # brings the server's libraries
+
+        row = self._database.row(
+            f"SELECT clock_timestamp() - pg_postmaster_start_time() > interval '{_SETTLING_SECONDS} seconds' "
+            f"AND {is_dead('owner')} AS dead FROM (SELECT :owner AS owner) AS one",
+            {"owner": owner},
+        )
+        return row is not None and bool(row["dead"])
+
+
+def _end_turns(connection: Connection, turn_ids: Iterable[str], state: TurnState, error: AnswerdeskError) -> None:
+    """End those of some turns that are running, with an error."""
+    values = (state, type(error).__name__, error.text("en"), error.text("zh"))
+    connection.executemany(
+        "UPDATE turn SET state = ?, error_class = ?, error_en = ?, error_zh = ? "
+        f"WHERE turn_id = ? AND state IN ({_RUNNING})",
+        [(*values, turn_id) for turn_id in turn_ids],
+    )
 
 
 def _is_of_this_machine(owner: str) -> bool:
     """Tell whether a turn's process is of this machine; without a server, always."""
-    return owner.partition("@")[2].partition("@")[2] in ("", socket.gethostname())
+    return owner.split("@")[2:3] in ([], [socket.gethostname()])
 
 
 def _process_mark(pid: int) -> str:

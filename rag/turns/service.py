@@ -39,7 +39,8 @@ Result = TypeVar("Result")
 
 _REMEMBERED_TOKENS = 4096
 _EARLIER_QUESTIONS = 4
-_LOOK_FOR_ABANDONED_EVERY_SECONDS = 5.0
+_LOOK_FOR_STOPPED_EVERY_SECONDS = 1.0
+_LOOKS_BETWEEN_ABANDONED = 5  # looks for stopped turns
 _YIELD_SECONDS = 0.05
 _WORK_YIELD_SECONDS = 1.0  # longer than one search, but a flood of searches must not stop it
 _REMEMBERED_ENDS = 64
@@ -254,10 +255,15 @@ class TurnService:
         return live.listen(on_change) if live is not None else _nothing
 
     def cancel(self, turn_id: str) -> None:
-        """Stop a turn: it counts as stopped at once, and its worker frees the model.  Unknown ids are ignored."""
+        """Stop a turn: it counts as stopped at once, and its worker frees the model.  Unknown ids are ignored.
+
+        Another process that answers the turn looks once a second whether it was stopped.
+        """
         live = self._live.get(turn_id)
         if live is not None:
             live.end("stopped", Failure.of(AnswerCancelled()))
+        elif turn_id not in self._ended:
+            self._store.stop(turn_id)
 
     def history(
         self,
@@ -299,6 +305,17 @@ class TurnService:
             self.cancel(turn_id)
         return len(abandoned)
 
+    def end_stopped(self) -> None:
+        """End the running turns that were stopped through another process."""
+        running = [turn_id for turn_id, live in list(self._live.items()) if not live.snapshot.final]
+        try:
+            stopped = self._store.stopped(running) if running else frozenset()
+        except AnswerdeskError as error:  # asked again in a second
+            logger.debug("stopped turns not read: %s", type(error).__name__)
+            return
+        for turn_id in stopped:
+            self.cancel(turn_id)
+
     def close(self) -> None:
         """Stop all turns and wait for the workers; a later ``submit`` raises ``RuntimeError``."""
         self._closed.set()
@@ -319,9 +336,12 @@ class TurnService:
                 self._ended.pop(turn_id, None)
         try:
             stored = from_record(self._store.get(turn_id))
+            if not stored.final and self._store.fail_if_abandoned(turn_id):
+                stored = from_record(self._store.get(turn_id))
         except KeyError as error:
             raise TurnMissing from error
-        if stored.final:  # a page reads the turn that it shows several times a run
+        # A page reads the turn that it shows several times a run.  Another process may still add to one it did not end.
+        if stored.final and stored.state not in ("stopped", "failed"):
             with self._lock:
                 self._remember(stored)
         return stored
@@ -439,15 +459,18 @@ class TurnService:
 
     def _watch(self) -> None:
         """Look for abandoned turns; when the main thread ends, stop all, so that the program can end at once."""
-        main = threading.main_thread()
+        main, looks = threading.main_thread(), 0
         while not self._closed.is_set():
-            main.join(timeout=_LOOK_FOR_ABANDONED_EVERY_SECONDS)
+            main.join(timeout=_LOOK_FOR_STOPPED_EVERY_SECONDS)
             if not main.is_alive():
                 for live in list(self._live.values()):
                     live.cancelled.set()
                 return
-            self.cancel_abandoned()
-            self._retry_writing()
+            self.end_stopped()
+            looks += 1
+            if looks % _LOOKS_BETWEEN_ABANDONED == 0:
+                self.cancel_abandoned()
+                self._retry_writing()
 
 
 @contextmanager

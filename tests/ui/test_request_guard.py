@@ -17,8 +17,11 @@ from streamlit.runtime import Runtime
 
 from api.services.shared import PeopleServices
 from api.services.start import open_people
+from rag.errors import DatabaseUnavailable
+from rag.schema import Language
 from rag.settings import Settings
 from rag.storage.access import Role
+from rag.translate import translate
 from tests.support.waiting import until
 from tests.ui.served_parts import people_only
 from ui.request_guard import (
@@ -485,6 +488,33 @@ def test_a_desk_whose_users_are_lost_lets_nobody_in_and_says_why(
         pass
     assert [str(tmp_path / "people.db") in record.getMessage() for record in caplog.records] == [True]
     assert len(inside.scopes) == 2
+
+
+@pytest.mark.parametrize(("peer", "is_warned"), [("10.0.0.9", True), ("192.0.2.7", False)])
+def test_a_proxy_is_warned_of_once_unless_it_was_believed(
+    inside: Inside, people: PeopleServices, caplog: pytest.LogCaptureFixture, peer: str, is_warned: bool
+) -> None:
+    desk = guarded(inside, people, client=(peer, 0))
+    for _ in range(2):
+        desk.get("/", headers={"X-Forwarded-For": "192.0.2.7", "X-Forwarded-Proto": "https"})
+    said = [record.getMessage() for record in caplog.records if "ANSWERDESK_TRUSTED_PROXIES" in record.getMessage()]
+    assert [peer in one for one in said] == [True] * is_warned
+
+
+@pytest.mark.parametrize(("accepted", "lang", "first"), [("zh-CN,zh;q=0.9", "zh-CN", "zh"), ("en", "en", "en")])
+def test_an_outage_is_told_in_the_readers_language_first_without_the_place_and_looked_at_again(
+    inside: Inside, people: PeopleServices, monkeypatch: pytest.MonkeyPatch, accepted: str, lang: str, first: Language
+) -> None:
+    def away(people: PeopleServices) -> bool:
+        raise DatabaseUnavailable(server="10.0.0.7:5432/desk", reason="connection refused")
+
+    monkeypatch.setattr(PeopleServices, "required", away)
+    page = guarded(inside, people).get("/", headers={"Accept": "text/html", "Accept-Language": accepted})
+    assert (page.status_code, page.headers["refresh"]) == (503, "5")
+    assert "10.0.0.7" not in page.text
+    assert f'<html lang="{lang}"' in page.text
+    said = [page.text.index(translate("errors.public.DatabaseUnavailable", one)) for one in ("en", "zh")]
+    assert (said[0] < said[1]) == (first == "en")
 
 
 def test_every_answer_says_what_may_be_loaded_beside_it(inside: Inside, people: PeopleServices, token: str) -> None:

@@ -16,7 +16,7 @@ from rag.schema import Language
 from rag.translate import translate
 from ui.browser import asset, component
 from ui.formats import as_markdown, html_link, visible
-from ui.session import PageContext, has_signed_out, page_path, sign_out
+from ui.session import PageContext, has_signed_out, page_path, sign_out, signed_in_with_password
 from ui.sign_in import SIGN_IN_PATH
 from ui.turn_data import Data
 
@@ -100,7 +100,8 @@ def draw_user(context: PageContext) -> None:
         st.text(translate("ui.user_role", language, role=translate(f"ui.role_{user.role}", language)))
         names = context.services.knowledge_bases
         st.text(translate("ui.user_scopes", language, names=translate("ui.list_comma", language).join(names) or "–"))
-        st.link_button(translate("ui.password_change", language), "/password", width="stretch")
+        if signed_in_with_password():
+            st.link_button(translate("ui.password_change", language), "/password", width="stretch")
         st.button(
             translate("ui.sign_out", language),
             key="sign_out",

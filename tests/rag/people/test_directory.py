@@ -80,7 +80,7 @@ def test_nobody_is_changed_and_nothing_recorded(
 
 def test_a_name_is_given_once_in_any_case(people: People, path: DatabasePlace) -> None:
     people.add("Lin", "agent", None, "", by="x")
-    with pytest.raises(PersonTaken):
+    with pytest.raises(PersonTaken, match="called Lin already"):
         people.add("lin", "admin", None, "", by="x")
     assert people.find("LIN").role == "agent"
     assert len(trail_of(path)) == 1

@@ -11,6 +11,7 @@ import pytest
 from rag.schema import Answer, Citation, Evidence, SpanTime, TextSpan
 from rag.storage.turn_store import TurnStore
 from tests.support.places import Places
+from tests.support.waiting import until
 
 EVIDENCE = Evidence(
     1, "a.md", "/x/a.md", "退货", ("运费",), "七天内可退。", 10, 16, 10, 16, "zh", date(2026, 1, 2), "internal"
@@ -137,6 +138,38 @@ def test_a_later_process_with_the_same_number_is_not_taken_for_the_owner(places:
     places.ask("turns", "UPDATE turn SET owner = ?", ("@".join([pid, "12.00", *machine]),))
     assert store.fail_abandoned() == 1
     assert store.get(turn.turn_id).state == "failed"
+
+
+def test_a_turn_of_a_dead_process_is_failed_as_soon_as_it_is_looked_at(places: Places) -> None:
+    store = TurnStore(places("turns"))
+    dead, own = (store.add("q", session="s", language="en") for _ in range(2))
+    assert not store.fail_if_abandoned(dead.turn_id)
+    pid, _, *machine = places.ask("turns", "SELECT owner FROM turn")[0][0].split("@")
+    mark = "@".join([pid, "12.00", *machine])
+    places.ask("turns", "UPDATE turn SET owner = ? WHERE turn_id = ?", (mark, dead.turn_id))
+    assert [store.fail_if_abandoned(one) for one in (dead.turn_id, own.turn_id, "unknown")] == [True, False, False]
+    assert (store.get(dead.turn_id).error_class, store.get(own.turn_id).running) == ("AnswerInterrupted", True)
+
+
+@pytest.mark.real
+def test_a_turn_of_a_dead_machine_is_failed_as_soon_as_it_is_looked_at(
+    server_places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = TurnStore(server_places("turns"))
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr("rag.storage.turn_store.socket.gethostname", lambda: "elsewhere")
+        other = TurnStore(server_places("turns"))
+        turn = other.add("q", session="s", language="en")
+    old = store.add("q", session="s", language="en")
+    server_places.ask("turns", "UPDATE turn SET owner = '1@12.00@elsewhere' WHERE turn_id = ?", (old.turn_id,))
+    server_places.ask(
+        "turns", "SELECT pg_sleep(greatest(0, 6 - extract(epoch FROM now() - pg_postmaster_start_time())))"
+    )
+    assert not store.fail_if_abandoned(turn.turn_id)
+    other.close()
+    until(lambda: store.fail_if_abandoned(turn.turn_id))
+    assert store.get(turn.turn_id).error_class == "AnswerInterrupted"
+    assert not store.fail_if_abandoned(old.turn_id)
 
 
 def test_a_turn_of_another_machine_counts_as_abandoned_after_an_hour(places: Places) -> None:

@@ -1,9 +1,11 @@
 """Turns run in the background, are never lost, and can be read again after everything else is gone."""
 
 import logging
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -449,6 +451,52 @@ def test_the_history_is_newest_first_and_knows_what_runs(start: Start) -> None:
     gate.set()
     ended(turns, newer)
     assert {row.state for row in turns.history("local")} == {"done"}
+
+
+def test_a_turn_that_another_process_answers_is_stopped_with_what_it_has(start: Start) -> None:
+    answering, other = start(StepPipeline([*EVENTS[:6], threading.Event()])), start(StepPipeline())
+    turn_id = answering.submit("token-1", TurnRequest("How long?", session="local"))
+    answering.wait(turn_id, lambda turn: turn.text != "", timeout_seconds=10)
+    other.cancel(turn_id)
+    seen = other.snapshot(turn_id)
+    assert seen is not None
+    assert (seen.state, seen.failure and seen.failure.kind) == ("stopped", "AnswerCancelled")
+    assert ended(answering, turn_id).state == "stopped"
+    kept = other.snapshot(turn_id)
+    assert kept is not None
+    assert (kept.state, kept.text) == ("stopped", "You have 7 days.")
+
+
+def test_a_turn_that_was_stopped_elsewhere_while_it_searched_does_not_run_again(start: Start) -> None:
+    gate = threading.Event()
+    answering, other = start(StepPipeline([gate, FOUND, threading.Event()])), start(StepPipeline())
+    turn_id = answering.submit("token-1", TurnRequest("How long?", session="local"))
+    other.cancel(turn_id)
+    gate.set()
+    assert ended(answering, turn_id).state == "stopped"
+    seen = other.snapshot(turn_id)
+    assert seen is not None
+    assert seen.state == "stopped"
+
+
+def test_an_answer_of_a_dead_process_is_read_as_interrupted(start: Start, tmp_path: Path) -> None:
+    left = TurnStore(tmp_path / "turns.db").add("How long?", session="local", language="en")
+    turns = start(StepPipeline())
+    with closing(sqlite3.connect(tmp_path / "turns.db")) as database, database:
+        database.execute("UPDATE turn SET owner = '1@12.00'")
+    seen = turns.snapshot(left.turn_id)
+    assert seen is not None
+    assert (seen.state, seen.failure and seen.failure.kind) == ("failed", "AnswerInterrupted")
+
+
+def test_an_answer_that_has_ended_is_not_stopped_any_more(start: Start) -> None:
+    answering, other = start(StepPipeline()), start(StepPipeline())
+    turn_id = answering.submit("token-1", TurnRequest("How long?", session="local"))
+    ended(answering, turn_id)
+    other.cancel(turn_id)
+    seen = other.snapshot(turn_id)
+    assert seen is not None
+    assert (seen.state, seen.text) == ("done", ANSWER.text)
 
 
 def test_a_waiting_turn_that_nobody_reads_gives_up_its_place(start: Start) -> None:
