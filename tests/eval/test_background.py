@@ -157,9 +157,7 @@ def test_the_command_that_resumes_a_run_measures_the_same(
     if kind == "retrieval":
         monkeypatch.setattr(module, "open_embedder", lambda settings: HashEmbedder())
     monkeypatch.setenv("ANSWERDESK_DATA_DIR", str(settings.data_dir))
-    monkeypatch.setenv(
-        "ANSWERDESK_REFUSAL_THRESHOLD", str(settings.refusal_threshold)
-    )
+    monkeypatch.setenv("ANSWERDESK_REFUSAL_THRESHOLD", str(settings.refusal_threshold))
     load_settings.cache_clear()
     assert module.main(shlex.split(command)[4:]) == 0
     load_settings.cache_clear()
