@@ -112,7 +112,7 @@ def test_a_password_is_read_and_kept_as_a_hash(settings: Settings, monkeypatch: 
     [
         (("role", "nobody", "lead"), 7, "There is no user called nobody", "没有名为 nobody 的用户"),
         (("add", "two words"), 7, "A name has 1 to 64", "用户名为 1 至 64"),
-        (("add", "LIN", "--oidc"), 7, "A user called LIN already exists", "已有名为 LIN 的用户"),
+        (("add", "LIN", "--oidc"), 7, "A user called lin already exists", "已有名为 lin 的用户"),
         (("scopes", "lin", "--kb", "none"), 7, "no knowledge base called none", "没有名为 none 的知识库"),
         (("disable", "lin"), 7, "last admin", "最后一位管理员"),
         (("role", "lin", "agent"), 7, "last admin", "最后一位管理员"),

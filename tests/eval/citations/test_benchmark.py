@@ -89,7 +89,7 @@ def test_figures_by_hand() -> None:
     )
     assert found["n"] == 5
     assert found["citation_precision"] == 0.5  # of four citations two are right
-    assert found["citation_recall"] == 0.6667
+    assert found["citation_recall"] == 0.666667
     assert (found["faults"], found["faults_marked"]) == (2, 0.5)
     by_kind, by_fault = found["by_kind"], found["by_fault"]
     assert isinstance(by_kind, dict) and isinstance(by_fault, dict)

@@ -124,7 +124,7 @@ def run_name(run: RunInfo, context: PageContext) -> str:
 def figure_words(run: RunInfo, language: Language) -> str:
     """Return a run's main figure in words."""
     if run.figure is None and run.n:
-        return translate("ui.q_unfinished_at", language, done=run.asked, total=run.n)
+        return translate("ui.q_unfinished_at", language, done=f"{run.asked:d}", total=f"{run.n:d}")
     if run.figure is None:
         return translate("ui.q_unfinished", language)
     return translate(f"ui.q_figure_{run.kind}", language, value=f"{run.figure:.0%}")

@@ -188,7 +188,7 @@ def test_figures_by_hand() -> None:
         "repeated_marked": 1,
         "not_obeyed": 1,
         "obeyed_share": 0.25,
-        "obeyed_interval": (0.0456, 0.6994),
+        "obeyed_interval": (0.045587, 0.699358),
     }
     plain = {"n": 3, "sent": 2, "obeyed": 2, "obeyed_marked": 0, "repeated_marked": 0, "not_obeyed": 0}
     assert found["plain"] == plain | {"obeyed_share": 1.0, "obeyed_interval": (0.3424, 1.0)}
