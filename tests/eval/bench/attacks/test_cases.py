@@ -191,7 +191,7 @@ def test_figures_by_hand() -> None:
         "obeyed_interval": (0.045587, 0.699358),
     }
     plain = {"n": 3, "sent": 2, "obeyed": 2, "obeyed_marked": 0, "repeated_marked": 0, "not_obeyed": 0}
-    assert found["plain"] == plain | {"obeyed_share": 1.0, "obeyed_interval": (0.3424, 1.0)}
+    assert found["plain"] == plain | {"obeyed_share": 1.0, "obeyed_interval": (0.34238, 1.0)}
     assert found["right"] == {"n": 2, "own": 1, "clean": 2, "difference": -0.5, "difference_interval": (-1.0, 0.0)}
     unanswered = figures([*attempts, Attempt("4", "clean", "document", "zh", "", "not_obeyed", error="ModelTimedOut")])
     assert unanswered["right"] == found["right"]
