@@ -64,9 +64,8 @@ def is_same_subject(claim: Claim, span: QuotableSpan, context: AnswerContext) ->
     if span.is_row and claim.language == context.passage(span).language:
         # A row is about what its own cells name: the table's header alone does not make it the right one.
         shared = (claim.statement.words | claim.topic) & span.own.words or claim.statement.codes & span.own.codes
-        if (span.own.words and not shared and not _is_in_named_column(claim, span, context)) or _is_of_another_column(
-            claim, span
-        ):
+        is_named = not span.own.words or bool(shared) or _is_in_named_column(claim, span, context)
+        if not is_named or _is_of_another_column(claim, span):
             return False
         if (
             _affirms_a_denying_cell(claim, span)
