@@ -19,7 +19,7 @@ from rag.grounding.conflicts import find_conflicts
 from rag.schema import Answer, Citation, Conflict, Evidence, Figure, Language, Origin, SpanTime, TextSpan
 from rag.text.characters import one_line, web_address, without_invisible
 from rag.text.language import customer_language, third_language
-from rag.text.markup import without_list_mark
+from rag.text.markup import row_words, without_list_mark
 from rag.translate import is_known, translate
 from rag.turns import Failure, TurnSnapshot
 from ui.blocks import (
@@ -214,7 +214,7 @@ def _notice_of_answer(snapshot: TurnSnapshot, language: Language) -> Data | None
     if conflict is None:
         return None
     said = {"quote": conflict.quote, "other_quote": conflict.other_quote}
-    plain = {name: without_list_mark(plain_text(words)) for name, words in said.items()}
+    plain = {name: _plain_quote(words) for name, words in said.items()}
     numbers = {"number": conflict.number, "other": conflict.other_number}
     return {"kind": "warning", "words": translate("ui.sources_disagree_how", language, **numbers, **plain)}
 
@@ -410,9 +410,14 @@ def _conflict_lines(passage: Evidence, conflicts: Sequence[Conflict], language: 
         said = {conflict.number: conflict.quote, conflict.other_number: conflict.other_quote}
         if passage.number in said:
             other = conflict.other_number if passage.number == conflict.number else conflict.number
-            quote = without_list_mark(plain_text(said[other]))
-            lines.append(translate("ui.conflict", language, number=other, quote=quote))
+            lines.append(translate("ui.conflict", language, number=other, quote=_plain_quote(said[other])))
     return lines
+
+
+def _plain_quote(words: str) -> str:
+    """Return a sentence without its list mark, and of a table's row the cells with points between them."""
+    is_row = words.lstrip().startswith("|")
+    return without_list_mark(plain_text(" · ".join(row_words(words)) if is_row else words))
 
 
 def _sentences(snapshot: TurnSnapshot) -> tuple[Sentence, ...]:

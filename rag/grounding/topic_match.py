@@ -136,9 +136,11 @@ def _is_of_another_column(claim: Claim, span: QuotableSpan) -> bool:
     """Tell whether a claim names a column of a row, and what it says stands in another one.
 
     Either it has nothing of the cells that it names, and something of another one, or a figure of another one in place
-    of a figure of the same unit.
+    of a figure of the same unit, or of "Standard time" where it names what "Express time" has besides.
     """
     statement = claim.statement
+    if any(_is_of_sibling(cell, other, statement) for cell in span.cells for other in span.cells):
+        return True
     named = [cell for cell in span.cells if _is_named_column(cell, statement)]
     others = [cell for cell in span.cells if cell not in named]
     if (
@@ -154,6 +156,18 @@ def _is_of_another_column(claim: Claim, span: QuotableSpan) -> bool:
         quantity.unit in taken and not cell.quantities & statement.quantities
         for cell in named
         for quantity in cell.quantities
+    )
+
+
+def _is_of_sibling(cell: Cell, other: Cell, statement: Statement) -> bool:
+    """Tell whether a claim has a figure of one cell only, and names the words by which another's header differs."""
+    own, others = cell.header - other.header, other.header - cell.header
+    return (
+        bool(cell.header & other.header and own and others)
+        and others <= statement.words
+        and not own & statement.words
+        and bool(cell.quantities & statement.quantities)
+        and not other.quantities & statement.quantities
     )
 
 

@@ -165,6 +165,16 @@ def test_passages_that_conflict_name_each_other(language: Language, words: str) 
     assert [passage["conflicts"] for passage in evidence_data(DONE, language)["passages"]] == [[]] * 5  # type: ignore[index,attr-defined]
 
 
+def test_a_row_that_says_otherwise_is_shown_without_its_bars() -> None:
+    table = "| Country | Fee |\n|---|---|\n| France, Austria, Luxembourg, Netherlands | EUR {} |"
+    first = replace(evidence("en")[0], title="Fees", heading_path=(), text=table.format(5))
+    second = replace(first, number=2, document_id="other.md", text=table.format(6))
+    data = evidence_data(replace(DONE, answer=None, state="searching", evidence=(first, second)), "en")
+    one, other = data["passages"]  # type: ignore[misc]
+    assert one["conflicts"] == ["Passage 2 says otherwise: France, Austria, Luxembourg, Netherlands · EUR 6"]  # type: ignore[index]
+    assert other["conflicts"] == ["Passage 1 says otherwise: France, Austria, Luxembourg, Netherlands · EUR 5"]  # type: ignore[index]
+
+
 def test_passages_say_what_is_internal_outdated_and_cited() -> None:
     data = evidence_data(DONE, "en")
     first, _, _, old, internal = data["passages"]  # type: ignore[misc]
