@@ -237,21 +237,21 @@ def read_tokens(text: str) -> tuple[str, ...]:
 
     >>> read_tokens("You can't return two of them"), read_tokens("不能退三件")
     (('you', 'can', '¬', 'return', '2', 'of', 'them'), ('¬', '能', '退', '3', '件'))
-    >>> read_tokens("30 (thirty) days")
-    ('30', 'day')
+    >>> read_tokens("30 (thirty) days"), read_tokens("七（7）天"), read_tokens("8、8、11月")
+    (('30', 'day'), ('7', '天'), ('8', '8', '11', '月'))
     """
     plain = _with_plain_opposites(with_common_durations(numbers_as_digits(fold(text))))
     folded = plain_denials(with_24_hours(plain)).replace("cannot", "can not")
     folded = re.sub(r"n['’]t\b", " not", folded.replace("can't", "can not").replace("can’t", "can not"))
-    tokens = [token for match in _TOKEN.finditer(folded) for token in _normalized(match.group())]
-    return tuple(
-        token for previous, token in zip(["", *tokens], tokens, strict=False) if not _is_said_twice(previous, token)
-    )
-
-
-def _is_said_twice(previous: str, token: str) -> bool:
-    """Tell whether a number repeats the one before it: "30 (thirty) days", 七（7）天."""
-    return token == previous and token.isdecimal()
+    tokens: list[str] = []
+    end = 0
+    for match in _TOKEN.finditer(folded):
+        read = list(_normalized(match.group()))
+        is_in_brackets = folded[end : match.start()].strip() == "("
+        if not (is_in_brackets and read == tokens[-1:] and read[0].isdecimal()):  # "30 (thirty) days", 七（7）天
+            tokens += read
+        end = match.end()
+    return tuple(tokens)
 
 
 def _normalized(token: str) -> Iterator[str]:
