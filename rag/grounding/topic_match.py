@@ -91,27 +91,24 @@ def statement_about(claim: Claim, span: QuotableSpan) -> Statement:
     if not named:
         return span.own
     no = "不" if ideographs(span.text) else " not"
-    texts = (f"{no} | {text}" if cell.denies else f" | {text}" for cell, text in named)
+    texts = (f"{no} | {cell.text}" if cell.denies else f" | {cell.text}" for cell in named)
     return read_statement("".join((row_words(span.text)[0], *texts)))
 
 
 def words_about(claim: Claim, span: QuotableSpan) -> str:
     """Return the words of a span, of a row its first cell and those that the claim names, each below its header."""
     named = _named_cells(claim, span)
-    if not named or any(cell.denies for cell, _ in named):
+    if not named or any(cell.denies for cell in named):
         return span.text
-    return " | ".join((row_words(span.text)[0], *(f"{cell.name} {text}" for cell, text in named)))
+    return " | ".join((row_words(span.text)[0], *(f"{cell.name} {cell.text}" for cell in named)))
 
 
-def _named_cells(claim: Claim, span: QuotableSpan) -> list[tuple[Cell, str]]:
-    """Return the cells of a row whose header the claim names, or one of whose figures, with their words."""
-    others = row_words(span.text)[1:] if span.is_row else []
+def _named_cells(claim: Claim, span: QuotableSpan) -> list[Cell]:
+    """Return the cells of a row whose header the claim names, or one of whose figures; none where a header lacks."""
+    if not span.is_row or len(row_words(span.text)) != len(span.cells) + 1:
+        return []
     statement = claim.statement
-    return [
-        (cell, text)
-        for cell, text in zip(span.cells, others, strict=False)
-        if len(others) == len(span.cells) and (cell.header & statement.words or cell.quantities & statement.quantities)
-    ]
+    return [cell for cell in span.cells if cell.header & statement.words or cell.quantities & statement.quantities]
 
 
 def _is_in_named_column(claim: Claim, span: QuotableSpan, context: AnswerContext) -> bool:
@@ -139,7 +136,8 @@ def _is_of_another_column(claim: Claim, span: QuotableSpan) -> bool:
     of a figure of the same unit, or of "Standard time" where it names what "Express time" has besides.
     """
     statement = claim.statement
-    if any(_is_of_sibling(cell, other, statement) for cell in span.cells for other in span.cells):
+    taken_from = [cell for cell in span.cells if cell.quantities & statement.quantities]
+    if any(_is_of_sibling(cell, other, statement) for cell in taken_from for other in span.cells):
         return True
     named = [cell for cell in span.cells if _is_named_column(cell, statement)]
     others = [cell for cell in span.cells if cell not in named]
@@ -160,13 +158,12 @@ def _is_of_another_column(claim: Claim, span: QuotableSpan) -> bool:
 
 
 def _is_of_sibling(cell: Cell, other: Cell, statement: Statement) -> bool:
-    """Tell whether a claim has a figure of one cell only, and names the words by which another's header differs."""
+    """Tell whether a claim with a figure of one cell names another one, by the words in which their headers differ."""
     own, others = cell.header - other.header, other.header - cell.header
     return (
         bool(cell.header & other.header and own and others)
         and others <= statement.words
         and not own & statement.words
-        and bool(cell.quantities & statement.quantities)
         and not other.quantities & statement.quantities
     )
 

@@ -231,8 +231,11 @@ def _figure_descriptions(connection: sqlite3.Connection) -> None:
     )
 
 
-def _known_answers(connection: sqlite3.Connection) -> None:
-    """Keep what is known of a regression question's answer: JSON lists of texts, and of groups of texts."""
+def keep_known_answers(connection: Connection) -> None:
+    """Keep what is known of a regression question's answer: JSON lists of texts, and of groups of texts.
+
+    In a knowledge base's own file, and on a server, where ``regression.py`` has the table.
+    """
     for column in ("answers", "key_points"):
         connection.execute(f"ALTER TABLE regression_question ADD COLUMN {column} TEXT NOT NULL DEFAULT '[]'")
 
@@ -249,7 +252,7 @@ KNOWLEDGE_MIGRATIONS = (
     _plain_terms,
     _figures,
     _figure_descriptions,
-    _known_answers,
+    keep_known_answers,
 )
 
 

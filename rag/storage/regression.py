@@ -17,6 +17,7 @@ from rag.protocols import Embedder, QueryTokens, QueryVectors
 from rag.schema import Language
 from rag.settings import ServerDatabase
 from rag.storage.connection import Connection, Database, Row, SharedDatabase, open_database
+from rag.storage.migrations import keep_known_answers
 
 Origin = Literal["file", "correction"]
 
@@ -85,13 +86,7 @@ def _questions_on_server(connection: Connection) -> None:
     )
 
 
-def _answers_on_server(connection: Connection) -> None:
-    """Keep what ``_known_answers`` (``migrations.py``) keeps in a file."""
-    for column in ("answers", "key_points"):
-        connection.execute(f"ALTER TABLE regression_question ADD COLUMN {column} TEXT NOT NULL DEFAULT '[]'")
-
-
-QUESTION_MIGRATIONS = (_questions_on_server, _answers_on_server)
+QUESTION_MIGRATIONS = (_questions_on_server, keep_known_answers)
 
 
 class RegressionQuestions:

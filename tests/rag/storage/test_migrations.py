@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from rag.storage.embeddings import IndexSource
-from rag.storage.migrations import KNOWLEDGE_MIGRATIONS, _known_answers
+from rag.storage.migrations import KNOWLEDGE_MIGRATIONS, keep_known_answers
 from rag.storage.regression import RegressionQuestion, RegressionQuestions
 from rag.storage.store import DATABASE_NAME, KnowledgeStore
 
@@ -41,7 +41,7 @@ def database_with_full_text_index(folder: Path) -> Path:
 
 
 def test_regression_questions_of_before_have_no_known_answer(tmp_path: Path) -> None:
-    before = KNOWLEDGE_MIGRATIONS.index(_known_answers)
+    before = KNOWLEDGE_MIGRATIONS.index(keep_known_answers)
     with sqlite3.connect(tmp_path / DATABASE_NAME) as connection:
         for migration in KNOWLEDGE_MIGRATIONS[:before]:
             migration(connection)
