@@ -95,6 +95,7 @@ def answer_data(turn: TurnSnapshot) -> Plain:
         "unsupported": _spans(answer.unsupported),
         "unconfirmed": _spans(answer.unconfirmed),
         "left_open": list(answer.left_open),
+        "quotation": _fields(answer.quotation, "start", "end") if answer.quotation is not None else None,
         "conflicts": [
             _fields(one, "document_id", "quote", "other_document_id", "other_quote") for one in answer.conflicts
         ],

@@ -162,12 +162,14 @@ class _Packed:
 
     def evidence(self, budget_tokens: int) -> tuple[Evidence, ...]:
         """Return the passages with what the model is to read, so many embedder tokens, and what can be quoted."""
-        spans = zip(self.sentences.spans_to_send(budget_tokens), self.sentences.spans_to_quote(), strict=True)
-        chosen = dict(zip(self.numbers, spans, strict=True))
-        return tuple(
-            replace(one, sent=chosen[one.number][0], quoted=chosen[one.number][1]) if one.number in chosen else one
-            for one in self.passages
-        )
+        sent, quoted = self.sentences.spans_to_send(budget_tokens), self.sentences.spans_to_quote()
+        chosen = {
+            number: {"sent": to_send, "quoted": to_quote, "beside_reply": best}
+            for number, to_send, to_quote, best in zip(
+                self.numbers, sent, quoted, self.sentences.stretch_beside_reply(), strict=True
+            )
+        }
+        return tuple(replace(one, **chosen[one.number]) if one.number in chosen else one for one in self.passages)
 
 
 class AskKeywords(TypedDict, total=False):

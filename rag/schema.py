@@ -184,9 +184,10 @@ class Evidence:
     the best retrieved chunk inside the passage.  ``expired_on`` is the last day on which the document's rule held,
     where that day was past when the question was asked, ``starts_on`` the first on which it will hold, where that day
     was still to come; both None for what holds.  In document offsets, both empty for most passages: ``sent`` is what
-    the model reads, ``quoted`` the few sentences that answer best of all; ``unconfirmed`` are the addresses, and the
-    sentences that say what customers are to hear, which are new and which nobody has confirmed yet.  ``figures`` are
-    those of the document that stand in the passage, at least in part.
+    the model reads, ``quoted`` the few sentences that answer best of all, and ``beside_reply`` the longer stretch of
+    one passage that is quoted behind a reply; ``unconfirmed`` are the addresses, and the sentences that say what
+    customers are to hear, which are new and which nobody has confirmed yet.  ``figures`` are those of the document that
+    stand in the passage, at least in part.
     """
 
     number: int
@@ -207,6 +208,7 @@ class Evidence:
     starts_on: date | None = None
     sent: tuple[TextSpan, ...] = ()
     quoted: tuple[TextSpan, ...] = ()
+    beside_reply: tuple[TextSpan, ...] = ()
     unconfirmed: tuple[TextSpan, ...] = ()
     figures: tuple[Figure, ...] = ()
 
@@ -323,6 +325,7 @@ class Answer:
     ``origin`` is set where ``lane`` is curated or cached; ``instead_of`` names the error for which passages are quoted.
     ``left_open`` are the parts of the question, in the customer's words, that it does not answer; ``text`` names them.
     ``by_words_alone`` names the error because of which passages were not looked for by meaning: some may be missing.
+    ``quotation`` is where ``text`` has the documents' own words behind the model's reply.
     ``third_language`` is the ISO 639-1 code of the text's language where that is neither Chinese nor English;
     ``language`` is then that of the prompt.
     """
@@ -345,6 +348,19 @@ class Answer:
     left_open: tuple[str, ...] = ()
     third_language: str = ""
     by_words_alone: str = ""
+    quotation: TextSpan | None = None
+
+    @property
+    def citations_of_reply(self) -> tuple[Citation, ...]:
+        """The citations of what the model wrote, without those of the quotation behind it."""
+        quotation = self.quotation
+        return tuple(one for one in self.citations if quotation is None or one.end <= quotation.start)
+
+    @property
+    def text_without_quotation(self) -> str:
+        """The text without the documents' own words behind the model's reply."""
+        quotation = self.quotation or TextSpan(0, 0)
+        return self.text[: quotation.start] + self.text[quotation.end :]
 
     @property
     def text_language(self) -> str:

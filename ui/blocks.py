@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Literal
 
-from rag.schema import Answer, Citation, Evidence
+from rag.schema import Answer, Citation, Evidence, TextSpan
 from rag.text.characters import without_invisible
 from rag.text.markup import Line, read_lines, row_cells
 
@@ -52,13 +52,15 @@ class Run:
 class Block:
     """``kind`` is p, ul, ol or code; ``items`` are a paragraph's lines or a list's items, each of runs.
 
-    ``first_number`` is where an ordered list begins, ``language`` the word after a code block's fence.
+    ``first_number`` is where an ordered list begins, ``language`` the word after a code block's fence; ``quoted`` tells
+    that it is in the documents' own words.
     """
 
     kind: str
     items: tuple[tuple[Run, ...], ...]
     first_number: int = 1
     language: str = ""
+    quoted: bool = False
 
 
 @dataclass(slots=True)
@@ -67,6 +69,7 @@ class _OpenBlock:
     items: list[tuple[Run, ...]] = field(default_factory=list)
     first_number: int = 1
     language: str = ""
+    quoted: bool = False
 
 
 def judged_sentences(answer: Answer, evidence: Sequence[Evidence]) -> tuple[Sentence, ...]:
@@ -98,7 +101,7 @@ def passage_number(citation: Citation, evidence: Sequence[Evidence]) -> int | No
     return next((passage.number for passage in evidence if passage.holds(citation)), None)
 
 
-def answer_blocks(text: str, sentences: Sequence[Sentence]) -> tuple[Block, ...]:
+def answer_blocks(text: str, sentences: Sequence[Sentence], quotation: TextSpan | None = None) -> tuple[Block, ...]:
     """Cut an answer into blocks and runs.  Read together, the runs give the text without its markup."""
     blocks: list[_OpenBlock] = []
     may_continue = False
@@ -116,12 +119,15 @@ def answer_blocks(text: str, sentences: Sequence[Sentence]) -> tuple[Block, ...]
             runs = tuple(_runs(text, content, line.end, sentences))
             if line.kind == "heading":
                 runs = tuple(Run(run.text, True, run.code, run.sentence) for run in runs)
-            continues = bool(blocks) and blocks[-1].kind == kind and (may_continue or kind != "p")
-            if not continues:
-                blocks.append(_OpenBlock(kind, first_number=line.number or 1))
+            quoted = quotation is not None and quotation.start <= line.start < quotation.end
+            is_alike = bool(blocks) and (blocks[-1].kind, blocks[-1].quoted) == (kind, quoted)
+            if not (is_alike and (may_continue or kind != "p")):
+                blocks.append(_OpenBlock(kind, first_number=line.number or 1, quoted=quoted))
             blocks[-1].items.append(runs)
             may_continue = True
-    return tuple(Block(block.kind, tuple(block.items), block.first_number, block.language) for block in blocks)
+    return tuple(
+        Block(block.kind, tuple(block.items), block.first_number, block.language, block.quoted) for block in blocks
+    )
 
 
 def plain_text(text: str) -> str:

@@ -157,7 +157,7 @@ def _passes_over_best_match(snapshot: TurnSnapshot) -> bool:
     and .36 of the others.
     """
     best = _passages_of_best_match(snapshot)
-    return snapshot.answer is not None and not cites_best_match(snapshot.answer.citations, best)
+    return snapshot.answer is not None and not cites_best_match(snapshot.answer.citations_of_reply, best)
 
 
 def _caution_of_stored(snapshot: TurnSnapshot, sentences: Sequence[Sentence]) -> str:
@@ -307,7 +307,7 @@ def answer_data(snapshot: TurnSnapshot, reading: Reading) -> Data:
         "best": _best_match(snapshot),
         "verdict": verdict(snapshot, sentences, language),
         "notice": notice(snapshot, language),
-        "blocks": [_block_data(block) for block in answer_blocks(snapshot.text, sentences)] if snapshot.final else [],
+        "blocks": _blocks(snapshot, sentences) if snapshot.final else [],
         "sentences": [_sentence_data(sentence, snapshot, language) for sentence in sentences],
         "times": _times(snapshot, language),
         "made_by": _model_words(snapshot, language),
@@ -444,11 +444,17 @@ def _model_words(snapshot: TurnSnapshot, language: Language) -> str:
     return translate("ui.made_by", language, model=answer.model, generation=answer.generation)
 
 
+def _blocks(snapshot: TurnSnapshot, sentences: Sequence[Sentence]) -> list[Data]:
+    quotation = snapshot.answer.quotation if snapshot.answer is not None else None
+    return [_block_data(block) for block in answer_blocks(snapshot.text, sentences, quotation)]
+
+
 def _block_data(block: Block) -> Data:
     return {
         "kind": block.kind,
         "first": block.first_number,
         "language": block.language,
+        "quoted": block.quoted,
         "items": [[_run_data(run) for run in item] for item in block.items],
     }
 

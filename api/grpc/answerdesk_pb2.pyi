@@ -165,7 +165,7 @@ class Stage(_message.Message):
     def __init__(self, name: _Optional[str] = ..., duration_ms: _Optional[float] = ...) -> None: ...
 
 class Answer(_message.Message):
-    __slots__ = ("turn_id", "knowledge_base", "text", "refused", "language", "lane", "model", "stand_in", "generation", "instead_of", "citations", "unsupported", "unconfirmed", "conflicts", "evidence", "stages", "prompt_tokens", "generated_tokens", "thinking", "left_open", "by_words_alone")
+    __slots__ = ("turn_id", "knowledge_base", "text", "refused", "language", "lane", "model", "stand_in", "generation", "instead_of", "citations", "unsupported", "unconfirmed", "conflicts", "evidence", "stages", "prompt_tokens", "generated_tokens", "thinking", "left_open", "by_words_alone", "quotation")
     TURN_ID_FIELD_NUMBER: _ClassVar[int]
     KNOWLEDGE_BASE_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
@@ -187,6 +187,7 @@ class Answer(_message.Message):
     THINKING_FIELD_NUMBER: _ClassVar[int]
     LEFT_OPEN_FIELD_NUMBER: _ClassVar[int]
     BY_WORDS_ALONE_FIELD_NUMBER: _ClassVar[int]
+    QUOTATION_FIELD_NUMBER: _ClassVar[int]
     turn_id: str
     knowledge_base: str
     text: str
@@ -208,7 +209,8 @@ class Answer(_message.Message):
     thinking: str
     left_open: _containers.RepeatedScalarFieldContainer[str]
     by_words_alone: str
-    def __init__(self, turn_id: _Optional[str] = ..., knowledge_base: _Optional[str] = ..., text: _Optional[str] = ..., refused: _Optional[bool] = ..., language: _Optional[str] = ..., lane: _Optional[str] = ..., model: _Optional[str] = ..., stand_in: _Optional[bool] = ..., generation: _Optional[int] = ..., instead_of: _Optional[str] = ..., citations: _Optional[_Iterable[_Union[Citation, _Mapping]]] = ..., unsupported: _Optional[_Iterable[_Union[Span, _Mapping]]] = ..., unconfirmed: _Optional[_Iterable[_Union[Span, _Mapping]]] = ..., conflicts: _Optional[_Iterable[_Union[Conflict, _Mapping]]] = ..., evidence: _Optional[_Iterable[_Union[Passage, _Mapping]]] = ..., stages: _Optional[_Iterable[_Union[Stage, _Mapping]]] = ..., prompt_tokens: _Optional[int] = ..., generated_tokens: _Optional[int] = ..., thinking: _Optional[str] = ..., left_open: _Optional[_Iterable[str]] = ..., by_words_alone: _Optional[str] = ...) -> None: ...
+    quotation: Span
+    def __init__(self, turn_id: _Optional[str] = ..., knowledge_base: _Optional[str] = ..., text: _Optional[str] = ..., refused: _Optional[bool] = ..., language: _Optional[str] = ..., lane: _Optional[str] = ..., model: _Optional[str] = ..., stand_in: _Optional[bool] = ..., generation: _Optional[int] = ..., instead_of: _Optional[str] = ..., citations: _Optional[_Iterable[_Union[Citation, _Mapping]]] = ..., unsupported: _Optional[_Iterable[_Union[Span, _Mapping]]] = ..., unconfirmed: _Optional[_Iterable[_Union[Span, _Mapping]]] = ..., conflicts: _Optional[_Iterable[_Union[Conflict, _Mapping]]] = ..., evidence: _Optional[_Iterable[_Union[Passage, _Mapping]]] = ..., stages: _Optional[_Iterable[_Union[Stage, _Mapping]]] = ..., prompt_tokens: _Optional[int] = ..., generated_tokens: _Optional[int] = ..., thinking: _Optional[str] = ..., left_open: _Optional[_Iterable[str]] = ..., by_words_alone: _Optional[str] = ..., quotation: _Optional[_Union[Span, _Mapping]] = ...) -> None: ...
 
 class RetrieveRequest(_message.Message):
     __slots__ = ("question", "knowledge_base", "earlier")

@@ -98,6 +98,7 @@ class AskResult(BaseModel):
     unsupported: list[AnswerStretch] = Field(description="sentences of the answer that no document supports")
     unconfirmed: list[AnswerStretch] = Field(description="contact details that nobody has confirmed")
     left_open: list[str] = Field(description="parts of the question that the answer leaves open")
+    quotation: AnswerStretch | None = Field(description="the part of the text in the documents' own words")
     by_words_alone: bool = Field(description="searched by words alone for want of an engine: passages may be missing")
     conflicts: list[Contradiction]
 
@@ -161,6 +162,7 @@ def ask_result(turn: TurnSnapshot, answer: Answer) -> AskResult:
         ],
         "unsupported": _stretches(answer.text, answer.unsupported),
         "unconfirmed": _stretches(answer.text, answer.unconfirmed),
+        "quotation": next(iter(_stretches(answer.text, (answer.quotation,) if answer.quotation else ())), None),
         "by_words_alone": bool(answer.by_words_alone),
     }
     return AskResult.model_validate(answer_data(turn) | own)

@@ -184,6 +184,7 @@ class TurnBody(BaseModel):
     unsupported: list[Span]
     unconfirmed: list[Span]
     left_open: list[str]
+    quotation: Span | None
     conflicts: list[ConflictBody]
     evidence: list[Passage]
     stages: list[StageTime]

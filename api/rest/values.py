@@ -72,6 +72,7 @@ def turn_body(turn: TurnSnapshot, language: Language) -> TurnBody:
             "unsupported": [],
             "unconfirmed": [],
             "left_open": [],
+            "quotation": None,
             "conflicts": [],
             "evidence": [Passage.model_validate(evidence_data(one)) for one in turn.evidence],
             "stages": [StageTime(name=one.name, duration_ms=round(one.duration_ms, 2)) for one in times],

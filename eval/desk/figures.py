@@ -15,11 +15,12 @@ STAGES = ("right_document_shown", "facts_shown", "facts_sent", "best_match", "qu
 """What can be said of a case before a model is asked, in the order of the way."""
 
 MEASURES = (
-    "right", "right_and_cited", "facts_sent", "facts_shown", "right_document_shown", "best_match", "quoted",
+    "right", "right_and_cited", "right_unquoted", "facts_sent", "facts_shown", "right_document_shown", "best_match",
+    "quoted",
 )  # fmt: skip
 """What two runs are compared by; the first that both have is the main one."""
 
-_COUNTED = (*STAGES, "refused", "right", "right_and_cited", "ceiling", "langchain")
+_COUNTED = (*STAGES, "refused", "right", "right_and_cited", "right_unquoted", "ceiling", "langchain")
 
 _REPLY_GUARDS = ("search", *(name for name in get_args(Guard) if name))
 GUARDS = (*_REPLY_GUARDS, "injection", "thought")
@@ -39,7 +40,7 @@ class Outcome:
     """The outcome of one case.
 
     Stages are None where the documents hold nothing to find; ``verdict`` is None where no model was asked and the
-    search did not refuse either.
+    search did not refuse either.  ``right_unquoted`` judges what the model wrote, without the quotation behind it.
     """
 
     case: DeskCase
@@ -50,6 +51,7 @@ class Outcome:
     best_match: bool | None
     quoted: bool | None
     verdict: Verdict | None
+    right_unquoted: bool | None = None
     ceiling: bool | None = None
     langchain: bool | None = None
 
@@ -112,6 +114,13 @@ def verdict_of(case: DeskCase, record: Record) -> Verdict | None:
     return judge(case, Reply(answer.text, answer.refused, bool(answer.left_open), cited))
 
 
+def _is_right_unquoted(case: DeskCase, record: Record) -> bool | None:
+    answer = record.answer
+    if answer is None:
+        return False if record.error else None
+    return judge(case, Reply(answer.text_without_quotation, answer.refused, bool(answer.left_open))).right
+
+
 def _outcome(
     case: DeskCase, record: Record, by_arm: Mapping[tuple[Arm, str], Record], *, is_with_model: bool
 ) -> Outcome:
@@ -127,6 +136,7 @@ def _outcome(
         best_match=holds(record.best),
         quoted=holds(record.quoted),
         verdict=verdict_of(case, record) if is_with_model else None,
+        right_unquoted=_is_right_unquoted(case, record) if is_with_model else None,
         ceiling=_is_right(case, by_arm.get(("ceiling", case.case_id))),
         langchain=_is_right(case, by_arm.get(("langchain", case.case_id))),
     )
@@ -140,7 +150,7 @@ def _is_right(case: DeskCase, record: Record | None) -> bool | None:
 def summarise(cases: Sequence[DeskCase], records: Sequence[Record]) -> dict[str, object]:
     """Return the run's figures: counts, but for ``tokens`` and ``seconds``.  None where nothing was asked or known.
 
-    The stages, ``right``, ``right_and_cited`` and ``ceiling`` count cases that are answerable as a whole.
+    The stages, what begins with ``right`` and ``ceiling`` count cases that are answerable as a whole.
     """
     outcomes = outcomes_of(cases, records)
     answerable = [one for one in outcomes if one.case.answerable is True]
@@ -159,6 +169,7 @@ def summarise(cases: Sequence[DeskCase], records: Sequence[Record]) -> dict[str,
         "refused": refused,
         "right": own["right"],
         "right_and_cited": own["right_and_cited"],
+        "right_unquoted": own["right_unquoted"],
         "missing_half_named": sum(named) if named else None,
         "right_false_premise": counts(groups["false_premise"])["right"],
         "ceiling": own["ceiling"],
@@ -225,7 +236,7 @@ def _right_around(one: Outcome, guard: str) -> tuple[bool | None, bool | None]:
     if guard == "thought":
         without = one.record.guards.without_thought
         return (judge(one.case, Reply(without)).right if without else None), one.draft_right
-    return one.draft_right, one.right
+    return one.draft_right, one.right_unquoted
 
 
 def _refusal_counts(outcomes: Sequence[Outcome]) -> dict[str, int]:
@@ -295,7 +306,7 @@ def _mean(values: Sequence[int]) -> float | None:
 def _intervals(answerable: Sequence[Outcome], groups: Mapping[str, Sequence[Outcome]]) -> dict[str, object]:
     """Return 95 % intervals of the shares, in [0, 1]."""
     found: dict[str, object] = {}
-    for name in (*STAGES, "right", "right_and_cited", "ceiling", "langchain"):
+    for name in (*STAGES, "right", "right_and_cited", "right_unquoted", "ceiling", "langchain"):
         known = [value for one in answerable if (value := getattr(one, name)) is not None]
         found[name] = share_interval(sum(known), len(known))
     found["refused"] = {

@@ -16,7 +16,7 @@ from rag.translate import translate
 
 GROUP_COLUMNS = (
     "n", "right_document_shown", "facts_shown", "facts_sent", "best_match", "refused", "right", "right_and_cited",
-    "ceiling", "langchain",
+    "right_unquoted", "ceiling", "langchain",
 )  # fmt: skip
 GUARD_COLUMNS = ("stopped", "of_answerable", "right_stopped", "wrong_stopped", "now_right", "unknown")
 GUARDS_BEFORE_THE_MODEL = ("search", "injection")
@@ -38,7 +38,10 @@ def funnel_rows(figures: Figures) -> list[tuple[str, int, int, float | None]]:
         (name, figures[name], all_answerable, tokens.get(at.get(name, ""))) for name in STAGES
     ]
     rows.append(("refused_answerable", refused.get("answerable"), all_answerable, None))
-    rows += [(name, figures[name], all_answerable, None) for name in ("right", "right_and_cited", "ceiling")]
+    rows += [
+        (name, figures[name], all_answerable, None)
+        for name in ("right", "right_and_cited", "right_unquoted", "ceiling")
+    ]
     for name in ("right_document_shown", "facts_sent", "right"):
         shown = stock.get("tokens") if name == "facts_sent" else None
         rows.append((f"langchain_{name}", stock.get(name), all_answerable, shown))

@@ -1,20 +1,21 @@
-"""The instant answer: the best sentences, word for word, with their places in the documents.
+"""Quotations: sentences of the documents, word for word, with their places.
 
-It needs no model, is there with the evidence, and cannot say anything that the documents do not.  Only layout is left
+As the instant answer they need no model, are there with the evidence, and cannot say anything that the documents do
+not.  Beside a model's reply they give what it leaves out of the best stretch (``with_quotation``).  Only layout is left
 out: a table's bars and header, the signs before a heading.  A heading goes before the sentence right under it, which
 may mean the opposite without it: "Not covered: rust".  A cell that says little by itself has its column's name.
 """
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import Literal
 
 from rag.schema import Citation, Evidence, Language, TextSpan
 from rag.text.markup import is_description, row_words, without_heading_signs
 from rag.text.parsed import Block, BlockKind, parse_text
-from rag.text.statements import content_words
+from rag.text.statements import content_words, stated_figures
 
 Quoting = Literal["never", "if_needed", "only"]
 """When passages are quoted instead of the model's answer: never, if it cannot answer now, or without asking it."""
@@ -25,6 +26,10 @@ _FEWEST_COLUMNS_NAMED = 3
 _MOST_WORDS_NAMED = 1
 _MOST_WORDS_BESIDE_FIGURES = 3
 """The most content words of a cell that is read with its column's name: "yes", "EUR 79", "5-7 working days"."""
+_LEAST_SAID = 0.5
+"""A reply with this share of a quotation's content words, and all of its figures, says as much: with a quotation behind
+32 more of 161 replies, one more would be right."""
+_INTRODUCTIONS: dict[Language, str] = {"en": "Our documents say:", "zh": "资料中写道："}
 _BETWEEN_CELLS: dict[Language, tuple[str, str]] = {"en": (": ", "; "), "zh": ("：", "；")}
 
 
@@ -103,6 +108,55 @@ def quoted_citations(evidence: Sequence[Evidence]) -> tuple[Citation, ...]:
             )
             start += len(line.text) + 1
     return tuple(citations)
+
+
+@dataclass(frozen=True, slots=True)
+class QuotedReply:
+    """A reply with a quotation behind it: ``text[span.start:span.end]``, each of whose lines has its citation."""
+
+    text: str
+    span: TextSpan
+    citations: tuple[Citation, ...]
+
+
+def with_quotation(reply: str, evidence: Sequence[Evidence], language: Language) -> QuotedReply | None:
+    """Return a reply with the stretch that answers best behind it, which a customer can read as it stands.
+
+    A small model misreads what the search has found (docs/measurements.md).  None if the reply says as much already, or
+    if the stretch is in the other language, for staff only, not in force, or has something that nobody has confirmed.
+    """
+    quoted = [
+        replace(passage, quoted=passage.beside_reply)
+        for passage in evidence
+        if passage.may_be_passed_on and passage.language == language and not _is_unconfirmed(passage)
+    ]
+    words = quoted_text(quoted)
+    if not words or _says_as_much(reply, words):
+        return None
+    introduced = f"{reply}\n\n{_INTRODUCTIONS[language]}\n"
+    return QuotedReply(
+        text=introduced + words,
+        span=TextSpan(len(introduced), len(introduced) + len(words)),
+        citations=tuple(
+            replace(one, start=one.start + len(introduced), end=one.end + len(introduced))
+            for one in quoted_citations(quoted)
+        ),
+    )
+
+
+def _is_unconfirmed(passage: Evidence) -> bool:
+    """Tell whether the best stretch has something that nobody has confirmed yet."""
+    return any(
+        span.start < unconfirmed.end and unconfirmed.start < span.end
+        for span in passage.beside_reply
+        for unconfirmed in passage.unconfirmed
+    )
+
+
+def _says_as_much(reply: str, quotation: str) -> bool:
+    words, figures = content_words(quotation), stated_figures(quotation).quantities
+    said = len(words & content_words(reply)) >= _LEAST_SAID * len(words)
+    return said and figures <= stated_figures(reply).quantities
 
 
 def _lines(passage: Evidence, span: TextSpan) -> Iterator[_Line]:

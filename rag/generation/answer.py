@@ -26,7 +26,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 
 from rag.errors import AnswerCancelled, AnswerdeskError
-from rag.evidence.quotation import quoted_citations, quoted_text
+from rag.evidence.quotation import quoted_citations, quoted_text, with_quotation
 from rag.generation.answerability import AnswerabilityFit, judge_answerable
 from rag.generation.guard import Budget, GuardedReply, add_counts, guard_reply
 from rag.generation.output_filter import filter_output, recites_passages, without_preamble, without_spans
@@ -233,12 +233,9 @@ def generate_answer(
             reply = _check_reply(request, guarded.text)
     guarded, reply = yield from _with_open_part(request, generator, guarded, reply, not_said, budget, clock)
     clock.record(request.trace)
-    answer = _answer_from_reply(request, reply, replace(author, thinking=guarded.thinking))
-    left_open = tuple(part for part in _question_parts(request) if part in reply.unanswered or part in not_said)
-    if left_open and not answer.refused and len(left_open) < len(_question_parts(request)):
-        passages = {part: _passage_about(request, part) for part in left_open}
-        text = answer.text + unanswered_parts_text(passages, request.language)
-        answer = replace(answer, text=text, left_open=left_open)
+    author = replace(author, thinking=guarded.thinking)
+    answer = _answer_from_reply(request, reply, author, quotes=settings.quote_beside_reply)
+    answer = _with_open_parts_named(request, answer, (*reply.unanswered, *not_said))
     finished = guarded.finished
     return Completed(
         answer,
@@ -432,6 +429,29 @@ def _other_values(request: AnswerRequest, reply: "_Reply", part: str, span: Quot
     return list(filter(is_other, reply.grounding.unsupported))
 
 
+def _with_open_parts_named(request: AnswerRequest, answer: Answer, unanswered: Sequence[str]) -> Answer:
+    """Return the answer with the parts of the question that its reply does not answer, unless these are all."""
+    parts = _question_parts(request)
+    left_open = tuple(part for part in parts if part in unanswered)
+    if answer.refused or not 0 < len(left_open) < len(parts):
+        return answer
+    numbers = _parts_in_quotation(request, answer, parts)
+    passages = {part: numbers.get(part) or _passage_about(request, part) for part in left_open}
+    words = unanswered_parts_text(passages, request.language)
+    text = f"{answer.text}\n\n{words.strip()}" if answer.quotation else answer.text + words
+    return replace(answer, text=text, left_open=left_open)
+
+
+def _parts_in_quotation(request: AnswerRequest, answer: Answer, parts: Sequence[str]) -> dict[str, int]:
+    """Return the parts that an answer with its quotation may answer, each with the number of the quoted passage."""
+    if answer.quotation is None:
+        return {}
+    grounding = ground(answer.text, request.evidence, request.in_context)
+    open_still = PartsOfReply(answer.text, grounding, request.evidence, request.in_context, parts).unanswered
+    quoted = next(passage.number for passage in request.evidence if passage.holds(answer.citations[-1]))
+    return {part: quoted for part in parts if part not in open_still}
+
+
 def _passage_about(request: AnswerRequest, part: str) -> int:
     """Return the number of the passage that may give the figure of a ``part``; 0 if none may."""
     spans = stating_spans(part, request.evidence, request.in_context)
@@ -501,13 +521,20 @@ def _check_against_passages(request: AnswerRequest, raw_text: str) -> _Reply:
     return _Reply(text, grounding, unanswered, bool(guard), guard or ("output_filter" if text != reply else ""))
 
 
-def _answer_from_reply(request: AnswerRequest, reply: _Reply, author: _Author) -> Answer:
+def _answer_from_reply(request: AnswerRequest, reply: _Reply, author: _Author, *, quotes: bool) -> Answer:
+    """Return the answer; ``quotes`` allows for a quotation of the passages behind the reply."""
     if reply.refused:
         return _build_refusal(request, author)
     unsupported = reply.grounding.unsupported
     if is_bare_verdict(reply.text):  # it has nothing to compare with the passages
         unsupported = (TextSpan(0, len(reply.text)),)
-    return _build_answer(request, author, reply.text, reply.grounding.citations, unsupported)
+    citations = reply.grounding.citations
+    is_readable = quotes and not request.third_language
+    quoted = with_quotation(reply.text, request.evidence, request.language) if is_readable else None
+    if quoted is None:
+        return _build_answer(request, author, reply.text, citations, unsupported)
+    answer = _build_answer(request, author, quoted.text, (*citations, *quoted.citations), unsupported)
+    return replace(answer, quotation=quoted.span)
 
 
 def _guard_against(request: AnswerRequest, text: str, grounding: Grounding, unanswered: Sequence[str]) -> Guard:

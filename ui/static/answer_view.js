@@ -273,6 +273,7 @@ class View {
       const outer = element(block.kind === "code" ? "pre" : block.kind);
       if (block.kind === "ol") outer.start = block.first;
       if (block.language) outer.dataset.language = block.language;
+      outer.classList.toggle("quoted", Boolean(block.quoted));
       block.items.forEach((item, index) => {
         const holder = block.kind === "ul" || block.kind === "ol" ? outer.appendChild(element("li")) : outer;
         if (index && holder === outer) outer.append("\n", ...(block.kind === "p" ? [element("br")] : []));
