@@ -162,14 +162,17 @@ class _Packed:
 
     def evidence(self, budget_tokens: int) -> tuple[Evidence, ...]:
         """Return the passages with what the model is to read, so many embedder tokens, and what can be quoted."""
-        sent, quoted = self.sentences.spans_to_send(budget_tokens), self.sentences.spans_to_quote()
-        chosen = {
-            number: {"sent": to_send, "quoted": to_quote, "beside_reply": best}
-            for number, to_send, to_quote, best in zip(
-                self.numbers, sent, quoted, self.sentences.stretch_beside_reply(), strict=True
-            )
-        }
-        return tuple(replace(one, **chosen[one.number]) if one.number in chosen else one for one in self.passages)
+        ranked = self.sentences
+        of_passages = zip(
+            ranked.spans_to_send(budget_tokens), ranked.spans_to_quote(), ranked.spans_beside_reply(), strict=True
+        )
+        chosen = dict(zip(self.numbers, of_passages, strict=True))
+
+        def with_spans(passage: Evidence) -> Evidence:
+            sent, quoted, beside_reply = chosen.get(passage.number, ((), (), ()))
+            return replace(passage, sent=sent, quoted=quoted, beside_reply=beside_reply)
+
+        return tuple(map(with_spans, self.passages))
 
 
 class AskKeywords(TypedDict, total=False):

@@ -184,10 +184,10 @@ class Evidence:
     the best retrieved chunk inside the passage.  ``expired_on`` is the last day on which the document's rule held,
     where that day was past when the question was asked, ``starts_on`` the first on which it will hold, where that day
     was still to come; both None for what holds.  In document offsets, both empty for most passages: ``sent`` is what
-    the model reads, ``quoted`` the few sentences that answer best of all, and ``beside_reply`` the longer stretch of
-    one passage that is quoted behind a reply; ``unconfirmed`` are the addresses, and the sentences that say what
-    customers are to hear, which are new and which nobody has confirmed yet.  ``figures`` are those of the document that
-    stand in the passage, at least in part.
+    the model reads, ``quoted`` the few sentences that answer best of all, and ``beside_reply`` what is quoted
+    behind a reply: a longer stretch of one passage, or two stretches for a question with parts; ``unconfirmed`` are the
+    addresses, and the sentences that say what customers are to hear, which are new and which nobody has confirmed yet.
+    ``figures`` are those of the document that stand in the passage, at least in part.
     """
 
     number: int

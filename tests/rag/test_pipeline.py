@@ -167,13 +167,28 @@ def test_a_refusal_names_the_nearest_rule_that_holds_no_longer(tmp_path: Path) -
 
 
 def test_thinking_is_apart(tmp_path: Path) -> None:
-    desk = Desk(tmp_path, says(GeneratedThinking("Look. "), "You have 30 days."))
+    desk = Desk(tmp_path, says(GeneratedThinking("Look. "), "You have 30 days."), quote_beside_reply=False)
     events = list(desk.pipeline.stream("How long?", think=True))
     assert kinds(events) == ["Retrieved", "ThinkingDelta", "AnswerDelta", "Completed"]
     assert [event.text for event in events if isinstance(event, ThinkingDelta)] == ["Look. "]
     answer = desk.pipeline.answer("How long?", think=True)
     assert (answer.thinking, answer.text) == ("Look.", "You have 30 days.")
     assert "thinking" in [span.name for span in answer.spans]
+
+
+def test_what_a_reply_leaves_out_is_quoted_behind_it(tmp_path: Path) -> None:
+    answer = Desk(tmp_path, says("You have 30 days.")).pipeline.answer("How long?")
+    assert answer.text == f"You have 30 days.\n\nOur documents say:\n{RULE}"
+    assert answer.quotation is not None
+    assert answer.text[answer.quotation.start : answer.quotation.end] == RULE
+    assert [answer.text[one.start : one.end] for one in answer.citations] == ["You have 30 days.", RULE]
+    assert [one.end for one in answer.citations_of_reply] == [len("You have 30 days.")]
+    assert RULE not in answer.text_without_quotation
+
+
+@pytest.mark.parametrize("reply", [RULE, "The moon is far away."])
+def test_nothing_is_quoted_behind_a_reply_that_says_as_much_or_a_refusal(tmp_path: Path, reply: str) -> None:
+    assert Desk(tmp_path, says(reply)).pipeline.answer("How long?").quotation is None
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,7 @@ def test_the_names_in_the_json_stay() -> None:
         "left_open",
         "third_language",
         "by_words_alone",
+        "quotation",
     ]
     decoded = json.loads(json.dumps(value))
     assert list(decoded["citations"][0]) == [

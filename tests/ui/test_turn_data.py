@@ -103,6 +103,21 @@ def test_an_answer_that_rests_on_other_sentences_than_the_best_match_is_to_be_co
     assert answer_data(replace(DONE, answer=answer), READING)["verdict"]["kind"] == "good"  # type: ignore[index]
 
 
+def test_a_quotation_behind_the_reply_is_drawn_as_one_and_does_not_make_the_reply_rest_on_the_best_match() -> None:
+    first = next(passage for passage in evidence("en") if passage.quoted)
+    words = first.words(first.quoted[0])
+    reply = complete_answer("en")
+    text = f"{reply.text}\n\nOur documents say:\n{words}"
+    start = len(text) - len(words)
+    cited = Citation(start, len(text), first.document_id, "", words, first.quoted[0].start, first.quoted[0].end)
+    answer = replace(reply, text=text, citations=(cited,), unsupported=(), quotation=TextSpan(start, len(text)))
+    data = answer_data(replace(DONE, text=text, answer=answer), READING)
+    assert data["verdict"] == {"kind": "warning", "words": "Compare with the best match"}
+    blocks = data["blocks"]
+    assert [block["quoted"] for block in blocks][-2:] == [False, True]  # type: ignore[attr-defined]
+    assert any(run.get("s") is not None for run in blocks[-1]["items"][0])  # type: ignore[index]
+
+
 @pytest.mark.parametrize(("language", "words"), [("en", "Found by words alone"), ("zh", "仅按词语查找")])
 def test_an_answer_that_half_a_search_stands_behind_says_so(language: Language, words: str) -> None:
     answer = replace(complete_answer("en"), unsupported=(), by_words_alone="VectorEngineUnavailable")

@@ -6,7 +6,7 @@ from typing import get_args
 from eval.desk.asking import GuardTrace, Passages, Record, Seconds
 from eval.desk.cases import DeskCase
 from eval.desk.figures import GUARDS, LOSSES, outcomes_of, summarise
-from rag.schema import Answer, Citation, Guard
+from rag.schema import Answer, Citation, Guard, TextSpan
 from rag.translate import is_known
 
 FACTS = "30 days"
@@ -115,6 +115,15 @@ def test_with_the_model_answers_are_judged() -> None:
     assert {kind: values["right"] for kind, values in by_kind.items()} == {
         "mail": 2, "typo": 0, "partly": 1, "unanswerable_far": 1, "unanswerable_near": 0, "false_premise": 1,
     }  # fmt: skip
+
+
+def test_an_answer_that_only_the_quotation_makes_right_is_not_right_by_the_model_s_words() -> None:
+    reply = "In a week."
+    quoted = replace(_answer(f"{reply} 30 days."), quotation=TextSpan(len(reply), len(reply) + 9))
+    answers = {"a": quoted, "b": _answer("In 30 days.")}
+    records = [replace(one, answer=answers[one.case_id]) for one in SEARCHED if one.case_id in answers]
+    found = summarise(CASES, records)
+    assert (found["right"], found["right_unquoted"]) == (2, 1)
 
 
 def test_an_error_is_never_right_and_the_ceiling_stands_beside_the_product() -> None:

@@ -1,6 +1,9 @@
 from dataclasses import replace
+from datetime import date
 
-from rag.evidence.quotation import cites_best_match, quoted_citations, quoted_text
+import pytest
+
+from rag.evidence.quotation import cites_best_match, quoted_citations, quoted_text, with_quotation
 from rag.schema import Answer, Citation, Evidence, Language, TextSpan
 from rag.text.characters import has_ideographs
 
@@ -38,6 +41,42 @@ def test_a_citation_is_in_the_best_match_if_it_shares_words_with_it() -> None:
 def test_nothing_quoted_is_an_empty_text() -> None:
     assert quoted_text([PASSAGE]) == ""
     assert quoted_citations([PASSAGE]) == ()
+
+
+STEPS = "- Hold the button.\n- Wait for 3 beeps.\n\n| Beeps | Means |\n|---|---|\n| 3 | Ready |"
+BESIDE = Evidence(1, "a.md", "a.md", "", (), STEPS, 0, len(STEPS), 0, 9, "en", beside_reply=(TextSpan(0, len(STEPS)),))
+
+
+def test_every_line_of_a_quotation_behind_a_reply_is_cited() -> None:
+    quoted = with_quotation("Press it.", [replace(BESIDE, beside_reply=()), BESIDE], "en")
+    assert quoted is not None
+    assert quoted.text == "Press it.\n\nOur documents say:\n- Hold the button.\n- Wait for 3 beeps.\n3: Ready"
+    assert quoted.text[quoted.span.start : quoted.span.end].splitlines() == [
+        quoted.text[one.start : one.end] for one in quoted.citations
+    ]
+    assert [one.quote for one in quoted.citations] == ["- Hold the button.", "- Wait for 3 beeps.", "| 3 | Ready |"]
+
+
+def test_a_reply_says_as_much_if_it_has_the_figures_and_half_of_the_words() -> None:
+    assert with_quotation("Hold the button until 3 beeps are heard: ready.", [BESIDE], "en") is None
+    assert with_quotation("Hold the button until 4 beeps are heard: ready.", [BESIDE], "en") is not None
+    assert with_quotation("It is ready after 3 beeps.", [replace(BESIDE, text=STEPS)], "en") is not None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"language": "zh"},
+        {"audience": "internal"},
+        {"expired_on": date(2026, 1, 1)},
+        {"starts_on": date(2030, 1, 1)},
+        {"unconfirmed": (TextSpan(2, 6),)},
+        {"beside_reply": ()},
+    ],
+)
+def test_what_a_customer_cannot_or_may_not_read_is_not_quoted_behind_a_reply(change: dict[str, object]) -> None:
+    assert with_quotation("Press it.", [BESIDE], "en") is not None
+    assert with_quotation("Press it.", [replace(BESIDE, **change)], "en") is None  # type: ignore[arg-type]
 
 
 def test_a_row_is_read_without_its_bars_and_cited_as_it_stands() -> None:

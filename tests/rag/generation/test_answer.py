@@ -174,6 +174,17 @@ def test_what_cannot_be_quoted_is_pointed_at(text: str, audience: Audience) -> N
     assert answer.text == f"{OTHER} This reply does not cover “{part}”: please check passage 2, which may answer it."
 
 
+def test_an_open_part_that_the_quotation_may_answer_is_not_said_to_be_missing() -> None:
+    islands = "Parcels to the islands go by ship."
+    passage = with_text(islands, number=2, document_id="islands.md", beside_reply=(TextSpan(0, len(islands)),))
+    asked = "How many years of warranty does a kettle have? How do parcels travel to the islands?"
+    answer = answered(saying(OTHER), asked, evidence=with_text(OTHER), further=[passage]).answer
+    part = "How do parcels travel to the islands"
+    pointed = f"This reply does not cover “{part}”: please check passage 2, which may answer it."
+    assert answer.text == f"{OTHER}\n\nOur documents say:\n{islands}\n\n{pointed}"
+    assert answer.left_open == (part,)
+
+
 def test_a_conclusion_from_a_true_quotation_stands() -> None:
     generator = saying(MADE_UP, f'{RULE}" And', " items of the sale cannot be sent back.")
     completed = answered(generator)
