@@ -308,6 +308,7 @@ def answer_data(snapshot: TurnSnapshot, reading: Reading) -> Data:
         "verdict": verdict(snapshot, sentences, language),
         "notice": notice(snapshot, language),
         "blocks": _blocks(snapshot, sentences) if snapshot.final else [],
+        "quotation": _quotation(snapshot) if snapshot.final else "",
         "sentences": [_sentence_data(sentence, snapshot, language) for sentence in sentences],
         "times": _times(snapshot, language),
         "made_by": _model_words(snapshot, language),
@@ -447,6 +448,15 @@ def _model_words(snapshot: TurnSnapshot, language: Language) -> str:
 def _blocks(snapshot: TurnSnapshot, sentences: Sequence[Sentence]) -> list[Data]:
     quotation = snapshot.answer.quotation if snapshot.answer is not None else None
     return [_block_data(block) for block in answer_blocks(snapshot.text, sentences, quotation)]
+
+
+def _quotation(snapshot: TurnSnapshot) -> str:
+    """Return the quotation behind the reply with the line that introduces it, as the reply editor has them."""
+    quotation = snapshot.answer.quotation if snapshot.answer is not None else None
+    if quotation is None:
+        return ""
+    introduction = snapshot.text.rfind("\n", 0, quotation.start - 1) + 1
+    return plain_text(snapshot.text[introduction : quotation.end])
 
 
 def _block_data(block: Block) -> Data:

@@ -26,7 +26,7 @@ from rag.text.quantities import (
     with_24_hours,
     with_common_durations,
 )
-from rag.text.statements import DENIAL_CHARACTERS, DENIAL_WORDS, plain_denials, stem
+from rag.text.statements import DENIAL_CHARACTERS, DENIAL_WORDS, content_words, plain_denials, stem
 
 _DENIAL = "¬"
 _DENYING = frozenset((*DENIAL_WORDS, *DENIAL_CHARACTERS))
@@ -37,6 +37,8 @@ _CHINESE_NUMERALS = "一二两三四五六七八九十百"
 _TOKEN = re.compile(
     rf"[a-z]+-?\d+[a-z]?(?![a-z\d])|\d+(?:[.:]\d+)?|[a-z]+|\||[{_CHINESE_NUMERALS}]+|[{IDEOGRAPHS}]"  # codes first
 )
+
+_REMARK = re.compile(r"[(（][^()（）]{1,200}[)）]")
 
 # A line is a set; words that may stand for each other are joined by a slash.
 _ENGLISH_DIRECTIONS = """
@@ -174,12 +176,30 @@ def has_mismatch(claim: str, sources: Iterable[str]) -> bool:
     >>> has_mismatch("100 积分抵 1 元，积分能抵运费。", ["100 积分抵 1 元。", "积分不能抵运费。"])
     True
     """
-    claim, texts = without_list_mark(claim), list(map(without_list_mark, sources))
+    claim = without_list_mark(claim)
+    texts = [_without_other_remarks(without_list_mark(source), claim) for source in sources]
     whole = [piece for source in texts for piece in _pieces(read_tokens(source))]
     if any(_is_part_at_odds(own, whole) for own in _pieces(read_tokens(claim))):
         return True
     clauses = [clause for source in texts for clause in _clauses(source)]
     return any(_is_part_at_odds(own, clauses) for own in _clauses(claim))
+
+
+def _without_other_remarks(source: str, claim: str) -> str:
+    """Return a source without the denials in brackets that share no word with the claim.
+
+    >>> _without_other_remarks("Heat to 60 degrees (not to boiling), leave for 30 minutes.", "Heat it to 60 degrees.")
+    'Heat to 60 degrees , leave for 30 minutes.'
+    """
+    if not _REMARK.search(source):
+        return source
+    words = content_words(claim)
+
+    def kept(remark: re.Match[str]) -> str:
+        is_other = _denies(read_tokens(remark[0])) and words.isdisjoint(content_words(remark[0]))
+        return "" if is_other else remark[0]
+
+    return _REMARK.sub(kept, source)
 
 
 @lru_cache(maxsize=4096)

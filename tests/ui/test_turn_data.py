@@ -116,6 +116,8 @@ def test_a_quotation_behind_the_reply_is_drawn_as_one_and_does_not_make_the_repl
     blocks = data["blocks"]
     assert [block["quoted"] for block in blocks][-2:] == [False, True]  # type: ignore[attr-defined]
     assert any(run.get("s") is not None for run in blocks[-1]["items"][0])  # type: ignore[index]
+    assert data["quotation"] == f"Our documents say:\n{words}"
+    assert str(data["quotation"]) in str((reply_data(replace(DONE, text=text, answer=answer), READING) or {})["text"])
 
 
 @pytest.mark.parametrize(("language", "words"), [("en", "Found by words alone"), ("zh", "仅按词语查找")])

@@ -293,6 +293,15 @@ class View {
       });
       answer.append(outer);
     }
+    if (this.data.quotation) {
+      const remove = element("button", "", this.words.remove);
+      remove.type = "button";
+      remove.addEventListener("click", () => tell("remove", { turn: this.data.feed.turn, text: this.data.quotation }));
+      answer.append(element("p", "of-quotation"));
+      answer.lastChild.append(remove);
+      answer.lastChild.lang = this.pageLanguage();
+      [...answer.querySelectorAll(":scope > .quoted")].at(-1)?.after(answer.lastChild);
+    }
     for (const [index, node] of last) node.after(...this.after(this.data.sentences[index], index));
   }
 
@@ -326,8 +335,11 @@ class View {
   }
   flag(words) { // in the page's language, within a text of another
     const flag = element("span", "flag", WARNING + words);
-    flag.lang = this.at("view").closest("[lang]")?.lang ?? document.documentElement.lang;
+    flag.lang = this.pageLanguage();
     return flag;
+  }
+  pageLanguage() {
+    return this.at("view").closest("[lang]")?.lang ?? document.documentElement.lang;
   }
 }
 

@@ -27,6 +27,11 @@ RETURNS = "You can send back any item within 30 days of delivery."
             "It must be stored for at least 720 days before it can be deleted.",
             ["It must be stored for at least 180 days.", "Objects are deleted after 720 days."],
         ),
+        ("Items of a sale are paid back.", ["Items (not those of a sale) are paid back."]),
+        (
+            "Heat it to boiling, and leave it.",
+            ["Heat it to 60 degrees (not to boiling), leave it.", "Heat it to no boiling, leave it."],
+        ),
         ("已绑定的卡能退、不能提现。", ["没有绑定的卡，7 天内可以退；已经绑定的不能退，也不能提现。"]),
     ],
 )
@@ -56,6 +61,11 @@ def test_what_differs_in_one_place_is_at_odds(claim: str, sources: list[str]) ->
             "You can send an item back in 30 days of delivery.",
             [RETURNS, "If an item does not work in the first 14 days after delivery, we replace it."],
         ),
+        (
+            "Heat to 60 degrees and leave it for 30 minutes.",
+            ["Heat to 60 degrees (not to boiling), leave for 30 minutes."],
+        ),
+        ("加热到60度，静置30分钟。", ["加热到60度（不要煮沸），静置30分钟。"]),
         ("积分不能抵运费，也不能抵安装费。", ["积分不能抵运费，也不能抵安装费；积分能抵货款。"]),
     ],
 )
