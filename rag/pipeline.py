@@ -159,12 +159,16 @@ class _Packed:
     passages: Sequence[Evidence]
     numbers: Sequence[int]
     sentences: RankedSentences
+    language: Language
 
     def evidence(self, budget_tokens: int) -> tuple[Evidence, ...]:
         """Return the passages with what the model is to read, so many embedder tokens, and what can be quoted."""
         ranked = self.sentences
         of_passages = zip(
-            ranked.spans_to_send(budget_tokens), ranked.spans_to_quote(), ranked.spans_beside_reply(), strict=True
+            ranked.spans_to_send(budget_tokens),
+            ranked.spans_to_quote(),
+            ranked.spans_beside_reply(lambda one: one.may_be_passed_on and one.language == self.language),
+            strict=True,
         )
         chosen = dict(zip(self.numbers, of_passages, strict=True))
 
@@ -390,14 +394,16 @@ class Pipeline:
     def _evidence(self, request: AnswerRequest, retrieval: Retrieval, options: AskOptions) -> tuple[Evidence, ...]:
         """Return the passages of what was found, with what the model is to read of them."""
         text, previous = request.question, request.previous
-        packed = self._pack(in_context(text, previous), retrieval, options.top_k, options.audience)
+        packed = self._pack(in_context(text, previous), retrieval, options.top_k, options.audience, request.language)
 
         def messages(evidence: Sequence[Evidence]) -> list[Message]:
             return build_messages(text, evidence, request.language, previous)
 
         return self._fit_to_budget(packed, messages, request.think)
 
-    def _pack(self, question: str, retrieval: Retrieval, chunks: int | None, audience: Audience) -> _Packed:
+    def _pack(
+        self, question: str, retrieval: Retrieval, chunks: int | None, audience: Audience, language: Language
+    ) -> _Packed:
         parts = self.parts
 
         def likeness_to(asked: Retrieval) -> SentenceLikeness:
@@ -413,7 +419,7 @@ class Pipeline:
             for part in retrieval.parts
         ]
         ranked = RankedSentences(relevant, question, likeness_to(retrieval), parts.count_tokens, asked)
-        return _Packed(passages, [one.number for one in relevant], ranked)
+        return _Packed(passages, [one.number for one in relevant], ranked, language)
 
     def _fit_to_budget(
         self, packed: _Packed, messages: Callable[[Sequence[Evidence]], list[Message]], think: bool

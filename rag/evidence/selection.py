@@ -259,17 +259,20 @@ class RankedSentences:
             if (not coded or place in coded or scores[place] >= _LEAST_WITHOUT_CODE)
             and not _says_little(self._sentences[place].text)
         ]
-        stretch = self._best_stretch(_IN_BEST_MATCH)
+        stretch = self._best_stretch(_IN_BEST_MATCH, frozenset(self._quotable))
         return self._spans(self._choose_covering(_QUOTED_TOKENS, stretch, fitting, scores, self._closures))
 
-    def spans_beside_reply(self) -> Spans:
+    def spans_beside_reply(self, may_quote: Callable[[Evidence], bool]) -> Spans:
         """Return what is quoted behind a reply: a longer stretch of one passage than in ``spans_to_quote``.
 
-        For a question with parts it is followed by the one that adds most to it.
+        For a question with parts it is followed by the one that adds most to it.  Only passages are quoted that
+        ``may_quote`` lets through.
         """
-        chosen = self._best_stretch(_BESIDE_REPLY)
+        usable = [may_quote(passage) for passage in self._evidence]
+        places = frozenset(place for place in self._quotable if usable[self._sentences[place].passage])
+        chosen = self._best_stretch(_BESIDE_REPLY, places)
         if self._has_parts:
-            chosen |= self._best_stretch(_SECOND_BESIDE_REPLY, chosen)
+            chosen |= self._best_stretch(_SECOND_BESIDE_REPLY, places, chosen)
         return self._spans(chosen)
 
     @cached_property
@@ -384,12 +387,12 @@ class RankedSentences:
         rarest = [min((having[label] for label in own & self._labels), default=count) for own in self._sentence_labels]
         return _CODE_WEIGHT * np.log(count / np.array(rarest, dtype=np.float64))
 
-    def _best_stretch(self, limits: _StretchLimits, given: Set[int] = frozenset()) -> set[int]:
-        """Return the stretch of one passage that answers best beside what is ``given``, with what it needs.
+    def _best_stretch(self, limits: _StretchLimits, allowed: Set[int], given: Set[int] = frozenset()) -> set[int]:
+        """Return the stretch of ``allowed`` places of one passage that answers best beside what is ``given``.
 
-        Empty if none is short enough.
+        It comes with what it needs, and is empty if none is short enough.
         """
-        scores, allowed = self._scores_to_quote, frozenset(self._quotable)
+        scores = self._scores_to_quote
         stretches = [
             stretch
             for first in sorted(allowed)
@@ -411,7 +414,7 @@ class RankedSentences:
         worth += _DENSITY_WEIGHT * np.add.reduceat(scores[places], begins) / lengths
         return set(stretches[int(np.argmax(worth))])
 
-    def _stretches_from(self, first: int, allowed: frozenset[int], limits: _StretchLimits) -> list[list[int]]:
+    def _stretches_from(self, first: int, allowed: Set[int], limits: _StretchLimits) -> list[list[int]]:
         """Return the fitting stretches of a passage from one sentence on, with what they need."""
         places: list[int] = []
         lengths: list[int] = []

@@ -233,11 +233,13 @@ def test_what_stands_behind_a_reply_is_of_one_passage_and_longer_than_a_best_mat
     told = " ".join(f"What is to be known of {one} is told in this sentence." for one in asked)
     passages = [passage(LONG + told + LONG), passage("All about thing07.")]
     ranked = RankedSentences(passages, "?", by_words(*asked), count_tokens)
-    behind, nothing = ranked.spans_beside_reply()
+    behind, nothing = ranked.spans_beside_reply(lambda one: True)
     assert nothing == ()
     words = " ".join(passages[0].words(span) for span in behind)
     assert 120 < count_tokens(words) <= 200
     assert all(one in words for one in asked)
+    _, other = ranked.spans_beside_reply(lambda one: one is passages[1])
+    assert [passages[1].words(span) for span in other] == ["All about thing07."]
 
 
 def test_behind_a_reply_to_several_questions_stand_two_stretches() -> None:
@@ -246,7 +248,7 @@ def test_behind_a_reply_to_several_questions_stand_two_stretches() -> None:
     parts = [QuestionPart(leaks, [0, 1]), QuestionPart(refunds, [1, 0])]
 
     def behind(parts: Sequence[QuestionPart]) -> list[str]:
-        spans = RankedSentences(passages, "?", whole, count_tokens, parts).spans_beside_reply()
+        spans = RankedSentences(passages, "?", whole, count_tokens, parts).spans_beside_reply(lambda one: True)
         return [" ".join(map(one.words, own)) for one, own in zip(passages, spans, strict=True)]
 
     assert "The iron leaks at its seam." in behind(parts)[0]

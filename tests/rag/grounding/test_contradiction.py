@@ -73,6 +73,10 @@ def test_what_agrees_or_cannot_be_compared_is_not(claim: str, sources: list[str]
     assert not has_mismatch(claim, sources)
 
 
+def test_a_text_may_begin_with_a_bracket_and_a_word_that_is_skipped() -> None:
+    assert read_tokens("(The kettle is off)") == ("kettl", "is", "off")
+
+
 def test_codes_and_clock_times_are_one_token() -> None:
     assert read_tokens("E-07 at 5 p.m., W-203 at 17:00") == ("e-07", "at", "17:00", "w-203", "at", "17:00")
 
