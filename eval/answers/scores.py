@@ -34,6 +34,7 @@ class Score:
     answerable: bool
     refused: bool
     right: bool
+    right_unquoted: bool
     error: str
     lost_in: Loss
     token_f1: float | None
@@ -55,8 +56,9 @@ def score(question: GoldenQuestion, record: Record) -> Score:
     reply = answer if answer is not None and not answer.refused else None
     wanted = question.answerable and bool(question.relevant)
     compared = reply is not None and question.answerable and bool(question.answers)
-    cited = [citation.document_id in question.relevant for citation in reply.citations] if reply else []
-    sentences = len({one.start for one in reply.citations}) + len(reply.unsupported) if reply else 0
+    own_words, citations = (reply.text_without_quotation, reply.citations_of_reply) if reply else ("", ())
+    cited = [citation.document_id in question.relevant for citation in citations]
+    sentences = len({one.start for one in citations}) + len(reply.unsupported) if reply else 0
     right = reply is not None and is_right_reply(question, reply.text) if question.answerable else refused
     return Score(
         question_id=question.question_id,
@@ -65,17 +67,18 @@ def score(question: GoldenQuestion, record: Record) -> Score:
         answerable=question.answerable,
         refused=refused,
         right=right,
+        right_unquoted=right and (refused or is_right_reply(question, own_words)),
         error=record.error,
         lost_in="" if right else _find_loss(question, record),
-        token_f1=best_token_f1(reply.text, question.answers) if reply and compared else None,
-        rouge_l=best_rouge_l(reply.text, question.answers) if reply and compared else None,
-        numbers_right=has_numbers_of(reply.text, question.answers) if reply and compared else None,
+        token_f1=best_token_f1(own_words, question.answers) if reply and compared else None,
+        rouge_l=best_rouge_l(own_words, question.answers) if reply and compared else None,
+        numbers_right=has_numbers_of(own_words, question.answers) if reply and compared else None,
         recall_at_1=recall_at(record.evidence_documents, question.relevant, 1) if wanted else None,
         recall_at_5=recall_at(record.evidence_documents, question.relevant, 5) if wanted else None,
         reciprocal_rank=reciprocal_rank_at(record.evidence_documents, question.relevant, 10) if wanted else None,
         gold_cited=any(cited) if reply and wanted else None,
         gold_citations=sum(cited) / len(cited) if cited and wanted else None,
-        supported_share=len({one.start for one in reply.citations}) / sentences if reply and sentences else None,
+        supported_share=len({one.start for one in citations}) / sentences if sentences else None,
         language_match=question_language(answer.text) == question.language if answer and answer.text else None,
     )
 
@@ -105,6 +108,7 @@ def summarise(questions: Sequence[GoldenQuestion], records: Sequence[Record]) ->
     return {
         **_quality(own),
         "intervals": _intervals(own, arms["ceiling"]),
+        "accuracy_unquoted": rounded_mean([item.right_unquoted for item in own]),
         **_citations(own),
         "language_match": rounded_mean([item.language_match for item in own]),
         "tokens": _tokens([record for record in records if record.arm == "own"]),

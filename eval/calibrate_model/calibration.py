@@ -378,7 +378,13 @@ class Asking:
     def _work(self, work: "_Work") -> None:
         meter, retriever = MeteredGenerator(self.parts.gateway.generator), WatchedRetriever(self.parts.retriever)
         instruments = Instruments(meter, retriever, self.parts.count_tokens)
-        pipeline = Pipeline(replace(self.parts, gateway=self.parts.gateway.with_generator(meter), retriever=retriever))
+        parts = replace(
+            self.parts,
+            settings=self.parts.settings.changed(quote_beside_reply=False),  # models are told apart by what they write
+            gateway=self.parts.gateway.with_generator(meter),
+            retriever=retriever,
+        )
+        pipeline = Pipeline(parts)
 
         def asks(question: GoldenQuestion, *, think: bool | None) -> Iterator[Event]:
             earlier = [question.previous]
