@@ -167,14 +167,14 @@ class _Packed:
         of_passages = zip(
             ranked.spans_to_send(budget_tokens),
             ranked.spans_to_quote(),
-            ranked.spans_beside_reply(lambda one: one.may_be_passed_on and one.language == self.language),
+            ranked.spans_below_reply(lambda one: one.is_for_customer(self.language)),
             strict=True,
         )
         chosen = dict(zip(self.numbers, of_passages, strict=True))
 
         def with_spans(passage: Evidence) -> Evidence:
-            sent, quoted, beside_reply = chosen.get(passage.number, ((), (), ()))
-            return replace(passage, sent=sent, quoted=quoted, beside_reply=beside_reply)
+            sent, quoted, below_reply = chosen.get(passage.number, ((), (), ()))
+            return replace(passage, sent=sent, quoted=quoted, below_reply=below_reply)
 
         return tuple(map(with_spans, self.passages))
 

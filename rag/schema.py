@@ -184,8 +184,8 @@ class Evidence:
     the best retrieved chunk inside the passage.  ``expired_on`` is the last day on which the document's rule held,
     where that day was past when the question was asked, ``starts_on`` the first on which it will hold, where that day
     was still to come; both None for what holds.  In document offsets, both empty for most passages: ``sent`` is what
-    the model reads, ``quoted`` the few sentences that answer best of all, and ``beside_reply`` what is quoted
-    behind a reply: a longer stretch of one passage, or two stretches for a question with parts; ``unconfirmed`` are the
+    the model reads, ``quoted`` the few sentences that answer best of all, and ``below_reply`` what is quoted
+    below a reply: a longer stretch of one passage, or two stretches for a question with parts; ``unconfirmed`` are the
     addresses, and the sentences that say what customers are to hear, which are new and which nobody has confirmed yet.
     ``figures`` are those of the document that stand in the passage, at least in part.
     """
@@ -208,7 +208,7 @@ class Evidence:
     starts_on: date | None = None
     sent: tuple[TextSpan, ...] = ()
     quoted: tuple[TextSpan, ...] = ()
-    beside_reply: tuple[TextSpan, ...] = ()
+    below_reply: tuple[TextSpan, ...] = ()
     unconfirmed: tuple[TextSpan, ...] = ()
     figures: tuple[Figure, ...] = ()
 
@@ -236,6 +236,10 @@ class Evidence:
     def may_be_passed_on(self) -> bool:
         """Whether a customer may read it as it is: it is not for staff only, and its rule is in force."""
         return self.audience == "public" and self.is_in_force
+
+    def is_for_customer(self, language: Language) -> bool:
+        """Tell whether a customer who reads a language may and can read it."""
+        return self.may_be_passed_on and self.language == language
 
     @property
     def sent_text(self) -> str:
@@ -325,7 +329,7 @@ class Answer:
     ``origin`` is set where ``lane`` is curated or cached; ``instead_of`` names the error for which passages are quoted.
     ``left_open`` are the parts of the question, in the customer's words, that it does not answer; ``text`` names them.
     ``by_words_alone`` names the error because of which passages were not looked for by meaning: some may be missing.
-    ``quotation`` is where ``text`` has the documents' own words behind the model's reply.
+    ``quotation`` is where ``text`` has the documents' own words below the model's reply.
     ``third_language`` is the ISO 639-1 code of the text's language where that is neither Chinese nor English;
     ``language`` is then that of the prompt.
     """
@@ -352,13 +356,13 @@ class Answer:
 
     @property
     def citations_of_reply(self) -> tuple[Citation, ...]:
-        """The citations of what the model wrote, without those of the quotation behind it."""
+        """The citations of what the model wrote, without those of the quotation below it."""
         quotation = self.quotation
         return tuple(one for one in self.citations if quotation is None or one.end <= quotation.start)
 
     @property
     def text_without_quotation(self) -> str:
-        """The text without the documents' own words behind the model's reply."""
+        """The text without the documents' own words below the model's reply."""
         quotation = self.quotation or TextSpan(0, 0)
         return self.text[: quotation.start] + self.text[quotation.end :]
 

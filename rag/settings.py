@@ -179,7 +179,7 @@ class Settings(BaseSettings):
     # the answer
     thinking: Literal["auto", "on", "off"] = "auto"
     thinking_budget_tokens: int = Field(default=256, ge=16, le=131072)
-    quote_beside_reply: bool = True
+    quote_below_reply: bool = True
     answer_budget_tokens: int = Field(default=384, ge=16, le=131072)
     evidence_budget_tokens: int = Field(default=2000, ge=64, le=131072)
     prompt_evidence_tokens: int = Field(default=480, ge=32, le=131072)

@@ -451,7 +451,7 @@ def _blocks(snapshot: TurnSnapshot, sentences: Sequence[Sentence]) -> list[Data]
 
 
 def _quotation(snapshot: TurnSnapshot) -> str:
-    """Return the quotation behind the reply with the line that introduces it, as the reply editor has them."""
+    """Return the quotation below the reply with the line that introduces it, as the reply editor has them."""
     quotation = snapshot.answer.quotation if snapshot.answer is not None else None
     if quotation is None:
         return ""

@@ -162,7 +162,7 @@ def ask_result(turn: TurnSnapshot, answer: Answer) -> AskResult:
         ],
         "unsupported": _stretches(answer.text, answer.unsupported),
         "unconfirmed": _stretches(answer.text, answer.unconfirmed),
-        "quotation": next(iter(_stretches(answer.text, (answer.quotation,) if answer.quotation else ())), None),
+        "quotation": _stretches(answer.text, [answer.quotation])[0] if answer.quotation else None,
         "by_words_alone": bool(answer.by_words_alone),
     }
     return AskResult.model_validate(answer_data(turn) | own)

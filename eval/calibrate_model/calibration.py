@@ -380,7 +380,7 @@ class Asking:
         instruments = Instruments(meter, retriever, self.parts.count_tokens)
         parts = replace(
             self.parts,
-            settings=self.parts.settings.changed(quote_beside_reply=False),  # models are told apart by what they write
+            settings=self.parts.settings.changed(quote_below_reply=False),  # models are told apart by what they write
             gateway=self.parts.gateway.with_generator(meter),
             retriever=retriever,
         )

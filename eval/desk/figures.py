@@ -40,7 +40,7 @@ class Outcome:
     """The outcome of one case.
 
     Stages are None where the documents hold nothing to find; ``verdict`` is None where no model was asked and the
-    search did not refuse either.  ``right_unquoted`` judges what the model wrote, without the quotation behind it.
+    search did not refuse either.  ``right_unquoted`` judges what the model wrote, without the quotation below it.
     """
 
     case: DeskCase

@@ -214,7 +214,7 @@ class Tuning:
         cases = [training_case.case for training_case in one.measured]
         if not cases:
             return ()
-        settings = self.settings.changed(model=model, temperature=0.0, quote_beside_reply=False)
+        settings = self.settings.changed(model=model, temperature=0.0, quote_below_reply=False)
         parts = open_desk_parts(one.source.documents, settings, progress)
         # what differs is the weights: all refuse by the fit of the model that was tuned
         fit = answerability_fit_of(parts.store.folder, self.base.name)

@@ -124,7 +124,7 @@ def append_second_search(shown: Sequence[Evidence], found: Sequence[Evidence]) -
         number = len(shown) + 1 + sum(used > len(shown) for used in numbered) if same is None else same
         left.pop(number, None)
         numbered[number] = replace(passage, number=number)
-    numbered |= {number: replace(earlier, sent=(), quoted=(), beside_reply=()) for number, earlier in left.items()}
+    numbered |= {number: replace(earlier, sent=(), quoted=(), below_reply=()) for number, earlier in left.items()}
     return tuple(numbered[number] for number in sorted(numbered))
 
 

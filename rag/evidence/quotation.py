@@ -27,7 +27,7 @@ _MOST_WORDS_NAMED = 1
 _MOST_WORDS_BESIDE_FIGURES = 3
 """The most content words of a cell that is read with its column's name: "yes", "EUR 79", "5-7 working days"."""
 _LEAST_SAID = 0.5
-"""A reply with this share of a quotation's content words, and all of its figures, says as much: with a quotation behind
+"""A reply with this share of a quotation's content words, and all of its figures, says as much: with a quotation below
 32 more of 161 replies, one more would be right."""
 _INTRODUCTIONS: dict[Language, str] = {"en": "Our documents say:", "zh": "资料中写道："}
 _BETWEEN_CELLS: dict[Language, tuple[str, str]] = {"en": (": ", "; "), "zh": ("：", "；")}
@@ -112,7 +112,7 @@ def quoted_citations(evidence: Sequence[Evidence]) -> tuple[Citation, ...]:
 
 @dataclass(frozen=True, slots=True)
 class QuotedReply:
-    """A reply with a quotation behind it: ``text[span.start:span.end]``, each of whose lines has its citation."""
+    """A reply with a quotation below it: ``text[span.start:span.end]``, each of whose lines has its citation."""
 
     text: str
     span: TextSpan
@@ -120,15 +120,15 @@ class QuotedReply:
 
 
 def with_quotation(reply: str, evidence: Sequence[Evidence], language: Language) -> QuotedReply | None:
-    """Return a reply with the stretch that answers best behind it, which a customer can read as it stands.
+    """Return a reply with the stretch that answers best below it, which a customer can read as it stands.
 
     A small model misreads what the search has found (docs/measurements.md).  None if the reply says as much already, or
     if the stretch is in the other language, for staff only, not in force, or has something that nobody has confirmed.
     """
     quoted = [
-        replace(passage, quoted=passage.beside_reply)
+        replace(passage, quoted=passage.below_reply)
         for passage in evidence
-        if passage.may_be_passed_on and passage.language == language and not _is_unconfirmed(passage)
+        if passage.is_for_customer(language) and not _is_unconfirmed(passage)
     ]
     words = quoted_text(quoted)
     if not words or _says_as_much(reply, words):
@@ -148,7 +148,7 @@ def _is_unconfirmed(passage: Evidence) -> bool:
     """Tell whether the best stretch has something that nobody has confirmed yet."""
     return any(
         span.start < unconfirmed.end and unconfirmed.start < span.end
-        for span in passage.beside_reply
+        for span in passage.below_reply
         for unconfirmed in passage.unconfirmed
     )
 

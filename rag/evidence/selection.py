@@ -84,7 +84,7 @@ class _StretchLimits:
 
 
 _IN_BEST_MATCH = _StretchLimits(50, _QUOTED_TOKENS, 0.3)
-_BESIDE_REPLY = _StretchLimits(80, 200, 0.15)
+_BELOW_REPLY = _StretchLimits(80, 200, 0.15)
 """So many of 377 customers' texts have their facts in such a stretch alone, of so many characters:
 
     50 to 120 tokens, penalty .3      138    230
@@ -92,7 +92,7 @@ _BESIDE_REPLY = _StretchLimits(80, 200, 0.15)
     80 to 200 tokens, penalty .15     174    360
     80 to 200 tokens, no penalty      175    400
 """
-_SECOND_BESIDE_REPLY = _StretchLimits(80, _QUOTED_TOKENS, 0.3)
+_SECOND_BELOW_REPLY = _StretchLimits(80, _QUOTED_TOKENS, 0.3)
 """For a question with parts: with such a second stretch 28 instead of 24 of 60 answers are right."""
 
 _STRETCH_RANK_PENALTY = 0.2
@@ -262,17 +262,17 @@ class RankedSentences:
         stretch = self._best_stretch(_IN_BEST_MATCH, frozenset(self._quotable))
         return self._spans(self._choose_covering(_QUOTED_TOKENS, stretch, fitting, scores, self._closures))
 
-    def spans_beside_reply(self, may_quote: Callable[[Evidence], bool]) -> Spans:
-        """Return what is quoted behind a reply: a longer stretch of one passage than in ``spans_to_quote``.
+    def spans_below_reply(self, may_quote: Callable[[Evidence], bool]) -> Spans:
+        """Return what is quoted below a reply: a longer stretch of one passage than in ``spans_to_quote``.
 
         For a question with parts it is followed by the one that adds most to it.  Only passages are quoted that
         ``may_quote`` lets through.
         """
         usable = [may_quote(passage) for passage in self._evidence]
         places = frozenset(place for place in self._quotable if usable[self._sentences[place].passage])
-        chosen = self._best_stretch(_BESIDE_REPLY, places)
+        chosen = self._best_stretch(_BELOW_REPLY, places)
         if self._has_parts:
-            chosen |= self._best_stretch(_SECOND_BESIDE_REPLY, places, chosen)
+            chosen |= self._best_stretch(_SECOND_BELOW_REPLY, places, chosen)
         return self._spans(chosen)
 
     @cached_property

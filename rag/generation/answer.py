@@ -234,7 +234,7 @@ def generate_answer(
     guarded, reply = yield from _with_open_part(request, generator, guarded, reply, not_said, budget, clock)
     clock.record(request.trace)
     author = replace(author, thinking=guarded.thinking)
-    answer = _answer_from_reply(request, reply, author, quotes=settings.quote_beside_reply)
+    answer = _answer_from_reply(request, reply, author, quotes=settings.quote_below_reply)
     answer = _with_open_parts_named(request, answer, (*reply.unanswered, *not_said))
     finished = guarded.finished
     return Completed(
@@ -465,7 +465,7 @@ _CELLS_OF_WIDE_ROW = 2
 def _may_be_quoted(span: QuotableSpan, request: AnswerRequest) -> bool:
     """Tell whether a customer may and can read a sentence; a wide table row says nothing without its header."""
     passage = request.evidence[span.passage_index]
-    return passage.may_be_passed_on and passage.language == request.language and len(span.cells) < _CELLS_OF_WIDE_ROW
+    return passage.is_for_customer(request.language) and len(span.cells) < _CELLS_OF_WIDE_ROW
 
 
 def _added_sentences(request: AnswerRequest, text: str, before: "_Reply") -> str:
@@ -522,7 +522,7 @@ def _check_against_passages(request: AnswerRequest, raw_text: str) -> _Reply:
 
 
 def _answer_from_reply(request: AnswerRequest, reply: _Reply, author: _Author, *, quotes: bool) -> Answer:
-    """Return the answer; ``quotes`` allows for a quotation of the passages behind the reply."""
+    """Return the answer; ``quotes`` allows for a quotation of the passages below the reply."""
     if reply.refused:
         return _build_refusal(request, author)
     unsupported = reply.grounding.unsupported

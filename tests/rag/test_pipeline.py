@@ -167,7 +167,7 @@ def test_a_refusal_names_the_nearest_rule_that_holds_no_longer(tmp_path: Path) -
 
 
 def test_thinking_is_apart(tmp_path: Path) -> None:
-    desk = Desk(tmp_path, says(GeneratedThinking("Look. "), "You have 30 days."), quote_beside_reply=False)
+    desk = Desk(tmp_path, says(GeneratedThinking("Look. "), "You have 30 days."), quote_below_reply=False)
     events = list(desk.pipeline.stream("How long?", think=True))
     assert kinds(events) == ["Retrieved", "ThinkingDelta", "AnswerDelta", "Completed"]
     assert [event.text for event in events if isinstance(event, ThinkingDelta)] == ["Look. "]
@@ -176,7 +176,7 @@ def test_thinking_is_apart(tmp_path: Path) -> None:
     assert "thinking" in [span.name for span in answer.spans]
 
 
-def test_what_a_reply_leaves_out_is_quoted_behind_it(tmp_path: Path) -> None:
+def test_what_a_reply_leaves_out_is_quoted_below_it(tmp_path: Path) -> None:
     answer = Desk(tmp_path, says("You have 30 days.")).pipeline.answer("How long?")
     assert answer.text == f"You have 30 days.\n\nOur documents say:\n{RULE}"
     assert answer.quotation is not None
@@ -187,7 +187,7 @@ def test_what_a_reply_leaves_out_is_quoted_behind_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("reply", [RULE, "The moon is far away."])
-def test_nothing_is_quoted_behind_a_reply_that_says_as_much_or_a_refusal(tmp_path: Path, reply: str) -> None:
+def test_nothing_is_quoted_below_a_reply_that_says_as_much_or_a_refusal(tmp_path: Path, reply: str) -> None:
     assert Desk(tmp_path, says(reply)).pipeline.answer("How long?").quotation is None
 
 

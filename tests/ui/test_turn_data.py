@@ -103,7 +103,7 @@ def test_an_answer_that_rests_on_other_sentences_than_the_best_match_is_to_be_co
     assert answer_data(replace(DONE, answer=answer), READING)["verdict"]["kind"] == "good"  # type: ignore[index]
 
 
-def test_a_quotation_behind_the_reply_is_drawn_as_one_and_does_not_make_the_reply_rest_on_the_best_match() -> None:
+def test_a_quotation_below_the_reply_is_drawn_as_one_and_does_not_make_the_reply_rest_on_the_best_match() -> None:
     first = next(passage for passage in evidence("en") if passage.quoted)
     words = first.words(first.quoted[0])
     reply = complete_answer("en")

@@ -297,10 +297,10 @@ class View {
       const remove = element("button", "", this.words.remove);
       remove.type = "button";
       remove.addEventListener("click", () => tell("remove", { turn: this.data.feed.turn, text: this.data.quotation }));
-      answer.append(element("p", "of-quotation"));
-      answer.lastChild.append(remove);
-      answer.lastChild.lang = this.pageLanguage();
-      [...answer.querySelectorAll(":scope > .quoted")].at(-1)?.after(answer.lastChild);
+      const line = element("p", "of-quotation");
+      line.lang = this.pageLanguage();
+      line.append(remove);
+      [...answer.querySelectorAll(":scope > .quoted")].at(-1)?.after(line);
     }
     for (const [index, node] of last) node.after(...this.after(this.data.sentences[index], index));
   }

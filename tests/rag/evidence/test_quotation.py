@@ -44,11 +44,11 @@ def test_nothing_quoted_is_an_empty_text() -> None:
 
 
 STEPS = "- Hold the button.\n- Wait for 3 beeps.\n\n| Beeps | Means |\n|---|---|\n| 3 | Ready |"
-BESIDE = Evidence(1, "a.md", "a.md", "", (), STEPS, 0, len(STEPS), 0, 9, "en", beside_reply=(TextSpan(0, len(STEPS)),))
+BESIDE = Evidence(1, "a.md", "a.md", "", (), STEPS, 0, len(STEPS), 0, 9, "en", below_reply=(TextSpan(0, len(STEPS)),))
 
 
-def test_every_line_of_a_quotation_behind_a_reply_is_cited() -> None:
-    quoted = with_quotation("Press it.", [replace(BESIDE, beside_reply=()), BESIDE], "en")
+def test_every_line_of_a_quotation_below_a_reply_is_cited() -> None:
+    quoted = with_quotation("Press it.", [replace(BESIDE, below_reply=()), BESIDE], "en")
     assert quoted is not None
     assert quoted.text == "Press it.\n\nOur documents say:\n- Hold the button.\n- Wait for 3 beeps.\n3: Ready"
     assert quoted.text[quoted.span.start : quoted.span.end].splitlines() == [
@@ -71,10 +71,10 @@ def test_a_reply_says_as_much_if_it_has_the_figures_and_half_of_the_words() -> N
         {"expired_on": date(2026, 1, 1)},
         {"starts_on": date(2030, 1, 1)},
         {"unconfirmed": (TextSpan(2, 6),)},
-        {"beside_reply": ()},
+        {"below_reply": ()},
     ],
 )
-def test_what_a_customer_cannot_or_may_not_read_is_not_quoted_behind_a_reply(change: dict[str, object]) -> None:
+def test_what_a_customer_cannot_or_may_not_read_is_not_quoted_below_a_reply(change: dict[str, object]) -> None:
     assert with_quotation("Press it.", [BESIDE], "en") is not None
     assert with_quotation("Press it.", [replace(BESIDE, **change)], "en") is None  # type: ignore[arg-type]
 

@@ -228,32 +228,32 @@ def test_a_quotation_begins_with_the_stretch_whose_sentences_answer_together() -
     assert count_tokens(" ".join(words)) <= 120
 
 
-def test_what_stands_behind_a_reply_is_of_one_passage_and_longer_than_a_best_match() -> None:
+def test_what_stands_below_a_reply_is_of_one_passage_and_longer_than_a_best_match() -> None:
     asked = [f"thing{number:02}" for number in range(16)]
     told = " ".join(f"What is to be known of {one} is told in this sentence." for one in asked)
     passages = [passage(LONG + told + LONG), passage("All about thing07.")]
     ranked = RankedSentences(passages, "?", by_words(*asked), count_tokens)
-    behind, nothing = ranked.spans_beside_reply(lambda one: True)
+    below, nothing = ranked.spans_below_reply(lambda one: True)
     assert nothing == ()
-    words = " ".join(passages[0].words(span) for span in behind)
+    words = " ".join(passages[0].words(span) for span in below)
     assert 120 < count_tokens(words) <= 200
     assert all(one in words for one in asked)
-    _, other = ranked.spans_beside_reply(lambda one: one is passages[1])
+    _, other = ranked.spans_below_reply(lambda one: one is passages[1])
     assert [passages[1].words(span) for span in other] == ["All about thing07."]
 
 
-def test_behind_a_reply_to_several_questions_stand_two_stretches() -> None:
+def test_below_a_reply_to_several_questions_stand_two_stretches() -> None:
     passages = [passage(LONG + "The iron leaks at its seam. " + LONG), passage(LONG + "Refunds take 5 days. " + LONG)]
     whole, leaks, refunds = by_words("iron", "leak", "seam"), by_words("iron", "leak"), by_words("efund")
     parts = [QuestionPart(leaks, [0, 1]), QuestionPart(refunds, [1, 0])]
 
-    def behind(parts: Sequence[QuestionPart]) -> list[str]:
-        spans = RankedSentences(passages, "?", whole, count_tokens, parts).spans_beside_reply(lambda one: True)
+    def below(parts: Sequence[QuestionPart]) -> list[str]:
+        spans = RankedSentences(passages, "?", whole, count_tokens, parts).spans_below_reply(lambda one: True)
         return [" ".join(map(one.words, own)) for one, own in zip(passages, spans, strict=True)]
 
-    assert "The iron leaks at its seam." in behind(parts)[0]
-    assert "Refunds take 5 days." in behind(parts)[1]
-    assert behind([])[1] == ""
+    assert "The iron leaks at its seam." in below(parts)[0]
+    assert "Refunds take 5 days." in below(parts)[1]
+    assert below([])[1] == ""
 
 
 def test_the_room_that_the_stretch_leaves_goes_to_what_it_does_not_say() -> None:

@@ -176,7 +176,7 @@ def test_what_cannot_be_quoted_is_pointed_at(text: str, audience: Audience) -> N
 
 def test_an_open_part_that_the_quotation_may_answer_is_not_said_to_be_missing() -> None:
     islands = "Parcels to the islands go by ship."
-    passage = with_text(islands, number=2, document_id="islands.md", beside_reply=(TextSpan(0, len(islands)),))
+    passage = with_text(islands, number=2, document_id="islands.md", below_reply=(TextSpan(0, len(islands)),))
     asked = "How many years of warranty does a kettle have? How do parcels travel to the islands?"
     answer = answered(saying(OTHER), asked, evidence=with_text(OTHER), further=[passage]).answer
     part = "How do parcels travel to the islands"
