@@ -15,7 +15,7 @@ functions.
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence, Set
+from collections.abc import Callable, Container, Iterable, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from heapq import heapify, heappop, heappush
@@ -185,6 +185,25 @@ class _Sentence:
     is_description: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """The ``places`` of sentences of a passage that follow one another, with what they need.
+
+    ``costs`` has the lengths at which stretches from its beginning may end, each with its tokens.
+    """
+
+    passage: int
+    places: list[int]
+    costs: dict[int, int]
+
+    def lengths_within(self, limits: _StretchLimits, given: Set[int]) -> list[int]:
+        """Return the lengths of its stretches within the limits that have none of the ``given`` places."""
+        end = next((number for number, place in enumerate(self.places) if place in given), len(self.places))
+        lengths = [(length, cost) for length, cost in self.costs.items() if 0 < length <= end]
+        short = [length for length, cost in lengths if cost <= limits.shortest]
+        return short[-1:] + [length for length, cost in lengths if limits.shortest < cost <= limits.longest]
+
+
 class RankedSentences:
     """The sentences of all passages, ranked by how well they match the question.
 
@@ -259,7 +278,7 @@ class RankedSentences:
             if (not coded or place in coded or scores[place] >= _LEAST_WITHOUT_CODE)
             and not _says_little(self._sentences[place].text)
         ]
-        stretch = self._best_stretch(_IN_BEST_MATCH, frozenset(self._quotable))
+        stretch = self._best_stretch(_IN_BEST_MATCH)
         return self._spans(self._choose_covering(_QUOTED_TOKENS, stretch, fitting, scores, self._closures))
 
     def spans_below_reply(self, may_quote: Callable[[Evidence], bool]) -> Spans:
@@ -268,11 +287,10 @@ class RankedSentences:
         For a question with parts it is followed by the one that adds most to it.  Only passages are quoted that
         ``may_quote`` lets through.
         """
-        usable = [may_quote(passage) for passage in self._evidence]
-        places = frozenset(place for place in self._quotable if usable[self._sentences[place].passage])
-        chosen = self._best_stretch(_BELOW_REPLY, places)
+        passages = frozenset(place for place, passage in enumerate(self._evidence) if may_quote(passage))
+        chosen = self._best_stretch(_BELOW_REPLY, passages)
         if self._has_parts:
-            chosen |= self._best_stretch(_SECOND_BELOW_REPLY, places, chosen)
+            chosen |= self._best_stretch(_SECOND_BELOW_REPLY, passages, chosen)
         return self._spans(chosen)
 
     @cached_property
@@ -387,51 +405,65 @@ class RankedSentences:
         rarest = [min((having[label] for label in own & self._labels), default=count) for own in self._sentence_labels]
         return _CODE_WEIGHT * np.log(count / np.array(rarest, dtype=np.float64))
 
-    def _best_stretch(self, limits: _StretchLimits, allowed: Set[int], given: Set[int] = frozenset()) -> set[int]:
-        """Return the stretch of ``allowed`` places of one passage that answers best beside what is ``given``.
+    def _best_stretch(
+        self, limits: _StretchLimits, passages: Container[int] | None = None, given: Set[int] = frozenset()
+    ) -> set[int]:
+        """Return the stretch of one passage that answers best beside what is ``given``, with what it needs.
 
-        It comes with what it needs, and is empty if none is short enough.
+        It is of one of the ``passages``, by their place, or of any.  Empty if none is short enough.
         """
-        scores = self._scores_to_quote
-        stretches = [
-            stretch
-            for first in sorted(allowed)
-            for stretch in self._stretches_from(first, allowed, limits)
-            if given.isdisjoint(stretch)
-        ]
-        if not stretches:
+        covered = self._shares[sorted(given)].max(axis=0) if given else np.zeros(self._shares.shape[1])
+        runs = [one for one in self._runs if passages is None or one.passage in passages]
+        lengths = [one.lengths_within(limits, given) for one in runs]
+        values = [self._values_of(run, own, covered) for run, own in zip(runs, lengths, strict=True) if own]
+        if not values:
             return set()
-        firsts = [self._sentences[stretch[0]] for stretch in stretches]
-        lengths = np.array([len(stretch) for stretch in stretches])
-        begins = np.cumsum(lengths) - lengths
-        places = np.fromiter(chain.from_iterable(stretches), np.intp)
-        covered = self._shares[sorted(given)].max(axis=0) if given else 0.0
-        together = np.maximum(np.maximum.reduceat(self._shares[places], begins, axis=0) - covered, 0.0).sum(axis=1)
-        worth = self._standardize(together, firsts)
-        worth -= _STRETCH_RANK_PENALTY * _log_places(firsts)
-        worth -= limits.length_penalty * np.log1p(np.add.reduceat(np.array(self._costs)[places], begins))
-        worth += _BEST_SENTENCE_WEIGHT * np.maximum.reduceat(scores[places], begins)
-        worth += _DENSITY_WEIGHT * np.add.reduceat(scores[places], begins) / lengths
-        return set(stretches[int(np.argmax(worth))])
+        together, best, mean, cost = np.concatenate(values, axis=1)
+        of_each = [(run, length) for run, own in zip(runs, lengths, strict=True) for length in own]
+        in_passages = [self._sentences[run.places[0]] for run, _ in of_each]
+        worth = self._standardize(together, in_passages)
+        worth -= _STRETCH_RANK_PENALTY * _log_places(in_passages)
+        worth -= limits.length_penalty * np.log1p(cost)
+        worth += _BEST_SENTENCE_WEIGHT * best + _DENSITY_WEIGHT * mean
+        run, length = of_each[int(np.argmax(worth))]
+        return set(run.places[:length])
 
-    def _stretches_from(self, first: int, allowed: Set[int], limits: _StretchLimits) -> list[list[int]]:
-        """Return the fitting stretches of a passage from one sentence on, with what they need."""
+    def _values_of(self, run: "_Run", lengths: Sequence[int], covered: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return of each stretch what it answers, its best and mean score, and its tokens, a row each."""
+        ends = np.array(lengths)
+        places = run.places[: ends[-1]]
+        scores = self._scores_to_quote[places]
+        answered = np.maximum.accumulate(self._shares[places], axis=0)[ends - 1]
+        return np.stack(
+            (
+                np.maximum(answered - covered, 0.0).sum(axis=1),
+                np.maximum.accumulate(scores)[ends - 1],
+                np.cumsum(scores)[ends - 1] / ends,
+                np.array([run.costs[length] for length in lengths], dtype=np.float64),
+            )
+        )
+
+    @cached_property
+    def _runs(self) -> list["_Run"]:
+        """The sentences from each quotable one on, up to the longest stretch."""
+        quotable = frozenset(self._quotable)
+        return [self._run_from(first, quotable) for first in sorted(quotable)]
+
+    def _run_from(self, first: int, quotable: Set[int]) -> "_Run":
+        passage = self._sentences[first].passage
         places: list[int] = []
-        lengths: list[int] = []
+        costs: dict[int, int] = {}
         cost = 0
         for place in range(first, len(self._sentences)):
-            if self._sentences[place].passage != self._sentences[first].passage:
+            if self._sentences[place].passage != passage:
                 break
-            more = self._closures[place].difference(places) if place in allowed else frozenset[int]()
+            more = self._closures[place].difference(places) if place in quotable else frozenset[int]()
             cost += self._cost(more)
-            if cost > limits.longest:
+            if cost > _BELOW_REPLY.longest:
                 break
             places += sorted(more)
-            if cost <= limits.shortest:
-                lengths = [len(places)]
-            elif more:
-                lengths.append(len(places))
-        return [places[:length] for length in lengths]
+            costs[len(places)] = cost
+        return _Run(passage, places, costs)
 
     def _standardize(self, values: NDArray[np.float64], sentences: Sequence[_Sentence]) -> NDArray[np.float64]:
         """Return the values in standard deviations, by language: likeness is not comparable across languages."""

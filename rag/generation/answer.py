@@ -443,13 +443,20 @@ def _with_open_parts_named(request: AnswerRequest, answer: Answer, unanswered: S
 
 
 def _parts_in_quotation(request: AnswerRequest, answer: Answer, parts: Sequence[str]) -> dict[str, int]:
-    """Return the parts that an answer with its quotation may answer, each with the number of the quoted passage."""
-    if answer.quotation is None:
+    """Return the parts that an answer with its quotation may answer, each with the number of the passage that may."""
+    quotation = answer.quotation
+    if quotation is None:
         return {}
     grounding = ground(answer.text, request.evidence, request.in_context)
     open_still = PartsOfReply(answer.text, grounding, request.evidence, request.in_context, parts).unanswered
-    quoted = next(passage.number for passage in request.evidence if passage.holds(answer.citations[-1]))
-    return {part: quoted for part in parts if part not in open_still}
+    lines = [one for one in answer.citations if one.start >= quotation.start]
+
+    def passage_with_most_words_of(part: str) -> int:
+        words = content_words(part)
+        line = max(lines, key=lambda one: len(words & content_words(one.quote)))
+        return next(passage.number for passage in request.evidence if passage.holds(line))
+
+    return {part: passage_with_most_words_of(part) for part in parts if part not in open_still}
 
 
 def _passage_about(request: AnswerRequest, part: str) -> int:
