@@ -94,7 +94,11 @@ def supporting_spans(claim: Claim, context: AnswerContext) -> list[QuotableSpan]
     ):
         return []
     fitting = _prefer_own_language(claim, [span for span in near if is_same_subject(claim, span, context)], context)
-    opposed = [span for span in fitting if contradicts(claim.statement, statement_about(claim, span))]
+    opposed = [
+        span
+        for span in fitting
+        if contradicts(claim.statement, statement_about(claim, span)) and not _is_denied_beside(claim, span, fitting)
+    ]
     allowed = [span for span in fitting if span not in opposed]
     best = max(allowed, key=lambda span: _score(claim, [span], context), default=None)
     if best is None:
@@ -114,9 +118,43 @@ def supporting_spans(claim: Claim, context: AnswerContext) -> list[QuotableSpan]
         chosen = more
     if _has_nearer_value(claim, chosen, fitting) or _drops_condition(claim, chosen, near, context):
         return []
-    if _goes_beyond(claim, chosen, context):
+    if _goes_beyond(claim, chosen, context) or _affirms_what_is_denied_beside(claim, chosen, fitting):
         return []
     return _that_suffice(claim, chosen, allowed, context)
+
+
+def _is_denied_beside(claim: Claim, span: QuotableSpan, spans: Sequence[QuotableSpan]) -> bool:
+    """Tell whether the sentence right before or after a span denies what a claim does, in its words alone.
+
+    "You need a phone to take photos.  You cannot use a webcam." says that no webcam can be used to take photos.  Claim
+    and sentence have one clause each: of several, one may deny something else.
+    """
+    clauses = claim.statement.clauses
+    beside = [one.own.clauses[0] for one in spans if _are_neighbours(span, one) and len(one.own.clauses) == 1]
+    return len(clauses) == 1 and any(
+        one.denies and clauses[0].denies and one.words <= clauses[0].words and not one.words <= span.own.words
+        for one in beside
+    )
+
+
+def _affirms_what_is_denied_beside(claim: Claim, chosen: Sequence[QuotableSpan], spans: Sequence[QuotableSpan]) -> bool:
+    """Tell whether a claim says of what it cites what the sentence beside that denies: a yes to the webcam above."""
+    if any(clause.denies for clause in claim.statement.clauses):
+        return False
+    beside = [one for one in spans if any(one is cited or _are_neighbours(cited, one) for cited in chosen)]
+    denials = [one.own.clauses[0].words for one in beside if len(one.own.clauses) == 1 and one.own.clauses[0].denies]
+    affirmed = frozenset(
+        word for one in chosen for clause in one.own.clauses if not clause.denies for word in clause.words
+    )
+    return any(denied and denied <= claim.statement.words and not denied <= affirmed for denied in denials)
+
+
+def _are_neighbours(one: QuotableSpan, other: QuotableSpan) -> bool:
+    """Tell whether two sentences of a passage follow each other in one paragraph."""
+    gap = max(one.start, other.start) - min(one.end, other.end)
+    return (
+        one is not other and one.passage_index == other.passage_index and gap <= 1 and not (one.is_row or other.is_row)
+    )
 
 
 def _goes_beyond(claim: Claim, chosen: Sequence[QuotableSpan], context: AnswerContext) -> bool:

@@ -25,7 +25,8 @@ _ERROR_NUMBER = re.compile(
 )
 """Of a folded text."""
 
-# Words that say nothing of a subject; ``rag.text.language`` has fewer, those whose grammar makes a sentence English.
+# Words that say nothing of a subject, contractions without their apostrophe; ``rag.text.language`` has fewer, those
+# whose grammar makes a sentence English.
 _STOP_WORDS = """
 a about after all also am an and any are as at be because been before being both but by can could did do does doing down
 during each either every few for from further get gets got had has have having he her here hers him his how i if in
@@ -34,6 +35,8 @@ only or other our out over own per please same shall she should since so some su
 these they this those through to too under until up upon us use used using very via was we were what when where
 whether which while who whom whose why will with within would yes you your yours not no nor never cannot without none
 document documents according question answer based
+arent cant couldnt didnt doesnt dont hadnt hasnt havent isnt mightnt mustnt neednt shouldnt wasnt werent wont wouldnt
+im ive youd youll youre youve hes shes theyd theyll theyre theyve weve lets thats theres whats wheres whos
 """
 _ENGLISH_STOP = frozenset(_STOP_WORDS.split())
 _CHINESE_STOP_CHARACTERS = frozenset(

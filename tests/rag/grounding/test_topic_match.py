@@ -241,3 +241,19 @@ _SECTIONS_ZH = """## 无理由退货
 def test_what_another_section_says_is_not_said_of_an_item(text: str, claim: str, *, is_supported: bool) -> None:
     passage = Evidence(1, "a", "a.md", "", (), text, 0, len(text), 0, len(text), "zh" if "会员" in text else "en")
     assert bool(ground(claim, [passage]).citations) is is_supported
+
+
+_PHOTOS = "You need a phone with a camera to take photos of your card with our tool. You cannot use a webcam."
+
+
+@pytest.mark.parametrize(
+    ("claim", "is_supported"),
+    [
+        ("You can't use a webcam to take photos of your card.", True),
+        ("You can use a webcam to take photos of your card.", False),
+        ("You can't use a phone to take photos of your card.", False),
+    ],
+)
+def test_a_denial_may_stand_in_the_sentence_beside_what_it_is_about(claim: str, *, is_supported: bool) -> None:
+    passage = Evidence(1, "a", "a.md", "", (), _PHOTOS, 0, len(_PHOTOS), 0, len(_PHOTOS), "en")
+    assert bool(ground(claim, [passage]).citations) is is_supported
