@@ -167,7 +167,7 @@ class _Packed:
         of_passages = zip(
             ranked.spans_to_send(budget_tokens),
             ranked.spans_to_quote(),
-            ranked.spans_below_reply(lambda one: one.is_for_customer(self.language)),
+            ranked.spans_below_reply(lambda one: one.may_be_quoted_to(self.language)),
             strict=True,
         )
         chosen = dict(zip(self.numbers, of_passages, strict=True))

@@ -237,9 +237,9 @@ class Evidence:
         """Whether a customer may read it as it is: it is not for staff only, and its rule is in force."""
         return self.audience == "public" and self.is_in_force
 
-    def is_for_customer(self, language: Language) -> bool:
-        """Tell whether a customer who reads a language may and can read it."""
-        return self.may_be_passed_on and self.language == language
+    def may_be_quoted_to(self, language: Language) -> bool:
+        """Tell whether it may be quoted to a customer who reads a language: no part of it waits to be confirmed."""
+        return self.may_be_passed_on and self.language == language and not self.unconfirmed
 
     @property
     def sent_text(self) -> str:

@@ -92,6 +92,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
     Tests marked ``real`` have a real disk, and so has every run that takes them along.
     """
+    # what a model wrote is compared word by word; the tests of the quotation below it turn it on
+    os.environ.setdefault("ANSWERDESK_QUOTE_BELOW_REPLY", "false")
     os.environ.setdefault("OLLAMA_NOPRUNE", "1")  # a server that starts would take away what another one is creating
     gc.disable()  # until all tests are collected: what is imported stays
     there_is_room = os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free >= MEMORY_NEEDED_BYTES

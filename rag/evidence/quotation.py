@@ -123,12 +123,10 @@ def with_quotation(reply: str, evidence: Sequence[Evidence], language: Language)
     """Return a reply with the stretch that answers best below it, which a customer can read as it stands.
 
     A small model misreads what the search has found (docs/measurements.md).  None if the reply says as much already, or
-    if the stretch is in the other language, for staff only, not in force, or has something that nobody has confirmed.
+    if no passage may be quoted.
     """
     quoted = [
-        replace(passage, quoted=passage.below_reply)
-        for passage in evidence
-        if passage.is_for_customer(language) and not _is_unconfirmed(passage)
+        replace(passage, quoted=passage.below_reply) for passage in evidence if passage.may_be_quoted_to(language)
     ]
     words = quoted_text(quoted)
     if not words or _says_as_much(reply, words):
@@ -141,15 +139,6 @@ def with_quotation(reply: str, evidence: Sequence[Evidence], language: Language)
             replace(one, start=one.start + len(introduced), end=one.end + len(introduced))
             for one in quoted_citations(quoted)
         ),
-    )
-
-
-def _is_unconfirmed(passage: Evidence) -> bool:
-    """Tell whether the best stretch has something that nobody has confirmed yet."""
-    return any(
-        span.start < unconfirmed.end and unconfirmed.start < span.end
-        for span in passage.below_reply
-        for unconfirmed in passage.unconfirmed
     )
 
 

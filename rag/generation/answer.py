@@ -472,7 +472,7 @@ _CELLS_OF_WIDE_ROW = 2
 def _may_be_quoted(span: QuotableSpan, request: AnswerRequest) -> bool:
     """Tell whether a customer may and can read a sentence; a wide table row says nothing without its header."""
     passage = request.evidence[span.passage_index]
-    return passage.is_for_customer(request.language) and len(span.cells) < _CELLS_OF_WIDE_ROW
+    return passage.may_be_quoted_to(request.language) and len(span.cells) < _CELLS_OF_WIDE_ROW
 
 
 def _added_sentences(request: AnswerRequest, text: str, before: "_Reply") -> str:
@@ -536,8 +536,9 @@ def _answer_from_reply(request: AnswerRequest, reply: _Reply, author: _Author, *
     if is_bare_verdict(reply.text):  # it has nothing to compare with the passages
         unsupported = (TextSpan(0, len(reply.text)),)
     citations = reply.grounding.citations
-    is_readable = quotes and not request.third_language
-    quoted = with_quotation(reply.text, request.evidence, request.language) if is_readable else None
+    is_read_by_agent = request.filters.audience != "public"  # who takes out what is not about the question
+    may_quote = quotes and is_read_by_agent and not request.third_language
+    quoted = with_quotation(reply.text, request.evidence, request.language) if may_quote else None
     if quoted is None:
         return _build_answer(request, author, reply.text, citations, unsupported)
     answer = _build_answer(request, author, quoted.text, (*citations, *quoted.citations), unsupported)

@@ -167,7 +167,7 @@ def test_a_refusal_names_the_nearest_rule_that_holds_no_longer(tmp_path: Path) -
 
 
 def test_thinking_is_apart(tmp_path: Path) -> None:
-    desk = Desk(tmp_path, says(GeneratedThinking("Look. "), "You have 30 days."), quote_below_reply=False)
+    desk = Desk(tmp_path, says(GeneratedThinking("Look. "), "You have 30 days."))
     events = list(desk.pipeline.stream("How long?", think=True))
     assert kinds(events) == ["Retrieved", "ThinkingDelta", "AnswerDelta", "Completed"]
     assert [event.text for event in events if isinstance(event, ThinkingDelta)] == ["Look. "]
@@ -177,7 +177,7 @@ def test_thinking_is_apart(tmp_path: Path) -> None:
 
 
 def test_what_a_reply_leaves_out_is_quoted_below_it(tmp_path: Path) -> None:
-    answer = Desk(tmp_path, says("You have 30 days.")).pipeline.answer("How long?")
+    answer = Desk(tmp_path, says("You have 30 days."), quote_below_reply=True).pipeline.answer("How long?")
     assert answer.text == f"You have 30 days.\n\nOur documents say:\n{RULE}"
     assert answer.quotation is not None
     assert answer.text[answer.quotation.start : answer.quotation.end] == RULE
@@ -186,9 +186,16 @@ def test_what_a_reply_leaves_out_is_quoted_below_it(tmp_path: Path) -> None:
     assert RULE not in answer.text_without_quotation
 
 
+def test_nothing_is_quoted_below_a_reply_that_goes_to_the_public_unread(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, says("You have 30 days."), quote_below_reply=True)
+    answer = desk.pipeline.answer("How long?", audience="public")
+    assert (answer.text, answer.quotation) == ("You have 30 days.", None)
+
+
 @pytest.mark.parametrize("reply", [RULE, "The moon is far away."])
 def test_nothing_is_quoted_below_a_reply_that_says_as_much_or_a_refusal(tmp_path: Path, reply: str) -> None:
-    assert Desk(tmp_path, says(reply)).pipeline.answer("How long?").quotation is None
+    desk = Desk(tmp_path, says(reply), quote_below_reply=True)
+    assert desk.pipeline.answer("How long?").quotation is None
 
 
 @pytest.mark.parametrize(

@@ -60,9 +60,10 @@ def answered(
     evidence: Evidence = PASSAGE,
     further: Sequence[Evidence] = (),
     language: Language = "en",
+    quotes: bool = False,
 ) -> Completed:
     request = AnswerRequest(question, language, False, (evidence, *further), 0.9, 1, Trace(), threading.Event())
-    events = generate_answer(request, generator, Settings(), None)
+    events = generate_answer(request, generator, Settings(quote_below_reply=quotes), None)
     while True:
         try:
             next(events)
@@ -178,7 +179,7 @@ def test_an_open_part_that_the_quotation_may_answer_is_not_said_to_be_missing() 
     islands = "Parcels to the islands go by ship."
     passage = with_text(islands, number=2, document_id="islands.md", below_reply=(TextSpan(0, len(islands)),))
     asked = "How many years of warranty does a kettle have? How do parcels travel to the islands?"
-    answer = answered(saying(OTHER), asked, evidence=with_text(OTHER), further=[passage]).answer
+    answer = answered(saying(OTHER), asked, evidence=with_text(OTHER), further=[passage], quotes=True).answer
     part = "How do parcels travel to the islands"
     pointed = f"This reply does not cover “{part}”: please check passage 2, which may answer it."
     assert answer.text == f"{OTHER}\n\nOur documents say:\n{islands}\n\n{pointed}"

@@ -81,7 +81,7 @@ def test_other_words_find_what_the_customers_do_not(tmp_path: Path, monkeypatch:
     assert kinds.index(AnswerDelta) > max(place for place, kind in enumerate(kinds) if kind is Retrieved)
     completed = events[-1]
     assert isinstance(completed, Completed)
-    assert [one.document_id for one in completed.answer.citations] == ["license"]
+    assert [one.document_id for one in completed.answer.citations_of_reply] == ["license"]
     assert "expand" in {span.name for span in completed.answer.spans}
     asked, answered = generator.calls
     assert asked[0] == answered[0], "both prompts begin alike, for the prefix cache"
@@ -200,7 +200,7 @@ def test_a_server_lost_behind_the_second_search_is_tried_again(tmp_path: Path, m
         return [GeneratedText(RULE)]
 
     answer = pipeline_of(tmp_path, ScriptedGenerator(script), TARGET, monkeypatch).answer(QUESTION)
-    assert answer.text == RULE
+    assert answer.text.partition("\n\n")[0] == RULE
 
 
 @pytest.mark.slow

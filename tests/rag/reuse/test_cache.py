@@ -135,6 +135,7 @@ OTHER_VALUES: dict[str, object] = {
     "thinking": "on",
     "thinking_budget_tokens": 99,
     "answer_budget_tokens": 99,
+    "quote_below_reply": True,
     "evidence_budget_tokens": 99,
     "prompt_evidence_tokens": 99,
     "prompt_evidence_seconds": 1.0,
