@@ -176,8 +176,14 @@ def _move_offsets(answer: Answer, text: str, edits: Sequence[_Edit]) -> Answer:
         replace(one, start=_shifted_start(one.start, edits), end=_shifted_end(one.end, edits))
         for one in answer.citations
     )
-    unsupported, unconfirmed = tuple(map(move, answer.unsupported)), tuple(map(move, answer.unconfirmed))
-    return replace(answer, text=text, citations=citations, unsupported=unsupported, unconfirmed=unconfirmed)
+    return replace(
+        answer,
+        text=text,
+        citations=citations,
+        unsupported=tuple(map(move, answer.unsupported)),
+        unconfirmed=tuple(map(move, answer.unconfirmed)),
+        quotation=move(answer.quotation) if answer.quotation is not None else None,
+    )
 
 
 def _shifted_start(place: int, edits: Sequence[_Edit]) -> int:

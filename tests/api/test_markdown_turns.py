@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from api.markdown_turns import as_markdown, loading_start, without_pictures
+from api.mcp.values import ask_result
+from api.rest.values import turn_body
 from rag.schema import Answer, Citation, Document, Language, TextSpan
 from rag.testing import SAMPLE_DOCUMENTS, HashEmbedder, publish_documents
 from rag.turns import TurnSnapshot
@@ -258,6 +260,20 @@ def test_offsets_move_with_the_text() -> None:
     assert marked.text.startswith("One. [not in the documents] [a](b)")
     assert [marked.text[one.start : one.end] for one in marked.answer.citations] == cut
     assert [marked.text[one.start : one.end] for one in marked.answer.unsupported] == ["One."]
+
+
+def test_the_quotation_moves_with_the_text_and_programs_get_its_place() -> None:
+    text = "Pay ![a](b).\n\nOur documents say:\nPay here: ![c](d)."
+    place = TextSpan(text.index("Pay here"), len(text))
+    told = as_markdown(turn(text, quotation=place))
+    assert told.answer is not None
+    assert told.answer.quotation is not None
+    assert told.text[told.answer.quotation.start : told.answer.quotation.end] == "Pay here: [c](d)."
+    body = turn_body(told, "en")
+    assert body.quotation is not None
+    assert (body.quotation.start, body.quotation.end) == (told.answer.quotation.start, told.answer.quotation.end)
+    assert ask_result(told, told.answer).quotation.text == "Pay here: [c](d)."  # type: ignore[union-attr]
+    assert turn_body(as_markdown(turn(text)), "en").quotation is None
 
 
 def test_a_mark_is_in_the_answers_language_and_within_a_row() -> None:
