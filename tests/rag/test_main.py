@@ -98,6 +98,7 @@ def test_json_is_the_answer_and_nothing_else(capsys: pytest.CaptureFixture[str])
         "left_open",
         "third_language",
         "by_words_alone",
+        "quotation",
     ]
     assert set(row["citations"][0]) == {
         "start",
