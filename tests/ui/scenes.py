@@ -22,7 +22,7 @@ from rag.errors import (
     OllamaUnavailable,
     QueueFull,
 )
-from rag.evidence.quotation import quoted_citations, quoted_text
+from rag.evidence.quotation import quoted_citations, quoted_text, with_quotation
 from rag.schema import (
     Answer,
     AnswerDelta,
@@ -367,6 +367,15 @@ def kept_answer(language: Language, lane: Lane) -> Answer:
     )
 
 
+def answer_with_quotation(language: Language) -> Answer:
+    """Return an answer below which the second passage is quoted, which it does not cite."""
+    whole = complete_answer(language)
+    passages = [replace(one, below_reply=one.quoted if one.number == 2 else ()) for one in evidence(language)]
+    quoted = with_quotation(whole.text, passages, language)
+    assert quoted is not None
+    return replace(whole, text=quoted.text, citations=(*whole.citations, *quoted.citations), quotation=quoted.span)
+
+
 def quotation(language: Language, instead_of: str) -> Answer:
     """Return the answer that the passages give in their own words."""
     quoted = [passage for passage in evidence(language) if passage.quoted]
@@ -419,8 +428,9 @@ def steps(scene: str, language: Language) -> list[Step]:
     if scene in ("illustrated", "coded"):
         passages = illustrated(language) if scene == "illustrated" else coded(language)
         return ["search", replace(found, evidence=passages), "end", Completed(complete_answer(language))]
-    if scene in ("curated", "cached"):
-        return [found, Completed(kept_answer(language, scene))]
+    if scene in ("curated", "cached", "quoted_below"):
+        answer = answer_with_quotation(language) if scene == "quoted_below" else kept_answer(language, scene)
+        return [found, Completed(answer)]
     if scene in QUOTED:
         return ["search", found, "queue", Completed(quotation(language, QUOTED[scene]))]
     if scene in EARLY:

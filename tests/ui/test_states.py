@@ -120,6 +120,24 @@ def test_a_sentence_with_a_new_address_is_marked(open_desk: OpenDesk, language: 
     assert desk.clipped_labels() == []
 
 
+@pytest.mark.parametrize("language", by_day("en"))
+def test_the_documents_own_words_below_a_reply_can_be_taken_out_of_it(open_desk: OpenDesk, language: Language) -> None:
+    desk = open_desk(language)
+    questions = {"en": "How long do I have to return a lamp?", "zh": "台灯多久内可以退？"}
+    desk.ask(desk.prepare("quoted_below", question=questions[language]), "done")
+    quoted = desk.page.locator(".answer > .quoted")
+    expect(quoted).to_have_count(1)
+    expect(quoted.locator(".cite").first).to_be_visible()
+    first_words = quoted.inner_text()[:8]
+    assert first_words in desk.editor.input_value()
+    quoted.scroll_into_view_if_needed()
+    desk.shoot("08c-quoted-below")
+    assert desk.clipped_labels() == []
+    desk.page.locator(".of-quotation button").click()
+    expect(desk.editor).not_to_have_value(re.compile(re.escape(first_words)))
+    assert desk.editor.input_value().strip()
+
+
 @pytest.mark.parametrize("language", by_day("zh"))
 def test_code_is_shown_as_code_and_no_column_is_a_character_wide(open_desk: OpenDesk, language: Language) -> None:
     desk = open_desk(language)
