@@ -154,29 +154,19 @@ class AskOptions:
 
 @dataclass(frozen=True, slots=True)
 class _Packed:
-    """The passages to be shown, and the sentences of those in force, whose ``numbers`` are in the ranking's order."""
+    """The passages to be shown, with what can be quoted, and the sentences of those in force.
+
+    The ``numbers`` of these are in the ranking's order.
+    """
 
     passages: Sequence[Evidence]
     numbers: Sequence[int]
     sentences: RankedSentences
-    language: Language
 
     def evidence(self, budget_tokens: int) -> tuple[Evidence, ...]:
-        """Return the passages with what the model is to read, so many embedder tokens, and what can be quoted."""
-        ranked = self.sentences
-        of_passages = zip(
-            ranked.spans_to_send(budget_tokens),
-            ranked.spans_to_quote(),
-            ranked.spans_below_reply(lambda one: one.may_be_quoted_to(self.language)),
-            strict=True,
-        )
-        chosen = dict(zip(self.numbers, of_passages, strict=True))
-
-        def with_spans(passage: Evidence) -> Evidence:
-            sent, quoted, below_reply = chosen.get(passage.number, ((), (), ()))
-            return replace(passage, sent=sent, quoted=quoted, below_reply=below_reply)
-
-        return tuple(map(with_spans, self.passages))
+        """Return the passages with what the model is to read, so many embedder tokens."""
+        sent = dict(zip(self.numbers, self.sentences.spans_to_send(budget_tokens), strict=True))
+        return tuple(replace(one, sent=sent.get(one.number, ())) for one in self.passages)
 
 
 class AskKeywords(TypedDict, total=False):
@@ -419,7 +409,12 @@ class Pipeline:
             for part in retrieval.parts
         ]
         ranked = RankedSentences(relevant, question, likeness_to(retrieval), parts.count_tokens, asked)
-        return _Packed(passages, [one.number for one in relevant], ranked, language)
+        below_reply = ranked.spans_below_reply(lambda one: one.may_be_quoted_to(language))
+        quotable = {
+            one.number: replace(one, quoted=best, below_reply=below)
+            for one, best, below in zip(relevant, ranked.spans_to_quote(), below_reply, strict=True)
+        }
+        return _Packed([quotable.get(one.number, one) for one in passages], list(quotable), ranked)
 
     def _fit_to_budget(
         self, packed: _Packed, messages: Callable[[Sequence[Evidence]], list[Message]], think: bool

@@ -428,7 +428,7 @@ class RankedSentences:
         run, length = of_each[int(np.argmax(worth))]
         return set(run.places[:length])
 
-    def _values_of(self, run: "_Run", lengths: Sequence[int], covered: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _values_of(self, run: _Run, lengths: Sequence[int], covered: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return of each stretch what it answers, its best and mean score, and its tokens, a row each."""
         ends = np.array(lengths)
         places = run.places[: ends[-1]]
@@ -444,12 +444,12 @@ class RankedSentences:
         )
 
     @cached_property
-    def _runs(self) -> list["_Run"]:
+    def _runs(self) -> list[_Run]:
         """The sentences from each quotable one on, up to the longest stretch."""
         quotable = frozenset(self._quotable)
         return [self._run_from(first, quotable) for first in sorted(quotable)]
 
-    def _run_from(self, first: int, quotable: Set[int]) -> "_Run":
+    def _run_from(self, first: int, quotable: Set[int]) -> _Run:
         passage = self._sentences[first].passage
         places: list[int] = []
         costs: dict[int, int] = {}

@@ -268,7 +268,7 @@ def read_tokens(text: str) -> tuple[str, ...]:
     for match in _TOKEN.finditer(folded):
         read = list(_normalized(match.group()))
         is_in_brackets = folded[end : match.start()].strip() == "("
-        if not (is_in_brackets and read == tokens[-1:] != [] and read[0].isdecimal()):  # "30 (thirty) days", 七（7）天
+        if not (tokens and is_in_brackets and read == tokens[-1:] and tokens[-1].isdecimal()):  # "30 (thirty) days"
             tokens += read
         end = match.end()
     return tuple(tokens)

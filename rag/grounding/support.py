@@ -130,31 +130,32 @@ def _is_denied_beside(claim: Claim, span: QuotableSpan, spans: Sequence[Quotable
     and sentence have one clause each: of several, one may deny something else.
     """
     clauses = claim.statement.clauses
-    beside = [one.own.clauses[0] for one in spans if _are_neighbours(span, one) and len(one.own.clauses) == 1]
-    return len(clauses) == 1 and any(
-        one.denies and clauses[0].denies and one.words <= clauses[0].words and not one.words <= span.own.words
-        for one in beside
-    )
+    if len(clauses) != 1 or not clauses[0].denies:
+        return False
+    return any(denied <= clauses[0].words and not denied <= span.own.words for denied in _denials_at([span], spans))
 
 
 def _affirms_what_is_denied_beside(claim: Claim, chosen: Sequence[QuotableSpan], spans: Sequence[QuotableSpan]) -> bool:
     """Tell whether a claim says of what it cites what the sentence beside that denies: a yes to the webcam above."""
     if any(clause.denies for clause in claim.statement.clauses):
         return False
-    beside = [one for one in spans if any(one is cited or _are_neighbours(cited, one) for cited in chosen)]
-    denials = [one.own.clauses[0].words for one in beside if len(one.own.clauses) == 1 and one.own.clauses[0].denies]
     affirmed = frozenset(
         word for one in chosen for clause in one.own.clauses if not clause.denies for word in clause.words
     )
-    return any(denied and denied <= claim.statement.words and not denied <= affirmed for denied in denials)
+    return any(denied <= claim.statement.words and not denied <= affirmed for denied in _denials_at(chosen, spans))
+
+
+def _denials_at(cited: Sequence[QuotableSpan], spans: Sequence[QuotableSpan]) -> list[frozenset[str]]:
+    """Return the words of each denial of one clause among the cited sentences and those right before and after them."""
+    near = (one for one in spans if any(one is own or _are_neighbours(own, one) for own in cited))
+    clauses = (one.own.clauses[0] for one in near if len(one.own.clauses) == 1)
+    return [clause.words for clause in clauses if clause.denies]
 
 
 def _are_neighbours(one: QuotableSpan, other: QuotableSpan) -> bool:
-    """Tell whether two sentences of a passage follow each other in one paragraph."""
+    """Tell whether two different sentences of a passage follow each other in one paragraph."""
     gap = max(one.start, other.start) - min(one.end, other.end)
-    return (
-        one is not other and one.passage_index == other.passage_index and gap <= 1 and not (one.is_row or other.is_row)
-    )
+    return one.passage_index == other.passage_index and gap <= 1 and not (one.is_row or other.is_row)
 
 
 def _goes_beyond(claim: Claim, chosen: Sequence[QuotableSpan], context: AnswerContext) -> bool:
