@@ -1,4 +1,4 @@
-"""The reply, and where nothing supports it the second attempt: the documents' words, and what follows from them."""
+"""The reply, and the attempts where nothing supports it: one that quotes the documents, one with less to read."""
 
 import threading
 from collections.abc import Sequence
@@ -247,6 +247,37 @@ def test_else_it_is_refused(further: list[str]) -> None:
     assert len(generator.calls) == 1 + len(further)
 
 
+STRETCH = TextSpan(TEXT.index(RULE), len(TEXT))
+WITH_STRETCH = replace(PASSAGE, below_reply=(STRETCH,))
+
+
+def test_at_last_the_model_reads_nothing_but_the_stretch_that_answers_best() -> None:
+    answering = "Items that were reduced cannot be sent back."
+    generator = saying(MADE_UP, RULE[:-1], answering)
+    completed = answered(generator, evidence=WITH_STRETCH)
+    assert (completed.answer.text, completed.answer.refused, completed.stopped_by) == (answering, False, "")
+    assert (completed.draft, completed.generated_tokens) == (answering, 3)
+    assert [citation.quote for citation in completed.answer.citations] == [RULE]
+    first, last = generator.calls[0], generator.calls[2]
+    assert [message.role for message in last] == ["system", "user"]
+    assert RULE in last[-1].content
+    assert OTHER not in last[-1].content
+    assert last[-1].content.partition("(end of documents)")[2] == first[-1].content.partition("(end of documents)")[2]
+
+
+def test_a_last_attempt_that_nothing_supports_leaves_the_refusal() -> None:
+    generator = saying(MADE_UP, RULE[:-1], "Yes, take it to any shop on the moon.")
+    completed = answered(generator, evidence=WITH_STRETCH)
+    assert (completed.answer.refused, completed.stopped_by, completed.draft) == (True, "unsupported", MADE_UP)
+    assert (completed.generated_tokens, len(generator.calls)) == (3, 3)
+
+
+def test_a_model_that_does_not_go_on_from_a_beginning_gets_the_last_attempt() -> None:
+    replies = iter([MADE_UP, RULE])
+    generator = ScriptedGenerator(lambda messages: [GeneratedText(next(replies))])
+    assert answered(generator, evidence=WITH_STRETCH).answer.text == RULE
+
+
 MAIL = (
     "Dear team,\n\nmy name is Ada Brook, and my neighbours say that the red one whistles all night long. "
     f"My husband wants it gone before Monday, he sleeps badly. {QUESTION}\n\nBest wishes\nAda"
@@ -338,7 +369,9 @@ GERMAN = "Kann ich den Wasserkocher aus dem Angebot zurückgeben?"
 
 def answered_in_german(*replies: str) -> tuple[Completed, ScriptedGenerator]:
     generator = saying(*replies)
-    request = AnswerRequest(GERMAN, "en", False, (PASSAGE,), 0.9, 1, Trace(), threading.Event(), third_language="de")
+    request = AnswerRequest(
+        GERMAN, "en", False, (WITH_STRETCH,), 0.9, 1, Trace(), threading.Event(), third_language="de"
+    )
     events = generate_answer(request, generator, Settings(), None)
     while True:
         try:
