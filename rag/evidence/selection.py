@@ -189,12 +189,14 @@ class _Sentence:
 class _Run:
     """The ``places`` of sentences of a passage that follow one another, with what they need.
 
-    ``costs`` has the lengths at which stretches from its beginning may end, each with its tokens.
+    ``costs`` has the lengths at which stretches from its beginning may end, each with its tokens.  The stretch of
+    length 1 has the row ``first_row`` of ``_StretchValues``, the next one the row after.
     """
 
     passage: int
     places: list[int]
     costs: dict[int, int]
+    first_row: int
 
     def lengths_within(self, limits: _StretchLimits, given: Set[int]) -> list[int]:
         """Return the lengths of its stretches within the limits that have none of the ``given`` places."""
@@ -202,6 +204,15 @@ class _Run:
         lengths = [(length, cost) for length, cost in self.costs.items() if 0 < length <= end]
         short = [length for length, cost in lengths if cost <= limits.shortest]
         return short[-1:] + [length for length, cost in lengths if limits.shortest < cost <= limits.longest]
+
+
+@dataclass(frozen=True, slots=True)
+class _StretchValues:
+    """Of n stretches how much of each of q tokens they answer, float64 [n, q], and the best and mean score, [n]."""
+
+    answered: NDArray[np.float64]
+    best: NDArray[np.float64]
+    mean: NDArray[np.float64]
 
 
 class RankedSentences:
@@ -412,44 +423,48 @@ class RankedSentences:
 
         It is of one of the ``passages``, by their place, or of any.  Empty if none is short enough.
         """
-        covered = self._shares[sorted(given)].max(axis=0) if given else np.zeros(self._shares.shape[1])
-        runs = [one for one in self._runs if passages is None or one.passage in passages]
-        lengths = [one.lengths_within(limits, given) for one in runs]
-        values = [self._values_of(run, own, covered) for run, own in zip(runs, lengths, strict=True) if own]
-        if not values:
+        of_each = [
+            (run, length)
+            for run in self._runs
+            if passages is None or run.passage in passages
+            for length in run.lengths_within(limits, given)
+        ]
+        if not of_each:
             return set()
-        together, best, mean, cost = np.concatenate(values, axis=1)
-        of_each = [(run, length) for run, own in zip(runs, lengths, strict=True) for length in own]
+        rows = [run.first_row + length - 1 for run, length in of_each]
+        covered = self._shares[sorted(given)].max(axis=0) if given else 0.0
+        together = np.maximum(self._stretch_values.answered[rows] - covered, 0.0).sum(axis=1)
         in_passages = [self._sentences[run.places[0]] for run, _ in of_each]
         worth = self._standardize(together, in_passages)
         worth -= _STRETCH_RANK_PENALTY * _log_places(in_passages)
-        worth -= limits.length_penalty * np.log1p(cost)
-        worth += _BEST_SENTENCE_WEIGHT * best + _DENSITY_WEIGHT * mean
+        worth -= limits.length_penalty * np.log1p([run.costs[length] for run, length in of_each])
+        worth += _BEST_SENTENCE_WEIGHT * self._stretch_values.best[rows]
+        worth += _DENSITY_WEIGHT * self._stretch_values.mean[rows]
         run, length = of_each[int(np.argmax(worth))]
         return set(run.places[:length])
 
-    def _values_of(self, run: _Run, lengths: Sequence[int], covered: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return of each stretch what it answers, its best and mean score, and its tokens, a row each."""
-        ends = np.array(lengths)
-        places = run.places[: ends[-1]]
-        scores = self._scores_to_quote[places]
-        answered = np.maximum.accumulate(self._shares[places], axis=0)[ends - 1]
-        return np.stack(
-            (
-                np.maximum(answered - covered, 0.0).sum(axis=1),
-                np.maximum.accumulate(scores)[ends - 1],
-                np.cumsum(scores)[ends - 1] / ends,
-                np.array([run.costs[length] for length in lengths], dtype=np.float64),
-            )
+    @cached_property
+    def _stretch_values(self) -> _StretchValues:
+        shares = [self._shares[run.places] for run in self._runs]
+        scores = [self._scores_to_quote[run.places] for run in self._runs]
+        return _StretchValues(
+            answered=np.concatenate([np.maximum.accumulate(own, axis=0) for own in shares]),
+            best=np.concatenate([np.maximum.accumulate(own) for own in scores]),
+            mean=np.concatenate([np.cumsum(own) / np.arange(1, len(own) + 1) for own in scores]),
         )
 
     @cached_property
     def _runs(self) -> list[_Run]:
         """The sentences from each quotable one on, up to the longest stretch."""
         quotable = frozenset(self._quotable)
-        return [self._run_from(first, quotable) for first in sorted(quotable)]
+        runs: list[_Run] = []
+        rows = 0
+        for first in sorted(quotable):
+            runs.append(self._run_from(first, quotable, rows))
+            rows += len(runs[-1].places)
+        return runs
 
-    def _run_from(self, first: int, quotable: Set[int]) -> _Run:
+    def _run_from(self, first: int, quotable: Set[int], first_row: int) -> _Run:
         passage = self._sentences[first].passage
         places: list[int] = []
         costs: dict[int, int] = {}
@@ -463,7 +478,7 @@ class RankedSentences:
                 break
             places += sorted(more)
             costs[len(places)] = cost
-        return _Run(passage, places, costs)
+        return _Run(passage, places, costs, first_row)
 
     def _standardize(self, values: NDArray[np.float64], sentences: Sequence[_Sentence]) -> NDArray[np.float64]:
         """Return the values in standard deviations, by language: likeness is not comparable across languages."""

@@ -5,7 +5,7 @@ title, headings, header or introduction that say what it is about.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Self
@@ -83,14 +83,22 @@ def supporting_sentences(passage: str) -> tuple[TextSpan, ...]:
     return tuple(span for span in spans if not is_description(passage[span.start : span.end]))
 
 
-def quotable_spans(passage: Evidence, passage_index: int) -> Iterator[QuotableSpan]:
-    """Yield the passage's sentences in order; headings and table rules are context only.
+def quotable_spans(passage: Evidence, passage_index: int) -> tuple[QuotableSpan, ...]:
+    """Return the passage's sentences in order; headings and table rules are context only.
 
     What may not support an answer (``supporting_sentences``) is left out.
     """
     title = "\n".join((harmless_title(passage.title, passage.document_path), *filter(is_name, passage.heading_path)))
-    for span in _spans_of(passage.text, title):
-        yield replace(span, passage_index=passage_index, start=passage.start + span.start, end=passage.start + span.end)
+    return _spans_at(passage.text, title, passage.start, passage_index)
+
+
+@lru_cache(maxsize=128)
+def _spans_at(text: str, title: str, start: int, passage_index: int) -> tuple[QuotableSpan, ...]:
+    """Return the spans of a passage that starts there.  Cached for the passages of the last answers' checks."""
+    return tuple(
+        replace(span, passage_index=passage_index, start=start + span.start, end=start + span.end)
+        for span in _spans_of(text, title)
+    )
 
 
 @lru_cache(maxsize=1024)

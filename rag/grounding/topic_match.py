@@ -462,6 +462,8 @@ def _codes_agree(claim: Claim, span: QuotableSpan, context: AnswerContext) -> bo
         return True
     if not claim.statement.codes:
         asked = context.question.codes
+        if not asked:
+            return True
         about = (stated_figures(row_words(span.text)[0]).codes if span.is_row else frozenset[str]()) or codes
         return bool(about & asked) or not _are_siblings(about, asked)
     passage = stated_figures(context.passage(span).text).codes

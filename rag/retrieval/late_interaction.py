@@ -75,6 +75,10 @@ STRETCH_TOKENS = 32
 
 _STEP = STRETCH_TOKENS // 2
 
+_UNPACKED_TOKENS = 256
+"""Of as many tokens at a time the signs are made numbers: these stay in the core's cache, which takes two thirds of the
+time of all at once."""
+
 _SIGNS_OF_BYTE = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).astype(np.float32) * 2 - 1
 
 
@@ -189,8 +193,14 @@ def _stretch_likeness(
 def token_cosines(query: FloatMatrix, signs: Signs) -> FloatMatrix:
     """Return float32 [t, q]: cosines in [-1, 1] of signs [t, dimension / 8] with unit rows, float32 [q, dimension]."""
     dimension = query.shape[1]
-    rows = np.take(_SIGNS_OF_BYTE, signs, axis=0).reshape(len(signs), -1)[:, :dimension]
-    return np.asarray(rows @ (query.T / np.sqrt(np.float32(dimension))), dtype=np.float32)
+    scaled = query.T / np.sqrt(np.float32(dimension))
+    cosines = np.empty((len(signs), len(query)), dtype=np.float32)
+    unpacked = np.empty((min(len(signs), _UNPACKED_TOKENS), signs.shape[1], 8), dtype=np.float32)
+    for begin in range(0, len(signs), _UNPACKED_TOKENS):
+        block = signs[begin : begin + _UNPACKED_TOKENS]
+        rows = np.take(_SIGNS_OF_BYTE, block, axis=0, out=unpacked[: len(block)], mode="clip")  # unbuffered
+        np.matmul(rows.reshape(len(block), -1)[:, :dimension], scaled, out=cosines[begin : begin + len(block)])
+    return cosines
 
 
 _REMEMBERED_CHUNKS = 2_048

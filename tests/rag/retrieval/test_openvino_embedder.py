@@ -16,6 +16,7 @@ def test_each_text_once_and_within_the_budget(lengths: list[int], budget: int) -
     for batch in batches:
         width = rounded_up(max(lengths[position] for position in batch))
         assert len(batch) == 1 or width * len(batch) <= budget
+        assert all(width - rounded_up(lengths[position]) <= 8 for position in batch)
 
 
 def test_padding_by_hand() -> None:
