@@ -352,9 +352,13 @@ def _quoting_attempt(request: AnswerRequest, generator: Generator, budget: Budge
 def _attempt_with_stretch(
     request: AnswerRequest, generator: Generator, budget: Budget, before: GuardedReply
 ) -> GuardedReply:
-    """Return an attempt whose only evidence is the stretch to be quoted below a reply; ``before`` if it fails, too."""
+    """Return an attempt whose only evidence is the stretch to be quoted below a reply.
+
+    ``before`` if nothing supports it either, or if the stretch is all that the model has read.
+    """
     stretch = tuple(replace(passage, sent=passage.below_reply) for passage in request.evidence if passage.below_reply)
-    if not stretch or request.third_language:
+    is_shorter = _characters_sent(stretch) < _characters_sent(request.evidence)
+    if not stretch or not is_shorter or request.third_language:
         return before
     messages = replace(request, evidence=stretch).messages()
     prompt = reply_prompt(messages, request.question, request.language)
@@ -365,6 +369,10 @@ def _attempt_with_stretch(
     if _check_reply(request, last.text).refused:
         return replace(before, finished=replace(counts, reason=before.finished.reason))
     return replace(last, thinking=before.thinking, finished=counts)
+
+
+def _characters_sent(evidence: Sequence[Evidence]) -> int:
+    return sum(len(passage.sent_text) for passage in evidence)
 
 
 def _quotation(reply: Iterator[GeneratedThinking | GeneratedText | GuardedReply]) -> tuple[str, GenerationFinished]:

@@ -806,9 +806,12 @@ LONG_ARTICLE = Article("long.md", ["".join(_RULE.format(number) for number in ra
 def test_beside_a_long_question_the_model_reads_as_much_as_its_context_has_room_for(tmp_path: Path) -> None:
     desk = Desk(tmp_path, says("Within 7 days."), articles=[LONG_ARTICLE], context_tokens=1400)
     short = "How long can I return kind 7?"
+    read: list[int] = []
     for question in (short, f"{'It was green and large and arrived in May. ' * 20} {short}"):
+        first_attempt = len(desk.generator.calls)
         desk.pipeline.answer(question)
-    beside_short, beside_long = (messages[-1].content.count("Items of kind") for messages in desk.generator.calls)
+        read.append(desk.generator.calls[first_attempt][-1].content.count("Items of kind"))
+    beside_short, beside_long = read
     assert 0 < beside_long < beside_short
 
 

@@ -272,6 +272,12 @@ def test_a_last_attempt_that_nothing_supports_leaves_the_refusal() -> None:
     assert (completed.generated_tokens, len(generator.calls)) == (3, 3)
 
 
+def test_there_is_no_last_attempt_with_all_that_was_read_before() -> None:
+    generator = saying(MADE_UP, RULE[:-1])
+    completed = answered(generator, evidence=replace(PASSAGE, below_reply=PASSAGE.sent))
+    assert (completed.answer.refused, len(generator.calls)) == (True, 2)
+
+
 def test_a_model_that_does_not_go_on_from_a_beginning_gets_the_last_attempt() -> None:
     replies = iter([MADE_UP, RULE])
     generator = ScriptedGenerator(lambda messages: [GeneratedText(next(replies))])
