@@ -113,6 +113,7 @@ def test_a_foreign_page_opens_no_socket_and_stalls_nobody(
 
     thread = threading.Thread(target=ask_whether_it_lives)
     thread.start()
+    until(lambda: bool(waits))  # it has asked once: from here on no stall goes unseen
     origins = ("http://evil.example", "http://localhost:3000", "http://127.0.0.1:1234", "null", None)
     for path in ("/_stcore/stream", "/turn-feed?tab=x"):
         for origin in origins:
