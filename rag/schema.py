@@ -145,7 +145,7 @@ class Retrieval:
 
     ``answerable_probability`` in [0, 1] is calibrated (``rag/retrieval/confidence.py``), on the knowledge base's own
     questions where it has a calibration; ``base_probability`` is what it would be without, ``threshold`` from where
-    on it is answered.  ``generation`` is the
+    on it is answered, ``is_doubtful`` if it is little above that.  ``generation`` is the
     knowledge-base generation that served it.  ``tokens`` are the question's (``rag/retrieval/late_interaction.py``).
     ``parts`` are those that were searched by themselves.  ``problem`` is an ``AnswerdeskError`` where passages were
     looked for by words alone, because an engine for vectors failed; None where nothing was left out.
@@ -160,6 +160,7 @@ class Retrieval:
     threshold: float = 0.0
     parts: tuple[RetrievedPart, ...] = field(default=(), compare=False, repr=False)
     problem: Exception | None = field(default=None, compare=False, repr=False)
+    is_doubtful: bool = False
 
 
 # evidence and answers

@@ -9,8 +9,8 @@ if that brings nothing (``answered_parts.py``).
 A reply without any support is invented or obeys somebody's injected instruction, so it is never passed on; nor is a
 reply that repeats the question.  The model gets a second attempt, in which it quotes the documents before it concludes,
 and a supported conclusion stands.  If there is none, it gets a third, in which it reads nothing but the stretch that
-answers best.  A quotation alone never replaces a reply to a single question: of 23 customers' texts where it did, 6
-were right, and in 10 of 25 it replaced a refusal that was due.
+answers best; if the search is doubtful, it gets only this one.  A quotation alone never replaces a reply to a single
+question: of 23 customers' texts where it did, 6 were right, and in 10 of 25 it replaced a refusal that was due.
 
 The second attempt begins with words of the documents, so that a small model copies the deciding sentence before it
 judges.  Asked "Can I ...?", a model of 1.5 billion weights tends to say yes and to invent a reason.  Given the first
@@ -134,8 +134,9 @@ class AnswerRequest:
     ``thought_by_itself``: the question calls for a thought but nobody asked for one, so a stand-in, which was not
     trained to think, answers without (docs/measurements.md).  ``search_again`` is set if the search is not sure: given
     other words, it returns the request with their passages added, or None if there are no new ones.  It applies the
-    ``filters``, so only questions with equal filters may share an answer.  ``problem`` is the error because of which
-    only the lexical search ran: passages may be missing, so nothing is refused for want of them.
+    ``filters``, so only questions with equal filters may share an answer.  ``is_doubtful``: the search is hardly
+    sure enough for an answer.  ``problem`` is the error because of which only the lexical search ran: passages may be
+    missing, so nothing is refused for want of them.
     """
 
     question: str
@@ -153,6 +154,7 @@ class AnswerRequest:
     search_again: "SearchAgain | None" = None
     filters: Filters = EVERYTHING
     problem: Exception | None = None
+    is_doubtful: bool = False
 
     @property
     def by_words_alone(self) -> str:
@@ -174,9 +176,13 @@ class AnswerRequest:
         return build_messages(self.question, self.evidence, self.language, self.previous)
 
     def opening_for(self, generator: Generator) -> str:
-        """Return the beginning of a quoting attempt; empty if the model thinks first or cannot continue a reply."""
+        """Return the beginning of a quoting attempt, empty if there is none.
+
+        There is none if the model thinks first or cannot continue a reply, nor if the search is doubtful: then this
+        attempt makes a quotation of anything and a conclusion from it (docs/measurements.md).
+        """
         is_continued = generator.continues_replies and not self.think and not self.third_language
-        return opening_of(self.evidence, self.language) if is_continued else ""
+        return opening_of(self.evidence, self.language) if is_continued and not self.is_doubtful else ""
 
     def is_supported(self, sentence: str) -> bool:
         """Tell whether the passages support a sentence, or hold its figures together."""

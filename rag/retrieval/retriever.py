@@ -95,6 +95,11 @@ class SearchResult:
     has_its_code: bool = False
 
 
+_DOUBTFUL_MARGIN = 0.15
+"""Less than this above the refusal threshold lie 93 % of other trades' texts (a hundred in each of seven knowledge
+bases), and 28 % of 377 customers' texts with an answer."""
+
+
 class Retriever:
     """Searches the current generation of a knowledge base.  Safe to call from several threads.
 
@@ -165,6 +170,7 @@ class Retriever:
             threshold,
             result.parts,
             problem=result.problem,
+            is_doubtful=probability < threshold + _DOUBTFUL_MARGIN and not result.has_its_code,
         )
 
     def find(

@@ -61,8 +61,10 @@ def answered(
     further: Sequence[Evidence] = (),
     language: Language = "en",
     quotes: bool = False,
+    is_doubtful: bool = False,
 ) -> Completed:
     request = AnswerRequest(question, language, False, (evidence, *further), 0.9, 1, Trace(), threading.Event())
+    request = replace(request, is_doubtful=is_doubtful)
     events = generate_answer(request, generator, Settings(quote_below_reply=quotes), None)
     while True:
         try:
@@ -263,6 +265,16 @@ def test_at_last_the_model_reads_nothing_but_the_stretch_that_answers_best() -> 
     assert RULE in last[-1].content
     assert OTHER not in last[-1].content
     assert last[-1].content.partition("(end of documents)")[2] == first[-1].content.partition("(end of documents)")[2]
+
+
+def test_what_a_doubtful_search_found_is_not_quoted_for_a_conclusion() -> None:
+    answering = "Items that were reduced cannot be sent back."
+    generator = saying(MADE_UP, answering)
+    assert answered(generator, evidence=WITH_STRETCH, is_doubtful=True).answer.text == answering
+    assert [messages[-1].role for messages in generator.calls] == ["user", "user"]
+    without_stretch = saying(MADE_UP)
+    assert answered(without_stretch, is_doubtful=True).answer.refused
+    assert len(without_stretch.calls) == 1
 
 
 def test_a_last_attempt_that_nothing_supports_leaves_the_refusal() -> None:

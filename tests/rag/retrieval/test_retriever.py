@@ -224,6 +224,15 @@ def test_confidence_decides(settings: Settings, retriever: Retriever) -> None:
         COVERED,
     )
     assert trusting.retrieve("weather in Bristol tomorrow", "en", Trace()).answerable
+    assert not sure.is_doubtful
+    barely = Retriever(
+        KnowledgeStore(settings.knowledge_dir),
+        HashEmbedder(),
+        settings.changed(refusal_threshold=sure.answerable_probability - 0.1),
+        COVERED,
+    )
+    found = barely.retrieve("battery of the doorbell", "en", Trace())
+    assert (found.answerable, found.is_doubtful) == (True, True)
 
 
 def test_the_fit_for_any_embedder_serves_the_fake_one(settings: Settings, retriever: Retriever) -> None:
@@ -239,6 +248,7 @@ def test_a_code_that_a_passage_has_is_not_refused_for_the_words_around_it(settin
     assert named.answerable
     assert named.answerable_probability < named.threshold
     assert not retriever.retrieve("why would mine say W-204?", "en", Trace()).answerable
+    assert not named.is_doubtful
     assert not retriever.retrieve("does W-203 come from W-204?", "en", Trace()).answerable
     refusing = Retriever(
         KnowledgeStore(settings.knowledge_dir), HashEmbedder(), settings.changed(refusal_threshold=1.0), never
