@@ -181,8 +181,8 @@ class AnswerRequest:
         There is none if the model thinks first or cannot continue a reply, nor if the search is doubtful: then this
         attempt makes a quotation of anything and a conclusion from it (docs/measurements.md).
         """
-        is_continued = generator.continues_replies and not self.think and not self.third_language
-        return opening_of(self.evidence, self.language) if is_continued and not self.is_doubtful else ""
+        is_left_out = self.think or self.third_language or self.is_doubtful
+        return "" if is_left_out or not generator.continues_replies else opening_of(self.evidence, self.language)
 
     def is_supported(self, sentence: str) -> bool:
         """Tell whether the passages support a sentence, or hold its figures together."""

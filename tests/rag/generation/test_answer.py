@@ -63,8 +63,8 @@ def answered(
     quotes: bool = False,
     is_doubtful: bool = False,
 ) -> Completed:
-    request = AnswerRequest(question, language, False, (evidence, *further), 0.9, 1, Trace(), threading.Event())
-    request = replace(request, is_doubtful=is_doubtful)
+    passages, never = (evidence, *further), threading.Event()
+    request = AnswerRequest(question, language, False, passages, 0.9, 1, Trace(), never, is_doubtful=is_doubtful)
     events = generate_answer(request, generator, Settings(quote_below_reply=quotes), None)
     while True:
         try:
