@@ -16,13 +16,13 @@ from rag.errors import AnswerCancelled, OwnQueueFull
 from rag.generation.answer import AnswerRequest, generate_answer
 from rag.generation.answerability import AnswerabilityFit
 from rag.generation.gateway import Admitted, GenerationRequest, ModelGateway
-from rag.generation.prompt import ContextFit, build_messages
+from rag.generation.prompt import ContextFit
 from rag.generation.query_expansion import with_second_search
-from rag.protocols import Generator
+from rag.protocols import Generator, Message
 from rag.queue.admission import Wait
 from rag.queue.estimate import PromptSpeed, Work
 from rag.queue.ticket_queue import TicketRequest
-from rag.schema import Answer, AnswerDelta, Completed, Event, Queued, ThinkingDelta
+from rag.schema import AnswerDelta, Completed, Event, Queued, ThinkingDelta
 from rag.settings import Settings
 
 Item = TypeVar("Item")
@@ -204,9 +204,8 @@ class AnswerGeneration:
                 else:
                     yield event
 
-    def _ticket(self, request: AnswerRequest, asker: Asker) -> TicketRequest:
+    def _ticket(self, request: AnswerRequest, asker: Asker, messages: list[Message]) -> TicketRequest:
         """Describe the work to the queue: the length of the prompt after its common beginning, and whether to think."""
-        messages = build_messages(request.question, request.evidence, request.language, request.previous)
         settings = self._settings
         self._context_fit.require(messages, request.in_context, settings.reply_budget_tokens(request.think))
         work = Work(self._context_fit.count_tokens(messages[-1].content), request.think)
@@ -214,7 +213,8 @@ class AnswerGeneration:
         return TicketRequest(work, asker.owner, asker.follows_up, asker.conversation, *limits)
 
     def _queue_and_generate(self, request: AnswerRequest, asker: Asker) -> Iterator[Event]:
-        ticket = self._ticket(request, asker)
+        messages = request.messages()
+        ticket = self._ticket(request, asker, messages)
 
         def run(generator: Generator) -> GeneratorObject[Event, None, Completed]:
             expanded = request
@@ -224,12 +224,10 @@ class AnswerGeneration:
 
         # The slot is free by the time ``Completed`` is yielded: leaving after it does not count as breaking off.
         completed = yield from _events(self._gateway, GenerationRequest(run, ticket, request.cancelled), request)
-        self._learn_speed(ticket.work, completed.answer)
+        spans = completed.answer.spans
+        prompt_ms = next((span.duration_ms for span in spans if span.name == "prompt"), 0.0)
+        self._speed.learn(ticket.work.prompt_tokens, prompt_ms / 1000, messages[-1].content)
         yield completed
-
-    def _learn_speed(self, work: Work, answer: Answer) -> None:
-        prompt_ms = next((span.duration_ms for span in answer.spans if span.name == "prompt"), 0.0)
-        self._speed.learn(work.prompt_tokens, prompt_ms / 1000)
 
 
 def _events(

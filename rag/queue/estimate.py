@@ -138,6 +138,7 @@ FEWEST_TOKENS = 400
 _REMEMBERED = 16
 _FEWEST_ANSWERS = 4
 _QUICKER_PERCENT = 75
+_STEP_CHARACTERS = 100
 
 
 class PromptSpeed:
@@ -152,13 +153,23 @@ class PromptSpeed:
 
     def __init__(self) -> None:
         self._speeds: deque[float] = deque(maxlen=_REMEMBERED)
+        self._beginnings: deque[frozenset[int]] = deque(maxlen=_REMEMBERED)
         self._lock = threading.Lock()
 
-    def learn(self, tokens: int, seconds: float) -> None:
-        """Record that so many new tokens of a prompt were read in so many seconds."""
-        if tokens > 0 and seconds > 0:
-            with self._lock:
+    def learn(self, tokens: int, seconds: float, prompt: str = "") -> None:
+        """Record that so many new tokens of a ``prompt`` were read in so many seconds.
+
+        A prompt half of which is the beginning of a recent one tells nothing: the model's prefix cache held that, and a
+        question that is asked again a few times would make the machine look many times as quick as it is.
+        """
+        if tokens <= 0 or seconds <= 0:
+            return
+        beginnings = frozenset(hash(prompt[:end]) for end in range(_STEP_CHARACTERS, len(prompt), _STEP_CHARACTERS))
+        with self._lock:
+            most_cached = max((len(beginnings & before) for before in self._beginnings), default=0)
+            if not beginnings or most_cached < len(beginnings) / 2:
                 self._speeds.append(tokens / seconds)
+            self._beginnings.append(beginnings)
 
     @property
     def tokens_a_second(self) -> float | None:

@@ -103,3 +103,13 @@ def test_only_the_last_answers_count_and_nonsense_does_not() -> None:
     pace.learn(0, 1.0)
     pace.learn(100, 0.0)
     assert pace.tokens_a_second == pytest.approx(80)
+
+
+def test_a_question_asked_again_and_again_does_not_make_the_machine_look_quick() -> None:
+    pace = PromptSpeed()
+    prompts = [f"Documents:\n[1] Article {number}\n{'words ' * 80}" for number in range(4)]
+    for prompt in prompts:
+        pace.learn(600, 6.0, prompt)
+    for prompt in prompts * 4:
+        pace.learn(600, 0.2, prompt)
+    assert pace.tokens_a_second == pytest.approx(100)
