@@ -375,7 +375,7 @@ class Pipeline:
             thought_by_itself=options.think is None and self.parts.settings.thinking == "auto",
             filters=options.document_filters,
             problem=retrieval.problem,
-            is_doubtful=retrieval.is_doubtful,
+            is_doubtful=retrieval.is_doubtful and not third,
         )
         with trace.span("pack"):
             request = replace(request, evidence=self._evidence(request, retrieval, options))

@@ -147,7 +147,7 @@ class Desk:
     def _draft(self, case: DeskCase, think: bool | None) -> str:
         """Return the model's reply to the same evidence without guards; empty if impossible."""
         request, _ = self.pipeline.prepare(case.question, earlier=case.turns[:-1], reader_language=case.reader_language)
-        request = request if think is None else replace(request, think=think)
+        request = replace(request, is_doubtful=False, think=request.think if think is None else think)
 
         def run(generator: Generator) -> GeneratorObject[Event, None, Completed]:
             return generate_answer(request, generator, self.pipeline.parts.settings, fit=None)

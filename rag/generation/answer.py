@@ -30,7 +30,7 @@ from itertools import chain
 
 from rag.errors import AnswerCancelled, AnswerdeskError
 from rag.evidence.quotation import quoted_citations, quoted_text, with_quotation
-from rag.generation.answerability import AnswerabilityFit, judge_answerable
+from rag.generation.answerability import AnswerabilityFit, judge_answerable, judge_if_doubtful, least_if_doubtful
 from rag.generation.guard import Budget, GuardedReply, add_counts, guard_reply
 from rag.generation.output_filter import filter_output, recites_passages, without_preamble, without_spans
 from rag.generation.prompt import (
@@ -232,6 +232,9 @@ def generate_answer(
     budget = Budget(settings.thinking_budget_tokens, settings.answer_budget_tokens)
     messages = request.messages()
     not_said: tuple[str, ...] = ()
+    if fit is None and _is_denied(request, generator, messages, clock):
+        clock.record(request.trace)
+        return Completed(_build_refusal(request, author), stopped_by="answerability")
     if fit is not None:
         if _is_missing(request, generator, messages, fit, clock):
             clock.record(request.trace)
@@ -298,6 +301,16 @@ def _is_missing(
         return False
     probability = fit.probability(yes=judgement.yes, retrieval=request.retrieval_probability, language=request.language)
     return probability < fit.refuse_below
+
+
+def _is_denied(request: AnswerRequest, generator: Generator, messages: list[Message], clock: GenerationClock) -> bool:
+    """Tell whether the search is doubtful and the model, asked about its passages, says no."""
+    least = least_if_doubtful(generator.model, request.language) if request.is_doubtful else None
+    if least is None:
+        return False
+    judgement = judge_if_doubtful(generator, messages, request.language)
+    clock.add_load_time(judgement.finished)
+    return judgement.yes is not None and judgement.yes < least
 
 
 def _missing_parts(

@@ -160,6 +160,7 @@ class Retriever:
             threshold = float(str(automatic.get("threshold", fit.threshold)))
         is_probable = probability >= threshold or (result.has_its_code and threshold < 1)
         answerable = bool(result.chunks) and is_probable
+        is_unsure = probability < threshold + _DOUBTFUL_MARGIN and not result.has_its_code
         return Retrieval(
             result.chunks,
             probability,
@@ -170,7 +171,7 @@ class Retriever:
             threshold,
             result.parts,
             problem=result.problem,
-            is_doubtful=probability < threshold + _DOUBTFUL_MARGIN and not result.has_its_code,
+            is_doubtful=is_unsure and result.problem is None,  # by words alone the probability says too little
         )
 
     def find(

@@ -277,6 +277,44 @@ def test_what_a_doubtful_search_found_is_not_quoted_for_a_conclusion() -> None:
     assert len(without_stretch.calls) == 1
 
 
+class StandIn(ScriptedGenerator):
+    """Replies with its probability of "yes" where it is asked for yes or no, else with the text."""
+
+    model = "stand-in:1.5b"
+
+    def __init__(self, yes: float, text: str) -> None:
+        super().__init__(self._reply)
+        self._yes, self._text = yes, text
+
+    def _reply(self, messages: Sequence[Message]) -> list[GenerationPart | Exception]:
+        if not messages[-1].content.endswith("yes or no"):
+            return [GeneratedText(self._text)]
+        return [GenerationFinished(first_token=(("yes", self._yes), ("no", 1 - self._yes)))]
+
+
+@pytest.mark.parametrize(
+    ("yes", "is_doubtful", "calls", "stopped_by"),
+    [(0.1, True, 1, "answerability"), (0.9, True, 2, ""), (0.1, False, 1, "")],
+)
+def test_only_if_the_search_is_doubtful_the_model_is_asked_before_it_writes(
+    yes: float, is_doubtful: bool, calls: int, stopped_by: str
+) -> None:
+    generator = StandIn(yes, RULE)
+    completed = answered(generator, is_doubtful=is_doubtful)
+    assert (completed.answer.refused, completed.stopped_by) == (bool(stopped_by), stopped_by)
+    assert len(generator.calls) == calls
+    *asked, answering = generator.calls
+    beginning = answering[-1].content.partition("(end of documents)")[0]
+    assert all(messages[-1].content.startswith(beginning) for messages in asked)  # the prefix cache serves both
+
+
+def test_a_model_whose_yes_nobody_has_measured_is_not_asked_before_it_writes() -> None:
+    generator = StandIn(0.1, RULE)
+    generator.model = "some-other:7b"
+    assert answered(generator, is_doubtful=True).stopped_by == ""
+    assert len(generator.calls) == 1
+
+
 def test_a_last_attempt_that_nothing_supports_leaves_the_refusal() -> None:
     generator = saying(MADE_UP, RULE[:-1], "Yes, take it to any shop on the moon.")
     completed = answered(generator, evidence=WITH_STRETCH)
