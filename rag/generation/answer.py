@@ -231,15 +231,15 @@ def generate_answer(
     author = _Author(generator.model, generator.stand_in)
     budget = Budget(settings.thinking_budget_tokens, settings.answer_budget_tokens)
     messages = request.messages()
-    not_said: tuple[str, ...] = ()
-    if fit is None and _is_denied(request, generator, messages, clock):
+    denied = (
+        _is_denied(request, generator, messages, clock)
+        if fit is None
+        else _is_missing(request, generator, messages, fit, clock)
+    )
+    if denied:
         clock.record(request.trace)
         return Completed(_build_refusal(request, author), stopped_by="answerability")
-    if fit is not None:
-        if _is_missing(request, generator, messages, fit, clock):
-            clock.record(request.trace)
-            return Completed(_build_refusal(request, author), stopped_by="answerability")
-        not_said = _missing_parts(request, generator, messages, fit, clock)
+    not_said = () if fit is None else _missing_parts(request, generator, messages, fit, clock)
     guarded = yield from _stream_reply(request, generator, messages, budget, clock)
     clock.add_load_time(guarded.finished)
     reply = _check_reply(request, guarded.text)
