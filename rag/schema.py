@@ -145,9 +145,9 @@ class Retrieval:
 
     ``answerable_probability`` in [0, 1] is calibrated (``rag/retrieval/confidence.py``), on the knowledge base's own
     questions where it has a calibration; ``base_probability`` is what it would be without, ``threshold`` from where
-    on it is answered.  ``is_doubtful``: it is little above that, or below, and the passages hold no rare code of the
-    question.  ``generation`` is the knowledge-base generation that served it.  ``tokens`` are the question's
-    (``rag/retrieval/late_interaction.py``).
+    on it is answered.  ``is_doubtful``: it is little above that, or below, both searches ran, and the passages hold no
+    rare code of the question.  ``generation`` is the knowledge-base generation that served it.  ``tokens`` are the
+    question's (``rag/retrieval/late_interaction.py``).
     ``parts`` are those that were searched by themselves.  ``problem`` is an ``AnswerdeskError`` where passages were
     looked for by words alone, because an engine for vectors failed; None where nothing was left out.
     """

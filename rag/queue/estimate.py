@@ -139,6 +139,7 @@ _REMEMBERED = 16
 _FEWEST_ANSWERS = 4
 _QUICKER_PERCENT = 75
 _STEP_CHARACTERS = 100
+"""Two prompts are compared at every so many characters: how far both begin alike."""
 
 
 class PromptSpeed:
