@@ -10,7 +10,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from rag.grounding.claims import AnswerContext, Claim, QuotableSpan, quotable_spans, without_courtesy
+from rag.grounding.claims import (
+    AnswerContext,
+    Claim,
+    QuotableSpan,
+    conclusion_after_quotation,
+    quotable_spans,
+    without_courtesy,
+)
 from rag.grounding.contradiction import read_tokens
 from rag.grounding.prompt_injection import is_name
 from rag.grounding.support import restricts, supporting_spans
@@ -80,7 +87,7 @@ def ground(text: str, evidence: Sequence[Evidence], question: str = "") -> Groun
             verdict = sentence if previous is None and is_verdict and not says_no(words) else verdict
             continue
         claim = Claim.read(words, question, third)
-        support = supporting_spans(claim, context)
+        support = supporting_spans(claim, context) if _is_concluded(words, context, question, third) else []
         if verdict is not None and support and not _affirms(claim, support, context):
             unsupported.append(verdict)
         previous, verdict = _SupportedClaim(claim, support), None
@@ -88,6 +95,14 @@ def ground(text: str, evidence: Sequence[Evidence], question: str = "") -> Groun
         if not support:
             unsupported.append(sentence)
     return Grounding(tuple(citations), tuple(unsupported))
+
+
+def _is_concluded(sentence: str, context: AnswerContext, question: str, third: str) -> bool:
+    """Tell whether the evidence supports what a sentence concludes from its quotation, which would support anything."""
+    conclusion = conclusion_after_quotation(sentence)
+    if not conclusion or states_nothing(conclusion):
+        return True
+    return bool(supporting_spans(Claim.read(conclusion, question, third), context))
 
 
 def _affirms(claim: Claim, support: Sequence[QuotableSpan], context: AnswerContext) -> bool:

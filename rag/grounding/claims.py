@@ -203,6 +203,23 @@ def without_source(sentence: str) -> str:
     return _SOURCE.sub("", sentence, count=1)
 
 
+_AFTER_QUOTATION = re.compile(
+    r"[“\"「][^“”\"「」\n]{8,400}[”\"」][\s，,。.；;]*+"
+    r"(?:所以|因此|因而|故而?|也就是说|(?:and )?(?:so|therefore|thus|hence)\b)[，,]?(?P<conclusion>.{2,})",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+def conclusion_after_quotation(sentence: str) -> str:
+    """Return what a sentence concludes from what it quotes; empty if it does not.
+
+    >>> conclusion_after_quotation("资料中写道“会员可以把家庭转给别人”，所以年卡可以转给朋友。")
+    '年卡可以转给朋友。'
+    """
+    match = _AFTER_QUOTATION.search(sentence)
+    return match["conclusion"] if match is not None else ""
+
+
 _COURTESY = re.compile(
     r"\A[\s*_]*+(?:(?:hello|hi|hey|dear|good (?:morning|afternoon|evening|day))\b[^,.!?\n]{0,40}[,!]"
     r"|(?:thanks|thank you)\b[^,.!?\n]{0,80}[,!]"

@@ -307,6 +307,46 @@ def test_a_verdict_that_does_not_follow_from_the_sentence_before_it_is_marked(re
 
 
 @pytest.mark.parametrize(
+    ("reply", "question", "language", "is_supported"),
+    [
+        (
+            "资料中写道“把家庭转给别人：选择对方，48 小时内确认”，所以健身房的年卡可以转给朋友。",
+            "健身房的年卡能转给朋友吗？",
+            "zh",
+            False,
+        ),
+        (
+            "资料中写道“把家庭转给别人：选择对方，48 小时内确认”，所以对方要在 48 小时内确认。",
+            "对方多久内要确认？",
+            "zh",
+            True,
+        ),
+        (
+            '"A guest\'s access ends after 30 days", so your gym membership ends after 30 weeks.',
+            "And my membership?",
+            "en",
+            False,
+        ),
+        (
+            '"A guest\'s access ends after 30 days", so the access of a guest ends after 30 days.',
+            "How long?",
+            "en",
+            True,
+        ),
+    ],
+)
+def test_what_a_sentence_concludes_from_its_quotation_needs_support_of_its_own(
+    reply: str, question: str, language: Language, *, is_supported: bool
+) -> None:
+    source = {
+        "zh": "把家庭转给别人：选择对方，48 小时内确认。",
+        "en": "A guest's access ends after 30 days. A guest has no access to the door lock.",
+    }[language]
+    passage = Evidence(1, "a.md", "a.md", "", (), source, 0, len(source), 0, len(source), language)
+    assert (not ground(reply, [passage], question).unsupported) is is_supported
+
+
+@pytest.mark.parametrize(
     ("answer", "source", "language", "is_supported"),
     [
         # a time in another unit of something else, where a nearer sentence has the right one
