@@ -27,11 +27,14 @@ from numpy.typing import NDArray
 from rag.grounding.citations import is_bare_verdict
 from rag.grounding.prompt_injection import spans_without_injection
 from rag.retrieval.late_interaction import Likeness
+from rag.retrieval.message import read_message
+from rag.retrieval.question import message_parts
 from rag.retrieval.ranking import z_scores
 from rag.schema import Evidence, TextSpan
 from rag.text.markup import is_description
 from rag.text.parsed import parse_text
 from rag.text.quantities import Figures
+from rag.text.questions import expected_value
 from rag.text.statements import (
     content_words,
     labelling_numbers,
@@ -123,6 +126,17 @@ _IMPLIED_WEIGHT, _IMPLIED_SHARE = 2.0, 0.75
 """Standard deviations that a row gains whose code is named in more than this share of the lines, and in two at least,
 that have a word of the question.  With 1 to 3 the facts of 195 instead of 194 of the sample's 210 questions are sent,
 and of 331 customers' texts as many as without."""
+
+_VALUE_WEIGHT = 1.0
+"""Standard deviations that a sentence gains with a figure of the kind that a question asks for: a duration for "how
+long".  So many of 280 customers' texts over four companies' pages, 85 of which ask for such a figure, and of the
+sample's 210 questions have their facts in 480 tokens sent, in the best match, and in the stretch below the reply:
+
+    0      214, 140, 150    194, 143, 137
+    .6     213, 142, 153    195, 142, 137
+    1      215, 144, 154    194, 142, 138
+    1.5    215, 143, 154    194, 141, 138
+"""
 
 _LEAST_WITHOUT_CODE = 1.0
 """The least score, in standard deviations, of a sentence without the code that is quoted beside it: as many facts are
@@ -252,6 +266,7 @@ class RankedSentences:
             self._scores = _WHOLE_WEIGHT * whole.scores + (1 - _WHOLE_WEIGHT) * best_of_parts
         if not self._labels:
             self._scores = self._scores + _IMPLIED_WEIGHT * self._rows_of_implied_codes(question)
+        self._scores = self._scores + _VALUE_WEIGHT * self._giving_expected_value(question)
         shares = [_WHOLE_TIMES * whole.shares, *(one.shares for one in of_parts)]
         self._shares = np.concatenate(shares, axis=1) / (_WHOLE_TIMES + len(of_parts))
         self._order = _best_first(self._sentences, self._scores)
@@ -336,6 +351,19 @@ class RankedSentences:
             counts = Counter(chain.from_iterable(having))
             implied |= {code for code, count in counts.items() if 1 < count > _IMPLIED_SHARE * len(having)}
         return np.array([bool(codes & implied) for codes in rows], dtype=np.float64)
+
+    def _giving_expected_value(self, question: str) -> NDArray[np.float64]:
+        """Return 1 for each sentence that gives a value that the question, or a part of it, asks for, else 0."""
+        asked = message_parts(question) or (read_message(question).question,)
+        values = [value for part in asked if (value := expected_value(part)) is not None]
+        gives = [
+            any(
+                value.matching(stated_figures(one.text).quantities) or value.is_given_in_words(one.text)
+                for value in values
+            )
+            for one in self._sentences
+        ]
+        return np.array(gives, dtype=np.float64)
 
     def _codes_of(self, question: str) -> frozenset[str]:
         """Return the codes that a question names, and its numbers with which lines of the passages begin."""

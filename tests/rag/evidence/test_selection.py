@@ -53,6 +53,21 @@ def test_the_best_sentences_are_chosen_in_the_order_of_the_text() -> None:
     assert chosen.text == text
 
 
+@pytest.mark.parametrize(
+    ("question", "chosen"),
+    [
+        ("How long does a refund by card take?", "Refunds take 5 days."),
+        ("Can I have a refund by card?", "A refund needs care."),
+        ("Is a refund by card possible? And how long does it take?", "Refunds take 5 days."),
+        ("How much is a refund by card?", "A refund needs care."),
+    ],
+)
+def test_a_figure_of_the_kind_that_is_asked_for_goes_first(question: str, chosen: str) -> None:
+    text = LONG + "A refund needs care. " + LONG + "Refunds take 5 days."
+    (read,) = select([passage(text)], question, by_words("efund"), 5)
+    assert sent(read) == [chosen]
+
+
 def test_each_part_of_a_question_has_its_sentences() -> None:
     """The rare words of one part weigh more than all others, and its sentences would take all the room."""
     leaks = "The iron leaks at its seam. An iron leaks when it is too full. A leaking iron is too hot."
