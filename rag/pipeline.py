@@ -16,7 +16,7 @@ from rag.errors import AnswerCancelled, OwnQueueFull, ServingError, SettingsErro
 from rag.evidence.packing import PackingLimits, append_second_search, is_valid_for, pack, passage_places
 from rag.evidence.quotation import Quoting
 from rag.evidence.selection import QuestionPart, RankedSentences, SentenceLikeness
-from rag.generation.answer import AnswerRequest, quotation, refusal
+from rag.generation.answer import AnswerRequest, SecondSearch, quotation, refusal
 from rag.generation.answerability import AnswerabilityFit, AnswerabilitySample, judge_answerable
 from rag.generation.gateway import GenerationRequest, ModelGateway, blocking
 from rag.generation.prompt import ContextFit, build_messages, evidence_room
@@ -331,14 +331,22 @@ class Pipeline:
         is_quick = (self._pace.tokens_a_second or 0.0) >= QUICK_TOKENS_A_SECOND
         if is_sure or not is_quick or not self.parts.settings.query_expansion:
             return request
-        return replace(request, search_again=lambda words: self._search_again(request, retrieval, options, words))
+        languages = {found.chunk.language for found in retrieval.chunks} if not request.third_language else set()
+        language = next(iter(languages - {request.language}), request.language)
+
+        def search(words: str) -> tuple[AnswerRequest, Retrieved] | None:
+            return self._search_again(request, options, Expansion(words, language, retrieval))
+
+        return replace(request, second_search=SecondSearch(language, search))
 
     def _search_again(
-        self, request: AnswerRequest, retrieval: Retrieval, options: AskOptions, words: str
+        self, request: AnswerRequest, options: AskOptions, expansion: Expansion
     ) -> tuple[AnswerRequest, Retrieved] | None:
         """Search again with other words; return the extended request, None if nothing new was found."""
-        search = SearchOptions(filters=options.document_filters, expansion=Expansion(words, retrieval))
+        search = SearchOptions(filters=options.document_filters, expansion=expansion)
         retrieval = self.parts.retriever.retrieve(request.question, request.language, request.trace, search)
+        if retrieval is expansion.found:
+            return None
         with request.trace.span("pack"):
             evidence = append_second_search(request.evidence, self._evidence(request, retrieval, options))
         request.check_cancelled()
@@ -351,7 +359,7 @@ class Pipeline:
             generation=request.generation,
         )
         problem = request.problem or retrieval.problem
-        return replace(request, evidence=evidence, search_again=None, problem=problem), found
+        return replace(request, evidence=evidence, second_search=None, problem=problem), found
 
     def _prepare(self, text: str, trace: Trace, options: AskOptions) -> tuple[AnswerRequest, Retrieval]:
         """Search and pack."""

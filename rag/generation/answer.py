@@ -132,11 +132,10 @@ class AnswerRequest:
     of the first document found, even if its rule holds at another time.  ``third_language`` is the customer's language
     if it is neither Chinese nor English: the prompt is then English, the reply in that language.
     ``thought_by_itself``: the question calls for a thought but nobody asked for one, so a stand-in, which was not
-    trained to think, answers without (docs/measurements.md).  ``search_again`` is set if the search is not sure: given
-    other words, it returns the request with their passages added, or None if there are no new ones.  It applies the
-    ``filters``, so only questions with equal filters may share an answer.  ``is_doubtful``: the search is hardly
-    sure enough for an answer.  ``problem`` is the error because of which only the lexical search ran: passages may be
-    missing, so nothing is refused for want of them.
+    trained to think, answers without (docs/measurements.md).  ``second_search`` is set if the search is not sure.
+    It applies the ``filters``, so only questions with equal filters may share an answer.  ``is_doubtful``: the search
+    is hardly sure enough for an answer.  ``problem`` is the error because of which only the lexical search ran:
+    passages may be missing, so nothing is refused for want of them.
     """
 
     question: str
@@ -151,7 +150,7 @@ class AnswerRequest:
     nearest_document: str = ""
     third_language: str = ""
     thought_by_itself: bool = False
-    search_again: "SearchAgain | None" = None
+    second_search: "SecondSearch | None" = None
     filters: Filters = EVERYTHING
     problem: Exception | None = None
     is_doubtful: bool = False
@@ -206,7 +205,15 @@ class AnswerRequest:
             raise AnswerCancelled
 
 
-SearchAgain = Callable[[str], tuple[AnswerRequest, Retrieved] | None]
+@dataclass(frozen=True, slots=True)
+class SecondSearch:
+    """A search with other words for a request's question, in ``language``.
+
+    ``search`` returns the request with their passages added, or None if there are no new ones.
+    """
+
+    language: Language
+    search: Callable[[str], tuple[AnswerRequest, Retrieved] | None]
 
 
 @dataclass(frozen=True, slots=True)

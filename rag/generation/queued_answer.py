@@ -218,8 +218,8 @@ class AnswerGeneration:
 
         def run(generator: Generator) -> GeneratorObject[Event, None, Completed]:
             expanded = request
-            if request.search_again is not None:
-                expanded = yield from with_second_search(request, request.search_again, generator)
+            if request.second_search is not None:
+                expanded = yield from with_second_search(request, request.second_search, generator)
             return (yield from generate_answer(expanded, generator, self._settings, self._fit_of(generator.model)))
 
         # The slot is free by the time ``Completed`` is yielded: leaving after it does not count as breaking off.

@@ -45,9 +45,10 @@ EVERYTHING = Filters()
 
 @dataclass(frozen=True, slots=True)
 class Expansion:
-    """Other ``words`` for a question, the only ones searched, and the result ``found`` for it."""
+    """Other ``words`` for a question, the only ones searched, their language, and the result ``found`` for it."""
 
     words: str
+    language: Language
     found: Retrieval
 
 

@@ -301,7 +301,7 @@ def test_other_words_stand_behind_what_was_found_and_are_searched_alone(
 ) -> None:
     question = "when does the refund reach my card?"
     found = retriever.retrieve(question, "en", Trace())
-    words = SearchOptions(expansion=Expansion("replace the battery of the doorbell", found))
+    words = SearchOptions(expansion=Expansion("replace the battery of the doorbell", "en", found))
     expanded = retriever.retrieve(question, "en", Trace(), words)
     assert {one.chunk.chunk_id for one in expanded.chunks} == {one.chunk.chunk_id for one in found.chunks}
     assert expanded.chunks[0].chunk == found.chunks[0].chunk
