@@ -693,9 +693,9 @@ def test_however_many_users_a_key_names_it_has_a_quarter_of_the_queue(start: Sta
 
 def test_a_turn_that_finds_its_owners_threads_taken_is_shown_as_waiting(start: Start) -> None:
     gate = threading.Event()
-    turns = start(StepPipeline([FOUND, gate, Completed(ANSWER)]), limits=replace(LIMITS, answers=1))
+    turns = start(StepPipeline([FOUND, AnswerDelta("30"), gate, Completed(ANSWER)]), limits=replace(LIMITS, answers=1))
     first = turns.submit("token-1", TurnRequest("How long?", session="anna"))
-    turns.wait(first, lambda turn: bool(turn.evidence), timeout_seconds=10)
+    assert turns.wait(first, lambda turn: bool(turn.text), timeout_seconds=10).text == "30", "it has its thread"
     second = turns.submit("token-2", TurnRequest("How long?", session="anna"))
     waiting = turns.wait(second, lambda turn: turn.state == "queued", timeout_seconds=10)
     assert (waiting.state, waiting.ahead, waiting.evidence) == ("queued", 1, EVIDENCE)
