@@ -114,7 +114,7 @@ _CALLS_ON = re.compile(r"(?:\b(?:on|at|under|is|are|now)|[:：为是打拨至])[
 """The words right before a number to call, wherever its sentence says that it is one: "ring our desk in Leeds on"."""
 
 _COUNTED = re.compile(
-    r"(?:\b(?:orders?|invoices?|serial|parts?|items?|articles?|models?|cases?|tickets?|ref|references?|tracking|parcels?"
+    r"(?:\b(?=[a-z]{2})(?:orders?|invoices?|serial|parts?|items?|articles?|models?|cases?|tickets?|ref|references?|tracking|parcels?"
     r"|errors?|codes?|isbn|issn|doi|sku|ean|id|ids|vat|tax|registration|licen[cs]e|versions?|builds?|ports?|iso|rfc|din)"
     r"|订单|编号|序列|运单|单号|错误|错误码|代码|型号|料号|版本|备案|许可证|标准|编码|税号)"
     r"(?:[^\S\n](?:number|no|code|id|is)\b)?(?:[^\S\n]is\b)?[号码是为]{0,2}[.:：#]?[^\S\n]?\Z|[A-Za-z0-9]-\Z",

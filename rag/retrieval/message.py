@@ -49,9 +49,9 @@ ONLY_COMPLAINS = re.compile(
 )
 """What an angry customer asks without wanting an answer."""
 _ASKS_ANYTHING = re.compile(
-    rf"[?？]\W*$|请问|为何|为啥|咋|不\W*$|{CHINESE_QUESTION_WORDS}|\b(?:{ENGLISH_QUESTION_WORDS}|whats|prices?)\b"
+    rf"[?？]\W*$|请问|为何|为啥|咋|不\W*$|{CHINESE_QUESTION_WORDS}|\b(?=[a-z]{{2}})(?:{ENGLISH_QUESTION_WORDS}|whats|prices?)\b"
     rf"|\b(?:costs?|fees?) (?:of|for)\b|^\W*(?:{ENGLISH_ASKING_VERBS})\b"
-    rf"|\b{_AUXILIARIES}",
+    rf"|\b(?=[a-z]{{2}}){_AUXILIARIES}",
     re.IGNORECASE,
 )
 _ASKS_BACKWARDS = re.compile(
