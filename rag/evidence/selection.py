@@ -27,8 +27,7 @@ from numpy.typing import NDArray
 from rag.grounding.citations import is_bare_verdict
 from rag.grounding.prompt_injection import spans_without_injection
 from rag.retrieval.late_interaction import Likeness
-from rag.retrieval.message import read_message
-from rag.retrieval.question import message_parts
+from rag.retrieval.question import questions_of
 from rag.retrieval.ranking import z_scores
 from rag.schema import Evidence, TextSpan
 from rag.text.markup import is_description
@@ -354,16 +353,13 @@ class RankedSentences:
 
     def _giving_expected_value(self, question: str) -> NDArray[np.float64]:
         """Return 1 for each sentence that gives a value that the question, or a part of it, asks for, else 0."""
-        asked = message_parts(question) or (read_message(question).question,)
-        values = [value for part in asked if (value := expected_value(part)) is not None]
-        gives = [
-            any(
-                value.matching(stated_figures(one.text).quantities) or value.is_given_in_words(one.text)
-                for value in values
-            )
-            for one in self._sentences
-        ]
-        return np.array(gives, dtype=np.float64)
+        values = [value for one in questions_of(question) if (value := expected_value(one)) is not None]
+
+        def gives_one(sentence: str) -> bool:
+            figures = stated_figures(sentence).quantities
+            return any(value.matching(figures) or value.is_given_in_words(sentence) for value in values)
+
+        return np.array([bool(values) and gives_one(one.text) for one in self._sentences], dtype=np.float64)
 
     def _codes_of(self, question: str) -> frozenset[str]:
         """Return the codes that a question names, and its numbers with which lines of the passages begin."""

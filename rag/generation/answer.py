@@ -63,7 +63,7 @@ from rag.grounding.topic_match import known_names
 from rag.protocols import GeneratedText, GeneratedThinking, GenerationFinished, Generator, Message
 from rag.retrieval.filters import EVERYTHING, Filters
 from rag.retrieval.message import asks_something, read_message
-from rag.retrieval.question import in_context, message_parts
+from rag.retrieval.question import in_context, message_parts, questions_of
 from rag.schema import (
     Answer,
     AnswerDelta,
@@ -662,7 +662,7 @@ def _question_parts(request: AnswerRequest) -> tuple[str, ...]:
     """Return the parts of the question; in a third language, whose words are not known, the whole."""
     if request.third_language:
         return (request.question,)
-    return message_parts(request.question) or (read_message(request.question).question,)
+    return questions_of(request.question)
 
 
 def _gives_orders(passage: Evidence) -> bool:

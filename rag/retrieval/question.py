@@ -205,6 +205,15 @@ def message_parts(question: str) -> tuple[str, ...]:
     return sentences[:MOST_PARTS] if len(sentences) > 1 else parts_of(core)
 
 
+def questions_of(text: str) -> tuple[str, ...]:
+    """Return what a customer's message asks: its parts, or its one question.
+
+    >>> questions_of("Hello! What is the price of a tag?")
+    ('What is the price of a tag?',)
+    """
+    return message_parts(text) or (read_message(text).question,)
+
+
 def question_alone(text: str) -> str:
     """Return the sentences of a text that ask, without its story; the whole text if none asks, or all do.
 
