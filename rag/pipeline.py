@@ -20,7 +20,7 @@ from rag.generation.answer import AnswerRequest, SecondSearch, quotation, refusa
 from rag.generation.answerability import AnswerabilityFit, AnswerabilitySample, judge_answerable
 from rag.generation.gateway import GenerationRequest, ModelGateway, blocking
 from rag.generation.prompt import ContextFit, build_messages, evidence_room
-from rag.generation.query_expansion import QUICK_TOKENS_A_SECOND, SURE_PROBABILITY
+from rag.generation.query_expansion import QUICK_TOKENS_A_SECOND, SURE_PROBABILITY, TRANSLATED_LIKENESS
 from rag.generation.queued_answer import AnswerGeneration, Asker
 from rag.grounding.confirmation import evidence_for_audience
 from rag.grounding.conflicts import newest_first
@@ -30,7 +30,7 @@ from rag.queue.estimate import FEWEST_TOKENS, PromptSpeed
 from rag.retrieval.filters import EVERYTHING, PLAIN_SEARCH, Expansion, Filters, SearchOptions
 from rag.retrieval.late_interaction import DocumentSpan, Likeness
 from rag.retrieval.question import clean_question, in_context, needs_thought, question_before, visible
-from rag.retrieval.ranking import KEPT_CHUNKS
+from rag.retrieval.ranking import KEPT_CHUNKS, QUOTED_LIKENESS, other_language_likeness
 from rag.reuse.cache import AnswerSources
 from rag.schema import (
     Answer,
@@ -326,18 +326,28 @@ class Pipeline:
         return without_injection(clean_question(question, self.parts.settings.question_limit_characters))
 
     def _allow_second_search(self, request: AnswerRequest, retrieval: Retrieval, options: AskOptions) -> AnswerRequest:
-        """Let the request search the model's words too, if the search was unsure and time allows."""
-        is_sure = retrieval.base_probability >= SURE_PROBABILITY
+        """Let the request search the model's words too, if that promises more and time allows."""
         is_quick = (self._pace.tokens_a_second or 0.0) >= QUICK_TOKENS_A_SECOND
-        if is_sure or not is_quick or not self.parts.settings.query_expansion:
+        if not is_quick or not self.parts.settings.query_expansion:
             return request
-        languages = {found.chunk.language for found in retrieval.chunks} if not request.third_language else set()
-        language = next(iter(languages - {request.language}), request.language)
+        language = self._language_to_search_again(request, retrieval)
+        if language is None:
+            return request
 
         def search(words: str) -> tuple[AnswerRequest, Retrieved] | None:
             return self._search_again(request, options, Expansion(words, language, retrieval))
 
         return replace(request, second_search=SecondSearch(language, search))
+
+    @staticmethod
+    def _language_to_search_again(request: AnswerRequest, retrieval: Retrieval) -> Language | None:
+        """Return another language in which documents may answer better, or the own one if the search was unsure."""
+        languages = {found.chunk.language for found in retrieval.chunks} if not request.third_language else set()
+        is_unsure = retrieval.base_probability < SURE_PROBABILITY
+        for other in languages - {request.language}:
+            if is_unsure or other_language_likeness(retrieval, request.language) >= TRANSLATED_LIKENESS:
+                return other
+        return request.language if is_unsure else None
 
     def _search_again(
         self, request: AnswerRequest, options: AskOptions, expansion: Expansion
@@ -418,7 +428,10 @@ class Pipeline:
             for part in retrieval.parts
         ]
         ranked = RankedSentences(relevant, question, likeness_to(retrieval), parts.count_tokens, asked)
-        below_reply = ranked.spans_below_reply(lambda one: one.may_be_quoted_to(language))
+        below_reply = ranked.spans_below_reply(lambda one: one.may_be_quoted and one.language == language)
+        if other_language_likeness(retrieval, language) >= QUOTED_LIKENESS:
+            others = ranked.spans_below_reply(lambda one: one.may_be_quoted and one.language != language)
+            below_reply = tuple(own or other for own, other in zip(below_reply, others, strict=True))
         quotable = {
             one.number: replace(one, quoted=best, below_reply=below)
             for one, best, below in zip(relevant, ranked.spans_to_quote(), below_reply, strict=True)

@@ -239,9 +239,10 @@ class Evidence:
         """Whether a customer may read it as it is: it is not for staff only, and its rule is in force."""
         return self.audience == "public" and self.is_in_force
 
-    def may_be_quoted_to(self, language: Language) -> bool:
-        """Tell whether it may be quoted to a customer who reads a language: no part of it waits to be confirmed."""
-        return self.may_be_passed_on and self.language == language and not self.unconfirmed
+    @property
+    def may_be_quoted(self) -> bool:
+        """Whether it may be quoted to a customer: no part of it waits to be confirmed."""
+        return self.may_be_passed_on and not self.unconfirmed
 
     @property
     def sent_text(self) -> str:

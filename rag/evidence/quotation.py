@@ -29,7 +29,11 @@ _MOST_WORDS_BESIDE_FIGURES = 3
 _LEAST_SAID = 0.5
 """A reply with this share of a quotation's content words, and all of its figures, says as much: with a quotation below
 32 more of 161 replies, one more would be right."""
-_INTRODUCTIONS: dict[Language, str] = {"en": "Our documents say:", "zh": "资料中写道："}
+_INTRODUCTIONS: dict[Language, tuple[str, str, str]] = {
+    "en": ("Our documents say:", "Our documents say, partly in Chinese:", "Our documents say, in Chinese:"),
+    "zh": ("资料中写道：", "资料中写道（部分为英文）：", "资料中写道（英文）："),
+}
+"""Of a quotation in the customer's language, in both languages, and in the other one."""
 _BETWEEN_CELLS: dict[Language, tuple[str, str]] = {"en": (": ", "; "), "zh": ("：", "；")}
 
 
@@ -122,16 +126,17 @@ class QuotedReply:
 def with_quotation(reply: str, evidence: Sequence[Evidence], language: Language) -> QuotedReply | None:
     """Return a reply with the stretch that answers best below it, which a customer can read as it stands.
 
-    A small model misreads what the search has found (docs/measurements.md).  None if the reply says as much already, or
-    if no passage may be quoted.
+    A small model misreads what the search has found (docs/measurements.md).  What is quoted in another language follows
+    the customer's own, and stands alone if the reply says as much as that already.  None if nothing is left to quote.
     """
-    quoted = [
-        replace(passage, quoted=passage.below_reply) for passage in evidence if passage.may_be_quoted_to(language)
-    ]
+    quotable = [replace(passage, quoted=passage.below_reply) for passage in evidence if passage.may_be_quoted]
+    own = [passage for passage in quotable if passage.language == language]
+    others = [passage for passage in quotable if passage.language != language]
+    quoted = others if _says_as_much(reply, quoted_text(own)) else own + others
     words = quoted_text(quoted)
-    if not words or _says_as_much(reply, words):
+    if not words:
         return None
-    introduced = f"{reply}\n\n{_INTRODUCTIONS[language]}\n"
+    introduced = f"{reply}\n\n{_introduction(quoted, language)}\n"
     return QuotedReply(
         text=introduced + words,
         span=TextSpan(len(introduced), len(introduced) + len(words)),
@@ -140,6 +145,14 @@ def with_quotation(reply: str, evidence: Sequence[Evidence], language: Language)
             for one in quoted_citations(quoted)
         ),
     )
+
+
+def _introduction(quoted: Sequence[Evidence], language: Language) -> str:
+    in_own, in_both, in_other = _INTRODUCTIONS[language]
+    languages = {passage.language for passage in quoted if passage.quoted}
+    if languages == {language}:
+        return in_own
+    return in_both if language in languages else in_other
 
 
 def _says_as_much(reply: str, quotation: str) -> bool:

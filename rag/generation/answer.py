@@ -531,7 +531,8 @@ _CELLS_OF_WIDE_ROW = 2
 def _may_be_quoted(span: QuotableSpan, request: AnswerRequest) -> bool:
     """Tell whether a customer may and can read a sentence; a wide table row says nothing without its header."""
     passage = request.evidence[span.passage_index]
-    return passage.may_be_quoted_to(request.language) and len(span.cells) < _CELLS_OF_WIDE_ROW
+    is_readable = passage.may_be_quoted and passage.language == request.language
+    return is_readable and len(span.cells) < _CELLS_OF_WIDE_ROW
 
 
 def _added_sentences(request: AnswerRequest, text: str, before: "_Reply") -> str:

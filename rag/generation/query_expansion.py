@@ -6,10 +6,10 @@ even a small model names likely titles.  Their passages follow the best ones tha
 model reads both (Wang, Yang and Wei, doi:10.18653/v1/2023.emnlp-main.585).  Where documents in the other language were
 found, the model translates the question instead: it finds what only they say, and of their sentences those that answer.
 
-A call takes about two seconds on two fast cores, so it is made only if the answer probability is below
-``SURE_PROBABILITY`` and prompts are read at ``QUICK_TOKENS_A_SECOND`` or more.  Of 212 customers' texts over three
-companies' pages, with the 1.5B stand-in and 420 tokens to read, and of 80 unsure ones over four companies' pages in two
-languages, with 480 tokens:
+A call takes about two seconds on two fast cores, so it is made only if prompts are read at ``QUICK_TOKENS_A_SECOND`` or
+more and the answer probability is below ``SURE_PROBABILITY``, or documents in the other language match about as well.
+Of 212 customers' texts over three companies' pages, with the 1.5B stand-in and 420 tokens to read, and of 80 unsure
+ones over four companies' pages in two languages, with 480 tokens:
 
     expanded below    calls    document shown    facts shown    facts read    in the best match
     never                 0               185            179           152                  105
@@ -35,6 +35,9 @@ from rag.schema import Event, Language
 
 SURE_PROBABILITY = 0.75
 """Of the shipped fit (``rag/retrieval/confidence.py``), in [0, 1]."""
+
+TRANSLATED_LIKENESS = 0.8
+"""The likeness of another language (``other_language_likeness``) from which on a sure question is translated, too."""
 
 QUICK_TOKENS_A_SECOND = 50.0
 """From this speed on, in the embedder's tokens, the call is worth its time."""

@@ -6,13 +6,15 @@ z is the standard score over the candidates of one question.  Ranks alone would 
 only selects the candidates for late interaction.  Pure functions.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rag.schema import Language
+from rag.schema import Language, Retrieval
 
 KEPT_CHUNKS = 24
 """Chunks returned for a question: the largest ``top_k``."""
@@ -109,6 +111,9 @@ USUAL_PLACE = 3
 _PLACES = ((1.2, 0), (0.86, 1), (0.6, USUAL_PLACE), (float("-inf"), 8))
 """The place of the other language's best passage, by the least standing that it needs."""
 
+QUOTED_LIKENESS = 0.86
+"""The likeness from which on another language is quoted too (``other_language_likeness``)."""
+
 
 def z_scores(values: Scores) -> Scores:
     """Return the standard score of each value, float64 [n]; 0 if all are equal."""
@@ -145,6 +150,19 @@ def other_language_place(own: Sequence[float | None], other: Sequence[float | No
     likeness = others.max() / max(mine.max(), _SMALLEST_SPREAD)
     standing = likeness + _STANDOUT_SHARE * float(_standout(others) - _standout(mine))
     return next(place for least, place in _PLACES if standing >= least)
+
+
+def other_language_likeness(retrieval: Retrieval, language: Language) -> float:
+    """Return the best late interaction of another language than the question's as a share of its own language's best.
+
+    Infinite if only passages in another language were found; 0 if none was, or their late interaction is unknown.
+    """
+    chunks = [*retrieval.chunks, *chain.from_iterable(part.chunks for part in retrieval.parts)]
+    if chunks and all(one.chunk.language != language for one in chunks):
+        return math.inf
+    own = [one.late for one in chunks if one.chunk.language == language and one.late is not None]
+    others = [one.late for one in chunks if one.chunk.language != language and one.late is not None]
+    return max(others) / max(*own, _SMALLEST_SPREAD) if own and others else 0.0
 
 
 def _standout(values: Scores) -> float:

@@ -186,6 +186,13 @@ def test_what_a_reply_leaves_out_is_quoted_below_it(tmp_path: Path) -> None:
     assert RULE not in answer.text_without_quotation
 
 
+def test_documents_in_another_language_are_quoted_where_only_they_were_found(tmp_path: Path) -> None:
+    rule = "退货须在 30 天内提出。"
+    articles = [Article("zh.md", [rule], title="退货", language="zh")]
+    desk = Desk(tmp_path, says("You have 30 days."), articles, quote_below_reply=True)
+    assert desk.pipeline.answer("How long?").text == f"You have 30 days.\n\nOur documents say, in Chinese:\n{rule}"
+
+
 def test_nothing_is_quoted_below_a_reply_that_goes_to_the_public_unread(tmp_path: Path) -> None:
     desk = Desk(tmp_path, says("You have 30 days."), quote_below_reply=True)
     answer = desk.pipeline.answer("How long?", audience="public")

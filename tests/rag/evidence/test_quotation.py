@@ -66,7 +66,6 @@ def test_a_reply_says_as_much_if_it_has_the_figures_and_half_of_the_words() -> N
 @pytest.mark.parametrize(
     "change",
     [
-        {"language": "zh"},
         {"audience": "internal"},
         {"expired_on": date(2026, 1, 1)},
         {"starts_on": date(2030, 1, 1)},
@@ -74,9 +73,33 @@ def test_a_reply_says_as_much_if_it_has_the_figures_and_half_of_the_words() -> N
         {"below_reply": ()},
     ],
 )
-def test_what_a_customer_cannot_or_may_not_read_is_not_quoted_below_a_reply(change: dict[str, object]) -> None:
+def test_what_a_customer_may_not_read_is_not_quoted_below_a_reply(change: dict[str, object]) -> None:
     assert with_quotation("Press it.", [BESIDE], "en") is not None
     assert with_quotation("Press it.", [replace(BESIDE, **change)], "en") is None  # type: ignore[arg-type]
+
+
+HOLD = "Press and hold for 5 s."
+IN_ENGLISH = replace(BESIDE, document_id="b.md", text=HOLD, end=len(HOLD), below_reply=(TextSpan(0, len(HOLD)),))
+PRESS = "长按 3 秒。"
+IN_CHINESE = replace(IN_ENGLISH, text=PRESS, end=len(PRESS), below_reply=(TextSpan(0, len(PRESS)),), language="zh")
+
+
+@pytest.mark.parametrize(
+    ("reply", "passages", "language", "below"),
+    [
+        ("请重试。", [IN_ENGLISH, IN_CHINESE], "zh", f"资料中写道（部分为英文）：\n{PRESS}\n{HOLD}"),
+        ("请长按 3 秒。", [IN_ENGLISH, IN_CHINESE], "zh", f"资料中写道（英文）：\n{HOLD}"),
+        ("请重试。", [IN_ENGLISH, replace(IN_CHINESE, below_reply=())], "zh", f"资料中写道（英文）：\n{HOLD}"),
+        ("Try again.", [IN_CHINESE], "en", f"Our documents say, in Chinese:\n{PRESS}"),
+        ("Try again.", [IN_CHINESE, IN_ENGLISH], "en", f"Our documents say, partly in Chinese:\n{HOLD}\n{PRESS}"),
+    ],
+)
+def test_what_is_quoted_in_another_language_follows_and_is_named(
+    reply: str, passages: list[Evidence], language: Language, below: str
+) -> None:
+    quoted = with_quotation(reply, passages, language)
+    assert quoted is not None
+    assert quoted.text == f"{reply}\n\n{below}"
 
 
 def test_a_row_is_read_without_its_bars_and_cited_as_it_stands() -> None:

@@ -139,6 +139,19 @@ def test_a_translation_that_finds_nothing_better_changes_nothing(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("least", "is_translated"), [(0.0, True), (9.0, False)])
+def test_a_sure_question_is_translated_where_the_other_language_is_like_enough(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, least: float, *, is_translated: bool
+) -> None:
+    monkeypatch.setattr("rag.pipeline.TRANSLATED_LIKENESS", least)
+    generator = reply_with(TITLES, translated=TRANSLATED)
+    pipeline = pipeline_of(tmp_path, generator, TARGET, monkeypatch, sure=0.0, near=CHINESE)
+    list(pipeline.stream("付了款，软件还是当我没付"))
+    assert any(map(asks_for_translation, generator.calls)) is is_translated
+    assert not any(map(asks_for_titles, generator.calls))
+
+
+@pytest.mark.slow
 def test_a_question_in_a_third_language_is_not_translated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     generator = reply_with(TITLES, translated=TRANSLATED)
     pipeline = pipeline_of(tmp_path, generator, TARGET, monkeypatch, near=CHINESE)

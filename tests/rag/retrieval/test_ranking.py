@@ -1,5 +1,8 @@
 """The candidates of both legs and both languages, and how they are ranked."""
 
+import math
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -13,12 +16,16 @@ from rag.retrieval.ranking import (
     by_standout,
     final_scores,
     fuse,
+    other_language_likeness,
     other_language_place,
     reciprocal_rank_fusion,
     z_scores,
 )
+from rag.schema import Chunk, Language, QuestionTokens, Retrieval, RetrievedChunk, RetrievedPart
 
 NOBODY = np.zeros(3, dtype=np.bool_)
+CHUNK = Chunk("a.md", "a.md", "", (), "Text.", 0, 5, 0, "en")
+NO_TOKENS = QuestionTokens(np.zeros((0, 4), dtype=np.float32), np.zeros(0))
 VALUES = arrays(np.float64, 6, elements=st.floats(-50, 50, width=32))
 
 
@@ -83,6 +90,32 @@ def test_the_other_language_comes_the_earlier_the_more_it_stands_out(
     own: list[float | None], other: list[float | None], place: int
 ) -> None:
     assert other_language_place(own, other) == place
+
+
+def found(language: Language, late: float | None) -> RetrievedChunk:
+    return RetrievedChunk(replace(CHUNK, language=language), 0.0, late=late)
+
+
+@pytest.mark.parametrize(
+    ("own", "others", "in_part", "likeness"),
+    [
+        ([0.5, 0.4], [0.4, 0.3], [], 0.8),
+        ([0.5, 0.4], [0.3], [0.45], 0.9),  # a translation is searched as a part
+        ([0.0], [0.4], [], 0.4 / 1e-6),
+        ([0.5], [], [], 0),
+        ([], [0.2], [], math.inf),
+        ([], [None], [], math.inf),
+        ([None], [0.4], [], 0),
+        ([], [], [], 0),
+    ],
+)
+def test_the_likeness_of_another_language_is_a_share_of_the_own_one(
+    own: list[float | None], others: list[float | None], in_part: list[float | None], likeness: float
+) -> None:
+    chunks = tuple([found("en", late) for late in own] + [found("zh", late) for late in others])
+    part = RetrievedPart(tuple(found("zh", late) for late in in_part), NO_TOKENS)
+    retrieval = Retrieval(chunks, 0.9, answerable=True, generation=1, parts=(part,))
+    assert other_language_likeness(retrieval, "en") == pytest.approx(likeness)
 
 
 rankings_strategy = st.lists(st.lists(st.integers(1, 30), unique=True, max_size=12), max_size=4)
