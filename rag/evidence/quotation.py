@@ -124,7 +124,7 @@ class QuotedReply:
 
 
 def with_quotation(reply: str, evidence: Sequence[Evidence], language: Language) -> QuotedReply | None:
-    """Return a reply with the stretch that answers best below it, which a customer can read as it stands.
+    """Return a reply with the stretch that answers best below it, word for word.
 
     A small model misreads what the search has found (docs/measurements.md).  What is quoted in another language follows
     the customer's own, and stands alone if the reply says as much as that already.  None if nothing is left to quote.

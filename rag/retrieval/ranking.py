@@ -14,7 +14,7 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
-from rag.schema import Language, Retrieval
+from rag.schema import Language, Retrieval, RetrievedChunk
 
 KEPT_CHUNKS = 24
 """Chunks returned for a question: the largest ``top_k``."""
@@ -160,9 +160,14 @@ def other_language_likeness(retrieval: Retrieval, language: Language) -> float:
     chunks = [*retrieval.chunks, *chain.from_iterable(part.chunks for part in retrieval.parts)]
     if chunks and all(one.chunk.language != language for one in chunks):
         return math.inf
-    own = [one.late for one in chunks if one.chunk.language == language and one.late is not None]
-    others = [one.late for one in chunks if one.chunk.language != language and one.late is not None]
+    own, others = late_interactions(chunks, language)
     return max(others) / max(*own, _SMALLEST_SPREAD) if own and others else 0.0
+
+
+def late_interactions(chunks: Iterable[RetrievedChunk], language: Language) -> tuple[list[float], list[float]]:
+    """Return the known late interactions of the chunks in a language, and of those in another."""
+    known = [(one.late, one.chunk.language == language) for one in chunks if one.late is not None]
+    return [late for late, is_own in known if is_own], [late for late, is_own in known if not is_own]
 
 
 def _standout(values: Scores) -> float:

@@ -37,6 +37,7 @@ from rag.retrieval.ranking import (
     DenseHit,
     final_scores,
     fuse,
+    late_interactions,
     other_language_place,
 )
 from rag.retrieval.vector_engine import engine_of
@@ -379,8 +380,8 @@ def _matches_better(translated: Sequence[RetrievedChunk], found: Sequence[Retrie
 
     Late interaction within one language compares across languages.  True if it is unknown.
     """
-    own = [one.late for one in found if one.chunk.language != language and one.late is not None]
-    other = [one.late for one in translated if one.chunk.language == language and one.late is not None]
+    _, own = late_interactions(found, language)
+    other, _ = late_interactions(translated, language)
     return not own or not other or max(other) >= max(own) + _TRANSLATION_MARGIN
 
 
