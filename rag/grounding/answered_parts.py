@@ -105,9 +105,9 @@ class PartsOfReply:
         self._question = question
         self._parts = parts
         self._question_figures = read_statement(question).quantities
-        spans = [span for place, passage in enumerate(evidence) for span in quotable_spans(passage, place)]
-        self._evidence_figures = frozenset(figure for span in spans for figure in span.quantities)
-        self._numbers_in_tables = frozenset(figure for span in spans if span.cells for figure in span.quantities)
+        self._spans = [span for place, passage in enumerate(evidence) for span in quotable_spans(passage, place)]
+        self._evidence_figures = frozenset(figure for span in self._spans for figure in span.quantities)
+        self._numbers_in_tables = frozenset(figure for span in self._spans if span.cells for figure in span.quantities)
         self._supported = self._supported_sentences()
         self.unanswered = self._unanswered()
         """The parts that no supported sentence answers, in order, unless the reply says that they are not found."""
@@ -116,12 +116,14 @@ class PartsOfReply:
         """Return the sentences that answer an ``unanswered`` part with something that no passage says.
 
         Such a sentence gives a figure of the kind that the part asks for, which no passage has.  Or it is unsupported
-        and has a word of the part's own, and the part asks for yes or no or names something that no passage names.
+        and has a word of the part's own, and all it counts with is a digit that stands beside other things, or the part
+        asks for yes or no or names something that no passage names.
         Next to the note that the documents do not answer this part, it would answer it all the same.
         """
         values = [value for part in self.unanswered if (value := expected_value(part)) is not None]
         yes_or_no = self._own_words(filter(asks_yes_or_no, self.unanswered))
         unknown = self._own_words(filter(self._names_the_unknown, self.unanswered))
+        open_parts = self._own_words(self.unanswered)
 
         def is_invented(span: TextSpan) -> bool:
             sentence = self._text[span.start : span.end]
@@ -130,6 +132,8 @@ class PartsOfReply:
                 return True
             words = content_words(sentence) if span in self._grounding.unsupported else frozenset()
             if unknown & words:  # its figures may be those of something that is named
+                return True
+            if figures and open_parts & words and not self._counts_what_passages_count(sentence):
                 return True
             return bool(yes_or_no & words) and not has_its_figures_from(sentence, self._evidence, self._question)
 
@@ -221,6 +225,20 @@ class PartsOfReply:
             if not any(map(figure.agrees_with, self._question_figures))
         )
 
+    def _counts_what_passages_count(self, sentence: str) -> bool:
+        """Tell whether the sentence has more than a bare digit, or a passage in its language has it beside its words.
+
+        A "3" stands in nearly any passage: it does not tell how many lines a telephone shows.
+        """
+        figures, words = self._own_figures(sentence), content_words(sentence)
+        language = text_language(sentence)
+        return not all(figure.is_bare_digit for figure in figures) or any(
+            self._evidence[span.passage_index].language != language
+            or len(words & (span.own.words | span.around.words)) >= min(_WORDS_IN_COMMON, len(words))
+            for span in self._spans
+            if any(figure.agrees_with(other) for figure in figures for other in span.quantities)
+        )
+
     def _in_evidence(self, figures: frozenset[Quantity]) -> frozenset[Quantity]:
         """Return the figures that passages have; of a number in a table the unit may stand elsewhere."""
         return frozenset(
@@ -251,7 +269,11 @@ class PartsOfReply:
                 citation.quote for citation in citations if (citation.start, citation.end) == (span.start, span.end)
             ]
             has_figures = quotes or has_its_figures_from(sentence, self._evidence, self._question)
-            if states_nothing(sentence) or not has_figures:
+            if (
+                states_nothing(sentence)
+                or not has_figures
+                or not (quotes or self._counts_what_passages_count(sentence))
+            ):
                 continue
             # of a cited sentence the documents' words: it may repeat the question's and go on about something else
             is_comparable = quotes and all(text_language(quote) == text_language(sentence) for quote in quotes)

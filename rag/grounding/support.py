@@ -510,8 +510,8 @@ def _suffice(claim: Claim, spans: Sequence[QuotableSpan], context: AnswerContext
             return False
     codes = claim.statement.codes & frozenset(code for span in spans for code in (*span.own.codes, *span.around.codes))
     across_languages = any(_language(span, context) != claim.language for span in spans)
-    if across_languages:
-        return bool(found)  # words cannot be compared; a code alone says nothing about what is claimed of it
+    if across_languages:  # words can hardly be compared; a code alone says nothing about what is claimed of it
+        return _has_telling_figure(claim, missing, context) or (found > 0 and _coverage(claim, spans) > 0)
     judged = frozenset(word for span in spans for word in _judged_columns(claim, span))
     if (
         not (claim.denies and judged)
@@ -531,6 +531,16 @@ def _suffice(claim: Claim, spans: Sequence[QuotableSpan], context: AnswerContext
     if _coverage(claim, spans, judged) < needed or len(shared) < _OWN_WORDS_ENOUGH * len(claim.weights):
         return False
     return bool(codes) or _shares_more_than_topic(claim, spans, context)
+
+
+def _has_telling_figure(claim: Claim, missing: frozenset[Quantity], context: AnswerContext) -> bool:
+    """Tell whether a claim has a figure, not among the ``missing``, that is more than a digit of the question.
+
+    Asked about "2FA", a reply repeats the 2, and nearly any passage in the other language has one.
+    """
+    named = context.question.quantities
+    found = claim.statement.quantities - missing
+    return any(not (quantity.is_bare_digit and any(quantity.agrees_with(one) for one in named)) for quantity in found)
 
 
 def _judged_columns(claim: Claim, span: QuotableSpan) -> frozenset[str]:

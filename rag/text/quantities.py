@@ -194,6 +194,11 @@ class Quantity:
     value: str
     unit: str = ""
 
+    @property
+    def is_bare_digit(self) -> bool:
+        """Whether it is one digit without a unit, as nearly any passage has: it hardly tells what a text is about."""
+        return not self.unit and len(self.value) == 1
+
     def agrees_with(self, other: "Quantity") -> bool:
         """Tell whether both may be equal: the same number and no different units, or the same time in two units.
 

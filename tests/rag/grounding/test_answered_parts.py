@@ -8,6 +8,7 @@ from rag.grounding.answered_parts import PartsOfReply, lacks_expected_value, say
 from rag.grounding.citations import ground
 from rag.retrieval.question import message_parts
 from rag.schema import Evidence, Language, TextSpan
+from rag.text.language import text_language
 
 TRIAL = (
     "The free trial lasts 30 days. Scheduled backups are kept in the vault. Each bucket can have 10 rules, "
@@ -52,6 +53,13 @@ def open_parts(question: str, reply: str, text: str, language: Language = "en") 
         # a price without a currency, as its table has none
         ("How do I rinse the brush? What does a new filter set cost?", "A new filter set costs 18.90.",
          "| Article | Price |\n|---|---|\n| Filter set | 18.90 |\n| Brush | 9.50 |", ("How do I rinse the brush",)),
+        # a digit that something else has is no answer, and one beside the same words is
+        ("Who can add a rule? How many screens does the phone show?",
+         "Admins can add a rule. The phone shows 3 screens.", "Admins can add a rule. A bucket has 3 sizes.",
+         ("How many screens does the phone show",)),
+        ("Who can add a rule? How many screens does the phone show?",
+         "Admins can add a rule. Your phone shows 3 of them, one below the other.",
+         "Admins can add a rule. The phone shows 3 screens, one below the other.", ()),
         # a figure of the question is no answer to it
         ("Is a failed job repeated? How many days do 10 rules take?",
          "A failed job is repeated. Each bucket can have 10 rules.", TRIAL, ("How many days do 10 rules take",)),
@@ -106,6 +114,9 @@ def test_a_part_is_answered_by_what_is_supported(
          "The free trial lasts 30 days. A recovery takes 10 hours.", TRIAL, "The free trial lasts 30 days. "),
         ("免费试用几天？恢复 1TB 要几个小时？", "免费试用期为 30 天。恢复 1TB 大约要 12 小时。", ZH,
          "免费试用期为 30 天。"),
+        # a digit that something else has
+        ("短文本最多填多少字？手机上一屏显示几行？", "短文本最多256个字符。手机上一屏显示3行。",
+         "短文本接受最多 256 个字符。\n\n发布分为 3 步，段落没有长度限制。", "短文本最多256个字符。"),
         # another place's figure
         ("How long is the free trial? How many hours does a recovery in Iceland take?",
          "The free trial lasts 30 days. In Iceland it takes one hour.", TRIAL, "The free trial lasts 30 days. "),
@@ -122,7 +133,7 @@ def test_a_part_is_answered_by_what_is_supported(
     ],
 )  # fmt: skip
 def test_what_is_made_up_about_an_open_part_is_found(question: str, reply: str, text: str, left: str) -> None:
-    language: Language = "zh" if text == ZH else "en"
+    language: Language = text_language(text)
     read = evidence(text, language)
     of_reply = PartsOfReply(reply, ground(reply, read, question), read, question, message_parts(question))
     for span in reversed(of_reply.invented_sentences()):

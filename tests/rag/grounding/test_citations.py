@@ -367,6 +367,24 @@ def test_a_figure_of_something_else_supports_nothing(
 
 
 @pytest.mark.parametrize(
+    ("answer", "source", "is_supported"),
+    [
+        # a digit of the question, which the other language's passage has of something else
+        ("Look for the option to enable 2FA.", "2. 在打开的页面输入 2 个验证码。", False),
+        ("Enable 2FA in Drift.", "在 Drift 的设置中启用 2FA。", True),
+        ("You can have 3 projects.", "每人最多可以创建 3 个项目。", True),  # the customer named no 3
+        ("The 59 dollars are the price of the monthly plan.", "按月付费为 59 美元。", True),  # more than a digit
+    ],
+)  # fmt: skip
+def test_in_the_other_language_a_digit_of_the_question_supports_nothing(
+    answer: str, source: str, *, is_supported: bool
+) -> None:
+    passage = Evidence(1, "a.md", "a.md", "", (), source, 0, len(source), 0, len(source), "zh")
+    question = "I pay 59 dollars. How do I turn on 2FA, and how many projects can I have?"
+    assert bool(ground(answer, [passage], question).citations) is is_supported
+
+
+@pytest.mark.parametrize(
     ("source", "answer", "is_supported"),
     [
         ("Parcels leave on Thursday.", "Parcels leave on Thursdays.", True),
