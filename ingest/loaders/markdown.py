@@ -15,6 +15,7 @@ from functools import cache
 import yaml
 from markdown_it import MarkdownIt
 from markdown_it.rules_block import StateBlock
+from markdown_it.rules_inline import StateInline
 from markdown_it.tree import SyntaxTreeNode
 
 from ingest.loaders.fields import make_document, picture_description
@@ -62,6 +63,13 @@ _SCRIPT_LINK = re.compile(
     r"<?(?:javascript|vbscript|data):(?:[^()\n]++|\([^()\n]*+\))*+\)",
     re.IGNORECASE,
 )
+
+# A link of Obsidian and other programs for notes: [[Target]], [[Target#Heading]], [[Target|words that are shown]]
+_WIKI_LINK = re.compile(
+    r"(?P<embeds>!?)\[\[(?=[^\[\]\n]*[^\W\d])(?P<target>(?!\s)[^\[\]|#\n]*+)(?:#(?P<part>[^\[\]|\n]*+))?"
+    r"(?:\|(?P<words>[^\[\]\n]*+))?\]\](?![(\[])"
+)
+_FILE_ENDING = re.compile(r"\.(?!md\Z)[a-z][a-z0-9]{1,4}\Z", re.IGNORECASE)
 
 # To CommonMark "the **Realms **tab" and 和**“允许”** have no emphasis: a blank, or a letter beside a quotation mark.
 _LOOSE_EMPHASIS = re.compile(r"(?<![A-Za-z0-9*])\*\*(?P<words>[^*\s][^*\n]{0,200}+)\*\*(?!\*)")
@@ -226,7 +234,29 @@ def _parser() -> MarkdownIt:
     parser = MarkdownIt("commonmark").enable("table")
     # before "reference": to CommonMark "[^1]: 保修五年。" is the target of a link, and its words are not shown
     parser.block.ruler.before("reference", "footnote", _footnote_rule, {"alt": ["paragraph", "reference"]})
+    parser.inline.ruler.before("link", "wiki_link", _wiki_link_rule)
     return parser
+
+
+def _wiki_link_rule(state: StateInline, silent: bool) -> bool:
+    """Read a link of a program for notes as the words that it shows; the parser calls this."""
+    found = _WIKI_LINK.match(state.src, state.pos, state.posMax)
+    if found is None:
+        return False
+    if not silent:
+        state.push("text", "", 0).content = _wiki_words(found)
+    state.pos = found.end()
+    return True
+
+
+def _wiki_words(found: re.Match[str]) -> str:
+    """Return what a link of a program for notes shows; nothing for an embedded picture or another file."""
+    target, part = found["target"].rstrip("\\ "), (found["part"] or "").strip()
+    if found["embeds"] and _FILE_ENDING.search(target):
+        return ""
+    page = target.rpartition("/")[2].removesuffix(".md")
+    place = "" if part.startswith("^") else part  # the mark of a paragraph is no words
+    return (found["words"] or "").strip() or " > ".join(filter(None, (page, place)))
 
 
 def _footnote_rule(state: StateBlock, first_line: int, end_line: int, silent: bool) -> bool:

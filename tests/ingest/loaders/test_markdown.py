@@ -348,3 +348,24 @@ def test_footnotes_of_every_kind_lose_no_words(page: str, text: str) -> None:
 
 def test_a_title_has_no_mark_of_a_footnote() -> None:
     assert markdown_text("# Fees[^1]\n\nFive euros.\n\n[^1]: From May.")[1] == "Fees"
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("Use [[Importer|the **Importer** plugin]] or [[Sync]].", "Use the Importer plugin or Sync."),
+        ("用[[迁移助手|Importer 插件]]迁移，见[[附件/文件恢复#快照]]。", "用Importer 插件迁移，见文件恢复 > 快照。"),
+        ("See [[#Limits]], [[Limits#^b15695]] and [[notes/Plans.md]].", "See Limits, Limits and Plans."),
+        ("![[Engelbart.jpg|100x145]]Who was it? ![[Engelbart]]", "Who was it? Engelbart"),
+        ("| a | b |\n|---|---|\n| [[Sync\\|syncs]] | [[Vault]] |", "| a | b |\n| --- | --- |\n| syncs | Vault |"),
+        # no such link: code, a footnote, a test of a shell, a list of numbers, a link in brackets
+        ("Write `[[Sync]]` as [[1]](https://a.example/) says.", "Write `[[Sync]]` as [1] (https://a.example/) says."),
+        ("if [[ -f x ]]; then [[1], [2]] is [[3]]", "if [[ -f x ]]; then [[1], [2]] is [[3]]"),
+    ],
+)
+def test_a_link_between_notes_is_the_words_that_it_shows(written: str, read: str) -> None:
+    assert markdown_text(written)[0] == read
+
+
+def test_a_heading_of_links_between_notes_is_the_title() -> None:
+    assert markdown_text("# About [[Sync|syncing]]\n\nIt works.") == ("# About syncing\n\nIt works.", "About syncing")
