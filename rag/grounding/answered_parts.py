@@ -268,12 +268,11 @@ class PartsOfReply:
             quotes = [
                 citation.quote for citation in citations if (citation.start, citation.end) == (span.start, span.end)
             ]
-            has_figures = quotes or has_its_figures_from(sentence, self._evidence, self._question)
-            if (
-                states_nothing(sentence)
-                or not has_figures
-                or not (quotes or self._counts_what_passages_count(sentence))
-            ):
+            is_supported = quotes or (
+                has_its_figures_from(sentence, self._evidence, self._question)
+                and self._counts_what_passages_count(sentence)
+            )
+            if states_nothing(sentence) or not is_supported:
                 continue
             # of a cited sentence the documents' words: it may repeat the question's and go on about something else
             is_comparable = quotes and all(text_language(quote) == text_language(sentence) for quote in quotes)
