@@ -18,7 +18,7 @@ from rag.grounding.topic_match import known_across_languages, known_names
 from rag.retrieval.question import last_question, may_be_follow_up
 from rag.schema import Evidence, TextSpan
 from rag.text.language import text_language
-from rag.text.quantities import MONTH_OF_THE_YEAR, Quantity, units_named
+from rag.text.quantities import MONTH_OF_THE_YEAR, Quantity, figures_beyond, units_named
 from rag.text.questions import (
     CHINESE_QUESTION_WORDS,
     ExpectedValue,
@@ -68,8 +68,8 @@ def stating_spans(part: str, evidence: Sequence[Evidence], question: str) -> lis
 
     def is_near(span: QuotableSpan) -> bool:
         in_common, _ = nearness(span)
-        return in_common >= max(_WORDS_IN_COMMON, _SHARE_OF_WORDS * len(words)) and any(
-            not any(map(figure.agrees_with, asked)) for figure in value.matching(span.quantities)
+        return in_common >= max(_WORDS_IN_COMMON, _SHARE_OF_WORDS * len(words)) and bool(
+            figures_beyond(value.matching(span.quantities), asked)
         )
 
     spans = (span for place, passage in enumerate(evidence) for span in quotable_spans(passage, place))
@@ -219,24 +219,22 @@ class PartsOfReply:
         )
 
     def _own_figures(self, sentence: str) -> frozenset[Quantity]:
-        return frozenset(
-            figure
-            for figure in read_statement(sentence).quantities
-            if not any(map(figure.agrees_with, self._question_figures))
-        )
+        return figures_beyond(read_statement(sentence).quantities, self._question_figures)
 
     def _counts_what_passages_count(self, sentence: str) -> bool:
         """Tell whether the sentence has more than a bare digit, or a passage in its language has it beside its words.
 
         A "3" stands in nearly any passage: it does not tell how many lines a telephone shows.
         """
-        figures, words = self._own_figures(sentence), content_words(sentence)
-        language = text_language(sentence)
-        return not all(figure.is_bare_digit for figure in figures) or any(
+        figures = self._own_figures(sentence)
+        if not all(figure.is_bare_digit for figure in figures):
+            return True
+        words, language = content_words(sentence), text_language(sentence)
+        return any(
             self._evidence[span.passage_index].language != language
             or len(words & (span.own.words | span.around.words)) >= min(_WORDS_IN_COMMON, len(words))
             for span in self._spans
-            if any(figure.agrees_with(other) for figure in figures for other in span.quantities)
+            if figures_beyond(figures, span.quantities) != figures
         )
 
     def _in_evidence(self, figures: frozenset[Quantity]) -> frozenset[Quantity]:

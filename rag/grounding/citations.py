@@ -25,7 +25,7 @@ from rag.schema import Citation, Evidence, TextSpan
 from rag.text.language import text_language, third_language_after
 from rag.text.markup import QUESTION_ENDS, without_descriptions, without_heading_signs
 from rag.text.parsed import parse_text
-from rag.text.quantities import Quantity
+from rag.text.quantities import Quantity, figures_beyond
 from rag.text.sentences import split_sentences
 from rag.text.statements import content_words, read_statement, says_no, stated_figures, without_verdict
 from rag.text.translated_figures import figures_in_english
@@ -168,12 +168,11 @@ def has_its_figures_from(text: str, evidence: Sequence[Evidence], question: str)
         read_statement(words[span.start : span.end]).quantities for words in sent for span in split_sentences(words)
     ]
 
-    def own_figures(words: str) -> list[Quantity]:
-        figures = read_statement(words).quantities
-        return [figure for figure in figures if not any(map(figure.agrees_with, question_figures))]
+    def own_figures(words: str) -> frozenset[Quantity]:
+        return figures_beyond(read_statement(words).quantities, question_figures)
 
-    def are_together(own: Sequence[Quantity]) -> bool:
-        return any(all(any(map(figure.agrees_with, figures)) for figure in own) for figures in read)
+    def are_together(own: frozenset[Quantity]) -> bool:
+        return any(not figures_beyond(own, figures) for figures in read)
 
     def lists_rows(sentence: str) -> bool:
         listed = [own for words in _LISTED.split(sentence) if (own := own_figures(words))]

@@ -15,7 +15,7 @@ from typing import Self
 from rag.schema import Conflict, Evidence, renumbered
 from rag.text.markup import QUESTION_ENDS, is_description
 from rag.text.parsed import parse_text
-from rag.text.quantities import MONTH_NAMES, Quantity
+from rag.text.quantities import MONTH_NAMES, Quantity, figures_beyond
 from rag.text.statements import Statement, content_words, contradicts, read_statement
 from rag.text.terms import is_code, terms
 
@@ -171,9 +171,8 @@ def _are_conflicting(one_sentence: _Sentence, other_sentence: _Sentence) -> bool
     return contradicts(one, other) or contradicts(other, one)
 
 
-def _unmatched(quantities: frozenset[Quantity], others: frozenset[Quantity]) -> list[Quantity]:
-    stated = quantities - {Quantity("1")}  # "one" is an article more often than a number
-    return [quantity for quantity in stated if not any(quantity.agrees_with(other) for other in others)]
+def _unmatched(quantities: frozenset[Quantity], others: frozenset[Quantity]) -> frozenset[Quantity]:
+    return figures_beyond(quantities - {Quantity("1")}, others)  # "one" is an article more often than a number
 
 
 def _conflict_between(one: Evidence, other: Evidence, quote: str, other_quote: str) -> Conflict:

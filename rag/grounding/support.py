@@ -28,7 +28,15 @@ from rag.grounding.topic_match import (
 from rag.schema import Language
 from rag.text.characters import simplified
 from rag.text.markup import introduces
-from rag.text.quantities import DURATION_UNITS, MEASURES, Quantity, counted_numbers, units_named, words_as_digits
+from rag.text.quantities import (
+    DURATION_UNITS,
+    MEASURES,
+    Quantity,
+    counted_numbers,
+    figures_beyond,
+    units_named,
+    words_as_digits,
+)
 from rag.text.statements import content_words, contradicts, lone_characters, read_statement, stated_figures
 
 # Chosen by hand, so that tests/support/labelled_sentences.jsonl and ``python -m eval citations`` come out best.
@@ -276,10 +284,7 @@ def _has_part_about_uncited_thing(claim: Claim, chosen: Sequence[QuotableSpan], 
     parts = [read_statement(part) for part in _JOINTS.split(claim.text)]
     askers = context.question.quantities  # the customer has 20 days: no passage need say so
     with_figures = [
-        part.words
-        for part in parts
-        if len(part.words) >= _ALIKE_WORDS
-        and not all(any(figure.agrees_with(own) for own in askers) for figure in part.quantities)
+        part.words for part in parts if len(part.words) >= _ALIKE_WORDS and figures_beyond(part.quantities, askers)
     ]
     cited = frozenset(word for span in chosen for word in (*span.own.words, *span.around.words))
     return len(with_figures) > 1 and any(words.isdisjoint(cited) for words in with_figures)
@@ -503,11 +508,9 @@ def _may_measure(quantity: Quantity, claim: Claim, span: QuotableSpan, context: 
 def _suffice(claim: Claim, spans: Sequence[QuotableSpan], context: AnswerContext) -> bool:
     missing = _missing_quantities(claim, spans, context)
     found = len(claim.statement.quantities) - len(missing)
-    if missing:
-        # "Your order of 60 pounds is over 50": the asker's own number needs no source, if another one has it.
-        own_figures = context.question.quantities
-        if not found or not all(any(quantity.agrees_with(own) for own in own_figures) for quantity in missing):
-            return False
+    # "Your order of 60 pounds is over 50": the asker's own number needs no source, if another one has it.
+    if missing and (not found or figures_beyond(missing, context.question.quantities)):
+        return False
     codes = claim.statement.codes & frozenset(code for span in spans for code in (*span.own.codes, *span.around.codes))
     across_languages = any(_language(span, context) != claim.language for span in spans)
     if across_languages:  # words can hardly be compared; a code alone says nothing about what is claimed of it
@@ -538,9 +541,8 @@ def _has_telling_figure(claim: Claim, missing: frozenset[Quantity], context: Ans
 
     Asked about "2FA", a reply repeats the 2, and nearly any passage in the other language has one.
     """
-    named = context.question.quantities
     found = claim.statement.quantities - missing
-    return any(not (quantity.is_bare_digit and any(quantity.agrees_with(one) for one in named)) for quantity in found)
+    return not all(one.is_bare_digit for one in found) or bool(figures_beyond(found, context.question.quantities))
 
 
 def _judged_columns(claim: Claim, span: QuotableSpan) -> frozenset[str]:

@@ -13,7 +13,7 @@ from rag.grounding.contradiction import case_words, read_tokens
 from rag.schema import Evidence
 from rag.text.characters import ideographs, simplified
 from rag.text.markup import is_list_item, row_words, without_heading_signs, without_list_mark
-from rag.text.quantities import DURATION_UNITS
+from rag.text.quantities import DURATION_UNITS, figures_beyond
 from rag.text.statements import (
     Statement,
     content_words,
@@ -386,11 +386,7 @@ def gives_each_its_value(claim: Claim, source: str) -> bool:
 def _is_value_of(claim: Statement, part: Statement, parts: Sequence[Statement]) -> bool:
     """Tell whether a part of a list has the claim's figures, and the claim all by which it differs from the others."""
     label = _label_of_part(part, parts)
-    return (
-        bool(label)
-        and label <= claim.words | claim.codes
-        and all(any(figure.agrees_with(own) for own in part.quantities) for figure in claim.quantities)
-    )
+    return bool(label) and label <= claim.words | claim.codes and not figures_beyond(claim.quantities, part.quantities)
 
 
 def _label_of_part(part: Statement, parts: Sequence[Statement]) -> frozenset[str]:

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
@@ -214,6 +215,15 @@ class Quantity:
     def _converted(self) -> tuple[str, Decimal]:
         unit, times = _CONVERTIBLE[self.unit]
         return unit, Decimal(self.value) * times
+
+
+def figures_beyond(figures: Iterable[Quantity], others: Collection[Quantity]) -> frozenset[Quantity]:
+    """Return the figures that agree with none of the ``others``, as those of a reply that the question does not give.
+
+    >>> figures_beyond([Quantity("24", "hour"), Quantity("3")], [Quantity("1", "day")])
+    frozenset({Quantity(value='3', unit='')})
+    """
+    return frozenset(figure for figure in figures if not any(map(figure.agrees_with, others)))
 
 
 @dataclass(frozen=True, slots=True)
