@@ -111,6 +111,23 @@ _NO = re.compile(r"\s*+(?:(?:no|not|none|never|unavailable|impossible|unfortunat
 _LIST_MARK = re.compile(rf"\A\s*+(?:{LIST_MARK}\s*+|(?:step|步骤|第)\s?\d{{1,2}}\s?步?[:：.]?\s*+)++", re.IGNORECASE)
 _SUFFIXES = ("ing", "ed", "es", "s", "ly", "e")
 _SHORTEST_STEM = 3
+_IRREGULAR = {
+    form: verb
+    for verb, forms in {
+        "begin": "began begun", "break": "broke broken", "bring": "brought", "build": "built", "buy": "bought",
+        "choose": "chose chosen", "forget": "forgot forgotten", "give": "gave given", "hide": "hid hidden",
+        "hold": "held", "keep": "kept", "know": "knew known", "lend": "lent", "lose": "lost", "make": "made",
+        "meet": "met", "pay": "paid", "repay": "repaid", "resell": "resold", "resend": "resent",
+        "rewrite": "rewrote rewritten", "sell": "sold", "send": "sent", "show": "shown", "spend": "spent",
+        "steal": "stole stolen", "take": "took taken", "tear": "tore torn", "throw": "threw thrown",
+        "use": "used using", "withdraw": "withdrew withdrawn", "write": "wrote written",
+    }.items()
+    for form in forms.split()
+}  # fmt: skip
+"""English verbs by the forms that ``_SUFFIXES`` do not cover, as customers and documents use them.
+
+Not those that are nouns as well: worn brushes are not "wear parts".
+"""
 _SURE_OVERLAP = 0.5
 _AS_NEAR = 0.34
 """The difference in the share of common words up to which two clauses count as equally near."""
@@ -383,14 +400,23 @@ def _is_content(term: str) -> bool:
 
 
 def stem(term: str) -> str:
-    """Cut an English word's ending off, roughly: both sides of a comparison lose the same."""
+    """Cut an English word's ending off, roughly: both sides of a comparison lose the same.
+
+    >>> stem("paid") == stem("pays"), stem("call") == stem("called"), stem("paper")
+    (True, True, 'paper')
+    """
     if is_unspaced(term):
         return term
+    term = _IRREGULAR.get(term, term)
     for suffix in _SUFFIXES:
         if term.endswith(suffix) and len(term) - len(suffix) >= _SHORTEST_STEM:
-            stem = term[: -len(suffix)]
-            return stem[:-1] if len(stem) > _SHORTEST_STEM and stem[-1] == stem[-2] else stem.removesuffix("i")
-    return term.removesuffix("y") if len(term) > _SHORTEST_STEM else term
+            return _single_end(term[: -len(suffix)]).removesuffix("i")
+    return _single_end(term).removesuffix("y") if len(term) > _SHORTEST_STEM else term
+
+
+def _single_end(term: str) -> str:
+    """Return "cal" for "call", as for the "call" of "called"."""
+    return term[:-1] if len(term) > _SHORTEST_STEM and term[-1] == term[-2] else term
 
 
 _PLACES_PATH = Path(__file__).with_name("places.json")

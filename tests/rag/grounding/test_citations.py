@@ -385,6 +385,25 @@ def test_in_the_other_language_a_digit_of_the_question_supports_nothing(
 
 
 @pytest.mark.parametrize(
+    ("answer", "source", "is_supported"),
+    [
+        # "paid" is the "pays" of the question: a passage on another payment says nothing of the postage
+        ("The postage is paid by you.", "Many people get messages which say that a fee must be paid.", False),
+        ("The postage is paid by you.", "You pay the postage, except for faulty items.", True),
+        (
+            "We sent the label by email, so call the depot.",
+            "The label is sent by email. The depot can be called.",
+            True,
+        ),
+        ("We keep a lost parcel for a week.", "Parcels that customers lose are kept for a week.", True),
+    ],
+)
+def test_forms_of_a_verb_are_one_word(answer: str, source: str, *, is_supported: bool) -> None:
+    passage = Evidence(1, "a.md", "a.md", "", (), source, 0, len(source), 0, len(source), "en")
+    assert bool(ground(answer, [passage], "Who pays the postage of shoes?").citations) is is_supported
+
+
+@pytest.mark.parametrize(
     ("source", "answer", "is_supported"),
     [
         ("Parcels leave on Thursday.", "Parcels leave on Thursdays.", True),
