@@ -16,7 +16,7 @@ from rag.grounding.citations import Grounding, has_its_figures_from, states_noth
 from rag.grounding.claims import QuotableSpan, quotable_spans
 from rag.grounding.topic_match import known_across_languages, known_names
 from rag.retrieval.question import last_question, may_be_follow_up
-from rag.schema import Evidence, TextSpan
+from rag.schema import Citation, Evidence, TextSpan
 from rag.text.language import text_language
 from rag.text.quantities import MONTH_OF_THE_YEAR, Quantity, figures_beyond, units_named
 from rag.text.questions import (
@@ -262,10 +262,8 @@ class PartsOfReply:
         supported = []
         for span in split_sentences(self._text):
             sentence = self._text[span.start : span.end]
-            citations = self._grounding.citations
-            quotes = [
-                citation.quote for citation in citations if (citation.start, citation.end) == (span.start, span.end)
-            ]
+            citations = [one for one in self._grounding.citations if (one.start, one.end) == (span.start, span.end)]
+            quotes = [citation.quote for citation in citations]
             is_supported = quotes or (
                 has_its_figures_from(sentence, self._evidence, self._question)
                 and self._counts_what_passages_count(sentence)
@@ -276,6 +274,7 @@ class PartsOfReply:
             is_comparable = quotes and all(text_language(quote) == text_language(sentence) for quote in quotes)
             said = quotes if is_comparable else (sentence, *quotes)
             words = frozenset(word for text in said for word in content_words(text))
+            words |= content_words(sentence) & self._words_above_rows(citations)
             codes = frozenset(code for quote in quotes for code in stated_figures(quote).codes)
             figures = self._in_evidence(self._own_figures(sentence))
             if quotes:  # "it costs 18.90", of a table of prices without a currency
@@ -283,6 +282,17 @@ class PartsOfReply:
                 figures |= {Quantity(number, unit) for number in numbers for unit in units_named(sentence)}
             supported.append(_SupportedSentence(sentence, bool(quotes), words, figures, codes))
         return supported
+
+    def _words_above_rows(self, citations: Iterable[Citation]) -> frozenset[str]:
+        """Return the words of the headings and headers of the cited table rows, where a row's subject often stands."""
+        return frozenset(
+            word
+            for citation in citations
+            for span in self._spans
+            if span.is_row and span.text in citation.quote
+            if self._evidence[span.passage_index].document_id == citation.document_id
+            for word in span.around.words
+        )
 
 
 def _is_answered_by_words(own: frozenset[str], supported: Sequence[_SupportedSentence]) -> bool:

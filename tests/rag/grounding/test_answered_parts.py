@@ -168,6 +168,27 @@ def test_in_chinese_too(question: str, reply: str, unanswered: tuple[str, ...]) 
     assert open_parts(question, reply, ZH, "zh") == unanswered
 
 
+POSTAGE = "换货运费：\n\n| 情形 | 寄回 | 寄出 |\n|---|---|---|\n| 质量换货 | 商城承担 | 商城承担 |\n\n保修期为两年。"
+PORTS = "## Ports and protocols\n\n| Service | Protocol |\n|---|---|\n| Relay | TCP |\n| Vault | UDP |"
+
+
+@pytest.mark.parametrize(
+    ("question", "reply", "text", "unanswered"),
+    [
+        ("保修期多长？运费谁出？", "保修期为两年。运费是商城承担。", POSTAGE, ()),
+        ("保修期多长？运费谁出？", "保修期为两年。质量换货由商城承担。", POSTAGE, ("运费谁出",)),
+        ("How long does it last? Which ports does the vault need?", "The ports of it: UDP for the vault.", PORTS,
+         ("How long does it last",)),
+        ("Who keeps the vault? Which ports does it need?", "The vault has UDP.", PORTS, ("Which ports does it need",)),
+        ("Who keeps the vault? Which ports does it need?", "The ports of the vault: UDP.", PORTS, ()),
+    ],
+)  # fmt: skip
+def test_a_cited_row_is_about_what_stands_above_its_table(
+    question: str, reply: str, text: str, unanswered: tuple[str, ...]
+) -> None:
+    assert open_parts(question, reply, text, text_language(question)) == unanswered
+
+
 @pytest.mark.parametrize(
     ("asked", "reply", "lacks"),
     [
