@@ -286,6 +286,10 @@ class Citation:
     heading: str = ""
     condition: str = ""
 
+    def rests_on(self, start: int, end: int) -> bool:
+        """Tell whether the quote has some of the characters [start, end) of its document."""
+        return self.quote_start < end and start < self.quote_end
+
 
 @dataclass(frozen=True, slots=True)
 class Conflict:

@@ -64,7 +64,7 @@ class Place:
         """Tell whether a citation overlaps the place."""
         if citation.document_id != self.document_id:
             return False
-        return self.end is None or (citation.quote_start < self.end and citation.quote_end > self.start)
+        return self.end is None or citation.rests_on(self.start, self.end)
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,7 +87,7 @@ def cites_best_match(citations: Sequence[Citation], evidence: Sequence[Evidence]
     """Tell whether a citation rests on words that the best match quotes; True if it quotes none."""
     quoted = [(passage, span) for passage in evidence for span in passage.quoted]
     return not quoted or any(
-        passage.holds(citation) and citation.quote_start < span.end and span.start < citation.quote_end
+        passage.holds(citation) and citation.rests_on(span.start, span.end)
         for citation in citations
         for passage, span in quoted
     )

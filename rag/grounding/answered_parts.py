@@ -284,13 +284,13 @@ class PartsOfReply:
         return supported
 
     def _words_above_rows(self, citations: Iterable[Citation]) -> frozenset[str]:
-        """Return the words of the headings and headers of the cited table rows, where a row's subject often stands."""
+        """Return the words of titles, headings and headers above the cited rows: a row's subject may be there."""
         return frozenset(
             word
             for citation in citations
             for span in self._spans
-            if span.is_row and span.text in citation.quote
-            if self._evidence[span.passage_index].document_id == citation.document_id
+            if span.is_row and self._evidence[span.passage_index].holds(citation)
+            if citation.rests_on(span.start, span.end)
             for word in span.around.words
         )
 

@@ -117,7 +117,7 @@ def _sentences_with(
         (citation.start, citation.end)
         for citation in citations
         if any(
-            citation.document_id == document_id and citation.quote_start < span.end and span.start < citation.quote_end
+            citation.document_id == document_id and citation.rests_on(span.start, span.end)
             for document_id, span in directives
         )
     ]
