@@ -36,7 +36,7 @@ from rag.schema import Event, Language
 SURE_PROBABILITY = 0.75
 """Of the shipped fit (``rag/retrieval/confidence.py``), in [0, 1]."""
 
-TRANSLATED_LIKENESS = 0.8
+TRANSLATED_LIKENESS = 0.84
 """The likeness of another language (``other_language_likeness``) from which on a sure question is translated, too."""
 
 QUICK_TOKENS_A_SECOND = 50.0

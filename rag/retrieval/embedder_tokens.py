@@ -1,11 +1,15 @@
 """The embedder's tokens of a text: their numbers, without importing torch or transformers, and their vectors.
 
-Only the vectors of a text's own tokens are kept, a passage's at one bit a dimension.
+Only the vectors of a text's own tokens are kept, a passage's at one bit a dimension.  A question's are projected: the
+model was trained on whole texts, and a linear map fitted on customers' questions brings each token nearer to those that
+answer it.
 """
 
+import base64
 import json
+import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
@@ -68,6 +72,12 @@ def _cut(tokens: list[_Token]) -> list[_Token]:
 CENTRE_PATH = Path(__file__).with_name("token_centre.json")
 """The mean token of multilingual-e5-small; ``python -m eval.commands.retrieval_centre`` computes and writes it."""
 
+PROJECTION_PATH = Path(__file__).with_name("query_projection.json")
+"""The map of the tokens of a question to multilingual-e5-small; ``python -m eval.commands.query_projection`` fits and
+writes it.  Stored tokens do not depend on it."""
+
+_LARGEST_INT8 = 127
+
 _BEFORE_QUERY = 4  # <s> and the three tokens of "query:"
 _BEFORE_PASSAGE = 3  # <s> and the two tokens of "passage:"
 _BEHIND_TEXT = 1  # </s>
@@ -75,20 +85,35 @@ _SMALLEST_LENGTH = 1e-9
 
 
 class TokenKeeper:
-    """Selects and centres a text's own tokens.  ``centre`` is the mean token, float32 [dimension]."""
+    """Selects and centres a text's own tokens, and projects a question's.
 
-    def __init__(self, centre: FloatMatrix) -> None:
+    ``centre`` is the mean token, float32 [dimension]; ``projection`` is that of ``project``, None: none.
+    """
+
+    def __init__(self, centre: FloatMatrix, projection: FloatMatrix | None = None) -> None:
         self._centre = centre
+        self._projection = projection
 
     @classmethod
     def shipped(cls) -> "TokenKeeper":
-        """Return one with the shipped centre."""
-        return cls(np.array(json.loads(CENTRE_PATH.read_text(encoding="utf-8"))["centre"], dtype=np.float32))
+        """Return one with the shipped centre and projection."""
+        packed = json.loads(PROJECTION_PATH.read_text(encoding="utf-8"))["projection"]
+        return cls(_shipped_centre(), unpack_projection(packed))
+
+    @classmethod
+    def unprojected(cls) -> "TokenKeeper":
+        """Return one with the shipped centre alone."""
+        return cls(_shipped_centre())
 
     def of_query(self, numbers: Sequence[int], states: FloatMatrix) -> QueryTokens:
         """Return a question's own tokens, of all its ``numbers`` [n] and ``states`` [n, dimension]."""
         own = own_tokens(len(numbers), _BEFORE_QUERY)
-        return query_tokens(numbers[own], states[own], self._centre)
+        tokens = query_tokens(numbers[own], states[own], self._centre)
+        return (
+            tokens
+            if self._projection is None
+            else QueryTokens(tokens.numbers, project(tokens.vectors, self._projection))
+        )
 
     def of_passage(self, numbers: Sequence[int], states: FloatMatrix) -> PassageTokens:
         """Return a passage's own tokens, of all its ``numbers`` [n] and ``states`` [n, dimension]."""
@@ -96,12 +121,44 @@ class TokenKeeper:
         return passage_tokens(numbers[own], states[own], self._centre)
 
 
+def _shipped_centre() -> FloatMatrix:
+    return np.array(json.loads(CENTRE_PATH.read_text(encoding="utf-8"))["centre"], dtype=np.float32)
+
+
+def project(vectors: FloatMatrix, projection: FloatMatrix) -> FloatMatrix:
+    """Return the vectors plus their projection, float32 [n, dimension], rows of length 1.
+
+    ``vectors`` are rows of length 1, ``projection`` is [dimension, dimension]; of zeros it changes nothing.
+    """
+    return _unit_rows(vectors + vectors @ projection)
+
+
+def _unit_rows(rows: FloatMatrix) -> FloatMatrix:
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    return np.asarray(rows / np.maximum(lengths, _SMALLEST_LENGTH), dtype=np.float32)
+
+
+def pack_projection(projection: FloatMatrix) -> dict[str, object]:
+    """Return a square projection for a JSON file: whole numbers of 8 bits, in base64, and their ``scale``."""
+    scale = float(np.abs(projection).max()) / _LARGEST_INT8 or 1.0
+    numbers = np.rint(projection / scale).astype(np.int8)
+    return {"scale": scale, "int8": base64.b64encode(numbers.tobytes()).decode("ascii")}
+
+
+def unpack_projection(packed: Mapping[str, object]) -> FloatMatrix:
+    """Return the projection of ``pack_projection``, float32 [dimension, dimension].
+
+    >>> unpack_projection(pack_projection(np.array([[0.0, 0.5], [-1.0, 1.0]]))).round(2).tolist()
+    [[0.0, 0.5], [-1.0, 1.0]]
+    """
+    numbers = np.frombuffer(base64.b64decode(str(packed["int8"])), dtype=np.int8)
+    dimension = math.isqrt(len(numbers))
+    return np.asarray(numbers.reshape(dimension, dimension) * np.float32(str(packed["scale"])), dtype=np.float32)
+
+
 def query_tokens(numbers: Sequence[int], states: FloatMatrix, centre: FloatMatrix) -> QueryTokens:
     """Return a question's tokens from its own ``numbers`` [n] and ``states`` [n, dimension]."""
-    rows = states - centre
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    unit = np.asarray(rows / np.maximum(lengths, _SMALLEST_LENGTH), dtype=np.float32)
-    return QueryTokens(np.array(numbers, dtype=np.int32), unit)
+    return QueryTokens(np.array(numbers, dtype=np.int32), _unit_rows(states - centre))
 
 
 def passage_tokens(numbers: Sequence[int], states: FloatMatrix, centre: FloatMatrix) -> PassageTokens:

@@ -171,7 +171,9 @@ def _passage_likeness(cosines: FloatMatrix, lengths: NDArray[np.int64], weights:
     return Likeness(np.asarray((shares.sum(axis=1) + within_a_stretch) / 2, dtype=np.float64), shares)
 
 
-def _tokens_of(token_ends: NDArray[np.int64], spans: Sequence[Span]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def tokens_of_spans(
+    token_ends: NDArray[np.int64], spans: Sequence[Span]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return for n stretches of a passage the first of their tokens, int64 [n], and how many these are, int64 [n].
 
     ``token_ends``, int64 [t] ascending, are the ends of the passage's tokens, in the characters of ``spans``.  A token
@@ -188,6 +190,11 @@ def _stretch_likeness(
     behind = np.cumsum(lengths)
     rows = np.arange(behind[-1] if len(behind) else 0) + np.repeat(first - (behind - lengths), lengths)
     return _likeness(question, cosines[rows], lengths)
+
+
+def unpack_signs(signs: Signs, dimension: int) -> FloatMatrix:
+    """Return -1 or 1 for each sign, float32 [t, dimension]."""
+    return np.asarray(_SIGNS_OF_BYTE[signs].reshape(len(signs), -1)[:, :dimension], dtype=np.float32)
 
 
 def token_cosines(query: FloatMatrix, signs: Signs) -> FloatMatrix:
@@ -248,7 +255,7 @@ class SentenceSimilarity:
         begin = 0
         for chunk_id, (chunk, places) in by_chunk.items():
             ends = self._ends_in_document(retrieval.generation, chunk, len(cosines[chunk_id]))
-            own, lengths[places] = _tokens_of(ends, [sentences[place][1:] for place in places])
+            own, lengths[places] = tokens_of_spans(ends, [sentences[place][1:] for place in places])
             first[places] = begin + own
             begin += len(ends)
         nothing = np.empty((0, len(tokens.weights)), dtype=np.float32)

@@ -118,10 +118,10 @@ class OpenVinoEmbedder:
     A question gets all of them at once; passages are many, so each thread that embeds some is served by one core, and
     ``threads`` threads keep all busy without ever waiting for each other.  Safe to call from several threads: questions
     of several threads are encoded together.  Each is compiled at its first text.  Raises ``EmbedderMissing``; embedding
-    raises ``EmbedderTooLarge``.
+    raises ``EmbedderTooLarge``.  ``keeper`` is the shipped one where it is None.
     """
 
-    def __init__(self, folder: Path, threads: int = 0) -> None:
+    def __init__(self, folder: Path, threads: int = 0, keeper: TokenKeeper | None = None) -> None:
         self._identity = read_identity(folder)
         self._tokens = EmbedderTokens(folder)
         cores = threads or usable_cores()
@@ -132,7 +132,7 @@ class OpenVinoEmbedder:
             {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_NUM_THREADS": cores, "NUM_STREAMS": cores},
             may_halve=True,
         )
-        self._keeper = TokenKeeper.shipped()
+        self._keeper = keeper or TokenKeeper.shipped()
         self._questions = MicroBatcher(
             lambda texts: self._encode(texts, self._keeper.of_query, self._at_once, BATCH_TOKENS)
         )
