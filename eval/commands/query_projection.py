@@ -29,7 +29,7 @@ from eval.core.progress import Progress, question_counter
 from eval.desk.cases import DeskCase, load_cases
 from eval.desk.judging import has_gold, normalise
 from eval.desk.measurement import files_about
-from rag.errors import AnswerdeskError
+from rag.errors import AnswerdeskError, SettingsError
 from rag.factory import build_parts
 from rag.pipeline import Pipeline
 from rag.private_files import keep_files_private
@@ -42,8 +42,9 @@ from rag.schema import Chunk, QuestionTokens
 from rag.settings import Settings, load_settings
 from rag.storage.embeddings import EmbeddingTable
 from rag.storage.store import KnowledgeStore
-from rag.terminal import exit_code_of, fail
+from rag.terminal import exit_code_of, fail, terminal_language
 from rag.text.parsed import parse_text
+from rag.translate import translate
 
 Matrix = NDArray[np.float64]
 
@@ -63,6 +64,7 @@ _CHUNKS_READ = 12
 _FEWEST_TOKENS = 3
 """A sentence of fewer tokens says nothing by itself."""
 
+_SMALLEST_WEIGHT = 1e-9
 _DIGITS = 3
 
 
@@ -110,7 +112,8 @@ def examples_of(
 ) -> list[Example]:
     """Ask the search every case whose right documents are known, in a knowledge base of its own.
 
-    A passage is right if its document is, a sentence if the case quotes it.
+    A passage is right if its document is, a sentence if the case quotes it.  Raises ``SettingsError`` where no case
+    names a document, and what ``load_cases`` and an ingest raise.
     """
     cases = load_cases(file)
     own = knowledge_of(documents, settings, embedder, progress, frozenset(files_about(documents)))
@@ -122,11 +125,13 @@ def examples_of(
         _, retrieval = pipeline.prepare(case.question, earlier=case.turns[:-1], reader_language=case.reader_language)
         chunks = [one.chunk for one in retrieval.chunks]
         if retrieval.tokens is not None and chunks and case.gold_docs:
-            paths = store.documents_of([chunk.document_id for chunk in chunks], retrieval.generation)
-            right = [has_gold([paths[chunk.document_id].path], case.gold_docs) for chunk in chunks]
+            held = store.documents_of([chunk.document_id for chunk in chunks], retrieval.generation)
+            right = [has_gold([held[chunk.document_id].path], case.gold_docs) for chunk in chunks]
             found.append(_example(case, retrieval.tokens, list(zip(chunks, right, strict=True)), store, embedder))
         advance(case)
     store.close()
+    if not found:
+        raise SettingsError(reason=translate("eval.no_relevant", terminal_language(), questions=file.name))
     return found
 
 
@@ -139,7 +144,7 @@ def _example(
 ) -> Example:
     table = EmbeddingTable(store, embedder.model_id, embedder.dimension)
     signs = table.token_signs([chunk.chunk_id for chunk, _ in chunks])
-    kept = [(signs[chunk.chunk_id], chunk, right) for chunk, right in chunks if chunk.chunk_id in signs]
+    kept = [(signs[chunk.chunk_id], chunk, right) for chunk, right in chunks if len(signs.get(chunk.chunk_id, ()))]
     quotes = [normalise(quote) for quote in (case.gold_quote, *case.more_quotes) if quote]
     sentences = [
         (own[first : first + length], right and _is_quoted(text, quotes))
@@ -147,7 +152,7 @@ def _example(
         for text, first, length in _sentences(chunk, embedder)
     ]
     return Example(
-        QuestionTokens(question.vectors, question.weights),
+        QuestionTokens(question.vectors, question.weights),  # without the cosines, which would fill the memory
         _comparison([(own, right) for own, _, right in kept]),
         _comparison(sentences),
     )
@@ -225,7 +230,7 @@ def loss_and_gradient(example: Example, projection: Matrix, chance: np.random.Ge
     rows = own.astype(np.float64) + own @ projection
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     question = rows / lengths
-    weights = example.question.weights / example.question.weights.sum()
+    weights = example.question.weights / max(example.question.weights.sum(), _SMALLEST_WEIGHT)
     total, by_question = 0.0, np.zeros_like(question)
     for comparison, importance in ((example.passages, 1.0), (example.sentences, _SENTENCE_WEIGHT)):
         if comparison.tells_apart:

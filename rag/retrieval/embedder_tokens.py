@@ -109,11 +109,9 @@ class TokenKeeper:
         """Return a question's own tokens, of all its ``numbers`` [n] and ``states`` [n, dimension]."""
         own = own_tokens(len(numbers), _BEFORE_QUERY)
         tokens = query_tokens(numbers[own], states[own], self._centre)
-        return (
-            tokens
-            if self._projection is None
-            else QueryTokens(tokens.numbers, project(tokens.vectors, self._projection))
-        )
+        if self._projection is None:
+            return tokens
+        return QueryTokens(tokens.numbers, project(tokens.vectors, self._projection))
 
     def of_passage(self, numbers: Sequence[int], states: FloatMatrix) -> PassageTokens:
         """Return a passage's own tokens, of all its ``numbers`` [n] and ``states`` [n, dimension]."""

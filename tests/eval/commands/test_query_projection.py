@@ -99,6 +99,19 @@ def test_from_cases_and_pages_to_the_file(
     assert "pages" in capsys.readouterr().out
 
 
+@pytest.mark.real
+def test_cases_that_name_no_document_are_told_in_one_sentence(
+    tmp_path: Path, own_data_folder: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "returns.md").write_text("# Returns\n\nWithin 30 days.\n", encoding="utf-8")
+    cases = tmp_path / "far.jsonl"
+    row = {"id": "far", "lang": "en", "kind": "unanswerable_far", "turns": [{"user": "Bananas?"}], "answerable": False}
+    cases.write_text(json.dumps(row) + "\n", encoding="utf-8")
+    assert main(["--desk", str(cases), str(tmp_path / "docs"), "--dry-run"]) == 2
+    assert "far.jsonl" in capsys.readouterr().err.splitlines()[-1]
+
+
 def test_a_missing_folder_is_one_sentence(own_data_folder: None, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--desk", "/nowhere/cases.jsonl", "/nowhere"]) != 0
     assert capsys.readouterr().err.count("\n") == 1
