@@ -90,6 +90,11 @@ class Chunk:
         headings = [heading for heading in self.heading_path if heading != self.title]
         return "\n".join([" > ".join([self.title, *headings]), self.text]) if self.title or headings else self.text
 
+    @property
+    def text_offset(self) -> int:
+        """Where ``text`` begins in ``embedded_text``: titles come first."""
+        return len(self.embedded_text) - len(self.text)
+
 
 # search results
 

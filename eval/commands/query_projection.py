@@ -24,13 +24,12 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from eval.commands.shared import progress_in
-from eval.core.knowledge import knowledge_of
 from eval.core.progress import Progress, question_counter
+from eval.core.statistics import rounded_mean
 from eval.desk.cases import DeskCase, load_cases
 from eval.desk.judging import has_gold, normalise
-from eval.desk.measurement import files_about
+from eval.desk.measurement import open_desk_parts
 from rag.errors import AnswerdeskError, SettingsError
-from rag.factory import build_parts
 from rag.pipeline import Pipeline
 from rag.private_files import keep_files_private
 from rag.protocols import FloatMatrix
@@ -65,7 +64,6 @@ _FEWEST_TOKENS = 3
 """A sentence of fewer tokens says nothing by itself."""
 
 _SMALLEST_WEIGHT = 1e-9
-_DIGITS = 3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -116,9 +114,8 @@ def examples_of(
     names a document, and what ``load_cases`` and an ingest raise.
     """
     cases = load_cases(file)
-    own = knowledge_of(documents, settings, embedder, progress, frozenset(files_about(documents)))
-    store = KnowledgeStore(own.knowledge_dir)
-    pipeline = Pipeline(build_parts(settings, store, embedder=embedder))
+    parts = open_desk_parts(documents, settings, progress, embedder)
+    pipeline, store = Pipeline(parts), parts.store
     advance = question_counter(progress, file.name, len(cases))
     found: list[Example] = []
     for case in cases:
@@ -145,7 +142,7 @@ def _example(
     table = EmbeddingTable(store, embedder.model_id, embedder.dimension)
     signs = table.token_signs([chunk.chunk_id for chunk, _ in chunks])
     kept = [(signs[chunk.chunk_id], chunk, right) for chunk, right in chunks if len(signs.get(chunk.chunk_id, ()))]
-    quotes = [normalise(quote) for quote in (case.gold_quote, *case.more_quotes) if quote]
+    quotes = list(map(normalise, case.quotes))
     sentences = [
         (own[first : first + length], right and _is_quoted(text, quotes))
         for own, chunk, right in kept[:_CHUNKS_READ]
@@ -165,9 +162,9 @@ def _comparison(texts: Sequence[tuple[Signs, bool]]) -> Comparison:
 def _sentences(chunk: Chunk, embedder: OpenVinoEmbedder) -> list[tuple[str, int, int]]:
     """Return the sentences of a chunk, each with its first token's place and how many tokens it has."""
     parsed = parse_text(chunk.text)
-    before = len(chunk.embedded_text) - len(chunk.text)  # titles come first
     ends = np.array([end for _, end in embedder.token_spans(chunk.embedded_text)], dtype=np.int64)
-    spans = [(before + one.span.start, before + one.span.end) for one in parsed.sentences]
+    offset = chunk.text_offset
+    spans = [(offset + one.span.start, offset + one.span.end) for one in parsed.sentences]
     first, lengths = tokens_of_spans(ends, spans)
     return [
         (parsed.words(place), int(first[place]), int(lengths[place]))
@@ -260,17 +257,17 @@ def _compare(question: Matrix, weights: NDArray[np.float64], comparison: Compari
     return float(np.log(all_texts.sum() / right.sum())), slope
 
 
-def figures_of(examples: Sequence[Example], projection: FloatMatrix | None) -> dict[str, float]:
+def figures_of(examples: Sequence[Example], projection: FloatMatrix | None) -> dict[str, float | None]:
     """Return the mean reciprocal rank of passages and of sentences by late interaction alone, and the first's R@5."""
     questions = [example.projected(projection) for example in examples]
     pairs = list(zip(questions, examples, strict=True))
-    passages = np.array([one.passages.rank(question) for question, one in pairs if one.passages.tells_apart])
-    sentences = np.array([one.sentences.rank(question) for question, one in pairs if one.sentences.tells_apart])
+    passages = [one.passages.rank(question) for question, one in pairs if one.passages.tells_apart]
+    sentences = [one.sentences.rank(question) for question, one in pairs if one.sentences.tells_apart]
     return {
         "questions": len(examples),
-        "passage_mrr": round(float((1 / passages).mean()), _DIGITS) if len(passages) else float("nan"),
-        "passage_recall_at_5": round(float((passages <= 5).mean()), _DIGITS) if len(passages) else float("nan"),
-        "sentence_mrr": round(float((1 / sentences).mean()), _DIGITS) if len(sentences) else float("nan"),
+        "passage_mrr": rounded_mean([1 / rank for rank in passages]),
+        "passage_recall_at_5": rounded_mean([rank <= 5 for rank in passages]),
+        "sentence_mrr": rounded_mean([1 / rank for rank in sentences]),
     }
 
 

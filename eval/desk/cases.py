@@ -56,6 +56,11 @@ class DeskCase:
         return self.turns[-1]
 
     @property
+    def quotes(self) -> tuple[str, ...]:
+        """What the gold documents say, word for word; empty where the case has no quotation."""
+        return tuple(quote for quote in (self.gold_quote, *self.more_quotes) if quote)
+
+    @property
     def has_facts(self) -> bool:
         """Whether the documents hold something that an answer must say: all but what nothing answers."""
         return bool(self.must_contain_any)

@@ -196,10 +196,9 @@ def _complaints(case: DeskCase, documents: Mapping[str, str]) -> Iterator[Compla
     gold = {name: [text for path, text in documents.items() if has_gold([path], [name])] for name in case.gold_docs}
     yield from (Complaint(case.case_id, "no_document", name) for name, texts in gold.items() if not texts)
     gold_text = normalise("\n".join(text for texts in gold.values() for text in texts))
-    quotes = [one for one in (case.gold_quote, *case.more_quotes) if one]
-    yield from (Complaint(case.case_id, "no_quote", one) for one in quotes if normalise(one) not in gold_text)
-    quoted = normalise(" \n ".join(quotes))
-    if quotes and DERIVED not in case.note:
+    yield from (Complaint(case.case_id, "no_quote", one) for one in case.quotes if normalise(one) not in gold_text)
+    quoted = normalise(" \n ".join(case.quotes))
+    if case.quotes and DERIVED not in case.note:
         for group in case.must_contain_any:
             if not any(holds_phrase(quoted, phrase) for phrase in group):
                 yield Complaint(case.case_id, "not_quoted", " / ".join(group))

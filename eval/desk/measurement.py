@@ -15,6 +15,7 @@ from eval.desk.languages import language_figures
 from rag.errors import SourceMissing
 from rag.factory import build_parts
 from rag.pipeline import Pipeline, PipelineParts
+from rag.protocols import Embedder
 from rag.retrieval.embedder import open_embedder
 from rag.settings import Settings
 from rag.storage.store import KnowledgeStore
@@ -53,17 +54,19 @@ class DeskResult:
     records: tuple[Record, ...]
 
 
-def open_desk_parts(documents: Path | None, settings: Settings, progress: Progress = SILENT) -> PipelineParts:
+def open_desk_parts(
+    documents: Path | None, settings: Settings, progress: Progress = SILENT, embedder: Embedder | None = None
+) -> PipelineParts:
     """Return the parts that answer from a folder of documents, or from the settings' knowledge base where it is None.
 
-    The folder is ingested once, without ``files_about``.  Raises ``SourceMissing``, a ``KnowledgeError``, or
-    ``EmbedderMissing``.
+    The folder is ingested once, without ``files_about``.  ``embedder`` is the settings' where it is None.  Raises
+    ``SourceMissing``, a ``KnowledgeError``, or ``EmbedderMissing``.
     """
     if documents is None:
         KnowledgeStore(settings.knowledge_dir).require_generation()  # told before the embedder is loaded
     elif not documents.exists():
         raise SourceMissing(path=documents)
-    embedder = open_embedder(settings)
+    embedder = embedder or open_embedder(settings)
     own = settings
     if documents is not None:
         own = knowledge_of(documents, settings, embedder, progress, frozenset(files_about(documents)))

@@ -168,11 +168,12 @@ def is_sentence(text: str, language: Language) -> bool:
 def _quoted_sentences(case: DeskCase, request: AnswerRequest) -> str:
     """Return the sent sentences with the case's quotations, or else its facts; empty if missing."""
     passages = [one for one in request.evidence if one.sent and has_gold([one.document_path], case.gold_docs)]
-    quotes = [quote for quote in (case.gold_quote, *case.more_quotes) if quote]
     language = request.language
-    found = [next((lines for one in passages if (lines := _lines_with(one, quote, language))), []) for quote in quotes]
+    found = [
+        next((lines for one in passages if (lines := _lines_with(one, quote, language))), []) for quote in case.quotes
+    ]
     lines = list(dict.fromkeys(line for some in found for line in some))
-    if not quotes or not all(found) or not holds_facts(case, "\n".join(lines)):
+    if not case.quotes or not all(found) or not holds_facts(case, "\n".join(lines)):
         candidates = [line for one in passages for line in _lines_of(one, _sent_sentences(one), language)]
         lines = next(([line] for line in candidates if holds_facts(case, line)), [])
     return (" " if language == "en" else "").join(lines)

@@ -277,7 +277,7 @@ class SentenceSimilarity:
         ends = self._remembered_ends(generation, chunk.embedded_text)
         if len(ends) != count:
             raise IndexDamaged(reason=f"chunk {chunk.chunk_id} has {len(ends)} tokens, {count} are kept")
-        return ends - (len(chunk.embedded_text) - len(chunk.text) - chunk.start)  # titles come first
+        return ends - (chunk.text_offset - chunk.start)
 
     def _token_ends(self, generation: int, text: str) -> NDArray[np.int64]:
         return np.array([end for _, end in self._embedder_of(generation).token_spans(text)], dtype=np.int64)
