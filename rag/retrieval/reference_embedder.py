@@ -19,10 +19,11 @@ _Tokens = TypeVar("_Tokens")
 class SentenceTransformersEmbedder:
     """multilingual-e5-small in float32, on a GPU if there is one.  ``threads`` 0 leaves torch's choice.
 
-    Safe to call from several threads: they take turns.  Raises ``EmbedderMissing``.
+    ``keeper`` is the shipped one where it is None.  Safe to call from several threads: they take turns.  Raises
+    ``EmbedderMissing``.
     """
 
-    def __init__(self, folder: Path, threads: int = 0) -> None:
+    def __init__(self, folder: Path, threads: int = 0, keeper: TokenKeeper | None = None) -> None:
         self._identity = read_identity(folder)
         # Here and not above: ten seconds that the other embedder does without.
         prepare_transformers(threads)
@@ -30,7 +31,7 @@ class SentenceTransformersEmbedder:
 
         self._model = SentenceTransformer(str(folder), local_files_only=True)
         self._tokens = EmbedderTokens(folder)
-        self._keeper = TokenKeeper.shipped()
+        self._keeper = keeper or TokenKeeper.shipped()
         self._lock = threading.Lock()
 
     @property

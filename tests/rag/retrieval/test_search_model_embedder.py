@@ -13,8 +13,9 @@ import pytest
 from rag.errors import SearchModelUnusable, TorchMissing
 from rag.protocols import FloatMatrix
 from rag.retrieval.embedder import open_embedder
-from rag.retrieval.embedder_tokens import CENTRE_PATH
+from rag.retrieval.embedder_tokens import CENTRE_PATH, TokenKeeper
 from rag.retrieval.model_folders import reference_folder
+from rag.retrieval.reference_embedder import SentenceTransformersEmbedder
 from rag.retrieval.search_model_embedder import SearchModelEmbedder, prompts_of
 from rag.retrieval.transformers_runtime import prepare_transformers
 from rag.settings import Settings
@@ -183,8 +184,8 @@ def test_the_settings_choose_it_and_the_built_in_one_needs_no_torch(folder: Path
 @pytest.mark.real
 def test_the_built_in_model_by_this_way_is_the_built_in_embedder() -> None:
     settings = Settings()
-    reference = open_embedder(settings.changed(embedder="sentence-transformers"))
     folder = reference_folder(settings)
+    reference = SentenceTransformersEmbedder(folder, keeper=TokenKeeper.unprojected())
     found = SearchModelEmbedder(folder, str(folder))
     passages = [
         "签收次日零时起 7 天内可以申请无理由退货。",
