@@ -314,6 +314,15 @@ class Pipeline:
         options = AskOptions(earlier, filters, audience=audience, reader_language=reader_language)
         return self._prepare(self._clean(question), Trace(), options)
 
+    def rank_sentences(
+        self, question: str, *, earlier: Sequence[str] = (), reader_language: Language = "en"
+    ) -> RankedSentences:
+        """Return all sentences that a model might read; arguments and errors as for ``stream``."""
+        options = AskOptions(earlier, reader_language=reader_language)
+        request, retrieval = self._prepare(self._clean(question), Trace(), options)
+        asked = in_context(request.question, request.previous)
+        return self._pack(asked, retrieval, None, options.audience, request.language).sentences
+
     def judge_answerable(self, question: str, *, earlier: Sequence[str] = ()) -> AnswerabilitySample:
         """Ask the model only whether the passages found hold the answer; arguments and errors as for ``stream``."""
         request, _ = self.prepare(question, earlier=earlier)

@@ -144,7 +144,7 @@ def _example(
     kept = [(signs[chunk.chunk_id], chunk, right) for chunk, right in chunks if len(signs.get(chunk.chunk_id, ()))]
     quotes = list(map(normalise, case.quotes))
     sentences = [
-        (own[first : first + length], right and _is_quoted(text, quotes))
+        (own[first : first + length], right and is_quoted(text, quotes))
         for own, chunk, right in kept[:_CHUNKS_READ]
         for text, first, length in _sentences(chunk, embedder)
     ]
@@ -173,7 +173,7 @@ def _sentences(chunk: Chunk, embedder: OpenVinoEmbedder) -> list[tuple[str, int,
     ]
 
 
-def _is_quoted(sentence: str, quotes: Sequence[str]) -> bool:
+def is_quoted(sentence: str, quotes: Sequence[str]) -> bool:
     """Tell whether a sentence holds a quote, or is part of one."""
     own = normalise(sentence)
     return bool(own) and any(quote in own or own in quote for quote in quotes)

@@ -8,18 +8,26 @@ evidence held the facts of so many, at 320 / 480 / 1,200 tokens (no model):
     the best sentences, ranked one by one               115 / 128 / 145
     those that together answer most                     121 / 140 / 145
 
+How probably a sentence answers is a softmax over all sentences of a weighted sum of ``FEATURES``.  Late interaction by
+itself takes a question in the documents for its answer, the line that introduces a list for the list, and a sentence
+without any figure for the answer to "how long".  ``sentence_weights.json`` has the weights, and on what questions they
+were fitted, how, when and how well; ``python -m eval.commands.sentence_weights`` writes it.  Likeness is in standard
+deviations, so that the weights hold for any embedder.
+
 A sentence needs the heading above it, the header of its table, the line that introduces its list, and the sentence
 before it if it begins with "otherwise" or "it".  A line that introduces a list needs the beginning of that list.  Pure
 functions.
 """
 
+import json
 import re
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Sequence, Set
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 from heapq import heapify, heappop, heappush
 from itertools import chain
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +38,7 @@ from rag.retrieval.late_interaction import Likeness
 from rag.retrieval.question import questions_of
 from rag.retrieval.ranking import z_scores
 from rag.schema import Evidence, TextSpan
-from rag.text.markup import is_description
+from rag.text.markup import QUESTION_ENDS, is_description
 from rag.text.parsed import parse_text
 from rag.text.quantities import Figures
 from rag.text.questions import expected_value
@@ -47,6 +55,8 @@ from rag.text.statements import (
 SentenceLikeness = Callable[[Sequence[tuple[Evidence, TextSpan]]], Likeness | None]
 """Rates how well sentences, each a passage and a span of its document, match the question; None if it cannot."""
 
+Floats = NDArray[np.float64]
+
 
 @dataclass(frozen=True, slots=True)
 class QuestionPart:
@@ -59,16 +69,36 @@ class QuestionPart:
     places: Sequence[int]
 
 
-_RANK_PENALTY = 0.8
-"""Standard deviations, times the logarithm of its place, by which a sentence of a later passage must be better."""
+WEIGHTS_PATH = Path(__file__).with_name("sentence_weights.json")
 
-_LENGTH_PENALTY = 0.15
-"""Standard deviations, times the logarithm of its tokens, by which a longer sentence must be better: it takes more
-room."""
+FEATURES = (
+    "likeness",  # to the question, and to the part of it that it matches best
+    "needs_likeness",  # the same, together with the heading, the header and the introduction that it needs
+    "neighbours_likeness",  # the same, together with the sentences before and after it
+    "passage_likeness",  # of the best sentence of its passage
+    "passage_place",  # logarithm of its passage's place in the search for the question or for a part of it
+    "sentence_place",  # logarithm of its place in the passage
+    "expected_value",  # whether it gives a figure of the kind that the question asks for
+    "figure",
+    "row",
+    "question",
+    "introduction",
+)
+"""What is known of a sentence; what is not a likeness or a logarithm is 1 or 0."""
 
-_COVERAGE_WEIGHT = 12.0
-"""Weight of what a sentence adds to the coverage of all chosen ones, against its own likeness, both in standard
-deviations of likeness.  From 6 to 20 the counts above stay within two of each other at 480 tokens."""
+WHOLE_WEIGHT = 0.7
+"""For a question with parts: the weight of a sentence's likeness to the whole, against that to the part it matches
+best."""
+
+_FIGURE = re.compile(r"\d")
+_INTRODUCTION_ENDS = (":", "：")
+
+_LENGTH_PENALTY = 0.3
+"""By how much, times the logarithm of its tokens, a longer sentence must score more: it takes more room."""
+
+_COVERAGE_WEIGHT = 24.0
+"""Weight of what a sentence adds to the coverage of all chosen ones, in standard deviations of likeness, against its
+own score.  With 12 the facts of as many customers' texts are sent, and of fewer pairs of questions."""
 
 Spans = tuple[tuple[TextSpan, ...], ...]
 """For each passage, spans of its document: ordered and disjoint."""
@@ -85,75 +115,32 @@ class _StretchLimits:
     length_penalty: float
 
 
-_IN_BEST_MATCH = _StretchLimits(50, _QUOTED_TOKENS, 0.3)
-_BELOW_REPLY = _StretchLimits(80, 200, 0.15)
-"""So many of 377 customers' texts have their facts in such a stretch alone, of so many characters:
-
-    50 to 120 tokens, penalty .3      138    230
-    80 to 160 tokens, penalty .15     165    318
-    80 to 200 tokens, penalty .15     174    360
-    80 to 200 tokens, no penalty      175    400
-"""
-_SECOND_BELOW_REPLY = _StretchLimits(80, _QUOTED_TOKENS, 0.3)
+_IN_BEST_MATCH = _StretchLimits(50, _QUOTED_TOKENS, 0.8)
+_BELOW_REPLY = _StretchLimits(80, 200, 0.4)
+"""So many of 304 customers' texts over the pages of four companies, and of the sample's 210 questions, have their facts
+in the best match with a penalty of .6 / .8 / 1: 168 / 175 / 177 and 154 / 152 / 151; below the reply with .3 / .4 / .5:
+200 / 197 / 195 and 153 / 153 / 150, in 685 / 664 / 639 characters of the first."""
+_SECOND_BELOW_REPLY = _StretchLimits(80, _QUOTED_TOKENS, 0.8)
 """For a question with parts: with such a second stretch 28 instead of 24 of 60 answers are right."""
 
-_STRETCH_RANK_PENALTY = 0.2
-_BEST_SENTENCE_WEIGHT = 0.5
-_DENSITY_WEIGHT = 0.01
-"""A stretch of a passage scores what its sentences together answer, in standard deviations, less the first value times
-the logarithm of its passage's place and the second times that of its tokens, plus the third times its best sentence's
-score.  The mean of its sentences' scores hardly more than breaks ties.
-
-Of 164 customers' texts over product pages, and of the sample's 210 questions, so many found their facts in 120 tokens
-of such quotations:
-
-    the best stretch, as long as possible                                      74, 125
-    the sentences of all passages that together answer most                    79, 131
-    the best stretch, and such sentences in the remaining room                 81, 140
-    the same, with a penalty for longer stretches                              87, 140
-
-With .15 and .6 as the second penalty there were 88, 139 and 83, 137; with 30 to 80 tokens as the shortest stretch 85
-to 88, 142 to 143 (both with a code weight of 2).
-"""
+_SMALLEST_PROBABILITY = 1e-6
 
 _CODE_WEIGHT = 3.0
-"""Standard deviations, times the logarithm of all sentences over those with it, that a code of the question adds to a
+"""What, times the logarithm of all sentences over those with it, a code of the question adds to a
 sentence in a quotation: an error's code is in few of them, a product's name in many.  With it the code is in the
 quotation of all 49 questions with one that is found; in 45 if each code adds 2."""
 
 _IMPLIED_WEIGHT, _IMPLIED_SHARE = 2.0, 0.75
-"""Standard deviations that a row gains whose code is named in more than this share of the lines, and in two at least,
+"""What the score of a row gains whose code is named in more than this share of the lines, and in two at least,
 that have a word of the question.  With 1 to 3 the facts of 195 instead of 194 of the sample's 210 questions are sent,
 and of 331 customers' texts as many as without."""
 
-_VALUE_WEIGHT = 1.0
-"""Standard deviations that a sentence gains with a figure of the kind that a question asks for: a duration for "how
-long".  So many of 280 customers' texts over four companies' pages, 85 of which ask for such a figure, and of the
-sample's 210 questions have their facts in 480 tokens sent, in the best match, and in the stretch below the reply:
-
-    0      214, 140, 150    194, 143, 137
-    .6     213, 142, 153    195, 142, 137
-    1      215, 144, 154    194, 142, 138
-    1.5    215, 143, 154    194, 141, 138
-"""
-
 _LEAST_WITHOUT_CODE = 1.0
-"""The least score, in standard deviations, of a sentence without the code that is quoted beside it: as many facts are
-found as without this limit, and fewer unrelated lines."""
+"""The least score, above the mean, of a sentence without the code that is quoted beside it: as many facts are found as
+without this limit, and fewer unrelated lines."""
 
-_WHOLE_WEIGHT = 0.7
 _WHOLE_TIMES = 2.0
-"""For a question with parts: the weight of a sentence's score for the whole, against that for the part it matches best,
-and how many times as much as a part the whole counts in the coverage.
-
-So many facts are sent of the sample's questions asked two or three at once (480), and of customers' texts whose parts
-depend on one another (66), and so many are in the best match:
-
-    the whole alone            349, 52    157, 31
-    the parts alone            393, 43    176, 27
-    .5 and once                385, 48    172, 33
-    .7 and twice               377, 50    164, 34
-"""
+"""How many times as much as a part the whole question counts in what sentences answer together."""
 
 _SHORT_LINE_CHARACTERS = 160
 """A line of several sentences, an item or a paragraph, is sent whole if it is no longer: the second sentence is the
@@ -203,7 +190,7 @@ class _Run:
     """The ``places`` of sentences of a passage that follow one another, with what they need.
 
     ``costs`` has the lengths at which stretches from its beginning may end, each with its tokens.  The stretch of
-    length 1 has the row ``first_row`` of ``_StretchValues``, the next one the row after.
+    length 1 has the row ``first_row`` among those of all stretches, the next one the row after.
     """
 
     passage: int
@@ -219,20 +206,11 @@ class _Run:
         return short[-1:] + [length for length, cost in lengths if limits.shortest < cost <= limits.longest]
 
 
-@dataclass(frozen=True, slots=True)
-class _StretchValues:
-    """Of n stretches how much of each of q tokens they answer, float64 [n, q], and the best and mean score, [n]."""
-
-    answered: NDArray[np.float64]
-    best: NDArray[np.float64]
-    mean: NDArray[np.float64]
-
-
 class RankedSentences:
     """The sentences of all passages, ranked by how well they match the question.
 
-    For a question with ``parts``, a score combines the whole and the part that the sentence matches best, and all parts
-    are covered: otherwise the words of one part, rare ones above all, would outweigh another's.
+    For a question with ``parts`` all of them are covered: otherwise the words of one part, rare ones above all, would
+    outweigh another's.  ``features`` are the ``FEATURES`` of each.
     """
 
     def __init__(
@@ -247,6 +225,7 @@ class RankedSentences:
         self._sentences = _all_sentences(evidence)
         self._closures = [_needs_closure(place, self._sentences) for place in range(len(self._sentences))]
         self._costs = [count_tokens(sentence.text) for sentence in self._sentences]
+        self._languages = [evidence[sentence.passage].language for sentence in self._sentences]
         self._codes = self._codes_of(question)
         self._labels = self._codes | named_identifiers(question)
         texts = [sentence.text for sentence in self._sentences] if self._labels else []
@@ -256,19 +235,38 @@ class RankedSentences:
         ]
         self._only_other_codes = self._find_only_other_codes()
         self._closures_sent = self._closures_to_send()
-        whole = self._score_part(question, QuestionPart(likeness, range(len(evidence))))
-        of_parts = [self._score_part(question, part) for part in parts]
-        self._has_parts = bool(of_parts)
-        self._scores = whole.scores
-        if of_parts:
-            best_of_parts = np.max([one.scores for one in of_parts], axis=0)
-            self._scores = _WHOLE_WEIGHT * whole.scores + (1 - _WHOLE_WEIGHT) * best_of_parts
+        of_whole = _likeness(evidence, self._sentences, question, likeness)
+        of_parts = [_likeness(evidence, self._sentences, question, part.likeness) for part in parts]
+        self._has_parts = bool(parts)
+        in_passages = np.array([sentence.passage for sentence in self._sentences], dtype=np.int64)
+        places = np.min([range(len(evidence)), *(part.places for part in parts)], axis=0).astype(np.int64)
+        self.features = sentence_features(
+            SentenceFacts(
+                [sentence.text for sentence in self._sentences],
+                in_passages,
+                places[in_passages],
+                self._languages,
+                self._closures,
+            ),
+            of_whole,
+            of_parts,
+            self._giving_expected_value(question),
+        )
+        self._scores = centred(self.features @ shipped_weights())
         if not self._labels:
             self._scores = self._scores + _IMPLIED_WEIGHT * self._rows_of_implied_codes(question)
-        self._scores = self._scores + _VALUE_WEIGHT * self._giving_expected_value(question)
-        shares = [_WHOLE_TIMES * whole.shares, *(one.shares for one in of_parts)]
+        shares = [_WHOLE_TIMES * _shares(of_whole), *map(_shares, of_parts)]
         self._shares = np.concatenate(shares, axis=1) / (_WHOLE_TIMES + len(of_parts))
         self._order = _best_first(self._sentences, self._scores)
+
+    @property
+    def candidates(self) -> list[tuple[int, Evidence, str]]:
+        """The sentences that may answer by themselves: the row of each in ``features``, its passage, and its text."""
+        return [
+            (place, self._evidence[sentence.passage], sentence.text)
+            for place, sentence in enumerate(self._sentences)
+            if not sentence.is_context and place not in self._only_other_codes
+        ]
 
     def spans_to_send(self, budget_tokens: int) -> Spans:
         """Return what the model reads: the sentences that fit, and the first passage whole if it is short.
@@ -405,13 +403,6 @@ class RankedSentences:
             lines[-1].append(place)
         return lines
 
-    def _score_part(self, question: str, part: QuestionPart) -> Likeness:
-        """Return all sentences' likeness in standard deviations; ``scores`` are less for later passages."""
-        raw = _likeness(self._evidence, self._sentences, question, part.likeness)
-        places = np.array([part.places[sentence.passage] for sentence in self._sentences], dtype=np.float64)
-        scores = self._standardize(raw.scores, self._sentences) - _RANK_PENALTY * np.log1p(places)
-        return Likeness(scores, raw.shares / ((float(np.std(raw.scores)) if len(raw.scores) else 0.0) or 1.0))
-
     def _find_only_other_codes(self) -> frozenset[int]:
         """Return the sentences that, with their needs, name codes but none of the question's; none if all do so.
 
@@ -445,6 +436,9 @@ class RankedSentences:
     ) -> set[int]:
         """Return the stretch of one passage that answers best beside what is ``given``, with what it needs.
 
+        It scores the logarithm of the probability that the answer is in it, plus what its sentences answer together, in
+        standard deviations, less the limits' penalty times the logarithm of its tokens.
+
         It is of one of the ``passages``, by their place, or of any.  Empty if none is short enough.
         """
         of_each = [
@@ -457,25 +451,24 @@ class RankedSentences:
             return set()
         rows = [run.first_row + length - 1 for run, length in of_each]
         covered = self._shares[sorted(given)].max(axis=0) if given else 0.0
-        together = np.maximum(self._stretch_values.answered[rows] - covered, 0.0).sum(axis=1)
-        in_passages = [self._sentences[run.places[0]] for run, _ in of_each]
-        worth = self._standardize(together, in_passages)
-        worth -= _STRETCH_RANK_PENALTY * _log_places(in_passages)
+        together = np.maximum(self._answered_by_stretches[rows] - covered, 0.0).sum(axis=1)
+        worth = standardized(together, [self._languages[run.places[0]] for run, _ in of_each])
+        worth += np.log(self._probability_by_stretch(given)[rows] + _SMALLEST_PROBABILITY)
         worth -= limits.length_penalty * np.log1p([run.costs[length] for run, length in of_each])
-        worth += _BEST_SENTENCE_WEIGHT * self._stretch_values.best[rows]
-        worth += _DENSITY_WEIGHT * self._stretch_values.mean[rows]
         run, length = of_each[int(np.argmax(worth))]
         return set(run.places[:length])
 
     @cached_property
-    def _stretch_values(self) -> _StretchValues:
-        shares = [self._shares[run.places] for run in self._runs]
-        scores = [self._scores_to_quote[run.places] for run in self._runs]
-        return _StretchValues(
-            answered=np.concatenate([np.maximum.accumulate(own, axis=0) for own in shares]),
-            best=np.concatenate([np.maximum.accumulate(own) for own in scores]),
-            mean=np.concatenate([np.cumsum(own) / np.arange(1, len(own) + 1) for own in scores]),
-        )
+    def _answered_by_stretches(self) -> NDArray[np.float64]:
+        """How much of each of q tokens n stretches answer, float64 [n, q]."""
+        return np.concatenate([np.maximum.accumulate(self._shares[run.places], axis=0) for run in self._runs])
+
+    def _probability_by_stretch(self, given: Set[int]) -> NDArray[np.float64]:
+        """Return the probability that the answer is among the quotable sentences of n stretches, without the given."""
+        open_places = [place for place in self._quotable if place not in given]
+        of_each = np.zeros(len(self._sentences))
+        of_each[open_places] = probabilities(self._scores[open_places])
+        return np.concatenate([np.cumsum(of_each[run.places]) for run in self._runs])
 
     @cached_property
     def _runs(self) -> list[_Run]:
@@ -503,14 +496,6 @@ class RankedSentences:
             places += sorted(more)
             costs[len(places)] = cost
         return _Run(passage, places, costs, first_row)
-
-    def _standardize(self, values: NDArray[np.float64], sentences: Sequence[_Sentence]) -> NDArray[np.float64]:
-        """Return the values in standard deviations, by language: likeness is not comparable across languages."""
-        standardized = values.copy()
-        languages = np.array([self._evidence[sentence.passage].language for sentence in sentences])
-        for language in sorted(set(languages.tolist())):
-            standardized[languages == language] = z_scores(values[languages == language])
-        return standardized
 
     def _choose_covering(
         self,
@@ -567,6 +552,100 @@ class RankedSentences:
             for index in range(len(self._evidence))
         ]
         return tuple(_merged(passage, spans) for passage, spans in zip(self._evidence, by_passage, strict=True))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SentenceFacts:
+    """The n sentences that are ranked, those of a passage one after another.
+
+    ``passages`` and ``languages`` are those of each; ``places`` are the passages' places, from 0, in the search where
+    it is found first; ``needs`` has each one's place with the places of all that it needs.
+    """
+
+    texts: Sequence[str]
+    passages: NDArray[np.int64]
+    places: NDArray[np.int64]
+    languages: Sequence[str]
+    needs: Sequence[Set[int]]
+
+
+def standardized(values: Floats, languages: Sequence[str]) -> Floats:
+    """Return values [n] in standard deviations, by language: likeness is not comparable across languages."""
+    found = values.copy()
+    own = np.array(languages)
+    for language in sorted(set(languages)):
+        found[own == language] = z_scores(values[own == language])
+    return found
+
+
+def sentence_features(sentences: SentenceFacts, whole: Likeness, parts: Sequence[Likeness], expected: Floats) -> Floats:
+    """Return the ``FEATURES`` of n sentences, float64 [n, features].
+
+    ``whole`` and ``parts`` are their likeness to the question and to its parts, of which a question with one has none;
+    ``expected`` is that feature, float64 [n].
+    """
+    texts, passages = sentences.texts, sentences.passages
+    if not texts:
+        return np.empty((0, len(FEATURES)))
+
+    def likeness_by(read: Callable[[Likeness], Floats]) -> Floats:
+        """Return what is read of the likeness to the whole and to the best part, in standard deviations."""
+        of_whole, *of_parts = (standardized(read(one), sentences.languages) for one in (whole, *parts))
+        return WHOLE_WEIGHT * of_whole + (1 - WHOLE_WEIGHT) * np.max(of_parts, axis=0) if of_parts else of_whole
+
+    likeness = likeness_by(lambda one: one.scores)
+    begins = np.flatnonzero(np.diff(passages, prepend=-1))
+    lengths = np.diff(begins, append=len(texts))
+    ends = [text.rstrip() for text in texts]
+    columns = {
+        "likeness": likeness,
+        "needs_likeness": likeness_by(lambda one: _together(one.shares, sentences.needs)),
+        "neighbours_likeness": likeness_by(lambda one: _with_neighbours(one.shares, passages).sum(axis=1)),
+        "passage_likeness": np.repeat(np.maximum.reduceat(likeness, begins), lengths),
+        "passage_place": np.log1p(sentences.places),
+        "sentence_place": np.log1p(np.arange(len(texts)) - np.repeat(begins, lengths)),
+        "expected_value": expected,
+        "figure": np.array([_FIGURE.search(text) is not None for text in texts]),
+        "row": np.array([text.lstrip().startswith("|") for text in texts]),
+        "question": np.array([text.endswith(QUESTION_ENDS) for text in ends]),
+        "introduction": np.array([text.endswith(_INTRODUCTION_ENDS) for text in ends]),
+    }
+    return np.stack([columns[name] for name in FEATURES], axis=1).astype(np.float64)
+
+
+def _together(shares: Floats, needs: Sequence[Set[int]]) -> Floats:
+    """Return how well each sentence matches with all that it needs, float64 [n]."""
+    alone = shares.sum(axis=1)
+    return np.array(
+        [shares[sorted(own)].max(axis=0).sum() if len(own) > 1 else alone[place] for place, own in enumerate(needs)]
+    )
+
+
+def _with_neighbours(shares: Floats, passages: NDArray[np.int64]) -> Floats:
+    """Return the larger of each sentence's shares and those of the ones beside it in its passage, [n, q]."""
+    found = shares.copy()
+    is_next = (passages[1:] == passages[:-1])[:, None]
+    found[1:] = np.where(is_next, np.maximum(found[1:], shares[:-1]), found[1:])
+    found[:-1] = np.where(is_next, np.maximum(found[:-1], shares[1:]), found[:-1])
+    return found
+
+
+def centred(scores: Floats) -> Floats:
+    """Return scores [n] less their mean."""
+    return scores - scores.mean() if len(scores) else scores
+
+
+def probabilities(scores: Floats) -> Floats:
+    """Return the softmax of scores, float64 [n]."""
+    raised = np.exp(scores - scores.max(initial=-np.inf))
+    return np.asarray(raised / raised.sum(), dtype=np.float64)
+
+
+@cache
+def shipped_weights() -> Floats:
+    """Return the fitted weights, float64 [features]."""
+    weights = json.loads(WEIGHTS_PATH.read_text(encoding="utf-8"))["weights"]
+    return np.array([weights[name] for name in FEATURES])
 
 
 def _all_sentences(evidence: Sequence[Evidence]) -> list[_Sentence]:
@@ -644,8 +723,9 @@ def _likeness(
     return Likeness(shares.sum(axis=1), shares)
 
 
-def _log_places(sentences: Sequence[_Sentence]) -> NDArray[np.float64]:
-    return np.log1p(np.array([sentence.passage for sentence in sentences], dtype=np.float64))
+def _shares(likeness: Likeness) -> NDArray[np.float64]:
+    """Return the shares in standard deviations of likeness."""
+    return likeness.shares / ((float(np.std(likeness.scores)) if len(likeness.scores) else 0.0) or 1.0)
 
 
 def _best_first(sentences: Sequence[_Sentence], scores: NDArray[np.float64]) -> list[int]:

@@ -105,6 +105,10 @@ class TokenKeeper:
         """Return one with the shipped centre alone."""
         return cls(_shipped_centre())
 
+    def projecting(self, projection: FloatMatrix) -> "TokenKeeper":
+        """Return one with the same centre and another projection."""
+        return TokenKeeper(self._centre, projection)
+
     def of_query(self, numbers: Sequence[int], states: FloatMatrix) -> QueryTokens:
         """Return a question's own tokens, of all its ``numbers`` [n] and ``states`` [n, dimension]."""
         own = own_tokens(len(numbers), _BEFORE_QUERY)
