@@ -125,12 +125,14 @@ _EXPECTED_VALUES = tuple(
         ),
         (r"\bwhat time\b|\bopening hours\b|几点|营业时间", frozenset({"clock"}), r"\b24 hours\b|24\s*小时|全天"),
         (
-            r"\b(?:which|what) (?:(?:tele)?phone |fax )?number\b|哪个(?:电话|号码)|(?:电话|号码)是?多少",
+            r"\b(?:which|what) (?:(?:tele)?phone|fax) number\b|哪个(?:电话|号码)|(?:电话|号码)是?多少"
+            r"|\b(?:which|what) number\b[^?\n]{0,40}\b(?:call|dial|fax|phone|reach|ring|text)\b",
             frozenset(),
             r"\d{5,}|\d{3}[ -]\d{3}",
         ),
         (
-            rf"\bhow many\b|\bhow (?:big|large)\b|多大|{_CHINESE_HOW_MANY}\s*[个条项位种台张份级名家款套字]",
+            r"\b(?:how many|what number)\b|\bhow (?:big|large)\b|多大"
+            rf"|{_CHINESE_HOW_MANY}\s*[个条项位种台张份级名家款套字]",
             None,
             rf"\b(?:one|both|none|each)\b|[一两每]\s*[个条项位种台张份级名家款套]|{_NO_LIMIT}",
         ),

@@ -198,6 +198,8 @@ def test_a_cited_row_is_about_what_stands_above_its_table(
         ("How long is the trial? Can I keep it for years?", "Each bucket can have 10 rules.", True),
         ("How long is the trial? Can I keep the backups?", "Scheduled backups are kept in the vault.", False),
         ("What does a rule cost?", "Each bucket can have 10 rules.", True),
+        ("What number goes into the field for rules?", "Each bucket can have 10 rules.", False),
+        ("Which number can I call?", "Each bucket can have 10 rules.", True),
         ("Where are backups kept?", "Scheduled backups are kept in the vault.", False),
         ("I do not know how long I had it, can I keep backups?", "Scheduled backups are kept in the vault.", False),
     ],
