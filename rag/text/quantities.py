@@ -115,6 +115,7 @@ ENGLISH_NUMBERS = {word: value for value, word in enumerate(_SMALL_NUMBERS.split
     "ninety": 90,
     "hundred": 100,
 }
+_NUMERALS = "一二两三四五六七八九十"
 _CHINESE_DIGITS = {"一": 1, "二": 2, "两": 2, "三": 3, "四": 4, "五": 5, "六": 6, "七": 7, "八": 8, "九": 9}
 
 _SHARE = re.compile(
@@ -131,11 +132,22 @@ _CODE = re.compile(
 _DIGITS = re.compile(r"\d")
 _ADDRESS = re.compile(rf"https?://[^\s,;()!。{IDEOGRAPHS}]+")  # wide commas and brackets end it, folded too
 _ISO_DATE = re.compile(r"(?<!\d)(\d{4})-(\d{1,2})-(\d{1,2})(?!\d)")
+_PART_OF_DAY = "凌晨|早上|上午|中午|下午|傍晚|晚上|晚间|今晚|当晚|明晚"
 _CLOCK = re.compile(
     r"(?<!\d)(?P<hour>\d{1,2})(?::(?P<minute>\d{2}))?\s*(?P<half>[ap])\.?m(?![a-z])"
-    r"|(?:(?P<part>凌晨|早上|上午|中午|下午|傍晚|晚上|晚间|今晚|当晚|明晚)\s{0,2})?"
+    rf"|(?:(?P<part>{_PART_OF_DAY})\s{{0,2}})?"
     r"(?:(?<!\d)(?P<hour_24>\d{1,2})[:时](?P<minute_24>\d{2})(?!\d)"
     r"|(?P<chinese_hour>\d{1,2})\s{0,2}点(?!击)(?:(?P<quarter>半|一刻|三刻|[13]刻)|(?P<chinese_minute>[0-5]?\d)分)?)"
+)
+_MINUTES_IN_WORDS = rf"(?:[二三四五]?十[{_NUMERALS}]?|零?[{_NUMERALS}])分"
+_CLOCK_IN_WORDS = re.compile(  # "有一点贵", "两点建议" and "晚上一点也不吵" name no time of day
+    rf"(?P<before>(?:{_PART_OF_DAY})\s{{0,2}}|(?<=[到至~-])"
+    rf"|(?<![第有{_NUMERALS}百点])(?=[{_NUMERALS}]{{1,3}}点(?:半|[一三]刻|钟|整|{_MINUTES_IN_WORDS})))"
+    rf"(?P<hour>二?十[{_NUMERALS}]?|[{_NUMERALS}])点(?![击儿也都小])(?P<minutes>{_MINUTES_IN_WORDS})?"
+)
+_CLOCK_RANGE = re.compile(
+    r"(?P<part>下午|傍晚|晚上|晚间|今晚|当晚|明晚)\s{0,2}(?P<first>\d{1,2})(?:[:时]\d{2}|点(?:半|[一三13]刻|钟|整|\d{1,2}分)?)"
+    r"\s{0,2}[-~到至]\s{0,2}(?=(?P<last>\d{1,2})(?:[:时]\d{2}|点))"
 )
 _AFTERNOON = frozenset(("下午", "傍晚", "晚上", "晚间", "今晚", "当晚", "明晚"))
 _MINUTES_OF_QUARTER = {"半": "30", "一刻": "15", "1刻": "15", "三刻": "45", "3刻": "45"}
@@ -249,7 +261,7 @@ def read_figures(text: str) -> Figures:
     >>> read_figures("百分之1.5，千分之三，百分之十五点五").quantities == read_figures("1.5%, 0.3%, 15.5%").quantities
     True
     """
-    rest = _SHARE.sub(_percentage, FOOTNOTE_MARK.sub(" ", fold(text)))
+    rest = _clocks_in_digits(_SHARE.sub(_percentage, FOOTNOTE_MARK.sub(" ", fold(text))))
     codes: frozenset[str] = frozenset()
     quantities: set[Quantity] = set()
 
@@ -447,15 +459,33 @@ def _chinese_month(match: re.Match[str]) -> set[Quantity]:
 def with_24_hours(text: str) -> str:
     """Return a folded text with its times of day as a clock of 24 hours shows them.
 
-    >>> with_24_hours("open until 8:30 pm"), with_24_hours("下午3点半关门")
-    ('open until 20:30', '15:30关门')
+    >>> with_24_hours("open until 8:30 pm"), with_24_hours("下午3点半关门"), with_24_hours("晚上七点至九点半")
+    ('open until 20:30', '15:30关门', '19:00至21:30')
     """
 
     def told(match: re.Match[str]) -> str:
         of_morning = "" if match["part"] in _AFTERNOON or match["half"] else match["part"] or ""
         return f"{of_morning}{_clock(match).value}"
 
-    return _CLOCK.sub(told, text)
+    return _CLOCK.sub(told, _clocks_in_digits(text))
+
+
+def _clocks_in_digits(folded: str) -> str:
+    """Return a folded text with hours in digits, each with its part of the day: 晚上8点到晚上9点 for 晚上八点到九点."""
+    if "点" not in folded and "下午" not in folded and "晚" not in folded:
+        return folded
+    return _CLOCK_RANGE.sub(_with_part_of_both, _CLOCK_IN_WORDS.sub(_clock_in_digits, folded))
+
+
+def _clock_in_digits(match: re.Match[str]) -> str:
+    minutes = f"{chinese_number(match['minutes'][:-1])}分" if match["minutes"] else ""
+    return f"{match['before']}{chinese_number(match['hour'])}点{minutes}"
+
+
+def _with_part_of_both(match: re.Match[str]) -> str:
+    """Repeat the part of the day before the end of a range, unless that is on the next day: 晚上10点到2点."""
+    ends_later = int(match["first"]) <= int(match["last"]) < _NOON
+    return match[0] + (match["part"] if ends_later else "")
 
 
 def _clock(match: re.Match[str]) -> Quantity:
