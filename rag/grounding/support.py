@@ -22,6 +22,7 @@ from rag.grounding.topic_match import (
     lists_row_of_another_value,
     names_exception,
     statement_about,
+    tells_of_another_row,
     words_about,
     words_beside,
 )
@@ -173,6 +174,7 @@ def _goes_beyond(claim: Claim, chosen: Sequence[QuotableSpan], context: AnswerCo
         or _takes_one_end(claim, chosen)
         or _has_part_about_uncited_thing(claim, chosen, context)
         or lists_row_of_another_value(claim, chosen, context)
+        or tells_of_another_row(claim, chosen, context)
         or is_of_another_section(claim, chosen, context)
         or _names_another_weekday(claim, chosen)
         or _adds_condition(claim, chosen)

@@ -26,6 +26,7 @@ from rag.text.statements import (
 from rag.text.terms import terms
 
 _CODE_PARTS = re.compile(r"(\D+)(\d+.*)")
+_ROW_NUMBER = re.compile(r"\s*+\|\s*+(\d{3,9})\s*+\|")
 _LIST = re.compile(r"[,/、，;；]")
 _PARTS = re.compile(r"[,;，；、(（](?!\d)|\b(?:and|but|while|whereas)\b|而(?!且)|但")
 _LONGEST_LABEL = 6
@@ -34,6 +35,8 @@ _LABELS_OF_A_LIST = 3
 """The fewest rows' names that are a list; of two, a sentence may say different things."""
 _TOLD = 0.5
 """The share of an item's words that a claim about it contains."""
+_ALIKE_WORDS = 2
+"""The fewest words that a claim must have of another row only, to be about that one."""
 _NAMED_HEADER = 0.5
 """The share of a column's header that a sentence must contain to name the column."""
 
@@ -228,7 +231,7 @@ def _names_another_row(claim: Claim, span: QuotableSpan, context: AnswerContext)
     tokens, own = _tokens(claim.text), _labels(span.text)
     other_labels = frozenset[_Label]().union(*map(_labels, others))
     named = {label for label in other_labels - own if len(label.tokens) <= _LONGEST_LABEL and label.tokens <= tokens}
-    if _begins_otherwise(span, others, tokens):
+    if _begins_otherwise(span, others, tokens) or _has_another_number(span, others, claim, context):
         return True
     if any(label in named for other in others for label in _labels(row_words(other)[0])):
         own = _labels_beside_figures(span, claim.statement)
@@ -244,6 +247,22 @@ def _begins_otherwise(row: QuotableSpan, others: Sequence[str], tokens: frozense
     own, firsts = _tokens(row_words(row.text)[0]), [_tokens(row_words(other)[0]) for other in others]
     told = [first for first in firsts if first and first != own and first <= tokens]
     return bool(own) and any(first > own or own.isdisjoint(tokens) for first in told)
+
+
+def _has_another_number(row: QuotableSpan, others: Sequence[str], claim: Claim, context: AnswerContext) -> bool:
+    """Tell whether the question names another row of the table by its number, and the claim names none.
+
+    Asked about error 6101, "Check your name" is not of the row of error 6001.
+    """
+    own, numbers = _row_number(row.text), frozenset(map(_row_number, others)) - {""}
+    asked, named = frozenset(context.question_tokens), frozenset(read_tokens(claim.text))
+    return own != "" and own not in asked and not numbers.isdisjoint(asked) and named.isdisjoint({own, *numbers})
+
+
+def _row_number(row: str) -> str:
+    """Return a row's first cell if it is a number of at least three digits: an error's or an article's."""
+    match = _ROW_NUMBER.match(row)
+    return match[1] if match is not None else ""
 
 
 def lists_row_of_another_value(claim: Claim, chosen: Sequence[QuotableSpan], context: AnswerContext) -> bool:
@@ -265,6 +284,29 @@ def lists_row_of_another_value(claim: Claim, chosen: Sequence[QuotableSpan], con
         ):
             return True
     return False
+
+
+def tells_of_another_row(claim: Claim, chosen: Sequence[QuotableSpan], context: AnswerContext) -> bool:
+    """Tell whether a claim is about a row that it cites, and says what only another row of the table says.
+
+    "6101: your name does not match" is not of "| 6101 | No number |" beside "| 6001 | The name does not match |".
+    """
+    words = claim.statement.words
+    known = frozenset(word for span in chosen for word in (*span.own.words, *span.around.words))
+    for row in filter(lambda span: span.is_row and _is_named_by(claim, span, context), chosen):
+        for other in context.spans:
+            if other in chosen or not _is_of_same_table(row, other) or _is_named_by(claim, other, context):
+                continue
+            of_other = words & other.own.words - known
+            if len(of_other) >= _ALIKE_WORDS and len(of_other) > len(words & row.own.words - other.own.words):
+                return True
+    return False
+
+
+def _is_named_by(claim: Claim, row: QuotableSpan, context: AnswerContext) -> bool:
+    """Tell whether a claim names a row by its first cell, or the question does by the number there."""
+    first = _tokens(row_words(row.text)[0])
+    return (bool(first) and first <= _tokens(claim.text)) or _row_number(row.text) in context.question_tokens
 
 
 def is_of_another_section(claim: Claim, chosen: Sequence[QuotableSpan], context: AnswerContext) -> bool:

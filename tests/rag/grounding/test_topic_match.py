@@ -25,6 +25,14 @@ _CODES = """| Code | Meaning | What to do |
 | E-1043 | Battery too hot | Park in the shade for 20 minutes |
 
 The display shows a code when the motor stops helping."""
+_ERRORS = """| Error | What it means |
+| --- | --- |
+| 6001 | The name on the account does not match the tax record |
+| 6101 | The Social Security number is missing from the record |"""
+_ERRORS_ZH = """| 错误 | 原因 |
+| --- | --- |
+| 6001 | 账户姓名与税务记录不一致 |
+| 6101 | 记录里缺少社保号码 |"""
 _CODES_OF_DEVICES = """| Code | Device | Meaning | What to do |
 | --- | --- | --- | --- |
 | E22 | R3 | Dust box is full | Empty the dust box |
@@ -91,6 +99,10 @@ def _is_supported(sentence: str, text: str, question: str, language: str = "en")
         (_SHIPPING, "How long does it take to Norway?", "Parcels to islands take 20 working days.",
          "Parcels to Norway take 20 working days."),
         (_CODES, "E-1042, what now?", "Bring the battery indoors for 45 minutes.", "Park in the shade for 20 minutes."),
+        (_ERRORS, "I get error 6101, what is it?", "Error 6101 means that the Social Security number is missing.",
+         "Error 6101 means that the name on the account does not match the tax record."),
+        (_ERRORS, "I get error 6101, what is it?", "The Social Security number is missing from the record.",
+         "The name on the account does not match the tax record."),
         (_CODES_OF_DEVICES, "My R3 shows E30.", "Clean the brush.", "Empty the dust box."),
         (_CODES, "What does E-2001 mean?", "The display shows a code when the motor stops helping.",
          "E-2001 shows when the motor stops helping."),
@@ -137,6 +149,9 @@ def test_what_is_said_of_the_one_is_not_said_of_the_other(text: str, question: s
 @pytest.mark.parametrize(
     ("text", "question", "right", "wrong"),
     [
+        (_ERRORS_ZH, "登录时报错6101，是什么原因？", "错误 6101 表示记录里缺少社保号码。",
+         "错误 6101 表示账户姓名与税务记录不一致。"),
+        (_ERRORS_ZH, "登录时报错6101，是什么原因？", "记录里缺少社保号码。", "账户姓名与税务记录不一致。"),
         (_WARRANTY_ZH, "车架和电机保修多久？", "电机保修 3 年。", "电机保修 5 年。"),
         (_LABELS_ZH, "面单多少钱？", "欧盟国家的面单 4.95 欧元，从退款中扣除。",
          "挪威的面单 4.95 欧元，从退款中扣除。"),
@@ -155,6 +170,15 @@ def test_what_is_said_of_the_one_is_not_said_of_the_other(text: str, question: s
 def test_the_same_in_chinese(text: str, question: str, right: str, wrong: str) -> None:
     assert _is_supported(right, text, question, "zh")
     assert not _is_supported(wrong, text, question, "zh")
+
+
+def test_another_row_may_be_cited_when_it_is_named() -> None:
+    question = "I get error 6101, what is it?"
+    told = "Error 6001 means that the name on the account does not match the tax record."
+    assert _is_supported(told, _ERRORS, question)
+    assert _is_supported("The name on the account does not match the tax record.", _ERRORS, "Why is the name wrong?")
+    assert _is_supported("错误 6001 表示账户姓名与税务记录不一致。", _ERRORS_ZH, "登录时报错6101，是什么原因？", "zh")
+    assert _is_supported("账户姓名与税务记录不一致。", _ERRORS_ZH, "为什么提示姓名不对？", "zh")
 
 
 def test_a_condition_that_the_question_meets_is_not_dropped() -> None:
