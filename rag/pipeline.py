@@ -156,12 +156,13 @@ class AskOptions:
 class _Packed:
     """The passages to be shown, with what can be quoted, and the sentences of those in force.
 
-    The ``numbers`` of these are in the ranking's order.
+    The ``numbers`` of these are in the ranking's order.  ``quotation_probability`` is that of ``AnswerRequest``.
     """
 
     passages: Sequence[Evidence]
     numbers: Sequence[int]
     sentences: RankedSentences
+    quotation_probability: float
 
     def evidence(self, budget_tokens: int) -> tuple[Evidence, ...]:
         """Return the passages with what the model is to read, so many embedder tokens."""
@@ -314,14 +315,11 @@ class Pipeline:
         options = AskOptions(earlier, filters, audience=audience, reader_language=reader_language)
         return self._prepare(self._clean(question), Trace(), options)
 
-    def rank_sentences(
-        self, question: str, *, earlier: Sequence[str] = (), reader_language: Language = "en"
-    ) -> RankedSentences:
+    def rank_sentences(self, question: str, options: AskOptions) -> RankedSentences:
         """Return all sentences that a model might read; arguments and errors as for ``stream``."""
-        options = AskOptions(earlier, reader_language=reader_language)
         request, retrieval = self._prepare(self._clean(question), Trace(), options)
         asked = in_context(request.question, request.previous)
-        return self._pack(asked, retrieval, None, options.audience, request.language).sentences
+        return self._pack(asked, retrieval, options.top_k, options.audience, request.language).sentences
 
     def judge_answerable(self, question: str, *, earlier: Sequence[str] = ()) -> AnswerabilitySample:
         """Ask the model only whether the passages found hold the answer; arguments and errors as for ``stream``."""
@@ -367,7 +365,8 @@ class Pipeline:
         if retrieval is expansion.found:
             return None
         with request.trace.span("pack"):
-            evidence = append_second_search(request.evidence, self._evidence(request, retrieval, options))
+            extended = self._with_evidence(request, retrieval, options)
+            evidence = append_second_search(request.evidence, extended.evidence)
         request.check_cancelled()
         if evidence == request.evidence:
             return None
@@ -378,7 +377,7 @@ class Pipeline:
             generation=request.generation,
         )
         problem = request.problem or retrieval.problem
-        return replace(request, evidence=evidence, second_search=None, problem=problem), found
+        return replace(extended, evidence=evidence, second_search=None, problem=problem), found
 
     def _prepare(self, text: str, trace: Trace, options: AskOptions) -> tuple[AnswerRequest, Retrieval]:
         """Search and pack."""
@@ -405,19 +404,20 @@ class Pipeline:
             is_doubtful=retrieval.is_doubtful and not third,
         )
         with trace.span("pack"):
-            request = replace(request, evidence=self._evidence(request, retrieval, options))
+            request = self._with_evidence(request, retrieval, options)
         request.check_cancelled()
         return request, retrieval
 
-    def _evidence(self, request: AnswerRequest, retrieval: Retrieval, options: AskOptions) -> tuple[Evidence, ...]:
-        """Return the passages of what was found, with what the model is to read of them."""
+    def _with_evidence(self, request: AnswerRequest, retrieval: Retrieval, options: AskOptions) -> AnswerRequest:
+        """Return the request with the passages of what was found, and what the model is to read of them."""
         text, previous = request.question, request.previous
         packed = self._pack(in_context(text, previous), retrieval, options.top_k, options.audience, request.language)
 
         def messages(evidence: Sequence[Evidence]) -> list[Message]:
             return build_messages(text, evidence, request.language, previous)
 
-        return self._fit_to_budget(packed, messages, request.think)
+        evidence = self._fit_to_budget(packed, messages, request.think)
+        return replace(request, evidence=evidence, quotation_probability=packed.quotation_probability)
 
     def _pack(
         self, question: str, retrieval: Retrieval, chunks: int | None, audience: Audience, language: Language
@@ -437,15 +437,17 @@ class Pipeline:
             for part in retrieval.parts
         ]
         ranked = RankedSentences(relevant, question, likeness_to(retrieval), parts.count_tokens, asked)
-        below_reply = ranked.spans_below_reply(lambda one: one.may_be_quoted and one.language == language)
+        below_reply = ranked.below_reply(lambda one: one.may_be_quoted and one.language == language)
+        spans = below_reply.spans
         if other_language_likeness(retrieval, language) >= QUOTED_LIKENESS:
-            others = ranked.spans_below_reply(lambda one: one.may_be_quoted and one.language != language)
-            below_reply = tuple(own or other for own, other in zip(below_reply, others, strict=True))
+            others = ranked.below_reply(lambda one: one.may_be_quoted and one.language != language)
+            spans = tuple(own or other for own, other in zip(spans, others.spans, strict=True))
         quotable = {
             one.number: replace(one, quoted=best, below_reply=below)
-            for one, best, below in zip(relevant, ranked.spans_to_quote(), below_reply, strict=True)
+            for one, best, below in zip(relevant, ranked.spans_to_quote(), spans, strict=True)
         }
-        return _Packed([quotable.get(one.number, one) for one in passages], list(quotable), ranked)
+        shown = [quotable.get(one.number, one) for one in passages]
+        return _Packed(shown, list(quotable), ranked, below_reply.probability)
 
     def _fit_to_budget(
         self, packed: _Packed, messages: Callable[[Sequence[Evidence]], list[Message]], think: bool

@@ -391,6 +391,11 @@ class Answer:
         covered = {position for citation in self.citations for position in range(citation.start, citation.end)}
         return all(position in covered or character.isspace() for position, character in enumerate(self.text))
 
+    @property
+    def replaces_reply(self) -> bool:
+        """Whether passages are quoted because they did not support what the model wrote: somebody has to read them."""
+        return self.lane == "quotation" and bool(self.model)
+
     def to_json(self) -> dict[str, object]:
         """Return plain lists, dicts, strings and numbers, ready for ``json.dumps``."""
         return asdict(self)

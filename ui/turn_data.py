@@ -98,6 +98,8 @@ def verdict(snapshot: TurnSnapshot, sentences: Sequence[Sentence], language: Lan
         return _origin_verdict(answer.origin, language, _caution_of_stored(snapshot, sentences))
     if not sentences:
         return None
+    if answer.replaces_reply:
+        return {"kind": "warning", "words": translate("ui.quoted_for_reply", language)}
     if answer.quoted and not answer.unconfirmed and _disagreement(snapshot) is None:
         return {"kind": "good", "words": translate("ui.quoted", language)}
     caution = _caution(snapshot, answer, sentences)
@@ -212,7 +214,8 @@ def _notice_of_answer(snapshot: TurnSnapshot, language: Language) -> Data | None
         return {"kind": "error", "words": translate("ui.by_words_alone", language)}
     conflict = _disagreement(snapshot) if snapshot.state == "done" else None
     if conflict is None:
-        return None
+        is_quoted = snapshot.answer is not None and snapshot.answer.replaces_reply
+        return {"kind": "info", "words": translate("ui.quoted_for_reply_why", language)} if is_quoted else None
     said = {"quote": conflict.quote, "other_quote": conflict.other_quote}
     plain = {name: _plain_quote(words) for name, words in said.items()}
     numbers = {"number": conflict.number, "other": conflict.other_number}

@@ -1,19 +1,22 @@
-"""``python -m eval.commands.sentence_weights``: fits the weights that rank the sentences of the passages.
+"""``python -m eval.commands.sentence_weights``: fits what ranks the sentences of the passages, and how sure that is.
 
 Every desk case is asked, and the sentences that it quotes are those that answer it.  The weights maximise the
 probability of these under a softmax over all sentences of a question (D. McFadden's conditional logit, 1974).  The
 shipped projection of a question's tokens knows the questions it was fitted on, so each half of the sets is searched
-with a projection that was fitted on the other half.  ``rag/evidence/sentence_weights.json`` is rewritten.  What is
-reported of a set comes from weights fitted without it.
+with a projection that was fitted on the other half.  A logistic regression then says how probably the stretch below a
+reply holds such a sentence.  ``rag/evidence/sentence_weights.json`` is rewritten.  What is reported of a set comes from
+fits without it.
 """
 
 import argparse
 import json
+import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,18 +25,19 @@ from rich.console import Console
 from eval.commands.query_projection import Example, examples_of, fit_projection, is_quoted
 from eval.commands.shared import progress_in
 from eval.core.progress import Progress, question_counter
-from eval.core.statistics import rounded_mean
+from eval.core.statistics import LogisticFit, auroc, fit_logistic, rounded_mean
 from eval.desk.cases import load_cases
 from eval.desk.judging import has_gold, normalise
 from eval.desk.measurement import open_desk_parts
 from rag.errors import AnswerdeskError, SettingsError
-from rag.evidence.selection import FEATURES, WEIGHTS_PATH, probabilities
-from rag.pipeline import Pipeline
+from rag.evidence.selection import FEATURES, STRETCH_SIGNALS, WEIGHTS_PATH, probabilities, shipped_stretch_fit
+from rag.pipeline import AskOptions, Pipeline
 from rag.private_files import keep_files_private
 from rag.protocols import FloatMatrix
 from rag.retrieval.embedder_tokens import TokenKeeper
 from rag.retrieval.model_folders import openvino_folder
 from rag.retrieval.openvino_embedder import OpenVinoEmbedder
+from rag.schema import Evidence, Language
 from rag.settings import Settings, load_settings
 from rag.terminal import exit_code_of, fail, terminal_language
 from rag.translate import translate
@@ -61,20 +65,37 @@ class Choice:
         return 1 + int((scores[~self.right] > scores[self.right].max()).sum())
 
 
-def choices_of(
-    file: Path, documents: Path, settings: Settings, embedder: OpenVinoEmbedder, progress: Progress
-) -> list[Choice]:
-    """Return a choice for each case whose quoted sentences are among those that a model might read.
+@dataclass(frozen=True, slots=True, eq=False)
+class Stretches:
+    """The ``STRETCH_SIGNALS`` of n stretches below a reply, float64 [n, signals], and which ones answer, bool [n]."""
 
-    Raises ``SettingsError`` where there is none, and what ``load_cases`` and an ingest raise.
+    signals: Floats
+    right: NDArray[np.bool_]
+
+    @classmethod
+    def joined(cls, several: Iterable[Self]) -> Self:
+        """Return several together."""
+        parts = list(several)
+        return cls(np.concatenate([one.signals for one in parts]), np.concatenate([one.right for one in parts]))
+
+
+def sample_of(
+    file: Path, documents: Path, settings: Settings, embedder: OpenVinoEmbedder, progress: Progress
+) -> tuple[list[Choice], Stretches]:
+    """Return a choice for each case whose quoted sentences are among those that a model might read, and all stretches.
+
+    The stretches are chosen by the shipped weights.  Raises ``SettingsError`` where there is no choice, and what
+    ``load_cases`` and an ingest raise.
     """
     cases = load_cases(file)
     parts = open_desk_parts(documents, settings, progress, embedder)
     pipeline, store = Pipeline(parts), parts.store
     advance = question_counter(progress, file.name, len(cases))
     found: list[Choice] = []
+    stretches: list[tuple[Floats, bool]] = []
     for case in cases:
-        ranked = pipeline.rank_sentences(case.question, earlier=case.turns[:-1], reader_language=case.reader_language)
+        options = AskOptions(case.turns[:-1], reader_language=case.reader_language)
+        ranked = pipeline.rank_sentences(case.question, options)
         candidates = ranked.candidates
         held = store.documents_of([passage.document_id for _, passage, _ in candidates], pipeline.generation)
         quotes = list(map(normalise, case.quotes))
@@ -87,11 +108,20 @@ def choices_of(
         )
         if right.any() and not right.all():
             found.append(Choice(ranked.features[[place for place, _, _ in candidates]], right))
+        stretch = ranked.below_reply(_quotable_in(options.language_of(case.question)))
+        if stretch.signals is not None:
+            answering = {place for (place, _, _), is_right in zip(candidates, right, strict=True) if is_right}
+            stretches.append((stretch.signals, not stretch.places.isdisjoint(answering)))
         advance(case)
     store.close()
     if not found:
         raise SettingsError(reason=translate("eval.no_relevant", terminal_language(), questions=file.name))
-    return found
+    signals, answers = zip(*stretches, strict=True)
+    return found, Stretches(np.array(signals), np.array(answers, dtype=np.bool_))
+
+
+def _quotable_in(language: Language) -> Callable[[Evidence], bool]:
+    return lambda passage: passage.may_be_quoted and passage.language == language
 
 
 def fit_weights(choices: Sequence[Choice]) -> Floats:
@@ -130,6 +160,26 @@ def held_out_figures(sets: Mapping[str, Sequence[Choice]]) -> dict[str, dict[str
     return found
 
 
+def fit_stretches(stretches: Sequence[Stretches]) -> LogisticFit | None:
+    """Return the fit of the probability that a stretch answers; None unless some do and some do not."""
+    every = Stretches.joined(stretches) if stretches else None
+    return None if every is None or len(set(every.right.tolist())) < 2 else fit_logistic(every.signals, every.right)
+
+
+def held_out_stretches(sets: Mapping[str, Stretches]) -> dict[str, dict[str, object]]:
+    """Return for each set how many stretches answer, and how well a fit on the other sets tells them apart."""
+    found: dict[str, dict[str, object]] = {}
+    for name, own in sets.items():
+        fit = fit_stretches([stretches for other, stretches in sets.items() if other != name])
+        area = auroc(fit.logits(own.signals), own.right) if fit is not None else float("nan")
+        found[name] = {
+            "stretches": len(own.right),
+            "stretches_right": int(own.right.sum()),
+            "stretches_auroc": None if math.isnan(area) else round(area, _DIGITS),
+        }
+    return found
+
+
 def _embedders_for(sets: Sequence[tuple[Path, Path]], settings: Settings, progress: Progress) -> list[OpenVinoEmbedder]:
     """Return an embedder for each set, whose projection was fitted on every other of the other sets."""
     bare = TokenKeeper.unprojected()
@@ -151,10 +201,14 @@ def _projection_of(sets: Sequence[Sequence[Example]], progress: Progress) -> Flo
     return fit_projection(every, advance=question_counter(progress, "projection", len(every)))
 
 
-def _content(sets: Mapping[str, Sequence[Choice]], figures: Mapping[str, object], weights: Floats) -> dict[str, object]:
-    """Return the content of ``sentence_weights.json``."""
+def _content(
+    sets: Mapping[str, Sequence[Choice]], figures: Mapping[str, object], weights: Floats, stretch: LogisticFit | None
+) -> dict[str, object]:
+    """Return the content of ``sentence_weights.json``; without a fit of stretches, the shipped one stays."""
+    intercept, by_signal = shipped_stretch_fit() if stretch is None else (stretch.intercept, stretch.weights)
     return {
-        "weights": {name: round(float(weight), _DIGITS) for name, weight in zip(FEATURES, weights, strict=True)},
+        "weights": _rounded(FEATURES, weights),
+        "stretch": {"intercept": round(intercept, _DIGITS), **_rounded(STRETCH_SIGNALS, by_signal)},
         "fitted": {
             "how": f"conditional logit, penalty {PENALTY:g}; the figures of a set are mean reciprocal ranks of the "
             "sentences that answer, with weights that were fitted on the other sets",
@@ -165,6 +219,10 @@ def _content(sets: Mapping[str, Sequence[Choice]], figures: Mapping[str, object]
         },
         "figures": figures,
     }
+
+
+def _rounded(names: Sequence[str], weights: Floats) -> dict[str, float]:
+    return {name: round(float(weight), _DIGITS) for name, weight in zip(names, weights, strict=True)}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -187,18 +245,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = load_settings()
         with progress_in(Console(stderr=True)) as progress:
             embedders = _embedders_for(options.desk, settings, progress)
-            sets = {
-                cases.stem: choices_of(cases, documents, settings, embedder, progress)
+            samples = {
+                cases.stem: sample_of(cases, documents, settings, embedder, progress)
                 for (cases, documents), embedder in zip(options.desk, embedders, strict=True)
             }
     except AnswerdeskError as error:
         return fail(error)
-    figures = held_out_figures(sets)
+    sets = {name: choices for name, (choices, _) in samples.items()}
+    stretches = {name: own for name, (_, own) in samples.items()}
+    of_stretches = held_out_stretches(stretches)
+    figures = {name: one | of_stretches[name] for name, one in held_out_figures(sets).items()}
     for name, one in figures.items():
         Console().print(f"{name:18} {one}")
     if not options.dry_run:
         weights = fit_weights([one for own in sets.values() for one in own])
-        WEIGHTS_PATH.write_text(json.dumps(_content(sets, figures, weights), indent=1) + "\n", encoding="utf-8")
+        content = _content(sets, figures, weights, fit_stretches(list(stretches.values())))
+        WEIGHTS_PATH.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     return 0
 
 

@@ -38,6 +38,7 @@ from rag.retrieval.late_interaction import Likeness
 from rag.retrieval.question import questions_of
 from rag.retrieval.ranking import z_scores
 from rag.schema import Evidence, TextSpan
+from rag.storage.calibration import logistic, logit_of
 from rag.text.markup import QUESTION_ENDS, is_description
 from rag.text.parsed import parse_text
 from rag.text.quantities import Figures
@@ -70,6 +71,13 @@ class QuestionPart:
 
 
 WEIGHTS_PATH = Path(__file__).with_name("sentence_weights.json")
+
+STRETCH_SIGNALS = (
+    "mass",  # logit of the probability that one of its sentences is the answer
+    "likeness",  # of all of it together to the question, in [-1, 1]
+    "question_tokens",  # logarithm of their number: a long question is never matched as a whole
+)
+"""What tells whether a stretch holds the answer to the question."""
 
 FEATURES = (
     "likeness",  # to the question, and to the part of it that it matches best
@@ -207,6 +215,26 @@ class _Run:
         return short[-1:] + [length for length, cost in lengths if limits.shortest < cost <= limits.longest]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class BelowReply:
+    """What is quoted below a reply: its ``spans``, and the ``places`` of its sentences, as in ``candidates``.
+
+    ``signals`` are its ``STRETCH_SIGNALS``, float64 [signals]; None if nothing is quoted or likeness is unknown.
+    """
+
+    spans: Spans
+    places: frozenset[int]
+    signals: Floats | None
+
+    @property
+    def probability(self) -> float:
+        """The calibrated probability that it holds the answer; 0 where that is unknown."""
+        if self.signals is None:
+            return 0.0
+        intercept, weights = shipped_stretch_fit()
+        return logistic(intercept + float(self.signals @ weights))
+
+
 class RankedSentences:
     """The sentences of all passages, ranked by how well they match the question.
 
@@ -236,8 +264,13 @@ class RankedSentences:
         ]
         self._only_other_codes = self._find_only_other_codes()
         self._closures_sent = self._closures_to_send()
-        of_whole = _likeness(evidence, self._sentences, question, likeness)
-        of_parts = [_likeness(evidence, self._sentences, question, part.likeness) for part in parts]
+        known = _known_likeness(evidence, self._sentences, likeness)
+        self._shares_of_question = known.shares if known is not None else None
+        of_whole = known or _likeness_by_words(self._sentences, question)
+        of_parts = [
+            _known_likeness(evidence, self._sentences, part.likeness) or _likeness_by_words(self._sentences, question)
+            for part in parts
+        ]
         self._has_parts = bool(parts)
         in_passages = np.array([sentence.passage for sentence in self._sentences], dtype=np.int64)
         places = np.min([range(len(evidence)), *(part.places for part in parts)], axis=0).astype(np.int64)
@@ -305,7 +338,7 @@ class RankedSentences:
         stretch = self._best_stretch(_IN_BEST_MATCH)
         return self._spans(self._choose_covering(_QUOTED_TOKENS, stretch, fitting, scores, self._closures))
 
-    def spans_below_reply(self, may_quote: Callable[[Evidence], bool]) -> Spans:
+    def below_reply(self, may_quote: Callable[[Evidence], bool]) -> BelowReply:
         """Return what is quoted below a reply: a longer stretch of one passage than in ``spans_to_quote``.
 
         For a question with parts it is followed by the one that adds most to it.  Only passages are quoted that
@@ -315,7 +348,15 @@ class RankedSentences:
         chosen = self._best_stretch(_BELOW_REPLY, passages)
         if self._has_parts:
             chosen |= self._best_stretch(_SECOND_BELOW_REPLY, passages, chosen)
-        return self._spans(chosen)
+        return BelowReply(self._spans(chosen), frozenset(chosen), self._signals(sorted(chosen)))
+
+    def _signals(self, places: list[int]) -> Floats | None:
+        """Return the ``STRETCH_SIGNALS`` of a stretch; None without one, or if likeness is unknown."""
+        if not places or self._shares_of_question is None:
+            return None
+        likeness = self._shares_of_question[places].max(axis=0)
+        mass = logit_of(float(self._probabilities()[places].sum()))
+        return np.array([mass, likeness.sum(), np.log1p(len(likeness))])
 
     @cached_property
     def _scores_to_quote(self) -> NDArray[np.float64]:
@@ -645,10 +686,23 @@ def probabilities(scores: Floats) -> Floats:
 
 
 @cache
+def _shipped() -> dict[str, dict[str, float]]:
+    content: dict[str, dict[str, float]] = json.loads(WEIGHTS_PATH.read_text(encoding="utf-8"))
+    return content
+
+
+@cache
 def shipped_weights() -> Floats:
     """Return the fitted weights, float64 [features]."""
-    weights = json.loads(WEIGHTS_PATH.read_text(encoding="utf-8"))["weights"]
+    weights = _shipped()["weights"]
     return np.array([weights[name] for name in FEATURES])
+
+
+@cache
+def shipped_stretch_fit() -> tuple[float, Floats]:
+    """Return the intercept and the weights, float64 [signals], of the probability that a stretch holds the answer."""
+    fit = _shipped()["stretch"]
+    return fit["intercept"], np.array([fit[name] for name in STRETCH_SIGNALS])
 
 
 def _all_sentences(evidence: Sequence[Evidence]) -> list[_Sentence]:
@@ -712,13 +766,14 @@ def _says_little(text: str) -> bool:
     return is_short or is_bare_verdict(text) or is_cut_off
 
 
-def _likeness(
-    evidence: Sequence[Evidence], sentences: Sequence[_Sentence], question: str, likeness: SentenceLikeness
-) -> Likeness:
-    """Return the likeness of all sentences; if it is unknown, by the words that they share with the question."""
-    known = likeness([(evidence[one.passage], one.span) for one in sentences]) if sentences else None
-    if known is not None:
-        return known
+def _known_likeness(
+    evidence: Sequence[Evidence], sentences: Sequence[_Sentence], likeness: SentenceLikeness
+) -> Likeness | None:
+    return likeness([(evidence[one.passage], one.span) for one in sentences]) if sentences else None
+
+
+def _likeness_by_words(sentences: Sequence[_Sentence], question: str) -> Likeness:
+    """Return the likeness of all sentences by the words that they share with the question."""
     wanted = sorted(content_words(question)) or [""]
     contents = [content_words(sentence.text) for sentence in sentences]
     shares = np.array([[word in words for word in wanted] for words in contents], dtype=np.float64) / len(wanted)

@@ -180,7 +180,7 @@ class AnswerCache:
 
 
 def _is_well_supported(answer: Answer, evidence: Sequence[Evidence]) -> bool:
-    if answer.lane not in ("model", "quotation") or answer.instead_of or answer.by_words_alone:
+    if answer.lane != "model" or answer.by_words_alone:
         return False
     if answer.unsupported or answer.unconfirmed or answer.left_open or answer.conflicts or not answer.citations:
         return False

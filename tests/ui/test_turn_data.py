@@ -120,6 +120,16 @@ def test_a_quotation_below_the_reply_is_drawn_as_one_and_does_not_make_the_reply
     assert str(data["quotation"]) in str((reply_data(replace(DONE, text=text, answer=answer), READING) or {})["text"])
 
 
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_passages_quoted_for_an_unsupported_reply_are_to_be_checked(language: Language) -> None:
+    answer = replace(quotation(language, ""), model="stand-in:1.5b", stand_in=True)
+    data = answer_data(replace(DONE, answer=answer), replace(READING, language=language))
+    assert data["verdict"] == {"kind": "warning", "words": translate("ui.quoted_for_reply", language)}
+    assert data["notice"] == {"kind": "info", "words": translate("ui.quoted_for_reply_why", language)}
+    assert data["best"] is None
+    assert data["stand_in"]
+
+
 @pytest.mark.parametrize(("language", "words"), [("en", "Found by words alone"), ("zh", "仅按词语查找")])
 def test_an_answer_that_half_a_search_stands_behind_says_so(language: Language, words: str) -> None:
     answer = replace(complete_answer("en"), unsupported=(), by_words_alone="VectorEngineUnavailable")

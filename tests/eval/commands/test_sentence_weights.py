@@ -7,8 +7,16 @@ import numpy as np
 import pytest
 
 from eval.commands import sentence_weights
-from eval.commands.sentence_weights import Choice, fit_weights, held_out_figures, main
-from rag.evidence.selection import FEATURES
+from eval.commands.sentence_weights import (
+    Choice,
+    Stretches,
+    fit_stretches,
+    fit_weights,
+    held_out_figures,
+    held_out_stretches,
+    main,
+)
+from rag.evidence.selection import FEATURES, STRETCH_SIGNALS
 
 _TRUE = np.array([1.0 if name == "needs_likeness" else -2.0 if name == "question" else 0.0 for name in FEATURES])
 
@@ -50,6 +58,29 @@ def test_a_set_is_judged_by_weights_of_the_others() -> None:
         assert figures["by_weights"] > 0.5 > figures["by_likeness"]
 
 
+def stretches(chance: np.random.Generator, count: int) -> Stretches:
+    """As many stretches, of which those with the larger first signal answer, more or less."""
+    signals = chance.standard_normal((count, len(STRETCH_SIGNALS)))
+    return Stretches(signals, signals[:, 0] + chance.normal(0, 0.5, count) > 0)
+
+
+def test_the_probability_of_a_stretch_rests_on_what_tells_it() -> None:
+    chance = np.random.default_rng(3)
+    sets = {"a": stretches(chance, 80), "b": stretches(chance, 80)}
+    fit = fit_stretches(list(sets.values()))
+    assert fit is not None
+    assert fit.weights[0] > 4 * abs(fit.weights[1:]).max()
+    for figures in held_out_stretches(sets).values():
+        assert figures["stretches"] == 80
+        assert float(str(figures["stretches_auroc"])) > 0.85
+
+
+def test_stretches_that_all_answer_teach_nothing() -> None:
+    own = Stretches(np.zeros((2, len(STRETCH_SIGNALS))), np.array([True, True]))
+    assert fit_stretches([own]) is None
+    assert held_out_stretches({"a": own})["a"] == {"stretches": 2, "stretches_right": 2, "stretches_auroc": None}
+
+
 @pytest.mark.real
 def test_from_cases_and_pages_to_the_file(
     tmp_path: Path, own_data_folder: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -73,6 +104,7 @@ def test_from_cases_and_pages_to_the_file(
     assert main(options) == 0
     content = json.loads(written.read_text("utf-8"))
     assert tuple(content["weights"]) == FEATURES
+    assert tuple(content["stretch"]) == ("intercept", *STRETCH_SIGNALS)
     assert {name: figures["questions"] for name, figures in content["figures"].items()} == {"shop": 1, "bank": 1}
     assert "shop" in capsys.readouterr().out
 

@@ -248,13 +248,29 @@ def test_what_stands_below_a_reply_is_of_one_passage_and_longer_than_a_best_matc
     told = " ".join(f"What is to be known of {one} is told in this sentence." for one in asked)
     passages = [passage(LONG + told + LONG), passage("All about thing07.")]
     ranked = RankedSentences(passages, "?", by_words(*asked), count_tokens)
-    below, nothing = ranked.spans_below_reply(lambda one: True)
+    below, nothing = ranked.below_reply(lambda one: True).spans
     assert nothing == ()
     words = " ".join(passages[0].words(span) for span in below)
     assert 120 < count_tokens(words) <= 200
     assert all(one in words for one in asked)
-    _, other = ranked.spans_below_reply(lambda one: one is passages[1])
+    _, other = ranked.below_reply(lambda one: one is passages[1]).spans
     assert [passages[1].words(span) for span in other] == ["All about thing07."]
+
+
+def test_a_stretch_that_answers_more_of_the_question_does_so_more_probably() -> None:
+    passages = [passage(LONG + "The fee abroad is 5, due by card. " + LONG), passage(LONG + "The fee is high. " + LONG)]
+    ranked = RankedSentences(passages, "?", by_words("fee", "card", "abroad"), count_tokens)
+    first = ranked.below_reply(lambda one: one is passages[0]).probability
+    second = ranked.below_reply(lambda one: one is passages[1]).probability
+    assert ranked.below_reply(lambda one: True).probability == first > second > 0
+
+
+def test_nothing_is_known_of_a_stretch_without_words_or_without_likeness() -> None:
+    passages = [passage("The fee is 5.")]
+    ranked = RankedSentences(passages, "fee?", by_words("fee"), count_tokens)
+    assert ranked.below_reply(lambda one: False).probability == 0
+    unlike = RankedSentences(passages, "fee?", lambda sentences: None, count_tokens)
+    assert unlike.below_reply(lambda one: True).probability == 0
 
 
 def test_below_a_reply_to_several_questions_stand_two_stretches() -> None:
@@ -263,7 +279,7 @@ def test_below_a_reply_to_several_questions_stand_two_stretches() -> None:
     parts = [QuestionPart(leaks, [0, 1]), QuestionPart(refunds, [1, 0])]
 
     def below(parts: Sequence[QuestionPart]) -> list[str]:
-        spans = RankedSentences(passages, "?", whole, count_tokens, parts).spans_below_reply(lambda one: True)
+        spans = RankedSentences(passages, "?", whole, count_tokens, parts).below_reply(lambda one: True).spans
         return [" ".join(map(one.words, own)) for one, own in zip(passages, spans, strict=True)]
 
     assert "The iron leaks at its seam." in below(parts)[0]

@@ -3,12 +3,14 @@
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from rag.errors import ModelTooSlow
-from rag.generation.answer import AnswerRequest, generate_answer
+from rag.generation.answer import QUOTED_PROBABILITY, AnswerRequest, generate_answer
 from rag.protocols import GeneratedText, GenerationFinished, GenerationPart, Message
+from rag.retrieval.filters import EVERYTHING, Filters
 from rag.schema import Audience, Completed, Evidence, Language, TextSpan
 from rag.settings import Settings
 from rag.testing import ScriptedGenerator
@@ -62,9 +64,12 @@ def answered(
     language: Language = "en",
     quotes: bool = False,
     is_doubtful: bool = False,
+    quotation_probability: float = 0.0,
+    filters: Filters = EVERYTHING,
 ) -> Completed:
     passages, never = (evidence, *further), threading.Event()
     request = AnswerRequest(question, language, False, passages, 0.9, 1, Trace(), never, is_doubtful=is_doubtful)
+    request = replace(request, quotation_probability=quotation_probability, filters=filters)
     events = generate_answer(request, generator, Settings(quote_below_reply=quotes), None)
     while True:
         try:
@@ -320,6 +325,57 @@ def test_a_last_attempt_that_nothing_supports_leaves_the_refusal() -> None:
     completed = answered(generator, evidence=WITH_STRETCH)
     assert (completed.answer.refused, completed.stopped_by, completed.draft) == (True, "unsupported", MADE_UP)
     assert (completed.generated_tokens, len(generator.calls)) == (3, 3)
+
+
+@pytest.mark.parametrize(
+    ("said", "changes", "is_quoted"),
+    [
+        (MADE_UP, {}, True),
+        (MADE_UP, {"quotation_probability": QUOTED_PROBABILITY - 0.01}, False),
+        (MADE_UP, {"filters": Filters(audience="public")}, False),
+        (MADE_UP, {"quotes": False}, False),
+        (MADE_UP, {"evidence": replace(WITH_STRETCH, audience="internal")}, False),
+        ("The documents do not say.", {}, False),
+    ],
+    ids=["probable", "improbable", "public", "switched off", "internal", "denied"],
+)
+def test_a_refused_reply_gives_way_to_the_stretch_that_probably_answers(
+    said: str, changes: dict[str, Any], is_quoted: bool
+) -> None:
+    asked = {"quotes": True, "quotation_probability": QUOTED_PROBABILITY, "evidence": WITH_STRETCH, **changes}
+    completed = answered(saying(said, RULE[:-1], MADE_UP), **asked)
+    answer = completed.answer
+    assert (answer.refused, answer.replaces_reply) == (not is_quoted, is_quoted)
+    assert completed.stopped_by == ("unsupported" if said == MADE_UP else "not_found")
+    if is_quoted:
+        words = TEXT[STRETCH.start : STRETCH.end]
+        assert (answer.text, answer.quoted, answer.model, answer.instead_of) == (words, True, "scripted", "")
+        assert [citation.quote for citation in answer.citations] == words.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("question", "language", "stretch", "is_quoted"),
+    [
+        (
+            "How much does the return of a sale kettle cost?",
+            "en",
+            "Sale kettles: a return by post is up to you.",
+            False,
+        ),
+        ("How much does the return of a sale kettle cost?", "en", "The return of a sale kettle does cost EUR 9.", True),
+        ("特价水壶退货运费多少钱？", "zh", "特价水壶可以退货，运费由买家承担。", False),
+        ("特价水壶退货运费多少钱？", "zh", "特价水壶退货的运费是 9 元。", True),
+    ],
+)
+def test_a_stretch_without_the_figure_that_is_asked_for_leaves_the_refusal(
+    question: str, language: Language, stretch: str, is_quoted: bool
+) -> None:
+    whole = TextSpan(0, len(stretch))
+    passage = replace(PASSAGE, text=stretch, end=len(stretch), language=language, sent=(whole,), below_reply=(whole,))
+    made_up = MADE_UP if language == "en" else "您好，感谢您对我们店铺的喜爱与支持。"
+    asked = {"quotes": True, "quotation_probability": 0.9, "evidence": passage, "language": language}
+    answer = answered(saying(made_up, made_up, made_up), question, **asked).answer
+    assert (answer.refused, answer.replaces_reply) == (not is_quoted, is_quoted)
 
 
 def test_there_is_no_last_attempt_with_all_that_was_read_before() -> None:

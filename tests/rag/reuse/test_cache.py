@@ -223,6 +223,7 @@ def test_only_well_supported_whole_answers_are_kept(tmp_path: Path) -> None:
         (found.evidence, replace(good, answer=replace(good.answer, conflicts=(conflict,)))),
         (found.evidence, replace(good, answer=replace(good.answer, lane="refusal", refused=True))),
         (found.evidence, replace(good, answer=replace(good.answer, lane="quotation", instead_of="QueueFull"))),
+        (found.evidence, replace(good, answer=replace(good.answer, lane="quotation"))),  # in the place of a reply
         (found.evidence, replace(good, finish_reason="length")),
         (found.evidence, replace(good, finish_reason="repetition")),
         (found.evidence, replace(good, generated_tokens=0)),
