@@ -621,20 +621,20 @@ def _answer_from_reply(request: AnswerRequest, reply: _Reply, author: _Author, *
 
 def _quotation_for_reply(request: AnswerRequest, author: _Author) -> Answer | None:
     """Return the stretch below the reply in its place; None unless it holds the answer probably enough."""
-    if request.quotation_probability < QUOTED_PROBABILITY or _lacks_asked_figure(request):
-        return None
     own = [one for one in request.evidence if one.may_be_quoted and one.language == request.language]
+    if request.quotation_probability < QUOTED_PROBABILITY or _lacks_asked_figure(request, own):
+        return None
     return _quotation_of(request, [replace(one, quoted=one.below_reply) for one in own], author)
 
 
-def _lacks_asked_figure(request: AnswerRequest) -> bool:
+def _lacks_asked_figure(request: AnswerRequest, passages: Sequence[Evidence]) -> bool:
     """Tell whether the question asks for figures, and no sentence of the stretch below the reply states one of them."""
     parts = [part for part in _question_parts(request) if expected_value(part) and not asks_yes_or_no(part)]
-    stating = (span for part in parts for span in stating_spans(part, request.evidence, request.in_context))
+    stating = (span for part in parts for span in stating_spans(part, passages, request.in_context))
     return bool(parts) and not any(
         quoted.start < span.end and span.start < quoted.end
         for span in stating
-        for quoted in request.evidence[span.passage_index].below_reply
+        for quoted in passages[span.passage_index].below_reply
     )
 
 
