@@ -393,6 +393,12 @@ def quotation(language: Language, instead_of: str) -> Answer:
     )
 
 
+def quotation_for_reply(language: Language) -> Answer:
+    """Return the passages' own words in the place of a reply that they do not support."""
+    reply = complete_answer(language)
+    return replace(quotation(language, ""), model=reply.model, stand_in=reply.stand_in)
+
+
 def hostile_answer(language: Language) -> Answer:
     """Return an answer full of what must stay mere characters."""
     whole = complete_answer(language)
@@ -432,7 +438,8 @@ def steps(scene: str, language: Language) -> list[Step]:
         answer = answer_with_quotation(language) if scene == "quoted_below" else kept_answer(language, scene)
         return [found, Completed(answer)]
     if scene in QUOTED:
-        return ["search", found, "queue", Completed(quotation(language, QUOTED[scene]))]
+        quoted = quotation_for_reply(language) if scene == "quoted_for_reply" else quotation(language, QUOTED[scene])
+        return ["search", found, "queue", Completed(quoted)]
     if scene in EARLY:
         return ["search", EARLY[scene]]
     start: list[Step] = ["search", found, "queue"]
@@ -456,7 +463,11 @@ def steps(scene: str, language: Language) -> list[Step]:
     return [*story, AnswerDelta(words.answer[half:]), "end", Completed(complete_answer(language))]
 
 
-QUOTED: Mapping[str, str] = {"quoted_queue_full": "QueueFull", "quoted_ollama_down": "OllamaUnavailable"}
+QUOTED: Mapping[str, str] = {
+    "quoted_queue_full": "QueueFull",
+    "quoted_ollama_down": "OllamaUnavailable",
+    "quoted_for_reply": "",
+}
 EARLY: Mapping[str, AnswerdeskError | Exception] = {
     "no_knowledge": KnowledgeBaseMissing(folder="/srv/secret/knowledge"),
     "other_embedder": EmbedderMismatch(found="hash-64", expected="multilingual-e5-small"),

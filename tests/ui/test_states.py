@@ -139,6 +139,17 @@ def test_the_documents_own_words_below_a_reply_can_be_taken_out_of_it(open_desk:
 
 
 @pytest.mark.parametrize("language", by_day("zh"))
+def test_what_is_quoted_for_an_unsupported_reply_is_to_be_checked(open_desk: OpenDesk, language: Language) -> None:
+    desk = open_desk(language)
+    desk.ask(desk.prepare("quoted_for_reply"), "done")
+    expect(desk.page.locator(".verdict")).to_have_text(translate("ui.quoted_for_reply", language))
+    expect(desk.view).to_contain_text(translate("ui.quoted_for_reply_why", language))
+    expect(desk.page.locator(".answer .cite").first).to_be_visible()
+    desk.shoot("08d-quoted-for-reply")
+    assert desk.clipped_labels() == []
+
+
+@pytest.mark.parametrize("language", by_day("zh"))
 def test_code_is_shown_as_code_and_no_column_is_a_character_wide(open_desk: OpenDesk, language: Language) -> None:
     desk = open_desk(language)
     desk.ask(desk.prepare("coded"), "done")

@@ -21,7 +21,7 @@ from rag.storage.turn_store import Turn
 from rag.translate import translate
 from rag.turns import FINAL_VERSION, Failure, TurnSnapshot
 from rag.turns.snapshot import from_record, to_record
-from tests.ui.scenes import WORDS, complete_answer, evidence, kept_answer, quotation, refusal
+from tests.ui.scenes import WORDS, complete_answer, evidence, kept_answer, quotation, quotation_for_reply, refusal
 from ui.turn_data import (
     Reading,
     announcement,
@@ -122,7 +122,7 @@ def test_a_quotation_below_the_reply_is_drawn_as_one_and_does_not_make_the_reply
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_passages_quoted_for_an_unsupported_reply_are_to_be_checked(language: Language) -> None:
-    answer = replace(quotation(language, ""), model="stand-in:1.5b", stand_in=True)
+    answer = quotation_for_reply(language)
     data = answer_data(replace(DONE, answer=answer), replace(READING, language=language))
     assert data["verdict"] == {"kind": "warning", "words": translate("ui.quoted_for_reply", language)}
     assert data["notice"] == {"kind": "info", "words": translate("ui.quoted_for_reply_why", language)}
