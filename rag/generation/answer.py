@@ -81,7 +81,7 @@ from rag.schema import (
 from rag.settings import Settings
 from rag.text.language import is_certainly_not_in, third_language_after
 from rag.text.markup import QUESTION_ENDS, without_list_mark
-from rag.text.questions import asks_yes_or_no, expected_value
+from rag.text.questions import asks_for_figure, expected_value
 from rag.text.sentences import split_sentences
 from rag.text.statements import content_words, read_statement
 from rag.text.translated_figures import figures_in_english
@@ -629,7 +629,7 @@ def _quotation_for_reply(request: AnswerRequest, author: _Author) -> Answer | No
 
 def _lacks_asked_figure(request: AnswerRequest, passages: Sequence[Evidence]) -> bool:
     """Tell whether the question asks for figures, and no sentence of the stretch below the reply states one of them."""
-    parts = [part for part in _question_parts(request) if expected_value(part) and not asks_yes_or_no(part)]
+    parts = list(filter(asks_for_figure, _question_parts(request)))
     stating = (span for part in parts for span in stating_spans(part, passages, request.in_context))
     return bool(parts) and not any(
         quoted.start < span.end and span.start < quoted.end

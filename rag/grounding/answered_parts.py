@@ -22,6 +22,7 @@ from rag.text.quantities import MONTH_OF_THE_YEAR, Quantity, figures_beyond, uni
 from rag.text.questions import (
     CHINESE_QUESTION_WORDS,
     ExpectedValue,
+    asks_for_figure,
     asks_yes_or_no,
     expected_value,
     says_that_it_depends,
@@ -37,8 +38,7 @@ def lacks_expected_value(text: str, parts: Sequence[str], unanswered: Sequence[s
     ``unanswered`` are the parts that it leaves open (``PartsOfReply``).  A reply that says what the figure depends on
     is an answer; and if a yes or no would be an answer as well, the figure may only be mentioned in passing.
     """
-    wants_figure = any(expected_value(part) is not None and not asks_yes_or_no(part) for part in parts)
-    return wants_figure and len(unanswered) == len(parts) and not says_that_it_depends(text)
+    return any(map(asks_for_figure, parts)) and len(unanswered) == len(parts) and not says_that_it_depends(text)
 
 
 _SHARE_OF_WORDS = 0.5

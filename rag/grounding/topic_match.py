@@ -226,7 +226,7 @@ def _names_another_row(claim: Claim, span: QuotableSpan, context: AnswerContext)
     If it names the first cell of another row, then what stands beside its figure in a cell of this one is no name:
     "The label to Norway is EUR 4.95, deducted from the refund" is not of the row of the EU.
     """
-    table = [other for other in context.spans if _is_of_same_table(span, other) and not _is_header(other)]
+    table = _rows_of_table(span, context)
     others = [other.text for other in table if other != span]
     tokens, own = _tokens(claim.text), _labels(span.text)
     other_labels = frozenset[_Label]().union(*map(_labels, others))
@@ -237,6 +237,11 @@ def _names_another_row(claim: Claim, span: QuotableSpan, context: AnswerContext)
         own = _labels_beside_figures(span, claim.statement)
     known = frozenset(token for label in other_labels for token in label.tokens)
     return bool(named) and not any(tokens & (label.names - known) or label.tokens <= tokens for label in own)
+
+
+def _rows_of_table(row: QuotableSpan, context: AnswerContext) -> list[QuotableSpan]:
+    """Return the rows of the table that a row stands in, without the header."""
+    return [other for other in context.spans if _is_of_same_table(row, other) and not _is_header(other)]
 
 
 def _begins_otherwise(row: QuotableSpan, others: Sequence[str], tokens: frozenset[str]) -> bool:
@@ -272,7 +277,7 @@ def lists_row_of_another_value(claim: Claim, chosen: Sequence[QuotableSpan], con
     """
     tokens = _tokens(claim.text)
     for row in filter(lambda span: span.is_row, chosen):
-        table = [other for other in context.spans if _is_of_same_table(row, other) and not _is_header(other)]
+        table = _rows_of_table(row, context)
         named = {
             other: labels
             for other in table
@@ -294,8 +299,8 @@ def tells_of_another_row(claim: Claim, chosen: Sequence[QuotableSpan], context: 
     words = claim.statement.words
     known = frozenset(word for span in chosen for word in (*span.own.words, *span.around.words))
     for row in filter(lambda span: span.is_row and _is_named_by(claim, span, context), chosen):
-        for other in context.spans:
-            if other in chosen or not _is_of_same_table(row, other) or _is_named_by(claim, other, context):
+        for other in _rows_of_table(row, context):
+            if other in chosen or _is_named_by(claim, other, context):
                 continue
             of_other = words & other.own.words - known
             if len(of_other) >= _ALIKE_WORDS and len(of_other) > len(words & row.own.words - other.own.words):

@@ -174,6 +174,11 @@ def expected_value(question: str) -> ExpectedValue | None:
     return next((value for asks, value in _EXPECTED_VALUES if asks.search(question)), None)
 
 
+def asks_for_figure(question: str) -> bool:
+    """Tell whether only a figure answers a question: it expects one, and yes or no is no answer."""
+    return expected_value(question) is not None and not asks_yes_or_no(question)
+
+
 _FORMERLY = re.compile(
     r"\b(?:used to|previous(?:ly)?|former(?:ly)?|at that time|back then|in the past|in those days|last year|years ago"
     r"|(?:old|earlier|older) (?:rule|polic|term|version|price|fee|condition)\w*)\b"
